@@ -1,0 +1,75 @@
+"""Money in integer minor units, the only rounding in the product, and splitting without loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
+
+from functions.domain.errors import InvalidInput
+
+# Wide enough for a 38-digit quantity times a price of 38 digits without rounding.
+EXACT = Context(prec=96)
+
+
+@cache
+def minor_digits(currency: str) -> int:
+    """Digits after the decimal point of an ISO 4217 currency: USD 2, JPY 0, KWD 3.
+
+    Raises InvalidInput for a code that is not a current ISO currency with minor units.
+    """
+    from iso4217 import Currency
+
+    try:
+        digits = Currency(currency).exponent
+    except ValueError:
+        digits = None
+    if digits is None:
+        raise InvalidInput(f"{currency!r} is not an ISO 4217 currency code such as USD, EUR or JPY.")
+    return int(digits)
+
+
+@dataclass(frozen=True, order=True)
+class Money:
+    """An amount in minor units (cents) of one currency; adding different currencies is a programming error."""
+
+    minor: int
+    currency: str
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        return cls(0, currency)
+
+    @classmethod
+    def rounded(cls, major: Decimal, currency: str) -> "Money":
+        """The exact amount in major units, rounded half away from zero to the currency's own digits."""
+        shifted = major.scaleb(minor_digits(currency), EXACT)
+        return cls(int(shifted.to_integral_value(ROUND_HALF_UP)), currency)
+
+    @property
+    def major(self) -> Decimal:
+        return Decimal(self.minor).scaleb(-minor_digits(self.currency), EXACT)
+
+    def __add__(self, other: "Money") -> "Money":
+        assert self.currency == other.currency, (self, other)
+        return Money(self.minor + other.minor, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return self + -other
+
+    def __neg__(self) -> "Money":
+        return Money(-self.minor, self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.major:f} {self.currency}"
+
+    def allocate(self, weights: Sequence[int | Decimal]) -> list["Money"]:
+        """Split by weights so that the parts add up exactly; the largest remainders get the odd units first."""
+        assert weights and all(weight >= 0 for weight in weights) and any(weights), weights
+        total = sum(map(Decimal, weights))
+        shares = [EXACT.divide(EXACT.multiply(Decimal(self.minor), Decimal(weight)), total) for weight in weights]
+        floors = [int(share.to_integral_value("ROUND_FLOOR")) for share in shares]
+        odd = self.minor - sum(floors)
+        by_remainder = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i], i))
+        for i in by_remainder[:odd]:
+            floors[i] += 1
+        return [Money(minor, self.currency) for minor in floors]

@@ -1,0 +1,99 @@
+"""Half-open periods [start, end) in UTC, recurrences counted from an anchor, and exact proration."""
+
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from functions.domain.errors import InvalidInput
+from functions.domain.money import EXACT
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """A recurrence of whole months plus an exact rest: P1M is (1, 0), P1W is (0, 7 days)."""
+
+    months: int = 0
+    rest: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        if self.months < 0 or self.rest < timedelta(0) or not (self.months or self.rest):
+            raise InvalidInput("A cadence must be longer than zero, for example P1M or P1W.")
+
+    @classmethod
+    def parse(cls, text: str) -> "Cadence":
+        """From an ISO 8601 duration such as P1M, P1Y, P2W, PT1H; raises InvalidInput."""
+        import isodate
+
+        try:
+            duration = isodate.parse_duration(text)
+        except (isodate.ISO8601Error, TypeError, ValueError, OverflowError) as error:
+            raise InvalidInput(f"{text!r} is not an ISO 8601 duration such as P1M, P1Y or P1W.") from error
+        if isinstance(duration, timedelta):
+            return cls(0, duration)
+        months = duration.years * 12 + duration.months
+        if months != int(months):
+            raise InvalidInput(f"{text!r} has a fraction of a month; use whole months or days.")
+        return cls(int(months), duration.tdelta)
+
+    def after(self, anchor: datetime, count: int) -> datetime:
+        """The anchor plus `count` recurrences, counted from the anchor so that the 31st does not drift."""
+        return add_months(anchor, self.months * count) + self.rest * count
+
+
+def add_months(instant: datetime, months: int) -> datetime:
+    """The same day of the month `months` later, or that month's last day when it is shorter."""
+    month_index = instant.year * 12 + instant.month - 1 + months
+    year, month = divmod(month_index, 12)
+    day = min(instant.day, monthrange(year, month + 1)[1])
+    return instant.replace(year=year, month=month + 1, day=day)
+
+
+@dataclass(frozen=True, order=True)
+class Period:
+    """[start, end): start belongs to it, end does not; both aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        assert self.start.tzinfo is not None and self.end.tzinfo is not None, self
+        if self.start > self.end:
+            raise InvalidInput(f"A period must not end ({self.end}) before it starts ({self.start}).")
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    def overlap(self, other: "Period") -> "Period | None":
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        return Period(start, end) if start < end else None
+
+    def share_of(self, whole: "Period") -> Decimal:
+        """This period's exact part of `whole`, by time: 1 when they are equal."""
+        micro = timedelta(microseconds=1)
+        return EXACT.divide(Decimal(self.length // micro), Decimal(whole.length // micro))
+
+
+def period_at(instant: datetime, anchor: datetime, cadence: Cadence) -> Period:
+    """The recurrence period that contains `instant`, counted from the anchor in either direction."""
+    approximate_days = cadence.months * 30.436875 + cadence.rest / timedelta(days=1)
+    count = int((instant - anchor) / timedelta(days=1) // approximate_days)
+    while cadence.after(anchor, count) > instant:
+        count -= 1
+    while cadence.after(anchor, count + 1) <= instant:
+        count += 1
+    return Period(cadence.after(anchor, count), cadence.after(anchor, count + 1))
+
+
+def periods_from(start: datetime, anchor: datetime, cadence: Cadence) -> Iterator[Period]:
+    """The recurrence periods from the one containing `start` on, the first one cut at `start`."""
+    current = period_at(start, anchor, cadence)
+    yield Period(start, current.end)
+    while True:
+        current = period_at(current.end, anchor, cadence)
+        yield current

@@ -1,0 +1,76 @@
+"""The environment, typed once and read on first use."""
+
+import os
+
+from functions import names
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise RuntimeError(f"The environment variable {name} is missing; the stack that deploys this function sets it.")
+    return value
+
+
+def stage() -> str:
+    return os.environ.get(names.ENV_STAGE, "dev")
+
+
+def usage_table() -> str:
+    return _required(names.ENV_USAGE_TABLE)
+
+
+def billing_table() -> str:
+    return _required(names.ENV_BILLING_TABLE)
+
+
+def stream_name() -> str:
+    return _required(names.ENV_STREAM_NAME)
+
+
+def archive_bucket() -> str:
+    return _required(names.ENV_ARCHIVE_BUCKET)
+
+
+def lanes() -> int:
+    return int(_required(names.ENV_LANES))
+
+
+def ledger_secret() -> str:
+    return _required(names.ENV_LEDGER_SECRET)
+
+
+def admin_secret() -> str:
+    return _required(names.ENV_ADMIN_SECRET)
+
+
+def stripe_secret() -> str:
+    return _required(names.ENV_STRIPE_SECRET)
+
+
+def stripe_api_base() -> str | None:
+    return os.environ.get(names.ENV_STRIPE_API_BASE) or None
+
+
+def billing_machine() -> str:
+    return _required(names.ENV_BILLING_MACHINE)
+
+
+def accept_past_days() -> int:
+    return int(os.environ.get(names.ENV_ACCEPT_PAST_DAYS, "45"))
+
+
+def accept_ahead_seconds() -> int:
+    return int(os.environ.get(names.ENV_ACCEPT_AHEAD_SECONDS, "3600"))
+
+
+def look_back_seconds() -> int:
+    return int(os.environ.get(names.ENV_LOOK_BACK_SECONDS, "3600"))
+
+
+def stream_retention_hours() -> int:
+    return int(os.environ.get(names.ENV_STREAM_RETENTION_HOURS, "24"))
+
+
+def collection_seconds() -> int:
+    return int(os.environ.get(names.ENV_COLLECTION_SECONDS, "3600"))

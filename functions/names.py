@@ -1,0 +1,58 @@
+"""Every string that functions and infra share; it imports nothing."""
+
+PARTITION_KEY = "pk"
+SORT_KEY = "sk"
+EXPIRES_AT = "ttl"
+
+ENV_STAGE = "TOLLBOOTH_STAGE"
+ENV_USAGE_TABLE = "USAGE_TABLE"
+ENV_BILLING_TABLE = "BILLING_TABLE"
+ENV_STREAM_NAME = "STREAM_NAME"
+ENV_ARCHIVE_BUCKET = "ARCHIVE_BUCKET"
+ENV_LANES = "LANES"
+ENV_LEDGER_SECRET = "LEDGER_SECRET_ARN"
+ENV_ADMIN_SECRET = "ADMIN_SECRET_ARN"
+ENV_STRIPE_SECRET = "STRIPE_SECRET_ARN"
+ENV_STRIPE_API_BASE = "STRIPE_API_BASE"
+ENV_BILLING_MACHINE = "BILLING_MACHINE_ARN"
+ENV_ACCEPT_PAST_DAYS = "ACCEPT_PAST_DAYS"
+ENV_ACCEPT_AHEAD_SECONDS = "ACCEPT_AHEAD_SECONDS"
+ENV_LOOK_BACK_SECONDS = "LOOK_BACK_SECONDS"
+ENV_STREAM_RETENTION_HOURS = "STREAM_RETENTION_HOURS"
+ENV_COLLECTION_SECONDS = "COLLECTION_SECONDS"
+
+STREAM_ASSET = "stream"
+SERVICE_ASSET = "service"
+
+# handler name -> (asset, path Lambda imports)
+HANDLERS = {
+    "http_ingest": (STREAM_ASSET, "functions.handlers.http_ingest.handler"),
+    "stream_aggregate": (STREAM_ASSET, "functions.handlers.stream_aggregate.handler"),
+    "schedule_sweep": (STREAM_ASSET, "functions.handlers.schedule_sweep.handler"),
+    "http_authorize": (SERVICE_ASSET, "functions.handlers.http_authorize.handler"),
+    "http_api": (SERVICE_ASSET, "functions.handlers.http_api.handler"),
+    "deploy_bootstrap": (SERVICE_ASSET, "functions.handlers.deploy_bootstrap.handler"),
+    "schedule_billing": (SERVICE_ASSET, "functions.handlers.schedule_billing.handler"),
+    "workflow_close_lanes": (SERVICE_ASSET, "functions.handlers.workflow_close_lanes.handler"),
+    "workflow_count_lanes": (SERVICE_ASSET, "functions.handlers.workflow_count_lanes.handler"),
+    "workflow_list_due": (SERVICE_ASSET, "functions.handlers.workflow_list_due.handler"),
+    "workflow_issue_invoice": (SERVICE_ASSET, "functions.handlers.workflow_issue_invoice.handler"),
+    "workflow_push_invoice": (SERVICE_ASSET, "functions.handlers.workflow_push_invoice.handler"),
+    "workflow_record_failure": (SERVICE_ASSET, "functions.handlers.workflow_record_failure.handler"),
+    "webhook_stripe": (SERVICE_ASSET, "functions.handlers.webhook_stripe.handler"),
+}
+
+# Metric namespace and the names alarms watch; written by handlers as embedded metrics.
+METRIC_NAMESPACE = "Tollbooth"
+METRIC_REJECTED = "EventsRejected"
+METRIC_ACCEPTED = "EventsAccepted"
+METRIC_DUPLICATE = "EventsDuplicate"
+METRIC_LANE_LAG = "LaneLag"
+METRIC_BILLING_FAILED = "BillingCustomersFailed"
+METRIC_WEBHOOK_FAILED = "WebhooksFailed"
+
+SCOPE_INGEST = "ingest"
+SCOPE_READ = "read"
+SCOPE_ADMIN = "admin"
+
+DEFAULT_TENANT = "default"
