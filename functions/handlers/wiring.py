@@ -3,8 +3,6 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.handlers import settings
-
 if TYPE_CHECKING:
     from functions.adapters.clock import SystemClock
 
