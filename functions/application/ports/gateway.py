@@ -1,0 +1,194 @@
+"""What pushing and settling need from outside: a payment gateway, the push records, and our own invoices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from functions.domain.errors import TollboothError, Unavailable
+from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
+from functions.domain.invoicing.push import PaymentStatus, PushFailure, PushRecord
+
+
+class GatewayStatus(StrEnum):
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+
+
+@dataclass(frozen=True)
+class GatewayInvoice:
+    """The gateway's view of one of our invoices; every amount in our own minor units."""
+
+    ref: str
+    status: GatewayStatus
+    tenant: str | None
+    invoice_id: str | None
+    payload_sha: str | None
+    currency: str
+    subtotal_minor: int
+    total_minor: int
+    amount_due_minor: int
+    amount_paid_minor: int
+    number: str | None
+    hosted_invoice_url: str | None
+    invoice_pdf: str | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True)
+class GatewayLine:
+    line_id: str | None
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class GatewayEvent:
+    """A verified message from the gateway: a hint that one of our invoices may have changed, never its new state."""
+
+    event_id: str
+    type: str
+    tenant: str | None
+    invoice_id: str | None
+    gateway_invoice: str | None
+
+
+@dataclass(frozen=True)
+class PaymentUpdate:
+    """What our invoice learns about its money; amounts in minor units of the invoice's currency."""
+
+    status: PaymentStatus
+    at: datetime
+    gateway_invoice: str | None = None
+    number: str | None = None
+    hosted_invoice_url: str | None = None
+    invoice_pdf: str | None = None
+    amount_due_minor: int | None = None
+    amount_paid_minor: int | None = None
+    due_at: datetime | None = None
+    failure: PushFailure | None = None
+
+
+class GatewayUnreachable(Unavailable):
+    """No answer, or a conflict with a request in flight: it may have happened; ask again with the same key."""
+
+    code = "gateway_unreachable"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after_seconds=5)
+
+
+class GatewayBusy(Unavailable):
+    """Rate limited: it did not happen; ask again later with the same key."""
+
+    code = "gateway_rate_limited"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after_seconds=10)
+
+
+class GatewayFault(Unavailable):
+    """The gateway failed and will repeat that answer for the same key: look at what happened, then use a new one."""
+
+    code = "gateway_fault"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after_seconds=5)
+
+
+class GatewayKeyMismatch(TollboothError):
+    """The same key was used with another payload: our own mistake, never to be retried."""
+
+    code = "idempotency_mismatch"
+
+
+class GatewayRefused(TollboothError):
+    """A permanent no to this request; `code` is the gateway's own."""
+
+    def __init__(self, detail: str, *, code: str, param: str | None = None) -> None:
+        super().__init__(detail, code=code)
+        self.param = param
+
+
+class GatewayUnauthorized(TollboothError):
+    """The integration itself is unhealthy (key missing, revoked, not allowed): no invoice of this tenant can be pushed."""
+
+    code = "gateway_unauthorized"
+
+
+class Gateway(Protocol):
+    """Moves the money. Every method may raise the errors above; a `key` makes a repeated call happen once."""
+
+    def check(self, document: InvoiceDocument) -> None:
+        """Raises InvalidInput when the gateway cannot represent the document, before anything is sent."""
+        ...
+
+    def create_customer(self, document: InvoiceDocument, *, gen: int) -> str: ...
+
+    def find_invoices(self, document: InvoiceDocument, customer: str, since: datetime) -> Sequence[GatewayInvoice]:
+        """All of the customer's invoices created since then that carry this invoice's id; void ones too."""
+        ...
+
+    def create_draft(self, document: InvoiceDocument, customer: str, *, gen: int) -> GatewayInvoice: ...
+
+    def add_lines(self, document: InvoiceDocument, ref: str, lines: Sequence[DocumentLine], *, gen: int) -> None: ...
+
+    def finalize(self, document: InvoiceDocument, ref: str, *, gen: int) -> GatewayInvoice: ...
+
+    def invoice(self, ref: str) -> GatewayInvoice | None:
+        """None when it does not exist any more (a draft somebody deleted)."""
+        ...
+
+    def lines(self, ref: str, currency: str) -> Sequence[GatewayLine]: ...
+
+
+class StaleRecord(Exception):
+    """The record was written by somebody else since it was read."""
+
+
+class PushBusy(Unavailable):
+    """Another worker holds this invoice's lease; it will be finished or free soon."""
+
+    code = "push_in_progress"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after_seconds=30)
+
+
+class PushStore(Protocol):
+    def record(self, tenant: str, invoice_id: str) -> PushRecord | None: ...
+
+    def put(self, record: PushRecord) -> PushRecord:
+        """Store it if its version is still the stored one (0: not yet stored); answers it with the next version.
+
+        Raises StaleRecord otherwise.
+        """
+        ...
+
+    def customer(self, tenant: str, customer_id: str, currency: str) -> str | None: ...
+
+    def remember_customer(self, tenant: str, customer_id: str, currency: str, ref: str) -> str:
+        """Keep the first reference only; answers the one that is kept."""
+        ...
+
+    def is_settled(self, tenant: str, event_id: str) -> bool: ...
+
+    def mark_settled(self, tenant: str, event_id: str, *, now: datetime) -> None: ...
+
+
+class InvoiceDocuments(Protocol):
+    def get(self, tenant: str, invoice_id: str) -> InvoiceDocument:
+        """The document as it was issued, byte for byte the same every time; raises NotFound."""
+        ...
+
+
+class InvoicePayments(Protocol):
+    def record_payment(self, tenant: str, invoice_id: str, update: PaymentUpdate) -> bool:
+        """Write the update only over a status named in MAY_REPLACE[update.status]; fields that are None stay.
+
+        One conditional write. Answers whether it was written; raises NotFound for an invoice that does not exist.
+        """
+        ...

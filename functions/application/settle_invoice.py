@@ -1,0 +1,50 @@
+"""Take a gateway's message as a hint, read the invoice's real state there, and write it on ours."""
+
+from enum import StrEnum
+
+from functions.application.ports.clock import Clock
+from functions.application.ports.gateway import (
+    Gateway,
+    GatewayEvent,
+    GatewayStatus,
+    InvoicePayments,
+    PushStore,
+)
+from functions.application.push_invoice import payment_update
+
+
+class Settled(StrEnum):
+    RECORDED = "recorded"
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+
+
+def settle_invoice(
+    event: GatewayEvent, *, gateway: Gateway, pushes: PushStore, payments: InvoicePayments, clock: Clock
+) -> Settled:
+    """Messages come twice, late and in any order, so only what the gateway answers now is written.
+
+    Raises Unavailable or GatewayUnauthorized when it cannot tell; the sender then repeats the message.
+    """
+    if event.tenant is None or event.invoice_id is None or event.gateway_invoice is None:
+        return Settled.IGNORED
+    if pushes.is_settled(event.tenant, event.event_id):
+        return Settled.DUPLICATE
+    record = pushes.record(event.tenant, event.invoice_id)
+    if record is None or record.gateway_invoice not in (None, event.gateway_invoice):
+        # Another deployment shares the gateway's account, or somebody copied our metadata.
+        return Settled.IGNORED
+    invoice = gateway.invoice(event.gateway_invoice)
+    settled = Settled.UNCHANGED
+    if (
+        invoice is not None
+        and invoice.status is not GatewayStatus.DRAFT
+        and (invoice.tenant, invoice.invoice_id) == (event.tenant, event.invoice_id)
+    ):
+        update = payment_update(invoice, clock.now())
+        if payments.record_payment(event.tenant, event.invoice_id, update):
+            settled = Settled.RECORDED
+    # Last, so that a crash before this line repeats the (idempotent) write instead of losing it.
+    pushes.mark_settled(event.tenant, event.event_id, now=clock.now())
+    return settled
