@@ -1,4 +1,50 @@
 .DEFAULT_GOAL := help
-.PHONY: help
+.PHONY: help up down logs test check fix bench synth deploy admin-key install install-tests
+
+# Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.local/node/node_modules/.bin:$(PATH)
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+STAGE ?= dev
+
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+up: install  ## Run the whole service on this machine: emulator, deploy, demo from event to paid invoice
+	@$(BIN)/python -m infra.local.up
+
+down:  ## Stop everything `make up` started, and nothing else
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.local.down; else echo "Nothing is installed, so nothing runs."; fi
+
+logs: install  ## Show what the functions of the running local stack have logged
+	@$(BIN)/python -m infra.local.logs
+
+test: install-tests  ## Everything: lint, types, contracts, unit, adapters, replay, infra, end to end on a stack of its own
+	@$(BIN)/python -m infra.local.checks --with-stack
+
+check: install-tests  ## The part of `make test` that needs no stack
+	@$(BIN)/python -m infra.local.checks
+
+fix: install  ## Let ruff mend what it can
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: install-tests  ## Count what a million events cost; prints a table, writes .local/bench.json
+	@$(BIN)/python -m tests.bench
+
+synth: install  ## Write the CloudFormation templates of STAGE (default dev) to cdk.out
+	@cdk synth --quiet --all -c stage=$(STAGE) && echo "Templates of stage $(STAGE) are in cdk.out"
+
+deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials
+	@cdk deploy --all -c stage=$(STAGE)
+
+admin-key: install  ## Print the first admin API key of the running local stack, or of STAGE=... in AWS
+	@$(BIN)/python -m infra.local.admin_key $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
+
+install:
+	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install
+
+install-tests:
+	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install --for-tests
