@@ -41,7 +41,9 @@ def run_logged(
         except FileNotFoundError as error:
             raise StepFailed(f"{what}: {words[0]} was not found.", remedy) from error
         except subprocess.TimeoutExpired as error:
-            raise StepFailed(f"{what} took longer than {timeout_seconds:.0f} s. Log: {paths.shown(log)}", remedy) from error
+            raise StepFailed(
+                f"{what} took longer than {timeout_seconds:.0f} s. Log: {paths.shown(log)}", remedy
+            ) from error
     if result.returncode != 0:
         raise StepFailed(f"{what} failed (exit code {result.returncode}).\n{end_of(log)}", remedy)
 

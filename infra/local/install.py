@@ -1,4 +1,4 @@
-"""Installs every tool of this repository, pinned, from nothing but Python, Node and Java: `python3 -m infra.local.install`.
+"""Installs every tool of this repository, pinned, from nothing but Python, Node and Java.
 
 Runs on the system's Python with the stdlib alone. Each tool remembers a digest of what it was installed from, so a
 second run does nothing.
@@ -32,7 +32,9 @@ NODE_MANIFEST = INFRA / "local" / "package.json"
 SAM_WHEEL = "aws-sam-cli==1.170.0"
 RIE_OF_MACHINE = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64", "arm64": "aws-lambda-rie-arm64"}
 
-NETWORK_REMEDY = "Check that this machine reaches the Python and npm package registries, then run the same command again."
+NETWORK_REMEDY = (
+    "Check that this machine reaches the Python and npm package registries, then run the same command again."
+)
 
 
 def install(*, for_tests: bool) -> None:
@@ -99,7 +101,9 @@ def _install_runtime_emulator() -> None:
         )
     folder = paths.RUNTIME_EMULATOR
     folder.mkdir(parents=True, exist_ok=True)
-    _logged([paths.DEV_PYTHON, "-m", "pip", "download", "--no-deps", "--quiet", "-d", folder, SAM_WHEEL], "pip download")
+    _logged(
+        [paths.DEV_PYTHON, "-m", "pip", "download", "--no-deps", "--quiet", "-d", folder, SAM_WHEEL], "pip download"
+    )
     (wheel,) = folder.glob("aws_sam_cli-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         program = folder / "aws-lambda-rie"
@@ -119,7 +123,7 @@ def _runs(python: Path) -> bool:
 
 
 def _pip_install(python: Path, requirements: Path, constraints: Path | None = None) -> None:
-    pins = ["-c", constraints] if constraints else []
+    pins: list[str | Path] = ["-c", constraints] if constraints else []
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
     _logged([python, "-m", "pip", "install", *quiet, "-r", requirements, *pins], "pip install")
 
