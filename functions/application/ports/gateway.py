@@ -114,7 +114,7 @@ class GatewayRefused(TollboothError):
 
 
 class GatewayUnauthorized(TollboothError):
-    """The integration itself is unhealthy (key missing, revoked, not allowed): no invoice of this tenant can be pushed."""
+    """The integration is unhealthy (key missing, revoked, not allowed): no invoice of this tenant can be pushed."""
 
     code = "gateway_unauthorized"
 

@@ -1,0 +1,196 @@
+"""The gateway port on Stripe: one method, one kind of request, amounts in Stripe's digits."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import stripe
+
+from functions.adapters.stripe import keys
+from functions.adapters.stripe.amounts import from_stripe, to_stripe
+from functions.adapters.stripe.refusals import PatientCaller, is_missing
+from functions.application.ports.gateway import GatewayInvoice, GatewayLine, GatewayRefused, GatewayStatus
+from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.document import MAX_LINES, DocumentLine, InvoiceDocument
+
+if TYPE_CHECKING:
+    from stripe.params import (
+        CustomerCreateParams,
+        InvoiceAddLinesParams,
+        InvoiceCreateParams,
+        InvoiceFinalizeInvoiceParams,
+        InvoiceListParams,
+    )
+
+Item = TypeVar("Item")
+
+PAGE = 100
+# A customer with more invoices since the first attempt is not one we can search; far beyond any billing cadence.
+MAX_INVOICES_SEARCHED = 5_000
+# Two tries of one call (connect, read) stay under a minute, inside the push lease.
+TIMEOUT_SECONDS = 20
+NETWORK_RETRIES = 1
+# Printed on the invoice; Stripe allows 140 characters in a custom field.
+MAX_REFERENCE_CHARACTERS = 140
+
+
+def stripe_client(api_key: str, api_base: str | None) -> stripe.StripeClient:
+    """`api_base` is only set where something else than Stripe answers, such as the local stand-in."""
+    return stripe.StripeClient(
+        api_key,
+        base_addresses={"api": api_base} if api_base else {},
+        max_network_retries=NETWORK_RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+    )
+
+
+class StripeGateway:
+    """`client` is asked for at the first request, so that an unconfigured account refuses pushes and nothing else."""
+
+    def __init__(self, client: Callable[[], stripe.StripeClient], call: PatientCaller | None = None) -> None:
+        self._client = client
+        self._call = call or PatientCaller()
+
+    @property
+    def _v1(self) -> "stripe.V1Services":
+        return self._client().v1
+
+    def check(self, document: InvoiceDocument) -> None:
+        for line in document.lines:
+            to_stripe(line.amount_minor, document.currency)
+            if document.automatic_tax and line.amount_minor < 0:
+                raise InvalidInput(
+                    f"Line {line.line_id!r} is negative; Stripe's automatic tax needs it netted or as a coupon.",
+                    code="negative_line_with_tax",
+                )
+
+    def create_customer(self, document: InvoiceDocument, *, gen: int) -> str:
+        params: CustomerCreateParams = {
+            "name": document.customer_name,
+            "metadata": {"tenant": document.tenant, "customer_id": document.customer_id},
+        }
+        if document.customer_email is not None:
+            params["email"] = document.customer_email
+        options = _once(keys.customer_key(document, gen))
+        return self._call(lambda: self._v1.customers.create(params, options)).id
+
+    def find_invoices(self, document: InvoiceDocument, customer: str, since: datetime) -> Sequence[GatewayInvoice]:
+        # A list is consistent at once; a search lags by up to a minute and would create the invoice twice.
+        params: InvoiceListParams = {
+            "customer": customer,
+            "created": {"gte": int(since.timestamp())},
+            "limit": PAGE,
+        }
+        ours = (document.tenant, document.invoice_id)
+
+        def matching() -> list[stripe.Invoice]:
+            pages = self._v1.invoices.list(params).auto_paging_iter()
+            return [each for each in _bounded(pages, MAX_INVOICES_SEARCHED) if _owner(each) == ours]
+
+        return [_invoice(each) for each in self._call(matching)]
+
+    def create_draft(self, document: InvoiceDocument, customer: str, *, gen: int) -> GatewayInvoice:
+        params: InvoiceCreateParams = {
+            "customer": customer,
+            "currency": document.currency.lower(),
+            "collection_method": document.collection_method,
+            "auto_advance": False,
+            "pending_invoice_items_behavior": "exclude",
+            "automatic_tax": {"enabled": document.automatic_tax},
+            # Not inherited from the customer: the amounts are finished.
+            "discounts": "",
+            "custom_fields": [{"name": "Reference", "value": document.number[:MAX_REFERENCE_CHARACTERS]}],
+            "metadata": {
+                "tenant": document.tenant,
+                "invoice_id": document.invoice_id,
+                "run_id": document.run_id,
+                "payload_sha": document.sha256(),
+            },
+        }
+        if document.days_until_due is not None:
+            params["days_until_due"] = document.days_until_due
+        options = _once(keys.create_key(document, gen))
+        return _invoice(self._call(lambda: self._v1.invoices.create(params, options)))
+
+    def add_lines(self, document: InvoiceDocument, ref: str, lines: Sequence[DocumentLine], *, gen: int) -> None:
+        params: InvoiceAddLinesParams = {
+            "lines": [
+                {
+                    "amount": to_stripe(line.amount_minor, document.currency),
+                    "description": line.description,
+                    "period": {
+                        "start": int(line.period_start.timestamp()),
+                        "end": int(line.period_end.timestamp()),
+                    },
+                    "metadata": {"line_id": line.line_id},
+                }
+                for line in lines
+            ]
+        }
+        options = _once(keys.lines_key(document, ref, lines, gen))
+        self._call(lambda: self._v1.invoices.add_lines(ref, params, options))
+
+    def finalize(self, document: InvoiceDocument, ref: str, *, gen: int) -> GatewayInvoice:
+        # Stripe collects from here on; paying explicitly as well would race with it.
+        params: InvoiceFinalizeInvoiceParams = {"auto_advance": True}
+        options = _once(keys.finalize_key(document, ref, gen))
+        return _invoice(self._call(lambda: self._v1.invoices.finalize_invoice(ref, params, options)))
+
+    def invoice(self, ref: str) -> GatewayInvoice | None:
+        try:
+            found = self._call(lambda: self._v1.invoices.retrieve(ref))
+        except GatewayRefused as refused:
+            if is_missing(refused):
+                return None
+            raise
+        return None if getattr(found, "deleted", False) else _invoice(found)
+
+    def lines(self, ref: str, currency: str) -> Sequence[GatewayLine]:
+        def every_page() -> list[stripe.InvoiceLineItem]:
+            return list(_bounded(self._v1.invoices.line_items.list(ref, {"limit": PAGE}).auto_paging_iter(), MAX_LINES))
+
+        return [
+            GatewayLine(_metadata(line).get("line_id"), from_stripe(line.amount, currency))
+            for line in self._call(every_page)
+        ]
+
+
+def _invoice(found: stripe.Invoice) -> GatewayInvoice:
+    currency, metadata = found.currency.upper(), _metadata(found)
+    return GatewayInvoice(
+        ref=found.id,
+        status=GatewayStatus(found.status or "draft"),
+        tenant=metadata.get("tenant"),
+        invoice_id=metadata.get("invoice_id"),
+        payload_sha=metadata.get("payload_sha"),
+        currency=currency,
+        subtotal_minor=from_stripe(found.subtotal, currency),
+        total_minor=from_stripe(found.total, currency),
+        amount_due_minor=from_stripe(found.amount_due, currency),
+        amount_paid_minor=from_stripe(found.amount_paid, currency),
+        number=found.number,
+        hosted_invoice_url=getattr(found, "hosted_invoice_url", None),
+        invoice_pdf=getattr(found, "invoice_pdf", None),
+        due_at=datetime.fromtimestamp(found.due_date, UTC) if found.due_date is not None else None,
+    )
+
+
+def _owner(found: stripe.Invoice) -> tuple[str | None, str | None]:
+    metadata = _metadata(found)
+    return metadata.get("tenant"), metadata.get("invoice_id")
+
+
+def _metadata(found: stripe.Invoice | stripe.InvoiceLineItem) -> dict[str, str]:
+    return found.metadata.to_dict() if found.metadata is not None else {}
+
+
+def _once(key: str) -> stripe.RequestOptions:
+    return {"idempotency_key": key}
+
+
+def _bounded(items: Iterable[Item], most: int) -> Iterable[Item]:
+    found = list(islice(items, most + 1))
+    if len(found) > most:
+        raise GatewayRefused(f"Stripe lists more than {most} objects here.", code="too_many_objects")
+    return found
