@@ -36,7 +36,7 @@ class Process:
 
     @property
     def runs(self) -> bool:
-        return _identity(self.pid) == self.identity
+        return self.identity != "" and _identity(self.pid) == self.identity
 
 
 def start(name: str, command: Sequence[str | Path], *, port: int, environment: Mapping[str, str]) -> Process:
@@ -65,9 +65,7 @@ def wait_until(process: Process, is_ready: Callable[[], bool], *, seconds: float
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not process.runs:
-            raise StepFailed(
-                f"{process.name} ended while starting.\n{_log_of(process)}", "Read its log, then try again."
-            )
+            raise StepFailed(f"{process.name} ended while starting.\n{_log_of(process)}", READ_THE_LOG)
         if is_ready():
             return
         time.sleep(POLL_SECONDS)
