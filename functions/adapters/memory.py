@@ -1,0 +1,220 @@
+"""The ledger's ports in a dict: for tests and crash simulation; it passes the same contract tests as DynamoDB.
+
+Every atomic request first calls `request(name)`, where a simulation may pre-empt or kill the caller. Each item keeps
+its history, so that a read which is not strongly consistent can be answered from the past.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+
+from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.ledger import Code, Commit, Refusal
+from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey
+
+Key = tuple[Any, ...]
+
+
+def _uninterrupted(_name: str) -> None:
+    return None
+
+
+class MemoryTable:
+    """Items by key with all their versions; `None` as a version means deleted."""
+
+    def __init__(self) -> None:
+        self.versions: dict[Key, list[Any]] = {}
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        history = self.versions.get(key)
+        value = history[-1] if history else None
+        return default if value is None else value
+
+    def put(self, key: Key, value: Any) -> None:
+        self.versions.setdefault(key, []).append(value)
+
+    def keys(self, *prefix: Any) -> list[Key]:
+        return sorted(key for key in self.versions if key[: len(prefix)] == prefix and self.get(key) is not None)
+
+
+class MemoryLedger:
+    def __init__(self, table: MemoryTable | None = None, request: Callable[[str], None] = _uninterrupted) -> None:
+        self.table = table or MemoryTable()
+        self.request = request
+
+    def last_commit_number(self, lane: int) -> int:
+        self.request("last_commit_number")
+        return max((key[2] for key in self.table.keys("commit", lane)), default=0)
+
+    def head(self, lane: int) -> int:
+        self.request("head")
+        return int(self.table.get(("head", lane), 0))
+
+    def commit(self, lane: int, n: int) -> Commit | None:
+        self.request("commit")
+        body = self.table.get(("commit", lane, n))
+        return None if body is None else msgspec.msgpack.decode(body, type=Commit)
+
+    def commits_before(self, lane: int, n: int, decided_since: int) -> Iterable[Commit]:
+        while n and (commit := self.commit(lane, n)) and commit.decided_at >= decided_since:
+            yield commit
+            n -= 1
+
+    def put_commit(self, commit: Commit) -> Commit | None:
+        self.request("put_commit")
+        key = ("commit", commit.lane, commit.n)
+        holder = self.table.get(key)
+        if holder is not None:
+            return msgspec.msgpack.decode(holder, type=Commit)
+        self.table.put(key, msgspec.msgpack.encode(commit))
+        return None
+
+    def chunk(self, lane: int, bucket: int) -> bytes:
+        self.request("chunk")
+        return b"".join(self.table.get(key) for key in self.table.keys("chunk", lane, bucket))
+
+    def put_chunks(self, commit: Commit) -> None:
+        for bucket, chunk in commit.fingerprints.items():
+            self.request("put_chunk")
+            self.table.put(("chunk", commit.lane, bucket, commit.n), chunk)
+
+    def put_directory(self, commit: Commit) -> None:
+        for code in commit.codes:
+            self.request("put_code")
+            self.table.put(("code", code.tenant, commit.lane, code.number), code)
+        for tenant, subject in commit.subjects:
+            self.request("put_subject")
+            self.table.put(("subject", tenant, commit.lane, subject), True)
+
+    def index_hours(self, commit: Commit) -> None:
+        for hour in commit.hours:
+            self.request("index_hour")
+            key = ("hour", commit.lane, hour)
+            self.table.put(key, self.table.get(key, frozenset()) | {commit.n})
+
+    def commits_in_hour(self, lane: int, hour: int) -> list[int]:
+        self.request("commits_in_hour")
+        return sorted(self.table.get(("hour", lane, hour), frozenset()))
+
+    def put_markers(self, commit: Commit) -> None:
+        for marker in commit.markers:
+            self.request("put_marker")
+            self.table.put(("marker", marker, commit.lane), commit.n)
+
+    def marked_lanes(self, marker: str) -> dict[int, int]:
+        self.request("marked_lanes")
+        return {key[2]: self.table.get(key) for key in self.table.keys("marker", marker)}
+
+    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
+        for delta in pages:
+            self.request("add_to_page")
+            page = self._page(delta.key)
+            if page.stamp < commit.n:
+                self._store(Page(delta.key, commit.n, delta.applied_to(page.cells)))
+
+    def page(self, key: PageKey) -> Page:
+        self.request("page")
+        return self._page(key)
+
+    def replace_page(self, page: Page, new_stamp: int) -> bool:
+        self.request("replace_page")
+        if self._page(page.key).stamp != page.stamp:
+            return False
+        self._store(Page(page.key, new_stamp, page.cells))
+        return True
+
+    def pages(self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int) -> Iterable[Page]:
+        self.request("pages")
+        for key in self.table.keys("page", tenant, lane, subject or ""):
+            if first_span <= key[4] <= last_span:
+                yield self._page(PageKey(tenant, lane, subject, key[4], key[5]))
+
+    def advance_head(self, lane: int, n: int) -> None:
+        self.request("advance_head")
+        if self.table.get(("head", lane), 0) < n:
+            self.table.put(("head", lane), n)
+
+    def codes(self, tenant: str, lane: int) -> Iterable[Code]:
+        self.request("codes")
+        return [self.table.get(key) for key in self.table.keys("code", tenant, lane)]
+
+    def known_subjects(self, tenant: str, lane: int, subjects: Sequence[str]) -> set[str]:
+        self.request("known_subjects")
+        return {subject for subject in subjects if self.table.get(("subject", tenant, lane, subject))}
+
+    def subjects(self, tenant: str, lane: int, limit: int) -> list[str]:
+        self.request("subjects")
+        return [key[3] for key in self.table.keys("subject", tenant, lane)][:limit]
+
+    def meter_set(self, tenant: str) -> MeterSet:
+        self.request("meter_set")
+        return self.table.get(("meters", tenant), MeterSet(0))  # type: ignore[no-any-return]
+
+    def put_meter_set(self, tenant: str, meter_set: MeterSet) -> None:
+        self.table.put(("meters", tenant), meter_set)
+
+    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
+        for refusal in refusals:
+            self.request("put_refusal")
+            self.table.put(("refusal", refusal.tenant, refusal.identity, refusal.code), refusal)
+
+    def refusals(self, tenant: str) -> list[Refusal]:
+        return [self.table.get(key) for key in self.table.keys("refusal", tenant)]
+
+    def _page(self, key: PageKey, version: int = -1) -> Page:
+        history = self.table.versions.get(_page_key(key))
+        stamp, cells = history[version] if history else (0, {})
+        return Page(key, stamp, dict(cells))
+
+    def _store(self, page: Page) -> None:
+        value: tuple[int, Cells] = (page.stamp, page.cells)
+        self.table.put(_page_key(page.key), value)
+
+
+def _page_key(key: PageKey) -> Key:
+    return ("page", key.tenant, key.lane, key.subject or "", key.span, key.number)
+
+
+class MemoryArchive:
+    """Objects by key; bodies are the events themselves."""
+
+    def __init__(self, request: Callable[[str], None] = _uninterrupted) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.request = request
+
+    def encode(
+        self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
+    ) -> bytes:
+        return msgspec.msgpack.encode((list(groups), received_at, versions))
+
+    def stage(self, lane: int, attempt: str, body: bytes) -> str:
+        self.request("stage")
+        key = f"staging/{lane}/{attempt}"
+        self.objects[key] = body
+        return key
+
+    def publish(self, commit: Commit) -> None:
+        self.request("publish")
+        body = self.objects[commit.staged_key] if commit.staged_key else commit.inline_archive
+        self.objects[f"archive/{commit.lane}/{commit.n}"] = body
+
+    def events(self, lane: int, n: int) -> list[tuple[str, Event, int]]:
+        self.request("archived_events")
+        groups, _, versions = msgspec.msgpack.decode(
+            self.objects[f"archive/{lane}/{n}"],
+            type=tuple[list[tuple[str, str, list[Event]]], int, dict[str, int]],
+        )
+        return [(tenant, event, versions[tenant]) for tenant, _, events in groups for event in events]
+
+
+class MemoryStream:
+    """Records put, in order; a test takes them from here to the writer."""
+
+    def __init__(self) -> None:
+        self.records: list[Pack | CloseMarker] = []
+
+    def put(self, records: Sequence[Pack | CloseMarker]) -> None:
+        self.records.extend(deepcopy(list(records)))

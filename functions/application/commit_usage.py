@@ -1,0 +1,225 @@
+"""Writing a batch into a lane: load, help, decide, stage, commit, apply - every event counted exactly once.
+
+The conditional put of commit n + 1 is the only commit point. Whatever dies at whatever instruction, the next writer
+first finishes what is committed, and a redelivery finds its events already accepted.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from functions.application.apply_commit import apply_commit
+from functions.application.ports.clock import Clock
+from functions.application.ports.ledger import Archive, Ledger
+from functions.domain.errors import Unavailable
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack
+from functions.domain.metering.ledger import (
+    Commit,
+    Counts,
+    Deltas,
+    Directory,
+    LaneState,
+    bucket_of,
+    count,
+    fingerprints_by_bucket,
+    hours_of,
+    sift,
+    unpack_fingerprints,
+)
+from functions.domain.metering.meter import MetersByType, MeterSet, compile_meters
+
+INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is cheaper than an object of their own
+MAX_TRIES = 20  # writers of one lane meet only while shards split or an old invocation lingers
+MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
+MAX_CACHED_FINGERPRINTS = 2_000_000  # per lane, about 170 MB
+MAX_CACHED_SUBJECTS = 200_000  # per lane
+
+
+class LostRace(Exception):
+    """Another writer took the commit number; everything known about the lane may be stale."""
+
+
+class LaneWriter:
+    """The writer of one process: keeps what it knows of its lanes between batches, and drops it when in doubt."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        archive: Archive,
+        clock: Clock,
+        new_attempt: Callable[[], str],
+        window: AcceptanceWindow,
+        look_back_seconds: int,
+    ) -> None:
+        self._ledger = ledger
+        self._archive = archive
+        self._clock = clock
+        self._new_attempt = new_attempt
+        self._window = window
+        self._look_back = look_back_seconds
+        self._states: dict[int, LaneState] = {}
+        self._meter_sets: dict[str, MeterSet] = {}
+
+    def begin_invocation(self) -> None:
+        """Meter sets are read again once per invocation, so a meter made before an event arrived counts it."""
+        self._meter_sets = {}
+
+    def write(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker] = ()) -> Counts:
+        """Count a batch; returns what became of its events once everything is applied."""
+        for _ in range(MAX_TRIES):
+            try:
+                return self._write_once(lane, packs, markers)
+            except LostRace:
+                self._forget(lane)
+            except BaseException:
+                self._forget(lane)
+                raise
+        raise Unavailable(f"Lane {lane} is being written by others all the time.", retry_after_seconds=5)
+
+    def help(self, lane: int) -> int:
+        """Apply whatever is committed but not applied; returns the lane's commit number."""
+        try:
+            return self._load(lane).n
+        except BaseException:
+            self._forget(lane)
+            raise
+
+    def _known(self, lane: int, now: int) -> LaneState | None:
+        state = self._states.get(lane)
+        if state is not None and state.confirmed_at < now - MAX_STATE_AGE_SECONDS:
+            return None
+        return state
+
+    def _forget(self, lane: int) -> None:
+        self._states.pop(lane, None)
+
+    def _write_once(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker]) -> Counts:
+        now = int(self._clock.now().timestamp())
+        state = self._known(lane, now) or self._load(lane)
+        self._learn(state, packs, now)
+        received_at = max([record.received_at for record in packs] + [marker.received_at for marker in markers])
+        sifted = sift(state, packs, self._window, self._look_back, now, received_at)
+        self._ledger.put_refusals(sifted.refusals)
+        counts = Counts(0, sifted.duplicates, len(sifted.refusals))
+        queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        pending_markers = [marker.marker for marker in markers]
+        while queue or pending_markers:
+            deltas = count(state, queue, self._meters_of, received_at)
+            last_markers = pending_markers if not queue else []
+            commit = self._decide(state, deltas, last_markers, received_at, now)
+            self._put(commit)
+            self._apply(commit)
+            self._ledger.put_refusals(deltas.uncountable)
+            state.n, state.confirmed_at = commit.n, now
+            state.meter_versions.update(commit.meter_versions)
+            counts += commit.counts
+            if last_markers:
+                pending_markers = []
+        return counts
+
+    def _decide(self, state: LaneState, deltas: Deltas, markers: list[str], received_at: int, now: int) -> Commit:
+        attempt = self._new_attempt()
+        versions = {tenant: self._meter_sets[tenant].version for tenant, _, _ in deltas.groups}
+        body = self._archive.encode(deltas.groups, received_at, versions) if deltas.groups else b""
+        is_inline = len(body) <= INLINE_ARCHIVE_BYTES
+        return Commit(
+            lane=state.lane,
+            n=state.n + 1,
+            attempt=attempt,
+            decided_at=now,
+            received_at=received_at,
+            fingerprints=fingerprints_by_bucket(deltas.groups),
+            pages=deltas.pages,
+            hours=hours_of(deltas.groups),
+            codes=deltas.codes,
+            subjects=deltas.subjects,
+            markers=markers,
+            staged_key="" if is_inline else self._archive.stage(state.lane, attempt, body),
+            inline_archive=body if is_inline else b"",
+            counts=Counts(accepted=deltas.event_count, uncountable=deltas.uncountable_count),
+            meter_versions=versions,
+        )
+
+    def _put(self, commit: Commit) -> None:
+        holder = self._ledger.put_commit(commit)
+        if holder is not None and not self._is_ours(holder, commit):
+            raise LostRace
+
+    def _is_ours(self, holder: Commit, commit: Commit) -> bool:
+        return holder.attempt == commit.attempt
+
+    def _apply(self, commit: Commit) -> None:
+        apply_commit(self._ledger, self._archive, commit)
+
+    def _load(self, lane: int) -> LaneState:
+        done = self._ledger.head(lane)
+        n = self._highest(lane, done)
+        self._help(lane, done, n)
+        state = self._states[lane] = LaneState(lane, n, int(self._clock.now().timestamp()))
+        last = self._ledger.commit(lane, n) if n else None
+        if last is not None:
+            state.meter_versions = dict(last.meter_versions)
+        return state
+
+    def _highest(self, lane: int, done: int) -> int:
+        return max(done, self._ledger.last_commit_number(lane))
+
+    def _help(self, lane: int, done: int, n: int) -> None:
+        for number in range(done + 1, n + 1):
+            commit = self._ledger.commit(lane, number)
+            assert commit is not None, f"commit {number} of lane {lane} expired before it was applied"
+            self._apply(commit)
+
+    def _learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
+        """Read what deciding this batch needs and the state does not hold yet."""
+        oldest = self._window.oldest_countable(now)
+        needed = {bucket_of(event.time) for pack in packs for event in pack.events if event.time >= oldest}
+        self._make_room(state, needed)
+        for bucket in needed - state.buckets.keys():
+            state.buckets[bucket] = set(unpack_fingerprints(self._ledger.chunk(state.lane, bucket)))
+        self._learn_recent(state, min((pack.received_at for pack in packs), default=now) - self._look_back)
+        for tenant in {pack.tenant for pack in packs}:
+            self._learn_tenant(state, tenant, (pack for pack in packs if pack.tenant == tenant))
+
+    def _make_room(self, state: LaneState, needed: set[int]) -> None:
+        held = sum(map(len, state.buckets.values()))
+        for bucket in sorted(state.buckets.keys() - needed):
+            if held <= MAX_CACHED_FINGERPRINTS:
+                break
+            held -= len(state.buckets.pop(bucket))
+        if len(state.subjects) > MAX_CACHED_SUBJECTS:
+            state.subjects.clear()
+
+    def _learn_recent(self, state: LaneState, horizon: int) -> None:
+        recent = state.recent
+        if state.recent_since is None or horizon < state.recent_since:
+            for commit in self._ledger.commits_before(state.lane, state.n, horizon):
+                if commit.received_at >= horizon:
+                    for chunk in commit.fingerprints.values():
+                        recent.update(dict.fromkeys(unpack_fingerprints(chunk), commit.received_at))
+            state.recent_since = horizon
+            return
+        forgotten = []
+        for fingerprint, received_at in recent.items():
+            if received_at >= horizon - self._look_back:
+                break
+            forgotten.append(fingerprint)
+        for fingerprint in forgotten:
+            del recent[fingerprint]
+        state.recent_since = max(state.recent_since, horizon - self._look_back)
+
+    def _learn_tenant(self, state: LaneState, tenant: str, packs: Iterable[Pack]) -> None:
+        meter_set = self._meter_sets.get(tenant)
+        if meter_set is None or meter_set.version < state.meter_versions.get(tenant, 0):
+            self._meter_sets[tenant] = self._ledger.meter_set(tenant)
+        if tenant not in state.directories:
+            directory = state.directories[tenant] = Directory()
+            for code in self._ledger.codes(tenant, state.lane):
+                directory.learn(code)
+        subjects = {event.subject for pack in packs for event in pack.events}
+        unknown = [subject for subject in subjects if (tenant, subject) not in state.subjects]
+        if unknown:
+            known = self._ledger.known_subjects(tenant, state.lane, unknown)
+            state.subjects.update((tenant, subject) for subject in known)
+
+    def _meters_of(self, tenant: str) -> MetersByType:
+        return compile_meters(self._meter_sets[tenant])

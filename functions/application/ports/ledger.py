@@ -1,0 +1,91 @@
+"""What the metering ledger needs of its storage; every method of one item is one atomic request."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.ledger import Code, Commit, Refusal
+from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.pages import Page, PageDelta, PageKey
+
+
+class EventStream(Protocol):
+    """The way from ingest to the lanes."""
+
+    def put(self, records: Sequence[Pack | CloseMarker]) -> None:
+        """Returns once every record is acknowledged; raises Unavailable when the stream cannot take them."""
+        ...
+
+
+class Ledger(Protocol):
+    """The lanes' logs and what is derived from them. Reads are strongly consistent."""
+
+    def last_commit_number(self, lane: int) -> int:
+        """The highest commit still stored, 0 if none; old commits expire."""
+        ...
+
+    def head(self, lane: int) -> int:
+        """The highest commit known to be fully applied, 0 if none; never expires."""
+        ...
+
+    def commit(self, lane: int, n: int) -> Commit | None: ...
+
+    def commits_before(self, lane: int, n: int, decided_since: int) -> Iterable[Commit]:
+        """Commits n, n-1, ... back to the last one decided at or after `decided_since`."""
+        ...
+
+    def put_commit(self, commit: Commit) -> Commit | None:
+        """Store the commit if its number is free; otherwise the commit that holds the number."""
+        ...
+
+    def chunk(self, lane: int, bucket: int) -> bytes:
+        """All fingerprints accepted in a bucket, 8 bytes each."""
+        ...
+
+    def put_chunks(self, commit: Commit) -> None: ...
+
+    def put_directory(self, commit: Commit) -> None:
+        """The commit's new codes and subjects."""
+        ...
+
+    def index_hours(self, commit: Commit) -> None: ...
+
+    def put_markers(self, commit: Commit) -> None: ...
+
+    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
+        """Apply deltas that only add, each page once: a page stamped with this commit or a later one is left alone."""
+        ...
+
+    def page(self, key: PageKey) -> Page: ...
+
+    def replace_page(self, page: Page, new_stamp: int) -> bool:
+        """Write the cells if the page still bears `page.stamp`; False when it does not."""
+        ...
+
+    def advance_head(self, lane: int, n: int) -> None:
+        """Raise the head to n; a higher head stays."""
+        ...
+
+    def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...
+
+    def known_subjects(self, tenant: str, lane: int, subjects: Sequence[str]) -> set[str]: ...
+
+    def meter_set(self, tenant: str) -> MeterSet: ...
+
+    def put_refusals(self, refusals: Sequence[Refusal]) -> None: ...
+
+
+class Archive(Protocol):
+    """Accepted events as they were, in objects that a commit names."""
+
+    def stage(self, lane: int, attempt: str, body: bytes) -> str:
+        """Keep a body under a key of this attempt alone; returns the key."""
+        ...
+
+    def publish(self, commit: Commit) -> None:
+        """Put the commit's events under their final key, from its staged object or its inline copy."""
+        ...
+
+    def encode(
+        self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
+    ) -> bytes: ...

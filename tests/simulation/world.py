@@ -1,0 +1,248 @@
+"""A simulated deployment: the production writer on memory ports, pre-empted, killed and redelivered at every request.
+
+Each invocation runs in a greenlet and yields before every request. The scheduler chooses who goes on, who dies, who
+stays behind as a zombie, how the stream cuts its batches, and when old commits expire.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.application.commit_usage import LaneWriter
+from functions.domain.metering.aggregation import EXACT_SUMS, Aggregation
+from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.pages import PageKey, parse_cell
+
+LANE = 0
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+LOOK_BACK = 3_600
+SUM_METERS = MeterSet(1, (Meter("m1", "tokens", "call", Aggregation.SUM, "$.n", {"model": "$.model"}),))
+MAX_METERS = MeterSet(1, (Meter("m1", "peak", "call", Aggregation.MAX, "$.n", {"model": "$.model"}),))
+
+
+class SimulatedClock:
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    def forward(self, **span: int) -> None:
+        self.time += timedelta(**span)
+
+
+class SimulatedLedger(MemoryLedger):
+    """Now and then the answer to a commit's put is lost, and the client's library sends it again."""
+
+    chance: random.Random
+
+    def put_commit(self, commit: Commit) -> Commit | None:
+        holder = super().put_commit(commit)
+        return super().put_commit(commit) if self.chance.random() < 0.1 else holder
+
+
+class World:
+    def __init__(
+        self,
+        seed: int,
+        meters: MeterSet,
+        writer_class: type[LaneWriter] = LaneWriter,
+        ledger_class: type[SimulatedLedger] = SimulatedLedger,
+    ) -> None:
+        self.chance = random.Random(seed)
+        self.clock = SimulatedClock()
+        self.ledger = ledger_class(request=self._request)
+        self.ledger.chance = self.chance
+        self.archive = MemoryArchive(request=self._request)
+        self.ledger.put_meter_set("t", meters)
+        self.writer_class = writer_class
+        self.attempts = 0
+        self.containers = [self._new_writer() for _ in range(2)]
+        self.sent: dict[tuple[int, int], Event] = {}
+        self.sent_at: dict[int, datetime] = {}
+        self.stream: list[Pack] = []
+        self.zombies: list[greenlet] = []
+
+    def _request(self, _name: str) -> None:
+        scheduler = getcurrent().parent
+        if scheduler is not None:
+            scheduler.switch("request")
+
+    def _new_writer(self) -> LaneWriter:
+        return self.writer_class(self.ledger, self.archive, self.clock, self._attempt, AcceptanceWindow(), LOOK_BACK)
+
+    def _attempt(self) -> str:
+        self.attempts += 1
+        return f"a{self.attempts}"
+
+    def send(self) -> None:
+        """Clients send packs; some of their events were sent before, with the same or (soon after) a new time."""
+        chance, now = self.chance, int(self.clock.now().timestamp())
+        events = []
+        for _ in range(chance.randint(1, 4)):
+            if self.sent and chance.random() < 0.4:
+                again = chance.choice(list(self.sent.values()))
+                events.append(again)
+                continue
+            fingerprint = len(self.sent) + 1
+            time = now - chance.choice((0, 60, BUCKET_SECONDS, 3 * BUCKET_SECONDS))
+            data = msgspec.json.encode({"n": chance.randint(1, 99), "model": chance.choice("ab")})
+            event = Event(fingerprint, time, str(fingerprint), "s", "call", chance.choice(("x", "y")), data)
+            self.sent[(fingerprint, time)] = event
+            self.sent_at[fingerprint] = self.clock.now()
+            events.append(event)
+        pack = Pack("t", LANE, f"p{len(self.stream)}", now, events)
+        self.stream.append(pack)
+        if chance.random() < 0.2:  # PutRecords may write a record twice
+            self.stream.append(pack)
+
+    def resend_with_new_times(self) -> None:
+        """A producer that stamps a new time on every resend, within the look-back."""
+        now = int(self.clock.now().timestamp())
+        look_back_start = self.clock.now() - timedelta(seconds=LOOK_BACK)
+        recent = [event for event in self.sent.values() if self.sent_at[event.fingerprint] > look_back_start]
+        events = [
+            msgspec.structs.replace(event, time=event.time + 2 * BUCKET_SECONDS)
+            for event in self.chance.sample(recent, min(2, len(recent)))
+        ]
+        self.stream.append(Pack("t", LANE, f"r{len(self.stream)}", now, events))
+
+    def run(self, steps: int) -> None:
+        position = 0
+        running: dict[greenlet, tuple[int, int]] = {}
+        while position < len(self.stream) or running:
+            if not running and position < len(self.stream):
+                end = min(len(self.stream), position + self.chance.randint(1, 3))
+                running[self._invoke(self.stream[position:end])] = (position, end)
+            worker = self.chance.choice([*running, *self.zombies])
+            fate = self.chance.random()
+            if fate < 0.02 and worker in running:
+                _kill(worker)
+                del running[worker]
+                continue
+            if fate < 0.03 and worker in running and len(self.zombies) < 2:
+                # The invocation timed out, but its process runs on; the stream redelivers meanwhile.
+                self.zombies.append(worker)
+                del running[worker]
+                continue
+            worker.switch()
+            if worker.dead:
+                if worker in running:
+                    position = max(position, running.pop(worker)[1])
+                else:
+                    self.zombies.remove(worker)
+            steps -= 1
+            assert steps > 0, "the schedule does not end"
+        for zombie in self.zombies:
+            while not zombie.dead:
+                zombie.switch()
+        self.zombies = []
+
+    def _invoke(self, packs: list[Pack]) -> greenlet:
+        slot = self.chance.randrange(len(self.containers))
+        busy = [zombie for zombie in self.zombies if getattr(zombie, "slot", None) == slot]
+        if self.chance.random() < 0.3 or busy:
+            self.containers[slot] = self._new_writer()
+        writer = self.containers[slot]
+
+        def invocation(*_: object) -> None:
+            writer.begin_invocation()
+            writer.write(LANE, packs)
+
+        worker = Invocation(invocation)
+        worker.slot = slot
+        return worker
+
+    def expire_commits(self) -> None:
+        """An idle lane: the commits that are applied expire, the head does not."""
+        done = self.ledger.table.get(("head", LANE), 0)
+        for key in self.ledger.table.keys("commit", LANE):
+            if key[2] <= done:
+                self.ledger.table.put(key, None)
+
+    def settle(self) -> None:
+        self._new_writer().help(LANE)
+
+    def wrong(self) -> list[str]:
+        """How counters, lane totals and archive differ from a recount of the distinct events sent."""
+        expected = recount(self.sent.values(), self.ledger.meter_set("t").meters[0].aggregation)
+        problems = []
+        for owner in ("x", "y", None):
+            cells = self._cells(owner)
+            if cells != expected[owner]:
+                problems.append(f"{owner}: {cells} instead of {expected[owner]}")
+        head = self.ledger.table.get(("head", LANE), 0)
+        archived = Counter(
+            (event.fingerprint, event.time) for n in range(1, head + 1) for _, event, _ in self._archived(n)
+        )
+        if sorted(archived) != sorted(self.sent) or any(count != 1 for count in archived.values()):
+            problems.append(f"archive holds {sum(archived.values())} of {len(self.sent)} events")
+        return problems
+
+    def _archived(self, n: int) -> list[tuple[str, Event, int]]:
+        return self.archive.events(LANE, n) if f"archive/{LANE}/{n}" in self.archive.objects else []
+
+    def _cells(self, subject: str | None) -> dict[tuple[int, str], Decimal | int]:
+        names = {code.number: code.groups["model"] for code in self.ledger.codes("t", LANE)}
+        cells: dict[tuple[int, str], Decimal | int] = {}
+        for key in self.ledger.table.keys("page", "t", LANE, subject or ""):
+            page = self.ledger.page(PageKey("t", LANE, subject, key[4], key[5]))
+            for name, value in page.cells.items():
+                window, code = parse_cell(name, key[4])
+                place = (window, names[code])
+                cells[place] = EXACT_SUMS.add(cells.get(place, 0), value)
+        return cells
+
+
+class Invocation(greenlet):
+    slot: int = -1
+
+
+def _kill(worker: greenlet) -> None:
+    if worker:
+        worker.throw(GreenletExit)
+
+
+def recount(
+    events: Iterable[Event], aggregation: Aggregation
+) -> dict[str | None, dict[tuple[int, str], Decimal | int]]:
+    counted: dict[str | None, dict[tuple[int, str], Decimal | int]] = {"x": {}, "y": {}, None: {}}
+    for event in events:
+        data = msgspec.json.decode(event.data)
+        place = (event.time // 1_800, data["model"])
+        for owner in (event.subject, None):
+            present = counted[owner].get(place)
+            counted[owner][place] = data["n"] if present is None else aggregation.merge(present, data["n"])
+    return counted
+
+
+def simulate(
+    seed: int,
+    meters: MeterSet = SUM_METERS,
+    writer_class: type[LaneWriter] = LaneWriter,
+    ledger_class: type[SimulatedLedger] = SimulatedLedger,
+) -> list[str]:
+    """One schedule; returns what is wrong at its end."""
+    world = World(seed, meters, writer_class, ledger_class)
+    for _ in range(world.chance.randint(2, 4)):
+        for _ in range(world.chance.randint(1, 4)):
+            world.send()
+        if world.chance.random() < 0.5:
+            world.resend_with_new_times()
+        world.run(steps=20_000)
+        if world.chance.random() < 0.15:
+            world.expire_commits()
+            world.clock.forward(days=9)
+        else:
+            world.clock.forward(seconds=world.chance.choice((1, 60, 400, 2 * LOOK_BACK)))
+        world.stream = []
+    world.settle()
+    return world.wrong()
