@@ -79,14 +79,20 @@ class Period:
         return EXACT.divide(Decimal(self.length // micro), Decimal(whole.length // micro))
 
 
-def period_at(instant: datetime, anchor: datetime, cadence: Cadence) -> Period:
-    """The recurrence period that contains `instant`, counted from the anchor in either direction."""
+def recurrence_at(instant: datetime, anchor: datetime, cadence: Cadence) -> int:
+    """The number, counted from the anchor in either direction, of the recurrence period that contains `instant`."""
     approximate_days = cadence.months * 30.436875 + cadence.rest / timedelta(days=1)
     count = int((instant - anchor) / timedelta(days=1) // approximate_days)
     while cadence.after(anchor, count) > instant:
         count -= 1
     while cadence.after(anchor, count + 1) <= instant:
         count += 1
+    return count
+
+
+def period_at(instant: datetime, anchor: datetime, cadence: Cadence) -> Period:
+    """The recurrence period that contains `instant`, counted from the anchor in either direction."""
+    count = recurrence_at(instant, anchor, cadence)
     return Period(cadence.after(anchor, count), cadence.after(anchor, count + 1))
 
 

@@ -1,0 +1,27 @@
+"""Ids that follow from what they name, so that doing the same thing twice finds the first one."""
+
+from datetime import datetime
+from hashlib import sha256
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ULID_CHARACTERS = 26
+
+
+def named_ulid(instant: datetime, *names: str) -> str:
+    """A ULID whose time is `instant` and whose 80 random bits are a hash of the names: same names, same id."""
+    milliseconds = int(instant.timestamp()) * 1000
+    digest = sha256("\x00".join(names).encode()).digest()[:10]
+    return _encoded(milliseconds << 80 | int.from_bytes(digest, "big"))
+
+
+def ulid_floor(instant: datetime) -> str:
+    """The lowest ULID of that millisecond; ids of earlier instants sort before it."""
+    return _encoded(int(instant.timestamp()) * 1000 << 80)
+
+
+def _encoded(value: int) -> str:
+    characters = []
+    for _ in range(ULID_CHARACTERS):
+        value, digit = divmod(value, 32)
+        characters.append(CROCKFORD[digit])
+    return "".join(reversed(characters))

@@ -1,0 +1,86 @@
+"""Building blocks of models whose JSON is the public API: camelCase names, exact decimals, bounded texts and keys."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from functions.domain.errors import InvalidInput
+from functions.domain.period import Cadence
+
+NUMERIC = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+# Prices of 18 integer and 18 fraction digits times a 38-digit quantity stay inside the 96 digits of exact arithmetic.
+MAX_INTEGER_DIGITS = 18
+MAX_FRACTION_DIGITS = 18
+# What OpenMeter allows for keys, names and descriptions; metadata is bounded so that one item stays small.
+MAX_METADATA_KEYS = 50
+MAX_METADATA_CHARACTERS = 500
+
+
+class WireModel(BaseModel):
+    """Frozen, camelCase in JSON; a field it does not know is refused rather than ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+
+def _numeric(value: Any) -> Decimal:
+    if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
+        raise ValueError('must be a decimal in a string, for example "0.0025"')
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    if len(text) > MAX_INTEGER_DIGITS + MAX_FRACTION_DIGITS + 2 or not NUMERIC.fullmatch(text):
+        raise ValueError(
+            'must be a decimal in a string such as "0.0025", at most 18 digits on either side of the point'
+        )
+    integer, _, fraction = text.lstrip("-").partition(".")
+    if len(integer) > MAX_INTEGER_DIGITS or len(fraction) > MAX_FRACTION_DIGITS:
+        raise ValueError("has more than 18 digits before or after the decimal point")
+    return Decimal(text)
+
+
+def plain(value: Decimal) -> str:
+    """The decimal without an exponent, as money and quantities travel: 0.0000025, not 2.5E-6."""
+    return f"{value:f}"
+
+
+def _cadence(text: str) -> str:
+    try:
+        Cadence.parse(text)
+    except InvalidInput as error:
+        raise ValueError(error.detail) from error
+    return text
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
+def _bounded_metadata(value: dict[str, str] | None) -> dict[str, str] | None:
+    if value and (
+        len(value) > MAX_METADATA_KEYS
+        or any(len(text) > MAX_METADATA_CHARACTERS for kv in value.items() for text in kv)
+    ):
+        raise ValueError(f"may hold {MAX_METADATA_KEYS} keys and {MAX_METADATA_CHARACTERS} characters in each text")
+    return value
+
+
+def _not_yet(value: Any) -> None:
+    if value not in (None, {}, []):
+        raise ValueError("is not supported yet; leave it out")
+
+
+Numeric = Annotated[Decimal, BeforeValidator(_numeric), PlainSerializer(plain, return_type=str, when_used="json")]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9]+(?:_[a-z0-9]+)*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Description = Annotated[str, StringConstraints(max_length=1024)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Duration = Annotated[str, StringConstraints(max_length=32), AfterValidator(_cadence)]
+# Whole seconds: an instant inside a second would let two periods differ by less than any event can tell.
+Instant = Annotated[datetime, AfterValidator(_utc)]
+Metadata = Annotated[dict[str, str] | None, AfterValidator(_bounded_metadata)]
+# A field of the public API that would change amounts; refusing it is safer than ignoring it.
+NotYet = Annotated[None, BeforeValidator(_not_yet), Field(exclude=True)]

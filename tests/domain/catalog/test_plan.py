@@ -1,0 +1,133 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus, are_compatible, require_features
+from functions.domain.errors import Conflict, InvalidInput
+from tests.domain.builders import at, draft, flat, phase, plan, unit
+
+
+def make(**changed: Any) -> Plan:
+    times = {"createdAt": at("2026-01-01"), "updatedAt": at("2026-01-01")}
+    return Plan.model_validate(draft() | times | {"id": "01PLAN", "version": 1} | changed)
+
+
+def test_the_status_follows_from_the_effective_times():
+    fresh = make()
+    published = fresh.published(at("2026-02-01"))
+    archived = published.archived(at("2026-03-01"))
+
+    assert fresh.status(at("2026-01-15")) is PlanStatus.DRAFT
+    assert published.status(at("2026-01-31T23:59:59")) is PlanStatus.SCHEDULED
+    assert published.status(at("2026-02-01")) is PlanStatus.ACTIVE
+    assert archived.status(at("2026-02-28T23:59:59")) is PlanStatus.ACTIVE
+    assert archived.status(at("2026-03-01")) is PlanStatus.ARCHIVED
+
+
+@pytest.mark.parametrize("change", ["published", "deleted"])
+def test_a_published_plan_never_changes(change: str):
+    published = make().published(at("2026-02-01"))
+
+    with pytest.raises(Conflict, match="pro version 1 is published"):
+        getattr(published, change)(at("2026-02-02"))
+    with pytest.raises(Conflict):
+        published.revised(
+            PlanOffer.model_validate({k: v for k, v in draft().items() if k not in ("key", "currency")}),
+            at("2026-02-02"),
+        )
+
+
+def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency():
+    offer = {"name": "Better", "billingCadence": "P1Y", "phases": [phase(flat("12", cadence="P1Y"))]}
+
+    revised = make().revised(PlanOffer.model_validate(offer), at("2026-01-02"))
+
+    assert (revised.key, revised.currency, revised.name, revised.billing_cadence) == ("pro", "USD", "Better", "P1Y")
+    assert revised.updated_at == at("2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        (draft(phase(duration="P1M")), "phases[0].duration", "last_phase_has_duration"),
+        (draft(phase(key="a"), phase(key="b")), "phases[0].duration", "phase_without_duration"),
+        (draft(phase(key="a", duration="P1M"), phase(key="a")), "phases[1].key", "duplicate_key"),
+        (draft(phase(flat(), flat())), "phases[0].rateCards[1].key", "duplicate_key"),
+        (draft(phase(flat(cadence="P1W"))), "phases[0].rateCards[0].billingCadence", "cadence_not_aligned"),
+        (
+            draft(phase(flat(cadence="PT1H")), billingCadence="P2D"),
+            "phases[0].rateCards[0].billingCadence",
+            "cadence_too_short",
+        ),
+        (draft(billingCadence="PT1M"), "billingCadence", "cadence_too_short"),
+        (draft(phase(unit() | {"featureKey": None})), "phases[0].rateCards[0].featureKey", "feature_required"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict[str, Any], field: str, code: str):
+    with pytest.raises(InvalidInput) as refused:
+        PlanDraft.model_validate(body)
+
+    assert (field, code) in [(problem.field, problem.code) for problem in refused.value.fields]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"currency": "XXQ"}, "ISO 4217"),
+        ({"currency": "usd"}, "pattern"),
+        ({"key": "Pro Plan"}, "pattern"),
+        ({"billingCadence": "monthly"}, "ISO 8601"),
+        ({"billingCadence": "P0D"}, "longer than zero"),
+        ({"settlementMode": "credit_only"}, "credit_then_invoice"),
+        ({"phases": []}, "at least 1"),
+        ({"phases": [phase(flat() | {"discounts": {"percentage": {"percentage": 10}}})]}, "is not supported yet"),
+        ({"phases": [phase(flat() | {"taxConfig": {"behavior": "inclusive"}})]}, "is not supported yet"),
+        ({"phases": [phase(flat() | {"entitlementTemplate": {"type": "boolean"}})]}, "is not supported yet"),
+        ({"metadata": {"k": "x" * 501}}, "500 characters"),
+    ],
+)
+def test_what_cannot_be_billed_is_refused_in_words(change: dict[str, Any], named: str):
+    with pytest.raises(ValidationError, match=named):
+        PlanDraft.model_validate(draft() | change)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fits"),
+    [
+        ("P1M", "P1M", True),
+        ("P1Y", "P1M", True),
+        ("P1M", "P3M", True),
+        ("P2M", "P3M", False),
+        ("P1D", "P1W", True),
+        ("P1W", "P1M", False),
+        ("P1D", "P1M", False),
+        ("P1M1D", "P1M1D", True),
+    ],
+)
+def test_cadences_fit_when_one_is_a_whole_number_of_the_other(one: str, other: str, fits: bool):
+    assert are_compatible(one, other) is fits
+    assert are_compatible(other, one) is fits
+
+
+def test_every_feature_must_exist_and_have_a_meter_under_a_usage_price():
+    of = plan(phase(unit(key="one"), unit(key="two") | {"featureKey": "support"}, flat() | {"featureKey": "gone"}))
+
+    with pytest.raises(InvalidInput) as refused:
+        require_features(of, {"tokens": True, "support": False})
+
+    assert [(problem.field, problem.code) for problem in refused.value.fields] == [
+        ("phases[0].rateCards[1].featureKey", "feature_without_meter"),
+        ("phases[0].rateCards[2].featureKey", "unknown_feature"),
+    ]
+
+
+def test_the_wire_shape_keeps_what_is_required_though_it_is_null():
+    wire = plan(phase(flat(cadence=None) | {"price": None})).to_wire(at("2026-01-01"))
+
+    assert wire["status"] == "active"
+    assert wire["phases"][0]["duration"] is None
+    assert wire["phases"][0]["rateCards"][0]["billingCadence"] is None
+    assert wire["phases"][0]["rateCards"][0]["price"] is None
+    assert "description" not in wire
+    assert "discounts" not in wire["phases"][0]["rateCards"][0]
