@@ -1,0 +1,113 @@
+"""Every key pattern of the usage table.
+
+| what is asked                                        | pk                      | sk                           | how |
+|------------------------------------------------------|-------------------------|------------------------------|-----|
+| commit n of a lane; the newest; the look-back        | `L#<lane>`              | `C#<n>`                      | get, query backwards; expires after 8 days |
+| the highest commit applied                           | `L#<lane>`              | `H`                          | get |
+| fingerprints accepted in a 5-minute bucket           | `F#<lane>#<bucket>`     | `<n>`                        | query; expires behind the acceptance window |
+| commits with events in an hour                       | `X#<lane>#<hour>`       | `<n // 50>`                  | query; one string set of `<n>:<hour decided>` |
+| counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
+| counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
+| what the codes in cell names stand for               | `D#<tenant>#<lane>`     | `c#<code>`                   | query |
+| subjects seen                                        | `D#<tenant>#<lane>`     | `s#<subject>`                | query, batch get |
+| has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
+| the meters of a tenant                               | `M#<tenant>`            | `set`                        | get |
+| events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>`   | query backwards |
+| lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
+
+A tenant never contains `#`, so keys of two tenants cannot meet.
+"""
+
+from datetime import UTC, datetime
+
+from functions.domain.metering.pages import PageKey
+
+HEAD = "H"
+COMMIT_PREFIX = "C#"
+CODE_PREFIX = "c#"
+SUBJECT_PREFIX = "s#"
+METER_SET = "set"
+GENESIS = ("genesis", "genesis")
+HOUR_PIECE = 50  # commits per item of the hour index: about 700 bytes, one write unit
+
+
+def lane(lane: int) -> str:
+    return f"L#{lane}"
+
+
+def commit(n: int) -> str:
+    return f"{COMMIT_PREFIX}{n:012d}"
+
+
+def commit_number(sort_key: str) -> int:
+    return int(sort_key[len(COMMIT_PREFIX) :])
+
+
+def bucket(lane: int, bucket: int) -> str:
+    return f"F#{lane}#{bucket}"
+
+
+def chunk(n: int) -> str:
+    return f"{n:012d}"
+
+
+def hour(lane: int, hour: int) -> str:
+    return f"X#{lane}#{hour}"
+
+
+def hour_piece(n: int) -> str:
+    return f"{n // HOUR_PIECE:010d}"
+
+
+def page_owner(key: PageKey) -> str:
+    return subject_pages(key.tenant, key.subject) if key.subject is not None else lane_pages(key.tenant, key.lane)
+
+
+def subject_pages(tenant: str, subject: str) -> str:
+    return f"S#{tenant}#{subject}"
+
+
+def lane_pages(tenant: str, lane: int) -> str:
+    return f"T#{tenant}#{lane}"
+
+
+def page(span: int, number: int) -> str:
+    return f"P#{span:06d}#{number}"
+
+
+def page_place(sort_key: str) -> tuple[int, int]:
+    _, span, number = sort_key.split("#")
+    return int(span), int(number)
+
+
+def span_range(first: int, last: int) -> tuple[str, str]:
+    """Bounds that include every page of the spans first..last."""
+    return f"P#{first:06d}#", f"P#{last:06d}#~"
+
+
+def directory(tenant: str, lane: int) -> str:
+    return f"D#{tenant}#{lane}"
+
+
+def code(number: int) -> str:
+    return f"{CODE_PREFIX}{number:08d}"
+
+
+def subject(name: str) -> str:
+    return f"{SUBJECT_PREFIX}{name}"
+
+
+def marker(name: str) -> str:
+    return f"K#{name}"
+
+
+def meters(tenant: str) -> str:
+    return f"M#{tenant}"
+
+
+def refusals(tenant: str, time: int) -> str:
+    return f"R#{tenant}#{datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
+
+
+def refusal(time: int, identity: str, code: str) -> str:
+    return f"{time:012d}#{identity}#{code}"
