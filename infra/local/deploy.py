@@ -18,17 +18,20 @@ def bootstrap(emulator_port: int) -> bool:
     listed = formation.list_stacks(StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"])["StackSummaries"]
     if any(stack["StackName"] == TOOLKIT_STACK for stack in listed):
         return False
-    account = f"aws://{emulator.ACCOUNT}/{emulator.REGION}"
-    _cdk(["bootstrap", account], emulator_port, what="cdk bootstrap")
+    # Run outside the repository: it needs an account, not our app.
+    command = [str(paths.CDK), "bootstrap", f"aws://{emulator.ACCOUNT}/{emulator.REGION}"]
+    _run(command, emulator_port, what="cdk bootstrap", folder=paths.home())
     return True
 
 
 def deploy(emulator_port: int, *, stripe_api_base: str) -> dict[str, str]:
     """Deploy every stack of the local stage; answers their outputs by name."""
     outputs = paths.home() / "outputs.json"
-    context = ["-c", "stage=local", "-c", f"stripe_api_base={stripe_api_base}"]
-    words = ["deploy", "--all", *context, "--require-approval", "never", "--outputs-file", str(outputs)]
-    _cdk([*words, "--progress", "events"], emulator_port, what="cdk deploy")
+    command = [str(paths.CDK), "deploy", "--all", "--require-approval", "never", "--progress", "events"]
+    command += ["-c", "stage=local", "-c", f"stripe_api_base={stripe_api_base}"]
+    command += ["--app", f"{paths.DEV_PYTHON} app.py", "--output", str(paths.home() / "cdk.out")]
+    command += ["--outputs-file", str(outputs)]
+    _run(command, emulator_port, what="cdk deploy", folder=paths.REPOSITORY)
     by_stack: dict[str, dict[str, str]] = json.loads(outputs.read_text())
     return {name: value for stack in by_stack.values() for name, value in stack.items()}
 
@@ -39,11 +42,9 @@ def needed(outputs: dict[str, str], name: str) -> str:
     return outputs[name]
 
 
-def _cdk(words: list[str], emulator_port: int, *, what: str) -> None:
-    command: list[str | Path] = [paths.CDK, *words, "--output", paths.home() / "cdk.out"]
-    command += ["--app", f"{paths.DEV_PYTHON} app.py"]
-    log = paths.log_file("cdk")
-    run_logged(command, log=log, what=what, remedy=REMEDY, environment=_environment(emulator_port))
+def _run(command: list[str], emulator_port: int, *, what: str, folder: Path) -> None:
+    environment = _environment(emulator_port)
+    run_logged(command, log=paths.log_file("cdk"), what=what, remedy=REMEDY, environment=environment, folder=folder)
 
 
 def _environment(emulator_port: int) -> dict[str, str]:
