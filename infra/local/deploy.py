@@ -56,6 +56,6 @@ def _environment(emulator_port: int) -> dict[str, str]:
             "CDK_DEFAULT_ACCOUNT": emulator.ACCOUNT,
             "CDK_DEFAULT_REGION": emulator.REGION,
             "CDK_DISABLE_CLI_TELEMETRY": "true",
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         }
     )

