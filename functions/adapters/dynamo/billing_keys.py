@@ -10,11 +10,34 @@
 | feature key: the lock items of unique names |                     | when long: `<kind>~<hash>` |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
 
+Billing (stores: plan, subscription, invoice, payment, billing_index, failure); single items by get, ranges by query:
+
+| what is asked                             | pk                               | sk                                   |
+|-------------------------------------------|----------------------------------|--------------------------------------|
+| a plan version by id; all of them         | `<tenant>#plan`                  | `<plan id>`                          |
+| the versions of a plan key                | `<tenant>#plan_family`           | `<plan key>`                         |
+| a subscription by id                      | `<tenant>#subscription`          | `<subscription id>`                  |
+| the subscriptions of a customer           | `<tenant>#customer_subscription` | `<customer id>#<subscription id>`    |
+| is there room for another subscription    | `<tenant>#unique`                | `subscription#<customer id>`         |
+| whose period has ended, over all tenants  | `due`                            | `<due at>#<tenant>#<customer id>#    |
+|                                           |                                  | <subscription id>`                   |
+| what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |
+|                                           |                                  | <invoice id>`                        |
+| an invoice by id; invoices by boundary    | `<tenant>#invoice`               | `<invoice id>`                       |
+| its lines and its document                | `<tenant>#invoice_lines`         | `<invoice id>`                       |
+| how far invoice numbers have been given   | `<tenant>#invoice_number`        | `<prefix>`                           |
+| who could not be billed, and why          | `<tenant>#billing_failure`       | `<customer id>#<invoice id or ->`    |
+| is an "invoice now" being waited for      | `<tenant>#invoice_request`       | `<customer id>`                      |
+
+An invoice id is a ULID of the instant the invoice is owed from, so a range of ids is a range of boundaries. Index
+entries are written in the transaction of what they index.
+
 Ids are ULIDs, so a query is in order of creation. A lock item is written in the transaction of its record. Meters are
 also in the meter set of the usage table, which the aggregator reads and which keeps slugs unique; both are written in
 one transaction. A tenant never contains `#` (domain/access.py), so no two tenants share a key and none is `api_key`.
 """
 
+from datetime import datetime
 from hashlib import blake2b
 
 # A sort key has room for 1,024 bytes, which the longest names need for themselves: those are hashed.
@@ -50,3 +73,34 @@ FEATURE_KEY = "feature_key"
 
 # The one partition without a tenant: the authorizer learns the tenant from it.
 CREDENTIALS = "api_key"
+
+# Billing
+
+PLAN = "plan"
+PLAN_FAMILY = "plan_family"
+SUBSCRIPTION = "subscription"
+CUSTOMER_SUBSCRIPTION = "customer_subscription"
+INVOICE = "invoice"
+INVOICE_LINES = "invoice_lines"
+INVOICE_NUMBER = "invoice_number"
+BILLING_FAILURE = "billing_failure"
+INVOICE_REQUEST = "invoice_request"
+# Two indexes over all tenants, like the credentials above.
+DUE = "due"
+UNPUSHED = "unpushed"
+
+
+def joined(*parts: str) -> str:
+    """A sort key of several ids; none of them contains the separator."""
+    assert all("#" not in part for part in parts), parts
+    return "#".join(parts)
+
+
+def instant(at: datetime) -> str:
+    """An instant that sorts as text."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def upto(at: datetime) -> str:
+    """The end, inclusive, of all sort keys that begin with an instant not after this one."""
+    return f"{instant(at)}$"

@@ -246,7 +246,7 @@ def issued(
     invoice_at: datetime,
     now: datetime,
 ) -> InvoiceRecord:
-    """An invoice over these lines. With nothing to pay it is paid at once: no gateway ever hears of it."""
+    """A new invoice over lines that are all owed from `invoice_at` on; nothing is known of its money yet."""
     assert lines and all(line.invoice_at == invoice_at for line in lines)
     total = sum((Money(line.total_minor, currency) for line in lines), Money.zero(currency))
     invoice = Invoice(

@@ -1,0 +1,113 @@
+"""Invoices: an immutable body in two items (header; lines with the frozen document) and the changing payment."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.adapters.dynamo import billing_keys as keys
+from functions.adapters.dynamo.client import Contended, TransactionRefused
+from functions.adapters.dynamo.codec import Item
+from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
+from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+from functions.adapters.dynamo.table import Table
+from functions.application.ports.billing import Stale
+from functions.domain.identity import ulid_floor
+from functions.domain.invoicing.invoice import Invoice, InvoiceLine, InvoiceRecord, Payment, number_prefix
+from functions.domain.subscriptions.subscription import Subscription
+from functions.domain.wire import WireModel
+from functions.names import PARTITION_KEY, SORT_KEY
+
+# The run that issues an invoice pushes it as well; other runs leave it that long to do so.
+PUSH_GRACE = timedelta(minutes=10)
+
+
+class _Lines(WireModel):
+    lines: tuple[InvoiceLine, ...]
+
+
+class DynamoInvoices:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._subscriptions = DynamoSubscriptions(table)
+
+    def get(self, tenant: str, invoice_id: str) -> InvoiceRecord | None:
+        header = self._table.get(keys.records(tenant, keys.INVOICE), invoice_id)
+        body = self._table.get(keys.records(tenant, keys.INVOICE_LINES), invoice_id) if header else None
+        return record_of(header, body) if header else None
+
+    def headers(
+        self, tenant: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[InvoiceRecord]:
+        found = self._table.query(
+            keys.records(tenant, keys.INVOICE),
+            first=ulid_floor(since) if since else None,
+            last=ulid_floor(until + timedelta(seconds=1)) if until else None,
+        )
+        return (record_of(item) for item in found)
+
+    def last_number(self, tenant: str, prefix: str) -> int:
+        item = self._table.get(keys.records(tenant, keys.INVOICE_NUMBER), prefix)
+        return item[VERSION] if item else 0
+
+    def issue(
+        self,
+        tenant: str,
+        record: InvoiceRecord | None,
+        advanced: Sequence[tuple[Subscription, Subscription]],
+        last_number: int,
+    ) -> None:
+        writes = [] if record is None else self._issuing(record, last_number)
+        for before, after in advanced:
+            writes += self._subscriptions.writing(tenant, before, after)
+        try:
+            self._table.transact(writes)
+        except (TransactionRefused, Contended) as error:
+            raise Stale from error
+
+    def _issuing(self, record: InvoiceRecord, last_number: int) -> list[dict[str, Any]]:
+        invoice = record.invoice
+        next_push_at = invoice.issued_at + PUSH_GRACE
+        lines = {
+            PARTITION_KEY: keys.records(invoice.tenant, keys.INVOICE_LINES),
+            SORT_KEY: invoice.id,
+            "lines": zlib.compress(_Lines(lines=invoice.lines).model_dump_json().encode()),
+            # Kept as bytes: a push that is repeated by a later version of this code must send the same document.
+            "document": zlib.compress(invoice.document().to_json().encode()),
+        }
+        counter = {
+            PARTITION_KEY: keys.records(invoice.tenant, keys.INVOICE_NUMBER),
+            SORT_KEY: number_prefix(invoice.customer.name),
+        }
+        return [
+            self._table.putting_version(header_item(record, next_push_at, failed_pushes=0), 0),
+            self._table.putting(lines, NOT_YET_STORED),
+            self._table.putting_version(counter, last_number),
+            self._table.putting(unpushed_item(invoice, next_push_at)),
+        ]
+
+
+def header_item(record: InvoiceRecord, next_push_at: datetime | None, failed_pushes: int) -> Item:
+    """What a list of invoices shows; everything but the lines."""
+    header = record.invoice.model_copy(update={"lines": ()})
+    return {
+        PARTITION_KEY: keys.records(header.tenant, keys.INVOICE),
+        SORT_KEY: header.id,
+        "body": header.model_dump_json(),
+        "payment": record.payment.model_dump_json(),
+        "next_push_at": keys.instant(next_push_at) if next_push_at else None,
+        "failed_pushes": failed_pushes,
+    }
+
+
+def unpushed_item(invoice: Invoice, at: datetime) -> Item:
+    key = keys.joined(keys.instant(at), invoice.tenant, invoice.customer.id, invoice.id)
+    return {PARTITION_KEY: keys.UNPUSHED, SORT_KEY: key}
+
+
+def record_of(header: Item, lines: Item | None = None) -> InvoiceRecord:
+    invoice = Invoice.model_validate_json(header["body"])
+    if lines is not None:
+        kept = _Lines.model_validate_json(zlib.decompress(lines["lines"]))
+        invoice = invoice.model_copy(update={"lines": kept.lines})
+    return InvoiceRecord(invoice, Payment.model_validate_json(header["payment"]), header[VERSION])

@@ -1,0 +1,99 @@
+"""Invoice one customer outside the schedule: the same run as the schedule's, asked for, waited for, answered once."""
+
+from datetime import datetime, timedelta
+
+from functions.application.list_due import first_due
+from functions.application.ports.billing import (
+    BilledCustomers,
+    BillingRun,
+    BillingRuns,
+    Failures,
+    InvoiceRequest,
+    InvoiceRequests,
+    Invoices,
+    NewId,
+    Subscriptions,
+)
+from functions.application.ports.clock import Clock
+from functions.domain.errors import InvalidInput, NotFound, Unavailable
+from functions.domain.invoicing.invoice import InvoiceRecord
+
+NO_LINES = "invoice_create_no_lines"
+# A run that has not issued by then has failed; asking again starts another one, which is harmless.
+RUN_IS_LOST_AFTER = timedelta(minutes=2)
+
+
+def request_invoices(
+    tenant: str,
+    customer_id: str,
+    as_of: datetime | None,
+    *,
+    customers: BilledCustomers,
+    subscriptions: Subscriptions,
+    requests: InvoiceRequests,
+    runs: BillingRuns,
+    clock: Clock,
+    new_id: NewId,
+) -> InvoiceRequest:
+    """Start a run for everything the customer owes at or before `as_of`, or join the one already asked for.
+
+    Raises NotFound for the customer and InvalidInput (`invoice_create_no_lines`) when no period has ended.
+    """
+    now = clock.now().replace(microsecond=0)
+    if as_of is not None and as_of > now:
+        raise InvalidInput("asOf must not be in the future: only ended periods can be invoiced.")
+    if customers.billed(tenant, customer_id) is None:
+        raise NotFound(f"There is no customer {customer_id!r}.", code="customer_not_found")
+    until = as_of or now
+    before = requests.get(tenant, customer_id)
+    due_at = first_due(tenant, customer_id, until, subscriptions)
+    is_waiting = before is not None and not before.is_answered
+    if due_at is None:
+        if before is not None and (is_waiting or before.as_of == as_of):
+            return before
+        raise no_lines(customer_id)
+    if before is not None and is_waiting:
+        if now - before.requested_at < RUN_IS_LOST_AFTER and before.as_of >= due_at:
+            return before
+        due_at = min(due_at, before.first_due_at)
+    run = BillingRun(f"now-{new_id()}", until, tenant, (customer_id,))
+    request = InvoiceRequest(
+        customer_id=customer_id, run_id=run.run_id, first_due_at=due_at, as_of=until, requested_at=now
+    )
+    requests.put(tenant, request)
+    runs.start(run)
+    return request
+
+
+def requested_invoices(
+    tenant: str,
+    request: InvoiceRequest,
+    *,
+    subscriptions: Subscriptions,
+    invoices: Invoices,
+    requests: InvoiceRequests,
+    failures: Failures,
+) -> list[InvoiceRecord] | None:
+    """The invoices of the request with their lines, None while its run still works; raises Unavailable if it failed."""
+    if first_due(tenant, request.customer_id, request.as_of, subscriptions) is not None:
+        for failure in failures.of_customer(tenant, request.customer_id):
+            if failure.run_id == request.run_id and failure.step == "issue":
+                raise Unavailable(
+                    f"Customer {request.customer_id} could not be invoiced: {failure.message}",
+                    retry_after_seconds=60,
+                    code="billing_failed",
+                )
+        return None
+    headers = invoices.headers(tenant, since=request.first_due_at, until=request.as_of)
+    ids = [each.invoice.id for each in headers if each.invoice.customer.id == request.customer_id]
+    issued = [record for each in ids if (record := invoices.get(tenant, each)) is not None]
+    if not request.is_answered:
+        requests.put(tenant, request.model_copy(update={"is_answered": True}))
+    if not issued:
+        raise no_lines(request.customer_id)
+    return issued
+
+
+def no_lines(customer_id: str) -> InvalidInput:
+    message = f"Customer {customer_id} has nothing to invoice: no period has ended since the last invoice."
+    return InvalidInput(message, code=NO_LINES)

@@ -1,0 +1,194 @@
+"""Issue what a customer owes: snapshot usage, rate it, and write invoice and subscription in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from functions.application.ports.billing import (
+    BilledCustomers,
+    Failures,
+    Invoices,
+    Stale,
+    Subscriptions,
+    UsageMeter,
+)
+from functions.application.ports.clock import Clock
+from functions.domain.errors import NotFound, Unavailable
+from functions.domain.invoicing.invoice import (
+    BilledCustomer,
+    InvoiceLine,
+    InvoiceRecord,
+    UsageSnapshot,
+    invoice_id,
+    issued,
+    line_from,
+    number_prefix,
+)
+from functions.domain.invoicing.rating import rate
+from functions.domain.subscriptions.subscription import MeteredFeature, Service, Subscription
+
+# Bounds one call of the workflow's function; the workflow calls again while there is more.
+MAX_INVOICES_PER_CALL = 10
+# Customers with the same number prefix, issued at the same moment, wait for each other.
+MAX_TRIES = 12
+# More invoices of one customer for one instant mean that something creates subscriptions in a loop.
+MAX_INVOICES_PER_BOUNDARY = 50
+
+
+@dataclass(frozen=True)
+class Issued:
+    """The invoices of one call in order; `has_more` when the customer owes further periods."""
+
+    invoices: tuple[InvoiceRecord, ...]
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class BillingPorts:
+    """What issuing reads and writes."""
+
+    subscriptions: Subscriptions
+    invoices: Invoices
+    customers: BilledCustomers
+    usage: UsageMeter
+    failures: Failures
+    clock: Clock
+
+
+def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts) -> Issued:
+    """One invoice per boundary that is owed at or before `as_of`, earliest first.
+
+    Run again, or by two runs at once, it gives the same invoices: whoever moves the subscription on has issued.
+    Raises NotFound for a customer or meter that is gone, Unavailable when others keep writing the same items.
+    """
+    done: list[InvoiceRecord] = []
+    for _ in range(MAX_INVOICES_PER_CALL):
+        boundary = _Boundary.first(tenant, customer_id, as_of, run_id, ports)
+        if boundary is None:
+            ports.failures.clear(tenant, customer_id)
+            return Issued(tuple(done), has_more=False)
+        record = boundary.issue()
+        if record is not None:
+            done.append(record)
+    return Issued(tuple(done), has_more=True)
+
+
+@dataclass(frozen=True)
+class _Boundary:
+    """The customer's subscriptions of one currency that owe something from the same instant on."""
+
+    tenant: str
+    run_id: str
+    at: datetime
+    subscriptions: tuple[Subscription, ...]
+    customer: BilledCustomer
+    ports: BillingPorts
+
+    @classmethod
+    def first(
+        cls, tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts
+    ) -> "_Boundary | None":
+        dated = [(each.next_due_at(), each) for each in ports.subscriptions.of_customer(tenant, customer_id)]
+        due = [(at, each) for at, each in dated if at is not None and at <= as_of]
+        if not due:
+            return None
+        first = min(at for at, _ in due)
+        currency = next(each.currency for at, each in due if at == first)
+        owing = tuple(each for at, each in due if at == first and each.currency == currency)
+        customer = ports.customers.billed(tenant, customer_id)
+        if customer is None:
+            raise NotFound(f"There is no customer {customer_id!r} to bill.", code="customer_not_found")
+        return cls(tenant, run_id, first, owing, customer, ports)
+
+    def issue(self) -> InvoiceRecord | None:
+        """None when nothing was owed after all, or when another run has just issued it."""
+        now = self.ports.clock.now().replace(microsecond=0)
+        lines = [line for subscription in self.subscriptions for line in self._lines(subscription, now)]
+        advanced = [(each, each.billed(self.at, now)) for each in self.subscriptions]
+        for _ in range(MAX_TRIES):
+            record, last_number = self._record(lines, now)
+            try:
+                self.ports.invoices.issue(self.tenant, record, advanced, last_number)
+            except Stale:
+                if self._is_overtaken():
+                    return None
+                continue
+            return record
+        message = f"Customer {self.customer.id} cannot be invoiced: others keep writing the same numbers."
+        raise Unavailable(message, retry_after_seconds=5)
+
+    def _record(self, lines: Sequence[InvoiceLine], now: datetime) -> tuple[InvoiceRecord | None, int]:
+        if not lines:
+            return None, 0
+        prefix, currency = number_prefix(self.customer.name), self.subscriptions[0].currency
+        last_number = self.ports.invoices.last_number(self.tenant, prefix)
+        record = issued(
+            lines,
+            id=self._free_id(currency),
+            tenant=self.tenant,
+            number=f"INV-{prefix}-{last_number + 1}",
+            run_id=self.run_id,
+            customer=self.customer,
+            currency=currency,
+            invoice_at=self.at,
+            now=now,
+        )
+        return record, last_number
+
+    def _free_id(self, currency: str) -> str:
+        """Usually the first; a subscription made later that starts at an instant billed before gets the next one."""
+        for sequence in range(MAX_INVOICES_PER_BOUNDARY):
+            candidate = invoice_id(self.tenant, self.customer.id, currency, self.at, sequence)
+            if self.ports.invoices.get(self.tenant, candidate) is None:
+                return candidate
+        raise Unavailable(
+            f"Customer {self.customer.id} has {MAX_INVOICES_PER_BOUNDARY} invoices for {self.at}.",
+            retry_after_seconds=3600,
+        )
+
+    def _is_overtaken(self) -> bool:
+        """A subscription changed since it was read, so what was rated may not be owed any more."""
+        read = {each.id: each.version for each in self.subscriptions}
+        stored = self.ports.subscriptions.of_customer(self.tenant, self.customer.id)
+        return any(each.id in read and each.version != read[each.id] for each in stored)
+
+    def _lines(self, subscription: Subscription, now: datetime) -> list[InvoiceLine]:
+        lines = []
+        for service in subscription.services_due_at(self.at):
+            usage = self._measured(service, now) if service.item.card.is_metered else None
+            rated = rate(
+                service,
+                usage.quantity if usage else None,
+                subscription.currency,
+                prorate=subscription.pro_rating_config.enabled,
+            )
+            if rated.is_worth_a_line:
+                lines.append(line_from(rated, subscription.id, usage))
+        return lines
+
+    def _measured(self, service: Service, now: datetime) -> UsageSnapshot:
+        feature = _meter_of(service)
+        assert feature.meter_slug is not None
+        quantity, lanes = Decimal(0), dict[int, int]()
+        if self.customer.subject_keys:
+            # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
+            quantity, lanes = self.ports.usage.usage(
+                self.tenant, feature.meter_slug, self.customer.subject_keys, feature.filters, service.period
+            )
+        return UsageSnapshot(
+            meter=feature.meter_slug,
+            subjects=self.customer.subject_keys,
+            filters=feature.filters,
+            # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
+            quantity=max(quantity, Decimal(0)),
+            lanes={str(lane): commit for lane, commit in lanes.items()},
+            taken_at=now,
+        )
+
+
+def _meter_of(service: Service) -> MeteredFeature:
+    feature = service.item.feature
+    if feature is None or feature.meter_slug is None:
+        raise NotFound(f"Item {service.item.key!r} has no meter to be billed by.", code="meter_not_found")
+    return feature

@@ -1,0 +1,214 @@
+"""What billing needs from outside: plans, subscriptions, invoices, their indexes, usage, customers, features, runs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from functions.domain.catalog.plan import Plan
+from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.period import Period
+from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
+from functions.domain.wire import Instant, WireModel
+
+NewId = Callable[[], str]
+
+
+class Stale(Exception):
+    """Something this write builds on was written by somebody else since it was read: read again, decide again."""
+
+
+@dataclass(frozen=True)
+class PlanFamily:
+    """All versions of one plan key: their ids in order, and which is the draft and which the active one."""
+
+    key: str
+    ids: tuple[str, ...] = ()
+    draft: str | None = None
+    active: str | None = None
+    version: int = 0
+
+
+class Plans(Protocol):
+    def get(self, tenant: str, plan_id: str) -> Plan | None: ...
+
+    def family(self, tenant: str, key: str) -> PlanFamily | None: ...
+
+    def all(self, tenant: str) -> Iterable[Plan]: ...
+
+    def save(self, tenant: str, plans: Sequence[Plan], family: PlanFamily) -> None:
+        """Write plans and their family, if the family still has the version it was read with; raises Stale."""
+        ...
+
+
+@dataclass(frozen=True)
+class CustomerSlot:
+    """The latest subscription of a customer and when it ends; while it does not, there is room for no other."""
+
+    subscription_id: str
+    ends_at: datetime | None
+    version: int
+
+
+class Subscriptions(Protocol):
+    def get(self, tenant: str, subscription_id: str) -> Subscription | None: ...
+
+    def of_customer(self, tenant: str, customer_id: str) -> Sequence[Subscription]:
+        """All of them, ended ones too, in order of creation."""
+        ...
+
+    def slot(self, tenant: str, customer_id: str) -> CustomerSlot | None: ...
+
+    def add(self, tenant: str, subscription: Subscription, slot: CustomerSlot | None) -> None:
+        """Write it with its due index entry and take the slot, if the slot is still as it was read; raises Stale."""
+        ...
+
+    def replace(self, tenant: str, before: Subscription, after: Subscription, slot: CustomerSlot | None) -> None:
+        """Write the change with its due index entry and the slot's new end; raises Stale."""
+        ...
+
+
+@dataclass(frozen=True)
+class Due:
+    """A customer with something to do: a period to bill, or invoices that are not at the gateway yet."""
+
+    tenant: str
+    customer_id: str
+    invoice_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DuePage:
+    """`cursor` continues behind the last entry seen; None when there is no more."""
+
+    items: Sequence[Due]
+    cursor: str | None
+
+
+class DueIndex(Protocol):
+    def due(self, until: datetime, *, after: str | None, limit: int) -> DuePage:
+        """Customers with a period that ended at or before `until`, over all tenants, earliest first."""
+        ...
+
+    def unpushed(self, until: datetime, *, after: str | None, limit: int) -> DuePage:
+        """Customers with issued invoices whose next push is due at or before `until`."""
+        ...
+
+
+class Invoices(Protocol):
+    def get(self, tenant: str, invoice_id: str) -> InvoiceRecord | None: ...
+
+    def headers(
+        self, tenant: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterable[InvoiceRecord]:
+        """Invoices without their lines, by the instant they are owed from (`since` and `until` inclusive)."""
+        ...
+
+    def last_number(self, tenant: str, prefix: str) -> int:
+        """How many invoices have been numbered with this prefix."""
+        ...
+
+    def issue(
+        self,
+        tenant: str,
+        record: InvoiceRecord | None,
+        advanced: Sequence[tuple[Subscription, Subscription]],
+        last_number: int,
+    ) -> None:
+        """Write the invoice (None: there was nothing to bill) and move the subscriptions on, all or nothing.
+
+        Raises Stale when the invoice exists, its number is taken or a subscription has changed.
+        """
+        ...
+
+
+class UsageMeter(Protocol):
+    def usage(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        period: Period,
+    ) -> tuple[Decimal, dict[int, int]]:
+        """What the meter measured for the subjects in the period, and the last commit it contains of each lane.
+
+        Raises NotFound for a meter that does not exist.
+        """
+        ...
+
+
+class BilledCustomers(Protocol):
+    def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
+        """A customer who was deleted is still billed for what was used before."""
+        ...
+
+
+class MeteredFeatures(Protocol):
+    def metered(self, tenant: str, keys: Iterable[str]) -> Mapping[str, MeteredFeature]:
+        """The features of these keys that exist and are not archived, by key."""
+        ...
+
+
+class Failure(WireModel):
+    """Why one customer could not be billed, or one invoice not be pushed, in the latest run that tried."""
+
+    tenant: str
+    customer_id: str
+    invoice_id: str | None = None
+    run_id: str
+    step: Literal["issue", "push"]
+    code: str
+    message: str
+    failed_at: Instant
+    attempts: int = 1
+
+
+class Failures(Protocol):
+    def of_customer(self, tenant: str, customer_id: str) -> Sequence[Failure]: ...
+
+    def all(self, tenant: str) -> Iterable[Failure]: ...
+
+    def record(self, failure: Failure) -> None:
+        """Keep it in place of the one before; counts the attempts."""
+        ...
+
+    def clear(self, tenant: str, customer_id: str, invoice_id: str | None = None) -> None: ...
+
+
+class InvoiceRequest(WireModel):
+    """Somebody asked to invoice a customer now: which boundaries that covers, and whether they got their answer."""
+
+    customer_id: str
+    run_id: str
+    first_due_at: Instant
+    as_of: Instant
+    requested_at: Instant
+    is_answered: bool = False
+
+
+class InvoiceRequests(Protocol):
+    def get(self, tenant: str, customer_id: str) -> InvoiceRequest | None: ...
+
+    def put(self, tenant: str, request: InvoiceRequest) -> None: ...
+
+
+@dataclass(frozen=True)
+class BillingRun:
+    """The input of the billing workflow: bill what ended at or before `as_of`, of everybody or of some customers."""
+
+    run_id: str
+    as_of: datetime
+    tenant: str | None = None
+    customer_ids: tuple[str, ...] = field(default=())
+
+    def to_input(self) -> dict[str, Any]:
+        scope = {"tenant": self.tenant, "customer_ids": list(self.customer_ids)} if self.tenant else {}
+        return {"run_id": self.run_id, "as_of": self.as_of.isoformat(), **scope}
+
+
+class BillingRuns(Protocol):
+    def start(self, run: BillingRun) -> None:
+        """Start the workflow under the run's id; a run of that id that was started already is left alone."""
+        ...
