@@ -44,6 +44,8 @@ HANDLERS = {
 
 # Metric namespace and the names alarms watch; written by handlers as embedded metrics.
 METRIC_NAMESPACE = "Tollbooth"
+# The only dimension: its value is the stage (ENV_STAGE), so that dev and prod can share an account.
+METRIC_DIMENSION = "stage"
 METRIC_REJECTED = "EventsRejected"
 METRIC_ACCEPTED = "EventsAccepted"
 METRIC_DUPLICATE = "EventsDuplicate"

@@ -1,0 +1,178 @@
+"""Builds the two Lambda assets (our package plus pinned wheels) without Docker, once per content and platform."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsii
+from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, aws_lambda
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCES = REPOSITORY / "functions"
+CACHE = REPOSITORY / ".local" / "assets"
+
+# Part of every asset hash: raise it when the way of building changes.
+RECIPE = "1"
+
+# What a function never reads; leaving it out keeps cold starts short.
+LEFT_OUT_FOLDERS = {"__pycache__", "tests"}
+LEFT_OUT_FILES = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
+LEFT_OUT_SUFFIXES = {".pyc", ".pyi"}
+# zstandard's second backend (10 MB), loaded on PyPy only.
+LEFT_OUT_PATTERNS = ("zstandard/_cffi*.so",)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where an asset runs: a name for its hash, and how pip is told."""
+
+    name: str
+    pip_arguments: tuple[str, ...]
+
+
+# manylinux_2_28 as well: Amazon Linux 2023 has glibc 2.34 and some wheels no longer come as 2014.
+LAMBDA_ARM64 = Platform(
+    "cp313-manylinux-aarch64",
+    (
+        *("--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64"),
+        *("--implementation", "cp", "--python-version", "3.13"),
+    ),
+)
+
+
+def this_host() -> Platform:
+    """The Python that runs this, for the emulator and for replaying events from the built asset."""
+    version = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return Platform(f"{version}-{sys.platform}-host", ())
+
+
+def platform_for(build_for_host: bool) -> Platform:
+    return this_host() if build_for_host else LAMBDA_ARM64
+
+
+@cache
+def asset_hash(asset: str, platform: Platform) -> str:
+    """Of sources, requirements and platform only, so that a synth says the same on every machine."""
+    digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0".encode())
+    digest.update(_requirements(asset).read_bytes())
+    for source in _sources():
+        content = source.read_bytes()
+        digest.update(f"\0{source.relative_to(REPOSITORY).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def build(asset: str, platform: Platform) -> Path:
+    """The folder with the built asset; built when this content has not been built on this machine yet."""
+    built = CACHE / f"{asset}-{platform.name}-{asset_hash(asset, platform)[:16]}"
+    if built.exists():
+        return built
+    CACHE.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{asset}-", dir=CACHE))
+    try:
+        shutil.copytree(_wheels(asset, platform), work / "asset")
+        for source in _sources():
+            target = work / "asset" / source.relative_to(REPOSITORY)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+        _publish(work / "asset", built)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return built
+
+
+def megabytes(folder: Path) -> float:
+    """Unzipped size, as Lambda counts it."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1_000_000
+
+
+def code(asset: str, platform: Platform) -> aws_lambda.Code:
+    """The asset as CDK code; CDK wants one object per stack, the build itself is shared."""
+    return aws_lambda.Code.from_asset(
+        str(SOURCES),
+        asset_hash=asset_hash(asset, platform),
+        asset_hash_type=AssetHashType.CUSTOM,
+        exclude=["**/__pycache__", "**/*.pyc"],
+        bundling=BundlingOptions(
+            image=DockerImage.from_registry("docker-is-never-asked"), local=_LocalBundling(asset, platform)
+        ),
+    )
+
+
+@jsii.implements(ILocalBundling)
+class _LocalBundling:
+    def __init__(self, asset: str, platform: Platform) -> None:
+        self._asset = asset
+        self._platform = platform
+
+    def try_bundle(self, output_dir: str, **_options: Any) -> bool:
+        shutil.copytree(build(self._asset, self._platform), output_dir, dirs_exist_ok=True)
+        return True
+
+
+def _requirements(asset: str) -> Path:
+    return SOURCES / f"requirements-{asset}.txt"
+
+
+def _sources() -> Iterator[Path]:
+    """Modules and the data files beside them, in one order on every machine."""
+    for path in sorted(SOURCES.rglob("*")):
+        relative = path.relative_to(SOURCES)
+        left_out = LEFT_OUT_FOLDERS.intersection(relative.parts) or path.suffix in {".pyc", ".md", ".txt"}
+        if path.is_file() and not left_out:
+            yield path
+
+
+def _wheels(asset: str, platform: Platform) -> Path:
+    """The unpacked dependencies, kept apart from our sources so that an edit does not ask pip again."""
+    requirements = _requirements(asset)
+    digest = hashlib.sha256(f"{RECIPE}\0{platform.name}\0".encode() + requirements.read_bytes()).hexdigest()
+    wheels = CACHE / f"wheels-{asset}-{platform.name}-{digest[:16]}"
+    if wheels.exists():
+        return wheels
+    work = Path(tempfile.mkdtemp(prefix=f"wheels-{asset}-", dir=CACHE))
+    try:
+        _pip_install(requirements, platform, work / "wheels")
+        _strip(work / "wheels")
+        _publish(work / "wheels", wheels)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return wheels
+
+
+def _pip_install(requirements: Path, platform: Platform, target: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
+        *("--only-binary=:all:", *platform.pip_arguments, "--target", str(target), "--requirement", str(requirements)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
+    if done.returncode != 0:
+        raise RuntimeError(f"pip could not collect {requirements.name} for {platform.name}:\n{done.stderr.strip()}")
+
+
+def _strip(folder: Path) -> None:
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    for pattern in LEFT_OUT_PATTERNS:
+        for path in folder.glob(pattern):
+            path.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and path.name in LEFT_OUT_FOLDERS:
+            shutil.rmtree(path)
+        elif path.is_file() and (path.suffix in LEFT_OUT_SUFFIXES or path.name in LEFT_OUT_FILES):
+            path.unlink()
+
+
+def _publish(work: Path, final: Path) -> None:
+    """One rename, so that a killed build never looks finished; a parallel build may have been faster."""
+    try:
+        work.rename(final)
+    except OSError:
+        if not final.exists():
+            raise

@@ -1,0 +1,128 @@
+"""cdk-nag over every stage: each finding is either repaired or acknowledged here, one by one, with its reason."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aws_cdk import Acknowledgment, App, Validations
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+from infra.constructs.stream_source import FAILED_PREFIX
+from infra.service import Service
+from infra.stacks.data import ARCHIVE, REJECTS, STAGING
+from infra.stage import StageSettings
+
+# How cdk-nag spells the archive's ARN in another stack, and the machine's executions; pinned with the logical ids.
+ARCHIVE_ARN = "data:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792"
+EXECUTIONS = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
+MACHINE = "BillingMachine07CCF068"
+MACHINE_ELSEWHERE = f"billing:ExportsOutputFnGetAtt{MACHINE}Name0D43DD0E"
+
+PREFIXES = {
+    STAGING: "The events of one attempt; their keys carry the attempt.",
+    ARCHIVE: "The events of every commit; their keys carry lane and commit.",
+    REJECTS: "The events that could not be counted; their keys carry lane and time.",
+    FAILED_PREFIX: "Lambda chooses the key of a failed batch below its own prefix.",
+}
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """One finding, at a path below the stage (empty: everywhere in it)."""
+
+    path: str
+    finding: str
+    reason: str
+
+
+def acknowledged(stage: StageSettings) -> Iterator[Acknowledged]:
+    """Every finding we live with in this stage."""
+    yield from _everywhere()
+    yield from _object_prefixes(stage)
+    if not stage.tls_only:
+        yield from _plain_http()
+    if stage.batch_statement_on_all:
+        yield from _batch_statements()
+
+
+def check(app: App, service: Service) -> None:
+    """Findings that nobody acknowledged make the synth fail."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    for one in acknowledged(service.settings):
+        scope = _find(service, one.path)
+        Validations.of(scope).acknowledge(Acknowledgment(id=one.finding, reason=one.reason))
+
+
+def _everywhere() -> Iterator[Acknowledged]:
+    yield Acknowledged("", _rule("L1"), "python3.13 is the version that is tested and whose wheels are pinned.")
+    yield Acknowledged(
+        "data/Archive", _rule("S1"), "A log object per small archive object costs more than it tells; use CloudTrail."
+    )
+    yield Acknowledged("data/LedgerKey", _rule("SMG4"), "Another key would make every old fingerprint unknown.")
+    yield Acknowledged("data/AdminKey", _rule("SMG4"), "The operator replaces it through the API and revokes it there.")
+    yield Acknowledged("data/StripeSecret", _rule("SMG4"), "Stripe rotates it; two webhook secrets overlap meanwhile.")
+    for stack in ("ingestion", "billing"):
+        yield Acknowledged(f"{stack}/Undelivered", _rule("SQS3"), "It is the dead-letter queue of a schedule.")
+    yield Acknowledged("billing/Billing/Machine", _rule("SF2"), "X-Ray costs more than the run; every state is logged.")
+    yield Acknowledged(
+        "billing/Billing/Role", _any("*"), "AWS offers log delivery (logs:*LogDelivery) on all resources only."
+    )
+    yield Acknowledged(
+        "billing/Billing/DistributedMap",
+        _any(f"{EXECUTIONS}:<{MACHINE}.Name>:*"),
+        "A distributed map watches its own child executions, whose names AWS makes.",
+    )
+    yield Acknowledged(
+        "api/Api/POST--api--v1--apps--{id}--stripe--webhook",
+        _rule("APIG4"),
+        "Stripe cannot send our key; the handler verifies Stripe's signature over the raw body.",
+    )
+    yield Acknowledged(
+        "api/Bootstrap", "CloudFormation-Validate::W9003", "CDK itself writes ServiceTimeout as a string."
+    )
+
+
+def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
+    """A function writes objects whose names it makes: the prefix is the narrowest resource there is."""
+    users = {
+        "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
+        "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE, REJECTS),
+        "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
+        "api/HttpApiRole": (ARCHIVE, REJECTS),
+    }
+    for path, prefixes in users.items():
+        for prefix in prefixes:
+            yield Acknowledged(path, _any(f"tollbooth-{stage.name}-{ARCHIVE_ARN}/{prefix}"), PREFIXES[prefix])
+    yield Acknowledged(
+        "api/HttpApiRole",
+        _any(f"{EXECUTIONS}:tollbooth-{stage.name}-{MACHINE_ELSEWHERE}:*"),
+        "Executions of this one machine, whose names are made by 'invoice now'.",
+    )
+
+
+def _plain_http() -> Iterator[Acknowledged]:
+    reason = "The emulator speaks plain HTTP on loopback; the other stages are TLS only."
+    yield Acknowledged("data/Archive", _rule("S10"), reason)
+    for stack in ("ingestion", "billing"):
+        yield Acknowledged(f"{stack}/Undelivered", _rule("SQS4"), reason)
+
+
+def _batch_statements() -> Iterator[Acknowledged]:
+    reason = "The emulator asks dynamodb:BatchExecuteStatement on *; AWS checks the action of each statement."
+    for path in ("ingestion/StreamAggregateRole", "ingestion/ScheduleSweepRole"):
+        yield Acknowledged(path, _any("*"), reason)
+
+
+def _rule(name: str) -> str:
+    return f"AwsSolutions::AwsSolutions-{name}"
+
+
+def _any(resource: str) -> str:
+    return _rule(f"IAM5[Resource::{resource}]")
+
+
+def _find(service: Service, path: str) -> IConstruct:
+    found: IConstruct = service
+    for part in filter(None, path.split("/")):
+        found = found.node.find_child(part)
+    return found

@@ -1,0 +1,163 @@
+"""The door: the HTTP API, its authorizer and routes, and the deployment's first key."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk import aws_apigatewayv2 as api
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from functions import names
+from infra.constructs.access import Access
+from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction
+from infra.constructs.stage_stack import StageStack
+from infra.stacks.billing import BillingStack
+from infra.stacks.data import ARCHIVE, REJECTS, DataStack
+from infra.stacks.ingestion import IngestionStack
+from infra.stage import StageSettings
+
+READ_SECRET = "secretsmanager:GetSecretValue"
+WRITE_SECRET = "secretsmanager:PutSecretValue"
+KEEP_RECORDS = (
+    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem"),
+    *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+)
+FOLLOW_INVOICE = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem")
+
+# A revoked key works until its verdict leaves the cache.
+AUTHORIZER_CACHE_SECONDS = 60
+# Well under the account's 10,000/s, so that one deployment cannot starve its neighbours.
+REQUESTS_PER_SECOND = 2_000
+BURST_REQUESTS = 4_000
+# The handler answers CloudFormation itself; if it cannot even be imported, do not wait the default hour.
+BOOTSTRAP_SECONDS = 120
+
+# One line per request; no header and no query, because they may carry keys and customers' data.
+ACCESS_LOG_FIELDS = {
+    "requestId": "$context.requestId",
+    "at": "$context.requestTime",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "sourceIp": "$context.identity.sourceIp",
+    "tenant": "$context.authorizer.tenant",
+    "keyId": "$context.authorizer.key_id",
+    "latencyMs": "$context.responseLatency",
+    "bytes": "$context.responseLength",
+    "error": "$context.integrationErrorMessage",
+}
+
+
+def permissions(data: DataStack, billing: BillingStack) -> Mapping[str, Sequence[Access]]:
+    """What each function of this stack may do; its variables follow from it."""
+    return {
+        "http_authorize": (data.billing.allows("dynamodb:GetItem"),),
+        "http_api": (
+            data.billing.allows(*KEEP_RECORDS),
+            data.usage.allows(
+                *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
+                *("dynamodb:PutItem", "dynamodb:UpdateItem"),
+            ),
+            data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
+            data.ledger_key.allows(READ_SECRET),
+            billing.machine.allows("states:StartExecution"),
+            billing.executions.allows("states:DescribeExecution"),
+        ),
+        "webhook_stripe": (data.billing.allows(*FOLLOW_INVOICE), data.stripe_secret.allows(READ_SECRET)),
+        "deploy_bootstrap": (
+            data.usage.allows("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            data.admin_key.allows(READ_SECRET, WRITE_SECRET),
+            data.ledger_key.allows(READ_SECRET, WRITE_SECRET),
+        ),
+    }
+
+
+class ApiStack(StageStack):
+    """Authentication at the door, scopes in the handlers: the authorizer's cached verdict is shared by all routes."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: StageSettings,
+        data: DataStack,
+        ingestion: IngestionStack,
+        billing: BillingStack,
+    ) -> None:
+        super().__init__(scope, construct_id, stage=stage, description="HTTP API")
+        make = FunctionFactory(self, stage, permissions(data, billing))
+        stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
+        self.functions = make.made
+        self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)
+        self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29)
+        self.webhook_stripe = make.make("webhook_stripe", memory_mb=512, timeout_seconds=29, environment=stripe)
+        self.deploy_bootstrap = make.make("deploy_bootstrap", memory_mb=512, timeout_seconds=60)
+
+        self.http = api.HttpApi(self, "Api", create_default_stage=False)
+        self._add_routes(ingestion.http_ingest)
+        self._add_stage(stage)
+        self._add_bootstrap(stage)
+
+    @property
+    def url(self) -> str:
+        return self.http.api_endpoint
+
+    def _add_routes(self, http_ingest: PythonFunction) -> None:
+        authorizer = authorizers.HttpLambdaAuthorizer(
+            "Authorizer",
+            self.http_authorize,
+            response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
+            identity_source=["$request.header.Authorization"],
+            results_cache_ttl=Duration.seconds(AUTHORIZER_CACHE_SECONDS),
+        )
+        ingest = integrations.HttpLambdaIntegration("Ingest", http_ingest)
+        records = integrations.HttpLambdaIntegration("Records", self.http_api)
+        webhook = integrations.HttpLambdaIntegration("Webhook", self.webhook_stripe)
+        post, every = [api.HttpMethod.POST], [api.HttpMethod.ANY]
+        self.http.add_routes(path="/api/v1/events", methods=post, integration=ingest, authorizer=authorizer)
+        # Stripe cannot send our key: the handler verifies Stripe's signature instead.
+        self.http.add_routes(path="/api/v1/apps/{id}/stripe/webhook", methods=post, integration=webhook)
+        self.http.add_routes(path="/api/{proxy+}", methods=every, integration=records, authorizer=authorizer)
+        api.HttpRoute(
+            self,
+            "AnythingElse",
+            http_api=self.http,
+            route_key=api.HttpRouteKey.DEFAULT,
+            integration=records,
+            authorizer=authorizer,
+        )
+
+    def _add_stage(self, stage: StageSettings) -> None:
+        access_log = logs.LogGroup(
+            self,
+            "AccessLog",
+            retention=LOG_RETENTION[stage.log_retention_days],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        default = self.http.add_stage(
+            "Stage",
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=api.ThrottleSettings(rate_limit=REQUESTS_PER_SECOND, burst_limit=BURST_REQUESTS),
+        )
+        low_level = default.node.default_child
+        assert isinstance(low_level, api.CfnStage)
+        low_level.access_log_settings = api.CfnStage.AccessLogSettingsProperty(
+            destination_arn=access_log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
+        )
+
+    def _add_bootstrap(self, stage: StageSettings) -> None:
+        resource = CustomResource(
+            self,
+            "Bootstrap",
+            service_token=self.deploy_bootstrap.function_arn,
+            service_timeout=Duration.seconds(BOOTSTRAP_SECONDS),
+            properties={"lanes": stage.lanes},
+        )
+        # Without its policy the function would start before it may do anything.
+        if self.deploy_bootstrap.role is not None:
+            resource.node.add_dependency(self.deploy_bootstrap.role)

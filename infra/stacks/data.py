@@ -1,0 +1,119 @@
+"""What must survive: the two tables, the archive and the secrets. Renaming anything here would lose data."""
+
+import json
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from functions import names
+from infra.constructs.access import Resource
+from infra.constructs.stage_stack import StageStack
+from infra.stage import StageSettings
+
+STAGING = "staging/*"
+ARCHIVE = "archive/*"
+REJECTS = "rejects/*"
+
+# As long as a commit lives (8 days): until then a crash may still need the staged events.
+STAGING_DAYS = 8
+# After the acceptance window nothing new refers to an archived event; queries of old ranges still do.
+ARCHIVE_COLD_AFTER_DAYS = 60
+
+
+class DataStack(StageStack):
+    """Retained on deletion in every stage; prod adds point-in-time recovery and deletion protection."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings) -> None:
+        super().__init__(scope, construct_id, stage=stage, description="tables, archive and secrets")
+        self._stage = stage
+        usage_table = self._table("UsageTable")
+        billing_table = self._table("BillingTable")
+        self.archive_bucket = self._archive()
+        ledger_key = self._generated_secret("LedgerKey", "Keys lanes and fingerprints; never rotated")
+        admin_key = self._generated_secret("AdminKey", "First admin API key, written by the deployment")
+        stripe_secret = self._stripe_secret()
+
+        self.usage = self._table_resource(usage_table, names.ENV_USAGE_TABLE)
+        self.billing = self._table_resource(billing_table, names.ENV_BILLING_TABLE)
+        self.archive = Resource(
+            self.archive_bucket.bucket_arn, names.ENV_ARCHIVE_BUCKET, self.archive_bucket.bucket_name
+        )
+        self.ledger_key = _secret_resource(ledger_key, names.ENV_LEDGER_SECRET)
+        self.admin_key = _secret_resource(admin_key, names.ENV_ADMIN_SECRET)
+        self.stripe_secret = _secret_resource(stripe_secret, names.ENV_STRIPE_SECRET)
+
+    def _table(self, construct_id: str) -> dynamodb.TableV2:
+        protect = self._stage.protect_data
+        return dynamodb.TableV2(
+            self,
+            construct_id,
+            partition_key=dynamodb.Attribute(name=names.PARTITION_KEY, type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name=names.SORT_KEY, type=dynamodb.AttributeType.STRING),
+            time_to_live_attribute=names.EXPIRES_AT,
+            billing=dynamodb.Billing.on_demand(),
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=protect
+            ),
+            deletion_protection=protect,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _table_resource(self, table: dynamodb.TableV2, variable: str) -> Resource:
+        also_on_all = (
+            {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLUpdate"} if self._stage.batch_statement_on_all else {}
+        )
+        return Resource(table.table_arn, variable, table.table_name, self._stage.key_conditions, also_on_all)
+
+    def _archive(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Archive",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=self._stage.tls_only,
+            removal_policy=RemovalPolicy.RETAIN,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="staging-ends-with-its-commit", prefix="staging/", expiration=Duration.days(STAGING_DAYS)
+                ),
+                s3.LifecycleRule(
+                    id="old-events-get-cheaper",
+                    prefix="archive/",
+                    transitions=[
+                        s3.Transition(
+                            storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL,
+                            transition_after=Duration.days(ARCHIVE_COLD_AFTER_DAYS),
+                        )
+                    ],
+                ),
+                s3.LifecycleRule(id="unfinished-uploads-go", abort_incomplete_multipart_upload_after=Duration.days(1)),
+            ],
+        )
+
+    def _generated_secret(self, construct_id: str, description: str) -> secretsmanager.CfnSecret:
+        """An L1: its Id is the ARN everywhere, where the L2 grants on Ref, which the emulator answers with a name."""
+        generate = secretsmanager.CfnSecret.GenerateSecretStringProperty(password_length=64, exclude_punctuation=True)
+        secret = secretsmanager.CfnSecret(
+            self, construct_id, description=f"Tollbooth: {description}", generate_secret_string=generate
+        )
+        secret.apply_removal_policy(RemovalPolicy.RETAIN)
+        return secret
+
+    def _stripe_secret(self) -> secretsmanager.CfnSecret:
+        """Empty until the operator fills it in; a later deployment leaves what was filled in."""
+        secret = secretsmanager.CfnSecret(
+            self,
+            "StripeSecret",
+            description="Tollbooth: Stripe API key and webhook signing secrets, filled in by the operator",
+            secret_string=json.dumps({"api_key": "", "webhook_secrets": []}),
+        )
+        secret.apply_removal_policy(RemovalPolicy.RETAIN)
+        return secret
+
+
+def _secret_resource(secret: secretsmanager.CfnSecret, variable: str) -> Resource:
+    return Resource(secret.attr_id, variable, secret.attr_id)

@@ -1,0 +1,76 @@
+"""The way of an event: the stream, the function that writes it, the ones that count it."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_kinesis as kinesis
+from constructs import Construct
+
+from functions import names
+from infra.constructs.access import Access, Resource
+from infra.constructs.dead_letter_queue import DeadLetterQueue
+from infra.constructs.python_function import FunctionFactory
+from infra.constructs.schedule import Schedule
+from infra.constructs.stage_stack import StageStack
+from infra.constructs.stream_source import stream_source
+from infra.stacks.data import ARCHIVE, REJECTS, STAGING, DataStack
+from infra.stage import StageSettings
+
+GENESIS_KEY = "genesis"
+SWEEP_EVERY_MINUTES = 5
+
+
+def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Access]]:
+    """What each function of this stack may do; its variables follow from it."""
+    count = (
+        data.usage.allows(
+            *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
+            *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
+            *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
+        ),
+        data.archive.allows("s3:GetObject", "s3:PutObject", under=(STAGING, ARCHIVE, REJECTS)),
+        data.ledger_key.allows("secretsmanager:GetSecretValue"),
+    )
+    return {
+        "http_ingest": (
+            stream.allows("kinesis:PutRecords"),
+            data.ledger_key.allows("secretsmanager:GetSecretValue"),
+            data.usage.allows("dynamodb:GetItem", only_keys=(GENESIS_KEY,)),
+        ),
+        "stream_aggregate": count,
+        "schedule_sweep": count,
+    }
+
+
+class IngestionStack(StageStack):
+    """The stream is stateful too: for a day it holds what has not been counted yet."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings, data: DataStack) -> None:
+        super().__init__(scope, construct_id, stage=stage, description="stream, ingest and aggregation")
+        stream = kinesis.Stream(
+            self,
+            "Stream",
+            stream_mode=kinesis.StreamMode.PROVISIONED,
+            shard_count=stage.shards,
+            retention_period=Duration.hours(stage.stream_retention_hours),
+            encryption=kinesis.StreamEncryption.MANAGED,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.stream = Resource(stream.stream_arn, names.ENV_STREAM_NAME, stream.stream_name)
+        self.undelivered = DeadLetterQueue(self, "Undelivered", stage=stage)
+
+        make = FunctionFactory(self, stage, permissions(data, self.stream))
+        self.functions = make.made
+        # 1,769 MB is one whole vCPU; ingest waits for the stream more than it computes.
+        self.http_ingest = make.make("http_ingest", memory_mb=1024, timeout_seconds=29)
+        self.stream_aggregate = make.make("stream_aggregate", memory_mb=1769, timeout_seconds=120)
+        self.schedule_sweep = make.make("schedule_sweep", memory_mb=1769, timeout_seconds=240)
+
+        self.stream_aggregate.add_event_source(stream_source(stream, data.archive_bucket, stage))
+        Schedule(
+            self,
+            "Sweep",
+            function=self.schedule_sweep,
+            every_minutes=SWEEP_EVERY_MINUTES,
+            undelivered=self.undelivered,
+        )

@@ -1,0 +1,139 @@
+"""What customers would feel, as alarms, and one dashboard to look at when an alarm rings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from functions import names
+from infra.constructs.stage_stack import StageStack
+from infra.stacks.api import ApiStack
+from infra.stacks.billing import BillingStack
+from infra.stacks.ingestion import IngestionStack
+from infra.stage import StageSettings
+
+FIVE_MINUTES = Duration.minutes(5)
+ITERATOR_AGE_MS = 5 * 60 * 1000
+# A commit may be half applied for a moment; the sweeper helps within five minutes.
+LANE_LAG_PERIODS = 3
+# One customer's bad luck is not an incident, five failed requests in five minutes are.
+SERVER_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One alarm: it rings when the metric is above the limit for so many periods."""
+
+    name: str
+    metric: cloudwatch.IMetric
+    above: int
+    meaning: str
+    periods: int = 1
+
+
+class ObservabilityStack(StageStack):
+    """At most ten alarms: as many are free."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: StageSettings,
+        ingestion: IngestionStack,
+        api: ApiStack,
+        billing: BillingStack,
+    ) -> None:
+        super().__init__(scope, construct_id, stage=stage, description="alarms and dashboard")
+        self._stage = stage
+        watches = self._watches(ingestion, api, billing)
+        alarms = [self._alarm(watch) for watch in watches]
+        if stage.notify:
+            self._notify(alarms)
+        self._dashboard(watches, ingestion, api)
+
+    def _watches(self, ingestion: IngestionStack, api: ApiStack, billing: BillingStack) -> Sequence[Watch]:
+        undelivered = _sum_of(
+            ingestion.undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES),
+            billing.undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES),
+        )
+        webhook_failures = _sum_of(
+            self._ours(names.METRIC_WEBHOOK_FAILED), api.webhook_stripe.metric_errors(period=FIVE_MINUTES)
+        )
+        billing_failures = _sum_of(
+            billing.workflow.machine.metric_failed(period=FIVE_MINUTES),
+            billing.workflow.machine.metric_timed_out(period=FIVE_MINUTES),
+            billing.schedule_billing.metric_errors(period=FIVE_MINUTES),
+        )
+        ingest_errors = _sum_of(
+            ingestion.http_ingest.metric_errors(period=FIVE_MINUTES),
+            ingestion.http_ingest.metric_throttles(period=FIVE_MINUTES),
+        )
+        age = ingestion.stream_aggregate.metric("IteratorAge", statistic="Maximum", period=FIVE_MINUTES)
+        server_errors = api.http.metric_server_error(statistic="Sum", period=FIVE_MINUTES)
+        lane_lag = self._ours(names.METRIC_LANE_LAG, "Maximum")
+        return (
+            Watch("IngestErrors", ingest_errors, 0, "Events were refused by our fault; clients must resend."),
+            Watch("ServerErrors", server_errors, SERVER_ERRORS, "The API answers 5xx."),
+            Watch("IteratorAge", age, ITERATOR_AGE_MS, "Usage is counted more than 5 minutes late."),
+            Watch("Rejects", self._ours(names.METRIC_REJECTED), 0, "Accepted events could not be counted: /rejects."),
+            Watch("LaneLag", lane_lag, 0, "A lane's commit stays unfinished.", LANE_LAG_PERIODS),
+            Watch("BillingRuns", billing_failures, 0, "A billing run failed or could not start."),
+            Watch("BillingCustomers", self._ours(names.METRIC_BILLING_FAILED), 0, "A customer could not be billed."),
+            Watch("Webhooks", webhook_failures, 0, "A payment notice of Stripe was not taken; it will be resent."),
+            Watch("Undelivered", undelivered, 0, "The Scheduler could not reach a function."),
+        )
+
+    def _ours(self, metric_name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=names.METRIC_NAMESPACE,
+            metric_name=metric_name,
+            dimensions_map={names.METRIC_DIMENSION: self._stage.name},
+            statistic=statistic,
+            period=FIVE_MINUTES,
+        )
+
+    def _alarm(self, watch: Watch) -> cloudwatch.Alarm:
+        return cloudwatch.Alarm(
+            self,
+            watch.name,
+            metric=watch.metric,
+            threshold=watch.above,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=watch.periods,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=f"Tollbooth {self._stage.name}: {watch.meaning}",
+        )
+
+    def _notify(self, alarms: Sequence[cloudwatch.Alarm]) -> None:
+        topic = sns.Topic(self, "AlarmTopic", enforce_ssl=True)
+        for alarm in alarms:
+            alarm.add_alarm_action(actions.SnsAction(topic))
+
+    def _dashboard(self, watches: Sequence[Watch], ingestion: IngestionStack, api: ApiStack) -> None:
+        counted = [self._ours(name) for name in (names.METRIC_ACCEPTED, names.METRIC_DUPLICATE, names.METRIC_REJECTED)]
+        traffic = [api.http.metric_count(period=FIVE_MINUTES), api.http.metric_server_error(period=FIVE_MINUTES)]
+        speed = [
+            ingestion.http_ingest.metric_duration(period=FIVE_MINUTES, statistic="p95"),
+            ingestion.stream_aggregate.metric_duration(period=FIVE_MINUTES, statistic="p95"),
+        ]
+        board = cloudwatch.Dashboard(self, "Dashboard", default_interval=Duration.hours(24))
+        board.add_widgets(
+            cloudwatch.GraphWidget(title="Events", left=counted, width=8),
+            cloudwatch.GraphWidget(title="Requests", left=traffic, width=8),
+            cloudwatch.GraphWidget(title="Time of a call, p95", left=speed, width=8),
+        )
+        board.add_widgets(
+            *(cloudwatch.GraphWidget(title=watch.name, left=[watch.metric], width=8) for watch in watches)
+        )
+
+
+def _sum_of(*metrics: cloudwatch.IMetric) -> cloudwatch.MathExpression:
+    """Several causes, one alarm; a metric without data counts as zero."""
+    using = {f"m{number}": metric for number, metric in enumerate(metrics)}
+    expression = " + ".join(f"FILL({name}, 0)" for name in using)
+    return cloudwatch.MathExpression(expression=expression, using_metrics=using, period=FIVE_MINUTES)

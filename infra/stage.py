@@ -1,0 +1,82 @@
+"""What may differ between the stages, each with the reason it differs; everything else is the same everywhere."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+
+def _because(reason: str, default: Any = MISSING) -> Any:
+    """A stage setting together with the reason it exists."""
+    return field(default=default, metadata={"reason": reason})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """Field by field what a stage decides; `reasons()` prints the list."""
+
+    name: str = _because("Names the stacks and is a dimension of every metric, so that stages share an account.")
+    protect_data: bool = _because("Point-in-time recovery and deletion protection cost money that only prod earns.")
+    notify: bool = _because("Only prod wakes somebody: an SNS topic behind every alarm.")
+    log_retention_days: int = _because("Prod keeps a month to look into a customer's question, others a week.")
+
+    batching_window_seconds: int = _because("Freshness against price; a person is waiting at the local stage.", 5)
+    collection_seconds: int = _because("How long billing waits for late usage; the local demo bills at once.", 3600)
+
+    build_for_host: bool = _because("The emulator runs functions in this machine's Python, not on arm64.", False)
+    own_credentials: bool = _because("The emulator with IAM enforced refuses the bootstrap publishing roles.", False)
+    tls_only: bool = _because("The emulator speaks plain HTTP; a TLS-only policy would deny everything.", True)
+    key_conditions: bool = _because("The emulator does not know dynamodb:LeadingKeys.", True)
+    batch_statement_on_all: bool = _because(
+        "The emulator asks dynamodb:BatchExecuteStatement on * for PartiQL batches; AWS checks each statement.", False
+    )
+    stripe_api_base: str = _because("The local stage pays at the stand-in; empty means Stripe itself.", "")
+
+    shards: int = _because("One shard carries about 15,000 packed events/s; $10.95 a month each.", 1)
+    stream_retention_hours: int = _because("24 is included in the shard; 168 costs another $14.60 a shard-month.", 24)
+    lanes: int = _because("Writers of the ledger: 8, or 64 for a large deployment; fixed at the first deploy.", 8)
+    accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
+    look_back_seconds: int = _because("How long a resend with a new time is still the same event.", 3600)
+
+    def __post_init__(self) -> None:
+        if not 24 <= self.stream_retention_hours <= 168:
+            raise ValueError(
+                f"stream_retention_hours is {self.stream_retention_hours}; it must be from 24 to 168, "
+                "because the event source gives up on a record after at most 7 days."
+            )
+        if self.lanes < 1 or self.shards < 1:
+            raise ValueError("lanes and shards must be at least 1.")
+
+    @property
+    def max_record_age_hours(self) -> int:
+        """One hour under the retention: an undeliverable record is kept whole before it can expire silently."""
+        return self.stream_retention_hours - 1
+
+
+def dev() -> StageSettings:
+    return StageSettings(name="dev", protect_data=False, notify=False, log_retention_days=7)
+
+
+def prod() -> StageSettings:
+    return StageSettings(name="prod", protect_data=True, notify=True, log_retention_days=30)
+
+
+def local(stripe_api_base: str = "") -> StageSettings:
+    return StageSettings(
+        name="local",
+        protect_data=False,
+        notify=False,
+        log_retention_days=7,
+        batching_window_seconds=1,
+        collection_seconds=0,
+        build_for_host=True,
+        own_credentials=True,
+        tls_only=False,
+        key_conditions=False,
+        batch_statement_on_all=True,
+        stripe_api_base=stripe_api_base,
+    )
+
+
+def reasons() -> Mapping[str, str]:
+    """Every setting a stage may decide, with its reason."""
+    return {setting.name: str(setting.metadata["reason"]) for setting in fields(StageSettings)}
