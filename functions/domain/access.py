@@ -1,0 +1,94 @@
+"""Who may do what: API keys of the form tb_<id>_<secret>, their scopes, their tenant, and how one is checked."""
+
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from functions.domain.errors import FieldError, Forbidden, InvalidInput
+from functions.names import DEFAULT_TENANT, SCOPE_ADMIN, SCOPE_INGEST, SCOPE_READ
+
+SCOPES = (SCOPE_INGEST, SCOPE_READ, SCOPE_ADMIN)
+# No `#`: database keys are built as <tenant>#<kind>. No dot, no slash: the archive's keys hold the tenant too.
+TENANT = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
+TOKEN = re.compile(r"tb_([0-9A-HJKMNP-TV-Z]{26})_([A-Za-z0-9_-]{32,128})", re.ASCII)
+MAX_TOKEN_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """`secret_hash` is the SHA-256 of the token's secret: 256 random bits need no slower hash."""
+
+    id: str
+    tenant: str
+    name: str
+    scopes: tuple[str, ...]
+    secret_hash: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def opens_for(self, secret: str, now: datetime) -> bool:
+        """Whether the secret is this key's and the key neither expired nor was revoked."""
+        is_same = hmac.compare_digest(self.secret_hash, hash_secret(secret))
+        is_expired = self.expires_at is not None and self.expires_at <= now
+        return is_same and not is_expired and self.revoked_at is None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The holder of a key that was found good."""
+
+    tenant: str
+    scopes: frozenset[str]
+    key_id: str
+
+    @property
+    def is_operator(self) -> bool:
+        """The default tenant's admin looks after all tenants of the deployment."""
+        return self.tenant == DEFAULT_TENANT and SCOPE_ADMIN in self.scopes
+
+    def require(self, scope: str) -> None:
+        """Raises Forbidden unless the key has the scope; admin implies every other."""
+        if scope not in self.scopes and SCOPE_ADMIN not in self.scopes:
+            raise Forbidden(f"This API key lacks the scope {scope!r}; create one that has it.")
+
+    def acting_for(self, tenant: str | None) -> str:
+        """The tenant to work on: the key's own, or the one asked for if the key may; raises Forbidden."""
+        if tenant is None or tenant == self.tenant:
+            return self.tenant
+        if not self.is_operator:
+            raise Forbidden("Only an admin key of the default tenant may name another tenant; leave `tenant` out.")
+        return checked_tenant(tenant)
+
+
+def checked_tenant(tenant: str) -> str:
+    if not TENANT.fullmatch(tenant):
+        message = "A tenant is 1 to 63 lower-case letters, digits, hyphens or underscores, such as acme-eu."
+        raise InvalidInput(message, fields=[FieldError("tenant", "invalid_tenant", message)])
+    return tenant
+
+
+def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """The scopes in their fixed order, each once; at least one."""
+    asked = set(scopes)
+    if not asked or not asked <= set(SCOPES):
+        message = f"Scopes are one or more of {', '.join(SCOPES)}."
+        raise InvalidInput(message, fields=[FieldError("scopes", "invalid_scopes", message)])
+    return tuple(scope for scope in SCOPES if scope in asked)
+
+
+def token(key_id: str, secret: str) -> str:
+    return f"tb_{key_id}_{secret}"
+
+
+def parse_token(text: str) -> tuple[str, str] | None:
+    """Key id and secret; None when the text is no token of ours."""
+    match = TOKEN.fullmatch(text) if len(text) <= MAX_TOKEN_CHARACTERS else None
+    return (match[1], match[2]) if match else None
+
+
+def hash_secret(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,25 @@
+"""Who calls, from the authorizer's verdict in the payload; small enough for the ingest path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.domain.access import Caller
+from functions.domain.errors import Unauthorized
+
+# What the authorizer answers and API Gateway passes on under requestContext.authorizer.lambda.
+TENANT = "tenant"
+SCOPES = "scopes"
+KEY_ID = "key_id"
+
+
+def verdict(caller: Caller) -> dict[str, str]:
+    return {TENANT: caller.tenant, SCOPES: " ".join(sorted(caller.scopes)), KEY_ID: caller.key_id}
+
+
+def caller_of(event: Mapping[str, Any]) -> Caller:
+    """Raises Unauthorized when no authorizer has spoken."""
+    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    context = authorizer.get("lambda") or {}
+    if not context.get(TENANT):
+        raise Unauthorized("Send an API key as `Authorization: Bearer tb_...`.")
+    return Caller(context[TENANT], frozenset(str(context.get(SCOPES) or "").split()), str(context.get(KEY_ID) or ""))

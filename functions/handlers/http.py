@@ -1,0 +1,151 @@
+"""What every HTTP router shares: the resolver, the request as routes see it, and answers in the API's own form.
+
+A route reads its request, calls one verb and answers:
+
+    @router.post("/api/v1/things")
+    def create() -> Answer:
+        request = http.Request(router.current_event, SCOPE_ADMIN)
+        thing = create_thing(request.tenant, request.body(ThingCreate), wiring.things(), wiring.clock())
+        return http.created(present(thing))
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from http import HTTPStatus
+from itertools import islice
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from pydantic import BaseModel, ValidationError
+
+from functions.domain.access import Caller
+from functions.domain.errors import FieldError, InvalidInput, NotFound
+from functions.handlers import json_body, log, problem
+from functions.handlers.caller import caller_of
+from functions.handlers.query_string import Page, Query
+
+Answer = Response[str]
+Model = TypeVar("Model", bound=BaseModel)
+Record = TypeVar("Record")
+
+ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
+MAX_NAMED_FIELDS = 5  # in the sentence; the list has all
+
+
+class Request:
+    """One request of a caller who has the scope; raises Forbidden otherwise."""
+
+    def __init__(self, event: Any, scope: str) -> None:
+        self._event: Mapping[str, Any] = event.raw_event
+        self.caller: Caller = caller_of(self._event)
+        self.caller.require(scope)
+        self.tenant: str = self.caller.acting_for(self.query.text("tenant"))
+
+    @cached_property
+    def query(self) -> Query:
+        return Query(str(self._event.get("rawQueryString") or ""))
+
+    def header(self, name: str) -> str:
+        return str((self._event.get("headers") or {}).get(name) or "")
+
+    def body(self, model: type[Model]) -> Model:
+        """The JSON body as the model; raises InvalidInput naming each field that is wrong."""
+        json_body.check_media_type(self._event)
+        raw = json_body.body_bytes(self._event)
+        if not raw.strip():
+            raise InvalidInput("The body is empty; send a JSON object.")
+        return validated(model, json_body.parse(raw))
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        fields = [_field_error(found) for found in error.errors(include_url=False, include_input=False)]
+        named = "; ".join(f"{field.field}: {field.message}" for field in fields[:MAX_NAMED_FIELDS])
+        more = f"; and {len(fields) - MAX_NAMED_FIELDS} more" if len(fields) > MAX_NAMED_FIELDS else ""
+        raise InvalidInput(f"The body is not valid: {named}{more}.", fields=fields) from error
+
+
+def _field_error(found: Any) -> FieldError:
+    path = ".".join(str(part) for part in found["loc"]) or "$"
+    return FieldError(path[:500], str(found["type"]), str(found["msg"]).removeprefix("Value error, ")[:1000])
+
+
+def path_value(text: str) -> str:
+    """A path parameter as the client meant it: an emulator or proxy may hand it on still percent-encoded."""
+    return unquote(text)
+
+
+def is_ulid(text: str) -> bool:
+    return bool(ULID.fullmatch(text))
+
+
+def ok(body: Any) -> Answer:
+    return _json(200, body)
+
+
+def created(body: Any) -> Answer:
+    return _json(201, body)
+
+
+def no_content() -> Answer:
+    return Response(status_code=204)
+
+
+def _json(status: int, body: Any) -> Answer:
+    return Response(status_code=status, content_type="application/json", body=json_body.encode(body))
+
+
+def without_none(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Optional fields of the API are absent rather than null."""
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def page_of(records: Iterable[Record], page: Page, present: Callable[[Record], Mapping[str, Any]]) -> dict[str, Any]:
+    """One page of all the records, which must already be filtered and in order."""
+    remaining = iter(records)
+    before = sum(1 for _ in islice(remaining, page.start))
+    shown = [present(record) for record in islice(remaining, page.size)]
+    total = before + len(shown) + sum(1 for _ in remaining)
+    return {"items": shown, "page": page.number, "pageSize": page.size, "totalCount": total}
+
+
+def resolver(routers: Sequence[Router]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    """The Lambda handler over these routers; whatever happens, it answers."""
+    app = APIGatewayHttpResolver(serializer=json_body.encode)
+    for router in routers:
+        app.include_router(router)
+
+    def answer(error: BaseException) -> Answer:
+        request_id = problem.request_id_of(app.current_event.raw_event)
+        if problem.status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.unexpected(error, request_id=request_id)
+        return Response(
+            status_code=int(problem.status_of(error)),
+            content_type=problem.CONTENT_TYPE,
+            body=json_body.encode(problem.problem(error, request_id)),
+            headers=problem.headers(error),
+        )
+
+    @app.not_found
+    def unknown_route(_error: NotFoundError) -> Answer:
+        event = app.current_event
+        return answer(NotFound(f"There is no {event.http_method} {event.path[:200]}."))
+
+    app.exception_handler(Exception)(answer)
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        try:
+            return app.resolve(event, context)
+        except Exception as error:
+            # Before a route was found, for example by a payload that is not from API Gateway.
+            request_id = problem.request_id_of(event)
+            log.unexpected(error, request_id=request_id)
+            return problem.answer(error, request_id)
+
+    return handler

@@ -1,0 +1,90 @@
+"""The one table from error to status, and the problem+json answer; small enough for the ingest path."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from functions.domain.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    TollboothError,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMedia,
+)
+
+STATUS: Mapping[type[TollboothError], HTTPStatus] = {
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+# The Node SDK decodes an error only under exactly this type, without a charset.
+CONTENT_TYPE = "application/problem+json"
+MAX_FIELD_ERRORS = 100  # an answer stays readable however wrong the request was
+HIDDEN = "Something went wrong on our side; name the request id when you report it."
+
+
+def status_of(error: BaseException) -> HTTPStatus:
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(error: BaseException, request_id: str) -> dict[str, Any]:
+    """An RFC 7807 body; an error outside the family shows nothing of itself."""
+    status = status_of(error)
+    is_ours = isinstance(error, TollboothError) and status < HTTPStatus.INTERNAL_SERVER_ERROR
+    is_shown = is_ours or isinstance(error, Unavailable)
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": error.detail if is_shown and isinstance(error, TollboothError) else HIDDEN,
+        "instance": f"urn:request:{request_id}",
+    }
+    if is_shown and isinstance(error, TollboothError) and (listed := _validation_errors(error)):
+        body["extensions"] = {"validationErrors": listed}
+    return body
+
+
+def _validation_errors(error: TollboothError) -> list[dict[str, str]]:
+    listed = [
+        {"field": field.field, "code": field.code, "message": field.message}
+        for field in error.fields[:MAX_FIELD_ERRORS]
+    ]
+    if not listed and error.code != type(error).code:
+        # A refusal with a code of its own that concerns the whole request.
+        listed = [{"field": "$", "code": error.code, "message": error.detail}]
+    return listed
+
+
+def headers(error: BaseException) -> dict[str, str]:
+    """What goes with the answer beside its content type."""
+    return {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Unavailable) else {}
+
+
+def answer(error: BaseException, request_id: str) -> dict[str, Any]:
+    """A complete API Gateway answer, for a handler without a resolver."""
+    return {
+        "statusCode": int(status_of(error)),
+        "headers": {"Content-Type": CONTENT_TYPE, **headers(error)},
+        "body": json.dumps(problem(error, request_id), ensure_ascii=False),
+    }
+
+
+def request_id_of(event: Mapping[str, Any]) -> str:
+    context = event.get("requestContext")
+    found = context.get("requestId") if isinstance(context, Mapping) else None
+    return found if isinstance(found, str) and found else "unknown"

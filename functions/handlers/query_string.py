@@ -1,0 +1,136 @@
+"""Query parameters, typed: each getter returns a usable value or raises InvalidInput naming the parameter."""
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+from functions.domain.errors import FieldError, InvalidInput
+
+MAX_PARAMETERS = 1_000
+MAX_PAGE = 1_000_000
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1_000
+MAX_MAPPING_CHARACTERS = 4_000
+# Beyond these years only mistakes are found, and time zone arithmetic runs off the calendar.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Page:
+    """`was_asked` tells a client that wants pages from one that wants a bare list."""
+
+    number: int = 1
+    size: int = DEFAULT_PAGE_SIZE
+    was_asked: bool = False
+
+    @property
+    def start(self) -> int:
+        return (self.number - 1) * self.size
+
+
+def refused(name: str, message: str, code: str = "invalid_parameter") -> InvalidInput:
+    """The refusal of one parameter or field; the message continues its name: "pageSize" + "is 1 to 1000."."""
+    sentence = f"{name} {message}"
+    return InvalidInput(sentence, fields=[FieldError(name, code, sentence)])
+
+
+class Query:
+    def __init__(self, raw: str) -> None:
+        try:
+            self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+        except UnicodeDecodeError as error:
+            raise InvalidInput("The query string is not UTF-8.") from error
+        except ValueError as error:
+            raise InvalidInput(f"The query string holds more than {MAX_PARAMETERS} parameters.") from error
+
+    def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
+        """Every value of a repeated parameter, each once, in order."""
+        found = tuple(dict.fromkeys(value for key, value in self._pairs if key == name))
+        if most is not None and len(found) > most:
+            raise refused(name, f"takes at most {most} values, not {len(found)}.")
+        return found
+
+    def text(self, name: str) -> str | None:
+        """The value of a parameter; an empty one counts as absent."""
+        return next((value for key, value in self._pairs if key == name and value), None)
+
+    def flag(self, name: str) -> bool:
+        match (self.text(name) or "false").lower():
+            case "true" | "1":
+                return True
+            case "false" | "0":
+                return False
+        raise refused(name, "is either true or false.")
+
+    def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
+        found = self.text(name)
+        if found is None:
+            return default
+        if found not in allowed:
+            raise refused(name, f"is one of {', '.join(allowed)}.")
+        return found
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        found = self.text(name)
+        if found is None:
+            return default
+        if not _DIGITS.fullmatch(found) or not least <= int(found) <= most:
+            raise refused(name, f"is a whole number from {least} to {most}.")
+        return int(found)
+
+    def instant(self, name: str) -> datetime | None:
+        found = self.text(name)
+        return None if found is None else parse_instant(name, found)
+
+    def page(self) -> Page:
+        was_asked = self.text("page") is not None
+        number = self.whole("page", 1, 1, MAX_PAGE)
+        return Page(number, self.whole("pageSize", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE), was_asked)
+
+    def is_descending(self) -> bool:
+        return self.choice("order", ("ASC", "DESC"), "ASC") == "DESC"
+
+    def mapping(self, name: str) -> dict[str, tuple[str, ...]]:
+        """A deepObject parameter, name[key]=value, with every value a key was given."""
+        found: dict[str, list[str]] = {}
+        for key, value in self._pairs:
+            if key.startswith(f"{name}[") and key.endswith("]"):
+                found.setdefault(key[len(name) + 1 : -1], []).append(value)
+        for key, value in self._as_python_writes_it(name).items():
+            found.setdefault(key, []).append(value)
+        return {key: tuple(values) for key, values in found.items()}
+
+    def _as_python_writes_it(self, name: str) -> dict[str, str]:
+        """The Python SDK sends a mapping as the text of a dict: name={'key': 'value'}."""
+        text = self.text(name)
+        if text is None:
+            return {}
+        right = f"is written {name}[key]=value."
+        if len(text) > MAX_MAPPING_CHARACTERS:
+            raise refused(name, right)
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            raise refused(name, right) from error
+        if not isinstance(value, dict) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+            raise refused(name, right)
+        return value
+
+
+def parse_instant(name: str, text: str) -> datetime:
+    """An RFC 3339 instant in UTC; raises InvalidInput."""
+    if len(text) > 19 and text[-6] == " ":
+        text = f"{text[:-6]}+{text[-5:]}"  # a `+` nobody escaped arrives as a space
+    try:
+        value = datetime.fromisoformat(text)
+        is_usable = value.tzinfo is not None and FIRST_YEAR <= value.year < LAST_YEAR
+        if is_usable:
+            return value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    right = "with its time zone, such as 2026-01-01T00:00:00Z."
+    raise refused(name, f"is an RFC 3339 instant between {FIRST_YEAR} and {LAST_YEAR} {right}")

@@ -1,0 +1,251 @@
+"""The shared HTTP layer on a router made for the test: statuses, problem bodies, parsing, pages."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.domain import errors
+from functions.domain.errors import FieldError
+from functions.domain.wire import Name, WireModel
+from functions.handlers import http
+from functions.names import SCOPE_ADMIN, SCOPE_READ
+from tests.handlers.gateway import Client, payload
+
+router = Router()
+
+
+class Thing(WireModel):
+    name: Name
+    size: Decimal | int | None = None
+    labels: dict[str, str] | None = None
+
+
+@router.post("/things")
+def create() -> http.Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    thing = request.body(Thing)
+    return http.created({"name": thing.name, "size": thing.size, "tenant": request.tenant})
+
+
+@router.get("/things")
+def listed() -> http.Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    order = request.query.is_descending()
+    return http.ok(http.page_of(range(10) if not order else range(9, -1, -1), request.query.page(), lambda n: {"n": n}))
+
+
+@router.get("/things/<name>")
+def one(name: str) -> http.Answer:
+    http.Request(router.current_event, SCOPE_READ)
+    return http.ok({"name": http.path_value(name)})
+
+
+@router.get("/fails/<kind>")
+def fails(kind: str) -> http.Answer:
+    match kind:
+        case "Unavailable":
+            raise errors.Unavailable("Busy.", retry_after_seconds=7)
+        case "coded":
+            raise errors.InvalidInput("No lines.", code="invoice_create_no_lines")
+        case "fields":
+            raise errors.Conflict("Taken.", fields=[FieldError("slug", "taken", "Taken.")])
+        case "bug":
+            raise RuntimeError(f"secret payload {4000 + 711}")
+    raise getattr(errors, kind)("Because.")
+
+
+client = Client(http.resolver([router]))
+
+STATUSES = [
+    ("InvalidInput", 400, "Bad Request"),
+    ("Unauthorized", 401, "Unauthorized"),
+    ("Forbidden", 403, "Forbidden"),
+    ("NotFound", 404, "Not Found"),
+    ("Conflict", 409, "Conflict"),
+    ("PreconditionFailed", 412, "Precondition Failed"),
+    ("TooLarge", 413, "Request Entity Too Large"),
+    ("UnsupportedMedia", 415, "Unsupported Media Type"),
+]
+
+
+@pytest.mark.parametrize(("kind", "status", "title"), STATUSES)
+def test_each_refusal_has_its_status_and_a_problem_body(kind: str, status: int, title: str) -> None:
+    response = client.get(f"/fails/{kind}")
+    assert response.status == status
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json
+    assert body.pop("title").replace("Content", "Request Entity") == title
+    assert body == {"type": "about:blank", "status": status, "detail": "Because.", "instance": "urn:request:req-1"}
+
+
+def test_unavailable_says_when_to_come_back() -> None:
+    response = client.get("/fails/Unavailable")
+    assert (response.status, response.headers["retry-after"], response.json["detail"]) == (503, "7", "Busy.")
+
+
+def test_a_refusal_lists_its_fields() -> None:
+    listed = client.get("/fails/fields").json["extensions"]["validationErrors"]
+    assert listed == [{"field": "slug", "code": "taken", "message": "Taken."}]
+
+
+def test_a_refusal_with_a_code_of_its_own_shows_it() -> None:
+    listed = client.get("/fails/coded").json["extensions"]["validationErrors"]
+    assert listed == [{"field": "$", "code": "invoice_create_no_lines", "message": "No lines."}]
+
+
+def test_the_unexpected_is_500_without_internals_and_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
+    response = client.get("/fails/bug")
+    assert (response.status, response.json["instance"]) == (500, "urn:request:req-1")
+    assert "4711" not in response.text and "RuntimeError" not in response.text
+    (line,) = capsys.readouterr().out.splitlines()
+    logged = json.loads(line)
+    assert (logged["error"], logged["request_id"]) == ("RuntimeError", "req-1")
+    assert "in fails" in logged["stack"] and "4711" not in line
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("PATCH", "/things"), ("GET", "/"), ("GET", "/a\n")])
+def test_an_unknown_route_or_method_is_a_404_problem(method: str, path: str) -> None:
+    response = client.call(method, path)
+    assert (response.status, response.content_type) == (404, "application/problem+json")
+
+
+def test_a_payload_that_is_not_from_the_gateway_still_gets_an_answer() -> None:
+    answer = client.handler({"hello": "world"}, None)
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (500, "application/problem+json")
+
+
+def test_a_missing_authorizer_is_401() -> None:
+    event = payload("GET", "/things")
+    del event["requestContext"]["authorizer"]
+    assert client.handler(event, None)["statusCode"] == 401
+
+
+def test_a_missing_scope_is_403_and_admin_implies_every_scope() -> None:
+    assert client.acting_as("ingest").get("/things").status == 403
+    assert client.acting_as("read ingest").get("/things").status == 200
+    assert client.acting_as("read").post("/things", {"name": "a"}).status == 403
+    assert client.acting_as("admin").get("/things").status == 200
+
+
+def test_only_the_default_tenants_admin_acts_for_another_tenant() -> None:
+    body = {"name": "a"}
+    assert client.post("/things", body, params={"tenant": "acme"}).json["tenant"] == "acme"
+    assert client.acting_as("admin", "acme").post("/things", body).json["tenant"] == "acme"
+    assert client.acting_as("admin", "acme").post("/things", body, params={"tenant": "acme"}).status == 201
+    assert client.acting_as("admin", "acme").post("/things", body, params={"tenant": "default"}).status == 403
+    assert client.acting_as("read").get("/things", {"tenant": "acme"}).status == 403
+    assert client.post("/things", body, params={"tenant": "a#b"}).status == 400
+
+
+def test_numbers_keep_every_digit_in_and_out() -> None:
+    response = client.post("/things", '{"name": "a", "size": 0.1234567890123456789012345678}')
+    assert '"size":0.1234567890123456789012345678' in response.text
+
+
+def test_a_base64_body_is_read() -> None:
+    assert client.post("/things", b'{"name": "a"}').json["name"] == "a"
+
+
+MALFORMED: list[Any] = [
+    "{",
+    "",
+    "  ",
+    "[]",
+    '"text"',
+    "null",
+    '{"name": NaN}',
+    '{"name": "a", "size": Infinity}',
+    '{"name": "a", "size": 1' + "0" * 400 + "}",
+    '{"name": "a", "size": 0.' + "1" * 400 + "}",
+    '{"name": "a", "size": 1e999999999}',
+    '{"name": "a", "size": 1e-999999999}',
+    '{"name": "a", "size": 1e99999999999999999999999}',
+    '{"name": "\\ud800"}',
+    '{"\\udfff": 1}',
+    "[" * 100_000,
+    '{"a":' * 20_000,
+    '{"name": "a"} trailing',
+    '{"name": "a", "unknown": 1}',
+    '{"name": 1}',
+    '{"name": ""}',
+    '{"name": "' + "x" * 257 + '"}',
+    b"\xff\xfe",
+    b'{"name": "\xc3("}',
+    "\x00",
+]
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body)[:30])
+def test_a_bad_body_is_a_400_that_says_why(body: Any) -> None:
+    response = client.post("/things", body)
+    assert response.status == 400, response.text
+    assert len(response.json["detail"]) > 20
+
+
+def test_malformed_json_names_the_position() -> None:
+    assert "line 2, column 9" in client.post("/things", '{\n"name": }').json["detail"]
+
+
+def test_each_wrong_field_is_named_with_its_path() -> None:
+    response = client.post("/things", {"name": "", "labels": {"a": 1}, "colour": "red"})
+    assert sorted(response.fields) == ["colour", "labels.a", "name"]
+
+
+def test_an_escaped_pair_of_surrogates_is_a_character() -> None:
+    assert client.post("/things", '{"name": "\\ud83d\\ude80"}').json["name"] == "🚀"
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "\x00"])
+def test_another_media_type_is_415(media_type: str) -> None:
+    assert client.post("/things", "{}", headers={"content-type": media_type}).status == 415
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON", ""])
+def test_json_is_recognised_however_it_is_written(media_type: str) -> None:
+    assert client.post("/things", {"name": "a"}, headers={"content-type": media_type}).status == 201
+
+
+def test_a_body_beyond_the_bound_is_413() -> None:
+    assert client.post("/things", {"name": "x" * 300_000}).status == 413
+
+
+def test_broken_base64_is_400() -> None:
+    event = payload("POST", "/things", body=b"{}") | {"body": "%%%"}
+    assert client.handler(event, None)["statusCode"] == 400
+
+
+def test_a_page_has_items_size_and_total() -> None:
+    first = client.get("/things").json
+    assert (first["page"], first["pageSize"], first["totalCount"], len(first["items"])) == (1, 100, 10, 10)
+    last = client.get("/things", {"page": 3, "pageSize": 4, "order": "DESC"}).json
+    assert last == {"items": [{"n": 1}, {"n": 0}], "page": 3, "pageSize": 4, "totalCount": 10}
+    beyond = client.get("/things", {"page": 1_000_000, "pageSize": 1000}).json
+    assert (beyond["items"], beyond["totalCount"]) == ([], 10)
+
+
+BAD_PAGES = [
+    "page=0",
+    "page=-1",
+    "page=one",
+    "page=1000001",
+    "page=" + "9" * 400,
+    "page=%D9%A1",
+    "pageSize=0",
+    "pageSize=1001",
+    "order=UP",
+    "page=%ff",
+    "&".join("a=b" for _ in range(1001)),
+]
+
+
+@pytest.mark.parametrize("query", BAD_PAGES, ids=lambda query: query[:20])
+def test_a_page_out_of_bounds_is_400(query: str) -> None:
+    assert client.get("/things", query).status == 400
+
+
+def test_a_path_parameter_may_be_percent_encoded() -> None:
+    assert client.get("/things/a%20b%2Fc").json == {"name": "a b/c"}
+    assert client.get("/things/a b é").json == {"name": "a b é"}
