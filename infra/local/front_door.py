@@ -8,12 +8,17 @@ but the address changes: method, path, query, headers, body and status pass thro
 
 import argparse
 import http.client
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from infra.local.ports import LOOPBACK
+from infra.local import paths, processes
+from infra.local.ports import LOOPBACK, is_free
+
+NAME = "api"
+START_SECONDS = 15.0
 
 # Three times what AWS's gateway lets through, so that the service's own limits are met first.
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -136,6 +141,19 @@ class Passage(BaseHTTPRequestHandler):
 def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The headers that travel on; length and host are said anew on each side."""
     return [(name, value) for name, value in headers if name.lower() not in SAID_ANEW]
+
+
+def start(target: str, choose_port: Callable[[], int]) -> processes.Process:
+    """Run a front door to `target` in the background; one that leads there already is kept."""
+    running = processes.running(NAME)
+    if running and target in running.identity:
+        return running
+    processes.stop(NAME)
+    port = running.port if running else choose_port()
+    command = [sys.executable, "-m", "infra.local.front_door", "--port", str(port), "--target", target]
+    process = processes.start(NAME, command, port=port, environment={"PYTHONPATH": str(paths.REPOSITORY)})
+    processes.wait_until(process, lambda: not is_free(port), seconds=START_SECONDS)
+    return process
 
 
 def main() -> None:

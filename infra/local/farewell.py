@@ -1,0 +1,35 @@
+"""The last words of `make up`: where everything is, the key, and three commands to try."""
+
+from infra.local import paths
+from infra.local.console import heading, say
+from infra.local.state import LocalStack
+
+
+def say_what_to_try(stack: LocalStack, *, seconds: float) -> None:
+    period = f"from={stack.demo['period_start']}&to={stack.demo['period_end']}"
+    heading(f"Tollbooth runs. Everything took {seconds:.0f} s.")
+    say(f"  API          {stack.api_url}")
+    say(f"  API key      {stack.api_key}   (tenant demo, every scope)")
+    say(f"  Stripe       {stack.stripe_url}/invoices   (look at the invoices, pay one)")
+    say(f"  AWS          {stack.emulator_url}   (AWS_ENDPOINT_URL for the AWS command line; credentials test/test)")
+    say(f"  All of it    {paths.shown(paths.stack_file())}")
+    heading("Try:")
+    for command in commands_to_try(stack, period):
+        say(f"\n{command}")
+    say("\n`make logs` shows what the functions said, `make down` stops everything.")
+
+
+def commands_to_try(stack: LocalStack, period: str) -> list[str]:
+    """They work as they stand, pasted into a shell."""
+    key = f"-H 'Authorization: Bearer {stack.api_key}'"
+    event = '{"specversion":"1.0","id":"try-1","source":"curl","type":"prompt","subject":"acme","data":' + (
+        '{"tokens":1200,"model":"small","direction":"output"}}'
+    )
+    json_type = "-H 'Content-Type: application/cloudevents+json'"
+    query = f"{stack.api_url}/api/v1/meters/tokens/query"
+    return [
+        f"# usage of the past month, by model\ncurl -s {key} '{query}?{period}&groupBy=model'",
+        f"# send an event (204 means counted)\n"
+        f"curl -s -o /dev/null -w '%{{http_code}}\\n' {key} {json_type} -d '{event}' {stack.api_url}/api/v1/events",
+        f"# the invoices\ncurl -s {key} {stack.api_url}/api/v1/billing/invoices",
+    ]
