@@ -1,0 +1,57 @@
+"""What /v1/customers does."""
+
+from infra.local.stripe_standin import lists, objects
+from infra.local.stripe_standin.forms import Params
+from infra.local.stripe_standin.refusal import missing
+from infra.local.stripe_standin.world import Json, World
+
+
+def create(world: World, params: Params) -> Json:
+    params.texts("expand")
+    given = {
+        "name": params.text("name", None, longest=256),
+        "email": params.text("email", None, longest=512),
+        "phone": params.text("phone", None, longest=20),
+        "description": params.text("description", None),
+        "balance": params.integer("balance", 0),
+        "metadata": params.metadata(),
+    }
+    params.close()
+    customer = world.keep(world.customers, objects.customer(world, **given))
+    world.emit("customer.created", customer)
+    return customer
+
+
+def find(world: World, name: str, *, param: str = "id", status: int = 404) -> Json:
+    customer = world.customers.get(name)
+    if customer is None:
+        raise missing("customer", name, param=param, status=status)
+    return customer
+
+
+def retrieve(world: World, params: Params, name: str) -> Json:
+    params.texts("expand")
+    params.close()
+    return find(world, name)
+
+
+def update(world: World, params: Params, name: str) -> Json:
+    customer = find(world, name)
+    params.texts("expand")
+    changes = {
+        "name": params.text("name", customer["name"], longest=256),
+        "email": params.text("email", customer["email"], longest=512),
+        "description": params.text("description", customer["description"]),
+        "metadata": params.metadata(customer["metadata"]),
+    }
+    params.close()
+    customer.update(changes)
+    world.emit("customer.updated", customer)
+    return customer
+
+
+def list_all(world: World, params: Params) -> Json:
+    email = params.text("email", None)
+    is_inside = lists.created_filter(params)
+    found = [each for each in reversed(world.customers.values()) if is_inside(each) and email in (None, each["email"])]
+    return lists.page(found, params, "/v1/customers")
