@@ -1,0 +1,222 @@
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+
+from functions.application.cancel_subscription import cancel_subscription
+from functions.application.issue_invoice import MAX_INVOICES_PER_CALL, Issued
+from functions.domain.errors import NotFound
+from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from tests.application.billing.world import ACME, GLOBEX, TENANT, World
+from tests.domain.builders import at, flat, phase, unit
+
+
+def stored(world: World, issued: Issued, number: int = 0) -> InvoiceRecord:
+    record = world.invoices.get(TENANT, issued.invoices[number].invoice.id)
+    assert record is not None
+    return record
+
+
+def due(world: World, until: str) -> int:
+    return len(world.index.due(at(until), after=None, limit=100).items)
+
+
+def test_a_period_becomes_an_invoice_that_explains_itself(world: World):
+    world.plan(phase(flat("20", term="in_arrears"), unit("0.003")))
+    world.subscribe(start="2026-04-01")
+
+    record = stored(world, world.issue())
+
+    fee, tokens = record.invoice.lines
+    assert (fee.total_minor, tokens.total_minor, record.invoice.total_minor) == (2000, 900, 2900)
+    assert tokens.usage is not None
+    assert (tokens.usage.quantity, tokens.usage.lanes, tokens.usage.meter) == (
+        Decimal(3000),
+        {"0": 17, "1": 4},
+        "tokens_total",
+    )
+    assert [(c.quantity, c.unit_amount, c.amount_minor) for c in tokens.charges] == [
+        (Decimal(3000), Decimal("0.003"), 900)
+    ]
+    assert (record.invoice.number, record.invoice.run_id, record.invoice.customer.name) == (
+        "INV-ACME-1",
+        "run-1",
+        "Acme Inc.",
+    )
+    assert world.usage.asked[0][2].start == at("2026-04-01")
+    assert world.usage.asked[0][2].end == at("2026-05-01")
+
+
+def test_running_again_issues_nothing_more(world: World):
+    world.plan()
+    world.subscribe(start="2026-04-01")
+
+    first, second = world.issue(), world.issue(run_id="run-2")
+
+    assert [each.invoice.number for each in first.invoices] == ["INV-ACME-1", "INV-ACME-2"]
+    assert (second.invoices, second.has_more) == ((), False)
+    assert len(world.all_invoices()) == 2
+
+
+def test_missed_periods_are_caught_up_one_invoice_each(world: World):
+    world.plan(phase(unit("0.01")))
+    world.subscribe(start="2026-03-20")
+    world.clock.time = at("2026-07-01")
+
+    issued = world.issue()
+
+    assert [(f"{each.invoice.period_start:%m-%d}", f"{each.invoice.period_end:%m-%d}") for each in issued.invoices] == [
+        ("03-20", "04-20"),
+        ("04-20", "05-20"),
+        ("05-20", "06-20"),
+    ]
+    assert [each.invoice.total_minor for each in issued.invoices] == [3100, 3000, 3100]
+    assert due(world, "2026-07-01") == 0
+    assert due(world, "2026-07-20") == 1
+
+
+def test_a_long_backlog_takes_several_calls(world: World):
+    world.plan(phase(unit("0.01", cadence="P1D")), billingCadence="P1D")
+    world.subscribe(start="2026-04-20")
+
+    first, second = world.issue(), world.issue()
+
+    assert (len(first.invoices), first.has_more) == (MAX_INVOICES_PER_CALL, True)
+    assert (len(second.invoices), second.has_more) == (1, False)
+
+
+def test_nothing_is_issued_before_a_period_has_ended(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-02")
+
+    assert world.issue("2026-05-01T23:59:59").invoices == ()
+    assert len(world.issue("2026-05-02").invoices) == 1
+
+
+def test_eight_runs_at_once_give_one_invoice(world: World):
+    world.plan(phase(flat("5", term="in_arrears"), unit("0.003")))
+    world.subscribe(start="2026-04-01")
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda n: world.issue(run_id=f"run-{n}"), range(8)))
+
+    assert sum(len(each.invoices) for each in results) == 1
+    assert [each.invoice.number for each in world.all_invoices()] == ["INV-ACME-1"]
+
+
+def test_customers_that_share_a_prefix_get_different_numbers_at_the_same_moment(world: World):
+    world.customers.customers[GLOBEX] = BilledCustomer(id=GLOBEX, name="ACME Ltd", subject_keys=("x",))
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    world.subscribe(GLOBEX, start="2026-04-01")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda customer: world.issue(customer_id=customer), [ACME, GLOBEX]))
+
+    assert sorted(each.invoice.number for each in world.all_invoices()) == ["INV-ACME-1", "INV-ACME-2"]
+
+
+def test_a_run_that_is_overtaken_while_it_rates_issues_nothing(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+
+    def other_run_is_faster() -> None:
+        world.usage.before = lambda: None
+        world.issue(run_id="faster")
+
+    world.usage.before = other_run_is_faster
+    slow = world.issue(run_id="slower")
+
+    assert slow.invoices == ()
+    assert [each.invoice.run_id for each in world.all_invoices()] == ["faster"]
+
+
+def test_a_cancellation_while_rating_is_rated_again(world: World):
+    world.plan(phase(unit()))
+    made = world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-05-10")
+
+    def cancel() -> None:
+        world.usage.before = lambda: None
+        cancel_subscription(TENANT, made.id, "immediate", subscriptions=world.subscriptions, clock=world.clock)
+
+    world.usage.before = cancel
+    issued = world.issue()
+
+    assert [f"{each.invoice.invoice_at:%m-%d}" for each in issued.invoices] == ["05-01", "05-10"]
+
+
+def test_a_subscription_that_starts_at_an_instant_billed_before_gets_an_invoice_of_its_own(world: World):
+    world.plan(phase(flat("5"), unit()))
+    first = world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-05-01")
+    cancel_subscription(TENANT, first.id, "immediate", subscriptions=world.subscriptions, clock=world.clock)
+    world.issue()
+    world.clock.time = at("2026-05-02")
+    world.subscribe(start="2026-05-01")
+
+    again = world.issue()
+
+    boundaries = [f"{each.invoice.invoice_at:%m-%d}" for each in world.all_invoices()]
+    assert boundaries == ["04-01", "05-01", "05-01"]
+    assert len({each.invoice.id for each in world.all_invoices()}) == 3
+    assert [line.name for line in stored(world, again).invoice.lines] == ["Fee"]
+
+
+def test_a_period_without_anything_to_charge_is_passed_over(world: World):
+    world.plan(phase(flat("0")))
+    world.subscribe(start="2026-04-01")
+
+    assert world.issue().invoices == ()
+    assert (due(world, "2026-05-31"), due(world, "2026-06-01")) == (0, 1)
+
+
+def test_nobody_is_measured_for_a_customer_without_subjects(world: World):
+    world.customers.customers[ACME] = BilledCustomer(id=ACME, name="Acme")
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+
+    record = stored(world, world.issue())
+
+    assert (record.invoice.total_minor, world.usage.asked) == (0, [])
+
+
+def test_corrections_that_outweigh_usage_never_pay_the_customer(world: World):
+    world.usage.per_day["acme-app"] = Decimal(-5)
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+
+    assert stored(world, world.issue()).invoice.total_minor == 0
+
+
+def test_a_meter_that_is_gone_fails_this_customer_and_leaves_the_period_due(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+
+    def gone() -> None:
+        raise NotFound("There is no meter 'tokens_total'.")
+
+    world.usage.before = gone
+    with pytest.raises(NotFound):
+        world.issue()
+    assert due(world, "2026-05-01") == 1
+
+
+def test_the_document_to_push_is_frozen_with_the_invoice(world: World):
+    world.plan(phase(unit("0.003")))
+    world.subscribe(start="2026-04-01")
+    record = stored(world, world.issue())
+
+    document = world.documents.get(TENANT, record.invoice.id)
+
+    assert document == record.invoice.document()
+    assert document.total_minor == 900
+    with pytest.raises(NotFound):
+        world.documents.get(TENANT, "01JNJBJDYNJBJDYNJBJDYNJBJD")
+
+
+def test_yen_have_no_cents(world: World):
+    world.plan(phase(unit("0.335")), currency="JPY")
+    world.subscribe(start="2026-04-01")
+
+    assert stored(world, world.issue()).invoice.total_minor == 1005

@@ -1,0 +1,202 @@
+from datetime import timedelta
+
+import pytest
+
+from functions.application.invoice_now import request_invoices, requested_invoices
+from functions.application.ports.billing import BillingRun, InvoiceRequest
+from functions.application.record_failure import record_failure
+from functions.application.start_billing import start_billing
+from functions.domain.errors import InvalidInput, NotFound, Unavailable
+from functions.domain.invoicing.invoice import InvoiceRecord
+from tests.application.billing.world import ACME, TENANT, World
+from tests.domain.builders import at, phase, unit
+
+HOUR = timedelta(hours=1)
+
+
+def start(world: World, collection: timedelta = HOUR) -> BillingRun | None:
+    return start_billing(collection, index=world.index, runs=world.runs, clock=world.clock)
+
+
+def ask(world: World, as_of: str | None = None, customer_id: str = ACME) -> InvoiceRequest:
+    return request_invoices(
+        TENANT,
+        customer_id,
+        at(as_of) if as_of else None,
+        customers=world.customers,
+        subscriptions=world.subscriptions,
+        requests=world.requests,
+        runs=world.runs,
+        clock=world.clock,
+        new_id=world.new_id,
+    )
+
+
+def answer(world: World, request: InvoiceRequest) -> list[InvoiceRecord] | None:
+    return requested_invoices(
+        TENANT,
+        request,
+        subscriptions=world.subscriptions,
+        invoices=world.invoices,
+        requests=world.requests,
+        failures=world.failures,
+    )
+
+
+def test_a_run_starts_only_when_the_collection_interval_is_over(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+
+    world.clock.time = at("2026-05-01T00:59:59")
+    assert start(world) is None
+    world.clock.time = at("2026-05-01T01:00:00")
+    run = start(world)
+    assert run is not None
+    assert run.to_input() == {"run_id": "schedule-20260501T0100", "as_of": "2026-05-01T00:00:00+00:00"}
+    assert world.runs.started == [run]
+
+
+def test_two_deliveries_of_one_schedule_start_one_run(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-05-01T01:02:00")
+    start(world)
+    world.clock.time = at("2026-05-01T01:14:59")
+    start(world)
+    assert [run.run_id for run in world.runs.started] == ["schedule-20260501T0100"]
+
+    world.clock.time = at("2026-05-01T01:15:00")
+    start(world)
+    assert [run.run_id for run in world.runs.started] == ["schedule-20260501T0100", "schedule-20260501T0115"]
+
+
+def test_an_invoice_that_waits_for_its_push_starts_a_run_too(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    world.issue()
+
+    assert start(world) is None
+    world.clock.time = at("2026-05-01T00:10:00")
+    assert start(world) is not None
+
+
+def test_invoice_now_starts_a_run_for_one_customer_and_answers_its_invoices(world: World):
+    world.plan(phase(unit("0.01")))
+    world.subscribe(start="2026-04-01")
+
+    request = ask(world)
+    assert answer(world, request) is None
+    assert world.runs.started[0].to_input() == {
+        "run_id": request.run_id,
+        "as_of": "2026-05-01T00:00:00+00:00",
+        "tenant": TENANT,
+        "customer_ids": [ACME],
+    }
+    world.issue(run_id=request.run_id)
+
+    answered = answer(world, request)
+    assert answered is not None
+    assert [(each.invoice.total_minor, len(each.invoice.lines)) for each in answered] == [(3000, 1)]
+
+
+def test_a_period_that_has_not_ended_has_no_lines(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-02")
+
+    with pytest.raises(InvalidInput) as refused:
+        ask(world)
+    assert refused.value.code == "invoice_create_no_lines"
+    assert world.runs.started == []
+
+
+def test_asking_again_while_it_works_joins_the_same_run(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+
+    first = ask(world)
+    world.clock.time = at("2026-05-01T00:00:30")
+
+    assert ask(world) == first
+    assert len(world.runs.started) == 1
+
+
+def test_asking_again_after_a_timeout_answers_what_was_issued_meanwhile_and_then_nothing_more(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    first = ask(world)
+    world.issue(run_id=first.run_id)
+    world.clock.time = at("2026-05-01T00:05:00")
+
+    answered = answer(world, ask(world))
+
+    assert answered is not None
+    assert len(answered) == 1
+    with pytest.raises(InvalidInput) as refused:
+        ask(world)
+    assert refused.value.code == "invoice_create_no_lines"
+
+
+def test_the_same_instant_asked_for_twice_gives_the_same_invoices(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    request = ask(world, "2026-05-01")
+    world.issue(run_id=request.run_id)
+
+    once, twice = (answer(world, ask(world, "2026-05-01")) for _ in range(2))
+
+    assert once is not None
+    assert once == twice
+
+
+def test_a_run_that_was_lost_is_started_again(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    ask(world)
+    world.clock.time = at("2026-05-01T00:03:00")
+    ask(world)
+
+    assert len({run.run_id for run in world.runs.started}) == 2
+
+
+def test_the_reason_of_a_failed_run_is_told(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    request = ask(world)
+    error = {"Error": "NotFound", "Cause": '{"errorMessage": "There is no meter.", "errorType": "NotFound"}'}
+    record_failure(TENANT, ACME, None, request.run_id, error, failures=world.failures, clock=world.clock)
+
+    with pytest.raises(Unavailable, match=r"There is no meter\."):
+        answer(world, request)
+
+
+def test_the_future_and_unknown_customers_are_refused(world: World):
+    with pytest.raises(InvalidInput, match="future"):
+        ask(world, "2026-05-02")
+    with pytest.raises(NotFound):
+        ask(world, customer_id="01JNJBJDYNJBJDYNJBJDYNJBJD")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ({"Error": "States.Timeout", "Cause": ""}, "The step failed without saying why."),
+        ({"Error": "X", "Cause": "plain words"}, "plain words"),
+        ({"Error": "X", "Cause": '["a list"]'}, '["a list"]'),
+        ({"Error": "X", "Cause": "x" * 5000}, "x" * 1000),
+    ],
+)
+def test_every_cause_becomes_a_readable_message(world: World, error: dict[str, str], message: str):
+    failure = record_failure(TENANT, ACME, None, "run-1", error, failures=world.failures, clock=world.clock)
+
+    assert (failure.message, failure.code) == (message, error["Error"])
+
+
+def test_a_failure_counts_its_attempts_and_is_gone_once_the_customer_is_billed(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    for _ in range(2):
+        record_failure(TENANT, ACME, None, "run-1", {"Error": "X"}, failures=world.failures, clock=world.clock)
+    assert [each.attempts for each in world.failures.all(TENANT)] == [2]
+
+    world.issue()
+    assert list(world.failures.all(TENANT)) == []

@@ -1,0 +1,138 @@
+"""Billing with its real stores on DynamoDB Local; usage, customers, features and runs are simple stand-ins."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from ulid import ULID
+
+from functions.adapters.dynamo.billing_index import DynamoDueIndex
+from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
+from functions.adapters.dynamo.invoice_store import DynamoInvoices
+from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+from functions.adapters.dynamo.plan_store import DynamoPlans
+from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+from functions.adapters.dynamo.table import Table
+from functions.application.create_plan import create_plan
+from functions.application.create_subscription import SubscriptionWish, create_subscription
+from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
+from functions.application.ports.billing import BillingRun
+from functions.application.revise_plan import publish_plan
+from functions.domain.catalog.plan import Plan, PlanDraft
+from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.period import Period
+from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
+from tests.domain.builders import TOKENS, at, draft
+
+TENANT = "default"
+ACME = "01JACMEACMEACMEACMEACMEACM"
+GLOBEX = "01JGJBEXGJBEXGJBEXGJBEXGJB"
+
+
+@dataclass
+class MovableClock:
+    time: datetime
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@dataclass
+class FakeUsage:
+    """So many units a day for each subject, counted to the second; `before` runs ahead of each answer."""
+
+    per_day: dict[str, Decimal] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None
+    asked: list[tuple[str, tuple[str, ...], Period]] = field(default_factory=list)
+
+    def usage(
+        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Sequence[str]], period: Period
+    ) -> tuple[Decimal, dict[int, int]]:
+        self.before()
+        self.asked.append((meter, tuple(subjects), period))
+        days = Decimal(int(period.length.total_seconds())) / Decimal(86400)
+        return sum((self.per_day.get(each, Decimal(0)) for each in subjects), Decimal(0)) * days, {0: 17, 1: 4}
+
+
+@dataclass
+class FakeCustomers:
+    customers: dict[str, BilledCustomer]
+
+    def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
+        return self.customers.get(customer_id) if tenant == TENANT else None
+
+
+@dataclass
+class FakeFeatures:
+    features: dict[str, MeteredFeature]
+
+    def metered(self, tenant: str, keys: Iterable[str]) -> Mapping[str, MeteredFeature]:
+        return {key: self.features[key] for key in keys if key in self.features}
+
+
+@dataclass
+class FakeRuns:
+    started: list[BillingRun] = field(default_factory=list)
+
+    def start(self, run: BillingRun) -> None:
+        if run.run_id not in [each.run_id for each in self.started]:
+            self.started.append(run)
+
+
+class World:
+    """Everything a billing test needs, at a time that it moves."""
+
+    def __init__(self, table: Table, now: str = "2026-05-01") -> None:
+        self.clock = MovableClock(at(now))
+        self.plans = DynamoPlans(table)
+        self.subscriptions = DynamoSubscriptions(table)
+        self.invoices = DynamoInvoices(table)
+        self.documents = DynamoInvoiceDocuments(table)
+        self.payments = DynamoInvoicePayments(table)
+        self.failures = DynamoFailures(table)
+        self.requests = DynamoInvoiceRequests(table)
+        self.index = DynamoDueIndex(table)
+        self.runs = FakeRuns()
+        self.usage = FakeUsage({"acme-app": Decimal(100)})
+        self.customers = FakeCustomers(
+            {
+                ACME: BilledCustomer(id=ACME, name="Acme Inc.", subject_keys=("acme-app",)),
+                GLOBEX: BilledCustomer(id=GLOBEX, name="Globex", subject_keys=("globex-app",)),
+            }
+        )
+        self.features = FakeFeatures({"tokens": TOKENS})
+
+    def new_id(self) -> str:
+        return str(ULID())
+
+    def plan(self, *phases: dict[str, Any], **changed: Any) -> Plan:
+        body = PlanDraft.model_validate(draft(*phases, **changed))
+        made = create_plan(TENANT, body, plans=self.plans, features=self.features, clock=self.clock, new_id=self.new_id)
+        return publish_plan(TENANT, made.id, plans=self.plans, features=self.features, clock=self.clock)
+
+    def subscribe(self, customer_id: str = ACME, start: str | None = None, **wish: Any) -> Subscription:
+        timing = at(start) if start else "immediate"
+        return create_subscription(
+            TENANT,
+            SubscriptionWish(**({"plan_key": "pro", "customer_id": customer_id, "timing": timing} | wish)),
+            accept_past=timedelta(days=45),
+            plans=self.plans,
+            subscriptions=self.subscriptions,
+            customers=self.customers,
+            features=self.features,
+            clock=self.clock,
+            new_id=self.new_id,
+        )
+
+    @property
+    def ports(self) -> BillingPorts:
+        return BillingPorts(self.subscriptions, self.invoices, self.customers, self.usage, self.failures, self.clock)
+
+    def issue(self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1") -> Issued:
+        until = at(as_of) if as_of else self.clock.now()
+        return issue_invoices(TENANT, customer_id, until, run_id, self.ports)
+
+    def all_invoices(self) -> list[InvoiceRecord]:
+        return list(self.invoices.headers(TENANT))
