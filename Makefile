@@ -35,10 +35,10 @@ bench: install-tests  ## Count what a million events cost; prints a table, write
 	@$(BIN)/python -m tests.bench
 
 synth: install  ## Write the CloudFormation templates of STAGE (default dev) to cdk.out
-	@cdk synth --quiet --all -c stage=$(STAGE) && echo "Templates of stage $(STAGE) are in cdk.out"
+	@cdk synth --quiet '**' -c stage=$(STAGE) && echo "Templates of stage $(STAGE) are in cdk.out"
 
 deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials
-	@cdk deploy --all -c stage=$(STAGE)
+	@cdk deploy '**' -c stage=$(STAGE)
 
 admin-key: install  ## Print the first admin API key of the running local stack, or of STAGE=... in AWS
 	@$(BIN)/python -m infra.local.admin_key $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))

@@ -1,19 +1,29 @@
 """Fixtures several rooms share: DynamoDB tables on AWS's own DynamoDB Local, and a whole local stack."""
 
+import json
+import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions import names
+from infra.local import paths
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.failure import StepFailed
+from infra.local.state import LocalStack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+# A first `make up` builds both assets, which asks pip; afterwards it takes less than a minute.
+UP_SECONDS = 480
+DOWN_SECONDS = 60
 
 REGION = "us-east-1"
 LOCAL_CREDENTIALS = {
@@ -92,3 +102,41 @@ def create_table(client: "DynamoDBClient", name: str) -> None:
         ],
     }
     client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **keys)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A local stack of this session's own, on free ports, with the demo told once."""
+    home = tmp_path_factory.mktemp("stack")
+    try:
+        local_tool("up", home, UP_SECONDS)
+        yield LocalStack(**json.loads((home / "stack.json").read_text()))
+    finally:
+        local_tool("down", home, DOWN_SECONDS)
+
+
+def local_tool(name: str, home: Path, seconds: float) -> str:
+    """Run `python -m infra.local.<name>` for the stack in `home`; what it printed."""
+    configured = {"TOLLBOOTH_PORT", "TOLLBOOTH_STRIPE_PORT", "TOLLBOOTH_EMULATOR_PORT"}
+    environment = {name: value for name, value in os.environ.items() if name not in configured}
+    result = subprocess.run(
+        [paths.DEV_PYTHON, "-m", f"infra.local.{name}"],
+        cwd=paths.REPOSITORY,
+        env=environment | {"TOLLBOOTH_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if result.returncode != 0:
+        pytest.fail(f"python -m infra.local.{name} failed:\n{result.stdout}", pytrace=False)
+    return result.stdout
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything that drives the stack goes to one worker, first, because it takes longest."""
+    for item in items:
+        if item.get_closest_marker("stack"):
+            item.add_marker(pytest.mark.xdist_group("stack"))
+    items.sort(key=lambda item: item.get_closest_marker("stack") is None)

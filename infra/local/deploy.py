@@ -27,7 +27,8 @@ def bootstrap(emulator_port: int) -> bool:
 def deploy(emulator_port: int, *, stripe_api_base: str) -> dict[str, str]:
     """Deploy every stack of the local stage; answers their outputs by name."""
     outputs = paths.home() / "outputs.json"
-    command = [str(paths.CDK), "deploy", "--all", "--require-approval", "never", "--progress", "events"]
+    # "--all" means the top level only, and the stacks live in a stage.
+    command = [str(paths.CDK), "deploy", "**", "--require-approval", "never", "--progress", "events"]
     command += ["-c", "stage=local", "-c", f"stripe_api_base={stripe_api_base}"]
     command += ["--app", f"{paths.DEV_PYTHON} app.py", "--output", str(paths.home() / "cdk.out")]
     command += ["--outputs-file", str(outputs)]

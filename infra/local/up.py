@@ -70,7 +70,7 @@ def start_neighbours() -> tuple[Process, Process]:
 def deploy_stacks(aws: Process, stripe_process: Process) -> dict[str, str]:
     with step("cdk bootstrap") as current:
         current.says("done" if deploy.bootstrap(aws.port) else "was there already")
-    with step("cdk deploy --all") as current:
+    with step("cdk deploy") as current:
         outputs = deploy.deploy(aws.port, stripe_api_base=stripe.url(stripe_process.port))
         current.says(f"{len(outputs)} outputs, log in {paths.shown(paths.log_file('cdk'))}")
     return outputs
