@@ -29,6 +29,14 @@ Billing (stores: plan, subscription, invoice, payment, billing_index, failure); 
 | who could not be billed, and why          | `<tenant>#billing_failure`       | `<customer id>#<invoice id or ->`    |
 | is an "invoice now" being waited for      | `<tenant>#invoice_request`       | `<customer id>`                      |
 
+Stripe (store: push):
+
+| what is asked                             | pk                               | sk                                   |
+|-------------------------------------------|----------------------------------|--------------------------------------|
+| how far has this invoice been pushed      | `<tenant>#push`                  | `<invoice id>`                       |
+| who is this customer at the gateway       | `<tenant>#gateway_customer`      | `<customer id>#<currency>`           |
+| has this message been dealt with          | `<tenant>#gateway_event`         | `<event id>`; expires after 35 days  |
+
 An invoice id is a ULID of the instant the invoice is owed from, so a range of ids is a range of boundaries. Index
 entries are written in the transaction of what they index.
 
@@ -88,6 +96,12 @@ INVOICE_REQUEST = "invoice_request"
 # Two indexes over all tenants, like the credentials above.
 DUE = "due"
 UNPUSHED = "unpushed"
+
+# Stripe
+
+PUSH = "push"
+GATEWAY_CUSTOMER = "gateway_customer"
+GATEWAY_EVENT = "gateway_event"
 
 
 def joined(*parts: str) -> str:

@@ -7,6 +7,7 @@ import stripe
 
 from functions.application.ports.gateway import GatewayEvent
 from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.document import MAX_ID_CHARACTERS
 
 # Stripe's own default; older signatures could be replayed by whoever recorded one.
 TOLERANCE_SECONDS = 300
@@ -44,4 +45,5 @@ def _is_signed(body: bytes, signature: str | None, secret: str) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    # Longer ids are not ours: somebody else's metadata of the same name.
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS else None

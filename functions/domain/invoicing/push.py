@@ -77,6 +77,10 @@ class PushRecord:
     def released(self) -> "PushRecord":
         return replace(self, lease_until=None)
 
+    def stored(self) -> "PushRecord":
+        """As it is after a store took it."""
+        return replace(self, version=self.version + 1)
+
     def next_generation(self) -> "PushRecord":
         return replace(self, gen=self.gen + 1)
 
