@@ -1,17 +1,36 @@
 """The composition root: one cached factory per port, importing its technology only when first asked."""
 
+import uuid
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from functions.handlers import settings
 
 if TYPE_CHECKING:
     import stripe
 
+    from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
+    from functions.adapters.dynamo.billing_index import DynamoDueIndex
+    from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
+    from functions.adapters.dynamo.invoice_store import DynamoInvoices
+    from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+    from functions.adapters.dynamo.plan_store import DynamoPlans
     from functions.adapters.dynamo.push_store import DynamoPushStore
+    from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
     from functions.adapters.dynamo.table import Table
+    from functions.adapters.kinesis import KinesisStream
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
+    from functions.adapters.workflow import StepFunctionsRuns
+    from functions.application.aggregate_usage import Aggregator
+    from functions.application.commit_usage import LaneWriter
+    from functions.application.issue_invoice import BillingPorts
+    from functions.application.measure_usage import MeasuredUsage
+    from functions.application.query_usage import UsageReader
+    from functions.domain.metering.event import AcceptanceWindow
+    from functions.domain.metering.lanes import Lanes
 
 
 @cache
@@ -88,3 +107,151 @@ def webhook_gateway() -> "StripeGateway":
     from functions.adapters.stripe.gateway import WEBHOOK_TIMEOUT_SECONDS
 
     return _gateway(WEBHOOK_TIMEOUT_SECONDS)
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@cache
+def _aws(service: str) -> Any:
+    """A plain client of one service; hot paths send requests we build ourselves, so botocore need not check them."""
+    import boto3
+    from botocore.config import Config
+
+    retries: Any = {"mode": "standard", "total_max_attempts": 5}
+    config = Config(connect_timeout=2, read_timeout=10, retries=retries, tcp_keepalive=True, parameter_validation=False)
+    return boto3.client(service, config=config)  # type: ignore[call-overload]
+
+
+# Metering.
+
+
+@cache
+def acceptance_window() -> "AcceptanceWindow":
+    from functions.domain.metering.event import AcceptanceWindow
+
+    return AcceptanceWindow(
+        past=settings.accept_past_days() * 86_400,
+        ahead=settings.accept_ahead_seconds(),
+        stream_retention=settings.stream_retention_hours() * 3_600,
+    )
+
+
+@cache
+def lanes() -> "Lanes":
+    from functions.adapters.ledger_key import load_lanes
+
+    return load_lanes(_aws("secretsmanager"), settings.ledger_secret(), settings.lanes())
+
+
+@cache
+def event_stream() -> "KinesisStream":
+    from functions.adapters.kinesis import KinesisStream
+
+    return KinesisStream(_aws("kinesis"), settings.stream_name(), lanes())
+
+
+@cache
+def ledger() -> "DynamoLedger":
+    """Refuses to work on a ledger that was made with another lane count or hash key."""
+    from functions.adapters.dynamo.ledger_store import DynamoLedger
+    from functions.adapters.ledger_key import check_genesis
+
+    client, table = _aws("dynamodb"), settings.usage_table()
+    check_genesis(client, table, lanes())
+    return DynamoLedger(client, table, acceptance_window())
+
+
+@cache
+def archive() -> "S3Archive":
+    from functions.adapters.archive import S3Archive
+
+    return S3Archive(_aws("s3"), settings.archive_bucket())
+
+
+@cache
+def lane_writer() -> "LaneWriter":
+    from functions.application.commit_usage import LaneWriter
+
+    return LaneWriter(ledger(), archive(), clock(), new_id, acceptance_window(), settings.look_back_seconds())
+
+
+@cache
+def aggregator() -> "Aggregator":
+    from functions.adapters.records import decode_record
+    from functions.application.aggregate_usage import Aggregator
+    from functions.names import DEFAULT_TENANT
+
+    return Aggregator(lane_writer(), ledger(), archive(), decode_record, settings.lanes(), DEFAULT_TENANT)
+
+
+@cache
+def usage_reader() -> "UsageReader":
+    from functions.application.query_usage import UsageReader
+
+    return UsageReader(ledger(), archive(), lanes())
+
+
+# Billing
+
+
+def new_ulid() -> str:
+    from ulid import ULID
+
+    return str(ULID())
+
+
+def plans() -> "DynamoPlans":
+    from functions.adapters.dynamo.plan_store import DynamoPlans
+
+    return DynamoPlans(billing_table())
+
+
+def subscriptions() -> "DynamoSubscriptions":
+    from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+
+    return DynamoSubscriptions(billing_table())
+
+
+def invoices() -> "DynamoInvoices":
+    from functions.adapters.dynamo.invoice_store import DynamoInvoices
+
+    return DynamoInvoices(billing_table())
+
+
+def due_index() -> "DynamoDueIndex":
+    from functions.adapters.dynamo.billing_index import DynamoDueIndex
+
+    return DynamoDueIndex(billing_table())
+
+
+def billing_failures() -> "DynamoFailures":
+    from functions.adapters.dynamo.failure_store import DynamoFailures
+
+    return DynamoFailures(billing_table())
+
+
+def invoice_requests() -> "DynamoInvoiceRequests":
+    from functions.adapters.dynamo.failure_store import DynamoInvoiceRequests
+
+    return DynamoInvoiceRequests(billing_table())
+
+
+@cache
+def billing_runs() -> "StepFunctionsRuns":
+    from functions.adapters.workflow import StepFunctionsRuns
+
+    return StepFunctionsRuns(_aws("stepfunctions"), settings.billing_machine())
+
+
+def usage_meter() -> "MeasuredUsage":
+    from functions.application.measure_usage import MeasuredUsage
+
+    return MeasuredUsage(usage_reader(), ledger())
+
+
+def billing_ports() -> "BillingPorts":
+    from functions.application.issue_invoice import BillingPorts
+
+    return BillingPorts(subscriptions(), invoices(), billed_customers(), usage_meter(), billing_failures(), clock())
