@@ -4,14 +4,15 @@ Every atomic request first calls `request(name)`, where a simulation may pre-emp
 its history, so that a read which is not strongly consistent can be answered from the past.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
 import msgspec
 
+from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines
 from functions.domain.metering.event import CloseMarker, Event, Pack
-from functions.domain.metering.ledger import Code, Commit, Refusal
+from functions.domain.metering.ledger import HOUR_SECONDS, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey
 
@@ -93,9 +94,9 @@ class MemoryLedger:
         for hour in commit.hours:
             self.request("index_hour")
             key = ("hour", commit.lane, hour)
-            self.table.put(key, self.table.get(key, frozenset()) | {commit.n})
+            self.table.put(key, self.table.get(key, frozenset()) | {(commit.n, commit.decided_at // HOUR_SECONDS)})
 
-    def commits_in_hour(self, lane: int, hour: int) -> list[int]:
+    def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         self.request("commits_in_hour")
         return sorted(self.table.get(("hour", lane, hour), frozenset()))
 
@@ -188,7 +189,7 @@ class MemoryArchive:
     def encode(
         self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
     ) -> bytes:
-        return msgspec.msgpack.encode((list(groups), received_at, versions))
+        return encode_lines(groups, received_at, versions)
 
     def stage(self, lane: int, attempt: str, body: bytes) -> str:
         self.request("stage")
@@ -201,13 +202,9 @@ class MemoryArchive:
         body = self.objects[commit.staged_key] if commit.staged_key else commit.inline_archive
         self.objects[f"archive/{commit.lane}/{commit.n}"] = body
 
-    def events(self, lane: int, n: int) -> list[tuple[str, Event, int]]:
+    def events(self, lane: int, n: int, _decided_hour: int) -> Iterator[ArchivedEvent]:
         self.request("archived_events")
-        groups, _, versions = msgspec.msgpack.decode(
-            self.objects[f"archive/{lane}/{n}"],
-            type=tuple[list[tuple[str, str, list[Event]]], int, dict[str, int]],
-        )
-        return [(tenant, event, versions[tenant]) for tenant, _, events in groups for event in events]
+        yield from decode_lines(self.objects[f"archive/{lane}/{n}"])
 
 
 class MemoryStream:

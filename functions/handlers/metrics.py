@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from functions import names
 from functions.handlers import settings
@@ -10,14 +12,22 @@ from functions.handlers import settings
 
 def count(**values: int) -> None:
     """Each keyword is a metric of names.METRIC_*: count(**{names.METRIC_WEBHOOK_FAILED: 1})."""
+    write("counted", values)
+
+
+def write(message: str, counts: Mapping[str, int], **fields: Any) -> None:
+    """One structured line: a message, counts that are also metrics, and fields that only explain."""
     metric = {
         "Namespace": names.METRIC_NAMESPACE,
         "Dimensions": [[names.METRIC_DIMENSION]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
     }
     line = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
         names.METRIC_DIMENSION: settings.stage(),
-        **values,
+        "level": "INFO",
+        "message": message,
+        **counts,
+        **fields,
     }
-    print(json.dumps(line), file=sys.stdout, flush=True)
+    print(json.dumps(line, separators=(",", ":")), file=sys.stdout, flush=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.world import MAX_METERS, SUM_METERS, simulate
+from tests.simulation.world import MAX_METERS, simulate
 
 SCHEDULES_PER_CASE = 1_000
 SUM_CASES = 14

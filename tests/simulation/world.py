@@ -13,6 +13,7 @@ from decimal import Decimal
 import msgspec
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from functions.adapters.archive import decode_lines
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering.aggregation import EXACT_SUMS, Aggregation
@@ -179,16 +180,16 @@ class World:
             cells = self._cells(owner)
             if cells != expected[owner]:
                 problems.append(f"{owner}: {cells} instead of {expected[owner]}")
-        head = self.ledger.table.get(("head", LANE), 0)
         archived = Counter(
-            (event.fingerprint, event.time) for n in range(1, head + 1) for _, event, _ in self._archived(n)
+            (line.id, line.time_seconds)
+            for key, body in self.archive.objects.items()
+            if key.startswith("archive/")
+            for line in decode_lines(body)
         )
-        if sorted(archived) != sorted(self.sent) or any(count != 1 for count in archived.values()):
+        sent = {(event.id, event.time) for event in self.sent.values()}
+        if archived.keys() != sent or any(count != 1 for count in archived.values()):
             problems.append(f"archive holds {sum(archived.values())} of {len(self.sent)} events")
         return problems
-
-    def _archived(self, n: int) -> list[tuple[str, Event, int]]:
-        return self.archive.events(LANE, n) if f"archive/{LANE}/{n}" in self.archive.objects else []
 
     def _cells(self, subject: str | None) -> dict[tuple[int, str], Decimal | int]:
         names = {code.number: code.groups["model"] for code in self.ledger.codes("t", LANE)}

@@ -89,3 +89,46 @@ class Archive(Protocol):
     def encode(
         self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
     ) -> bytes: ...
+
+
+class LedgerReader(Protocol):
+    """What answering questions about usage needs of the ledger."""
+
+    def pages(self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int) -> Iterable[Page]:
+        """The pages of a subject, or of the whole lane, whose spans are in first..last."""
+        ...
+
+    def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...
+
+    def subjects(self, tenant: str, lane: int, limit: int) -> list[str]: ...
+
+    def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
+        """(commit number, hour it was decided in) of the commits with events in an hour."""
+        ...
+
+    def marked_lanes(self, marker: str) -> dict[int, int]:
+        """The lanes that have counted everything before the marker, with the commit that says so."""
+        ...
+
+    def head(self, lane: int) -> int: ...
+
+
+class ArchivedEvent(Protocol):
+    """An accepted event as it is kept; `meter_version` is the meter set it was counted with."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def meter_version(self) -> int: ...
+    @property
+    def time_seconds(self) -> int: ...
+    @property
+    def raw_data(self) -> bytes: ...
+
+
+class ArchiveReader(Protocol):
+    def events(self, lane: int, n: int, decided_hour: int) -> Iterable[ArchivedEvent]: ...

@@ -87,7 +87,11 @@ class Commit(msgspec.Struct, array_like=True):
 
 
 class Refusal(msgspec.Struct):
-    """An event or record that was not counted, kept with its reason; `identity` makes a redelivery the same refusal."""
+    """An event or record that was not counted, kept with its reason; `identity` makes a redelivery the same refusal.
+
+    `is_counted_elsewhere`: the event itself was accepted, and only some meter could not take a value from it.
+    `object_key` is where bytes are kept that are no event.
+    """
 
     tenant: str
     identity: str
@@ -96,6 +100,7 @@ class Refusal(msgspec.Struct):
     received_at: int
     event: Event | None = None
     is_counted_elsewhere: bool = False
+    object_key: str = ""
 
 
 @dataclass
@@ -351,7 +356,7 @@ def _merge(into: Cells, cells: Cells, aggregation: Aggregation) -> None:
 
 
 def fingerprints_by_bucket(batch: list[Group]) -> dict[int, bytes]:
-    by_bucket: dict[int, "array[int]"] = {}
+    by_bucket: dict[int, array[int]] = {}
     for _, _, events in batch:
         for event in events:
             bucket = event.time // BUCKET_SECONDS

@@ -1,0 +1,119 @@
+"""Accepted events in S3 as gzipped JSON lines, one object per commit, in partitions a query engine reads.
+
+archive/day=<YYYY-MM-DD>/hour=<HH>/lane-<lane>-<commit, 12 digits>.jsonl.gz    by the hour the commit was decided
+staging/<lane>/<attempt>.jsonl.gz                                             until the commit is applied
+rejects/<identity>                                                            records nobody could read, whole
+"""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from functions.domain.metering.event import Event
+from functions.domain.metering.ledger import HOUR_SECONDS, Commit
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+GZIP_LEVEL = 1
+NO_DATA = msgspec.Raw(b"null")
+
+
+class ArchivedEvent(msgspec.Struct, omit_defaults=True):
+    """One line; `meter_version` is the meter set the event was counted with."""
+
+    tenant: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    received_at: str
+    meter_version: int
+    data: msgspec.Raw = NO_DATA
+    extensions: msgspec.Raw = NO_DATA
+
+    @property
+    def time_seconds(self) -> int:
+        return int(datetime.fromisoformat(self.time).timestamp())
+
+    @property
+    def raw_data(self) -> bytes:
+        return bytes(self.data)
+
+
+_encode_line = msgspec.json.Encoder().encode_into
+_decode_lines = msgspec.json.Decoder(ArchivedEvent).decode_lines
+
+
+@lru_cache(maxsize=100_000)
+def _iso(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def archive_key(lane: int, n: int, decided_hour: int) -> str:
+    decided = datetime.fromtimestamp(decided_hour * HOUR_SECONDS, UTC)
+    return f"archive/day={decided:%Y-%m-%d}/hour={decided:%H}/lane-{lane:03d}-{n:012d}.jsonl.gz"
+
+
+def encode_lines(groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]) -> bytes:
+    """The gzipped lines of a commit's events, the same bytes for the same events."""
+    lines = bytearray()
+    received = _iso(received_at)
+    raw = msgspec.Raw
+    for tenant, subject, events in groups:
+        version = versions[tenant]
+        for event in events:
+            line = ArchivedEvent(
+                tenant, event.id, event.source, event.type, subject, _iso(event.time), received, version
+            )
+            if event.data:
+                line.data = raw(event.data)
+            if event.extensions:
+                line.extensions = raw(event.extensions)
+            _encode_line(line, lines, -1)
+            lines += b"\n"
+    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
+
+
+def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
+    yield from _decode_lines(gzip.decompress(body))
+
+
+class S3Archive:
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def encode(
+        self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
+    ) -> bytes:
+        return encode_lines(groups, received_at, versions)
+
+    def stage(self, lane: int, attempt: str, body: bytes) -> str:
+        key = f"staging/{lane}/{attempt}.jsonl.gz"
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+        return key
+
+    def publish(self, commit: Commit) -> None:
+        key = archive_key(commit.lane, commit.n, commit.decided_at // HOUR_SECONDS)
+        if not commit.staged_key:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=commit.inline_archive)
+            return
+        source = {"Bucket": self._bucket, "Key": commit.staged_key}
+        self._client.copy_object(Bucket=self._bucket, Key=key, CopySource=source)  # type: ignore[arg-type]
+
+    def events(self, lane: int, n: int, decided_hour: int) -> Iterator[ArchivedEvent]:
+        """The archived events of a commit."""
+        answer = self._client.get_object(Bucket=self._bucket, Key=archive_key(lane, n, decided_hour))
+        yield from decode_lines(answer["Body"].read())
+
+    def keep_reject(self, identity: str, body: bytes) -> str:
+        """Keep bytes that could not be processed; returns their key."""
+        key = f"rejects/{identity}"
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+        return key

@@ -1,0 +1,17 @@
+"""Scheduled: finishes what a dead writer left in lanes that have no traffic to do it."""
+
+from functions import names
+from functions.handlers import metrics, settings, wiring
+
+
+def handler(_payload: object, _context: object) -> dict[str, int]:
+    ledger, writer = wiring.ledger(), wiring.lane_writer()
+    behind = {}
+    for lane in range(settings.lanes()):
+        done = ledger.head(lane)
+        lag = max(0, ledger.last_commit_number(lane) - done)
+        if lag:
+            behind[lane] = lag
+            writer.help(lane)
+    metrics.write("lanes swept", {names.METRIC_LANE_LAG: max(behind.values(), default=0)}, helped=len(behind))
+    return {"lanes": settings.lanes(), "helped": len(behind)}

@@ -1,0 +1,41 @@
+"""Kinesis deliveries into the ledger; raises only when the stream should deliver again."""
+
+import base64
+import binascii
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from functions import names
+from functions.application.aggregate_usage import Delivered
+from functions.handlers import metrics, wiring
+
+
+def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    started = time.perf_counter()
+    delivered = [_delivered(record) for record in payload["Records"]]
+    report = wiring.aggregator().aggregate(delivered)
+    counts = report.counts
+    metrics.write(
+        "batch aggregated",
+        {
+            names.METRIC_ACCEPTED: counts.accepted,
+            names.METRIC_DUPLICATE: counts.duplicates,
+            names.METRIC_REJECTED: counts.rejected + report.rejected_records,
+        },
+        uncountable=counts.uncountable,
+        records=report.records,
+        lanes=len(report.lanes),
+        milliseconds=round((time.perf_counter() - started) * 1_000),
+    )
+    return {"batchItemFailures": []}
+
+
+def _delivered(record: Mapping[str, Any]) -> Delivered:
+    kinesis = record["kinesis"]
+    shard, _, sequence = str(record["eventID"]).partition(":")
+    try:
+        body = base64.b64decode(kinesis["data"], validate=True)
+    except (binascii.Error, ValueError):
+        body = str(kinesis["data"]).encode()
+    return Delivered(f"{shard}-{sequence}", body, int(float(kinesis["approximateArrivalTimestamp"])))

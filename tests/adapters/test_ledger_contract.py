@@ -1,0 +1,180 @@
+"""One contract for every ledger: the memory one the simulation runs on, and DynamoDB (on DynamoDB Local)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.memory import MemoryLedger
+from functions.application.apply_commit import apply_pages
+from functions.domain.metering.event import AcceptanceWindow, Event
+from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
+from functions.domain.metering.pages import Page, PageDelta, PageKey
+from tests.conftest import DynamoDb
+
+NOW = 1_790_000_000
+KEY = PageKey("acme", 3, "customer-1", 82_870, 0)
+TOTAL = PageKey("acme", 3, None, 82_870, 0)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Any]:
+    if request.param == "memory":
+        yield MemoryLedger()
+        return
+    database: DynamoDb = request.getfixturevalue("dynamodb")
+    yield DynamoLedger(database.client, database.usage_table, AcceptanceWindow())
+
+
+def commit(n: int, attempt: str = "a1", **fields: Any) -> Commit:
+    defaults: dict[str, Any] = {
+        "fingerprints": {5: b"12345678"},
+        "pages": [],
+        "hours": [497_222],
+        "codes": [],
+        "subjects": [],
+        "markers": [],
+        "staged_key": "",
+        "inline_archive": b"x",
+        "counts": Counts(1),
+        "meter_versions": {"acme": 2},
+    }
+    return Commit(3, n, attempt, NOW + n, NOW + n, **(defaults | fields))
+
+
+def test_a_free_number_takes_the_commit_and_a_taken_one_shows_its_holder(ledger: Any) -> None:
+    assert ledger.last_commit_number(3) == 0
+    assert ledger.put_commit(commit(1)) is None
+    holder = ledger.put_commit(commit(1, "a2"))
+    assert holder is not None
+    assert holder.attempt == "a1"
+    assert ledger.put_commit(commit(2)) is None
+    assert ledger.last_commit_number(3) == 2
+    assert ledger.last_commit_number(4) == 0
+    assert ledger.commit(3, 2) == commit(2)
+    assert ledger.commit(3, 9) is None
+
+
+def test_the_head_only_rises(ledger: Any) -> None:
+    assert ledger.head(3) == 0
+    ledger.advance_head(3, 5)
+    ledger.advance_head(3, 4)
+    assert ledger.head(3) == 5
+
+
+def test_the_look_back_ends_with_the_first_older_commit(ledger: Any) -> None:
+    for n in range(1, 61):
+        ledger.put_commit(commit(n))
+    assert [c.n for c in ledger.commits_before(3, 60, NOW + 20)] == list(range(60, 19, -1))
+    assert list(ledger.commits_before(3, 0, 0)) == []
+
+
+def test_chunks_of_a_bucket_are_joined(ledger: Any) -> None:
+    ledger.put_chunks(commit(1, fingerprints={7: b"aaaaaaaa", 8: b"bbbbbbbb"}))
+    ledger.put_chunks(commit(2, fingerprints={7: b"cccccccc"}))
+    ledger.put_chunks(commit(2, fingerprints={7: b"cccccccc"}))
+    assert ledger.chunk(3, 7) == b"aaaaaaaacccccccc"
+    assert ledger.chunk(3, 9) == b""
+
+
+def test_hours_list_their_commits_however_many(ledger: Any) -> None:
+    for n in (1, 2, 2, 49, 50, 51, 120):
+        ledger.index_hours(commit(n, hours=[497_222, 497_223]))
+    assert ledger.commits_in_hour(3, 497_222) == [(n, (NOW + n) // 3_600) for n in (1, 2, 49, 50, 51, 120)]
+    assert ledger.commits_in_hour(3, 497_224) == []
+
+
+def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
+    codes = [Code("acme", number, "m1", {"model": f"é{number}"}) for number in range(30)]
+    ledger.put_directory(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
+    assert list(ledger.codes("acme", 3)) == codes
+    assert ledger.subjects("acme", 3, 10) == ["b", "ü"]
+    assert ledger.subjects("acme", 3, 1) == ["b"]
+    assert ledger.known_subjects("acme", 3, ["ü", "c", "z"]) == {"ü"}
+    assert list(ledger.codes("acme", 4)) == []
+
+
+def test_a_page_takes_each_commit_once(ledger: Any) -> None:
+    deltas = [PageDelta(KEY, {"A0": 5, "Add": Decimal("0.25")}), PageDelta(TOTAL, {"A0": 5})]
+    for n in (1, 2, 2, 1, 3):
+        ledger.add_to_pages(commit(n), deltas)
+    page = ledger.page(KEY)
+    assert (page.stamp, page.cells) == (3, {"A0": 15, "Add": Decimal("0.75")})
+    assert ledger.page(TOTAL).cells == {"A0": 15}
+
+
+def test_new_cells_join_a_known_page(ledger: Any) -> None:
+    ledger.add_to_pages(commit(1), [PageDelta(KEY, {"A0": 1})])
+    ledger.add_to_pages(commit(2), [PageDelta(KEY, {"B0": 2})])
+    ledger.add_to_pages(commit(3), [PageDelta(KEY, {"A0": 3, "B0": 4, "C1": 5})])
+    assert ledger.page(KEY).cells == {"A0": 4, "B0": 6, "C1": 5}
+
+
+def test_many_pages_of_one_commit_are_all_written(ledger: Any) -> None:
+    keys = [PageKey("acme", 3, f"s{number}", 82_870, 0) for number in range(60)]
+    for n in (1, 2):
+        ledger.add_to_pages(commit(n), [PageDelta(key, {"A0": n}) for key in keys])
+    assert all(ledger.page(key).cells == {"A0": 3} for key in keys)
+
+
+def test_a_page_is_replaced_only_as_it_was_read(ledger: Any) -> None:
+    assert ledger.replace_page(Page(KEY, 0, {"A0": 5}), 1)
+    assert not ledger.replace_page(Page(KEY, 0, {"A0": 9}), 2)
+    assert ledger.replace_page(Page(KEY, 1, {"A0": 7}), 2)
+    assert ledger.page(KEY) == Page(KEY, 2, {"A0": 7})
+
+
+def test_extremes_and_sums_share_a_page(ledger: Any) -> None:
+    for n, value in ((1, 5), (2, 9), (3, 7), (3, 7)):
+        delta = PageDelta(KEY, {"A0": value}, {"A1": value}, {"A2": value})
+        apply_pages(ledger, commit(n, pages=[delta]))
+    assert ledger.page(KEY).cells == {"A0": 21, "A1": 9, "A2": 5}
+
+
+def test_pages_are_found_by_span(ledger: Any) -> None:
+    for span in (82_869, 82_870, 82_871, 182_870):
+        for number in (0, 11):
+            ledger.add_to_pages(commit(1), [PageDelta(PageKey("acme", 3, "customer-1", span, number), {"A0": 1})])
+    found = list(ledger.pages("acme", 3, "customer-1", 82_869, 82_870))
+    assert [(page.key.span, page.key.number) for page in found] == [(82_869, 0), (82_869, 11), (82_870, 0), (82_870, 11)]
+    assert list(ledger.pages("acme", 3, None, 0, 999_999)) == []
+
+
+def test_markers_tell_which_lanes_are_counted(ledger: Any) -> None:
+    ledger.put_markers(commit(4, markers=["run-1"]))
+    assert ledger.marked_lanes("run-1") == {3: 4}
+    assert ledger.marked_lanes("run-2") == {}
+
+
+def test_sums_keep_38_digits(ledger: Any) -> None:
+    largest = Decimal("9999999999999.999999999999999999")
+    for n in (1, 2, 3):
+        ledger.add_to_pages(commit(n), [PageDelta(KEY, {"A0": largest})])
+    assert ledger.page(KEY).cells == {"A0": Decimal("29999999999999.999999999999999997")}
+
+
+def test_a_page_changed_by_another_writer_is_still_counted_once(dynamodb: DynamoDb) -> None:
+    ours, other = (DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow()) for _ in range(2))
+    ours.add_to_pages(commit(1), [PageDelta(KEY, {"A0": 1})])
+    other.add_to_pages(commit(2), [PageDelta(KEY, {"A0": 10, "B0": 10})])
+    ours.add_to_pages(commit(3), [PageDelta(KEY, {"A0": 100, "B0": 100})])
+    ours.add_to_pages(commit(2), [PageDelta(KEY, {"A0": 10, "B0": 10})])
+    other.add_to_pages(commit(3), [PageDelta(KEY, {"A0": 100, "B0": 100})])
+    assert ours.page(KEY).cells == {"A0": 111, "B0": 110}
+
+
+def test_the_same_refusal_twice_is_one_and_keeps_the_event(dynamodb: DynamoDb) -> None:
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    event = Event(1, NOW, "e1", "s", "t", "c", b'{"n":"NaN"}')
+    refusal = Refusal("acme", "x", "nan_value", "not a number", NOW + 5, event)
+    ledger.put_refusals([refusal, refusal])
+    ledger.put_refusals([refusal])
+    items = dynamodb.client.query(
+        TableName=dynamodb.usage_table,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": "R#acme#2026-09-21"}},
+    )["Items"]
+    assert len(items) == 1
+    assert '"data":{"n":"NaN"}' in items[0]["event"]["S"]
