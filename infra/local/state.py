@@ -13,6 +13,7 @@ from infra.local.failure import StepFailed
 class LocalStack:
     """`api_key` belongs to the demo tenant, with every scope; `admin_key` is the deployment's own first key."""
 
+    home: str
     api_url: str
     api_key: str
     admin_key: str

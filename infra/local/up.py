@@ -31,6 +31,7 @@ def up() -> state.LocalStack:
     introduce_stripe(aws, stripe_process, outputs, api_url)
     key = read_admin_key(aws, outputs)
     stack = state.LocalStack(
+        home=str(paths.home()),
         api_url=api_url,
         api_key=story.tenant_key(api_url, key, previous_key()),
         admin_key=key,
