@@ -1,0 +1,364 @@
+"""From packs to answers: whatever is sent, in whatever batches, a query equals a plain recount of the distinct events."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
+from functions.application.aggregate_usage import Aggregator, Delivered
+from functions.application.close_lanes import close_lanes, count_lanes
+from functions.application.commit_usage import LaneWriter
+from functions.application.ingest_events import ingest_events
+from functions.application.query_usage import UsageReader
+from functions.domain.errors import TooLarge
+from functions.domain.metering import ledger as ledger_module
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.usage import UsageQuery, UsageRow
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+START = datetime(2026, 10, 20, tzinfo=UTC)  # summer time ends in Europe on the 25th
+LANES = Lanes(4, b"a key of the test")
+TOKENS = Meter("m1", "tokens", "call", Aggregation.SUM, "$.n", {"model": "$.model", "team": "$.team"}, since=1)
+CALLS = Meter("m2", "calls", "call", Aggregation.COUNT, None, {"model": "$.model"}, since=1)
+PEAK = Meter("m3", "peak", "call", Aggregation.MAX, "$.n", since=1)
+METERS = MeterSet(1, (TOKENS, CALLS, PEAK))
+
+
+class FixedClock:
+    def __init__(self, now: datetime = NOW) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Deployment:
+    """Ingest, stream, writer and reader on memory ports."""
+
+    def __init__(self, meters: MeterSet = METERS, now: datetime = NOW) -> None:
+        self.ledger, self.archive, self.stream = MemoryLedger(), MemoryArchive(), MemoryStream()
+        self.ledger.put_meter_set("t", meters)
+        self.clock = FixedClock(now)
+        self.ids = 0
+        self.rejected: dict[str, bytes] = {}
+        self.writer = self.new_writer()
+        self.reader = UsageReader(self.ledger, self.archive, LANES)
+
+    def new_writer(self) -> LaneWriter:
+        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, AcceptanceWindow(), 3_600)
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"id{self.ids}"
+
+    def send(self, events: Sequence[Event], tenant: str = "t") -> None:
+        ingest_events(events, tenant, LANES, self.stream, self.new_id, int(self.clock.now().timestamp()))
+
+    def deliver(self) -> None:
+        by_lane: dict[int, list[Any]] = defaultdict(list)
+        for record in self.stream.records:
+            by_lane[record.lane].append(record)
+        self.stream.records = []
+        self.writer.begin_invocation()
+        for lane, records in by_lane.items():
+            packs = [record for record in records if isinstance(record, Pack)]
+            self.writer.write(lane, packs, [record for record in records if isinstance(record, CloseMarker)])
+
+    def aggregator(self, decode: Callable[[bytes], Any]) -> Aggregator:
+        return Aggregator(self.writer, self.ledger, self, decode, LANES.count, "t")
+
+    def keep_reject(self, identity: str, body: bytes) -> str:
+        self.rejected[identity] = body
+        return f"rejects/{identity}"
+
+    def ask(self, meter: Meter = TOKENS, **query: Any) -> list[UsageRow]:
+        return self.reader.rows(UsageQuery("t", meter, **query), NOW)
+
+
+def event(event_id: str, at: datetime, subject: str = "c1", kind: str = "call", **data: Any) -> Event:
+    fingerprint = LANES.fingerprint("t", subject, "s", event_id)
+    return Event(fingerprint, int(at.timestamp()), event_id, "s", kind, subject, msgspec.json.encode(data))
+
+
+instants = st.integers(0, 30 * 86_400 - 1).map(lambda second: START + timedelta(seconds=second))
+drafts = st.tuples(
+    instants,
+    st.sampled_from(("c1", "c2", "c3", "ü")),
+    st.sampled_from((1, 7, "2.5", Decimal("0.000000000000000001"), -3, "NaN", None)),
+    st.sampled_from(("gpt", "claude", None)),
+)
+zones = st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(drafts, min_size=1, max_size=25), st.randoms(use_true_random=False), zones, st.data())
+def test_every_answer_equals_a_recount(sent: list[Any], chance: Any, zone: str, data: st.DataObject) -> None:
+    events = [
+        event(str(number), at, subject, n=str(n) if isinstance(n, Decimal) else n, model=model)
+        for number, (at, subject, n, model) in enumerate(sent)
+    ]
+    deployment = Deployment()
+    arriving = events + chance.sample(events, len(events) // 2)
+    chance.shuffle(arriving)
+    while arriving:
+        cut = chance.randint(1, len(arriving))
+        deployment.send(arriving[:cut])
+        arriving = arriving[cut:]
+        if chance.random() < 0.7:
+            deployment.deliver()
+        if chance.random() < 0.3:
+            deployment.writer = deployment.new_writer()
+    deployment.deliver()
+
+    meter = data.draw(st.sampled_from((TOKENS, CALLS, PEAK)))
+    window = data.draw(st.sampled_from((None, "HOUR", "DAY", "MONTH")))
+    low, high = sorted(data.draw(st.tuples(instants, instants)))
+    high += timedelta(seconds=1)
+    group_by = data.draw(st.sampled_from(((), ("model",), ("subject",), ("model", "subject"))))
+    if "model" not in meter.group_by:
+        group_by = tuple(name for name in group_by if name != "model")
+    subjects = data.draw(st.sampled_from(((), ("c1",), ("c1", "ü"))))
+    models = data.draw(st.sampled_from((None, ("gpt",), ("gpt", "null"))))
+    filters = {"model": models} if models and "model" in meter.group_by else {}
+
+    rows = deployment.ask(
+        meter, period_from=low, period_to=high, window=window, time_zone=zone,
+        subjects=subjects, group_by=group_by, filters=filters,
+    )  # fmt: skip
+    found = {
+        (row.window_start if window else None, row.subject, tuple(sorted(row.group_by.items()))): row.value
+        for row in rows
+    }
+    expected = recount(events, meter, low, high, window, zone, group_by, subjects, filters)
+    if meter is CALLS and not (window or group_by or subjects):
+        expected = expected or {(None, None, ()): Decimal(0)}
+    assert found == expected
+
+
+def recount(
+    events: list[Event], meter: Meter, low: datetime, high: datetime, window: str | None, zone: str,
+    group_by: tuple[str, ...], subjects: tuple[str, ...], filters: dict[str, tuple[str, ...]],
+) -> dict[Any, Decimal]:  # fmt: skip
+    values: dict[Any, list[Decimal]] = defaultdict(list)
+    for one in events:
+        at, data = datetime.fromtimestamp(one.time, UTC), msgspec.json.decode(one.data)
+        model = "null" if data["model"] is None else data["model"]
+        if not low <= at < high or (subjects and one.subject not in subjects):
+            continue
+        if filters and model not in filters["model"]:
+            continue
+        if meter.aggregation is not Aggregation.COUNT and data["n"] in ("NaN", None):
+            continue
+        value = Decimal(1) if meter.aggregation is Aggregation.COUNT else Decimal(str(data["n"]))
+        local = at.astimezone(ZoneInfo(zone))
+        start = {
+            None: None,
+            "HOUR": at - timedelta(minutes=local.minute, seconds=local.second),
+            "DAY": local.replace(hour=0, minute=0, second=0, fold=0).astimezone(UTC),
+            "MONTH": local.replace(day=1, hour=0, minute=0, second=0, fold=0).astimezone(UTC),
+        }[window]
+        subject = one.subject if subjects or "subject" in group_by else None
+        groups = (("model", model),) if "model" in group_by else ()
+        values[(start, subject, groups)].append(value)
+    merge = max if meter.aggregation is Aggregation.MAX else sum
+    return {key: Decimal(merge(found)) for key, found in values.items()}  # type: ignore[arg-type]
+
+
+def test_an_open_range_ends_with_its_events_to_the_minute() -> None:
+    deployment = Deployment()
+    deployment.send(
+        [event("1", NOW - timedelta(hours=30, seconds=10), n=1), event("2", NOW - timedelta(seconds=70), n=2)]
+    )
+    deployment.deliver()
+    (row,) = deployment.ask()
+    assert (row.value, row.window_start, row.window_end) == (
+        3,
+        NOW - timedelta(hours=30, minutes=1),
+        NOW - timedelta(minutes=1),
+    )
+
+
+def test_nothing_is_no_row_for_a_sum_and_zero_for_a_count() -> None:
+    deployment = Deployment()
+    assert deployment.ask(TOKENS) == []
+    assert [row.value for row in deployment.ask(CALLS)] == [0]
+    assert deployment.ask(CALLS, window="DAY") == []
+    assert deployment.ask(CALLS, group_by=("model",)) == []
+
+
+def test_customers_add_up_their_subjects() -> None:
+    deployment = Deployment()
+    deployment.send([event(str(i), NOW - timedelta(hours=1), f"c{i % 3}", n=i) for i in range(9)])
+    deployment.deliver()
+    rows = deployment.ask(customers={"one": ("c0", "c1"), "two": ("c2",)})
+    assert {row.customer_id: row.value for row in rows} == {"one": 0 + 3 + 6 + 1 + 4 + 7, "two": 2 + 5 + 8}
+
+
+def test_tenants_do_not_see_each_other() -> None:
+    deployment = Deployment()
+    deployment.ledger.put_meter_set("u", METERS)
+    deployment.send([event("1", NOW, n=5)])
+    deployment.send([event("1", NOW, n=7)], tenant="u")
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [5]
+    assert [row.value for row in deployment.reader.rows(UsageQuery("u", TOKENS), NOW)] == [7]
+
+
+def test_the_same_id_with_a_new_time_counts_once_within_the_look_back_and_again_after_it() -> None:
+    deployment = Deployment()
+    deployment.send([event("1", NOW, n=5)])
+    deployment.deliver()
+    for minutes, total in ((10, 5), (50, 5), (200, 10)):
+        deployment.clock.time = NOW + timedelta(minutes=minutes)
+        deployment.send([event("1", deployment.clock.time, n=5)])
+        if minutes == 50:
+            deployment.writer = deployment.new_writer()
+        deployment.deliver()
+        assert [row.value for row in deployment.ask()] == [total], minutes
+
+
+def test_the_same_time_is_a_duplicate_at_any_age() -> None:
+    deployment = Deployment()
+    deployment.send([event("1", NOW, n=5)])
+    deployment.deliver()
+    deployment.clock.time = NOW + timedelta(days=44)
+    deployment.writer = deployment.new_writer()
+    deployment.send([event("1", NOW, n=5)])
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [5]
+
+
+def test_an_event_whose_fingerprint_may_be_gone_is_refused_and_kept() -> None:
+    deployment = Deployment()
+    deployment.send([event("1", NOW - timedelta(days=60), n=5), event("2", NOW, n=1)])
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [1]
+    (refusal,) = deployment.ledger.refusals("t")
+    assert refusal.code == "outside_acceptance_window"
+    assert refusal.event is not None
+    assert refusal.event.id == "1"
+
+
+def test_values_no_meter_can_take_are_listed_and_the_event_is_kept() -> None:
+    deployment = Deployment(MeterSet(1, (TOKENS, CALLS)))
+    bad = ["NaN", "Inf", None, "x", "9" * 400, 10**13, True, {"a": 1}, "1e-19"]
+    deployment.send([event(str(i), NOW, n=value) for i, value in enumerate(bad)])
+    deployment.send([event("missing", NOW), event("good", NOW, n="9999999999999.999999999999999999")])
+    deployment.deliver()
+    assert [row.value for row in deployment.ask(TOKENS)] == [Decimal("9999999999999.999999999999999999")]
+    assert [row.value for row in deployment.ask(CALLS)] == [len(bad) + 2]
+    listed = deployment.ledger.refusals("t")
+    assert len(listed) == len(bad) + 1
+    assert all(refusal.is_counted_elsewhere for refusal in listed)
+
+
+def test_an_integer_of_400_digits_does_not_stop_the_lane() -> None:
+    deployment = Deployment()
+    huge = event("1", NOW, n=1)
+    huge.data = b'{"n":' + b"9" * 400 + b',"model":' + b"7" * 5_000 + b"}"
+    deployment.send([huge, event("2", NOW, n=3)])
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [3]
+
+
+def test_ten_thousand_groups_are_counted_and_further_ones_fall_into_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "MAX_METER_CODES", 1_000)
+    deployment = Deployment(MeterSet(1, (TOKENS,)))
+    deployment.send([event(str(i), NOW, n=1, model=f"model-{i}") for i in range(3_000)])
+    deployment.deliver()
+    rows = {row.group_by["model"]: row.value for row in deployment.ask(group_by=("model",))}
+    assert sum(rows.values()) == 3_000
+    assert rows["__other__"] == 2_000
+    assert len(rows) == 1_001
+
+
+def test_a_batch_too_large_for_one_commit_makes_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "MAX_COMMIT_EVENTS", 10)
+    deployment = Deployment()
+    events = [event(str(i), NOW - timedelta(minutes=i), f"c{i % 3}", n=i, model="m" * (i % 5)) for i in range(95)]
+    deployment.send(events)
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [sum(range(95))]
+    deployment.send(events)
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [sum(range(95))]
+    assert deployment.ledger.last_commit_number(LANES.lane_of("t", "c0")) >= 3
+
+
+def test_hostile_subjects_and_groups_fit_into_commits() -> None:
+    deployment = Deployment(MeterSet(1, (TOKENS,)))
+    long = [event(str(i), NOW, f"{i:04d}" + "\U0001f600" * 240, n=1, model=f"{i}" + "ä" * 900) for i in range(600)]
+    deployment.send(long)
+    deployment.deliver()
+    assert [row.value for row in deployment.ask()] == [600]
+    bodies = [v[-1] for k, v in deployment.ledger.table.versions.items() if k[0] == "commit"]
+    assert max(map(len, bodies)) < 400_000
+
+
+def test_an_event_accepted_after_a_meter_was_made_counts_and_an_earlier_one_does_not() -> None:
+    deployment = Deployment(MeterSet(1, (CALLS,)))
+    deployment.send([event("1", NOW - timedelta(minutes=45, seconds=5), n=5)])
+    deployment.deliver()
+    late = msgspec.structs.replace(TOKENS, since=2)
+    deployment.ledger.put_meter_set("t", MeterSet(2, (CALLS, late)))
+    deployment.send([event("2", NOW - timedelta(minutes=45, seconds=5), n=7)])
+    deployment.deliver()
+    assert [row.value for row in deployment.ask(late)] == [7]
+    edge = NOW - timedelta(minutes=45, seconds=5)
+    assert [row.value for row in deployment.ask(late, period_from=edge)] == [7]
+    assert [row.value for row in deployment.ask(CALLS, period_from=edge)] == [2]
+
+
+def test_a_close_marker_is_answered_by_every_lane_once_what_came_before_is_counted() -> None:
+    deployment = Deployment()
+    deployment.send([event("1", NOW, n=5)])
+    close_lanes(deployment.stream, "run-1", LANES.count, 0)
+    assert count_lanes(deployment.ledger, "run-1", LANES.count) == {}
+    deployment.deliver()
+    assert sorted(count_lanes(deployment.ledger, "run-1", LANES.count)) == [0, 1, 2, 3]
+    assert [row.value for row in deployment.ask()] == [5]
+    close_lanes(deployment.stream, "run-1", LANES.count, 0)
+    deployment.deliver()
+    assert len(count_lanes(deployment.ledger, "run-1", LANES.count)) == 4
+
+
+def test_too_many_subjects_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.application.query_usage.MAX_SUBJECTS", 5)
+    deployment = Deployment()
+    deployment.send([event(str(i), NOW, f"c{i}", n=1) for i in range(6)])
+    deployment.deliver()
+    with pytest.raises(TooLarge, match="name the subjects"):
+        deployment.ask(group_by=("subject",))
+
+
+def test_poison_records_are_kept_and_their_neighbours_counted() -> None:
+    deployment = Deployment()
+    deployment.send([event("1", NOW, n=5)])
+    good = deployment.stream.records[0]
+    bad_pack = Pack("t", good.lane, "p", 0, [Event("not a number", 0, "", "", "", "")])  # type: ignore[arg-type]
+    known: dict[bytes, Any] = {b"good": good, b"bad": bad_pack, b"far": Pack("t", 99, "p", 0, [])}
+
+    def decode(body: bytes) -> Any:
+        if body not in known:
+            raise ValueError("not a record")
+        return known[body]
+
+    delivered = [Delivered(f"shard-{body!r}", body, 7) for body in (b"good", b"?", b"bad", b"far")]
+    report = deployment.aggregator(decode).aggregate(delivered)
+    assert (report.counts.accepted, report.rejected_records) == (1, 3)
+    assert [row.value for row in deployment.ask()] == [5]
+    assert len(deployment.rejected) == 3
+    assert {refusal.object_key for refusal in deployment.ledger.refusals("t")} == {
+        f"rejects/{identity}" for identity in deployment.rejected
+    }
