@@ -10,7 +10,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
-API_VERSION = "2026-08-26.dahlia"
+# The one the pinned stripe package speaks.
+API_VERSION = "2026-10-28.endive"
 # Kept per kind of object; a development session stays far below, and a runaway one does not eat the machine.
 MAX_OBJECTS = 200_000
 
