@@ -112,7 +112,7 @@ class _LocalBundling:
         self._asset = asset
         self._platform = platform
 
-    def try_bundle(self, output_dir: str, *_options: Any) -> bool:
+    def try_bundle(self, output_dir: str, *_by_position: Any, **_by_name: Any) -> bool:
         shutil.copytree(build(self._asset, self._platform), output_dir, dirs_exist_ok=True)
         return True
 
