@@ -138,7 +138,8 @@ def test_pages_are_found_by_span(ledger: Any) -> None:
         for number in (0, 11):
             ledger.add_to_pages(commit(1), [PageDelta(PageKey("acme", 3, "customer-1", span, number), {"A0": 1})])
     found = list(ledger.pages("acme", 3, "customer-1", 82_869, 82_870))
-    assert [(page.key.span, page.key.number) for page in found] == [(82_869, 0), (82_869, 11), (82_870, 0), (82_870, 11)]
+    places = [(page.key.span, page.key.number) for page in found]
+    assert places == [(82_869, 0), (82_869, 11), (82_870, 0), (82_870, 11)]
     assert list(ledger.pages("acme", 3, None, 0, 999_999)) == []
 
 

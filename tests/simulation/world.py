@@ -6,7 +6,7 @@ stays behind as a zombie, how the stream cuts its batches, and when old commits 
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,19 +14,26 @@ import msgspec
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from functions.adapters.archive import decode_lines
+from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering.aggregation import EXACT_SUMS, Aggregation
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import PageKey, parse_cell
+from functions.domain.metering.pages import parse_cell
 
-LANE = 0
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
 SUM_METERS = MeterSet(1, (Meter("m1", "tokens", "call", Aggregation.SUM, "$.n", {"model": "$.model"}),))
 MAX_METERS = MeterSet(1, (Meter("m1", "peak", "call", Aggregation.MAX, "$.n", {"model": "$.model"}),))
+
+
+def pre_empt(_name: str = "") -> None:
+    """Called before every request: inside an invocation the scheduler decides who goes on."""
+    scheduler = getcurrent().parent
+    if scheduler is not None:
+        scheduler.switch("request")
 
 
 class SimulatedClock:
@@ -56,14 +63,21 @@ class World:
         seed: int,
         meters: MeterSet,
         writer_class: type[LaneWriter] = LaneWriter,
-        ledger_class: type[SimulatedLedger] = SimulatedLedger,
+        new_ledger: "Callable[[], SimulatedLedger | DynamoLedger] | None" = None,
+        tenant: str = "t",
+        lane: int = 0,
     ) -> None:
         self.chance = random.Random(seed)
         self.clock = SimulatedClock()
-        self.ledger = ledger_class(request=self._request)
-        self.ledger.chance = self.chance
-        self.archive = MemoryArchive(request=self._request)
-        self.ledger.put_meter_set("t", meters)
+        self.meters = meters
+        self.tenant, self.lane = tenant, lane
+        self.ledger = new_ledger() if new_ledger else SimulatedLedger()
+        self.new_ledger = new_ledger
+        self.archive = MemoryArchive(request=pre_empt)
+        if isinstance(self.ledger, SimulatedLedger):
+            self.ledger.request = pre_empt
+            self.ledger.chance = self.chance
+            self.ledger.put_meter_set(tenant, meters)
         self.writer_class = writer_class
         self.attempts = 0
         self.containers = [self._new_writer() for _ in range(2)]
@@ -72,13 +86,10 @@ class World:
         self.stream: list[Pack] = []
         self.zombies: list[greenlet] = []
 
-    def _request(self, _name: str) -> None:
-        scheduler = getcurrent().parent
-        if scheduler is not None:
-            scheduler.switch("request")
-
     def _new_writer(self) -> LaneWriter:
-        return self.writer_class(self.ledger, self.archive, self.clock, self._attempt, AcceptanceWindow(), LOOK_BACK)
+        # A process has its own memory of DynamoDB's pages; the memory ledger remembers nothing itself.
+        ledger = self.new_ledger() if self.new_ledger and isinstance(self.ledger, DynamoLedger) else self.ledger
+        return self.writer_class(ledger, self.archive, self.clock, self._attempt, AcceptanceWindow(), LOOK_BACK)
 
     def _attempt(self) -> str:
         self.attempts += 1
@@ -100,7 +111,7 @@ class World:
             self.sent[(fingerprint, time)] = event
             self.sent_at[fingerprint] = self.clock.now()
             events.append(event)
-        pack = Pack("t", LANE, f"p{len(self.stream)}", now, events)
+        pack = Pack(self.tenant, self.lane, f"p{len(self.stream)}", now, events)
         self.stream.append(pack)
         if chance.random() < 0.2:  # PutRecords may write a record twice
             self.stream.append(pack)
@@ -114,7 +125,7 @@ class World:
             msgspec.structs.replace(event, time=event.time + 2 * BUCKET_SECONDS)
             for event in self.chance.sample(recent, min(2, len(recent)))
         ]
-        self.stream.append(Pack("t", LANE, f"r{len(self.stream)}", now, events))
+        self.stream.append(Pack(self.tenant, self.lane, f"r{len(self.stream)}", now, events))
 
     def run(self, steps: int) -> None:
         position = 0
@@ -156,7 +167,7 @@ class World:
 
         def invocation(*_: object) -> None:
             writer.begin_invocation()
-            writer.write(LANE, packs)
+            writer.write(self.lane, packs)
 
         worker = Invocation(invocation)
         worker.slot = slot
@@ -164,17 +175,18 @@ class World:
 
     def expire_commits(self) -> None:
         """An idle lane: the commits that are applied expire, the head does not."""
-        done = self.ledger.table.get(("head", LANE), 0)
-        for key in self.ledger.table.keys("commit", LANE):
+        assert isinstance(self.ledger, SimulatedLedger)
+        done = self.ledger.table.get(("head", self.lane), 0)
+        for key in self.ledger.table.keys("commit", self.lane):
             if key[2] <= done:
                 self.ledger.table.put(key, None)
 
     def settle(self) -> None:
-        self._new_writer().help(LANE)
+        self._new_writer().help(self.lane)
 
     def wrong(self) -> list[str]:
         """How counters, lane totals and archive differ from a recount of the distinct events sent."""
-        expected = recount(self.sent.values(), self.ledger.meter_set("t").meters[0].aggregation)
+        expected = recount(self.sent.values(), self.meters.meters[0].aggregation)
         problems = []
         for owner in ("x", "y", None):
             cells = self._cells(owner)
@@ -192,12 +204,11 @@ class World:
         return problems
 
     def _cells(self, subject: str | None) -> dict[tuple[int, str], Decimal | int]:
-        names = {code.number: code.groups["model"] for code in self.ledger.codes("t", LANE)}
+        names = {code.number: code.groups["model"] for code in self.ledger.codes(self.tenant, self.lane)}
         cells: dict[tuple[int, str], Decimal | int] = {}
-        for key in self.ledger.table.keys("page", "t", LANE, subject or ""):
-            page = self.ledger.page(PageKey("t", LANE, subject, key[4], key[5]))
+        for page in self.ledger.pages(self.tenant, self.lane, subject, 0, 999_999):
             for name, value in page.cells.items():
-                window, code = parse_cell(name, key[4])
+                window, code = parse_cell(name, page.key.span)
                 place = (window, names[code])
                 cells[place] = EXACT_SUMS.add(cells.get(place, 0), value)
         return cells
@@ -231,15 +242,18 @@ def simulate(
     writer_class: type[LaneWriter] = LaneWriter,
     ledger_class: type[SimulatedLedger] = SimulatedLedger,
 ) -> list[str]:
-    """One schedule; returns what is wrong at its end."""
-    world = World(seed, meters, writer_class, ledger_class)
+    """One schedule on memory ports; returns what is wrong at its end."""
+    return play(World(seed, meters, writer_class, ledger_class), can_expire=True)
+
+
+def play(world: World, *, can_expire: bool) -> list[str]:
     for _ in range(world.chance.randint(2, 4)):
         for _ in range(world.chance.randint(1, 4)):
             world.send()
         if world.chance.random() < 0.5:
             world.resend_with_new_times()
         world.run(steps=20_000)
-        if world.chance.random() < 0.15:
+        if world.chance.random() < 0.15 and can_expire:
             world.expire_commits()
             world.clock.forward(days=9)
         else:

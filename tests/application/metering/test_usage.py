@@ -1,4 +1,4 @@
-"""From packs to answers: whatever is sent, in whatever batches, a query equals a plain recount of the distinct events."""
+"""From packs to answers: whatever is sent, in whatever batches, a query equals a recount of the distinct events."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -101,8 +101,8 @@ drafts = st.tuples(
 zones = st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(drafts, min_size=1, max_size=25), st.randoms(use_true_random=False), zones, st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(drafts, min_size=5, max_size=25), st.randoms(use_true_random=False), zones, st.data())
 def test_every_answer_equals_a_recount(sent: list[Any], chance: Any, zone: str, data: st.DataObject) -> None:
     events = [
         event(str(number), at, subject, n=str(n) if isinstance(n, Decimal) else n, model=model)
@@ -123,7 +123,7 @@ def test_every_answer_equals_a_recount(sent: list[Any], chance: Any, zone: str, 
 
     meter = data.draw(st.sampled_from((TOKENS, CALLS, PEAK)))
     window = data.draw(st.sampled_from((None, "HOUR", "DAY", "MONTH")))
-    low, high = sorted(data.draw(st.tuples(instants, instants)))
+    low, high = sorted(data.draw(st.one_of(st.just((START, NOW)), st.tuples(instants, instants))))
     high += timedelta(seconds=1)
     group_by = data.draw(st.sampled_from(((), ("model",), ("subject",), ("model", "subject"))))
     if "model" not in meter.group_by:
@@ -173,6 +173,15 @@ def recount(
         values[(start, subject, groups)].append(value)
     merge = max if meter.aggregation is Aggregation.MAX else sum
     return {key: Decimal(merge(found)) for key, found in values.items()}  # type: ignore[arg-type]
+
+
+def test_days_that_begin_inside_a_half_hour_are_cut_to_the_second() -> None:
+    deployment = Deployment()
+    midnight = datetime(2026, 11, 10, 18, 15, tzinfo=UTC)  # in Kathmandu
+    deployment.send([event("1", midnight - timedelta(seconds=1), n=1), event("2", midnight, n=2)])
+    deployment.deliver()
+    rows = deployment.ask(window="DAY", time_zone="Asia/Kathmandu")
+    assert [(row.window_end, row.value) for row in rows] == [(midnight, 1), (midnight + timedelta(days=1), 2)]
 
 
 def test_an_open_range_ends_with_its_events_to_the_minute() -> None:
