@@ -213,8 +213,11 @@ class _Push:
             self.record = self._stored(record)
 
     def _renew(self) -> None:
-        """Before every call that changes something: still the only pusher, and for longer than the call can take."""
-        self._put(self.record.leased(self.clock.now()))
+        """Before every call that changes something: still the only pusher, and for longer than the call can take.
+
+        Written even within the same instant: the write is what notices that somebody took over.
+        """
+        self.record = self._stored(self.record.leased(self.clock.now()))
 
     def _release(self) -> None:
         if self.record.lease_until is not None:

@@ -115,7 +115,7 @@ def test_events_have_stripes_shape_and_are_listed_newest_first(
     for event in events:
         known = hints(stripe.Event)
         assert set(event) <= set(known)
-        assert {name for name in ("id", "created", "data", "type", "livemode", "pending_webhooks")} <= set(event)
+        assert {"id", "created", "data", "type", "livemode", "pending_webhooks"} <= set(event)
     listed = [event.type for event in client.v1.events.list({"limit": 100}).data]
     assert listed == [event["type"] for event in reversed(events)]
     assert listed[:2] == ["invoice.sent", "invoice.finalized"]
