@@ -25,10 +25,10 @@ FARTHEST_START = timedelta(days=3 * 366)
 
 @dataclass(frozen=True)
 class SubscriptionWish:
-    """What the caller asks for; `timing` is `immediate` or an instant."""
+    """What the caller asks for; `customer` is an id or key, `timing` is `immediate` or an instant."""
 
     plan_key: str
-    customer_id: str
+    customer: str
     plan_version: int | None = None
     timing: datetime | str = "immediate"
     billing_anchor: datetime | None = None
@@ -52,9 +52,9 @@ def create_subscription(
 ) -> Subscription:
     """Raises NotFound for plan or customer, InvalidInput for its times, Conflict while another one is running."""
     now = clock.now().replace(microsecond=0)
-    customer = customers.billed(tenant, wish.customer_id)
+    customer = customers.find(tenant, wish.customer)
     if customer is None:
-        raise NotFound(f"There is no customer {wish.customer_id!r}.", code="customer_not_found")
+        raise NotFound(f"There is no customer {wish.customer!r}.", code="customer_not_found")
     plan = find_plan(tenant, wish.plan_key, plans=plans, version=wish.plan_version)
     _require_currency(customer, plan.currency)
     start = _start(wish.timing, now, accept_past)

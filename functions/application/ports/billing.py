@@ -140,6 +140,10 @@ class UsageMeter(Protocol):
 
 
 class BilledCustomers(Protocol):
+    def find(self, tenant: str, id_or_key: str) -> BilledCustomer | None:
+        """A customer who was not deleted, by id or by key."""
+        ...
+
     def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
         """A customer who was deleted is still billed for what was used before."""
         ...

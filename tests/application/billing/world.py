@@ -60,6 +60,10 @@ class FakeUsage:
 class FakeCustomers:
     customers: dict[str, BilledCustomer]
 
+    def find(self, tenant: str, id_or_key: str) -> BilledCustomer | None:
+        found = self.billed(tenant, id_or_key)
+        return found or next((each for each in self.customers.values() if each.key == id_or_key), None)
+
     def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
         return self.customers.get(customer_id) if tenant == TENANT else None
 
@@ -116,7 +120,7 @@ class World:
         timing = at(start) if start else "immediate"
         return create_subscription(
             TENANT,
-            SubscriptionWish(**({"plan_key": "pro", "customer_id": customer_id, "timing": timing} | wish)),
+            SubscriptionWish(**({"plan_key": "pro", "customer": customer_id, "timing": timing} | wish)),
             accept_past=timedelta(days=45),
             plans=self.plans,
             subscriptions=self.subscriptions,

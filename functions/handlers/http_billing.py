@@ -1,0 +1,181 @@
+"""Routes of invoices: list, look, invoice now, and whom billing failed for."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.application.invoice_now import request_invoices, requested_invoices
+from functions.application.ports.billing import Failure, InvoiceRequest
+from functions.domain.errors import NotFound, Unavailable
+from functions.domain.invoicing.invoice import InvoiceRecord, InvoiceStatus
+from functions.domain.wire import Instant, NotYet, WireModel
+from functions.handlers import http, invoice_json, settings, wiring
+from functions.handlers.http import Answer
+from functions.handlers.query_string import Query, refused
+from functions.names import SCOPE_ADMIN, SCOPE_READ
+
+router = Router()  # type: ignore[no-untyped-call]
+
+# API Gateway gives up after 30 s and the function after 29; the rest is for answering.
+MOST_WAIT_SECONDS = 22
+POLL_SECONDS = 0.5
+RETRY_AFTER_SECONDS = 5
+# OpenMeter's other statuses are known but never those of an issued invoice.
+STATUSES = {*(status.value for status in InvoiceStatus), "gathering", "draft", "issuing"}
+EXPANDS = ("lines", "preceding", "workflow.apps")
+ORDERS: dict[str, Callable[[InvoiceRecord, datetime], Any]] = {
+    "createdAt": lambda record, _now: record.invoice.issued_at,
+    "issuedAt": lambda record, _now: record.invoice.issued_at,
+    "updatedAt": lambda record, _now: record.payment.updated_at,
+    "periodStart": lambda record, _now: record.invoice.period_start,
+    "customer.name": lambda record, _now: record.invoice.customer.name,
+    "status": lambda record, now: record.status(now).value,
+}
+
+
+class InvoiceNow(WireModel):
+    customer_id: str
+    as_of: Instant | None = None
+    filters: NotYet = None
+    # Only ended periods are invoiced, so there is nothing progressive to switch off.
+    progressive_billing_override: bool | None = None
+
+
+@router.post("/api/v1/billing/invoices/invoice")
+def invoice_now() -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    body = request.body(InvoiceNow)
+    asked = request_invoices(
+        request.tenant,
+        body.customer_id,
+        body.as_of,
+        customers=wiring.billed_customers(),
+        subscriptions=wiring.subscriptions(),
+        requests=wiring.invoice_requests(),
+        runs=wiring.billing_runs(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    issued = _awaited(request.tenant, asked)
+    return http.created([_shown(record, with_lines=True) for record in issued])
+
+
+def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
+    until = time.monotonic() + MOST_WAIT_SECONDS
+    while True:
+        issued = requested_invoices(
+            tenant,
+            asked,
+            subscriptions=wiring.subscriptions(),
+            invoices=wiring.invoices(),
+            requests=wiring.invoice_requests(),
+            failures=wiring.billing_failures(),
+        )
+        if issued is not None:
+            return issued
+        if time.monotonic() >= until:
+            message = "The invoices are being made; send the same request again to get them."
+            raise Unavailable(message, retry_after_seconds=RETRY_AFTER_SECONDS, code="invoices_in_progress")
+        time.sleep(POLL_SECONDS)
+
+
+@router.get("/api/v1/billing/invoices")
+def list_invoices() -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    now = wiring.clock().now()
+    wanted = _Filter(request.query)
+    with_lines = "lines" in _expand(request.query)
+    order = ORDERS[request.query.choice("orderBy", list(ORDERS), "createdAt")]
+    found = sorted(
+        (record for record in wiring.invoices().headers(request.tenant) if wanted.takes(record, now)),
+        key=lambda record: (order(record, now), record.invoice.id),
+        reverse=request.query.is_descending(),
+    )
+
+    def present(header: InvoiceRecord) -> dict[str, Any]:
+        record = wiring.invoices().get(request.tenant, header.invoice.id) if with_lines else header
+        assert record is not None, "invoices are never deleted"
+        return _shown(record, with_lines=with_lines)
+
+    return http.ok(http.page_of(found, request.query.page(), present))
+
+
+@router.get("/api/v1/billing/invoices/<invoice_id>")
+def get(invoice_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    expand = _expand(request.query)
+    record = wiring.invoices().get(request.tenant, http.path_value(invoice_id))
+    if record is None:
+        raise NotFound(f"There is no invoice {invoice_id!r}.", code="invoice_not_found")
+    return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
+
+
+@router.get("/api/v1/billing/failures")
+def list_failures() -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    found = sorted(wiring.billing_failures().all(request.tenant), key=lambda failure: failure.failed_at, reverse=True)
+    return http.ok(http.page_of(found, request.query.page(), _failure))
+
+
+class _Filter:
+    """Which invoices a list asks for."""
+
+    def __init__(self, query: Query) -> None:
+        self.statuses = set(_split(query.texts("statuses")))
+        if self.statuses - STATUSES:
+            raise refused("statuses", f"are among {', '.join(sorted(STATUSES))}.")
+        self.extended = set(_split(query.texts("extendedStatuses")))
+        self.customers = set(_split(query.texts("customers")))
+        self.issued = query.instant("issuedAfter"), query.instant("issuedBefore")
+        self.period = query.instant("periodStartAfter"), query.instant("periodStartBefore")
+        self.created = query.instant("createdAfter"), query.instant("createdBefore")
+
+    def takes(self, record: InvoiceRecord, now: datetime) -> bool:
+        invoice = record.invoice
+        return (
+            (not self.statuses or record.status(now).value in self.statuses)
+            and (not self.extended or record.extended_status(now) in self.extended)
+            and (not self.customers or invoice.customer.id in self.customers)
+            and _is_within(invoice.issued_at, *self.issued)
+            and _is_within(invoice.period_start, *self.period)
+            and _is_within(invoice.issued_at, *self.created)
+        )
+
+
+def _is_within(instant: datetime, after: datetime | None, before: datetime | None) -> bool:
+    return (after is None or instant >= after) and (before is None or instant <= before)
+
+
+def _expand(query: Query) -> set[str]:
+    expand = set(_split(query.texts("expand")))
+    if expand - set(EXPANDS):
+        raise refused("expand", f"is among {', '.join(EXPANDS)}.")
+    return expand
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    """Repeated parameters and comma-separated ones: SDKs differ."""
+    return [part for value in values for part in value.split(",") if part]
+
+
+def _shown(record: InvoiceRecord, *, with_lines: bool) -> dict[str, Any]:
+    return invoice_json.shown(
+        record, wiring.clock().now(), collection_seconds=settings.collection_seconds(), with_lines=with_lines
+    )
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    wire = {
+        "customerId": failure.customer_id,
+        "invoiceId": failure.invoice_id,
+        "runId": failure.run_id,
+        "step": failure.step,
+        "code": failure.code,
+        "message": failure.message,
+        "failedAt": failure.failed_at,
+        "attempts": failure.attempts,
+    }
+    return http.without_none(wire)

@@ -1,0 +1,127 @@
+"""Routes of plans: drafts, versions, publishing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.application.create_plan import create_plan
+from functions.application.find_plan import find_plan
+from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
+from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
+from functions.handlers import http, wiring
+from functions.handlers.http import Answer
+from functions.handlers.query_string import Query, refused
+from functions.names import SCOPE_ADMIN, SCOPE_READ
+
+router = Router()  # type: ignore[no-untyped-call]
+
+ORDERS: dict[str, Callable[[Plan], Any]] = {
+    "id": lambda plan: plan.id,
+    "key": lambda plan: (plan.key, plan.version),
+    "version": lambda plan: (plan.version, plan.id),
+    "created_at": lambda plan: (plan.created_at, plan.id),
+    "updated_at": lambda plan: (plan.updated_at, plan.id),
+}
+
+
+@router.post("/api/v1/plans")
+def create() -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    plan = create_plan(
+        request.tenant,
+        request.body(PlanDraft),
+        plans=wiring.plans(),
+        features=wiring.metered_features(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.created(_shown(plan))
+
+
+@router.get("/api/v1/plans")
+def list_plans() -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    wanted = _Filter(request.query)
+    order = request.query.choice("orderBy", list(ORDERS), "id")
+    found = sorted(
+        filter(wanted.takes, wiring.plans().all(request.tenant)),
+        key=ORDERS[order],
+        reverse=request.query.is_descending(),
+    )
+    return http.ok(http.page_of(found, request.query.page(), _shown))
+
+
+@router.get("/api/v1/plans/<id_or_key>")
+def get(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    latest = request.query.flag("includeLatest")
+    return http.ok(_shown(find_plan(request.tenant, http.path_value(id_or_key), plans=wiring.plans(), latest=latest)))
+
+
+@router.put("/api/v1/plans/<plan_id>")
+def update(plan_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    plan = update_plan(
+        request.tenant,
+        http.path_value(plan_id),
+        request.body(PlanOffer),
+        plans=wiring.plans(),
+        features=wiring.metered_features(),
+        clock=wiring.clock(),
+    )
+    return http.ok(_shown(plan))
+
+
+@router.delete("/api/v1/plans/<plan_id>")
+def delete(plan_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    delete_plan(request.tenant, http.path_value(plan_id), plans=wiring.plans(), clock=wiring.clock())
+    return http.no_content()
+
+
+@router.post("/api/v1/plans/<plan_id>/publish")
+def publish(plan_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    plan = publish_plan(
+        request.tenant,
+        http.path_value(plan_id),
+        plans=wiring.plans(),
+        features=wiring.metered_features(),
+        clock=wiring.clock(),
+    )
+    return http.ok(_shown(plan))
+
+
+@router.post("/api/v1/plans/<plan_id>/archive")
+def archive(plan_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    plan = archive_plan(request.tenant, http.path_value(plan_id), plans=wiring.plans(), clock=wiring.clock())
+    return http.ok(_shown(plan))
+
+
+class _Filter:
+    """Which plans a list asks for."""
+
+    def __init__(self, query: Query) -> None:
+        self.deleted = query.flag("includeDeleted")
+        self.ids, self.keys = set(query.texts("id")), set(query.texts("key"))
+        self.currencies, self.statuses = set(query.texts("currency")), set(query.texts("status"))
+        unknown = self.statuses - {status.value for status in PlanStatus}
+        if unknown:
+            raise refused("status", f"is one of {', '.join(PlanStatus)}.")
+        self.versions = query.mapping("keyVersion")
+
+    def takes(self, plan: Plan) -> bool:
+        return (
+            (self.deleted or plan.deleted_at is None)
+            and (not self.ids or plan.id in self.ids)
+            and (not self.keys or plan.key in self.keys)
+            and (not self.currencies or plan.currency in self.currencies)
+            and (not self.statuses or plan.status(wiring.clock().now()) in self.statuses)
+            and (not self.versions or str(plan.version) in self.versions.get(plan.key, ()))
+        )
+
+
+def _shown(plan: Plan) -> dict[str, Any]:
+    return plan.to_wire(wiring.clock().now())

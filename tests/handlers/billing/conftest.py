@@ -1,0 +1,31 @@
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.table import Table
+from functions.handlers import http, http_billing, http_plans, http_subscriptions, wiring
+from tests.application.billing.world import World
+from tests.handlers.gateway import Client
+
+
+@pytest.fixture
+def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The composition root as deployed, but for the clock and what other rooms' tests cover."""
+    table = Table(dynamodb.client, dynamodb.billing_table)
+    world = World(table)
+    stand_ins = {
+        "billing_table": lambda: table,
+        "clock": lambda: world.clock,
+        "billed_customers": lambda: world.customers,
+        "metered_features": lambda: world.features,
+        "usage_meter": lambda: world.usage,
+        "billing_runs": lambda: world.runs,
+    }
+    for name, factory in stand_ins.items():
+        monkeypatch.setattr(wiring, name, factory, raising=False)
+    return world
+
+
+@pytest.fixture
+def client(world: World) -> Client:
+    return Client(http.resolver([http_plans.router, http_subscriptions.router, http_billing.router]))

@@ -1,0 +1,194 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from openmeter._generated.models import Invoice, InvoicePaginatedResponse
+
+from functions.application.ports.billing import BillingRun
+from functions.application.ports.gateway import PaymentUpdate
+from functions.application.record_failure import record_failure
+from functions.domain.invoicing.push import PaymentStatus, PushFailure
+from functions.handlers import http_billing
+from tests.application.billing.world import ACME, GLOBEX, TENANT, World
+from tests.domain.builders import at, flat, phase, unit
+from tests.handlers.billing.genuine import problems
+from tests.handlers.gateway import Client
+
+INVOICES = "/api/v1/billing/invoices"
+NOW = f"{INVOICES}/invoice"
+
+
+class RunsAtOnce:
+    """A workflow without the waiting: it issues as soon as it is started, unless it is told to hang."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.hangs = False
+        self.started: list[BillingRun] = []
+
+    def start(self, run: BillingRun) -> None:
+        self.started.append(run)
+        for customer_id in [] if self.hangs else run.customer_ids:
+            self.world.issue(run.as_of.isoformat()[:19], customer_id, run.run_id)
+
+
+@pytest.fixture
+def runs(world: World, monkeypatch: pytest.MonkeyPatch) -> RunsAtOnce:
+    world.plan(phase(flat("10", term="in_arrears"), unit("0.003")))
+    runs = RunsAtOnce(world)
+    monkeypatch.setattr(world, "runs", runs)
+    monkeypatch.setattr(http_billing, "MOST_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(http_billing, "POLL_SECONDS", 0.02)
+    return runs
+
+
+def test_invoice_now_answers_the_invoice_with_its_working(client: Client, world: World, runs: RunsAtOnce):
+    world.subscribe(start="2026-04-01")
+
+    answer = client.post(NOW, {"customerId": ACME})
+
+    assert answer.status == 201
+    (invoice,) = answer.json
+    assert problems(Invoice, invoice) == []
+    assert (invoice["number"], invoice["status"], invoice["totals"]["total"]) == ("INV-ACME-1", "issued", "19.00")
+    tokens = invoice["lines"][1]
+    assert (tokens["quantity"], tokens["totals"]["total"]) == ("3000", "9.00")
+    assert tokens["usageSnapshot"]["lanes"] == {"0": 17, "1": 4}
+    assert tokens["childUniqueReferenceId"].endswith("/main/tokens/v[0]/period[0]")
+    (charge,) = tokens["children"]
+    assert (charge["quantity"], charge["perUnitAmount"], charge["totals"]["total"]) == ("3000", "0.003", "9.00")
+    assert sum(Decimal(line["totals"]["total"]) for line in invoice["lines"]) == Decimal("19.00")
+
+
+def test_invoice_now_without_an_ended_period_is_refused_with_openmeters_code(
+    client: Client, world: World, runs: RunsAtOnce
+):
+    world.subscribe(start="2026-04-02")
+
+    answer = client.post(NOW, {"customerId": ACME})
+
+    assert answer.status == 400
+    assert answer.json["extensions"]["validationErrors"][0]["code"] == "invoice_create_no_lines"
+    assert runs.started == []
+
+
+def test_repeating_invoice_now_never_makes_a_second_invoice(client: Client, world: World, runs: RunsAtOnce):
+    world.subscribe(start="2026-04-01")
+    once = client.post(NOW, {"customerId": ACME, "asOf": "2026-05-01T00:00:00Z"})
+    again = client.post(NOW, {"customerId": ACME, "asOf": "2026-05-01T00:00:00Z"})
+
+    assert (once.status, again.status) == (201, 201)
+    assert once.json == again.json
+    assert client.post(NOW, {"customerId": ACME}).status == 400
+    assert client.get(INVOICES).json["totalCount"] == 1
+
+
+def test_a_run_that_takes_too_long_is_answered_503_and_the_repeat_gets_the_invoices(
+    client: Client, world: World, runs: RunsAtOnce
+):
+    world.subscribe(start="2026-04-01")
+    runs.hangs = True
+    slow = client.post(NOW, {"customerId": ACME})
+    assert (slow.status, slow.headers["retry-after"]) == (503, "5")
+
+    world.issue(run_id=runs.started[0].run_id)
+    repeated = client.post(NOW, {"customerId": ACME})
+
+    assert (repeated.status, len(repeated.json), len(runs.started)) == (201, 1, 1)
+
+
+def test_a_failed_customer_hears_why_and_is_listed(client: Client, world: World, runs: RunsAtOnce):
+    world.subscribe(start="2026-04-01")
+    runs.hangs = True
+    client.post(NOW, {"customerId": ACME})
+    error = {"Error": "NotFound", "Cause": '{"errorMessage": "There is no meter."}'}
+    run_id = runs.started[0].run_id
+    record_failure(TENANT, ACME, None, run_id, error, failures=world.failures, clock=world.clock)
+
+    answer = client.post(NOW, {"customerId": ACME})
+
+    assert answer.status == 503
+    assert "There is no meter." in answer.json["detail"]
+    (failure,) = client.get("/api/v1/billing/failures").json["items"]
+    assert (failure["customerId"], failure["step"], failure["message"]) == (ACME, "issue", "There is no meter.")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"customerId": "01JNJBJDYNJBJDYNJBJDYNJBJD"}, 404),
+        ({"customerId": ACME, "asOf": "2026-06-01T00:00:00Z"}, 400),
+        ({"customerId": ACME, "filters": {"lineIds": ["x"]}}, 400),
+        ({}, 400),
+    ],
+)
+def test_nonsense_is_refused(client: Client, world: World, runs: RunsAtOnce, body: dict[str, Any], status: int):
+    assert client.post(NOW, body).status == status
+
+
+def test_an_invoice_is_found_by_id_with_lines_and_listed_without(client: Client, world: World, runs: RunsAtOnce):
+    world.subscribe(start="2026-04-01")
+    invoice_id = client.post(NOW, {"customerId": ACME}).json[0]["id"]
+
+    found = client.get(f"{INVOICES}/{invoice_id}").json
+    page = client.get(INVOICES).json
+    expanded = client.get(INVOICES, {"expand": "lines"}).json
+
+    assert len(found["lines"]) == 2
+    assert "lines" not in page["items"][0]
+    assert expanded["items"] == [found]
+    for each in (page, expanded):
+        assert problems(InvoicePaginatedResponse, each) == []
+    assert client.get(f"{INVOICES}/01JNJBJDYNJBJDYNJBJDYNJBJD").status == 404
+    assert client.get(INVOICES, {"expand": "everything"}).status == 400
+
+
+def test_lists_are_filtered_by_status_customer_and_times(client: Client, world: World, runs: RunsAtOnce):
+    for customer in (ACME, GLOBEX):
+        world.subscribe(customer, start="2026-04-01")
+        client.post(NOW, {"customerId": customer})
+    first = client.get(INVOICES, {"customers": ACME}).json["items"][0]["id"]
+    world.payments.record_payment(TENANT, first, PaymentUpdate(PaymentStatus.PAID, at("2026-05-02")))
+
+    def count(**params: str) -> int:
+        return int(client.get(INVOICES, params).json["totalCount"])
+
+    assert (count(), count(statuses="paid"), count(statuses="issued"), count(statuses="paid,issued")) == (2, 1, 1, 2)
+    assert (count(extendedStatuses="paid"), count(customers=GLOBEX), count(statuses="draft")) == (1, 1, 0)
+    assert (count(issuedAfter="2026-05-01T00:00:00Z"), count(issuedAfter="2026-05-01T00:00:01Z")) == (2, 0)
+    assert (count(periodStartBefore="2026-03-31T23:59:59Z"), count(createdBefore="2026-05-01T00:00:00Z")) == (0, 2)
+    names = [each["customer"]["name"] for each in client.get(INVOICES, {"orderBy": "customer.name"}).json["items"]]
+    assert names == ["Acme Inc.", "Globex"]
+    assert client.get(INVOICES, {"statuses": "lost"}).status == 400
+
+
+def test_what_the_gateway_says_is_shown(client: Client, world: World, runs: RunsAtOnce):
+    world.subscribe(start="2026-04-01")
+    invoice_id = client.post(NOW, {"customerId": ACME}).json[0]["id"]
+    of = f"{INVOICES}/{invoice_id}"
+
+    failure = PushFailure("no_such_customer", "Nobody there.")
+    world.payments.record_payment(
+        TENANT, invoice_id, PaymentUpdate(PaymentStatus.PUSH_FAILED, at("2026-05-01"), failure=failure)
+    )
+    failed = client.get(of).json
+    assert (failed["statusDetails"]["failed"], failed["validationIssues"][0]["code"]) == (True, "no_such_customer")
+    assert problems(Invoice, failed) == []
+
+    update = PaymentUpdate(PaymentStatus.OPEN, at("2026-05-01"), gateway_invoice="in_1", hosted_invoice_url="https://p")
+    world.payments.record_payment(TENANT, invoice_id, update)
+    pushed = client.get(of).json
+    assert (pushed["status"], pushed["statusDetails"]["extendedStatus"]) == (
+        "payment_processing",
+        "payment_processing.pending",
+    )
+    assert (pushed["externalIds"], pushed["hostedInvoiceUrl"]) == ({"invoicing": "in_1"}, "https://p")
+    assert problems(Invoice, pushed) == []
+
+
+def test_reading_needs_read_and_invoicing_needs_admin(client: Client, world: World, runs: RunsAtOnce):
+    reader = client.acting_as("read")
+
+    assert reader.get(INVOICES).status == 200
+    assert reader.post(NOW, {"customerId": ACME}).status == 403
+    assert client.acting_as("ingest").get(INVOICES).status == 403
