@@ -1,0 +1,87 @@
+"""Payloads of the stream: ingest requests, Kinesis deliveries, the sweeper's schedule."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from functions.adapters.records import encode_record
+from functions.domain.metering.event import Event, Pack
+from functions.domain.metering.lanes import Lanes
+from tests.replay.make_scenario import AT, Made, http_request, kinesis_record, scheduled
+from tests.replay.seeds import LEDGER_KEY, TENANT
+
+LANES = Lanes(2, LEDGER_KEY.encode())
+BATCH = {"content-type": "application/cloudevents-batch+json"}
+INGEST = "POST /api/v1/events"
+
+
+def scenarios() -> Iterator[Made]:
+    yield from ingest()
+    yield from aggregate()
+    yield from sweep()
+
+
+def ingest() -> Iterator[Made]:
+    # Without a time an event happens when it arrives, so these never grow too old to be sent.
+    events = [cloud_event(number) for number in range(3)]
+    good = http_request("POST", "/api/v1/events", events, headers=BATCH, scopes="ingest", route=INGEST)
+    accepted = {"payload": {"statusCode": 204}}
+    yield Made("http_ingest", "happy", good, [accepted], ["ledger"])
+    yield Made("http_ingest", "duplicate", good, [accepted, accepted], ["ledger"])
+    bad = [events[0], events[1] | {"subject": "", "time": "yesterday"}]
+    refused = {
+        "statusCode": 400,
+        "headers": {"Content-Type": "application/problem+json"},
+        "body": {"status": 400, "title": "Bad Request"},
+    }
+    bad_request = http_request("POST", "/api/v1/events", bad, headers=BATCH, scopes="ingest", route=INGEST)
+    yield Made("http_ingest", "bad_input", bad_request, [{"payload": refused}], ["ledger"])
+    malformed = http_request("POST", "/api/v1/events", '[{"id": NaN,', headers=BATCH, scopes="ingest", route=INGEST)
+    yield Made("http_ingest", "malformed_json", malformed, [{"payload": refused}], ["ledger"])
+    not_allowed = http_request("POST", "/api/v1/events", events, headers=BATCH, scopes="read", route=INGEST)
+    forbidden = {"statusCode": 403, "body": {"status": 403}}
+    yield Made("http_ingest", "missing_scope", not_allowed, [{"payload": forbidden}], ["ledger"])
+
+
+def cloud_event(number: int) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": f"event-{number}",
+        "source": "llm-gateway",
+        "type": "prompt",
+        "subject": f"customer-{number}",
+        "data": {"tokens": 100 + number, "model": "small"},
+    }
+
+
+def aggregate() -> Iterator[Made]:
+    seeds = ["ledger", "meter"]
+    records = [kinesis_record(n, encode_record(pack)) for n, pack in enumerate(packs())]
+    done: dict[str, Any] = {"batchItemFailures": []}
+    counted = {"payload": done, "log": {"message": "batch aggregated", "EventsAccepted": 6, "EventsDuplicate": 0}}
+    again = {"payload": done, "log": {"message": "batch aggregated", "EventsAccepted": 0, "EventsDuplicate": 6}}
+    yield Made("stream_aggregate", "happy", {"Records": records}, [counted], seeds)
+    yield Made("stream_aggregate", "duplicate", {"Records": records}, [counted, again], seeds)
+    poison = [kinesis_record(9, b"neither zstandard nor one of ours"), records[0]]
+    rejected = {"message": "batch aggregated", "EventsRejected": 1, "EventsAccepted": len(packs()[0].events)}
+    yield Made("stream_aggregate", "bad_input", {"Records": poison}, [{"payload": done, "log": rejected}], seeds)
+
+
+def packs() -> list[Pack]:
+    """Six events of six subjects, in their lanes."""
+    by_lane: dict[int, list[Event]] = {}
+    for number in range(6):
+        event = cloud_event(number)
+        subject = event["subject"]
+        fingerprint = LANES.fingerprint(TENANT, subject, event["source"], event["id"])
+        data = b'{"tokens":%d,"model":"small"}' % event["data"]["tokens"]
+        found = Event(fingerprint, AT - 60 * number, event["id"], event["source"], event["type"], subject, data)
+        by_lane.setdefault(LANES.lane_of(TENANT, subject), []).append(found)
+    return [Pack(TENANT, lane, f"pack-{lane}", AT, events) for lane, events in sorted(by_lane.items())]
+
+
+def sweep() -> Iterator[Made]:
+    swept = {"payload": {"lanes": 2, "helped": 0}, "log": {"message": "lanes swept", "LaneLag": 0}}
+    yield Made("schedule_sweep", "happy", scheduled("Sweep"), [swept], ["ledger"])
+    yield Made("schedule_sweep", "duplicate", scheduled("Sweep"), [swept, swept], ["ledger"])
+    # The schedule's input says nothing, so nothing in it can be wrong.
+    yield Made("schedule_sweep", "bad_input", {"detail": ["not", "a", "schedule"]}, [swept], ["ledger"])
