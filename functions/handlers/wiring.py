@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
     from functions.adapters.dynamo.billing_index import DynamoDueIndex
+    from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
+    from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.invoice_store import DynamoInvoices
     from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
@@ -243,6 +245,18 @@ def billing_runs() -> "StepFunctionsRuns":
     from functions.adapters.workflow import StepFunctionsRuns
 
     return StepFunctionsRuns(_aws("stepfunctions"), settings.billing_machine())
+
+
+def billed_customers() -> "DynamoCustomers":
+    from functions.adapters.dynamo.customer_store import DynamoCustomers
+
+    return DynamoCustomers(billing_table())
+
+
+def metered_features() -> "DynamoFeatures":
+    from functions.adapters.dynamo.feature_store import DynamoFeatures
+
+    return DynamoFeatures(billing_table())
 
 
 def usage_meter() -> "MeasuredUsage":

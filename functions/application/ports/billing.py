@@ -150,7 +150,7 @@ class BilledCustomers(Protocol):
 
 
 class MeteredFeatures(Protocol):
-    def metered(self, tenant: str, keys: Iterable[str]) -> Mapping[str, MeteredFeature]:
+    def metered(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeteredFeature]:
         """The features of these keys that exist and are not archived, by key."""
         ...
 

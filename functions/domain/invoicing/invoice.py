@@ -123,7 +123,7 @@ class Invoice(WireModel):
             run_id=self.run_id,
             customer_id=self.customer.id,
             customer_name=_printable(self.customer.name, MAX_ID_CHARACTERS) or self.customer.id,
-            customer_email=self.customer.email,
+            customer_email=_deliverable(self.customer.email),
             currency=self.currency,
             lines=tuple(_document_lines(self.lines, self.currency)),
             total_minor=self.total_minor,
@@ -300,6 +300,11 @@ def explained(line: InvoiceLine, currency: str) -> str:
 
 def _grouped(quantity: Decimal) -> str:
     return f"{quantity.normalize(EXACT):,f}" if quantity else "0"
+
+
+def _deliverable(email: str | None) -> str | None:
+    """A gateway would refuse the whole invoice for an address it cannot take; it is sent without one instead."""
+    return email if email and email == _printable(email, MAX_ID_CHARACTERS) else None
 
 
 def _printable(text: str, longest: int) -> str:

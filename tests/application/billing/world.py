@@ -72,8 +72,8 @@ class FakeCustomers:
 class FakeFeatures:
     features: dict[str, MeteredFeature]
 
-    def metered(self, tenant: str, keys: Iterable[str]) -> Mapping[str, MeteredFeature]:
-        return {key: self.features[key] for key in keys if key in self.features}
+    def metered(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeteredFeature]:
+        return {key: self.features[key] for key in wanted if key in self.features}
 
 
 @dataclass

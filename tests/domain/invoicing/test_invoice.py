@@ -121,6 +121,12 @@ def test_control_characters_and_long_names_never_reach_the_gateway():
     assert len(document.customer_name) == 200
 
 
+def test_an_address_no_gateway_would_take_is_left_out():
+    for email in ("x" * 200 + "@acme.test", "pay\x01@acme.test"):
+        customer = ACME.model_copy(update={"email": email})
+        assert acme_invoice(customer=customer).invoice.document().customer_email is None
+
+
 def test_an_invoice_survives_storage_byte_for_byte():
     invoice = acme_invoice().invoice
     again = Invoice.model_validate_json(invoice.model_dump_json())
