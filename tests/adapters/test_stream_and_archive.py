@@ -1,0 +1,170 @@
+"""Kinesis and S3 as the emulator speaks them: records reach their lane's shard, archived events come back exactly."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from functions.adapters.archive import S3Archive, archive_key
+from functions.adapters.kinesis import KinesisStream
+from functions.adapters.records import Undecodable, decode_commit, decode_record, encode_commit, encode_record
+from functions.domain.errors import Unavailable
+from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Counts
+from infra.local import emulator, processes
+from infra.local.ports import free_port
+
+NOW = 1_790_000_000
+LANES = Lanes(4, b"a key of the test")
+EVENT = Event(7, NOW, "é1", "api", "call", "c1", b'{"n":0.10000000000000000000000001}', b'{"traceid":"x"}')
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOLLBOOTH_HOME", str(tmp_path_factory.mktemp("home")))
+        process = emulator.start(free_port())
+        try:
+            assert process.port
+            yield process.port
+        finally:
+            processes.stop(emulator.NAME)
+
+
+def commit(**fields: Any) -> Commit:
+    defaults: dict[str, Any] = {"staged_key": "", "inline_archive": b""}
+    rest = defaults | fields
+    return Commit(
+        2, 17, "a1", NOW, NOW, {1: b"12345678"}, [], [], [], [], [], **rest, counts=Counts(1), meter_versions={}
+    )
+
+
+def test_records_come_back_as_they_were() -> None:
+    pack = Pack("t", 2, "p1", NOW, [EVENT])
+    assert decode_record(encode_record(pack)) == pack
+    assert decode_record(encode_record(CloseMarker(1, "run", NOW))) == CloseMarker(1, "run", NOW)
+    assert decode_commit(encode_commit(commit())) == commit()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"x", b"\x28\xb5\x2f\xfd", encode_record(CloseMarker(1, "r", 1))[:-2], b"{" * 99]
+)
+def test_what_is_no_record_is_told_apart(body: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode_record(body)
+
+
+def test_a_record_that_claims_to_be_huge_is_not_inflated() -> None:
+    import zstandard
+
+    with pytest.raises(Undecodable, match="says it holds"):
+        decode_record(zstandard.ZstdCompressor().compress(b"\0" * 70_000_000))
+
+
+def test_every_lane_reaches_its_shard(aws: int) -> None:
+    client = emulator.client("kinesis", aws)
+    client.create_stream(StreamName="events", ShardCount=2)
+    KinesisStream(client, "events", LANES).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])
+    found = {}
+    for shard in client.list_shards(StreamName="events")["Shards"]:
+        iterator = client.get_shard_iterator(
+            StreamName="events", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records = client.get_records(ShardIterator=iterator)["Records"]
+        found[shard["ShardId"]] = sorted(decode_record(record["Data"]).lane for record in records)
+    assert sorted(found.values()) == [[0, 1], [2, 3]]
+
+
+class FlakyKinesis:
+    """Refuses some entries, then the whole request, then the connection, then takes what is left."""
+
+    def __init__(self, failures: list[Any]) -> None:
+        self.failures = failures
+        self.taken: list[Any] = []
+
+    def put_records(self, *, StreamName: str, Records: list[Any]) -> Any:
+        failure = self.failures.pop(0) if self.failures else ()
+        if isinstance(failure, Exception):
+            raise failure
+        answers = []
+        for index, record in enumerate(Records):
+            if index in failure:
+                answers.append({"ErrorCode": "ProvisionedThroughputExceededException"})
+            else:
+                self.taken.append(record)
+                answers.append({"SequenceNumber": "1"})
+        return {"Records": answers}
+
+
+def throttled() -> ClientError:
+    return ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": ""}}, "PutRecords")
+
+
+def test_only_what_failed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.adapters.kinesis.FIRST_WAIT_SECONDS", 0)
+    flaky = FlakyKinesis([(0, 2), throttled(), EndpointConnectionError(endpoint_url="x"), (1,)])
+    KinesisStream(flaky, "events", LANES).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])  # type: ignore[arg-type]
+    assert sorted(record["PartitionKey"] for record in flaky.taken) == ["0", "1", "2", "3"]
+
+
+def test_a_stream_that_takes_nothing_is_unavailable_and_says_when_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.adapters.kinesis.FIRST_WAIT_SECONDS", 0)
+    stream = KinesisStream(FlakyKinesis([(0,)] * 20), "events", LANES)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable) as refused:
+        stream.put([CloseMarker(0, "m", NOW)])
+    assert refused.value.retry_after_seconds > 0
+
+
+def test_a_missing_right_is_not_retried() -> None:
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "PutRecords")
+    stream = KinesisStream(FlakyKinesis([denied]), "events", LANES)  # type: ignore[arg-type]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        stream.put([CloseMarker(0, "m", NOW)])
+
+
+def test_many_records_leave_in_requests_kinesis_takes() -> None:
+    class Counting(FlakyKinesis):
+        sizes: list[int] = []
+
+        def put_records(self, *, StreamName: str, Records: list[Any]) -> Any:
+            self.sizes.append(len(Records))
+            return super().put_records(StreamName=StreamName, Records=Records)
+
+    counting = Counting([])
+    KinesisStream(counting, "events", LANES).put([CloseMarker(i % 4, "m", NOW) for i in range(1_201)])  # type: ignore[arg-type]
+    assert counting.sizes == [500, 500, 201]
+
+
+def test_archived_events_come_back_to_the_digit_whether_staged_or_inline(aws: int) -> None:
+    client = emulator.client("s3", aws)
+    client.create_bucket(Bucket="archive")
+    archive = S3Archive(client, "archive")
+    body = archive.encode([("t", "c1", [EVENT])], NOW, {"t": 3})
+    for change in ({"inline_archive": body}, {"staged_key": archive.stage(2, "a1", body)}):
+        archive.publish(commit(**change))
+        (line,) = archive.events(2, 17, NOW // HOUR_SECONDS)
+        assert (line.tenant, line.id, line.subject, line.meter_version) == ("t", "é1", "c1", 3)
+        assert (line.time_seconds, line.raw_data) == (NOW, EVENT.data)
+        client.delete_object(Bucket="archive", Key=archive_key(2, 17, NOW // HOUR_SECONDS))
+
+
+def test_the_archive_is_lines_anyone_can_read(aws: int) -> None:
+    lines = gzip.decompress(
+        S3Archive(emulator.client("s3", aws), "x").encode([("t", "c1", [EVENT, EVENT])], NOW, {"t": 3})
+    )
+    documents = [json.loads(line) for line in lines.splitlines()]
+    assert len(documents) == 2
+    assert documents[0]["time"] == "2026-09-21T14:13:20Z"
+    assert documents[0]["extensions"] == {"traceid": "x"}
+    assert archive_key(2, 17, NOW // HOUR_SECONDS) == "archive/day=2026-09-21/hour=14/lane-002-000000000017.jsonl.gz"
+
+
+def test_rejected_bytes_are_kept_whole(aws: int) -> None:
+    client = emulator.client("s3", aws)
+    client.create_bucket(Bucket="rejected")
+    key = S3Archive(client, "rejected").keep_reject("shard-0-1", b"\x00\xff")
+    assert client.get_object(Bucket="rejected", Key=key)["Body"].read() == b"\x00\xff"

@@ -1,0 +1,153 @@
+"""POST /api/v1/events at the edge: types, encodings, sizes, scopes, and what a caller sees when the stream is full."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from functions.adapters.memory import MemoryStream
+from functions.domain.errors import Unavailable
+from functions.domain.metering.event import Pack
+from functions.domain.metering.lanes import Lanes
+from functions.handlers import http_ingest, wiring
+
+EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1", "data": {"n": 1}}
+SINGLE, BATCH, JSON = http_ingest.EVENT, http_ingest.BATCH, http_ingest.JSON
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> MemoryStream:
+    memory = MemoryStream()
+    monkeypatch.setattr(wiring, "event_stream", lambda: memory)
+    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(4, b"a key of the test"))
+    return memory
+
+
+def post(
+    body: Any, content_type: str = SINGLE, *, encoding: str | None = None, scopes: str = "ingest", encoded: bool = False
+) -> dict[str, Any]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"content-type": content_type} | ({"content-encoding": encoding} if encoding else {})
+    return http_ingest.handler(
+        {
+            "headers": headers,
+            "body": base64.b64encode(raw).decode() if encoded or encoding else raw.decode(),
+            "isBase64Encoded": bool(encoded or encoding),
+            "requestContext": {
+                "requestId": "r1",
+                "authorizer": {"lambda": {"tenant": "acme", "scopes": scopes, "key_id": "k"}},
+            },
+        },
+        None,
+    )
+
+
+def detail(answer: dict[str, Any]) -> str:
+    problem = json.loads(answer["body"])
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert problem["status"] == answer["statusCode"]
+    assert problem["instance"] == "urn:request:r1"
+    return str(problem["detail"])
+
+
+def ids(stream: MemoryStream) -> list[str]:
+    return [event.id for pack in stream.records if isinstance(pack, Pack) for event in pack.events]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (EVENT, SINGLE),
+        (EVENT, f"{SINGLE}; charset=utf-8"),
+        ([EVENT], BATCH),
+        (EVENT, JSON),
+        ([EVENT], f"{JSON};charset=UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_events_leave_for_their_lane_and_the_answer_is_an_empty_204(
+    stream: MemoryStream, body: Any, content_type: str, encoded: bool
+) -> None:
+    assert post(body, content_type, encoded=encoded) == {"statusCode": 204}
+    assert ids(stream) == ["1"]
+    (pack,) = stream.records
+    assert isinstance(pack, Pack)
+    assert (pack.tenant, pack.lane) == ("acme", Lanes(4, b"a key of the test").lane_of("acme", "c1"))
+
+
+def test_gzip_is_taken_with_the_cloudevents_types_only(stream: MemoryStream) -> None:
+    body = gzip.compress(json.dumps([EVENT]).encode())
+    assert post(body, BATCH, encoding="gzip") == {"statusCode": 204}
+    assert post(body, JSON, encoding="gzip")["statusCode"] == 415
+    assert post(body, BATCH, encoding="br")["statusCode"] == 415
+    assert ids(stream) == ["1"]
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/xml", f"{JSON}; charset=latin-1"])
+def test_another_content_type_is_refused(stream: MemoryStream, content_type: str) -> None:
+    answer = post(EVENT, content_type)
+    assert answer["statusCode"] == 400
+    assert detail(answer).startswith("invalid content type: ")
+    assert stream.records == []
+
+
+def test_an_array_is_not_one_event_and_one_event_no_batch(stream: MemoryStream) -> None:
+    assert "array" in detail(post([EVENT], SINGLE))
+    assert "array" in detail(post(EVENT, BATCH))
+    assert stream.records == []
+
+
+def test_a_bomb_is_not_inflated_and_broken_gzip_is_refused(stream: MemoryStream) -> None:
+    assert post(gzip.compress(b" " * 21_000_000), BATCH, encoding="gzip")["statusCode"] == 413
+    assert post(b"no gzip", BATCH, encoding="gzip")["statusCode"] == 400
+    assert post(gzip.compress(json.dumps([EVENT]).encode())[:-9], BATCH, encoding="gzip")["statusCode"] == 400
+    assert stream.records == []
+
+
+def test_too_large_a_body_is_413(stream: MemoryStream) -> None:
+    assert post(b" " * 4_000_001, JSON)["statusCode"] == 413
+    assert post(b" " * 11_000_000, JSON, encoded=True)["statusCode"] == 413
+
+
+def test_a_batch_with_one_invalid_event_is_refused_whole(stream: MemoryStream) -> None:
+    answer = post([EVENT, EVENT | {"subject": ""}], BATCH)
+    assert answer["statusCode"] == 400
+    (error,) = json.loads(answer["body"])["extensions"]["validationErrors"]
+    assert (error["field"], error["code"]) == ("[1].subject", "required")
+    assert stream.records == []
+
+
+def test_the_scope_is_checked(stream: MemoryStream) -> None:
+    assert post(EVENT, scopes="read")["statusCode"] == 403
+    assert post(EVENT, scopes="admin")["statusCode"] == 204
+
+
+def test_a_full_stream_is_503_with_retry_after(stream: MemoryStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_records: object) -> None:
+        raise Unavailable("later", retry_after_seconds=2)
+
+    monkeypatch.setattr(stream, "put", full)
+    answer = post(EVENT)
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "2")
+
+
+def test_an_unexpected_error_shows_and_logs_nothing_of_the_payload(
+    stream: MemoryStream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(records: object) -> None:
+        raise RuntimeError(f"secret {records}")
+
+    monkeypatch.setattr(stream, "put", broken)
+    answer = post(EVENT)
+    assert answer["statusCode"] == 500
+    assert "secret" not in answer["body"]
+    assert "secret" not in capsys.readouterr().out
+
+
+def test_a_large_batch_is_cut_into_packs_the_stream_takes(stream: MemoryStream) -> None:
+    events = [EVENT | {"id": str(number), "data": {"x": "y" * 3_000}} for number in range(1_000)]
+    assert post(events, BATCH) == {"statusCode": 204}
+    assert len(stream.records) >= 5
+    assert sorted(ids(stream), key=int) == [str(number) for number in range(1_000)]
