@@ -1,5 +1,6 @@
 """One tenant's pushes against the stand-in through the genuine Stripe SDK, with crashes and a movable clock."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -55,6 +56,7 @@ class MemoryPushStore:
         self.customers: dict[tuple[str, str, str], str] = {}
         self.settled: set[tuple[str, str]] = set()
         self.is_dead = False
+        self._lock = threading.Lock()
 
     def record(self, tenant: str, invoice_id: str) -> PushRecord | None:
         return self.records.get((tenant, invoice_id))
@@ -62,10 +64,11 @@ class MemoryPushStore:
     def put(self, record: PushRecord) -> PushRecord:
         if self.is_dead:
             raise Crash
-        stored = self.records.get((record.tenant, record.invoice_id))
-        if record.version != (stored.version if stored else 0):
-            raise StaleRecord
-        self.records[record.tenant, record.invoice_id] = record.stored()
+        with self._lock:
+            stored = self.records.get((record.tenant, record.invoice_id))
+            if record.version != (stored.version if stored else 0):
+                raise StaleRecord
+            self.records[record.tenant, record.invoice_id] = record.stored()
         return record.stored()
 
     def customer(self, tenant: str, customer_id: str, currency: str) -> str | None:
@@ -203,11 +206,18 @@ class CrashingGateway:
 
 
 class ForgetfulPushStore(MemoryPushStore):
-    """Grants everybody the lease, as if each one before had just lapsed."""
+    """Grants a number of pushers the lease although another one holds it, as if each had just lapsed."""
+
+    def __init__(self, lapses: int) -> None:
+        super().__init__()
+        self._lapses = lapses
 
     def record(self, tenant: str, invoice_id: str) -> PushRecord | None:
         found = super().record(tenant, invoice_id)
-        return replace(found, lease_until=None) if found else None
+        if found is None or self._lapses == 0:
+            return found
+        self._lapses -= 1
+        return replace(found, lease_until=None)
 
 
 @contextmanager
