@@ -1,0 +1,3 @@
+from tests.application.push.conftest import world
+
+__all__ = ["world"]
