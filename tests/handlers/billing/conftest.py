@@ -15,6 +15,8 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(table)
     stand_ins = {
         "billing_table": lambda: table,
+        "invoice_documents": lambda: world.documents,
+        "invoice_payments": lambda: world.payments,
         "clock": lambda: world.clock,
         "billed_customers": lambda: world.customers,
         "metered_features": lambda: world.features,

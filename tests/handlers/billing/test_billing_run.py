@@ -1,0 +1,294 @@
+"""From sent events to a paid invoice in one process: the machine as written, its real functions, ledger and gateway."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import stripe
+
+from functions import names
+from functions.adapters.dynamo.push_store import DynamoPushStore
+from functions.adapters.dynamo.table import Table
+from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
+from functions.adapters.stripe.gateway import StripeGateway
+from functions.adapters.stripe.refusals import PatientCaller
+from functions.application.commit_usage import LaneWriter
+from functions.application.ingest_events import ingest_events
+from functions.application.measure_usage import MeasuredUsage
+from functions.application.ports.gateway import GatewayStatus
+from functions.application.push_invoice import payment_update
+from functions.application.query_usage import UsageReader
+from functions.domain.errors import NotFound
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.handlers import schedule_billing as schedule
+from functions.handlers import (
+    wiring,
+    workflow_close_lanes,
+    workflow_count_lanes,
+    workflow_issue_invoice,
+    workflow_list_due,
+    workflow_push_invoice,
+    workflow_record_failure,
+)
+from infra.local.stripe_standin.server import Server, running
+from tests.application.billing.world import ACME, GLOBEX, TENANT, World
+from tests.domain.builders import at, flat, phase, unit
+from tests.handlers.billing.machine import Machine, MachineFailed
+
+DEFINITION = (Path(__file__).resolve().parents[3] / "infra" / "workflows" / "billing.asl.json").read_text()
+LANES = Lanes(4, b"a key of the test")
+TOKENS = Meter("m1", "tokens_total", "call", Aggregation.SUM, "$.n", {"model": "$.model"}, since=1)
+FUNCTIONS = {
+    "CloseLanes": workflow_close_lanes,
+    "CountLanes": workflow_count_lanes,
+    "ListDue": workflow_list_due,
+    "IssueInvoice": workflow_issue_invoice,
+    "PushInvoice": workflow_push_invoice,
+    "RecordFailure": workflow_record_failure,
+}
+
+
+@pytest.fixture
+def gateway_server() -> Iterator[Server]:
+    with running(api_key="sk_test_run", webhook_secret="whsec_run") as server:
+        yield server
+
+
+class Deployment:
+    """A world whose usage is counted by the real ledger and whose invoices go to the gateway's stand-in."""
+
+    def __init__(self, world: World, table: Table, server: Server) -> None:
+        self.world, self.server = world, server
+        self.ledger, self.archive, self.stream = MemoryLedger(), MemoryArchive(), MemoryStream()
+        self.ledger.put_meter_set(TENANT, MeterSet(1, (TOKENS,)))
+        self.ids = 0
+        self.writer = LaneWriter(self.ledger, self.archive, world.clock, self.new_id, AcceptanceWindow(), 3_600)
+        self.stripe = stripe.StripeClient("sk_test_run", base_addresses={"api": server.url}, max_network_retries=0)
+        self.gateway = StripeGateway(lambda: self.stripe, PatientCaller(sleep=lambda _: None))
+        self.pushes = DynamoPushStore(table)
+        self.lane_writer_is_stuck = False
+        self.machine: Machine
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"id{self.ids}"
+
+    def send(self, subject: str, n: int, when: str) -> None:
+        event_id = self.new_id()
+        fingerprint = LANES.fingerprint(TENANT, subject, "test", event_id)
+        data = msgspec.json.encode({"n": n, "model": "gpt"})
+        event = Event(fingerprint, int(at(when).timestamp()), event_id, "test", "call", subject, data)
+        ingest_events([event], TENANT, LANES, self.stream, self.new_id, int(self.world.clock.now().timestamp()))
+
+    def deliver(self) -> None:
+        """What the stream does while the machine waits."""
+        if self.lane_writer_is_stuck:
+            return
+        by_lane: dict[int, list[Any]] = defaultdict(list)
+        for record in self.stream.records:
+            by_lane[record.lane].append(record)
+        self.stream.records = []
+        self.writer.begin_invocation()
+        for lane, records in by_lane.items():
+            markers = [record for record in records if isinstance(record, CloseMarker)]
+            self.writer.write(lane, [record for record in records if isinstance(record, Pack)], markers)
+
+    def run(self, run_id: str = "run-1", as_of: str | None = None, **scope: Any) -> Any:
+        handlers = {name: module.handler for name, module in FUNCTIONS.items()}
+        self.machine = Machine(DEFINITION, handlers, self.deliver)
+        until = at(as_of) if as_of else self.world.clock.now()
+        return self.machine.run({"run_id": run_id, "as_of": until.isoformat(), **scope})
+
+    def totals(self) -> dict[str, int]:
+        return {each.invoice.number: each.invoice.total_minor for each in self.world.all_invoices()}
+
+    def statuses(self) -> list[str]:
+        return [each.status(self.world.clock.now()).value for each in self.world.all_invoices()]
+
+    def at_the_gateway(self) -> list[int]:
+        invoices = self.server.service.world.invoices.values()
+        ours = {each.invoice.id for each in self.world.all_invoices()}
+        return [each["total"] for each in invoices if each["metadata"].get("invoice_id") in ours]
+
+
+@pytest.fixture
+def deployment(world: World, dynamodb: Any, gateway_server: Server, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    made = Deployment(world, Table(dynamodb.client, dynamodb.billing_table), gateway_server)
+    monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
+    monkeypatch.setattr(wiring, "event_stream", lambda: made.stream)
+    monkeypatch.setattr(wiring, "ledger", lambda: made.ledger)
+    monkeypatch.setattr(
+        wiring, "usage_meter", lambda: MeasuredUsage(UsageReader(made.ledger, made.archive, LANES), made.ledger)
+    )
+    monkeypatch.setattr(wiring, "payment_gateway", lambda: made.gateway)
+    monkeypatch.setattr(wiring, "pushes", lambda: made.pushes)
+    world.plan(phase(flat("10", term="in_arrears"), unit("0.01")))
+    return made
+
+
+def test_usage_becomes_an_invoice_that_is_pushed_and_paid(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    for n, when in (
+        (100, "2026-04-01"),
+        (200, "2026-04-30T23:59:59"),
+        (5000, "2026-05-01"),
+        (7000, "2026-03-31T23:59:59"),
+    ):
+        deployment.send("acme-app", n, when)
+    deployment.send("globex-app", 900, "2026-04-10")
+
+    assert deployment.run() == {"status": "billed"}
+
+    assert deployment.totals() == {"INV-ACME-1": 1300}
+    assert deployment.statuses() == ["payment_processing"]
+    assert deployment.at_the_gateway() == [1300]
+    record = world.invoices.get(TENANT, world.all_invoices()[0].invoice.id)
+    assert record is not None
+    usage = record.invoice.lines[1].usage
+    assert usage is not None
+    lane = LANES.lane_of(TENANT, "acme-app")
+    assert (usage.quantity, usage.lanes) == (300, {str(lane): deployment.ledger.head(lane)})
+
+    invoice = deployment.gateway.invoice(record.payment.gateway_invoice or "")
+    assert invoice is not None
+    assert invoice.status is GatewayStatus.OPEN
+    deployment.stripe.v1.invoices.pay(invoice.ref, {"paid_out_of_band": True})
+    settled = deployment.gateway.invoice(invoice.ref)
+    assert settled is not None
+    world.payments.record_payment(TENANT, record.invoice.id, payment_update(settled, world.clock.now()))
+    assert deployment.statuses() == ["paid"]
+
+
+def test_events_still_in_the_stream_when_the_run_starts_are_on_the_invoice(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    deployment.send("acme-app", 100, "2026-04-02")
+    assert deployment.ledger.head(LANES.lane_of(TENANT, "acme-app")) == 0
+
+    deployment.run()
+
+    assert deployment.totals() == {"INV-ACME-1": 1100}
+    assert deployment.machine.visited.count("WaitForLanes") == 1
+
+
+def test_running_again_with_the_same_or_another_id_changes_nothing(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    deployment.run("run-1")
+    before = deployment.totals(), deployment.at_the_gateway()
+
+    for run_id in ("run-1", "run-2"):
+        deployment.run(run_id)
+
+    assert (deployment.totals(), deployment.at_the_gateway()) == before == ({"INV-ACME-1": 1000}, [1000])
+
+
+def test_two_runs_at_once_give_one_invoice_here_and_at_the_gateway(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    handlers = {name: module.handler for name, module in FUNCTIONS.items()}
+    deployment.run("warm-up", as_of="2026-04-01")
+
+    def run(number: int) -> Any:
+        given = {"run_id": "warm-up", "as_of": "2026-05-01T00:00:00+00:00"}
+        return Machine(DEFINITION, handlers, lambda: None).run(given)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(4))) == [{"status": "billed"}] * 4
+
+    assert deployment.totals() == {"INV-ACME-1": 1000}
+    assert deployment.at_the_gateway() == [1000]
+
+
+def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
+    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.subscribe(ACME, start="2026-04-01")
+    world.subscribe(GLOBEX, start="2026-04-01")
+    whole = wiring.usage_meter()
+
+    class NothingForAcme:
+        def usage(self, tenant: str, meter: str, subjects: Any, filters: Any, period: Any) -> Any:
+            if "acme-app" in subjects:
+                raise NotFound("There is no meter 'tokens_total' to bill by.")
+            return whole.usage(tenant, meter, subjects, filters, period)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring, "usage_meter", lambda: NothingForAcme())
+        assert deployment.run() == {"status": "billed"}
+
+    assert deployment.totals() == {"INV-GLOB-1": 1000}
+    (failure,) = world.failures.all(TENANT)
+    assert (failure.customer_id, failure.step, failure.code) == (ACME, "issue", "NotFound")
+    assert failure.message == "There is no meter 'tokens_total' to bill by."
+
+    deployment.run("run-2")
+    assert deployment.totals() == {"INV-GLOB-1": 1000, "INV-ACME-1": 1000}
+    assert list(world.failures.all(TENANT)) == []
+
+
+def test_an_invoice_whose_push_failed_is_pushed_by_a_later_run(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    deployment.server.service.faults.add({"fault": "error_before", "path": "/v1/customers", "times": 50})
+    try:
+        deployment.run()
+    finally:
+        deployment.server.service.faults.clear()
+    assert deployment.statuses() == ["issued"]
+    assert [failure.step for failure in world.failures.all(TENANT)] == ["push"]
+
+    world.clock.time = at("2026-05-01T00:15:00")
+    assert schedule.handler({}, None) == {"run_id": "schedule-20260501T0015"}
+    deployment.run("run-2")
+
+    assert deployment.statuses() == ["payment_processing"]
+    assert deployment.at_the_gateway() == [1000]
+    assert list(world.failures.all(TENANT)) == []
+    assert schedule.handler({}, None) == {"run_id": None}
+
+
+def test_missed_periods_become_one_invoice_each_and_are_all_pushed(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    world.clock.time = at("2026-07-15")
+    deployment.run()
+
+    assert deployment.totals() == {"INV-ACME-1": 1000, "INV-ACME-2": 1000, "INV-ACME-3": 1000}
+    assert sorted(deployment.at_the_gateway()) == [1000, 1000, 1000]
+
+
+def test_a_run_for_some_customers_leaves_the_others_alone(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    world.subscribe(GLOBEX, start="2026-04-01")
+
+    deployment.run(tenant=TENANT, customer_ids=[GLOBEX])
+
+    assert deployment.totals() == {"INV-GLOB-1": 1000}
+
+
+def test_nothing_is_invoiced_while_a_lane_is_stuck(deployment: Deployment, world: World):
+    world.subscribe(ACME, start="2026-04-01")
+    deployment.lane_writer_is_stuck = True
+
+    with pytest.raises(MachineFailed) as failed:
+        deployment.run()
+
+    assert failed.value.error == "LanesNotCounted"
+    assert deployment.machine.visited.count("CountLanes") == 300
+    assert deployment.totals() == {}
+
+
+def test_a_table_that_cannot_be_read_fails_the_run_with_its_cause(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    def broken() -> datetime:
+        raise RuntimeError("no table")
+
+    monkeypatch.setattr(wiring, "due_index", broken)
+
+    with pytest.raises(MachineFailed, match="no table"):
+        deployment.run()
