@@ -40,14 +40,9 @@ def introduce(*, stripe_port: int, emulator_port: int, secret_arn: str, api_url:
     return webhook
 
 
-def pay(stripe_port: int, stripe_invoice: str) -> None:
+def pay(stripe_url: str, stripe_invoice: str) -> None:
     """What a customer does on the hosted page."""
-    request = urllib.request.Request(
-        f"{url(stripe_port)}/v1/invoices/{stripe_invoice}/pay",
-        data=b"",
-        headers={"Authorization": f"Bearer {API_KEY}"},
-        method="POST",
-    )
+    request = urllib.request.Request(f"{stripe_url}/invoices/{stripe_invoice}/pay", data=b"", method="POST")
     with urllib.request.urlopen(request, timeout=30):
         pass
 

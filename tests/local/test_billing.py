@@ -108,7 +108,7 @@ def test_usage_becomes_an_invoice_that_is_paid_through_stripe(tenant: Tenant) ->
         lambda: [each for each in at_stripe(tenant) if each["status"] == "open"], lambda: str(at_stripe(tenant))
     )
     assert pushed["total"] == 1050
-    stripe.pay(tenant.stack.ports[stripe.NAME], pushed["id"])
+    stripe.pay(tenant.stack.stripe_url, pushed["id"])
     wait_until(lambda: invoices(tenant)[0]["status"] == "paid", lambda: str(invoices(tenant)))
 
 

@@ -14,7 +14,7 @@ from infra.local import emulator, processes, stripe
 from infra.local.ports import free_port
 from infra.local.stripe_standin.server import running as running_stripe
 from tests.conftest import LOCAL_CREDENTIALS, DynamoDb
-from tests.replay.seeds import LEDGER_KEY, World
+from tests.replay.world import LEDGER_KEY, World
 
 LANES = 2
 # The committed events keep their dates: they must not grow too old for the acceptance window.

@@ -7,7 +7,7 @@ from functions.adapters.records import encode_record
 from functions.domain.metering.event import Event, Pack
 from functions.domain.metering.lanes import Lanes
 from tests.replay.make_scenario import AT, Made, http_request, kinesis_record, scheduled
-from tests.replay.seeds import LEDGER_KEY, TENANT
+from tests.replay.world import LEDGER_KEY, TENANT
 
 LANES = Lanes(2, LEDGER_KEY.encode())
 BATCH = {"content-type": "application/cloudevents-batch+json"}

@@ -21,9 +21,9 @@ EXPECT_SUFFIX = ".expect.json"
 
 @dataclass(frozen=True)
 class Answer:
-    """Parts of what the function returns and logs."""
+    """Parts of what the function returns and logs; what is not said is not compared."""
 
-    payload: Any = None
+    payload: Any = ...
     log: dict[str, Any] | None = None
 
 

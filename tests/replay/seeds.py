@@ -4,35 +4,17 @@ A seed takes the world and the payload; it answers the payload to deliver, which
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from functions import names
 from functions.adapters.dynamo import usage_keys
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.lanes import Lanes, key_check
+from functions.domain.metering.lanes import key_check
 from functions.domain.metering.meter import Meter, MeterSet
-from infra.local.stripe_standin.server import Server
-from tests.conftest import DynamoDb
+from tests.replay import billing_seeds
+from tests.replay.world import TENANT, World
 
-# Fingerprints in committed stream payloads are keyed with it.
-LEDGER_KEY = "replayed-events-only-0123456789abcdef"
-TENANT = "acme"
 METER = "tokens"
-
-
-@dataclass(frozen=True)
-class World:
-    """Where a replayed function finds AWS, DynamoDB and Stripe."""
-
-    database: DynamoDb
-    environment: dict[str, str]
-    stripe: Server
-
-    @property
-    def lanes(self) -> Lanes:
-        return Lanes(int(self.environment[names.ENV_LANES]), LEDGER_KEY.encode())
-
 
 Seed = Callable[[World, Any], Any]
 
@@ -58,4 +40,13 @@ def _put(world: World, partition: str, sort: str, item: dict[str, Any]) -> None:
     world.database.client.put_item(TableName=world.database.usage_table, Item=keys | item)
 
 
-SEEDS: dict[str, Seed] = {"ledger": ledger, "meter": meter}
+SEEDS: dict[str, Seed] = {
+    "ledger": ledger,
+    "meter": meter,
+    "subscription": billing_seeds.subscription,
+    "subscription_in_shillings": billing_seeds.subscription_in_shillings,
+    "invoice": billing_seeds.invoice,
+    "pushed": billing_seeds.pushed,
+    "paid": billing_seeds.paid,
+    "signed": billing_seeds.signed,
+}

@@ -8,14 +8,13 @@ from functions import names
 from tests.replay import seeds
 from tests.replay.rie import Invocation, running_function
 from tests.replay.scenario import EVENTS, Answer, Scenario, differences, log_lines, scenarios
+from tests.replay.world import World
 
 REQUIRED = ("happy", "duplicate", "bad_input")
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=str)
-def test_the_payload_comes_out_as_its_sidecar_says(
-    scenario: Scenario, assets: dict[str, Path], world: seeds.World
-) -> None:
+def test_the_payload_comes_out_as_its_sidecar_says(scenario: Scenario, assets: dict[str, Path], world: World) -> None:
     event = scenario.event
     for name in scenario.seeds:
         event = seeds.SEEDS[name](world, event)
@@ -29,7 +28,8 @@ def check(invocation: Invocation, expected: Answer) -> None:
     payload = invocation.payload
     failed = isinstance(payload, dict) and "errorType" in payload
     assert not failed, f"The function raised: {payload}\n{invocation.log}"
-    assert not (found := differences(expected.payload, payload)), f"{found}\n{invocation.log}"
+    if expected.payload is not ...:
+        assert not (found := differences(expected.payload, payload)), f"{found}\n{invocation.log}"
     if expected.log is not None:
         lines = log_lines(invocation.log)
         assert any(not differences(expected.log, line) for line in lines), (

@@ -124,7 +124,7 @@ def reach_stripe(client: Any, invoice: Any, stack: LocalStack) -> Any:
 def be_paid(client: Any, invoice: Any, stack: LocalStack) -> Any:
     with step("Paying it at Stripe, whose signed webhook reports back") as current, explained("Paying"):
         if invoice.status != "paid":
-            stripe.pay(stack.ports[stripe.NAME], invoice.external_ids.invoicing)
+            stripe.pay(stack.stripe_url, invoice.external_ids.invoicing)
 
         def paid() -> Any:
             fresh = client.invoice.get_invoice(invoice.id)

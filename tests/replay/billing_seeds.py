@@ -1,0 +1,172 @@
+"""A customer whose month has ended, its invoice, and the invoice at Stripe: written by the production verbs.
+
+The clock stands still and ids count up, so that committed payloads can name what the seeds make.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from functions.adapters.dynamo.customer_store import DynamoCustomers
+from functions.adapters.dynamo.failure_store import DynamoFailures
+from functions.adapters.dynamo.invoice_store import DynamoInvoices
+from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+from functions.adapters.dynamo.plan_store import DynamoPlans
+from functions.adapters.dynamo.push_store import DynamoPushStore
+from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+from functions.adapters.dynamo.table import Table
+from functions.adapters.stripe.gateway import StripeGateway, stripe_client
+from functions.application.create_plan import create_plan
+from functions.application.create_subscription import SubscriptionWish, create_subscription
+from functions.application.issue_invoice import BillingPorts, issue_invoices
+from functions.application.push_invoice import push_invoice
+from functions.application.revise_plan import publish_plan
+from functions.domain.catalog.plan import PlanDraft
+from functions.domain.invoicing.invoice import invoice_id
+from functions.domain.subscriptions.customer import Customer, UsageAttribution
+from functions.domain.subscriptions.subscription import MeteredFeature
+from infra.local.stripe import API_KEY, WEBHOOK_SECRET, pay
+from tests.replay.world import TENANT, World
+
+STARTED = datetime(2026, 9, 1, tzinfo=UTC)
+ENDED = datetime(2026, 10, 1, tzinfo=UTC)
+CUSTOMER = "01JBXR0000000000000CUSTMER"
+INVOICE = invoice_id(TENANT, CUSTOMER, "USD", ENDED)
+# A currency that Stripe is not asked to bill in.
+SHILLINGS = "UGX"
+INVOICE_IN_SHILLINGS = invoice_id(TENANT, CUSTOMER, SHILLINGS, ENDED)
+RUN = "schedule-20261001T0000"
+
+
+@dataclass
+class StandingClock:
+    time: datetime
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class NoFeatures:
+    """The plan of these scenarios has a fee only: what usage costs is tested on the whole stack."""
+
+    def metered(self, tenant: str, wanted: Any) -> dict[str, MeteredFeature]:
+        return {}
+
+
+class NoUsage:
+    """Never asked, because a fee has no meter."""
+
+    def usage(self, *_asked: Any) -> tuple[Decimal, dict[int, int]]:
+        return Decimal(0), {}
+
+
+def subscription(world: World, event: Any) -> Any:
+    """A customer on a plan over 49 dollars a month, from 1 September 2026 on."""
+    _subscribe(world, "USD")
+    return event
+
+
+def subscription_in_shillings(world: World, event: Any) -> Any:
+    _subscribe(world, SHILLINGS)
+    return event
+
+
+def _subscribe(world: World, currency: str) -> None:
+    table, clock, new_id = _table(world), StandingClock(STARTED), _ids()
+    customer = Customer(
+        id=CUSTOMER,
+        key="acme-robotics",
+        name="Acme Robotics",
+        primary_email="billing@acme.example",
+        currency=currency,
+        usage_attribution=UsageAttribution(subject_keys=("customer-0",)),
+        created_at=STARTED,
+        updated_at=STARTED,
+    )
+    DynamoCustomers(table).save(TENANT, None, customer)
+    plans, features = DynamoPlans(table), NoFeatures()
+    draft = create_plan(TENANT, _plan(currency), plans=plans, features=features, clock=clock, new_id=new_id)
+    publish_plan(TENANT, draft.id, plans=plans, features=features, clock=clock)
+    create_subscription(
+        TENANT,
+        SubscriptionWish(plan_key="basic", customer=CUSTOMER),
+        accept_past=timedelta(days=45),
+        plans=plans,
+        subscriptions=DynamoSubscriptions(table),
+        customers=DynamoCustomers(table),
+        features=features,
+        clock=clock,
+        new_id=new_id,
+    )
+
+
+def invoice(world: World, event: Any) -> Any:
+    """The invoice of September, issued."""
+    table = _table(world)
+    ports = BillingPorts(
+        subscriptions=DynamoSubscriptions(table),
+        invoices=DynamoInvoices(table),
+        customers=DynamoCustomers(table),
+        usage=NoUsage(),
+        failures=DynamoFailures(table),
+        clock=StandingClock(ENDED),
+    )
+    (issued,) = issue_invoices(TENANT, CUSTOMER, ENDED, RUN, ports).invoices
+    assert issued.invoice.id in {INVOICE, INVOICE_IN_SHILLINGS}
+    return event
+
+
+def pushed(world: World, event: Any) -> Any:
+    """The invoice of September at Stripe, open."""
+    table = _table(world)
+    client = stripe_client(API_KEY, world.stripe.url, timeout_seconds=10)
+    push_invoice(
+        TENANT,
+        INVOICE,
+        documents=DynamoInvoiceDocuments(table),
+        payments=DynamoInvoicePayments(table),
+        gateway=StripeGateway(lambda: client),
+        pushes=DynamoPushStore(table),
+        clock=StandingClock(datetime.now(UTC)),
+    )
+    return event
+
+
+def paid(world: World, event: Any) -> Any:
+    """Paid at Stripe; the webhook has not said so yet, and now names the invoice as this Stripe does."""
+    (found,) = world.stripe.service.world.invoices
+    pay(world.stripe.url, found)
+    body = json.loads(event["body"])
+    body["data"]["object"]["id"] = found
+    return event | {"body": json.dumps(body)}
+
+
+def signed(_world: World, event: Any) -> Any:
+    """Signed now: Stripe's signatures are good for five minutes only."""
+    at = int(time.time())
+    mac = hmac.new(WEBHOOK_SECRET.encode(), f"{at}.{event['body']}".encode(), hashlib.sha256).hexdigest()
+    return event | {"headers": event["headers"] | {"stripe-signature": f"t={at},v1={mac}"}}
+
+
+def _plan(currency: str) -> PlanDraft:
+    price = {"type": "flat", "amount": "49", "paymentTerm": "in_arrears"}
+    card = {"type": "flat_fee", "key": "fee", "name": "Fee", "billingCadence": "P1M", "price": price}
+    phase = {"key": "default", "name": "Default", "duration": None, "rateCards": [card]}
+    body = {"key": "basic", "name": "Basic", "currency": currency, "billingCadence": "P1M", "phases": [phase]}
+    return PlanDraft.model_validate(body)
+
+
+def _table(world: World) -> Table:
+    return Table(world.database.client, world.database.billing_table)
+
+
+def _ids() -> Callable[[], str]:
+    numbers = count(1)
+    return lambda: f"01JBXR{next(numbers):020d}"

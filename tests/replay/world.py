@@ -1,0 +1,25 @@
+"""Where a replayed function finds AWS, DynamoDB and Stripe."""
+
+from dataclasses import dataclass
+
+from functions import names
+from functions.domain.metering.lanes import Lanes
+from infra.local.stripe_standin.server import Server
+from tests.conftest import DynamoDb
+
+# Fingerprints in committed stream payloads are keyed with it.
+LEDGER_KEY = "replayed-events-only-0123456789abcdef"
+TENANT = "acme"
+
+
+@dataclass(frozen=True)
+class World:
+    """Resources of one replay, and the environment a function finds them with."""
+
+    database: DynamoDb
+    environment: dict[str, str]
+    stripe: Server
+
+    @property
+    def lanes(self) -> Lanes:
+        return Lanes(int(self.environment[names.ENV_LANES]), LEDGER_KEY.encode())
