@@ -52,6 +52,10 @@ class Request:
     def header(self, name: str) -> str:
         return str((self._event.get("headers") or {}).get(name) or "")
 
+    @property
+    def wants_csv(self) -> bool:
+        return "text/csv" in self.header("accept").lower()
+
     def body(self, model: type[Model]) -> Model:
         """The JSON body as the model; raises InvalidInput naming each field that is wrong."""
         json_body.check_media_type(self._event)

@@ -11,15 +11,18 @@ if TYPE_CHECKING:
 
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
+    from functions.adapters.dynamo.api_key_store import DynamoApiKeys
     from functions.adapters.dynamo.billing_index import DynamoDueIndex
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
     from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.invoice_store import DynamoInvoices
     from functions.adapters.dynamo.ledger_store import DynamoLedger
+    from functions.adapters.dynamo.meter_store import DynamoMeters
     from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
     from functions.adapters.dynamo.plan_store import DynamoPlans
     from functions.adapters.dynamo.push_store import DynamoPushStore
+    from functions.adapters.dynamo.refusal_store import DynamoRefusals
     from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
     from functions.adapters.dynamo.table import Table
     from functions.adapters.kinesis import KinesisStream
@@ -269,3 +272,46 @@ def billing_ports() -> "BillingPorts":
     from functions.application.issue_invoice import BillingPorts
 
     return BillingPorts(subscriptions(), invoices(), billed_customers(), usage_meter(), billing_failures(), clock())
+
+
+# Access and records.
+
+
+@cache
+def usage_table() -> "Table":
+    from functions.adapters.dynamo.client import dynamodb_client
+    from functions.adapters.dynamo.table import Table
+
+    return Table(dynamodb_client(), settings.usage_table())
+
+
+def new_secret() -> str:
+    from functions.adapters.ids import new_secret
+
+    return new_secret()
+
+
+def api_keys() -> "DynamoApiKeys":
+    from functions.adapters.dynamo.api_key_store import DynamoApiKeys
+
+    return DynamoApiKeys(billing_table())
+
+
+def meters() -> "DynamoMeters":
+    from functions.adapters.dynamo.meter_store import DynamoMeters
+
+    return DynamoMeters(billing_table(), usage_table())
+
+
+def features() -> "DynamoFeatures":
+    return metered_features()
+
+
+def customers() -> "DynamoCustomers":
+    return billed_customers()
+
+
+def refusals() -> "DynamoRefusals":
+    from functions.adapters.dynamo.refusal_store import DynamoRefusals
+
+    return DynamoRefusals(usage_table())

@@ -1,0 +1,109 @@
+"""Customers in the billing table, with lock items that keep keys and subjects unique."""
+
+from collections.abc import Iterator, Sequence
+
+from functions.adapters.dynamo import billing_keys as keys
+from functions.adapters.dynamo.client import TransactionRefused
+from functions.adapters.dynamo.codec import Item
+from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
+from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
+from functions.application.ports.registry import Stale, Stored, Taken
+from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.invoice import BilledCustomer
+from functions.domain.subscriptions.customer import Customer
+from functions.names import PARTITION_KEY, SORT_KEY
+
+# Where a name of each kind stands in a request.
+FIELDS = {keys.CUSTOMER_KEY: "key", keys.SUBJECT: "usageAttribution.subjectKeys"}
+
+
+class DynamoCustomers:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, tenant: str, customer_id: str) -> Stored[Customer] | None:
+        item = self._table.get(keys.records(tenant, keys.CUSTOMER), customer_id)
+        return Stored(_customer(item), item[VERSION]) if item else None
+
+    def by_key(self, tenant: str, key: str) -> Stored[Customer] | None:
+        lock = self._table.get(keys.unique_names(tenant), keys.unique_name(keys.CUSTOMER_KEY, key))
+        return self.get(tenant, lock["id"]) if lock else None
+
+    def all(self, tenant: str) -> Iterator[Customer]:
+        return map(_customer, self._table.query(keys.records(tenant, keys.CUSTOMER)))
+
+    def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
+        partition = keys.records(tenant, keys.CUSTOMER)
+        return [_customer(item) for item in self._table.batch_get([(partition, each) for each in customer_ids])]
+
+    def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:
+        had = _names(before.record) if before else {}
+        has = _names(after)
+        taken = [name for name in has if name not in had]
+        freed = [name for name in had if name not in has]
+        if 1 + len(taken) + len(freed) > MAX_TRANSACTION_WRITES:
+            raise InvalidInput(
+                f"This changes {len(taken) + len(freed)} keys and subjects at once; change fewer than "
+                f"{MAX_TRANSACTION_WRITES} in one request."
+            )
+        record = {
+            PARTITION_KEY: keys.records(tenant, keys.CUSTOMER),
+            SORT_KEY: after.id,
+            "body": after.model_dump_json(by_alias=True, exclude_none=True),
+        }
+        locks = keys.unique_names(tenant)
+        is_ours = Condition("id = :id", {":id": after.id})
+        writes = [self._table.putting_version(record, before.version if before else 0)]
+        writes += [
+            self._table.putting(
+                {PARTITION_KEY: locks, SORT_KEY: keys.unique_name(*name), "id": after.id}, NOT_YET_STORED
+            )
+            for name in taken
+        ]
+        writes += [self._table.deleting(locks, keys.unique_name(*name), is_ours) for name in freed]
+        try:
+            self._table.transact(writes)
+        except TransactionRefused as refused:
+            _raise_for(refused, taken)
+
+    def find(self, tenant: str, id_or_key: str) -> BilledCustomer | None:
+        """A customer who was not deleted, by id or by key, as billing sees them."""
+        found = self.get(tenant, id_or_key) or self.by_key(tenant, id_or_key)
+        return _billed(found.record) if found and not found.record.is_deleted else None
+
+    def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
+        """A customer who was deleted is still billed for what was used before."""
+        found = self.get(tenant, customer_id)
+        return _billed(found.record) if found else None
+
+
+def _names(customer: Customer) -> dict[tuple[str, str], None]:
+    """The names a customer keeps others from using, in a stable order; a deleted one keeps none."""
+    if customer.is_deleted:
+        return {}
+    key = {(keys.CUSTOMER_KEY, customer.key): None} if customer.key else {}
+    return key | {(keys.SUBJECT, subject): None for subject in customer.usage_subjects}
+
+
+def _raise_for(refused: TransactionRefused, taken: Sequence[tuple[str, str]]) -> None:
+    if 0 not in refused.stored:
+        for index in sorted(refused.stored):
+            if index <= len(taken):
+                kind, value = taken[index - 1]
+                raise Taken(FIELDS[kind], value) from refused
+    raise Stale from refused
+
+
+def _customer(item: Item) -> Customer:
+    return Customer.model_validate_json(item["body"])
+
+
+def _billed(customer: Customer) -> BilledCustomer:
+    return BilledCustomer(
+        id=customer.id,
+        key=customer.key,
+        name=customer.name,
+        email=customer.primary_email,
+        subject_keys=customer.usage_subjects,
+        currency=customer.currency,
+    )

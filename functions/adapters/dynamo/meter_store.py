@@ -1,0 +1,51 @@
+"""Meters: full records in the billing table and the set of those that count in the usage table, written together."""
+
+from collections.abc import Iterator
+
+from functions.adapters.dynamo import billing_keys, usage_keys
+from functions.adapters.dynamo.client import TransactionRefused
+from functions.adapters.dynamo.condition import VERSION
+from functions.adapters.dynamo.table import Table
+from functions.application.ports.registry import Stale, Stored
+from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.meter_record import MeterRecord
+from functions.names import PARTITION_KEY, SORT_KEY
+
+
+class DynamoMeters:
+    def __init__(self, billing: Table, usage: Table) -> None:
+        self._billing = billing
+        self._usage = usage
+
+    def counting(self, tenant: str) -> MeterSet:
+        item = self._usage.get(usage_keys.meters(tenant), usage_keys.METER_SET)
+        return MeterSet.decode(item["body"]) if item else MeterSet(0)
+
+    def get(self, tenant: str, meter_id: str) -> Stored[MeterRecord] | None:
+        item = self._billing.get(billing_keys.records(tenant, billing_keys.METER), meter_id)
+        return Stored(MeterRecord.model_validate_json(item["body"]), item[VERSION]) if item else None
+
+    def all(self, tenant: str) -> Iterator[MeterRecord]:
+        for item in self._billing.query(billing_keys.records(tenant, billing_keys.METER)):
+            yield MeterRecord.model_validate_json(item["body"])
+
+    def save(self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet) -> None:
+        record = {
+            PARTITION_KEY: billing_keys.records(tenant, billing_keys.METER),
+            SORT_KEY: meter.record.id,
+            "body": meter.record.model_dump_json(by_alias=True, exclude_none=True),
+        }
+        whole_set = {
+            PARTITION_KEY: usage_keys.meters(tenant),
+            SORT_KEY: usage_keys.METER_SET,
+            "body": counting.encode(),
+        }
+        try:
+            self._billing.transact(
+                [
+                    self._billing.putting_version(record, meter.version),
+                    self._usage.putting_version(whole_set, counting.version - 1),
+                ]
+            )
+        except TransactionRefused as refused:
+            raise Stale from refused

@@ -1,0 +1,66 @@
+"""Create a meter: from the moment it is stored, every event that is counted is counted by it too."""
+
+from collections.abc import Callable
+
+from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Meters, Stored
+from functions.application.retry import decide_again_when_stale
+from functions.domain.errors import Conflict, FieldError
+from functions.domain.metering.meter import MAX_METERS, MAX_METERS_PER_TYPE, MeterSet
+from functions.domain.metering.meter_record import MeterCreate, MeterRecord
+
+# The set is one item of at most 400 KB, next to its key and version.
+MAX_SET_BYTES = 380_000
+
+
+def create_meter(
+    tenant: str, wish: MeterCreate, *, meters: Meters, clock: Clock, new_id: Callable[[], str]
+) -> MeterRecord:
+    """Raises Conflict when the slug is taken or the tenant has as many meters as it may."""
+    return decide_again_when_stale(lambda: _create(tenant, wish, meters, clock, new_id))
+
+
+def _create(tenant: str, wish: MeterCreate, meters: Meters, clock: Clock, new_id: Callable[[], str]) -> MeterRecord:
+    counting = meters.counting(tenant)
+    _require_room(wish, counting)
+    now = clock.now()
+    meter = MeterRecord(
+        id=new_id(),
+        slug=wish.slug,
+        name=wish.name or wish.slug,
+        description=wish.description,
+        metadata=wish.metadata,
+        event_type=wish.event_type,
+        aggregation=wish.aggregation,
+        value_property=wish.value_property,
+        group_by=wish.group_by,
+        created_at=now,
+        updated_at=now,
+        since=counting.version + 1,
+    )
+    meters.save(tenant, Stored(meter), checked(MeterSet(counting.version + 1, (*counting.meters, meter.counting()))))
+    return meter
+
+
+def _require_room(wish: MeterCreate, counting: MeterSet) -> None:
+    if any(meter.slug == wish.slug for meter in counting.meters):
+        message = f"There is a meter with the slug {wish.slug!r} already."
+        raise Conflict(message, code="meter_already_exists", fields=[FieldError("slug", "already_exists", message)])
+    if len(counting.meters) >= MAX_METERS:
+        raise Conflict(f"A tenant has at most {MAX_METERS} meters; delete one first.", code="too_many_meters")
+    of_same_type = sum(meter.event_type == wish.event_type for meter in counting.meters)
+    if of_same_type >= MAX_METERS_PER_TYPE:
+        raise Conflict(
+            f"At most {MAX_METERS_PER_TYPE} meters count events of one type; delete one of {wish.event_type[:80]!r}.",
+            code="too_many_meters",
+        )
+
+
+def checked(counting: MeterSet) -> MeterSet:
+    """Raises Conflict when the set no longer fits where it is kept."""
+    if len(counting.encode()) > MAX_SET_BYTES:
+        raise Conflict(
+            "The definitions of all meters together are too long; shorten paths or delete meters.",
+            code="too_many_meters",
+        )
+    return counting

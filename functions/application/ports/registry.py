@@ -1,0 +1,111 @@
+"""What keeps the records of a tenant: API keys, meters, customers, features and what was refused."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from functions.domain.access import ApiKey
+from functions.domain.catalog.feature import Feature
+from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.meter_record import MeterRecord
+from functions.domain.subscriptions.customer import Customer
+
+Record = TypeVar("Record")
+
+
+class Stale(Exception):
+    """Something this write builds on was written by somebody else since it was read: read again, decide again."""
+
+
+class Taken(Exception):
+    """A name that must be unique in the tenant belongs to another record; `field` is the path of the wish."""
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(f"{field} {value!r} is taken.")
+        self.field = field
+        self.value = value
+
+
+@dataclass(frozen=True)
+class Stored(Generic[Record]):
+    """A record with the version it was read at; version 0 is not stored yet."""
+
+    record: Record
+    version: int = 0
+
+
+class Meters(Protocol):
+    """Full records, and the set of those that count, which the aggregator reads."""
+
+    def counting(self, tenant: str) -> MeterSet:
+        """The meters that are not deleted; its version rises with every change of any of them."""
+        ...
+
+    def get(self, tenant: str, meter_id: str) -> Stored[MeterRecord] | None: ...
+
+    def all(self, tenant: str) -> Iterable[MeterRecord]:
+        """Deleted ones too, in order of creation."""
+        ...
+
+    def save(self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet) -> None:
+        """Write the record and the set, all or nothing; raises Stale unless both follow the stored versions."""
+        ...
+
+
+class Features(Protocol):
+    def get(self, tenant: str, feature_id: str) -> Feature | None: ...
+
+    def by_key(self, tenant: str, key: str) -> Feature | None:
+        """The one feature of that key that is not archived."""
+        ...
+
+    def all(self, tenant: str) -> Iterable[Feature]:
+        """Archived ones too, in order of creation."""
+        ...
+
+    def add(self, tenant: str, feature: Feature, meter: Stored[MeterRecord] | None) -> None:
+        """Raises Taken, and Stale when the meter it names has changed since it was read."""
+        ...
+
+    def archive(self, tenant: str, feature: Feature) -> None:
+        """Write the archived feature and free its key; raises Stale when it was archived before."""
+        ...
+
+
+class Customers(Protocol):
+    def get(self, tenant: str, customer_id: str) -> Stored[Customer] | None: ...
+
+    def by_key(self, tenant: str, key: str) -> Stored[Customer] | None: ...
+
+    def all(self, tenant: str) -> Iterable[Customer]:
+        """Deleted ones too, in order of creation."""
+        ...
+
+    def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
+        """Those of these ids that exist, deleted or not."""
+        ...
+
+    def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:
+        """Write the customer with the names it takes and frees, all or nothing; raises Taken or Stale."""
+        ...
+
+
+class ApiKeys(Protocol):
+    def add(self, key: ApiKey) -> None: ...
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """By id alone, revoked or not: the key says which tenant it belongs to."""
+        ...
+
+    def all(self, tenant: str) -> Iterable[ApiKey]:
+        """Those that were not revoked, in order of creation."""
+        ...
+
+    def revoke(self, key: ApiKey, at: datetime) -> None: ...
+
+
+class Refusals(Protocol):
+    def of_day(self, tenant: str, day: date, *, after: str | None, limit: int) -> Sequence[dict[str, Any]]:
+        """What was refused of that day's events, newest first, continuing behind the cursor `after`."""
+        ...

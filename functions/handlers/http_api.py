@@ -1,0 +1,26 @@
+"""Every HTTP route but event ingestion and webhooks, in one function that answers unknown routes too."""
+
+from functions.handlers import (
+    http,
+    http_api_keys,
+    http_billing,
+    http_customers,
+    http_features,
+    http_meters,
+    http_plans,
+    http_rejects,
+    http_subscriptions,
+)
+
+handler = http.resolver(
+    [
+        http_meters.router,
+        http_customers.router,
+        http_features.router,
+        http_plans.router,
+        http_subscriptions.router,
+        http_billing.router,
+        http_api_keys.router,
+        http_rejects.router,
+    ]
+)

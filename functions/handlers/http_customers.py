@@ -1,0 +1,96 @@
+"""/api/v1/customers: create, get, list, replace and delete customers."""
+
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.application.find_customer import ORDERS, CustomerFilter, find_customer, list_customers
+from functions.application.keep_customer import create_customer, delete_customer, replace_customer
+from functions.domain.subscriptions.customer import Customer, CustomerWish
+from functions.handlers import http, wiring
+from functions.handlers.http import Answer
+from functions.names import SCOPE_ADMIN, SCOPE_READ
+
+router = Router()  # type: ignore[no-untyped-call]
+
+
+@router.post("/api/v1/customers")
+def create() -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    customer = create_customer(
+        request.tenant,
+        request.body(CustomerWish),
+        customers=wiring.customers(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.created(customer.wire())
+
+
+@router.get("/api/v1/customers")
+def list_all() -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    query = request.query
+    wanted = CustomerFilter(
+        key=query.text("key"),
+        name=query.text("name"),
+        primary_email=query.text("primaryEmail"),
+        subject=query.text("subject"),
+        include_deleted=query.flag("includeDeleted"),
+    )
+    page = query.page()
+    found = list_customers(
+        request.tenant,
+        wanted,
+        customers=wiring.customers(),
+        order_by=query.choice("orderBy", tuple(ORDERS), "id"),
+        descending=query.is_descending(),
+    )
+    return http.ok(http.page_of(found, page, Customer.wire))
+
+
+@router.get("/api/v1/customers/<id_or_key>")
+def get(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    customer = find_customer(request.tenant, http.path_value(id_or_key), customers=wiring.customers()).record
+    return http.ok(_with_subscription(request.tenant, customer))
+
+
+@router.put("/api/v1/customers/<id_or_key>")
+def replace(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    customer = replace_customer(
+        request.tenant,
+        http.path_value(id_or_key),
+        request.body(CustomerWish),
+        customers=wiring.customers(),
+        clock=wiring.clock(),
+    )
+    return http.ok(_with_subscription(request.tenant, customer))
+
+
+@router.delete("/api/v1/customers/<id_or_key>")
+def delete(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    delete_customer(
+        request.tenant,
+        http.path_value(id_or_key),
+        customers=wiring.customers(),
+        is_subscribed=lambda tenant, customer_id, now: _subscription_id(tenant, customer_id, now) is not None,
+        clock=wiring.clock(),
+    )
+    return http.no_content()
+
+
+def _with_subscription(tenant: str, customer: Customer) -> dict[str, Any]:
+    subscription_id = _subscription_id(tenant, customer.id, wiring.clock().now())
+    return http.without_none({**customer.wire(), "currentSubscriptionId": subscription_id})
+
+
+def _subscription_id(tenant: str, customer_id: str, now: datetime) -> str | None:
+    """The subscription of a customer that has not ended."""
+    slot = wiring.subscriptions().slot(tenant, customer_id)
+    if slot is None or (slot.ends_at is not None and slot.ends_at <= now):
+        return None
+    return slot.subscription_id

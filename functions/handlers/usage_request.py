@@ -1,0 +1,164 @@
+"""A meter query as it is asked, in the query string or in the body, and its answer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, StringConstraints
+
+from functions.application.ports.registry import Customers
+from functions.domain.errors import InvalidInput, NotFound
+from functions.domain.metering.meter import Meter
+from functions.domain.metering.meter_record import CUSTOMER_ID, RESERVED
+from functions.domain.metering.usage import UsageQuery, UsageRow, WindowSize
+from functions.domain.wire import Instant, NotYet, WireModel
+from functions.handlers import http
+from functions.handlers.query_string import FIRST_YEAR, LAST_YEAR, Query, refused
+
+MAX_VALUES = 100  # subjects, customers, dimensions and filter values alike
+MAX_TEXT = 1024
+WINDOW_SIZES = tuple(WindowSize)
+
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Texts = Annotated[tuple[Text, ...], Field(max_length=MAX_VALUES)]
+
+
+class UsageRequest(WireModel):
+    """What is asked, whichever way it came."""
+
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=36)] | None = None
+    period_from: Instant | None = Field(default=None, alias="from")
+    period_to: Instant | None = Field(default=None, alias="to")
+    window_size: str | None = None
+    window_time_zone: Text = "UTC"
+    subject: Texts | None = None
+    filter_customer_id: Texts | None = None
+    filter_group_by: Annotated[dict[Text, Texts], Field(max_length=MAX_VALUES)] | None = None
+    group_by: Texts | None = None
+    advanced_meter_group_by_filters: NotYet = None
+
+
+def from_body(request: http.Request) -> UsageRequest:
+    return request.body(UsageRequest)
+
+
+def from_query(query: Query) -> UsageRequest:
+    if query.text("advancedMeterGroupByFilters") is not None:
+        raise refused("advancedMeterGroupByFilters", "is not supported yet; use filterGroupBy.")
+    return UsageRequest.model_validate(
+        {
+            "from": query.instant("from"),
+            "to": query.instant("to"),
+            "windowSize": query.text("windowSize"),
+            "windowTimeZone": query.text("windowTimeZone") or "UTC",
+            "subject": _short(query, "subject"),
+            "filterCustomerId": _short(query, "filterCustomerId"),
+            "filterGroupBy": _short_mapping(query, "filterGroupBy"),
+            "groupBy": _short(query, "groupBy"),
+        }
+    )
+
+
+def _short(query: Query, name: str) -> tuple[str, ...]:
+    found = query.texts(name, MAX_VALUES)
+    if any(len(text) > MAX_TEXT for text in found):
+        raise refused(name, f"takes texts of at most {MAX_TEXT} characters.")
+    return found
+
+
+def _short_mapping(query: Query, name: str) -> dict[str, tuple[str, ...]]:
+    found = query.mapping(name)
+    if any(len(values) > MAX_VALUES for values in found.values()) or len(found) > MAX_VALUES:
+        raise refused(name, f"takes at most {MAX_VALUES} values.")
+    if any(len(text) > MAX_TEXT for key, values in found.items() for text in (key, *values)):
+        raise refused(name, f"takes texts of at most {MAX_TEXT} characters.")
+    return found
+
+
+def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customers) -> UsageQuery:
+    """The question in the ledger's words; raises InvalidInput and, for an unknown customer, NotFound."""
+    if asked.period_from and asked.period_to and asked.period_from >= asked.period_to:
+        raise refused("from", "must be before `to`.")
+    for name, instant in (("from", asked.period_from), ("to", asked.period_to)):
+        if instant is not None and not FIRST_YEAR <= instant.year < LAST_YEAR:
+            raise refused(name, f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}.")
+    if asked.window_size is not None and asked.window_size not in WINDOW_SIZES:
+        raise refused("windowSize", f"is one of {', '.join(WINDOW_SIZES)}; MINUTE is not supported yet.")
+    _require_time_zone(asked.window_time_zone)
+    filters = {name: values for name, values in (asked.filter_group_by or {}).items() if values}
+    group_by = tuple(dict.fromkeys(asked.group_by or ()))
+    for name in filters:
+        if name not in meter.group_by:
+            raise _unknown_dimension("filterGroupBy", name, meter, ())
+    for name in group_by:
+        if name not in meter.group_by and name not in RESERVED:
+            raise _unknown_dimension("groupBy", name, meter, RESERVED)
+    customer_ids = tuple(dict.fromkeys(asked.filter_customer_id or ()))
+    if CUSTOMER_ID in group_by and not customer_ids:
+        raise refused("groupBy", "customer_id needs filterCustomerId.")
+    return UsageQuery(
+        tenant=tenant,
+        meter=meter,
+        period_from=asked.period_from,
+        period_to=asked.period_to,
+        window=asked.window_size,
+        time_zone=asked.window_time_zone,
+        subjects=tuple(dict.fromkeys(asked.subject or ())),
+        customers=_subjects_of(tenant, customer_ids, customers),
+        group_by=group_by,
+        filters=filters,
+    )
+
+
+def _require_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise refused("windowTimeZone", "is a name of the IANA time zone database, such as Europe/Berlin.") from error
+
+
+def _unknown_dimension(parameter: str, name: str, meter: Meter, more: Sequence[str]) -> InvalidInput:
+    known = ", ".join([*more, *sorted(meter.group_by)]) or "none"
+    return refused(parameter, f"invalid group by: {name[:100]}; the meter knows {known}.")
+
+
+def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> Mapping[str, tuple[str, ...]]:
+    found = {each.id: each for each in customers.many(tenant, [each for each in customer_ids if http.is_ulid(each)])}
+    for customer_id in customer_ids:
+        if customer_id not in found:
+            raise NotFound(f"There is no customer {customer_id[:100]!r}.", code="customer_not_found")
+    return {customer_id: found[customer_id].usage_subjects for customer_id in customer_ids}
+
+
+def shown(query: UsageQuery, rows: Sequence[UsageRow]) -> dict[str, Any]:
+    """Values are JSON numbers with all their digits."""
+    return http.without_none(
+        {
+            "from": query.period_from,
+            "to": query.period_to,
+            "windowSize": query.window,
+            "data": [_row(row) for row in rows],
+        }
+    )
+
+
+def _row(row: UsageRow) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "value": _plain(row.value),
+        "windowStart": row.window_start,
+        "windowEnd": row.window_end,
+        "subject": row.subject,
+        "groupBy": row.group_by,
+    }
+    return shown if row.customer_id is None else shown | {"customerId": row.customer_id}
+
+
+def _plain(value: Decimal) -> Decimal | int:
+    """Whole numbers without a point or an exponent."""
+    return int(value) if value == value.to_integral_value() else value
+
+
+def instant(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,24 @@
+"""The HTTP API as deployed, on DynamoDB Local; only the usage behind meter queries is in memory."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from functions.adapters.dynamo.client import dynamodb_client
+from functions.handlers import http_api, wiring
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client
+
+
+def forget_clients() -> None:
+    """What a warm function keeps, another test's database must not see."""
+    dynamodb_client.cache_clear()
+    wiring.billing_table.cache_clear()
+    wiring.usage_table.cache_clear()
+
+
+@pytest.fixture
+def api(dynamodb: DynamoDb) -> Iterator[Client]:
+    forget_clients()
+    yield Client(http_api.handler)
+    forget_clients()
