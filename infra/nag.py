@@ -16,7 +16,6 @@ from infra.stage import StageSettings
 ARCHIVE_ARN = "data:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792"
 EXECUTIONS = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
 MACHINE = "BillingMachine07CCF068"
-MACHINE_ELSEWHERE = f"billing:ExportsOutputFnGetAtt{MACHINE}Name0D43DD0E"
 
 PREFIXES = {
     STAGING: "The events of one attempt; their keys carry the attempt.",
@@ -61,8 +60,7 @@ def _everywhere() -> Iterator[Acknowledged]:
     yield Acknowledged("data/LedgerKey", _rule("SMG4"), "Another key would make every old fingerprint unknown.")
     yield Acknowledged("data/AdminKey", _rule("SMG4"), "The operator replaces it through the API and revokes it there.")
     yield Acknowledged("data/StripeSecret", _rule("SMG4"), "Stripe rotates it; two webhook secrets overlap meanwhile.")
-    for stack in ("ingestion", "billing"):
-        yield Acknowledged(f"{stack}/Undelivered", _rule("SQS3"), "It is the dead-letter queue of a schedule.")
+    yield Acknowledged("ingestion/Undelivered", _rule("SQS3"), "It is the dead-letter queue of the schedules.")
     yield Acknowledged("billing/Billing/Machine", _rule("SF2"), "X-Ray costs more than the run; every state is logged.")
     yield Acknowledged(
         "billing/Billing/Role", _any("*"), "AWS offers log delivery (logs:*LogDelivery) on all resources only."
@@ -86,25 +84,19 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
     """A function writes objects whose names it makes: the prefix is the narrowest resource there is."""
     users = {
         "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
-        "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE, REJECTS),
+        "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
-        "api/HttpApiRole": (ARCHIVE, REJECTS),
+        "api/HttpApiRole": (ARCHIVE,),
     }
     for path, prefixes in users.items():
         for prefix in prefixes:
             yield Acknowledged(path, _any(f"tollbooth-{stage.name}-{ARCHIVE_ARN}/{prefix}"), PREFIXES[prefix])
-    yield Acknowledged(
-        "api/HttpApiRole",
-        _any(f"{EXECUTIONS}:tollbooth-{stage.name}-{MACHINE_ELSEWHERE}:*"),
-        "Executions of this one machine, whose names are made by 'invoice now'.",
-    )
 
 
 def _plain_http() -> Iterator[Acknowledged]:
     reason = "The emulator speaks plain HTTP on loopback; the other stages are TLS only."
     yield Acknowledged("data/Archive", _rule("S10"), reason)
-    for stack in ("ingestion", "billing"):
-        yield Acknowledged(f"{stack}/Undelivered", _rule("SQS4"), reason)
+    yield Acknowledged("ingestion/Undelivered", _rule("SQS4"), reason)
 
 
 def _batch_statements() -> Iterator[Acknowledged]:

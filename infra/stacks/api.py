@@ -14,18 +14,17 @@ from functions import names
 from infra.constructs.access import Access
 from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction
 from infra.constructs.stage_stack import StageStack
-from infra.stacks.billing import BillingStack
-from infra.stacks.data import ARCHIVE, REJECTS, DataStack
+from infra.stacks.billing import SETTLE, BillingStack
+from infra.stacks.data import ARCHIVE, DataStack
 from infra.stacks.ingestion import IngestionStack
 from infra.stage import StageSettings
 
 READ_SECRET = "secretsmanager:GetSecretValue"
 WRITE_SECRET = "secretsmanager:PutSecretValue"
 KEEP_RECORDS = (
-    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem"),
+    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
     *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
 )
-FOLLOW_INVOICE = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem")
 
 # A revoked key works until its verdict leaves the cache.
 AUTHORIZER_CACHE_SECONDS = 60
@@ -56,16 +55,13 @@ def permissions(data: DataStack, billing: BillingStack) -> Mapping[str, Sequence
         "http_authorize": (data.billing.allows("dynamodb:GetItem"),),
         "http_api": (
             data.billing.allows(*KEEP_RECORDS),
-            data.usage.allows(
-                *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-                *("dynamodb:PutItem", "dynamodb:UpdateItem"),
-            ),
-            data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
+            # Puts: the set of meters that count, in one transaction with the meter's record.
+            data.usage.allows("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"),
+            data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
             data.ledger_key.allows(READ_SECRET),
             billing.machine.allows("states:StartExecution"),
-            billing.executions.allows("states:DescribeExecution"),
         ),
-        "webhook_stripe": (data.billing.allows(*FOLLOW_INVOICE), data.stripe_secret.allows(READ_SECRET)),
+        "webhook_stripe": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
         "deploy_bootstrap": (
             data.usage.allows("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
             data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),

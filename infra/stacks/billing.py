@@ -6,7 +6,6 @@ from constructs import Construct
 
 from functions import names
 from infra.constructs.access import Access, Resource
-from infra.constructs.dead_letter_queue import DeadLetterQueue
 from infra.constructs.python_function import FunctionFactory
 from infra.constructs.schedule import Schedule
 from infra.constructs.stage_stack import StageStack
@@ -17,27 +16,25 @@ from infra.stage import StageSettings
 
 LOOK_FOR_DUE_EVERY_MINUTES = 15
 READ_SECRET = "secretsmanager:GetSecretValue"
-WRITE_INVOICE = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem")
+READ_USAGE = ("dynamodb:GetItem", "dynamodb:Query")
+# Deleting is moving: an index entry of the old due date goes in the transaction that writes the new one.
+SETTLE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem")
 
 
 def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Access]]:
     """What each function of the workflow may do; its variables follow from it."""
     return {
-        "workflow_close_lanes": (
-            stream.allows("kinesis:PutRecords"),
-            data.ledger_key.allows(READ_SECRET),
-            data.usage.allows("dynamodb:GetItem"),
-        ),
-        "workflow_count_lanes": (data.usage.allows("dynamodb:GetItem", "dynamodb:Query"),),
-        "workflow_list_due": (data.billing.allows("dynamodb:GetItem", "dynamodb:Query"),),
+        "workflow_close_lanes": (stream.allows("kinesis:PutRecords"), data.ledger_key.allows(READ_SECRET)),
+        "workflow_count_lanes": (data.usage.allows(*READ_USAGE), data.ledger_key.allows(READ_SECRET)),
+        "workflow_list_due": (data.billing.allows("dynamodb:Query", "dynamodb:BatchGetItem"),),
         "workflow_issue_invoice": (
-            data.usage.allows("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
+            data.usage.allows(*READ_USAGE),
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
-            data.billing.allows(*WRITE_INVOICE, "dynamodb:ConditionCheckItem"),
+            data.billing.allows(*SETTLE, "dynamodb:Query", "dynamodb:BatchGetItem"),
             data.ledger_key.allows(READ_SECRET),
         ),
-        "workflow_push_invoice": (data.billing.allows(*WRITE_INVOICE), data.stripe_secret.allows(READ_SECRET)),
-        "workflow_record_failure": (data.billing.allows("dynamodb:PutItem", "dynamodb:UpdateItem"),),
+        "workflow_push_invoice": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
+        "workflow_record_failure": (data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem"),),
     }
 
 
@@ -67,22 +64,20 @@ class BillingStack(StageStack):
         make.make("workflow_count_lanes", memory_mb=512, timeout_seconds=60)
         make.make("workflow_list_due", memory_mb=512, timeout_seconds=60)
         make.make("workflow_issue_invoice", memory_mb=1024, timeout_seconds=300)
-        make.make("workflow_push_invoice", memory_mb=512, timeout_seconds=120, environment=stripe)
+        make.make("workflow_push_invoice", memory_mb=512, timeout_seconds=170, environment=stripe)
         make.make("workflow_record_failure", memory_mb=512, timeout_seconds=60)
         self.workflow = Workflow(self, "billing", stage=stage, functions=dict(make.made))
 
         machine_arn = self.workflow.machine.state_machine_arn
         self.machine = Resource(machine_arn, names.ENV_BILLING_MACHINE, machine_arn)
-        self.executions = Resource(self.workflow.executions_arn, names.ENV_BILLING_MACHINE, machine_arn)
 
         scheduled = FunctionFactory(self, stage, schedule_permissions(data, self.machine))
         self.schedule_billing = scheduled.make("schedule_billing", memory_mb=512, timeout_seconds=60)
         self.functions = {**make.made, **scheduled.made}
-        self.undelivered = DeadLetterQueue(self, "Undelivered", stage=stage)
         Schedule(
             self,
             "LookForDue",
             function=self.schedule_billing,
             every_minutes=LOOK_FOR_DUE_EVERY_MINUTES,
-            undelivered=self.undelivered,
+            undelivered=ingestion.undelivered,
         )

@@ -25,11 +25,11 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
     count = (
         data.usage.allows(
             *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-            *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
-            *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
+            *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate"),
         ),
-        data.archive.allows("s3:GetObject", "s3:PutObject", under=(STAGING, ARCHIVE, REJECTS)),
         data.ledger_key.allows("secretsmanager:GetSecretValue"),
+        # Publishing a commit copies what was staged.
+        data.archive.allows("s3:GetObject", under=(STAGING,)),
     )
     return {
         "http_ingest": (
@@ -37,8 +37,8 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             data.ledger_key.allows("secretsmanager:GetSecretValue"),
             data.usage.allows("dynamodb:GetItem", only_keys=(GENESIS_KEY,)),
         ),
-        "stream_aggregate": count,
-        "schedule_sweep": count,
+        "stream_aggregate": (*count, data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS))),
+        "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
     }
 
 
