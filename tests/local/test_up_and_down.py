@@ -1,22 +1,24 @@
 """`make up` and `make down`: safe to repeat, and nothing is left behind."""
 
+import os
+import socket
 import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
-from infra.local import farewell
+from infra.local import farewell, paths
+from infra.local.ports import LOOPBACK
 from infra.local.state import LocalStack
 from tests.conftest import UP_SECONDS, local_tool
-
-pytestmark = pytest.mark.stack
 
 
 def demo_of(stack: LocalStack) -> httpx.Client:
     return httpx.Client(base_url=stack.api_url, headers={"Authorization": f"Bearer {stack.api_key}"}, timeout=60)
 
 
+@pytest.mark.stack
 def test_a_second_up_keeps_everything_and_duplicates_nothing(stack: LocalStack) -> None:
     printed = local_tool("up", Path(stack.home), UP_SECONDS)
     assert "Both are running already" in printed
@@ -29,6 +31,7 @@ def test_a_second_up_keeps_everything_and_duplicates_nothing(stack: LocalStack) 
             assert answer["totalCount"] == (2 if path == "features" else 1), path
 
 
+@pytest.mark.stack
 def test_the_commands_it_offers_work_as_they_stand(stack: LocalStack) -> None:
     period = f"from={stack.demo['period_start']}&to={stack.demo['period_end']}"
     usage, event, invoices = (run_in_shell(command) for command in farewell.commands_to_try(stack, period))
@@ -39,3 +42,27 @@ def test_the_commands_it_offers_work_as_they_stand(stack: LocalStack) -> None:
 
 def run_in_shell(command: str) -> str:
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_a_taken_port_stops_up_before_anything_was_started(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ran = subprocess.run(
+            [paths.DEV_PYTHON, "-m", "infra.local.up"],
+            cwd=paths.REPOSITORY,
+            env=os.environ | {"TOLLBOOTH_HOME": str(tmp_path), "TOLLBOOTH_EMULATOR_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert f"Port {port} (TOLLBOOTH_EMULATOR_PORT) is taken" in ran.stderr
+    assert "Choose another" in ran.stderr
+    assert not list(tmp_path.glob("processes/*"))
+
+
+def test_down_without_anything_running_says_so(tmp_path: Path) -> None:
+    assert "Nothing of the local stack is running" in local_tool("down", tmp_path, 30)
