@@ -1,0 +1,64 @@
+import json
+from typing import Any
+
+import pytest
+
+from functions.adapters.workflow import StepFunctionsRuns
+from functions.application.ports.billing import BillingRun
+from tests.domain.builders import at
+
+RUN = BillingRun("schedule-20260501T0100", at("2026-05-01"), "default", ("c1",))
+
+
+class ExecutionAlreadyExists(Exception):
+    pass
+
+
+class Unreachable(Exception):
+    pass
+
+
+class StepFunctions:
+    """Step Functions' rule for names: each is given once."""
+
+    class exceptions:
+        ExecutionAlreadyExists = ExecutionAlreadyExists
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.started: dict[str, dict[str, Any]] = {}
+        self.error = error
+
+    def start_execution(self, **request: Any) -> None:
+        if self.error:
+            raise self.error
+        if request["name"] in self.started:
+            raise ExecutionAlreadyExists
+        self.started[request["name"]] = request
+
+
+def test_a_run_is_an_execution_with_its_input():
+    client = StepFunctions()
+    StepFunctionsRuns(client, "arn:machine").start(RUN)  # type: ignore[arg-type]
+
+    (request,) = client.started.values()
+    assert request["stateMachineArn"] == "arn:machine"
+    assert json.loads(request["input"]) == {
+        "run_id": "schedule-20260501T0100",
+        "as_of": "2026-05-01T00:00:00+00:00",
+        "tenant": "default",
+        "customer_ids": ["c1"],
+    }
+
+
+def test_a_run_that_was_started_already_is_left_alone():
+    client = StepFunctions()
+    runs = StepFunctionsRuns(client, "arn:machine")  # type: ignore[arg-type]
+    runs.start(RUN)
+    runs.start(RUN)
+
+    assert list(client.started) == [RUN.run_id]
+
+
+def test_any_other_trouble_is_the_callers():
+    with pytest.raises(Unreachable):
+        StepFunctionsRuns(StepFunctions(Unreachable()), "arn:machine").start(RUN)  # type: ignore[arg-type]
