@@ -1,0 +1,69 @@
+"""Synthesizes every stage once per session, with cdk-nag and without building assets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+from aws_cdk import App
+
+from infra import nag, stage
+from infra.service import Service
+from infra.stage import StageSettings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SETTINGS = {"dev": stage.dev(), "prod": stage.prod(), "local": stage.local("http://127.0.0.1:12111")}
+
+Resources = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """The templates of one stage, by the lifetime that names the stack."""
+
+    settings: StageSettings
+    stacks: Mapping[str, Mapping[str, Any]]
+
+    def resources(self, stack: str, kind: str) -> Resources:
+        found: Resources = self.stacks[stack]["Resources"]
+        return {name: each for name, each in found.items() if each["Type"] == kind}
+
+    def all(self, kind: str) -> Resources:
+        return {f"{stack}/{name}": each for stack in self.stacks for name, each in self.resources(stack, kind).items()}
+
+
+@cache
+def synthesize(name: str) -> Synthesized:
+    settings = SETTINGS[name]
+    # The flags of cdk.json, as the command line passes them.
+    context = json.loads((REPOSITORY / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
+    app = App(context=context, outdir=mkdtemp(prefix="tollbooth-synth-"))
+    service = Service(app, settings)
+    nag.check(app, service)
+    assembly = app.synth().get_nested_assembly(f"assembly-tollbooth-{name}")
+    lifetime = len(f"tollbooth-{name}-")
+    return Synthesized(settings, {stack.stack_name[lifetime:]: stack.template for stack in assembly.stacks})
+
+
+@pytest.fixture(scope="session", params=["dev", "prod", "local"])
+def each_stage(request: pytest.FixtureRequest) -> Synthesized:
+    return synthesize(request.param)
+
+
+@pytest.fixture(scope="session")
+def dev() -> Synthesized:
+    return synthesize("dev")
+
+
+@pytest.fixture(scope="session")
+def prod() -> Synthesized:
+    return synthesize("prod")
+
+
+@pytest.fixture(scope="session")
+def local() -> Synthesized:
+    return synthesize("local")

@@ -1,0 +1,68 @@
+"""Every failure a customer would feel rings."""
+
+from typing import Any
+
+import pytest
+
+from functions import names
+
+PROMISED = {
+    "ingest errors": ("AWS/Lambda", "Errors", "HttpIngest"),
+    "server errors": ("AWS/ApiGateway", "5xx", "Api"),
+    "iterator age": ("AWS/Lambda", "IteratorAge", "StreamAggregate"),
+    "rejects": (names.METRIC_NAMESPACE, names.METRIC_REJECTED, ""),
+    "lane lag": (names.METRIC_NAMESPACE, names.METRIC_LANE_LAG, ""),
+    "billing run failures": ("AWS/States", "ExecutionsFailed", "BillingMachine"),
+    "billing run timeouts": ("AWS/States", "ExecutionsTimedOut", "BillingMachine"),
+    "billing schedule": ("AWS/Lambda", "Errors", "ScheduleBilling"),
+    "customers not billed": (names.METRIC_NAMESPACE, names.METRIC_BILLING_FAILED, ""),
+    "webhook failures": (names.METRIC_NAMESPACE, names.METRIC_WEBHOOK_FAILED, ""),
+    "undelivered ticks": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Undelivered"),
+}
+
+
+def _watched(alarm: Any) -> tuple[str, str]:
+    return alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"]
+
+
+@pytest.mark.parametrize("promise", PROMISED)
+def test_a_promised_alarm_exists(each_stage: Any, promise: str) -> None:
+    namespace, metric, of = PROMISED[promise]
+    alarms = [
+        each for each in each_stage.all("AWS::CloudWatch::Alarm").values() if _watched(each) == (namespace, metric)
+    ]
+    assert [each for each in alarms if of in str(each["Properties"]["Dimensions"])]
+
+
+def test_there_is_no_alarm_without_a_promise(each_stage: Any) -> None:
+    assert len(each_stage.all("AWS::CloudWatch::Alarm")) == len(PROMISED)
+
+
+def test_usage_counted_more_than_five_minutes_late_rings(prod: Any) -> None:
+    (age,) = [
+        each["Properties"]
+        for each in prod.all("AWS::CloudWatch::Alarm").values()
+        if each["Properties"]["MetricName"] == "IteratorAge"
+    ]
+    assert (age["Threshold"], age["ComparisonOperator"], age["Statistic"]) == (
+        300_000,
+        "GreaterThanThreshold",
+        "Maximum",
+    )
+
+
+def test_our_own_metrics_are_those_of_this_stage(each_stage: Any) -> None:
+    alarms = [each["Properties"] for each in each_stage.all("AWS::CloudWatch::Alarm").values()]
+    ours = [each for each in alarms if each["Namespace"] == names.METRIC_NAMESPACE]
+    stage = {"Name": names.METRIC_DIMENSION, "Value": each_stage.settings.name}
+    assert all(each["Dimensions"] == [stage] for each in ours)
+
+
+def test_silence_is_not_an_alarm(each_stage: Any) -> None:
+    alarms = each_stage.all("AWS::CloudWatch::Alarm").values()
+    assert {each["Properties"]["TreatMissingData"] for each in alarms} == {"notBreaching"}
+
+
+def test_prod_wakes_somebody_at_every_alarm(prod: Any, dev: Any) -> None:
+    assert all(each["Properties"]["AlarmActions"] for each in prod.all("AWS::CloudWatch::Alarm").values())
+    assert not dev.all("AWS::SNS::Topic")

@@ -1,0 +1,173 @@
+"""Least privilege: which verb each function may use on what, read from the templates."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from functions import names
+from infra.constructs.python_function import construct_id
+
+READ_KEY = {"ledger key": {"secretsmanager:GetSecretValue"}}
+READ_STRIPE = {"stripe secret": {"secretsmanager:GetSecretValue"}}
+COUNT = {
+    "usage": {
+        *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
+        *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate"),
+    },
+    **READ_KEY,
+}
+SETTLE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
+READ_USAGE = {"dynamodb:GetItem", "dynamodb:Query"}
+SECRET_IN_AND_OUT = {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}
+
+# handler -> resource -> verbs. A verb more or less is a decision: change it here and in the stack.
+ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
+    "http_ingest": {"stream": {"kinesis:PutRecords"}, "usage": {"dynamodb:GetItem"}, **READ_KEY},
+    "stream_aggregate": {
+        **COUNT,
+        "archive/staging/*": {"s3:GetObject", "s3:PutObject"},
+        "archive/archive/*": {"s3:PutObject"},
+        "archive/rejects/*": {"s3:PutObject"},
+        "archive/aws/lambda/*": {"s3:PutObject"},
+        "archive": {"s3:ListBucket"},
+        "stream": {
+            *("kinesis:DescribeStream", "kinesis:DescribeStreamConsumer", "kinesis:DescribeStreamSummary"),
+            *("kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards", "kinesis:ListStreams"),
+            "kinesis:SubscribeToShard",
+        },
+    },
+    "schedule_sweep": {**COUNT, "archive/staging/*": {"s3:GetObject"}, "archive/archive/*": {"s3:PutObject"}},
+    "http_authorize": {"billing": {"dynamodb:GetItem"}},
+    "http_api": {
+        "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "usage": READ_USAGE | {"dynamodb:PutItem"},
+        "archive/archive/*": {"s3:GetObject"},
+        "machine": {"states:StartExecution"},
+        **READ_KEY,
+    },
+    "deploy_bootstrap": {
+        "usage": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "billing": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "admin key": SECRET_IN_AND_OUT,
+        "ledger key": SECRET_IN_AND_OUT,
+    },
+    "schedule_billing": {"billing": {"dynamodb:Query"}, "machine": {"states:StartExecution"}},
+    "workflow_close_lanes": {"stream": {"kinesis:PutRecords"}, **READ_KEY},
+    "workflow_count_lanes": {"usage": READ_USAGE, **READ_KEY},
+    "workflow_list_due": {"billing": {"dynamodb:BatchGetItem", "dynamodb:Query"}},
+    "workflow_issue_invoice": {
+        "usage": READ_USAGE,
+        "archive/archive/*": {"s3:GetObject"},
+        "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        **READ_KEY,
+    },
+    "workflow_push_invoice": {"billing": SETTLE, **READ_STRIPE},
+    "workflow_record_failure": {"billing": {"dynamodb:GetItem", "dynamodb:PutItem"}},
+    "webhook_stripe": {"billing": SETTLE, **READ_STRIPE},
+}
+
+SPOKEN = {
+    "UsageTable": "usage",
+    "BillingTable": "billing",
+    "Archive": "archive",
+    "LedgerKey": "ledger key",
+    "AdminKey": "admin key",
+    "StripeSecret": "stripe secret",
+    "BillingMachine": "machine",
+    "Stream790": "stream",
+}
+
+
+def test_each_function_may_do_what_its_row_says_and_nothing_else(prod: Any) -> None:
+    found = {handler: _allowed(prod, handler) for handler in names.HANDLERS}
+    assert found == ALLOWED
+
+
+def test_ingest_reads_only_the_genesis_of_the_ledger(prod: Any) -> None:
+    (statement,) = [each for each in _statements(prod, "http_ingest") if "dynamodb:GetItem" in _list(each["Action"])]
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["genesis"]}}
+
+
+def test_no_policy_has_a_wildcard_in_an_action(each_stage: Any) -> None:
+    policies = each_stage.all("AWS::IAM::Policy").values()
+    actions = [action for policy in policies for each in _of(policy) for action in _list(each["Action"])]
+    assert actions
+    assert [action for action in actions if "*" in action] == []
+
+
+def test_only_log_delivery_may_touch_every_resource(prod: Any) -> None:
+    everywhere = [
+        action
+        for policy in prod.all("AWS::IAM::Policy").values()
+        for each in _of(policy)
+        if "*" in _list(each["Resource"])
+        for action in _list(each["Action"])
+    ]
+    assert {action.partition(":")[0] for action in everywhere} == {"logs"}
+
+
+def test_the_emulator_adds_one_permission_and_nothing_else(prod: Any, local: Any) -> None:
+    for handler in names.HANDLERS:
+        more = (
+            {"everything": {"dynamodb:BatchExecuteStatement"}}
+            if handler in ("stream_aggregate", "schedule_sweep")
+            else {}
+        )
+        assert _allowed(local, handler) == {**ALLOWED[handler], **more}, handler
+
+
+def test_no_role_has_a_managed_policy(each_stage: Any) -> None:
+    roles = each_stage.all("AWS::IAM::Role")
+    assert [name for name, role in roles.items() if role["Properties"].get("ManagedPolicyArns")] == []
+
+
+def test_the_workflow_invokes_its_own_functions_only(prod: Any) -> None:
+    policies = prod.resources("billing", "AWS::IAM::Policy")
+    (policy,) = [each for name, each in policies.items() if name.startswith("BillingRoleDefaultPolicy")]
+    (invoke,) = [each for each in _of(policy) if each["Action"] == "lambda:InvokeFunction"]
+    invoked = {re.sub(r"[0-9A-F]{8}$", "", each["Fn::GetAtt"][0]) for each in invoke["Resource"]}
+    assert invoked == {construct_id(handler) for handler in names.HANDLERS if handler.startswith("workflow_")}
+
+
+def _allowed(synthesized: Any, handler: str) -> dict[str, set[str]]:
+    allowed: dict[str, set[str]] = defaultdict(set)
+    for statement in _statements(synthesized, handler):
+        for resource in _list(statement["Resource"]):
+            allowed[_spoken(resource)].update(_list(statement["Action"]))
+    assert allowed.pop("its logs") == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    return dict(allowed)
+
+
+def _statements(synthesized: Any, handler: str) -> Iterator[Mapping[str, Any]]:
+    path = names.HANDLERS[handler][1]
+    for stack in synthesized.stacks:
+        for function in synthesized.resources(stack, "AWS::Lambda::Function").values():
+            if function["Properties"]["Handler"] != path:
+                continue
+            role = function["Properties"]["Role"]["Fn::GetAtt"][0]
+            for policy in synthesized.resources(stack, "AWS::IAM::Policy").values():
+                if {"Ref": role} in policy["Properties"]["Roles"]:
+                    yield from _of(policy)
+
+
+def _spoken(resource: Any) -> str:
+    if resource == "*":
+        return "everything"
+    text = json.dumps(resource)
+    if "Logs" in text:
+        return "its logs"
+    (word,) = {word for mark, word in SPOKEN.items() if mark in text}
+    below = re.search(r'"(/[^"]+\*)"', text)
+    return word + (below.group(1) if below else "")
+
+
+def _of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    statements: list[Mapping[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert all(each["Effect"] == "Allow" for each in statements)
+    return statements
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,79 @@
+"""What starts a function: the stream, the schedules, the routes; and what happens when it cannot be started."""
+
+import json
+from typing import Any
+
+
+def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forgets(each_stage: Any) -> None:
+    (stream,) = each_stage.all("AWS::Kinesis::Stream").values()
+    (mapping,) = each_stage.all("AWS::Lambda::EventSourceMapping").values()
+    properties = mapping["Properties"]
+    assert properties["MaximumRecordAgeInSeconds"] == (stream["Properties"]["RetentionPeriodHours"] - 1) * 3600
+    assert properties["MaximumRetryAttempts"] == -1
+    assert properties["BisectBatchOnFunctionError"] is True
+    assert properties["BatchSize"] == 10_000
+    assert properties["MaximumBatchingWindowInSeconds"] == each_stage.settings.batching_window_seconds
+
+
+def test_a_batch_that_cannot_be_processed_is_kept_in_the_archive_bucket(each_stage: Any) -> None:
+    (mapping,) = each_stage.all("AWS::Lambda::EventSourceMapping").values()
+    assert "Archive" in json.dumps(mapping["Properties"]["DestinationConfig"]["OnFailure"]["Destination"])
+
+
+def test_the_stream_has_one_shard_a_day_and_aws_managed_encryption(dev: Any) -> None:
+    (stream,) = dev.all("AWS::Kinesis::Stream").values()
+    properties = stream["Properties"]
+    assert (properties["ShardCount"], properties["RetentionPeriodHours"]) == (1, 24)
+    assert properties["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
+
+
+def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage: Any) -> None:
+    schedules = [each["Properties"] for each in each_stage.all("AWS::Scheduler::Schedule").values()]
+    assert sorted(each["ScheduleExpression"] for each in schedules) == ["rate(15 minutes)", "rate(5 minutes)"]
+    assert all("DeadLetterConfig" in each["Target"] for each in schedules)
+
+
+def test_only_the_webhook_is_open(each_stage: Any) -> None:
+    routes = {
+        each["Properties"]["RouteKey"]: each["Properties"]["AuthorizationType"]
+        for each in each_stage.all("AWS::ApiGatewayV2::Route").values()
+    }
+    assert routes == {
+        "POST /api/v1/events": "CUSTOM",
+        "POST /api/v1/apps/{id}/stripe/webhook": "NONE",
+        "ANY /api/{proxy+}": "CUSTOM",
+        "$default": "CUSTOM",
+    }
+
+
+def test_a_verdict_is_cached_for_a_minute_and_needs_the_header(each_stage: Any) -> None:
+    (authorizer,) = each_stage.all("AWS::ApiGatewayV2::Authorizer").values()
+    properties = authorizer["Properties"]
+    assert properties["AuthorizerResultTtlInSeconds"] == 60
+    assert properties["EnableSimpleResponses"] is True
+    assert properties["IdentitySource"] == ["$request.header.Authorization"]
+
+
+def test_the_door_is_throttled_and_its_log_holds_no_header(each_stage: Any) -> None:
+    (door,) = each_stage.all("AWS::ApiGatewayV2::Stage").values()
+    properties = door["Properties"]
+    assert properties["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 4000, "ThrottlingRateLimit": 2000}
+    logged = json.loads(properties["AccessLogSettings"]["Format"])
+    assert "$context.requestId" in logged.values()
+    assert not any("header" in value or "path" in value for value in logged.values())
+
+
+def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> None:
+    (bootstrap,) = each_stage.all("AWS::CloudFormation::CustomResource").values()
+    assert bootstrap["Properties"]["lanes"] == each_stage.settings.lanes
+    assert any(name.startswith("DeployBootstrapRoleDefaultPolicy") for name in bootstrap["DependsOn"])
+
+
+def test_the_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any) -> None:
+    (machine,) = prod.all("AWS::StepFunctions::StateMachine").values()
+    definition = machine["Properties"]["DefinitionString"]
+    substitutions = machine["Properties"]["DefinitionSubstitutions"]
+    assert json.loads(definition)["States"]
+    assert all(f"${{{name}}}" in definition for name in substitutions)
+    assert definition.count("${") >= len(substitutions)
+    assert {each for each in definition.split("${")[1:] if each.split("}")[0] not in substitutions} == set()
