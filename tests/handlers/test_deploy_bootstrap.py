@@ -1,0 +1,172 @@
+"""The deployment's bootstrap on DynamoDB Local: once for ever, and refusing what would break the ledger."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.table import Table
+from functions.application.bootstrap import RefusesToDeploy
+from functions.domain.metering.lanes import Lanes
+from functions.handlers import deploy_bootstrap, http_authorize, wiring
+from tests.conftest import DynamoDb
+from tests.handlers.conftest import forget_clients
+
+UNSET = "Zq8sXn2k"  # what the secret holds before the first deployment: random, no token
+
+
+class MemoryVault:
+    def __init__(self) -> None:
+        self.secret = UNSET
+
+    def read(self) -> str:
+        return self.secret
+
+    def write(self, secret: str) -> None:
+        self.secret = secret
+
+
+@pytest.fixture
+def vault(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryVault]:
+    forget_clients()
+    vault = MemoryVault()
+    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(8, b"ledger key"))
+    monkeypatch.setattr(wiring, "admin_vault", lambda: vault)
+    yield vault
+    forget_clients()
+
+
+def deploy(kind: str = "Create", **more: Any) -> dict[str, Any]:
+    event = {
+        "RequestType": kind,
+        "ResponseURL": "...",
+        "StackId": "stack",
+        "RequestId": "request",
+        "LogicalResourceId": "Bootstrap",
+        "ResourceProperties": {"lanes": "8"},
+    }
+    return deploy_bootstrap.handler(event | more, None)
+
+
+def opens(token: str) -> bool:
+    return bool(http_authorize.handler({"headers": {"authorization": f"Bearer {token}"}}, None)["isAuthorized"])
+
+
+def test_the_first_deployment_makes_an_admin_key_that_opens(vault: MemoryVault) -> None:
+    assert deploy() == {"PhysicalResourceId": "tollbooth-bootstrap"}
+    answer = http_authorize.handler({"headers": {"authorization": f"Bearer {vault.secret}"}}, None)
+    assert answer["context"] == {"tenant": "default", "scopes": "admin", "key_id": vault.secret.split("_")[1]}
+
+
+def test_later_deployments_keep_key_and_genesis(vault: MemoryVault, dynamodb: DynamoDb) -> None:
+    deploy()
+    first = vault.secret
+    genesis = Table(dynamodb.client, dynamodb.usage_table).get("genesis", "genesis")
+    assert genesis is not None
+    assert genesis["lanes"] == 8
+    for kind in ("Update", "Create"):
+        deploy(kind)
+    assert vault.secret == first
+    assert opens(first)
+    assert Table(dynamodb.client, dynamodb.usage_table).get("genesis", "genesis") == genesis
+
+
+def test_a_deployment_that_died_after_the_secret_goes_on_with_its_token(vault: MemoryVault) -> None:
+    vault.secret = f"tb_01ARZ3NDEKTSV4RRFFQ69G5FAV_{'a' * 64}"
+    deploy()
+    assert opens(vault.secret)
+    assert vault.secret == f"tb_01ARZ3NDEKTSV4RRFFQ69G5FAV_{'a' * 64}"
+
+
+def test_a_revoked_admin_key_stays_revoked(vault: MemoryVault) -> None:
+    deploy()
+    key = wiring.api_keys().find(vault.secret.split("_")[1])
+    assert key is not None
+    wiring.api_keys().revoke(key, wiring.clock().now())
+    before = vault.secret
+    deploy("Update")
+    assert vault.secret == before
+    assert not opens(before)
+
+
+def test_a_token_that_does_not_open_its_key_stops_the_deployment(vault: MemoryVault) -> None:
+    deploy()
+    vault.secret = vault.secret[:-4] + "0000"
+    with pytest.raises(RefusesToDeploy, match="does not open"):
+        deploy("Update")
+
+
+@pytest.mark.parametrize(("lanes", "reason"), [(Lanes(16, b"ledger key"), "8 lanes"), (Lanes(8, b"other"), "key")])
+def test_another_lane_count_or_key_stops_the_deployment(
+    vault: MemoryVault, monkeypatch: pytest.MonkeyPatch, lanes: Lanes, reason: str
+) -> None:
+    deploy()
+    monkeypatch.setattr(wiring, "lanes", lambda: lanes)
+    with pytest.raises(RefusesToDeploy, match=reason):
+        deploy("Update")
+
+
+def test_deleting_the_resource_destroys_nothing(vault: MemoryVault) -> None:
+    deploy()
+    deploy("Delete")
+    assert opens(vault.secret)
+
+
+def test_nothing_secret_is_logged(vault: MemoryVault, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy()
+    secret = vault.secret.rpartition("_")[2]
+    vault.secret = vault.secret[:-4] + "0000"
+    with pytest.raises(RefusesToDeploy):
+        deploy("Update")
+    logged = capsys.readouterr().out
+    assert "does not open" in logged
+    assert secret not in logged and secret[:-4] not in logged
+
+
+class Waiting(HTTPServer):
+    """CloudFormation's side: keeps what was put."""
+
+    answers: list[dict[str, Any]]
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[Waiting]:
+    class Keep(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.answers.append(json.loads(body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    server = Waiting(("127.0.0.1", 0), Keep)
+    server.answers = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_cloudformation_itself_gets_its_answer_put(
+    vault: MemoryVault, cloudformation: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{cloudformation.server_port}/answer?signature=1"
+    deploy(ResponseURL=url)
+    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(16, b"ledger key"))
+    deploy("Update", ResponseURL=url)
+    succeeded, failed = cloudformation.answers
+    assert (succeeded["Status"], succeeded["PhysicalResourceId"]) == ("SUCCESS", "tollbooth-bootstrap")
+    assert (succeeded["StackId"], succeeded["RequestId"], succeeded["LogicalResourceId"]) == (
+        "stack",
+        "request",
+        "Bootstrap",
+    )
+    assert failed["Status"] == "FAILED"
+    assert "lanes = 8" in failed["Reason"]
+    assert vault.secret not in json.dumps(cloudformation.answers)

@@ -1,0 +1,80 @@
+"""API keys over HTTP: the token once, lists without it, and nobody reaches into another tenant."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.handlers.gateway import Client
+
+WISH = {"name": "collector", "scopes": ["ingest"]}
+
+
+def test_a_key_is_answered_with_its_token_once(api: Client) -> None:
+    made = api.post("/api/v1/api-keys", WISH)
+    assert made.status == 201
+    body = made.json
+    assert body["token"].startswith(f"tb_{body['id']}_")
+    assert (body["name"], body["scopes"], body["tenant"]) == ("collector", ["ingest"], "default")
+    listed = api.get("/api/v1/api-keys")
+    token = body.pop("token")
+    assert listed.json == {"items": [body], "page": 1, "pageSize": 100, "totalCount": 1}
+    assert token.rpartition("_")[2] not in listed.text
+
+
+def test_the_expiry_is_kept_and_must_be_ahead(api: Client) -> None:
+    ahead = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    made = api.post("/api/v1/api-keys", WISH | {"expiresAt": ahead.isoformat()})
+    assert datetime.fromisoformat(made.json["expiresAt"]) == ahead
+    past = api.post("/api/v1/api-keys", WISH | {"expiresAt": "2020-01-01T00:00:00Z"})
+    assert (past.status, past.fields) == (400, ["expiresAt"])
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "name"),
+    ({"scopes": []}, "scopes"),
+    ({"scopes": ["root"]}, "scopes"),
+    ({"scopes": "admin"}, "scopes"),
+    ({"expiresAt": "tomorrow"}, "expiresAt"),
+    ({"expiresAt": "2030-01-01T00:00:00"}, "expiresAt"),
+    ({"tenant": "Not#A tenant"}, "tenant"),
+    ({"tenant": ""}, "tenant"),
+    ({"secret": "mine"}, "secret"),
+]
+
+
+@pytest.mark.parametrize(("change", "field"), WRONG)
+def test_a_wrong_key_is_refused_by_field(api: Client, change: dict[str, Any], field: str) -> None:
+    response = api.post("/api/v1/api-keys", WISH | change)
+    assert response.status == 400, response.text
+    assert field in response.fields
+
+
+def test_only_the_operator_makes_keys_of_other_tenants(api: Client) -> None:
+    made = api.post("/api/v1/api-keys", WISH | {"tenant": "acme"})
+    assert (made.status, made.json["tenant"]) == (201, "acme")
+    acme = api.acting_as("admin", "acme")
+    assert acme.post("/api/v1/api-keys", WISH | {"tenant": "default"}).status == 403
+    assert acme.post("/api/v1/api-keys", WISH | {"tenant": "acme"}).status == 201
+    assert acme.get("/api/v1/api-keys").json["totalCount"] == 2
+    assert api.get("/api/v1/api-keys", "tenant=acme").json["totalCount"] == 2
+    assert api.get("/api/v1/api-keys").json["totalCount"] == 0
+
+
+def test_a_key_is_revoked_once_and_only_by_its_tenant(api: Client) -> None:
+    key_id = api.post("/api/v1/api-keys", WISH).json["id"]
+    assert api.acting_as("admin", "acme").delete(f"/api/v1/api-keys/{key_id}").status == 404
+    assert api.delete(f"/api/v1/api-keys/{key_id}").status == 204
+    assert api.delete(f"/api/v1/api-keys/{key_id}").status == 404
+    assert api.get("/api/v1/api-keys").json["items"] == []
+
+
+@pytest.mark.parametrize("scope", ["read", "ingest", "read ingest", ""])
+def test_keys_are_for_admins(api: Client, scope: str) -> None:
+    caller = api.acting_as(scope)
+    answers = [
+        caller.post("/api/v1/api-keys", WISH),
+        caller.get("/api/v1/api-keys"),
+        caller.delete("/api/v1/api-keys/x"),
+    ]
+    assert [answer.status for answer in answers] == [403, 403, 403]
