@@ -1,6 +1,7 @@
 """The composition root: one cached factory per port, importing its technology only when first asked."""
 
 import uuid
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
     from functions.adapters.dynamo.feature_store import DynamoFeatures
+    from functions.adapters.dynamo.genesis_store import DynamoGenesis
     from functions.adapters.dynamo.invoice_store import DynamoInvoices
     from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.dynamo.meter_store import DynamoMeters
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
     from functions.adapters.dynamo.table import Table
     from functions.adapters.kinesis import KinesisStream
+    from functions.adapters.secrets import SecretsManagerVault
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
     from functions.adapters.workflow import StepFunctionsRuns
@@ -315,3 +318,24 @@ def refusals() -> "DynamoRefusals":
     from functions.adapters.dynamo.refusal_store import DynamoRefusals
 
     return DynamoRefusals(usage_table())
+
+
+# Deployment.
+
+
+def genesis() -> "DynamoGenesis":
+    from functions.adapters.dynamo.genesis_store import DynamoGenesis
+
+    return DynamoGenesis(usage_table())
+
+
+def admin_vault() -> "SecretsManagerVault":
+    from functions.adapters.secrets import SecretsManagerVault
+
+    return SecretsManagerVault(_aws("secretsmanager"), settings.admin_secret())
+
+
+def put_answer(url: str, answer: Mapping[str, Any]) -> None:
+    from functions.adapters.cloudformation import put_answer
+
+    put_answer(url, answer)

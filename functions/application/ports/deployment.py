@@ -1,0 +1,17 @@
+"""What the first deployment leaves behind for good."""
+
+from typing import Protocol
+
+
+class Genesis(Protocol):
+    def record(self, lanes: int, key_check: str) -> tuple[int, str]:
+        """Keep these values if none are kept yet; what is kept now."""
+        ...
+
+
+class Vault(Protocol):
+    """One secret."""
+
+    def read(self) -> str: ...
+
+    def write(self, secret: str) -> None: ...
