@@ -76,7 +76,7 @@ def _everywhere() -> Iterator[Acknowledged]:
         "Stripe cannot send our key; the handler verifies Stripe's signature over the raw body.",
     )
     yield Acknowledged(
-        "api/Bootstrap", "CloudFormation-Validate::W9003", "CDK itself writes ServiceTimeout as a string."
+        "ingestion/Bootstrap", "CloudFormation-Validate::W9003", "CDK itself writes ServiceTimeout as a string."
     )
 
 

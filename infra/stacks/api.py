@@ -1,9 +1,9 @@
-"""The door: the HTTP API, its authorizer and routes, and the deployment's first key."""
+"""The door: the HTTP API, its authorizer and its routes."""
 
 import json
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigatewayv2 as api
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -20,7 +20,6 @@ from infra.stacks.ingestion import IngestionStack
 from infra.stage import StageSettings
 
 READ_SECRET = "secretsmanager:GetSecretValue"
-WRITE_SECRET = "secretsmanager:PutSecretValue"
 KEEP_RECORDS = (
     *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
     *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
@@ -31,8 +30,6 @@ AUTHORIZER_CACHE_SECONDS = 60
 # Well under the account's 10,000/s, so that one deployment cannot starve its neighbours.
 REQUESTS_PER_SECOND = 2_000
 BURST_REQUESTS = 4_000
-# The handler answers CloudFormation itself; if it cannot even be imported, do not wait the default hour.
-BOOTSTRAP_SECONDS = 120
 
 # One line per request; no header and no query, because they may carry keys and customers' data.
 ACCESS_LOG_FIELDS = {
@@ -62,12 +59,6 @@ def permissions(data: DataStack, billing: BillingStack) -> Mapping[str, Sequence
             billing.machine.allows("states:StartExecution"),
         ),
         "webhook_stripe": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
-        "deploy_bootstrap": (
-            data.usage.allows("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-            data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-            data.admin_key.allows(READ_SECRET, WRITE_SECRET),
-            data.ledger_key.allows(READ_SECRET, WRITE_SECRET),
-        ),
     }
 
 
@@ -91,12 +82,10 @@ class ApiStack(StageStack):
         self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)
         self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29)
         self.webhook_stripe = make.make("webhook_stripe", memory_mb=512, timeout_seconds=29, environment=stripe)
-        self.deploy_bootstrap = make.make("deploy_bootstrap", memory_mb=512, timeout_seconds=60)
 
         self.http = api.HttpApi(self, "Api", create_default_stage=False)
         self._add_routes(ingestion.http_ingest)
         self._add_stage(stage)
-        self._add_bootstrap(stage)
 
     @property
     def url(self) -> str:
@@ -145,15 +134,3 @@ class ApiStack(StageStack):
         low_level.access_log_settings = api.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
         )
-
-    def _add_bootstrap(self, stage: StageSettings) -> None:
-        resource = CustomResource(
-            self,
-            "Bootstrap",
-            service_token=self.deploy_bootstrap.function_arn,
-            service_timeout=Duration.seconds(BOOTSTRAP_SECONDS),
-            properties={"lanes": stage.lanes},
-        )
-        # Without its policy the function would start before it may do anything.
-        if self.deploy_bootstrap.role is not None:
-            resource.node.add_dependency(self.deploy_bootstrap.role)

@@ -1,8 +1,8 @@
-"""The way of an event: the stream, the function that writes it, the ones that count it."""
+"""The way of an event: the ledger's beginning, the stream, the function that writes it, the ones that count it."""
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import CustomResource, Duration, RemovalPolicy
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
@@ -18,6 +18,9 @@ from infra.stage import StageSettings
 
 GENESIS_KEY = "genesis"
 SWEEP_EVERY_MINUTES = 5
+READ_SECRET = "secretsmanager:GetSecretValue"
+# The handler answers CloudFormation itself; if it cannot even be imported, do not wait the default hour.
+BOOTSTRAP_SECONDS = 120
 
 
 def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Access]]:
@@ -27,15 +30,21 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
             *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate"),
         ),
-        data.ledger_key.allows("secretsmanager:GetSecretValue"),
+        data.ledger_key.allows(READ_SECRET),
         # Publishing a commit copies what was staged.
         data.archive.allows("s3:GetObject", under=(STAGING,)),
     )
     return {
         "http_ingest": (
             stream.allows("kinesis:PutRecords"),
-            data.ledger_key.allows("secretsmanager:GetSecretValue"),
+            data.ledger_key.allows(READ_SECRET),
             data.usage.allows("dynamodb:GetItem", only_keys=(GENESIS_KEY,)),
+        ),
+        "deploy_bootstrap": (
+            data.usage.allows("dynamodb:PutItem", only_keys=(GENESIS_KEY,)),
+            data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem"),
+            data.admin_key.allows(READ_SECRET, "secretsmanager:PutSecretValue"),
+            data.ledger_key.allows(READ_SECRET),
         ),
         "stream_aggregate": (*count, data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS))),
         "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
@@ -61,10 +70,15 @@ class IngestionStack(StageStack):
 
         make = FunctionFactory(self, stage, permissions(data, self.stream))
         self.functions = make.made
+        bootstrap = self._bootstrap(make, stage)
         # 1,769 MB is one whole vCPU; ingest waits for the stream more than it computes.
         self.http_ingest = make.make("http_ingest", memory_mb=1024, timeout_seconds=29)
         self.stream_aggregate = make.make("stream_aggregate", memory_mb=1769, timeout_seconds=120)
         self.schedule_sweep = make.make("schedule_sweep", memory_mb=1769, timeout_seconds=240)
+
+        for function in (self.http_ingest, self.stream_aggregate, self.schedule_sweep):
+            # Another lane count is refused before anybody works with it.
+            function.node.add_dependency(bootstrap)
 
         self.stream_aggregate.add_event_source(stream_source(stream, data.archive_bucket, stage))
         Schedule(
@@ -74,3 +88,18 @@ class IngestionStack(StageStack):
             every_minutes=SWEEP_EVERY_MINUTES,
             undelivered=self.undelivered,
         )
+
+    def _bootstrap(self, make: FunctionFactory, stage: StageSettings) -> CustomResource:
+        """The ledger's genesis and the first admin key: made once, looked at by every deployment."""
+        function = make.make("deploy_bootstrap", memory_mb=512, timeout_seconds=60)
+        resource = CustomResource(
+            self,
+            "Bootstrap",
+            service_token=function.function_arn,
+            service_timeout=Duration.seconds(BOOTSTRAP_SECONDS),
+            properties={"lanes": stage.lanes},
+        )
+        # Without its policy the function would start before it may do anything.
+        assert function.role is not None
+        resource.node.add_dependency(function.role)
+        return resource

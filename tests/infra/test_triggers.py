@@ -69,6 +69,16 @@ def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> 
     assert any(name.startswith("DeployBootstrapRoleDefaultPolicy") for name in bootstrap["DependsOn"])
 
 
+def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: Any) -> None:
+    functions = each_stage.resources("ingestion", "AWS::Lambda::Function")
+    waiting = {
+        each["Properties"]["Handler"].split(".")[-2]
+        for each in functions.values()
+        if "Bootstrap" in each.get("DependsOn", [])
+    }
+    assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep"}
+
+
 def test_the_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any) -> None:
     (machine,) = prod.all("AWS::StepFunctions::StateMachine").values()
     definition = machine["Properties"]["DefinitionString"]
