@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from functions import names
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # A first `make up` builds both assets, which asks pip; afterwards it takes less than a minute.
 UP_SECONDS = 480
 DOWN_SECONDS = 60
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 REGION = "us-east-1"
 LOCAL_CREDENTIALS = {
