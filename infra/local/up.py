@@ -6,6 +6,7 @@ does not send, bill or pay anything twice.
 
 import sys
 import time
+import traceback
 
 from infra.local import admin_key, deploy, emulator, farewell, paths, processes, state, stripe
 from infra.local.console import heading, report_failure, say, step
@@ -41,7 +42,7 @@ def up() -> state.LocalStack:
         ports={process.name: process.port for process in (aws, stripe_process, door)},
         pids={process.name: process.pid for process in (aws, stripe_process, door)},
         outputs=outputs,
-        demo=previous_demo(),
+        demo=story.begun(previous_demo()),
     )
     state.save(stack)
     heading("4. The demo: from usage to a paid invoice")
@@ -118,6 +119,11 @@ def main() -> int:
         stack = up()
     except StepFailed as failure:
         return report_failure(failure)
+    except Exception as error:
+        log = paths.log_file("up")
+        log.write_text(traceback.format_exc())
+        remedy = f"This should not happen; the traceback is in {paths.shown(log)}, and `make logs` shows the functions."
+        return report_failure(StepFailed(f"{type(error).__name__}: {error}", remedy))
     farewell.say_what_to_try(stack, seconds=time.monotonic() - started)
     return 0
 

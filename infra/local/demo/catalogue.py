@@ -50,7 +50,7 @@ def _feature(client: Any, direction: str) -> Any:
 
 
 def plan(client: Any) -> Any:
-    published = [each for each in client.plans.list(key=[PLAN]).items_property if each.status == "active"]
+    published = [each for each in client.plans.list(key=[PLAN]) if each.status == "active"]
     if published:
         return published[0]
     draft = client.plans.create(

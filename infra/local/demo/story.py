@@ -39,9 +39,17 @@ def tenant_key(api_url: str, admin_key: str, previous: str | None) -> str:
         return str(answer.json()["token"])
 
 
+def begun(demo: dict[str, Any]) -> dict[str, Any]:
+    """Which month it is about, decided once: told again, the same events have the same times."""
+    if demo:
+        return demo
+    month = Month.that_ended_at(datetime.now(UTC))
+    return {"tenant": TENANT, "period_start": shown(month.start), "period_end": shown(month.end)}
+
+
 def tell(stack: LocalStack) -> LocalStack:
     """The whole story; answers the stack with what the demo did."""
-    month = _month(stack)
+    month = Month(*(datetime.fromisoformat(stack.demo[name]) for name in ("period_start", "period_end")))
     with openmeter.Client(endpoint=stack.api_url, token=stack.api_key) as client:
         meter_and_usage(client, month)
         customer_id = offer_and_subscribe(client, month)
@@ -50,17 +58,15 @@ def tell(stack: LocalStack) -> LocalStack:
         invoice = be_paid(client, invoice, stack)
     return replace(
         stack,
-        demo={
-            "tenant": TENANT,
-            "period_start": shown(month.start),
-            "period_end": shown(month.end),
+        demo=stack.demo
+        | {
             "events": usage.CALLS * 2,
             "tokens": str(usage.tokens(month)),
             "customer_id": customer_id,
             "invoice_id": invoice.id,
             "invoice_number": invoice.number,
             "invoice_total": str(invoice.totals.total),
-            "invoice_status": str(invoice.status),
+            "invoice_status": invoice.status.value,
         },
     )
 
@@ -68,7 +74,9 @@ def tell(stack: LocalStack) -> LocalStack:
 def meter_and_usage(client: Any, month: Month) -> None:
     with step("Creating the meter") as current, explained("Creating the meter"):
         meter = catalogue.meter(client)
-        current.says(f"{meter.slug} = {meter.aggregation} of {meter.value_property}, by {', '.join(meter.group_by)}")
+        current.says(
+            f"{meter.slug} = {meter.aggregation.value} of {meter.value_property}, by {', '.join(meter.group_by)}"
+        )
     with step("Sending a month of LLM usage with the openmeter SDK") as current, explained("Sending usage"):
         events = list(usage.events(month))
         client.events.ingest_event(events[0])
@@ -105,7 +113,6 @@ def close_the_month(client: Any, customer_id: str, stack: LocalStack, month: Mon
         current.says(f"invoice {invoice.number} over ${total}, as the usage says")
     for line in client.invoice.get_invoice(invoice.id, expand=["lines"]).lines or []:
         fact(f"{line.name}: ${line.totals.total}")
-    fact(billing_run(stack))
     return invoice
 
 
@@ -117,6 +124,7 @@ def reach_stripe(client: Any, invoice: Any, stack: LocalStack) -> Any:
             return fresh if fresh.external_ids and fresh.external_ids.invoicing else None
 
         fresh = wait_for(at_stripe, "the invoice to reach Stripe")
+        fact(wait_for(lambda: billing_run(stack), "the billing run to end"))
         current.says(f"{fresh.external_ids.invoicing}, {stack.stripe_url}/invoices/{fresh.external_ids.invoicing}")
         return fresh
 
@@ -131,7 +139,7 @@ def be_paid(client: Any, invoice: Any, stack: LocalStack) -> Any:
             return fresh if fresh.status == "paid" else None
 
         fresh = wait_for(paid, "the webhook to turn the invoice paid")
-        current.says(f"invoice {fresh.number} is {fresh.status}")
+        current.says(f"invoice {fresh.number} is {fresh.status.value}")
         return fresh
 
 
@@ -155,14 +163,17 @@ def only_invoice(client: Any) -> Any:
     return invoices[0]
 
 
-def billing_run(stack: LocalStack) -> str:
-    """One sentence about the latest execution of the billing machine."""
+def billing_run(stack: LocalStack) -> str | None:
+    """One sentence about the latest execution of the billing machine; None while it runs."""
     machine = emulator.client("stepfunctions", stack.ports[emulator.NAME])
     listed = machine.list_executions(stateMachineArn=stack.outputs["BillingMachineArn"])["executions"]
     if not listed:
-        return "no execution of the billing machine is known any more"
+        return "No execution of the billing machine is known any more."
     latest = max(listed, key=lambda execution: execution["startDate"])
-    return f"Step Functions execution {latest['name']}: {latest['status']}"
+    if latest["status"] == "RUNNING":
+        return None
+    seconds = (latest["stopDate"] - latest["startDate"]).total_seconds()
+    return f"Step Functions execution {latest['name']} {latest['status']} after {seconds:.1f} s"
 
 
 def queried(client: Any, month: Month) -> Decimal:
@@ -212,10 +223,3 @@ def bearer(key: str) -> dict[str, str]:
 
 def shown(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _month(stack: LocalStack) -> Month:
-    """The month of the first telling: told again, the same events have the same times."""
-    if "period_start" in stack.demo:
-        return Month(*(datetime.fromisoformat(stack.demo[name]) for name in ("period_start", "period_end")))
-    return Month.that_ended_at(datetime.now(UTC))
