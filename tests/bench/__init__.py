@@ -1,0 +1,1 @@
+"""What Tollbooth costs, counted: `make bench`."""

@@ -1,0 +1,35 @@
+"""What cannot be counted on one machine, each figure with its reason."""
+
+# A Lambda function is billed while it waits. Typical in-region latencies of one request, in seconds.
+LATENCY = {
+    "requests.dynamodb": 0.005,
+    "requests.dynamodb_batch": 0.012,  # 25 conditional updates in one request
+    "requests.s3": 0.035,
+    "requests.kinesis": 0.015,
+}
+# 1,769 MB is one vCPU; below that CPU time stretches. This machine's core is taken for one Graviton vCPU.
+ONE_VCPU_MB = 1_769
+# How long a busy execution environment lives before Lambda replaces it: INIT and a cold lane load are spread over it.
+ENVIRONMENT_SECONDS = 7_200
+# INIT of the stream functions: interpreter, import, clients. Billed since August 2025.
+INIT_SECONDS = 0.8
+# Headers of a 204 answer.
+RESPONSE_BYTES = 250
+# Client keys in use; each costs one authorizer run per cache life of 60 s, when it is used at all.
+CLIENT_KEYS = 10
+AUTHORIZER_CACHE_SECONDS = 60
+AUTHORIZER_CPU_SECONDS = 0.003
+# Kinesis asks KMS for a data key about every five minutes per shard.
+KMS_REQUESTS_PER_SHARD_HOUR = 12
+# 25-KB units and shard limits are AWS's own.
+MAX_INVOCATION_BYTES = 6 * 1024 * 1024
+MAX_INVOCATION_RECORDS = 10_000
+SHARD_RECORDS_PER_SECOND = 1_000
+SHARD_BYTES_PER_SECOND = 1024 * 1024
+
+
+def gb_seconds(cpu_seconds: float, requests: dict[str, float], memory_mb: int) -> float:
+    """Billed duration times memory: CPU measured here, stretched below one vCPU, and waiting for each request."""
+    stretched = cpu_seconds * max(1.0, ONE_VCPU_MB / memory_mb)
+    waiting = sum(LATENCY.get(name, 0.0) * count for name, count in requests.items())
+    return (stretched + waiting) * memory_mb / 1024

@@ -1,0 +1,202 @@
+"""Counts what the production code asks of AWS, at the boundary of botocore.
+
+DynamoDB requests go to DynamoDB Local, which is asked for the consumed capacity of each; Kinesis, S3 and Secrets Manager
+are answered here. DynamoDB Local reports no capacity for PartiQL, so those units come from the sizes of the items.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from functions.names import PARTITION_KEY, SORT_KEY
+from tests.bench.tally import Tally
+
+WRITE_UNIT_BYTES = 1024
+PUT_UNIT_BYTES = 25 * 1024
+MAX_BATCH_GET = 100
+REPORTS_CAPACITY = {"PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem"}
+READS = {"GetItem", "Query", "BatchGetItem"}
+# By the first letter of the partition key: commits, heads, fingerprints, hour index, directory | totals | counters.
+KINDS = {"L": "ledger", "F": "ledger", "X": "ledger", "D": "ledger", "T": "totals", "S": "pages"}
+ANSWERED = SimpleNamespace(status_code=200)
+
+Item = Mapping[str, Mapping[str, Any]]
+
+
+def item_bytes(item: Item) -> int:
+    """An item's size by DynamoDB's rules: names and values in UTF-8, numbers a byte for two digits."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Mapping[str, Any]) -> int:
+    ((kind, content),) = value.items()
+    if kind == "S":
+        return len(content.encode())
+    if kind == "N":
+        return math.ceil(len(content.strip("-").replace(".", "").strip("0") or "0") / 2) + 1 + content.startswith("-")
+    if kind == "B":
+        return len(content)
+    if kind == "SS":
+        return 3 + sum(len(text.encode()) + 1 for text in content)
+    return 1
+
+
+class Counter:
+    """Registers with a botocore session; every client made from it afterwards is counted into `tally`."""
+
+    def __init__(self, session: Any, plain_client: Any, table: str, secret: str, *, live: bool = False) -> None:
+        """`live`: DynamoDB and S3 are really called and not counted, so that only the code's own CPU time is spent."""
+        self.tally = Tally()
+        self.records: list[Mapping[str, Any]] = []  # what was put into the stream and not taken out yet
+        self.cpu_seconds = 0.0  # spent here, to be taken off what is measured
+        self.largest_page: Mapping[str, Any] = {}
+        self._plain = plain_client
+        self._table = table
+        self._secret = secret
+        self._request: Mapping[str, Any] = {}
+        self._updated: list[Item] = []
+        answers: dict[str, Callable[..., Any]] = {
+            "kinesis.PutRecords": self._put_records,
+            "secrets-manager.GetSecretValue": self._get_secret,
+        }
+        session.register("provide-client-params.kinesis", self._remember)
+        if not live:
+            session.register("provide-client-params.dynamodb", self._before_dynamodb)
+            session.register("after-call.dynamodb", self._after_dynamodb)
+            answers |= {"s3.PutObject": self._s3_put, "s3.CopyObject": self._s3_copy}
+        for operation, answer in answers.items():
+            session.register(f"before-call.{operation}", answer)
+
+    def take(self) -> Tally:
+        """What was counted since the last call; reads the pages PartiQL has written to know their sizes."""
+        self._measure_updated()
+        taken, self.tally = self.tally, Tally()
+        return taken
+
+    def take_records(self) -> list[Mapping[str, Any]]:
+        records, self.records = self.records, []
+        return records
+
+    # Hooks.
+
+    def _remember(self, params: Mapping[str, Any], **_: Any) -> None:
+        self._request = params
+
+    def _before_dynamodb(self, params: Mapping[str, Any], model: Any, **_: Any) -> Mapping[str, Any]:
+        self._request = params
+        return {**params, "ReturnConsumedCapacity": "TOTAL"} if model.name in REPORTS_CAPACITY else params
+
+    def _after_dynamodb(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+        started = time.process_time()
+        operation = model.name
+        if operation == "BatchExecuteStatement":
+            self._count_statements(parsed)
+        else:
+            self.tally["requests.dynamodb"] += 1
+            units = self._capacity(parsed)
+            if operation in READS:
+                self.tally["read_units"] += units
+            else:
+                kind = self._kind()
+                self.tally[f"write_units.{kind}"] += units
+                self._sizes_of_ledger_items(kind)
+        self.cpu_seconds += time.process_time() - started
+
+    def _capacity(self, parsed: Mapping[str, Any]) -> float:
+        if "Error" in parsed:
+            held = item_bytes(parsed["Item"]) if "Item" in parsed else 0
+            return max(1, math.ceil(held / WRITE_UNIT_BYTES))
+        consumed = parsed.get("ConsumedCapacity", [])
+        per_table = [consumed] if isinstance(consumed, dict) else consumed
+        return sum(float(one["CapacityUnits"]) for one in per_table)
+
+    def _kind(self) -> str:
+        request = self._request
+        if "RequestItems" in request:
+            first = next(iter(next(iter(request["RequestItems"].values()))))
+            key = first["PutRequest"]["Item"]
+        else:
+            key = request.get("Key") or request["Item"]
+        return KINDS.get(key[PARTITION_KEY]["S"][0], "other")
+
+    def _sizes_of_ledger_items(self, kind: str) -> None:
+        """Bytes that stay: commits, fingerprints and the rest, for the storage row."""
+        request = self._request
+        if kind != "ledger":
+            return
+        if "RequestItems" in request:
+            for put in next(iter(request["RequestItems"].values())):
+                self._store(put["PutRequest"]["Item"])
+        elif "Item" in request:
+            self._store(request["Item"])
+        elif request["Key"][PARTITION_KEY]["S"][0] == "X":
+            (entry,) = request["ExpressionAttributeValues"].values()
+            self.tally["stored.hour_index"] += _value_bytes(entry) - 3
+
+    def _store(self, item: Item) -> None:
+        what = {"L": "commits", "F": "fingerprints", "D": "directory"}[item[PARTITION_KEY]["S"][0]]
+        self.tally[f"stored.{what}"] += item_bytes(item)
+        self.tally[f"stored_items.{what}"] += 1
+
+    def _count_statements(self, parsed: Mapping[str, Any]) -> None:
+        self.tally["requests.dynamodb_batch"] += 1
+        for statement, answer in zip(self._request["Statements"], parsed["Responses"], strict=True):
+            *_, owner, place, _stamp = statement["Parameters"]
+            key = {PARTITION_KEY: owner, SORT_KEY: place}
+            if "Error" in answer:
+                self.tally[f"write_units.{KINDS[owner['S'][0]]}"] += 1
+            else:
+                self._updated.append(key)
+
+    def _measure_updated(self) -> None:
+        """Pages only grow, so the size after an update is the larger of old and new."""
+        keys, self._updated = self._updated, []
+        unique = {(key[PARTITION_KEY]["S"], key[SORT_KEY]["S"]): key for key in keys}
+        sizes: dict[tuple[str, str], int] = {}
+        wanted = list(unique.values())
+        for start in range(0, len(wanted), MAX_BATCH_GET):
+            request = {self._table: {"Keys": wanted[start : start + MAX_BATCH_GET], "ConsistentRead": True}}
+            for item in self._plain.batch_get_item(RequestItems=request)["Responses"][self._table]:
+                size = sizes[item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]] = item_bytes(item)
+                if not self.largest_page or size > item_bytes(self.largest_page):
+                    self.largest_page = item
+        for key in keys:
+            owner = key[PARTITION_KEY]["S"]
+            units = math.ceil(sizes[owner, key[SORT_KEY]["S"]] / WRITE_UNIT_BYTES)
+            self.tally[f"write_units.{KINDS[owner[0]]}"] += units
+
+    # Answers of the services that are not here.
+
+    def _put_records(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+        started = time.process_time()
+        records = self._request["Records"]
+        self.records += records
+        self.tally["requests.kinesis"] += 1
+        self.tally["kinesis_records"] += len(records)
+        for record in records:
+            size = len(record["Data"])
+            self.tally["kinesis_bytes"] += size
+            self.tally["kinesis_put_units"] += math.ceil(size / PUT_UNIT_BYTES)
+        answers = [{"SequenceNumber": "1", "ShardId": "shardId-000000000000"} for _ in records]
+        self.cpu_seconds += time.process_time() - started
+        return ANSWERED, {"FailedRecordCount": 0, "Records": answers}
+
+    def _get_secret(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+        return ANSWERED, {"SecretString": self._secret}
+
+    def _s3_put(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        body = params["body"]
+        self._count_s3(len(body) if isinstance(body, bytes) else body.getbuffer().nbytes)
+        return ANSWERED, {}
+
+    def _s3_copy(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+        self._count_s3(0)
+        return ANSWERED, {}
+
+    def _count_s3(self, size: int) -> None:
+        """A body is put once, to staging or inline to the archive, and stays in the archive in the end."""
+        self.tally["requests.s3"] += 1
+        self.tally["s3_puts"] += 1
+        self.tally["stored.archive"] += size

@@ -1,0 +1,174 @@
+"""CPU time per event: process time, the best of many runs, so that a busy machine changes little."""
+
+import base64
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from functions.adapters.archive import encode_lines
+from functions.adapters.records import decode_record, encode_commit
+from functions.domain.metering.event import AcceptanceWindow, Pack
+from functions.domain.metering.ledger import (
+    Commit,
+    Counts,
+    Deltas,
+    Directory,
+    LaneState,
+    bucket_of,
+    count,
+    fingerprints_by_bucket,
+    hours_of,
+    sift,
+)
+from functions.domain.metering.meter import compile_meters
+from functions.domain.metering.pages import PAGE_SECONDS
+from functions.handlers import http_ingest, stream_aggregate
+from functions.names import DEFAULT_TENANT
+from infra.local.ports import LOOPBACK, free_port
+from tests.bench.load import METERS, event_json, http_payload, subject_name
+from tests.bench.scenario import delivered
+from tests.bench.stand import Stand
+
+LANES = 8
+CALL_EVENTS = 1_000
+COMMIT_EVENTS = 1_000
+EVENTS_PER_PAGE = 20
+SUBJECTS_PER_LANE = COMMIT_EVENTS // EVENTS_PER_PAGE
+LOOK_BACK_SECONDS = 3_600
+NOW = 1_790_000_000 // PAGE_SECONDS * PAGE_SECONDS + 600
+STUB_START_SECONDS = 20
+
+
+class Traffic:
+    """1,000-event calls of as many subjects in each lane as make 20 events a page; ids never repeat."""
+
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+        self._chance = random.Random(7)
+        found: dict[int, list[str]] = {lane: [] for lane in range(LANES)}
+        number = 0
+        while any(len(names) < SUBJECTS_PER_LANE for names in found.values()):
+            names = found[stand.lanes.lane_of(DEFAULT_TENANT, subject_name(number))]
+            if len(names) < SUBJECTS_PER_LANE:
+                names.append(subject_name(number))
+            number += 1
+        self._subjects = [name for names in found.values() for name in names]
+
+    def call(self) -> dict[str, Any]:
+        chance, subjects = self._chance, self._subjects
+        now = self._stand.clock.seconds
+        return http_payload([event_json(chance, chance.choice(subjects), now - 1) for _ in range(CALL_EVENTS)])
+
+    def records(self, lanes: int) -> list[Any]:
+        """The stream's records of as many calls as give each of `lanes` lanes one 1,000-event commit."""
+        self._stand.counter.take_records()
+        for _ in range(LANES):
+            assert http_ingest.handler(self.call(), None)["statusCode"] == 204
+        return [one for one in self._stand.counter.take_records() if int(one["PartitionKey"]) < lanes]
+
+
+def best(runs: int, prepare: Callable[[], Any], work: Callable[[Any], Any]) -> float:
+    """The least process time of `work`, each time on freshly prepared input."""
+    least = float("inf")
+    for _ in range(runs):
+        prepared = prepare()
+        started = time.process_time()
+        work(prepared)
+        least = min(least, time.process_time() - started)
+    return least
+
+
+def ingest(endpoint: str, runs: int) -> float:
+    """Microseconds per event of http_ingest.handler for a 1,000-event call, up to the request botocore would send."""
+    stand = Stand(endpoint, LANES, NOW)
+    traffic = Traffic(stand)
+
+    def prepare() -> dict[str, Any]:
+        stand.counter.take_records()
+        return traffic.call()
+
+    seconds = best(runs, prepare, lambda payload: http_ingest.handler(payload, None))
+    stand.drop()
+    return seconds / CALL_EVENTS * 1e6
+
+
+def aggregate(endpoint: str, runs: int) -> dict[str, float]:
+    """Microseconds per event of decoding, deciding and counting a lane's 1,000 events, and of encoding the result."""
+    stand = Stand(endpoint, LANES, NOW)
+    traffic = Traffic(stand)
+    window, meters = AcceptanceWindow(), compile_meters(METERS)
+    state = LaneState(0, 1, NOW, {bucket_of(NOW - 1): set()}, {}, NOW, {}, {DEFAULT_TENANT: Directory()})
+    counted: list[tuple[Deltas, int]] = []
+
+    def work(records: list[Any]) -> None:
+        packs = [decode_record(base64.b64decode(data)) for data in records]
+        found = [pack for pack in packs if isinstance(pack, Pack)]
+        sifted = sift(state, found, window, LOOK_BACK_SECONDS, NOW, NOW)
+        queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        deltas = count(state, queue, lambda _: meters, NOW)
+        counted[:] = [(deltas, sifted.accepted)]
+
+    def prepare() -> list[bytes]:
+        return [base64.b64encode(record["Data"]) for record in traffic.records(lanes=1)]
+
+    per_event = []
+    for _ in range(runs):
+        seconds = best(1, prepare, work)
+        per_event.append(seconds / counted[0][1])
+    groups = counted[0][0].groups
+    events = counted[0][1]
+    body = encode_lines(groups, NOW, {DEFAULT_TENANT: 1})
+    stand.drop()
+    return {
+        "aggregate": min(per_event) * 1e6,
+        "archive": best(runs, _nothing, lambda _: encode_lines(groups, NOW, {DEFAULT_TENANT: 1})) / events * 1e6,
+        "commit": best(runs, _nothing, lambda _: encode_commit(_commit(counted[0][0], body))) / events * 1e6,
+    }
+
+
+def _nothing() -> None:
+    """There is nothing to prepare."""
+
+
+def _commit(deltas: Deltas, body: bytes) -> Commit:
+    fingerprints, hours = fingerprints_by_bucket(deltas.groups), hours_of(deltas.groups)
+    counts = Counts(deltas.event_count)
+    return Commit(0, 2, "a", NOW, NOW, fingerprints, deltas.pages, hours, [], [], [], "staging/key", b"", counts, {})
+
+
+def aggregate_with_calls(endpoint: str, runs: int) -> float:
+    """Microseconds per event of whole invocations: eight lanes, a 1,000-event commit each, AWS calls over HTTP."""
+    with s3_stub() as s3_endpoint:
+        stand = Stand(endpoint, LANES, NOW, s3_endpoint)
+        traffic = Traffic(stand)
+        for _ in range(2):  # makes the pages, then knows them
+            stand.invoke(stream_aggregate.handler, {"Records": delivered(traffic.records(LANES), NOW)})
+        least = float("inf")
+        for _ in range(runs):
+            payload = {"Records": delivered(traffic.records(LANES), NOW)}
+            measured = stand.invoke(stream_aggregate.handler, payload)
+            least = min(least, measured.cpu_seconds)
+        stand.drop()
+    return least / (LANES * COMMIT_EVENTS) * 1e6
+
+
+@contextmanager
+def s3_stub() -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.s3_stub", str(port)])
+    try:
+        deadline = time.monotonic() + STUB_START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,242 @@
+"""One rate, one way of calling, one batching window: what an event costs, from consecutive batches of one shard."""
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS
+from functions.domain.metering.pages import PAGE_SECONDS
+from functions.handlers import http_ingest, stream_aggregate
+from tests.bench import assumptions as assume
+from tests.bench.deployed import Deployed
+from tests.bench.load import Call, Deployment, ShardLoad, http_payload
+from tests.bench.stand import Measured, Stand
+from tests.bench.tally import Tally
+
+# Metadata of a record as Lambda delivers it; it counts towards the 6 MB.
+RECORD = {
+    "eventSource": "aws:kinesis",
+    "eventVersion": "1.0",
+    "eventName": "aws:kinesis:record",
+    "invokeIdentityArn": "arn:aws:iam::123456789012:role/tollbooth-prod-ingestion-StreamAggregateRole-1A2B3C4D5E6F",
+    "awsRegion": "us-east-1",
+    "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/tollbooth-prod-ingestion-Stream-1A2B3C4D5E6F",
+}
+LOOK_BACK_SECONDS = 3_600
+READ_UNIT_BYTES = 4_096
+
+_sequence = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How clients call and how long Lambda waits for a batch."""
+
+    name: str
+    events_per_call: int
+    window: float
+
+
+@dataclass
+class Result:
+    """What one event causes and costs, and figures that explain it."""
+
+    per_event: Tally
+    usd: dict[str, float]
+    facts: dict[str, Any]
+
+    @property
+    def usd_per_million(self) -> float:
+        return sum(self.usd.values()) * 1e6
+
+
+@dataclass
+class Batch:
+    measured: Measured
+    events: int
+    seconds: float  # of traffic in it
+    payload_bytes: int
+
+
+def delivered(entries: list[Any], at: float) -> list[dict[str, Any]]:
+    """Entries of PutRecords as Lambda hands them over."""
+    return [_delivered(entry, at) for entry in entries]
+
+
+def _delivered(entry: Any, at: float) -> dict[str, Any]:
+    sequence = f"4959{next(_sequence):052d}"
+    kinesis = {
+        "kinesisSchemaVersion": "1.0",
+        "partitionKey": entry["PartitionKey"],
+        "sequenceNumber": sequence,
+        "data": base64.b64encode(entry["Data"]).decode(),
+        "approximateArrivalTimestamp": round(at, 3),
+    }
+    return {**RECORD, "kinesis": kinesis, "eventID": f"shardId-000000000000:{sequence}"}
+
+
+class Scenario:
+    """Drives one shard of a deployment through the production handlers."""
+
+    def __init__(self, stand: Stand, deployment: Deployment, load: ShardLoad, deployed: Deployed) -> None:
+        self._stand = stand
+        self._deployment = deployment
+        self._load = load
+        self._deployed = deployed
+
+    def warm_up(self, time: float) -> Tally:
+        """The first batch of a page span: every page is made. Charged once per span, which is an upper bound."""
+        events = self._load.one_of_each(time)
+        calls = (Call(time, events[start : start + 1_000]) for start in range(0, len(events), 1_000))
+        self._stand.clock.seconds = time
+        return self._aggregate_tally(self._batch(calls, len(events), window=60))
+
+    def run(self, way: Way, start: float, batches: int, first_of_span: Tally) -> tuple[Result, float]:
+        """The figures of a way of calling, and the time at which the next run may start."""
+        bucket_end = (start // BUCKET_SECONDS + 1) * BUCKET_SECONDS
+        plain, at = [], bucket_end
+        seen = self._next(way, at)  # not measured: opens the bucket
+        while len(plain) < batches:
+            at += seen.seconds
+            if (at + seen.seconds) // BUCKET_SECONDS != at // BUCKET_SECONDS:
+                at = (at // BUCKET_SECONDS + 1) * BUCKET_SECONDS
+                self._next(way, at)
+                continue
+            seen = self._next(way, at)
+            plain.append(seen)
+        bucket_end = (at // BUCKET_SECONDS + 2) * BUCKET_SECONDS
+        if bucket_end % HOUR_SECONDS == 0:
+            bucket_end += BUCKET_SECONDS
+        over_bucket = self._next(way, bucket_end - seen.seconds / 2)
+        hour_end = (bucket_end // HOUR_SECONDS + 1) * HOUR_SECONDS
+        over_hour = self._next(way, hour_end - seen.seconds / 2)
+        per_event = self._mixed(plain, over_bucket, over_hour).plus(first_of_span, 1 / (self._load.rate * PAGE_SECONDS))
+        per_event = per_event.plus(self._per_environment(per_event)).plus(self._ingest(way, over_hour))
+        return self._result(way, per_event, plain), hour_end + 2 * BUCKET_SECONDS
+
+    # The stream.
+
+    def _next(self, way: Way, start: float) -> Batch:
+        """The next invocation, of traffic that begins at `start`."""
+        load = self._load.calls(start, way.events_per_call)
+        return self._batch(load, way.events_per_call, way.window)
+
+    def _batch(self, calls: Iterator[Call], events_per_call: int, window: float) -> Batch:
+        """Calls go through the production ingest handler until the batching window or the payload is full."""
+        records: list[dict[str, Any]] = []
+        size, events, first, last, number = 0, 0, 0.0, 0.0, 0
+        stand = self._stand
+        for call in calls:
+            if number and (call.sent_at - first >= window or size >= assume.MAX_INVOCATION_BYTES - 300_000):
+                break
+            if len(records) >= assume.MAX_INVOCATION_RECORDS:
+                break
+            number += 1
+            first = first or call.sent_at
+            last = stand.clock.seconds = call.sent_at
+            if not call.events:
+                continue
+            events += len(call.events)
+            answer = http_ingest.handler(http_payload(call.events), None)
+            assert answer["statusCode"] == 204, answer
+            for record in delivered(stand.counter.take_records(), call.sent_at):
+                size += len(json.dumps(record, separators=(",", ":"))) + 1
+                records.append(record)
+        stand.clock.seconds = last + 1
+        measured = stand.invoke(stream_aggregate.handler, {"Records": records})
+        assert measured.answer == {"batchItemFailures": []}
+        return Batch(measured, events, number * events_per_call / self._deployment.rate, size)
+
+    # From batches to an event.
+
+    def _aggregate_tally(self, batch: Batch) -> Tally:
+        measured = batch.measured
+        tally = Tally(measured.tally)
+        tally["lambda_requests.aggregate"] = 1
+        memory = self._deployed.memory_mb["stream_aggregate"]
+        tally["lambda_gb_seconds.aggregate"] = assume.gb_seconds(measured.cpu_seconds, measured.tally, memory)
+        tally["log_bytes.aggregate"] = measured.log_bytes
+        tally["aggregate_cpu_seconds"] = measured.cpu_seconds
+        return tally
+
+    def _mixed(self, plain: list[Batch], over_bucket: Batch, over_hour: Batch) -> Tally:
+        """Batches in the proportion in which they come: so many cross a five-minute bucket, so many an hour."""
+        seconds = sum(batch.seconds for batch in plain) / len(plain)
+        hourly = seconds / HOUR_SECONDS
+        per_bucket = max(0.0, seconds / BUCKET_SECONDS - hourly)
+        mixed = Tally()
+        shares = [(batch, (1 - per_bucket - hourly) / len(plain)) for batch in plain]
+        for batch, share in [*shares, (over_bucket, per_bucket), (over_hour, hourly)]:
+            mixed = mixed.plus(self._aggregate_tally(batch), share / batch.events)
+        return mixed
+
+    def _per_environment(self, per_event: Tally) -> Tally:
+        """INIT and the cold load of a new execution environment: the look-back's commits and the subjects."""
+        events = self._load.rate * assume.ENVIRONMENT_SECONDS
+        commits = per_event["stored.commits"] * self._load.rate * LOOK_BACK_SECONDS
+        memory = self._deployed.memory_mb["stream_aggregate"]
+        once = {
+            "read_units.cold": commits / READ_UNIT_BYTES + len(self._load.subjects) / 2,
+            "lambda_gb_seconds.init": assume.gb_seconds(assume.INIT_SECONDS, {}, memory),
+        }
+        return Tally(once).times(1 / events)
+
+    def _ingest(self, way: Way, sample: Batch) -> Tally:
+        """Whole client calls through the ingest handler, all lanes; the best of several for the CPU time."""
+        size = way.events_per_call
+        whole = ShardLoad(self._everything, self._stand.lanes, seed=size)
+        calls = whole.calls(self._stand.clock.seconds, size)
+        memory = self._deployed.memory_mb["http_ingest"]
+        best: Measured | None = None
+        total, count = Tally(), 8 if size > 1 else 200
+        for _ in range(count):
+            measured = self._stand.invoke(http_ingest.handler, http_payload(next(calls).events))
+            self._stand.counter.take_records()
+            assert measured.answer["statusCode"] == 204
+            total = total.plus(measured.tally)
+            best = measured if best is None or measured.cpu_seconds < best.cpu_seconds else best
+        assert best is not None
+        call = total.times(1 / count)
+        call["http_requests"] = 1
+        call["egress_bytes"] = assume.RESPONSE_BYTES
+        call["lambda_requests.ingest"] = 1
+        call["lambda_gb_seconds.ingest"] = assume.gb_seconds(best.cpu_seconds, best.tally, memory)
+        call["log_bytes.access"] = self._deployed.access_log_bytes
+        call["log_bytes.ingest"] = best.log_bytes
+        return call.times(1 / size).plus(self._authorizer(size))
+
+    @property
+    def _everything(self) -> Deployment:
+        deployment = self._deployment
+        return Deployment(deployment.rate, deployment.subjects, deployment.lanes, 1)
+
+    def _authorizer(self, events_per_call: int) -> Tally:
+        calls_per_second = self._deployment.rate / events_per_call
+        runs = min(calls_per_second, assume.CLIENT_KEYS / assume.AUTHORIZER_CACHE_SECONDS) / self._deployment.rate
+        memory = self._deployed.memory_mb["http_authorize"]
+        duration = assume.gb_seconds(assume.AUTHORIZER_CPU_SECONDS, {"requests.dynamodb": 1}, memory)
+        return Tally({"lambda_requests.auth": runs, "lambda_gb_seconds.auth": duration * runs, "read_units.auth": runs})
+
+    def _result(self, way: Way, per_event: Tally, plain: list[Batch]) -> Result:
+        deployment = self._deployment
+        per_event["kinesis_shard_hours"] = deployment.shards / (deployment.rate * 3_600)
+        batches = len(plain)
+        facts = {
+            "shards": deployment.shards,
+            "lanes": deployment.lanes,
+            "events_per_invocation": round(sum(batch.events for batch in plain) / batches),
+            "seconds_per_invocation": round(sum(batch.seconds for batch in plain) / batches, 2),
+            "payload_mb": round(sum(batch.payload_bytes for batch in plain) / batches / 1e6, 2),
+            "records_per_second_and_shard": round(
+                per_event["kinesis_records"] * deployment.rate / deployment.shards, 1
+            ),
+            "bytes_per_second_and_shard": round(per_event["kinesis_bytes"] * deployment.rate / deployment.shards),
+            "write_units": {kind: round(per_event[f"write_units.{kind}"], 5) for kind in ("ledger", "pages", "totals")},
+            "aggregate_cpu_us": round(per_event["aggregate_cpu_seconds"] * 1e6, 2),
+        }
+        assert facts["records_per_second_and_shard"] <= assume.SHARD_RECORDS_PER_SECOND, facts
+        assert facts["bytes_per_second_and_shard"] <= assume.SHARD_BYTES_PER_SECOND, facts
+        return Result(per_event, per_event.usd(), facts)
