@@ -111,7 +111,13 @@ def create_table(client: "DynamoDBClient", name: str) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A local stack of this session's own, on free ports, with the demo told once."""
+    """A local stack of this session's own, on free ports, with the demo told once.
+
+    For quick rounds while developing, TOLLBOOTH_TEST_HOME=.local takes the stack that `make up` left running.
+    """
+    if running := os.environ.get("TOLLBOOTH_TEST_HOME"):
+        yield LocalStack(**json.loads((Path(running) / "stack.json").read_text()))
+        return
     home = tmp_path_factory.mktemp("stack")
     try:
         local_tool("up", home, UP_SECONDS)

@@ -9,6 +9,8 @@ from infra.local.failure import StepFailed
 
 # What a person scrolls through; the rest is one filter call away.
 SHOWN_EVENTS = 300
+# Lambda's own frame around every invocation.
+FRAME = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
 
 def show() -> None:
@@ -19,7 +21,8 @@ def show() -> None:
         for group in page["logGroups"]:
             name = group["logGroupName"]
             found = logs.filter_log_events(logGroupName=name)["events"]
-            events += [(event["timestamp"], name, event["message"].rstrip()) for event in found]
+            said = ((event["timestamp"], name, event["message"].rstrip()) for event in found)
+            events += [event for event in said if not event[2].startswith(FRAME)]
     for timestamp, name, message in sorted(events)[-SHOWN_EVENTS:]:
         at = datetime.fromtimestamp(timestamp / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
         say(f"{at} {name.rpartition('/')[2]}: {message}")

@@ -16,7 +16,7 @@ from infra.local.state import LocalStack
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.3
 # How long a total must stay the same before a test believes that nothing more is coming.
-QUIET_SECONDS = 4.0
+QUIET_SECONDS = 2.5
 
 EVENT = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
