@@ -18,6 +18,8 @@ MAX_FRACTION_DIGITS = 18
 # What OpenMeter allows for keys, names and descriptions; metadata is bounded so that one item stays small.
 MAX_METADATA_KEYS = 50
 MAX_METADATA_CHARACTERS = 500
+# Beyond these years only mistakes are found, and time zone arithmetic runs off the calendar.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 
 class WireModel(BaseModel):
@@ -56,6 +58,8 @@ def _cadence(text: str) -> str:
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
+    if not FIRST_YEAR <= value.year < LAST_YEAR:
+        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
     return value.astimezone(UTC).replace(microsecond=0)
 
 

@@ -65,14 +65,14 @@ class Request:
         return validated(model, json_body.parse(raw))
 
 
-def validated(model: type[Model], value: Any) -> Model:
+def validated(model: type[Model], value: Any, what: str = "body") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
         fields = [_field_error(found) for found in error.errors(include_url=False, include_input=False)]
         named = "; ".join(f"{field.field}: {field.message}" for field in fields[:MAX_NAMED_FIELDS])
         more = f"; and {len(fields) - MAX_NAMED_FIELDS} more" if len(fields) > MAX_NAMED_FIELDS else ""
-        raise InvalidInput(f"The body is not valid: {named}{more}.", fields=fields) from error
+        raise InvalidInput(f"The {what} is not valid: {named}{more}.", fields=fields) from error
 
 
 def _field_error(found: Any) -> FieldError:

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from functions.domain.errors import FieldError, InvalidInput
+from functions.domain.wire import FIRST_YEAR, LAST_YEAR
 
 MAX_PARAMETERS = 1_000
 MAX_PAGE = 1_000_000
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 MAX_MAPPING_CHARACTERS = 4_000
-# Beyond these years only mistakes are found, and time zone arithmetic runs off the calendar.
-FIRST_YEAR, LAST_YEAR = 1970, 2200
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 

@@ -1,0 +1,46 @@
+"""Events through the real handlers into DynamoDB Local; only the stream and the archive are in memory."""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.memory import MemoryArchive, MemoryStream
+from functions.application.commit_usage import LaneWriter
+from functions.application.query_usage import UsageReader
+from functions.domain.metering.event import AcceptanceWindow, Pack
+from functions.domain.metering.lanes import Lanes
+from functions.handlers import http_ingest, wiring
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client
+
+LANES = Lanes(2, b"a key of the test")
+
+
+class Metering:
+    """Replaces stream, archive and ledger key behind the composition root."""
+
+    def __init__(self, database: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> None:
+        window = AcceptanceWindow()
+        self.stream, archive = MemoryStream(), MemoryArchive()
+        ledger = DynamoLedger(database.client, database.usage_table, window)
+        self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600)
+        reader = UsageReader(ledger, archive, LANES)
+        for name, value in {"lanes": LANES, "event_stream": self.stream, "usage_reader": reader}.items():
+            monkeypatch.setattr(wiring, name, lambda value=value: value)
+
+    def count(self, events: list[dict[str, Any]], tenant: str = "default") -> None:
+        """Ingest events over HTTP and aggregate what the stream then holds."""
+        headers = {"content-type": "application/cloudevents-batch+json"}
+        sent = Client(http_ingest.handler, tenant).post("/api/v1/events", json.dumps(events), headers=headers)
+        assert sent.status == 204, sent.text
+        by_lane: dict[int, list[Pack]] = defaultdict(list)
+        for record in self.stream.records:
+            assert isinstance(record, Pack)
+            by_lane[record.lane].append(record)
+        self.stream.records = []
+        self._writer.begin_invocation()
+        for lane, packs in by_lane.items():
+            self._writer.write(lane, packs, [])

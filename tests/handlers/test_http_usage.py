@@ -1,0 +1,277 @@
+"""Meter queries over HTTP: events go in through ingest, and every way of asking gives the right rows."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client, Params
+from tests.handlers.metering import Metering
+
+METER = {
+    "slug": "tokens",
+    "eventType": "prompt",
+    "aggregation": "SUM",
+    "valueProperty": "$.tokens",
+    "groupBy": {"model": "$.model", "team": "$.team"},
+}
+DAY = (datetime.now(UTC) - timedelta(days=3)).replace(hour=0, minute=0, second=0, microsecond=0)
+QUERY = "/api/v1/meters/tokens/query"
+
+
+def at(hours: float) -> str:
+    return (DAY + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def event(number: int, hours: float, subject: str, tokens: Any, model: str = "gpt-4") -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "test",
+        "type": "prompt",
+        "subject": subject,
+        "time": at(hours),
+        "data": {"tokens": tokens, "model": model, "team": "a, b"},
+    }
+
+
+EVENTS = [
+    event(1, 1.0, "ada", 10),
+    event(2, 1.25, "ada", "0.1234567890123456"),
+    event(3, 1.75, "ada", 5, "gpt-5"),
+    event(4, 2.0, "bob", 100),
+    event(5, 26.0, "bob", 1000, "gpt-5"),
+]
+
+
+@pytest.fixture(autouse=True)
+def counted(api: Client, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Metering:
+    metering = Metering(dynamodb, monkeypatch)
+    assert api.post("/api/v1/meters", METER).status == 201
+    metering.count(EVENTS)
+    return metering
+
+
+def rows(api: Client, params: Params = "") -> list[dict[str, Any]]:
+    response = api.get(QUERY, params)
+    assert response.status == 200, response.text
+    found: list[dict[str, Any]] = response.json["data"]
+    return found
+
+
+def values(api: Client, params: Params = "") -> list[Any]:
+    return [row["value"] for row in rows(api, params)]
+
+
+def test_everything_is_one_row_with_every_digit(api: Client) -> None:
+    (row,) = rows(api)
+    assert row["value"] == Decimal("1115.1234567890123456")
+    assert (row["subject"], row["groupBy"]) == (None, {})
+    assert row["windowStart"] == at(1)
+
+
+def test_from_is_inclusive_and_to_exclusive(api: Client) -> None:
+    answer = api.get(QUERY, {"from": at(1.25), "to": at(2)})
+    assert answer.json["from"] == at(1.25)
+    assert answer.json["to"] == at(2)
+    (row,) = answer.json["data"]
+    assert row["value"] == Decimal("5.1234567890123456")
+    assert (row["windowStart"], row["windowEnd"]) == (at(1.25), at(2))
+
+
+@pytest.mark.parametrize(("size", "expected"), [("HOUR", [Decimal("15.1234567890123456"), 100, 1000])])
+def test_windows_hold_their_own_usage(api: Client, size: str, expected: list[Any]) -> None:
+    answer = api.get(QUERY, {"windowSize": size}).json
+    assert answer["windowSize"] == size
+    assert [row["value"] for row in answer["data"]] == expected
+    assert [row["windowStart"] for row in answer["data"]] == [at(1), at(2), at(26)]
+
+
+def test_days_follow_the_time_zone(api: Client) -> None:
+    assert len(rows(api, {"windowSize": "DAY"})) == 2
+    (first, *_) = rows(api, {"windowSize": "DAY", "windowTimeZone": "Asia/Tokyo"})
+    assert first["windowStart"] == at(-9)
+
+
+def test_subjects_filter_and_group(api: Client) -> None:
+    assert [(r["subject"], r["value"]) for r in rows(api, {"subject": "bob"})] == [("bob", 1100)]
+    both = rows(api, [("subject", "ada"), ("subject", "bob"), ("subject", "ada")])
+    assert {r["subject"]: r["value"] for r in both} == {"ada": Decimal("15.1234567890123456"), "bob": 1100}
+    assert {r["subject"] for r in rows(api, {"groupBy": "subject"})} == {"ada", "bob"}
+    assert rows(api, {"subject": "nobody"}) == []
+
+
+def test_dimensions_filter_and_group(api: Client) -> None:
+    by_model = rows(api, [("groupBy", "model"), ("groupBy", "team")])
+    assert {r["groupBy"]["model"]: r["value"] for r in by_model} == {
+        "gpt-4": Decimal("110.1234567890123456"),
+        "gpt-5": 1005,
+    }
+    assert {r["groupBy"]["team"] for r in by_model} == {"a, b"}
+    assert values(api, "filterGroupBy[model]=gpt-5") == [1005]
+    assert values(api, "filterGroupBy%5Bmodel%5D=gpt-5") == [1005]
+    assert values(api, {"filterGroupBy": "{'model': 'gpt-5'}"}) == [1005]
+    assert values(api, {"filterGroupBy[team]": "a, b", "filterGroupBy[model]": "gpt-5"}) == [1005]
+    assert values(api, "filterGroupBy[model]=gpt-5&filterGroupBy[model]=gpt-4") == [Decimal("1115.1234567890123456")]
+    assert values(api, "filterGroupBy[model]=claude") == []
+
+
+def test_customers_filter_and_group(api: Client) -> None:
+    ada = api.post("/api/v1/customers", {"name": "A", "usageAttribution": {"subjectKeys": ["ada", "x"]}}).json["id"]
+    bob = api.post("/api/v1/customers", {"name": "B", "key": "bob"}).json["id"]
+    found = rows(api, [("filterCustomerId", ada), ("filterCustomerId", bob)])
+    assert {r["customerId"]: r["value"] for r in found} == {ada: Decimal("15.1234567890123456"), bob: 1100}
+    assert rows(api, {"filterCustomerId": bob, "groupBy": "customer_id"})[0]["customerId"] == bob
+    assert api.get(QUERY, {"filterCustomerId": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}).status == 404
+    assert api.get(QUERY, {"filterCustomerId": "nobody"}).status == 404
+    assert api.get(QUERY, {"groupBy": "customer_id"}).status == 400
+    stranger = api.acting_as("admin", "acme")
+    stranger.post("/api/v1/meters", METER)
+    assert stranger.get(QUERY, {"filterCustomerId": bob}).status == 404
+
+
+def test_a_body_asks_the_same_as_the_query_string(api: Client) -> None:
+    body = {
+        "from": at(0),
+        "to": at(48),
+        "windowSize": "DAY",
+        "windowTimeZone": "UTC",
+        "subject": ["ada", "bob"],
+        "groupBy": ["model"],
+        "filterGroupBy": {"model": ["gpt-4", "gpt-5"]},
+        "clientId": "c",
+    }
+    posted = api.post(QUERY, body)
+    assert posted.status == 200, posted.text
+    params = {key: value for key, value in body.items() if key not in ("filterGroupBy", "clientId")}
+    assert posted.json == api.get(QUERY, params).json
+    assert len(posted.json["data"]) == 4
+    assert api.post(QUERY, {}).json == api.get(QUERY).json
+    assert api.acting_as("read").post(QUERY, {}).status == 200
+
+
+def test_csv_has_the_columns_that_were_asked_for(api: Client) -> None:
+    plain = api.get(QUERY, {"from": at(0), "to": at(24)}, headers={"accept": "text/csv"})
+    assert (plain.status, plain.content_type) == (200, "text/csv")
+    assert plain.headers["content-disposition"] == "attachment; filename=tokens.csv"
+    assert plain.text.splitlines() == [
+        "window_start,window_end,value",
+        f"{at(0)},{at(24)},115.1234567890123456",
+    ]
+    asked = {"groupBy": ["subject", "team"], "from": at(24), "to": at(48)}
+    grouped = api.post(QUERY, asked, headers={"accept": "text/csv"})
+    assert grouped.text.splitlines() == [
+        "window_start,window_end,subject,team,value",
+        f'{at(24)},{at(48)},bob,"a, b",1000',
+    ]
+
+
+def test_a_spreadsheet_runs_nothing_a_customer_chose(api: Client, counted: Metering) -> None:
+    counted.count([event(9, 3, "=cmd()", 1, "@evil")])
+    text = api.get(QUERY, {"groupBy": ["subject", "model"], "from": at(3)}, headers={"accept": "text/csv"}).text
+    assert ",'=cmd(),'@evil,1" in text
+
+
+BAD = [
+    "from=yesterday",
+    "from=2026-01-01T00:00:00",
+    "from=0001-01-01T00:00:00Z",
+    "to=9999-12-31T23:59:59Z",
+    "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+    "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+    "windowSize=MINUTE",
+    "windowSize=day",
+    "windowTimeZone=Mars/Phobos",
+    "windowTimeZone=../../etc/passwd",
+    "windowTimeZone=%00",
+    "windowTimeZone=" + "x" * 5000,
+    "windowTimeZone=Europe",
+    "groupBy=nothing",
+    "groupBy=" + "x" * 2000,
+    "filterGroupBy[nothing]=1",
+    "filterGroupBy[]=1",
+    "filterGroupBy={'model': 1}",
+    "filterGroupBy={'model'",
+    "filterGroupBy=" + "(" * 3000,
+    "filterGroupBy=__import__('os')",
+    "filterGroupBy=" + "x" * 5000,
+    "advancedMeterGroupByFilters={}",
+    "subject=" + "x" * 2000,
+    "&".join(f"subject=s{n}" for n in range(101)),
+    "&".join(f"filterCustomerId=s{n}" for n in range(101)),
+]
+
+
+@pytest.mark.parametrize("query", BAD, ids=lambda query: query[:30])
+def test_a_bad_question_is_a_400_that_says_why(api: Client, query: str) -> None:
+    response = api.get(QUERY, query)
+    assert response.status == 400, response.text
+    assert response.fields
+
+
+BAD_BODIES: list[dict[str, Any]] = [
+    {"from": "yesterday"},
+    {"from": "0001-01-01T00:00:00Z"},
+    {"from": "9999-12-31T23:59:59-12:00"},
+    {"windowSize": "MINUTE"},
+    {"windowSize": 1},
+    {"subject": "ada"},
+    {"subject": [1]},
+    {"subject": ["x"] * 101},
+    {"filterGroupBy": {"model": "gpt-4"}},
+    {"filterGroupBy": {"nothing": ["a"]}},
+    {"advancedMeterGroupByFilters": {"model": {"$eq": "a"}}},
+    {"unknown": 1},
+]
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=str)
+def test_a_bad_question_in_a_body_is_a_400_that_says_why(api: Client, body: dict[str, Any]) -> None:
+    response = api.post(QUERY, body)
+    assert response.status == 400, response.text
+    assert response.fields
+
+
+def test_an_unknown_meter_is_404_and_a_missing_scope_403(api: Client) -> None:
+    assert api.get("/api/v1/meters/nothing/query").status == 404
+    assert api.acting_as("ingest").get(QUERY).status == 403
+    assert api.acting_as("admin", "acme").get(QUERY).status == 404
+
+
+def test_a_count_without_events_is_zero(api: Client) -> None:
+    api.post("/api/v1/meters", {"slug": "calls", "eventType": "other", "aggregation": "COUNT"})
+    answer = api.get("/api/v1/meters/calls/query", {"from": at(0), "to": at(1)}).json
+    assert [row["value"] for row in answer["data"]] == [0]
+
+
+def test_what_no_meter_could_take_is_listed_with_its_reason(api: Client, counted: Metering) -> None:
+    counted.count([event(20 + n, n, "ada", "many") for n in range(3)])
+    page = api.get("/api/v1/rejects", "limit=2").json
+    assert [item["event"]["id"] for item in page["items"]] == ["22", "21"]
+    (last,) = api.get("/api/v1/rejects", {"limit": 2, "cursor": page["nextCursor"]}).json["items"]
+    assert last["event"]["id"] == "20"
+    assert "many" in last["reason"]
+    assert last["code"] == "unparsable_value"
+    assert last["countedElsewhere"] is True
+    assert api.acting_as("admin", "acme").get("/api/v1/rejects").json == {"items": []}
+
+
+BAD_REJECTS = [
+    "cursor=nonsense",
+    "cursor=2026-99-99/x",
+    "cursor=2026-01-01/" + "x" * 2000,
+    "limit=0",
+    "limit=101",
+    "from=x",
+    "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+    "from=2025-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+    "to=1970-01-01T00:00:00Z",
+]
+
+
+@pytest.mark.parametrize("query", BAD_REJECTS, ids=lambda query: query[:40])
+def test_a_bad_question_about_rejects_is_400_or_empty(api: Client, query: str) -> None:
+    response = api.get("/api/v1/rejects", query)
+    assert response.status == 400 or response.json == {"items": []}, response.text
