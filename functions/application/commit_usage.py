@@ -11,15 +11,14 @@ from functions.application.apply_commit import apply_commit
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
 from functions.domain.errors import Unavailable
+from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack
 from functions.domain.metering.ledger import (
     Commit,
     Counts,
-    Deltas,
     Directory,
     LaneState,
     bucket_of,
-    count,
     fingerprints_by_bucket,
     hours_of,
     sift,

@@ -28,4 +28,6 @@ class Aggregation(StrEnum):
             return max(left, right)
         if self is Aggregation.MIN:
             return min(left, right)
+        if type(left) is int and type(right) is int:
+            return left + right
         return EXACT_SUMS.add(left, right)

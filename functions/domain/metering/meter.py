@@ -169,20 +169,17 @@ def decode_data(raw: bytes) -> dict[str, Any]:
         raise Uncountable("unreadable_data", f"invalid event: failed to parse event data: {error}") from error
 
 
-class CompiledMeter:
-    """A meter ready for the hot loop: value and groups from decoded data."""
+Data = dict[str, Any]
 
-    __slots__ = (
-        "_groups",
-        "_single",
-        "_value_name",
-        "_value_path",
-        "aggregation",
-        "dimensions",
-        "id",
-        "is_additive",
-        "meter",
-    )
+
+class CompiledMeter:
+    """A meter ready for the hot loop.
+
+    `value` takes the exact number from decoded data (raises Uncountable), `groups` the dimension values in the order of
+    the sorted dimension names. Both are made for the meter's paths, because they run for every event.
+    """
+
+    __slots__ = ("aggregation", "dimensions", "groups", "id", "is_additive", "meter", "value")
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
@@ -190,30 +187,37 @@ class CompiledMeter:
         self.aggregation = meter.aggregation
         self.is_additive = meter.aggregation.is_additive
         self.dimensions = tuple(sorted(meter.group_by))
-        self._value_path = parse_path(meter.value_property) if meter.aggregation.needs_value else None  # type: ignore[arg-type]
-        first = self._value_path[0] if self._value_path else None
-        self._value_name = first if self._value_path and len(self._value_path) == 1 and isinstance(first, str) else None
-        self._groups = [parse_path(path) for _, path in sorted(meter.group_by.items())]
-        self._single = [steps[0] if len(steps) == 1 else None for steps in self._groups]
+        self.value = _value_taker(meter)
+        self.groups = _groups_taker([parse_path(meter.group_by[name]) for name in self.dimensions])
 
-    def value(self, data: dict[str, Any]) -> Number:
-        if self._value_path is None:
-            return 1
-        if self._value_name is not None:
-            found = data.get(self._value_name, _MISSING)
-            if type(found) is int and -LARGEST_VALUE < found < LARGEST_VALUE:
-                return found
-        else:
-            found = _look_up(data, self._value_path)
-        return countable(found, self.meter.value_property or "")
 
-    def groups(self, data: dict[str, Any]) -> Groups:
-        """The dimension values in the order of the sorted dimension names."""
-        values = []
-        for steps, name in zip(self._groups, self._single, strict=True):
-            found = data.get(name, _MISSING) if type(name) is str else _look_up(data, steps)
-            values.append(found if type(found) is str else group_text(found))
-        return tuple(values)
+def _value_taker(meter: Meter) -> Callable[[Data], Number]:
+    if not meter.aggregation.needs_value:
+        return lambda _data: 1
+    path = meter.value_property or ""
+    steps = parse_path(path)
+    name = steps[0]
+    if len(steps) > 1 or not isinstance(name, str):
+        return lambda data: countable(_look_up(data, steps), path)
+
+    def named_value(data: Data) -> Number:
+        found = data.get(name, _MISSING)
+        if type(found) is int and -LARGEST_VALUE < found < LARGEST_VALUE:
+            return found
+        return countable(found, path)
+
+    return named_value
+
+
+def _groups_taker(paths: list[tuple[str | int, ...]]) -> Callable[[Data], Groups]:
+    if len(paths) != 1 or len(paths[0]) != 1 or not isinstance(name := paths[0][0], str):
+        return lambda data: tuple([group_text(_look_up(data, steps)) for steps in paths])
+
+    def named_group(data: Data) -> Groups:
+        found = data.get(name, _MISSING)
+        return (found if type(found) is str else group_text(found),)
+
+    return named_group
 
 
 MetersByType = Mapping[str, list[CompiledMeter]]

@@ -19,7 +19,7 @@ from functions.application.commit_usage import LaneWriter
 from functions.application.ingest_events import ingest_events
 from functions.application.query_usage import UsageReader
 from functions.domain.errors import TooLarge
-from functions.domain.metering import ledger as ledger_module
+from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
 from functions.domain.metering.lanes import Lanes
@@ -282,7 +282,7 @@ def test_an_integer_of_400_digits_does_not_stop_the_lane() -> None:
 
 
 def test_ten_thousand_groups_are_counted_and_further_ones_fall_into_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "MAX_METER_CODES", 1_000)
+    monkeypatch.setattr(counting, "MAX_METER_CODES", 1_000)
     deployment = Deployment(MeterSet(1, (TOKENS,)))
     deployment.send([event(str(i), NOW, n=1, model=f"model-{i}") for i in range(3_000)])
     deployment.deliver()
@@ -293,7 +293,7 @@ def test_ten_thousand_groups_are_counted_and_further_ones_fall_into_other(monkey
 
 
 def test_a_batch_too_large_for_one_commit_makes_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "MAX_COMMIT_EVENTS", 10)
+    monkeypatch.setattr(counting, "MAX_COMMIT_EVENTS", 10)
     deployment = Deployment()
     events = [event(str(i), NOW - timedelta(minutes=i), f"c{i % 3}", n=i, model="m" * (i % 5)) for i in range(95)]
     deployment.send(events)

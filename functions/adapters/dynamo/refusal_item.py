@@ -1,0 +1,46 @@
+"""How an event or a record that was not counted is listed: by the day of its event, with its reason."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from functions.adapters.dynamo import usage_keys as keys
+from functions.adapters.dynamo.usage_table import item_key
+from functions.domain.metering.event import Event
+from functions.domain.metering.ledger import Refusal
+from functions.names import EXPIRES_AT
+
+DAY = 86_400
+REFUSAL_DAYS = 400
+
+
+def refusal_item(refusal: Refusal) -> dict[str, Any]:
+    event = refusal.event
+    at = event.time if event else refusal.received_at
+    item = {
+        **item_key(keys.refusals(refusal.tenant, at), keys.refusal(at, refusal.identity, refusal.code)),
+        "code": {"S": refusal.code},
+        "reason": {"S": refusal.reason},
+        "received_at": {"N": str(refusal.received_at)},
+        "counted": {"BOOL": refusal.is_counted_elsewhere},
+        EXPIRES_AT: {"N": str(refusal.received_at + REFUSAL_DAYS * DAY)},
+    }
+    if refusal.object_key:
+        item["object_key"] = {"S": refusal.object_key}
+    if event:
+        item["event"] = {"S": _event_json(event)}
+    return item
+
+
+def _event_json(event: Event) -> str:
+    document = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": datetime.fromtimestamp(event.time, UTC),
+        "data": msgspec.Raw(event.data or b"null"),
+    }
+    return msgspec.json.encode(document).decode()

@@ -1,0 +1,112 @@
+"""Requests to the usage table: strong reads, queries and batched puts, on the low-level client for speed."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions.domain.errors import Unavailable
+from functions.names import PARTITION_KEY, SORT_KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_BATCH_WRITE = 25  # DynamoDB's own limit
+MAX_BATCH_GET = 100  # DynamoDB's own limit
+MAX_ROUNDS = 8
+
+
+class UsageTable:
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def get(self, pk: str, sk: str) -> Mapping[str, Any] | None:
+        answer = self.client.get_item(TableName=self.name, Key=item_key(pk, sk), ConsistentRead=True)
+        return answer.get("Item")
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str | None = None,
+        between: tuple[str, str] | None = None,
+        backwards: bool = False,
+        limit: int | None = None,
+        page_size: int | None = None,
+        projection: str | None = None,
+    ) -> Iterator[Mapping[str, Any]]:
+        condition, values = f"{PARTITION_KEY} = :pk", {":pk": {"S": pk}}
+        if prefix is not None:
+            condition += f" AND begins_with({SORT_KEY}, :prefix)"
+            values[":prefix"] = {"S": prefix}
+        if between is not None:
+            condition += f" AND {SORT_KEY} BETWEEN :first AND :last"
+            values |= {":first": {"S": between[0]}, ":last": {"S": between[1]}}
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": True,
+            "ScanIndexForward": not backwards,
+        }
+        if size := limit or page_size:
+            request["Limit"] = size
+        if projection:
+            request["ProjectionExpression"] = projection
+        count = 0
+        while True:
+            answer = self.client.query(**request)
+            for item in answer["Items"]:
+                yield item
+                count += 1
+                if count == limit:
+                    return
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def put_all(self, items: Iterable[dict[str, Any]]) -> None:
+        puts: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+        for start in range(0, len(puts), MAX_BATCH_WRITE):
+            request: Any = {self.name: puts[start : start + MAX_BATCH_WRITE]}
+            for round_number in range(MAX_ROUNDS):
+                request = self.client.batch_write_item(RequestItems=request).get("UnprocessedItems")
+                if not request:
+                    break
+                _back_off(round_number)
+            else:
+                raise _busy()
+
+    def batch_get_sort_keys(self, pk: str, sort_keys: list[str]) -> Iterator[str]:
+        """Which of the sort keys of a partition are stored; eventually consistent."""
+        for start in range(0, len(sort_keys), MAX_BATCH_GET):
+            wanted = [item_key(pk, sk) for sk in sort_keys[start : start + MAX_BATCH_GET]]
+            request: Any = {self.name: {"Keys": wanted, "ProjectionExpression": SORT_KEY}}
+            for round_number in range(MAX_ROUNDS):
+                answer = self.client.batch_get_item(RequestItems=request)
+                yield from (item[SORT_KEY]["S"] for item in answer["Responses"][self.name])
+                request = answer.get("UnprocessedKeys")
+                if not request:
+                    break
+                _back_off(round_number)
+            else:
+                raise _busy()
+
+
+def item_key(pk: str, sk: str) -> dict[str, Any]:
+    return {PARTITION_KEY: {"S": pk}, SORT_KEY: {"S": sk}}
+
+
+def raise_unless_condition_failed(error: ClientError) -> None:
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error
+
+
+def _back_off(round_number: int) -> None:
+    time.sleep(min(2.0, 0.05 * 2**round_number))
+
+
+def _busy() -> Unavailable:
+    return Unavailable("The database is too busy; try again.", retry_after_seconds=2)
