@@ -1,5 +1,6 @@
 """An EventBridge schedule that invokes one function, with a role that can do nothing else."""
 
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
@@ -25,7 +26,7 @@ class Schedule(Construct):
         undelivered: DeadLetterQueue,
     ) -> None:
         super().__init__(scope, construct_id)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+        role = iam.Role(self, "Role", assumed_by=_our_scheduler())
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn]))
         role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[undelivered.queue_arn]))
         schedule = scheduler.CfnSchedule(
@@ -45,3 +46,10 @@ class Schedule(Construct):
         )
         # The Scheduler checks at creation that it can assume the role; the policy must be there before the first tick.
         schedule.node.add_dependency(role)
+
+
+def _our_scheduler() -> iam.ServicePrincipal:
+    """Schedules of this account only: others may name our role, too."""
+    return iam.ServicePrincipal(
+        "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+    )
