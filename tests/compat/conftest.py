@@ -1,0 +1,36 @@
+"""The genuine Python SDK against the real handlers on DynamoDB Local."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import openmeter
+import pytest
+
+from functions.handlers import http_api
+from tests.compat.gateway_server import gateway
+from tests.conftest import DynamoDb
+from tests.handlers.conftest import forget_clients
+from tests.handlers.gateway import Client
+from tests.handlers.metering import Metering
+
+
+@dataclass(frozen=True)
+class Compat:
+    """`sdk` speaks HTTP through the genuine package; `api` shows the same answers as they travel."""
+
+    sdk: Any
+    api: Client
+    metering: Metering
+    endpoint: str
+
+
+@pytest.fixture
+def compat(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compat]:
+    forget_clients()
+    metering = Metering(dynamodb, monkeypatch)
+    api = Client(http_api.handler)
+    token = api.post("/api/v1/api-keys", {"name": "sdk", "scopes": ["admin"]}).json["token"]
+    with gateway() as endpoint, openmeter.Client(endpoint=endpoint, token=token) as sdk:
+        yield Compat(sdk, api, metering, endpoint)
+    forget_clients()

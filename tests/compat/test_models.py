@@ -1,0 +1,102 @@
+"""Every answer carries every field that the genuine package does not call optional, and the package reads it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from openmeter._generated import models
+
+from tests.compat.conftest import Compat
+from tests.handlers.billing.genuine import problems
+from tests.handlers.gateway import Client, Response
+
+METER = {
+    "slug": "tokens",
+    "eventType": "prompt",
+    "aggregation": "SUM",
+    "valueProperty": "$.tokens",
+    "groupBy": {"model": "$.model"},
+}
+CALLS = {"slug": "calls", "eventType": "prompt", "aggregation": "COUNT"}
+FEATURE = {"key": "gpt", "name": "GPT", "meterSlug": "tokens", "meterGroupByFilters": {"model": "gpt-4"}}
+COSTED = {"key": "bare", "name": "Bare", "unitCost": {"type": "manual", "amount": "0.01"}}
+CUSTOMER = {
+    "name": "Acme",
+    "key": "acme",
+    "usageAttribution": {"subjectKeys": ["acme-eu"]},
+    "primaryEmail": "a@b.example",
+    "currency": "USD",
+    "billingAddress": {"country": "US"},
+}
+
+Ask = Callable[[Client], Response]
+
+
+def created(api: Client) -> None:
+    for path, wish in (("meters", METER), ("meters", CALLS), ("features", FEATURE), ("customers", CUSTOMER)):
+        assert api.post(f"/api/v1/{path}", wish).status == 201
+
+
+# One row per kind of answer; plans, subscriptions and invoices have theirs beside their own tests.
+ANSWERS: list[tuple[str, type[Any], Ask]] = [
+    ("created meter", models.Meter, lambda api: api.post("/api/v1/meters", METER | {"slug": "other"})),
+    ("meter", models.Meter, lambda api: api.get("/api/v1/meters/calls")),
+    ("updated meter", models.Meter, lambda api: api.put("/api/v1/meters/calls", {"name": "Calls"})),
+    ("usage", models.MeterQueryResult, lambda api: api.get("/api/v1/meters/calls/query")),
+    ("usage by body", models.MeterQueryResult, lambda api: api.post("/api/v1/meters/tokens/query", {})),
+    ("created feature", models.Feature, lambda api: api.post("/api/v1/features", COSTED)),
+    ("feature", models.Feature, lambda api: api.get("/api/v1/features/gpt")),
+    ("features", models.FeaturePaginatedResponse, lambda api: api.get("/api/v1/features", "page=1")),
+    ("created customer", models.Customer, lambda api: api.post("/api/v1/customers", {"name": "Bare"})),
+    ("customer", models.Customer, lambda api: api.get("/api/v1/customers/acme")),
+    ("replaced customer", models.Customer, lambda api: api.put("/api/v1/customers/acme", CUSTOMER)),
+    ("customers", models.CustomerPaginatedResponse, lambda api: api.get("/api/v1/customers")),
+]
+
+REFUSALS: list[tuple[int, type[Any], Ask]] = [
+    (400, models.BadRequestProblemResponse, lambda api: api.post("/api/v1/meters", {"slug": 1})),
+    (400, models.BadRequestProblemResponse, lambda api: api.post("/api/v1/customers", "{")),
+    (403, models.ForbiddenProblemResponse, lambda api: api.acting_as("ingest").get("/api/v1/meters")),
+    (404, models.NotFoundProblemResponse, lambda api: api.get("/api/v1/meters/nothing")),
+    (404, models.NotFoundProblemResponse, lambda api: api.get("/nowhere")),
+    (409, models.ConflictProblemResponse, lambda api: api.post("/api/v1/meters", METER)),
+    (409, models.ConflictProblemResponse, lambda api: api.delete("/api/v1/meters/tokens")),
+]
+
+
+@pytest.mark.parametrize(("name", "model", "ask"), ANSWERS, ids=[name for name, _, _ in ANSWERS])
+def test_an_answer_has_every_field_its_model_needs(compat: Compat, name: str, model: type[Any], ask: Ask) -> None:
+    created(compat.api)
+    answer = ask(compat.api)
+    assert answer.status in (200, 201), answer.text
+    assert problems(model, answer.json) == []
+    for item in answer.json.get("items", []):
+        assert item
+
+
+@pytest.mark.parametrize(("path", "model"), [("meters", models.Meter), ("features", models.Feature)])
+def test_each_item_of_a_bare_list_has_every_field(compat: Compat, path: str, model: type[Any]) -> None:
+    created(compat.api)
+    listed = compat.api.get(f"/api/v1/{path}").json
+    assert listed
+    assert [problems(model, item) for item in listed] == [[]] * len(listed)
+
+
+@pytest.mark.parametrize(("status", "model", "ask"), REFUSALS)
+def test_a_refusal_has_every_field_its_model_needs(compat: Compat, status: int, model: type[Any], ask: Ask) -> None:
+    created(compat.api)
+    answer = ask(compat.api)
+    assert answer.status == status, answer.text
+    assert problems(model, answer.json) == []
+    for found in answer.json.get("extensions", {}).get("validationErrors", []):
+        assert problems(models.ErrorExtension, found) == []
+
+
+def test_the_check_itself_finds_a_missing_field() -> None:
+    assert problems(models.Meter, {"id": "x"}) == [
+        "$.createdAt is missing",
+        "$.updatedAt is missing",
+        "$.slug is missing",
+        "$.aggregation is missing",
+        "$.eventType is missing",
+    ]

@@ -1,0 +1,146 @@
+"""The genuine Python SDK, unchanged, does its work against the real handlers."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import openmeter
+import pytest
+from corehttp.exceptions import HttpResponseError, ResourceExistsError
+from openmeter import models
+
+from tests.compat.conftest import Compat
+
+START = (datetime.now(UTC) - timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+METER = {
+    "slug": "tokens",
+    "eventType": "prompt",
+    "aggregation": "SUM",
+    "valueProperty": "$.tokens",
+    "groupBy": {"model": "$.model"},
+}
+
+
+def event(number: int, subject: str = "ada", model: str = "gpt-4") -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "sdk",
+        "type": "prompt",
+        "subject": subject,
+        "time": (START + timedelta(minutes=number)).isoformat(),
+        "data": {"tokens": number, "model": model},
+    }
+
+
+def test_a_meter_lives_its_life(compat: Compat) -> None:
+    meters = compat.sdk.meters
+    made = meters.create(
+        models.MeterCreate(
+            slug="tokens",
+            aggregation=models.MeterAggregation.SUM,
+            event_type="prompt",
+            value_property="$.tokens",
+            group_by={"model": "$.model"},
+            metadata={"team": "a"},
+        )
+    )
+    assert (made.slug, made.group_by, made.created_at.tzinfo is not None) == ("tokens", {"model": "$.model"}, True)
+    assert meters.get("tokens").id == made.id
+    assert [each.slug for each in meters.list(page=1, page_size=10, order="ASC", order_by="key")] == ["tokens"]
+    updated = meters.update("tokens", models.MeterUpdate(name="Tokens", group_by={"model": "$.model"}))
+    assert updated.name == "Tokens"
+    meters.delete("tokens")
+    with pytest.raises(HttpResponseError) as missing:
+        meters.get("tokens")
+    assert missing.value.status_code == 404
+
+
+def test_usage_is_queried_in_every_way_the_sdk_knows(compat: Compat) -> None:
+    meters = compat.sdk.meters
+    meters.create(METER)
+    compat.metering.count([event(n, "ada" if n < 3 else "bob", "gpt-4" if n % 2 else "gpt-5") for n in range(5)])
+    assert meters.query_json("tokens").data[0].value == 10
+    asked = meters.query_json(
+        "tokens",
+        from_parameter=START,
+        to=START + timedelta(hours=1),
+        window_size=models.WindowSize.HOUR,
+        window_time_zone="Europe/Berlin",
+        subject=["ada", "bob"],
+        group_by=["subject", "model"],
+        filter_group_by={"model": "gpt-5"},
+    )
+    assert {(row.subject, row.group_by["model"], row.value) for row in asked.data} == {
+        ("ada", "gpt-5", 2),
+        ("bob", "gpt-5", 4),
+    }
+    assert asked.from_property == START
+    posted = meters.query(
+        "tokens", models.MeterQueryRequest(filter_group_by={"model": ["gpt-4", "gpt-5"]}, group_by=["model"])
+    )
+    assert {(row.group_by["model"], row.value) for row in posted.data} == {("gpt-4", 4), ("gpt-5", 6)}
+    csv = meters.query_csv("tokens", group_by=["subject"])
+    text = csv if isinstance(csv, str) else b"".join(csv).decode()
+    assert text.splitlines()[0] == "window_start,window_end,subject,value"
+
+
+def test_a_customer_lives_its_life(compat: Compat) -> None:
+    customers = compat.sdk.customers
+    made = customers.create(
+        models.CustomerCreate(
+            name="Acme",
+            key="acme/eu ü",
+            usage_attribution=models.CustomerUsageAttribution(subject_keys=["ada"]),
+            currency="USD",
+            billing_address=models.Address(country="US"),
+        )
+    )
+    assert customers.get(made.id).usage_attribution.subject_keys == ["ada"]
+    page = customers.list(page=1, page_size=5, key="ACME", subject="ada")
+    assert (page.total_count, [each.id for each in page.items_property]) == (1, [made.id])
+    replaced = customers.update(made.id, models.CustomerReplaceUpdate(name="Acme 2", key="acme"))
+    assert (replaced.name, replaced.usage_attribution) == ("Acme 2", None)
+    customers.delete("acme")
+    assert customers.list().total_count == 0
+
+
+def test_a_feature_lives_its_life(compat: Compat) -> None:
+    compat.sdk.meters.create(METER)
+    features = compat.sdk.features
+    made = features.create(
+        models.FeatureCreateInputs(
+            key="gpt",
+            name="GPT",
+            meter_slug="tokens",
+            advanced_meter_group_by_filters={"model": models.FilterString(eq="gpt-4")},
+        )
+    )
+    assert features.get(made.id).advanced_meter_group_by_filters["model"]["$eq"] == "gpt-4"
+    listed = features.list()
+    assert [each["key"] for each in (listed if isinstance(listed, list) else listed["items"])] == ["gpt"]
+    features.delete(made.id)
+    assert features.get(made.id).archived_at is not None
+
+
+def test_a_refusal_reaches_the_sdks_user_as_a_problem(compat: Compat) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        compat.sdk.meters.create(METER | {"slug": "Not A Slug"})
+    assert refused.value.status_code == 400
+    assert isinstance(refused.value.model, models.BadRequestProblemResponse)
+    assert "slug" in refused.value.model.detail
+
+
+def test_a_conflict_is_the_sdks_resource_exists(compat: Compat) -> None:
+    compat.sdk.meters.create(METER)
+    with pytest.raises(ResourceExistsError) as refused:
+        compat.sdk.meters.create(METER)
+    assert "tokens" in refused.value.response.json()["detail"]
+
+
+def test_a_bad_key_never_gets_in(compat: Compat) -> None:
+    with (
+        openmeter.Client(endpoint=compat.endpoint, token="tb_wrong") as stranger,
+        pytest.raises(HttpResponseError) as refused,
+    ):
+        stranger.meters.list()
+    assert refused.value.status_code == 403
