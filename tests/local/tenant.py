@@ -72,9 +72,14 @@ class Tenant:
         rows = answer.json(parse_float=Decimal, parse_int=Decimal)["data"]
         return sum((row["value"] for row in rows), Decimal(0))
 
-    def wait_for_total(self, slug: str, expected: int | Decimal) -> None:
-        """Until the meter says `expected`, and keeps saying it."""
+    def reaches(self, slug: str, expected: int | Decimal) -> None:
+        """Until the meter says `expected`."""
         wait_until(lambda: self.total(slug) >= expected, lambda: f"{slug} is {self.total(slug)}, not {expected}")
+        assert self.total(slug) == expected
+
+    def settles_at(self, slug: str, expected: int | Decimal) -> None:
+        """Until the meter says `expected`, and keeps saying it: nothing is counted twice a little later."""
+        self.reaches(slug, expected)
         self.stays_at(slug, expected)
 
     def stays_at(self, slug: str, expected: int | Decimal) -> None:

@@ -129,7 +129,7 @@ def test_a_value_that_cannot_be_counted_never_breaks_anything(tenant: Tenant, va
         answer = post(tenant, body)
         assert answer.status_code == 204 or is_a_clear_refusal(answer), answer.text
     assert tenant.send(calls(1, prefix="good", tokens=5)).status_code == 204
-    tenant.wait_for_total(meter, 5)
+    tenant.reaches(meter, 5)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_any_character_in_ids_and_subjects_is_counted_or_refused(tenant: Tenant,
         assert answer.status_code == 204 or is_a_clear_refusal(answer), answer.text
         before += answer.status_code == 204
     assert tenant.send(calls(1, prefix="good")).status_code == 204
-    tenant.wait_for_total(meter, before + 1)
+    tenant.reaches(meter, before + 1)
 
 
 def test_ten_thousand_groups_are_counted_without_loss(tenant: Tenant) -> None:
@@ -157,7 +157,7 @@ def test_ten_thousand_groups_are_counted_without_loss(tenant: Tenant) -> None:
     ]
     for start in range(0, len(events), 5_000):
         assert tenant.send(events[start : start + 5_000]).status_code == 204
-    tenant.wait_for_total(meter, 10_000)
+    tenant.reaches(meter, 10_000)
 
 
 def test_an_unknown_field_in_a_request_of_the_api_is_refused_or_ignored_clearly(tenant: Tenant) -> None:
@@ -171,7 +171,7 @@ def test_an_event_no_meter_wants_is_taken_and_disturbs_nothing(tenant: Tenant) -
     meter = tenant.count_meter()
     assert post(tenant, json.dumps(event(type="something-else")).encode()).status_code == 204
     assert tenant.send(calls(2, prefix="wanted")).status_code == 204
-    tenant.wait_for_total(meter, 2)
+    tenant.reaches(meter, 2)
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/v1/nothing", "/api/v9/meters", "/favicon.ico"])

@@ -31,7 +31,7 @@ def test_the_genuine_sdk_creates_a_meter_sends_and_queries(tenant: Tenant) -> No
     tenant.sdk.events.ingest_event(first)
     tenant.sdk.events.ingest_events(rest)
     tenant.sdk.events.ingest_events_json(calls(5, prefix="json", model="large"))
-    tenant.wait_for_total("tokens", sum(range(10)) + sum(range(5)))
+    tenant.reaches("tokens", sum(range(10)) + sum(range(5)))
     rows = tenant.sdk.meters.query("tokens", {"groupBy": ["model"]}).data
     assert {row.group_by["model"]: row.value for row in rows} == {"small": 45.0, "large": 10.0}
 
@@ -47,32 +47,32 @@ def test_a_thousand_events_sent_three_times_with_a_function_killed_in_between_co
     for pid in workers(tenant.stack, "HttpIngestFunctionName"):
         kill(pid)
     assert wait_until(lambda: tenant.send(events).status_code == 204, lambda: "ingest did not come back")
-    tenant.wait_for_total(meter, THOUSAND)
+    tenant.settles_at(meter, THOUSAND)
 
 
 def test_the_same_ids_with_a_time_ten_minutes_later_are_not_counted_again(tenant: Tenant) -> None:
     meter = tenant.count_meter()
     events = calls(20)
     assert tenant.send(events).status_code == 204
-    tenant.wait_for_total(meter, 20)
+    tenant.settles_at(meter, 20)
     later = (datetime.now(UTC) + timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert tenant.send([event | {"time": later} for event in events]).status_code == 204
     assert tenant.send(calls(1, prefix="marker")).status_code == 204
-    tenant.wait_for_total(meter, 21)
+    tenant.settles_at(meter, 21)
 
 
 def test_an_event_accepted_after_the_meter_was_created_counts(tenant: Tenant) -> None:
     for number in range(3):
         meter = tenant.count_meter(f"meter_{number}")
         assert tenant.send(calls(1, prefix=f"after-{number}")).status_code == 204
-        tenant.wait_for_total(meter, 1)
+        tenant.reaches(meter, 1)
 
 
 def test_decimals_are_summed_exactly(tenant: Tenant) -> None:
     meter = tenant.sum_meter()
     cents = [event | {"data": {"tokens": "0.1"}} for event in calls(30)]
     assert tenant.send(cents).status_code == 204
-    tenant.wait_for_total(meter, Decimal("3.0"))
+    tenant.reaches(meter, Decimal("3.0"))
 
 
 def test_a_range_is_exact_to_the_second(tenant: Tenant) -> None:
@@ -83,7 +83,7 @@ def test_a_range_is_exact_to_the_second(tenant: Tenant) -> None:
         for number, event in enumerate(calls(60))
     ]
     assert tenant.send(events).status_code == 204
-    tenant.wait_for_total(meter, 60)
+    tenant.reaches(meter, 60)
     shown = [(start + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ") for second in (7, 41)]
     assert tenant.total(meter, **{"from": shown[0], "to": shown[1]}) == 34
 
@@ -95,7 +95,7 @@ def test_gzip_and_a_charset_are_understood(tenant: Tenant, content_type: str) ->
     headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
     answer = tenant.http.post("/api/v1/events", content=body, headers=headers)
     assert answer.status_code == 204, answer.text
-    tenant.wait_for_total(meter, 50)
+    tenant.reaches(meter, 50)
 
 
 def test_one_tenants_usage_is_invisible_to_another(tenant: Tenant, other_tenant: Tenant) -> None:
@@ -103,14 +103,14 @@ def test_one_tenants_usage_is_invisible_to_another(tenant: Tenant, other_tenant:
         each.count_meter()
     assert tenant.send(calls(7)).status_code == 204
     assert other_tenant.send(calls(3)).status_code == 204
-    tenant.wait_for_total("calls", 7)
-    other_tenant.wait_for_total("calls", 3)
+    tenant.reaches("calls", 7)
+    other_tenant.reaches("calls", 3)
 
 
 def test_what_a_meter_counted_is_told_by_subject_and_window(tenant: Tenant) -> None:
     meter = tenant.count_meter()
     assert tenant.send(calls(20)).status_code == 204
-    tenant.wait_for_total(meter, 20)
+    tenant.reaches(meter, 20)
     answer: dict[str, Any] = tenant.http.get(
         f"/api/v1/meters/{meter}/query", params={"windowSize": "HOUR", "subject": ["subject-1", "subject-2"]}
     ).json()
