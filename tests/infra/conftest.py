@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -41,12 +41,12 @@ def synthesize(name: str) -> Synthesized:
     settings = SETTINGS[name]
     # The flags of cdk.json, as the command line passes them.
     context = json.loads((REPOSITORY / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
-    app = App(context=context, outdir=mkdtemp(prefix="tollbooth-synth-"))
-    service = Service(app, settings)
-    nag.check(app, service)
-    assembly = app.synth().get_nested_assembly(f"assembly-tollbooth-{name}")
     lifetime = len(f"tollbooth-{name}-")
-    return Synthesized(settings, {stack.stack_name[lifetime:]: stack.template for stack in assembly.stacks})
+    with TemporaryDirectory(prefix="tollbooth-synth-") as out:
+        app = App(context=context, outdir=out)
+        nag.check(app, Service(app, settings))
+        stacks = app.synth().get_nested_assembly(f"assembly-tollbooth-{name}").stacks
+        return Synthesized(settings, {stack.stack_name[lifetime:]: stack.template for stack in stacks})
 
 
 @pytest.fixture(scope="session", params=["dev", "prod", "local"])

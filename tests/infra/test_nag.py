@@ -1,7 +1,7 @@
 """cdk-nag is clean in every stage, and every acknowledgement says why and is still needed."""
 
 import re
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -47,9 +47,10 @@ def _path(one: nag.Acknowledged) -> str:
 
 def _findings(settings: stage.StageSettings) -> set[tuple[str, str]]:
     """(path, rule) of what the checks say when nobody acknowledged anything."""
-    app = App(context={"aws:cdk:bundling-stacks": []}, outdir=mkdtemp(prefix="tollbooth-nag-"))
-    Service(app, settings)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    with pytest.raises(RuntimeError, match="ValidationFailed") as refused:
-        app.synth()
+    with TemporaryDirectory(prefix="tollbooth-nag-") as out:
+        app = App(context={"aws:cdk:bundling-stacks": []}, outdir=out)
+        Service(app, settings)
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        with pytest.raises(RuntimeError, match="ValidationFailed") as refused:
+            app.synth()
     return set(FINDING.findall(str(refused.value)))
