@@ -65,6 +65,7 @@ def test_every_request_is_one_stripes_own_types_allow(world: PushWorld) -> None:
     assert wrong == []
     created = [each["params"] for each in sent if (each["method"], each["path"]) == ("POST", "/v1/invoices")]
     assert all(params["automatic_tax"] == {"enabled": "false"} for params in created)
+    assert all((params["discounts"], params["auto_advance"]) == ("", "false") for params in created)
     assert ["days_until_due" in params for params in created] == [True, False]
     chunks = [len(each["params"]["lines"]) for each in sent if each["path"].endswith("add_lines")]
     assert chunks == [100, 100, 50, 3]
