@@ -20,6 +20,7 @@ from infra.local.failure import StepFailed
 
 # Time to finish what it is doing before it is ended by force.
 STOP_SECONDS = 5.0
+START_SECONDS = 5.0
 POLL_SECONDS = 0.05
 
 READ_THE_LOG = "Read its log; `make down` clears what is left, then try again."
@@ -53,7 +54,7 @@ def start(name: str, command: Sequence[str | Path], *, port: int, environment: M
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    process = Process(name, child.pid, _identity(child.pid), port)
+    process = Process(name, child.pid, _settled_identity(child), port)
     record = _record(name)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(asdict(process)))
@@ -115,6 +116,17 @@ def _group_lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _settled_identity(child: "subprocess.Popen[bytes]") -> str:
+    """For a moment after it has been started, a process has no command line yet."""
+    deadline = time.monotonic() + START_SECONDS
+    first_word = str(child.args[0]) if isinstance(child.args, list) else ""
+    while time.monotonic() < deadline and child.poll() is None:
+        if first_word in (identity := _identity(child.pid)):
+            return identity
+        time.sleep(POLL_SECONDS / 10)
+    return ""
 
 
 def _identity(pid: int) -> str:

@@ -49,6 +49,13 @@ def test_a_started_program_is_found_again_and_stopped() -> None:
     assert processes.recorded() == []
 
 
+def test_a_program_is_recognised_from_its_first_moment_on() -> None:
+    for number in range(20):
+        started = processes.start(f"sleeper-{number}", SLEEP, port=1, environment=os.environ)
+        assert processes.running(started.name) == started
+        assert processes.stop(started.name)
+
+
 def test_what_a_program_started_ends_with_it(home: Path) -> None:
     started = processes.start("parent", PARENT_OF_A_SLEEPER, port=1, environment=os.environ)
     log = home / "logs" / "parent.log"

@@ -21,7 +21,6 @@ from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, Dyna
 from functions.adapters.dynamo.plan_store import DynamoPlans
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
-from functions.adapters.dynamo.table import Table
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
 from functions.application.create_plan import create_plan
 from functions.application.create_subscription import SubscriptionWish, create_subscription
@@ -79,7 +78,7 @@ def subscription_in_shillings(world: World, event: Any) -> Any:
 
 
 def _subscribe(world: World, currency: str) -> None:
-    table, clock, new_id = _table(world), StandingClock(STARTED), _ids()
+    table, clock, new_id = world.billing_table, StandingClock(STARTED), _ids()
     customer = Customer(
         id=CUSTOMER,
         key="acme-robotics",
@@ -109,7 +108,7 @@ def _subscribe(world: World, currency: str) -> None:
 
 def invoice(world: World, event: Any) -> Any:
     """The invoice of September, issued."""
-    table = _table(world)
+    table = world.billing_table
     ports = BillingPorts(
         subscriptions=DynamoSubscriptions(table),
         invoices=DynamoInvoices(table),
@@ -125,7 +124,7 @@ def invoice(world: World, event: Any) -> Any:
 
 def pushed(world: World, event: Any) -> Any:
     """The invoice of September at Stripe, open."""
-    table = _table(world)
+    table = world.billing_table
     client = stripe_client(API_KEY, world.stripe.url, timeout_seconds=10)
     push_invoice(
         TENANT,
@@ -161,10 +160,6 @@ def _plan(currency: str) -> PlanDraft:
     phase = {"key": "default", "name": "Default", "duration": None, "rateCards": [card]}
     body = {"key": "basic", "name": "Basic", "currency": currency, "billingCadence": "P1M", "phases": [phase]}
     return PlanDraft.model_validate(body)
-
-
-def _table(world: World) -> Table:
-    return Table(world.database.client, world.database.billing_table)
 
 
 def _ids() -> Callable[[], str]:

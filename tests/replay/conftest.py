@@ -14,6 +14,7 @@ from infra.local import emulator, processes, stripe
 from infra.local.ports import free_port
 from infra.local.stripe_standin.server import running as running_stripe
 from tests.conftest import LOCAL_CREDENTIALS, DynamoDb
+from tests.replay import cloudformation
 from tests.replay.world import LEDGER_KEY, World
 
 LANES = 2
@@ -44,7 +45,10 @@ def aws_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture
 def world(aws_port: int, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Fresh tables, stream, bucket, secrets, state machine and Stripe; the environment leads to them."""
-    with running_stripe(api_key=stripe.API_KEY, webhook_secret=stripe.WEBHOOK_SECRET) as stripe_server:
+    with (
+        running_stripe(api_key=stripe.API_KEY, webhook_secret=stripe.WEBHOOK_SECRET) as stripe_server,
+        cloudformation.listening() as formation,
+    ):
         environment = (
             LOCAL_CREDENTIALS
             | resources(aws_port)
@@ -62,7 +66,7 @@ def world(aws_port: int, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) ->
         )
         for variable, value in environment.items():
             monkeypatch.setenv(variable, value)
-        yield World(dynamodb, environment, stripe_server)
+        yield World(dynamodb, environment, stripe_server, formation)
 
 
 def resources(port: int) -> dict[str, str]:

@@ -1,9 +1,92 @@
 """Payloads of the API: requests, the authorizer's questions, the deployment's custom resource."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from tests.replay.make_scenario import Made
+from tests.replay.key_seeds import KEY_ID, TOKEN
+from tests.replay.make_scenario import ACCOUNT, AT, REGION, Made, http_request
+from tests.replay.world import TENANT
+
+RESOURCE = "tollbooth-bootstrap"
+METER = {
+    "slug": "tokens",
+    "eventType": "prompt",
+    "aggregation": "SUM",
+    "valueProperty": "$.tokens",
+    "groupBy": {"model": "$.model"},
+}
 
 
 def scenarios() -> Iterator[Made]:
-    yield from ()
+    yield from api()
+    yield from authorize()
+    yield from bootstrap()
+
+
+def api() -> Iterator[Made]:
+    create = http_request("POST", "/api/v1/meters", METER)
+    created = {"payload": {"statusCode": 201, "body": {"slug": "tokens", "aggregation": "SUM"}}}
+    conflict = {"payload": {"statusCode": 409, "body": {"status": 409}}}
+    yield Made("http_api", "happy", create, [created], ["ledger"])
+    yield Made("http_api", "duplicate", create, [created, conflict], ["ledger"])
+    nameless = http_request("POST", "/api/v1/meters", METER | {"slug": "Not A Slug", "aggregation": "MEDIAN"})
+    refused = {"payload": {"statusCode": 400, "body": {"status": 400}}}
+    yield Made("http_api", "bad_input", nameless, [refused], ["ledger"])
+    unknown = http_request("GET", "/api/v1/no-such-thing", route="$default")
+    yield Made("http_api", "unknown_route", unknown, [{"payload": {"statusCode": 404, "body": {"status": 404}}}])
+    customer = {"name": "Acme Robotics", "key": "acme", "usageAttribution": {"subjectKeys": ["acme-app"]}}
+    made = {"payload": {"statusCode": 201, "body": {"name": "Acme Robotics", "key": "acme"}}}
+    taken = {"payload": {"statusCode": 409, "body": {"status": 409}}}
+    yield Made("http_api", "create_customer", http_request("POST", "/api/v1/customers", customer), [made, taken])
+    empty = {"payload": {"statusCode": 200, "body": {"items": [], "totalCount": 0}}}
+    yield Made("http_api", "list_invoices", http_request("GET", "/api/v1/billing/invoices"), [empty])
+    query = http_request("GET", "/api/v1/meters/tokens/query", query="windowSize=DAY&groupBy=model")
+    nothing_yet = {"payload": {"statusCode": 200, "body": {"data": []}}}
+    yield Made("http_api", "query_meter", query, [nothing_yet], ["ledger", "meter"])
+
+
+def authorize() -> Iterator[Made]:
+    allowed = {"payload": {"isAuthorized": True, "context": {"tenant": TENANT, "scopes": "admin", "key_id": KEY_ID}}}
+    denied = {"payload": {"isAuthorized": False}}
+    yield Made("http_authorize", "happy", asked(TOKEN), [allowed], ["key"])
+    yield Made("http_authorize", "duplicate", asked(TOKEN), [allowed, allowed], ["key"])
+    yield Made("http_authorize", "bad_input", asked(TOKEN[:-1] + "x"), [denied], ["key"])
+    yield Made("http_authorize", "unknown_key", asked(TOKEN), [denied])
+    yield Made("http_authorize", "not_a_key", asked("Ünïcode and\tspaces"), [denied])
+
+
+def asked(token: str) -> dict[str, Any]:
+    """A Lambda authorizer of an HTTP API, payload 2.0."""
+    arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:0123456789/$default/GET/api/v1/meters"
+    request = http_request("GET", "/api/v1/meters")
+    del request["requestContext"]["authorizer"], request["isBase64Encoded"]
+    request["headers"]["authorization"] = f"Bearer {token}"
+    return request | {"type": "REQUEST", "routeArn": arn, "identitySource": [f"Bearer {token}"]}
+
+
+def bootstrap() -> Iterator[Made]:
+    create = custom_resource("Create")
+    done = {"payload": {"PhysicalResourceId": RESOURCE}, "told": {"Status": "SUCCESS", "PhysicalResourceId": RESOURCE}}
+    yield Made("deploy_bootstrap", "happy", create, [done], ["cloudformation"])
+    yield Made("deploy_bootstrap", "duplicate", create, [done, done], ["cloudformation"])
+    update = custom_resource("Update", PhysicalResourceId=RESOURCE)
+    refused = {"payload": {"PhysicalResourceId": RESOURCE}, "told": {"Status": "FAILED"}}
+    yield Made("deploy_bootstrap", "bad_input", update, [refused], ["ledger_of_64_lanes", "cloudformation"])
+    delete = custom_resource("Delete", PhysicalResourceId=RESOURCE)
+    yield Made("deploy_bootstrap", "delete", delete, [done], ["ledger", "cloudformation"])
+
+
+def custom_resource(kind: str, *, lanes: str = "2", **more: str) -> dict[str, Any]:
+    """CloudFormation asks; the answer goes to ResponseURL, which replays replace by their own."""
+    stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/tollbooth-dev-api/{AT}"
+    return {
+        "RequestType": kind,
+        "ServiceToken": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:tollbooth-dev-api-DeployBootstrap",
+        "ResponseURL": "http://127.0.0.1:9/custom-resource",
+        "StackId": stack,
+        "RequestId": "a1b2c3d4-0000-4000-8000-000000000002",
+        "LogicalResourceId": "Bootstrap",
+        "ResourceType": "AWS::CloudFormation::CustomResource",
+        "ResourceProperties": {"ServiceToken": "ignored", "lanes": lanes},
+        **more,
+    }

@@ -4,8 +4,8 @@
     events/http_ingest/duplicate.expect.json    {"seeds": ["ledger"], "answers": [{...}, {...}]}
 
 `seeds` names what must be there before (see seeds.py). `answers` has one entry for each time the payload is delivered:
-`payload` is a part of the answer, `log` a part of one line of the function's log. A body that is JSON is compared as
-JSON.
+`payload` is a part of the answer, `log` a part of one line of the function's log, `told` a part of what CloudFormation
+was told. A body that is JSON is compared as JSON.
 """
 
 import json
@@ -25,6 +25,7 @@ class Answer:
 
     payload: Any = ...
     log: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,43 +6,57 @@ A seed takes the world and the payload; it answers the payload to deliver, which
 from collections.abc import Callable
 from typing import Any
 
-from functions import names
-from functions.adapters.dynamo import usage_keys
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.lanes import key_check
-from functions.domain.metering.meter import Meter, MeterSet
-from tests.replay import billing_seeds
+from functions.adapters.clock import SystemClock
+from functions.adapters.dynamo.genesis_store import DynamoGenesis
+from functions.adapters.dynamo.meter_store import DynamoMeters
+from functions.application.bootstrap import record_genesis
+from functions.application.create_meter import create_meter
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.meter_record import MeterCreate
+from tests.replay import billing_seeds, key_seeds
 from tests.replay.world import TENANT, World
-
-METER = "tokens"
 
 Seed = Callable[[World, Any], Any]
 
 
 def ledger(world: World, event: Any) -> Any:
     """What the first deployment leaves: the lane count and the check of the hash key."""
-    partition, sort = usage_keys.GENESIS
-    item = {"lanes": {"N": str(world.lanes.count)}, "key_check": {"S": key_check(world.lanes.key)}}
-    _put(world, partition, sort, item)
+    record_genesis(world.lanes, genesis=DynamoGenesis(world.usage_table))
+    return event
+
+
+def ledger_of_64_lanes(world: World, event: Any) -> Any:
+    record_genesis(Lanes(64, world.lanes.key), genesis=DynamoGenesis(world.usage_table))
     return event
 
 
 def meter(world: World, event: Any) -> Any:
     """One meter that sums tokens."""
-    tokens = Meter("meter-1", METER, "prompt", Aggregation.SUM, "$.tokens", {"model": "$.model"}, since=1)
-    body = MeterSet(1, (tokens,)).encode()
-    _put(world, usage_keys.meters(TENANT), usage_keys.METER_SET, {"body": {"B": body}})
+    wish = MeterCreate.model_validate(
+        {
+            "slug": "tokens",
+            "eventType": "prompt",
+            "aggregation": "SUM",
+            "valueProperty": "$.tokens",
+            "groupBy": {"model": "$.model"},
+        }
+    )
+    meters = DynamoMeters(world.billing_table, world.usage_table)
+    create_meter(TENANT, wish, meters=meters, clock=SystemClock(), new_id=lambda: "01JBXR00000000000000METER0")
     return event
 
 
-def _put(world: World, partition: str, sort: str, item: dict[str, Any]) -> None:
-    keys = {names.PARTITION_KEY: {"S": partition}, names.SORT_KEY: {"S": sort}}
-    world.database.client.put_item(TableName=world.database.usage_table, Item=keys | item)
+def cloudformation(world: World, event: Any) -> Any:
+    """Somebody listens at the ResponseURL."""
+    return event | {"ResponseURL": world.cloudformation.response_url}
 
 
 SEEDS: dict[str, Seed] = {
     "ledger": ledger,
+    "ledger_of_64_lanes": ledger_of_64_lanes,
     "meter": meter,
+    "key": key_seeds.key,
+    "cloudformation": cloudformation,
     "subscription": billing_seeds.subscription,
     "subscription_in_shillings": billing_seeds.subscription_in_shillings,
     "invoice": billing_seeds.invoice,

@@ -22,6 +22,8 @@ def test_the_payload_comes_out_as_its_sidecar_says(scenario: Scenario, assets: d
     with running_function(assets[asset], handler, world.environment) as function:
         for answer in scenario.answers:
             check(function.invoke(event), answer)
+            if answer.told is not None:
+                assert not differences(answer.told, world.cloudformation.answers[-1])
 
 
 def check(invocation: Invocation, expected: Answer) -> None:
