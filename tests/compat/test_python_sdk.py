@@ -126,7 +126,7 @@ def test_a_refusal_reaches_the_sdks_user_as_a_problem(compat: Compat) -> None:
     with pytest.raises(HttpResponseError) as refused:
         compat.sdk.meters.create(METER | {"slug": "Not A Slug"})
     assert refused.value.status_code == 400
-    assert isinstance(refused.value.model, models.BadRequestProblemResponse)
+    assert isinstance(refused.value.model, models.UnexpectedProblemResponse)
     assert "slug" in refused.value.model.detail
 
 
