@@ -62,9 +62,9 @@ def invoice(world: World, found: Json, notice: str = "") -> str:
         here = f"/invoices/{escape(found['id'])}"
         amount = escape(shown(found["amount_remaining"], currency))
         pay = (
-            f'<p><form method="post" action="{here}/pay"><button>Pay {amount}</button></form>'
+            f'<div><form method="post" action="{here}/pay"><button>Pay {amount}</button></form>'
             f'<form method="post" action="{here}/decline">'
-            '<button class="second">Pay with a declined card</button></form></p>'
+            '<button class="second">Pay with a declined card</button></form></div>'
         )
     due = f"Due {_date(found['due_date'])}. " if found["due_date"] else ""
     references = "".join(f"{escape(each['name'])}: {escape(each['value'])}. " for each in found["custom_fields"] or [])
