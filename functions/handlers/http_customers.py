@@ -10,6 +10,7 @@ from functions.application.keep_customer import create_customer, delete_customer
 from functions.domain.subscriptions.customer import Customer, CustomerWish
 from functions.handlers import http, wiring
 from functions.handlers.http import Answer
+from functions.handlers.query_string import refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -32,6 +33,8 @@ def create() -> Answer:
 def list_all() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
+    if query.text("planKey") is not None:
+        raise refused("planKey", "is not supported yet; filter the subscriptions instead.")
     wanted = CustomerFilter(
         key=query.text("key"),
         name=query.text("name"),
