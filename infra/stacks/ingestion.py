@@ -35,11 +35,7 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         data.archive.allows("s3:GetObject", under=(STAGING,)),
     )
     return {
-        "http_ingest": (
-            stream.allows("kinesis:PutRecords"),
-            data.ledger_key.allows(READ_SECRET),
-            data.usage.allows("dynamodb:GetItem", only_keys=(GENESIS_KEY,)),
-        ),
+        "http_ingest": (stream.allows("kinesis:PutRecords"), data.ledger_key.allows(READ_SECRET)),
         "deploy_bootstrap": (
             data.usage.allows("dynamodb:PutItem", only_keys=(GENESIS_KEY,)),
             data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem"),
