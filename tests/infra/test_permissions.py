@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pytest
-
 from functions import names
 from infra.constructs.python_function import construct_id
 
