@@ -210,7 +210,7 @@ def test_bad_base64_is_refused(deployed: Deployed) -> None:
         {"object": "invoice", "id": "in_other", "metadata": {}},
         {"object": "invoice", "id": "in_other", "metadata": None},
         {"object": "customer", "id": "cus_1"},
-        {"object": "invoice", "id": "in_other", "metadata": {"tenant": "default", "invoice_id": "x" * 400}},
+        {"object": "invoice", "id": "in_other", "metadata": {"tenant": "default", "invoice_id": "🚀" * 400}},
         {"object": "invoice", "id": "in_other", "metadata": {"tenant": "default", "invoice_id": "01FOREIGN"}},
     ],
 )
