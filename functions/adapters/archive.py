@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
+from botocore.handlers import add_expect_header
 
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
@@ -46,7 +47,7 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
         return bytes(self.data)
 
 
-_encode_line = msgspec.json.Encoder().encode_into
+_encode_lines = msgspec.json.Encoder().encode_lines
 _decode_lines = msgspec.json.Decoder(ArchivedEvent).decode_lines
 
 
@@ -62,22 +63,27 @@ def archive_key(lane: int, n: int, decided_hour: int) -> str:
 
 def encode_lines(groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]) -> bytes:
     """The gzipped lines of a commit's events, the same bytes for the same events."""
-    lines = bytearray()
     received = _iso(received_at)
     raw = msgspec.Raw
+    lines: list[ArchivedEvent] = []
     for tenant, subject, events in groups:
         version = versions[tenant]
-        for event in events:
-            line = ArchivedEvent(
-                tenant, event.id, event.source, event.type, subject, _iso(event.time), received, version
+        lines += [
+            ArchivedEvent(
+                tenant,
+                event.id,
+                event.source,
+                event.type,
+                subject,
+                _iso(event.time),
+                received,
+                version,
+                raw(event.data) if event.data else NO_DATA,
+                raw(event.extensions) if event.extensions else NO_DATA,
             )
-            if event.data:
-                line.data = raw(event.data)
-            if event.extensions:
-                line.extensions = raw(event.extensions)
-            _encode_line(line, lines, -1)
-            lines += b"\n"
-    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
+            for event in events
+        ]
+    return gzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
 
 
 def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
@@ -86,6 +92,8 @@ def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
 
 class S3Archive:
     def __init__(self, client: "S3Client", bucket: str) -> None:
+        # Asking S3 before each body whether it wants it costs a round trip that only large uploads are worth.
+        client.meta.events.unregister("before-call.s3", add_expect_header)
         self._client = client
         self._bucket = bucket
 
