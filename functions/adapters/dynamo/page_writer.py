@@ -6,6 +6,7 @@ it is not, or if the page is unknown, an ADD under "stamp below this commit" dec
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -56,18 +57,17 @@ class PageWriter:
                 del self._known[delta.key]
                 changed.append(delta)
             else:
-                self._remember(delta.key, stamp, self._known[delta.key][1].union(delta.add))
+                cells = self._known[delta.key][1]
+                self._remember(delta.key, stamp, cells if delta.add.keys() <= cells else cells.union(delta.add))
         return changed
 
     def _statement(self, stamp: int, delta: PageDelta, seen: int, cells: frozenset[str]) -> dict[str, Any]:
-        sets = [f'SET "{name}"="{name}"+?' if name in cells else f'SET "{name}"=?' for name in delta.add]
-        parameters = [{"N": str(stamp)}, *({"N": str(value)} for value in delta.add.values())]
+        new = frozenset(delta.add.keys() - cells)
         key = page_key(delta.key)
-        as_last_seen = f'WHERE "{PARTITION_KEY}"=? AND "{SORT_KEY}"=? AND "{STAMP}"=?'
-        update = f'UPDATE "{self._table}" SET "{STAMP}"=?'  # noqa: S608 - names of ours only, values are parameters
+        values = [{"N": str(value)} for value in delta.add.values()]
         return {
-            "Statement": " ".join([update, *sets, as_last_seen]),
-            "Parameters": [*parameters, key[PARTITION_KEY], key[SORT_KEY], {"N": str(seen)}],
+            "Statement": _update_text(self._table, tuple(delta.add), new),
+            "Parameters": [{"N": str(stamp)}, *values, key[PARTITION_KEY], key[SORT_KEY], {"N": str(seen)}],
         }
 
     def _add_unknown(self, stamp: int, delta: PageDelta) -> None:
@@ -100,6 +100,14 @@ class PageWriter:
         self._known.move_to_end(key)
         if len(self._known) > MAX_KNOWN_PAGES:
             self._known.popitem(last=False)
+
+
+@lru_cache(maxsize=10_000)
+def _update_text(table: str, names: tuple[str, ...], new: frozenset[str]) -> str:
+    """The statement of an update that adds to some cells and makes others; many pages of a batch share one."""
+    sets = " ".join(f'SET "{name}"=?' if name in new else f'SET "{name}"="{name}"+?' for name in names)
+    update = f'UPDATE "{table}" SET "{STAMP}"=? {sets}'  # noqa: S608 - names of ours only, values are parameters
+    return f'{update} WHERE "{PARTITION_KEY}"=? AND "{SORT_KEY}"=? AND "{STAMP}"=?'
 
 
 def page_key(key: PageKey) -> dict[str, Any]:
