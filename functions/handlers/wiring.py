@@ -128,7 +128,14 @@ def _aws(service: str) -> Any:
     from botocore.config import Config
 
     retries: Any = {"mode": "standard", "total_max_attempts": 5}
-    config = Config(connect_timeout=2, read_timeout=10, retries=retries, tcp_keepalive=True, parameter_validation=False)
+    config = Config(
+        connect_timeout=2,
+        read_timeout=10,
+        retries=retries,
+        tcp_keepalive=True,
+        parameter_validation=False,
+        user_agent="tollbooth",  # otherwise botocore composes a new one for every request, 0.1 ms each
+    )
     return boto3.client(service, config=config)  # type: ignore[call-overload]
 
 
