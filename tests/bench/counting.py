@@ -1,6 +1,6 @@
 """Counts what the production code asks of AWS, at the boundary of botocore.
 
-DynamoDB requests go to DynamoDB Local, which is asked for the consumed capacity of each; Kinesis, S3 and Secrets Manager
+DynamoDB requests go to DynamoDB Local, asked for the consumed capacity of each; Kinesis, S3 and Secrets Manager
 are answered here. DynamoDB Local reports no capacity for PartiQL, so those units come from the sizes of the items.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from functions.domain.metering.pages import WINDOWS_PER_PAGE, is_cell
 from functions.names import PARTITION_KEY, SORT_KEY
 from tests.bench.tally import Tally
 
@@ -37,10 +38,18 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     if kind == "N":
         return math.ceil(len(content.strip("-").replace(".", "").strip("0") or "0") / 2) + 1 + content.startswith("-")
     if kind == "B":
-        return len(content)
+        return len(bytes(content))
     if kind == "SS":
         return 3 + sum(len(text.encode()) + 1 for text in content)
     return 1
+
+
+def full_page_bytes(page: Item) -> int:
+    """The size of a page at the end of its span, when every code has a cell in every window."""
+    cells = {name: value for name, value in page.items() if is_cell(name)}
+    codes = {name[1:] for name in cells}
+    average = item_bytes(cells) / len(cells)
+    return round(item_bytes(page) - item_bytes(cells) + average * len(codes) * WINDOWS_PER_PAGE)
 
 
 class Counter:

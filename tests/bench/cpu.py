@@ -13,15 +13,14 @@ from typing import Any
 
 from functions.adapters.archive import encode_lines
 from functions.adapters.records import decode_record, encode_commit
+from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, Pack
 from functions.domain.metering.ledger import (
     Commit,
     Counts,
-    Deltas,
     Directory,
     LaneState,
     bucket_of,
-    count,
     fingerprints_by_bucket,
     hours_of,
     sift,
@@ -39,7 +38,7 @@ LANES = 8
 CALL_EVENTS = 1_000
 COMMIT_EVENTS = 1_000
 EVENTS_PER_PAGE = 20
-SUBJECTS_PER_LANE = COMMIT_EVENTS // EVENTS_PER_PAGE
+SUBJECTS_PER_LANE = COMMIT_EVENTS // EVENTS_PER_PAGE - 1  # one page each, and one of the lane's totals
 LOOK_BACK_SECONDS = 3_600
 NOW = 1_790_000_000 // PAGE_SECONDS * PAGE_SECONDS + 600
 STUB_START_SECONDS = 20

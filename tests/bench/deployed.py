@@ -71,8 +71,8 @@ def read_prod() -> Deployed:
 
 
 def _resources(stack: Stack) -> Iterable[dict[str, Any]]:
-    template: dict[str, Any] = Template.from_stack(stack).to_json()
-    return template.get("Resources", {}).values()
+    resources: dict[str, dict[str, Any]] = Template.from_stack(stack).to_json().get("Resources", {})
+    return resources.values()
 
 
 def _metrics_of(alarm: Mapping[str, Any]) -> int:

@@ -5,16 +5,18 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.handlers import http_ingest, stream_aggregate
 from tests.bench import assumptions as assume
-from tests.bench.deployed import Deployed
 from tests.bench.load import Call, Deployment, ShardLoad, http_payload
 from tests.bench.stand import Measured, Stand
 from tests.bench.tally import Tally
+
+if TYPE_CHECKING:
+    from tests.bench.deployed import Deployed
 
 # Metadata of a record as Lambda delivers it; it counts towards the 6 MB.
 RECORD = {
@@ -81,18 +83,22 @@ def _delivered(entry: Any, at: float) -> dict[str, Any]:
 class Scenario:
     """Drives one shard of a deployment through the production handlers."""
 
-    def __init__(self, stand: Stand, deployment: Deployment, load: ShardLoad, deployed: Deployed) -> None:
+    def __init__(self, stand: Stand, deployment: Deployment, load: ShardLoad, deployed: "Deployed") -> None:
         self._stand = stand
         self._deployment = deployment
         self._load = load
         self._deployed = deployed
 
     def warm_up(self, time: float) -> Tally:
-        """The first batch of a page span: every page is made. Charged once per span, which is an upper bound."""
+        """The first batch of a page span, which makes every page; per event when charged once per span, an upper bound.
+
+        What it stores and asks beside pages is charged too.
+        """
         events = self._load.one_of_each(time)
         calls = (Call(time, events[start : start + 1_000]) for start in range(0, len(events), 1_000))
         self._stand.clock.seconds = time
-        return self._aggregate_tally(self._batch(calls, len(events), window=60))
+        tally = self._aggregate_tally(self._batch(calls, len(events), window=60))
+        return tally.times(1 / (self._load.rate * PAGE_SECONDS))
 
     def run(self, way: Way, start: float, batches: int, first_of_span: Tally) -> tuple[Result, float]:
         """The figures of a way of calling, and the time at which the next run may start."""

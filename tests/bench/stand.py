@@ -52,13 +52,13 @@ class Stand:
         """With an `s3_endpoint` DynamoDB and S3 are called live and not counted."""
         self.clock = SimulatedClock(now)
         self.lanes = Lanes(lanes, SECRET.encode())
-        self._table = f"bench-{uuid.uuid4().hex}"
+        self.table = f"bench-{uuid.uuid4().hex}"
         os.environ.update(
             LOCAL_CREDENTIALS
             | {
                 "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
                 "AWS_ENDPOINT_URL_S3": s3_endpoint or "http://127.0.0.1:9",
-                names.ENV_USAGE_TABLE: self._table,
+                names.ENV_USAGE_TABLE: self.table,
                 names.ENV_STREAM_NAME: "bench",
                 names.ENV_ARCHIVE_BUCKET: "bench",
                 names.ENV_LANES: str(lanes),
@@ -70,7 +70,7 @@ class Stand:
         self._plain: Any = plain
         self._create_ledger()
         session = botocore.session.Session()
-        self.counter = Counter(session, plain, self._table, SECRET, live=bool(s3_endpoint))
+        self.counter = Counter(session, plain, self.table, SECRET, live=bool(s3_endpoint))
         boto3.setup_default_session(botocore_session=session)
         self.restart()
 
@@ -95,14 +95,14 @@ class Stand:
         return Measured(self.counter.take(), cpu, log_bytes, answer)
 
     def drop(self) -> None:
-        self._plain.delete_table(TableName=self._table)
+        self._plain.delete_table(TableName=self.table)
 
     def _create_ledger(self) -> None:
-        create_table(self._plain, self._table)
+        create_table(self._plain, self.table)
         partition, sort = keys.GENESIS
         self._put(partition, sort, lanes={"N": str(self.lanes.count)}, key_check={"S": key_check(self.lanes.key)})
         self._put(keys.meters(DEFAULT_TENANT), keys.METER_SET, body={"B": METERS.encode()})
 
     def _put(self, partition: str, sort: str, **attributes: Any) -> None:
         item = {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}, **attributes}
-        self._plain.put_item(TableName=self._table, Item=item)
+        self._plain.put_item(TableName=self.table, Item=item)

@@ -1,0 +1,67 @@
+"""`make bench`: counts what a million events cost; prints a table and writes .local/bench.json."""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+from infra.local import paths
+from infra.local.dynamodb_local import dynamodb_local
+from infra.local.failure import StepFailed
+from tests.bench import cpu, deployed, idle, rates, report, startup
+
+OUTPUT = paths.TOOLS / "bench.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: the same table, a little noisier")
+    quick = parser.parse_args().quick
+    try:
+        figures = measure(batches=1 if quick else 2, runs=8 if quick else 40, processes=3 if quick else 10)
+    except StepFailed as failure:
+        print(f"{failure.reason} {failure.remedy}", file=sys.stderr)
+        return 1
+    print(report.table(figures))
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
+    print(f"\nWritten to {paths.shown(OUTPUT)}; how it is counted: tests/bench/README.md")
+    return 0
+
+
+def measure(batches: int, runs: int, processes: int) -> report.Figures:
+    started = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {what}", file=sys.stderr, flush=True)
+
+    say("assets and templates")
+    assets = startup.asset_mb()
+    stacks = deployed.read_dev()
+    say(f"imports, best of {processes} processes each")
+    import_ms, client_ms = startup.import_ms(processes)
+    with dynamodb_local() as endpoint:
+        say("CPU time")
+        spent = {"ingest": cpu.ingest(endpoint, runs), **cpu.aggregate(endpoint, runs)}
+        spent["aggregate_with_calls"] = cpu.aggregate_with_calls(endpoint, runs)
+        say("idle")
+        idle_usd = idle.usd_per_month(endpoint, stacks, rates.SPAN_START)
+        measured = rates.measure(endpoint, stacks, batches, say)
+    storage = {
+        str(rate.per_second): idle.usd_storage_per_million(
+            measured.results["batch_1000_60s"][str(rate.per_second)].per_event,
+            rate.per_second,
+            rate.batch.subjects,
+            measured.page_bytes[str(rate.per_second)],
+        )
+        for rate in rates.RATES
+    }
+    say("done")
+    return report.Figures(measured, idle_usd, storage, spent, import_ms, client_ms, assets)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

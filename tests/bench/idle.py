@@ -1,0 +1,70 @@
+"""What a deployment costs while nothing happens, and what stored events cost; always-free tiers count here only."""
+
+from functions.domain.metering.pages import PAGE_SECONDS
+from functions.handlers import schedule_sweep
+from tests.bench import assumptions as assume
+from tests.bench.deployed import Deployed
+from tests.bench.prices import HOURS_PER_MONTH, MONTHLY, PRICES
+from tests.bench.stand import Stand
+from tests.bench.tally import Tally
+
+DAYS_PER_MONTH = HOURS_PER_MONTH / 24
+# Chunks live for the acceptance window, the stream's retention and a day; DynamoDB may take two more to delete.
+FINGERPRINT_DAYS = 45 + 1 + 1 + 2
+COMMIT_DAYS = 8 + 2
+KEPT_DAYS = 45
+# DynamoDB's own bytes for every stored item.
+ITEM_OVERHEAD_BYTES = 100
+# The billing schedule's query, and a new environment each time because 15 minutes of idleness end the last one.
+BILLING_READ_UNITS = 1
+COLD_STARTS_READ_SECRETS = 1
+
+
+def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, float]:
+    """By line; the sweeper is run to see what it asks for."""
+    stand = Stand(endpoint, 8, now)
+    stand.invoke(schedule_sweep.handler, {})
+    swept = stand.invoke(schedule_sweep.handler, {})
+    stand.drop()
+    sweeps = deployed.schedules_per_hour["schedule_sweep"] * HOURS_PER_MONTH
+    runs = deployed.schedules_per_hour["schedule_billing"] * HOURS_PER_MONTH
+    sweep_memory, billing_memory = deployed.memory_mb["schedule_sweep"], deployed.memory_mb["schedule_billing"]
+    billing = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, billing_memory)
+    # The sweeper runs often enough to keep its environment; INIT is charged every ENVIRONMENT_SECONDS.
+    inits = HOURS_PER_MONTH * 3_600 / assume.ENVIRONMENT_SECONDS
+    sweep = assume.gb_seconds(swept.cpu_seconds, swept.tally, sweep_memory) * sweeps
+    sweep += assume.gb_seconds(assume.INIT_SECONDS, {}, sweep_memory) * inits
+    log_bytes = swept.log_bytes * (sweeps + runs)
+    return {
+        "shards": deployed.shards * HOURS_PER_MONTH * PRICES["kinesis_shard_hours"].usd,
+        "secrets": MONTHLY["secrets"].idle(deployed.secrets),
+        "secret reads": MONTHLY["secret_reads"].idle(inits * COLD_STARTS_READ_SECRETS),
+        "alarm metrics": MONTHLY["alarm_metrics"].idle(deployed.alarm_metrics),
+        "custom metrics": MONTHLY["custom_metrics"].idle(1),
+        "dashboards": MONTHLY["dashboards"].idle(deployed.dashboards),
+        "KMS requests": MONTHLY["kms_requests"].idle(
+            deployed.shards * HOURS_PER_MONTH * assume.KMS_REQUESTS_PER_SHARD_HOUR
+        ),
+        "schedules": MONTHLY["schedule_runs"].idle(sweeps + runs),
+        "invocations": PRICES["lambda_requests"].idle(sweeps + runs),
+        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs),
+        "reads": (swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs) * PRICES["read_units"].usd,
+        "logs": PRICES["log_bytes"].idle(log_bytes) + MONTHLY["log_storage"].idle(log_bytes),
+    }
+
+
+def usd_storage_per_million(per_event: Tally, rate: float, subjects: int, page_bytes: int) -> dict[str, float]:
+    """Of a million events: what is kept of them, for as long as it is kept; the permanent part for 45 days."""
+    database, bucket = MONTHLY["dynamodb_storage"].usd, MONTHLY["s3_storage"].usd
+
+    def item_bytes(kind: str) -> float:
+        return per_event[f"stored.{kind}"] + per_event[f"stored_items.{kind}"] * ITEM_OVERHEAD_BYTES
+
+    pages = subjects * (page_bytes + ITEM_OVERHEAD_BYTES) / (rate * PAGE_SECONDS)
+    return {
+        "fingerprints": item_bytes("fingerprints") * database * FINGERPRINT_DAYS / DAYS_PER_MONTH * 1e6,
+        "commits": item_bytes("commits") * database * COMMIT_DAYS / DAYS_PER_MONTH * 1e6,
+        "hour index": per_event["stored.hour_index"] * database * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
+        "counters": pages * database * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
+        "archive": per_event["stored.archive"] * bucket * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
+    }

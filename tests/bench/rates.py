@@ -1,0 +1,81 @@
+"""Every rate with its subjects and what must be deployed for it, driven in every way of calling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.domain.metering.pages import PAGE_SECONDS
+from tests.bench import naive
+from tests.bench.counting import full_page_bytes
+from tests.bench.load import Deployment, ShardLoad
+from tests.bench.scenario import Result, Scenario, Way
+from tests.bench.stand import Stand
+from tests.bench.tally import Tally
+
+if TYPE_CHECKING:
+    from tests.bench.deployed import Deployed
+
+SPAN_START = 1_790_000_000 // PAGE_SECONDS * PAGE_SECONDS
+SETTLE_SECONDS = 300
+
+SINGLE_5S = Way("single_5s", 1, 5)
+BATCH_5S = Way("batch_1000_5s", 1_000, 5)
+BATCH_60S = Way("batch_1000_60s", 1_000, 60)
+# Eight lanes share eight calls, so that each lane's commit holds 1,000 events.
+LANE_COMMITS = Way("lane_commits", 1_000, 8)
+WAYS = (SINGLE_5S, BATCH_5S, BATCH_60S)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`batch` and `single` differ in shards only: a shard takes 1,000 records/s, and a single event is a record."""
+
+    per_second: int
+    batch: Deployment
+    single: Deployment
+
+    def deployment(self, way: Way) -> Deployment:
+        return self.single if way.events_per_call == 1 else self.batch
+
+
+RATES = (
+    Rate(10, Deployment(10, 200, 8, 1), Deployment(10, 200, 8, 1)),
+    Rate(1_000, Deployment(1_000, 5_000, 8, 1), Deployment(1_000, 5_000, 8, 2)),
+    # One shard would carry it, but a 6 MB invocation would hold 7 s of traffic; over eight shards it holds 50 s, and
+    # every page is written once in that time.
+    Rate(10_000, Deployment(10_000, 20_000, 32, 8), Deployment(10_000, 20_000, 32, 16)),
+)
+
+
+@dataclass
+class Measurements:
+    results: dict[str, dict[str, Result]]  # way -> rate -> what an event costs
+    lane_commits: Result
+    page_bytes: dict[str, int]  # rate -> a page at the end of its span
+
+
+def measure(endpoint: str, deployed: "Deployed", batches: int, say: Callable[[str], None]) -> Measurements:
+    results: dict[str, dict[str, Result]] = {way.name: {} for way in WAYS}
+    page_bytes: dict[str, int] = {}
+    say("naive design")
+    alone = naive.per_event(endpoint, SPAN_START)
+    results["naive"] = {str(rate.per_second): Result(alone, alone.usd(), {}) for rate in RATES}
+    lane_commits = None
+    for rate in RATES:
+        stand = Stand(endpoint, rate.batch.lanes, SPAN_START)
+        whole = Scenario(stand, rate.batch, ShardLoad(rate.batch, stand.lanes, seed=1), deployed)
+        few = Scenario(stand, rate.single, ShardLoad(rate.single, stand.lanes, seed=2), deployed)
+        say(f"{rate.per_second} events/s: making every page of one shard")
+        first_of_span: Tally = whole.warm_up(SPAN_START)
+        at = float(SPAN_START + SETTLE_SECONDS)
+        for way in WAYS:
+            say(f"{rate.per_second} events/s: {way.name}")
+            scenario = few if way.events_per_call == 1 else whole
+            results[way.name][str(rate.per_second)], at = scenario.run(way, at, batches, first_of_span)
+        if rate.per_second == 1_000:
+            say("lane commits of 1,000 events")
+            lane_commits, at = whole.run(LANE_COMMITS, at, batches, Tally())
+        page_bytes[str(rate.per_second)] = full_page_bytes(stand.counter.largest_page)
+        stand.drop()
+    assert lane_commits is not None
+    return Measurements(results, lane_commits, page_bytes)

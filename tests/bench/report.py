@@ -1,0 +1,130 @@
+"""The figures as a table for people and as JSON; every bound says whether it is met."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.rates import Measurements
+from tests.bench.scenario import Result
+from tests.bench.tally import Tally
+
+ROWS = ("naive", "single_5s", "batch_1000_5s", "batch_1000_60s")
+COLUMNS = ("10", "1000", "10000")
+SERVICES = {
+    "API Gateway": ("http_requests", "egress_bytes"),
+    "Lambda": ("lambda_requests", "lambda_gb_seconds"),
+    "Kinesis": ("kinesis_shard_hours", "kinesis_put_units"),
+    "DynamoDB": ("write_units", "read_units"),
+    "S3": ("s3_puts",),
+    "Logs": ("log_bytes",),
+}
+USD_BOUNDS = {"10": 0.75, "1000": 0.10, "10000": 0.08}
+LEDGER_UNITS = 0.05
+IDLE_USD = 15.0
+CPU_BOUNDS = {"ingest": 6.0, "aggregate": 4.0, "aggregate_with_calls": 15.0}
+INGEST_IMPORT_MS = 350.0
+STREAM_ASSET_MB = 30.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything measured, in the shape of bench.json."""
+
+    measurements: Measurements
+    idle: Mapping[str, float]
+    storage: Mapping[str, Mapping[str, float]]  # rate -> kind -> usd
+    cpu: Mapping[str, float]
+    import_ms: Mapping[str, float | None]
+    client_ms: float
+    asset_mb: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        results, commits = self.measurements.results, self.measurements.lane_commits.per_event
+        return {
+            "usd_per_million_events": {
+                row: {rate: round(results[row][rate].usd_per_million, 4) for rate in COLUMNS} for row in ROWS
+            },
+            "usd_idle_per_month": round(sum(self.idle.values()), 2),
+            "usd_storage_per_million_events": round(sum(self.storage["1000"].values()), 4),
+            "write_units_per_event": {
+                "ledger": round(commits["write_units.ledger"], 4),
+                "pages": round(commits["write_units.pages"], 4),
+                "totals": round(commits["write_units.totals"], 4),
+            },
+            "cpu_us_per_event": {name: round(self.cpu[name], 2) for name in CPU_BOUNDS},
+            "import_ms": dict(self.import_ms),
+            "asset_mb": dict(self.asset_mb),
+            "details": self._details(),
+        }
+
+    def _details(self) -> dict[str, Any]:
+        results = self.measurements.results
+        return {
+            "usd_by_service": {row: {rate: by_service(results[row][rate]) for rate in COLUMNS} for row in ROWS},
+            "batches": {row: {rate: results[row][rate].facts for rate in COLUMNS} for row in ROWS if row != "naive"},
+            "lane_commits": self.measurements.lane_commits.facts,
+            "usd_idle_by_line": {name: round(usd, 4) for name, usd in self.idle.items()},
+            "usd_storage_by_kind": {
+                rate: {kind: round(usd, 5) for kind, usd in kinds.items()} for rate, kinds in self.storage.items()
+            },
+            "full_page_bytes": self.measurements.page_bytes,
+            "cpu_us_other": {name: round(us, 2) for name, us in self.cpu.items() if name not in CPU_BOUNDS},
+            "boto3_and_client_ms": self.client_ms,
+        }
+
+
+def by_service(result: Result) -> dict[str, float]:
+    """Dollars per million events of each service."""
+    bill = Tally(result.usd)
+    return {name: round(sum(map(bill.total, parts)) * 1e6, 4) for name, parts in SERVICES.items()}
+
+
+def table(figures: Figures) -> str:
+    shown = figures.as_json()
+    lines = [_row("$ per million events", *(f"{int(rate):,}/s" for rate in COLUMNS))]
+    for row, usd in shown["usd_per_million_events"].items():
+        lines.append(_row(row, *(f"{usd[rate]:.3f}" for rate in COLUMNS)))
+    lines += ["", "of which, batch_1000_60s:"]
+    services = shown["details"]["usd_by_service"]["batch_1000_60s"]
+    lines += [_row(f"  {name}", *(f"{services[rate][name]:.4f}" for rate in COLUMNS)) for name in SERVICES]
+    lines += ["", _row("storage, $ per million events", *_sums(figures.storage))]
+    lines += ["", f"idle, $ a month: {shown['usd_idle_per_month']:.2f}"]
+    lines += [f"  {name:<28}{usd:>10.3f}" for name, usd in figures.idle.items() if usd]
+    units = shown["write_units_per_event"]
+    lines += ["", "write units per event at 1,000-event lane commits: " + _pairs(units)]
+    lines += ["CPU, us per event: " + _pairs(shown["cpu_us_per_event"])]
+    lines += ["  further: " + _pairs(shown["details"]["cpu_us_other"])]
+    lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb), ""]
+    return "\n".join([*lines, *(_verdict(*bound) for bound in bounds(shown))])
+
+
+def bounds(shown: Mapping[str, Any]) -> Sequence[tuple[str, float | None, float]]:
+    """Name, figure and limit of everything that has a limit."""
+    usd, cpu = shown["usd_per_million_events"]["batch_1000_60s"], shown["cpu_us_per_event"]
+    full = max(shown["details"]["full_page_bytes"].values())
+    return [
+        *((f"batch_1000_60s at {int(rate):,}/s, $", usd[rate], limit) for rate, limit in USD_BOUNDS.items()),
+        ("idle, $ a month", shown["usd_idle_per_month"], IDLE_USD),
+        ("ledger, write units per event", shown["write_units_per_event"]["ledger"], LEDGER_UNITS),
+        *((f"CPU {name}, us per event", cpu[name], limit) for name, limit in CPU_BOUNDS.items()),
+        ("http_ingest import, ms", shown["import_ms"]["http_ingest"], INGEST_IMPORT_MS),
+        ("stream asset, MB", shown["asset_mb"]["stream"], STREAM_ASSET_MB),
+        ("a full page, bytes", full, 1024),
+    ]
+
+
+def _verdict(name: str, figure: float | None, limit: float) -> str:
+    met = figure is not None and figure <= limit
+    return f"{name:<40}{'-' if figure is None else figure:>10} <= {limit:<8g}{'met' if met else 'NOT met'}"
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{name:<32}" + "".join(f"{cell:>12}" for cell in cells)
+
+
+def _sums(storage: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return [f"{sum(storage[rate].values()):.4f}" for rate in COLUMNS]
+
+
+def _pairs(figures: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} {'does not import' if figure is None else figure}" for name, figure in figures.items())
