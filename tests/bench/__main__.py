@@ -46,7 +46,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     with dynamodb_local() as endpoint:
         say("CPU time")
         spent = {"ingest": cpu.ingest(endpoint, runs), **cpu.aggregate(endpoint, runs)}
-        spent["aggregate_with_calls"] = cpu.aggregate_with_calls(endpoint, runs)
+        spent |= cpu.aggregate_with_calls(endpoint, runs)
         say("idle")
         idle_usd = idle.usd_per_month(endpoint, stacks, rates.SPAN_START)
         measured = rates.measure(endpoint, stacks, batches, say)

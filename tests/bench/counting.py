@@ -34,9 +34,10 @@ def item_bytes(item: Item) -> int:
 def _value_bytes(value: Mapping[str, Any]) -> int:
     ((kind, content),) = value.items()
     if kind == "S":
-        return len(content.encode())
+        return len(str(content).encode())
     if kind == "N":
-        return math.ceil(len(content.strip("-").replace(".", "").strip("0") or "0") / 2) + 1 + content.startswith("-")
+        digits = str(content).strip("-").replace(".", "").strip("0")
+        return math.ceil(len(digits) / 2) + 1 + str(content).startswith("-")
     if kind == "B":
         return len(bytes(content))
     if kind == "SS":
@@ -60,6 +61,7 @@ class Counter:
         self.tally = Tally()
         self.records: list[Mapping[str, Any]] = []  # what was put into the stream and not taken out yet
         self.cpu_seconds = 0.0  # spent here, to be taken off what is measured
+        self.marks: list[float] = []  # live: process time at the beginning and the end of every call
         self.largest_page: Mapping[str, Any] = {}
         self._plain = plain_client
         self._table = table
@@ -71,7 +73,10 @@ class Counter:
             "secrets-manager.GetSecretValue": self._get_secret,
         }
         session.register("provide-client-params.kinesis", self._remember)
-        if not live:
+        if live:
+            session.register("provide-client-params", self._mark)
+            session.register("after-call", self._mark)
+        else:
             session.register("provide-client-params.dynamodb", self._before_dynamodb)
             session.register("after-call.dynamodb", self._after_dynamodb)
             answers |= {"s3.PutObject": self._s3_put, "s3.CopyObject": self._s3_copy}
@@ -89,6 +94,9 @@ class Counter:
         return records
 
     # Hooks.
+
+    def _mark(self, **_: Any) -> None:
+        self.marks.append(time.process_time())
 
     def _remember(self, params: Mapping[str, Any], **_: Any) -> None:
         self._request = params

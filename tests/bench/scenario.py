@@ -103,7 +103,8 @@ class Scenario:
     def run(self, way: Way, start: float, batches: int, first_of_span: Tally) -> tuple[Result, float]:
         """The figures of a way of calling, and the time at which the next run may start."""
         bucket_end = (start // BUCKET_SECONDS + 1) * BUCKET_SECONDS
-        plain, at = [], bucket_end
+        plain: list[Batch] = []
+        at = bucket_end
         seen = self._next(way, at)  # not measured: opens the bucket
         while len(plain) < batches:
             at += seen.seconds
@@ -230,19 +231,19 @@ class Scenario:
         deployment = self._deployment
         per_event["kinesis_shard_hours"] = deployment.shards / (deployment.rate * 3_600)
         batches = len(plain)
+        records = per_event["kinesis_records"] * deployment.rate / deployment.shards
+        size = per_event["kinesis_bytes"] * deployment.rate / deployment.shards
+        assert records <= assume.SHARD_RECORDS_PER_SECOND, f"{records} records/s need more shards"
+        assert size <= assume.SHARD_BYTES_PER_SECOND, f"{size} bytes/s need more shards"
         facts = {
             "shards": deployment.shards,
             "lanes": deployment.lanes,
             "events_per_invocation": round(sum(batch.events for batch in plain) / batches),
             "seconds_per_invocation": round(sum(batch.seconds for batch in plain) / batches, 2),
             "payload_mb": round(sum(batch.payload_bytes for batch in plain) / batches / 1e6, 2),
-            "records_per_second_and_shard": round(
-                per_event["kinesis_records"] * deployment.rate / deployment.shards, 1
-            ),
-            "bytes_per_second_and_shard": round(per_event["kinesis_bytes"] * deployment.rate / deployment.shards),
+            "records_per_second_and_shard": round(records, 1),
+            "bytes_per_second_and_shard": round(size),
             "write_units": {kind: round(per_event[f"write_units.{kind}"], 5) for kind in ("ledger", "pages", "totals")},
             "aggregate_cpu_us": round(per_event["aggregate_cpu_seconds"] * 1e6, 2),
         }
-        assert facts["records_per_second_and_shard"] <= assume.SHARD_RECORDS_PER_SECOND, facts
-        assert facts["bytes_per_second_and_shard"] <= assume.SHARD_BYTES_PER_SECOND, facts
         return Result(per_event, per_event.usd(), facts)
