@@ -143,19 +143,3 @@ def local_tool(name: str, home: Path, seconds: float) -> str:
     if result.returncode != 0:
         pytest.fail(f"python -m infra.local.{name} failed:\n{result.stdout}", pytrace=False)
     return result.stdout
-
-
-# Tests whose fixtures cost most stay on one worker, so that each is made once.
-SYNTHESIZED = Path(__file__).parent / "infra"
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything that drives the stack goes to one worker, first, because it takes longest."""
-    for item in items:
-        if item.get_closest_marker("stack"):
-            item.add_marker(pytest.mark.xdist_group("stack"))
-        elif item.path.parent == SYNTHESIZED:
-            item.add_marker(pytest.mark.xdist_group("synth"))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
-    items.sort(key=lambda item: item.get_closest_marker("stack") is None)

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from infra.local import paths
 from infra.local.console import heading, say
-
-# One worker takes the stack and every test on it, the others share the rest.
-TESTS = ("pytest", "-q", "-n", "auto", "--dist", "loadgroup")
 
 
 @dataclass(frozen=True)
@@ -20,21 +19,53 @@ class Check:
     title: str
     words: tuple[str, ...]
 
-
-def checks(with_stack: bool) -> list[Check]:
-    return [
-        Check("lint", ("ruff", "check", ".")),
-        Check("format", ("ruff", "format", "--check", ".")),
-        Check("types", ("mypy",)),
-        Check("arrows", ("lint-imports", "--no-cache")),
-        Check("tests", TESTS if with_stack else (*TESTS, "-m", "not stack")),
-    ]
+    @property
+    def command(self) -> list[str]:
+        return [str(paths.DEV_ENVIRONMENT / "bin" / self.words[0]), *self.words[1:]]
 
 
-def run(check: Check) -> bool:
+@dataclass(frozen=True)
+class Result:
+    title: str
+    passed: bool
+    seconds: float
+
+
+STATIC = (
+    Check("lint", ("ruff", "check", ".")),
+    Check("format", ("ruff", "format", "--check", ".")),
+    Check("types", ("mypy",)),
+    Check("arrows", ("lint-imports", "--no-cache")),
+)
+TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack"))
+# In one process, so that one stack serves them all.
+STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack"))
+
+
+def run(check: Check) -> Result:
+    """Run with the output as it comes."""
     heading(f"{check.title}: {' '.join(check.words)}")
-    program = paths.DEV_ENVIRONMENT / "bin" / check.words[0]
-    return subprocess.run([program, *check.words[1:]], cwd=paths.REPOSITORY, env=_environment()).returncode == 0
+    started = time.monotonic()
+    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=_environment())
+    return Result(check.title, ran.returncode == 0, time.monotonic() - started)
+
+
+def run_beside(check: Check, others: Check) -> list[Result]:
+    """Run two checks at once; the output of the first is shown when the second has shown its own."""
+    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
+        result = beside.submit(_run_into, check, output.fileno())
+        results = [run(others)]
+        heading(f"{check.title}: {' '.join(check.words)}, meanwhile")
+        results.append(result.result())
+        output.seek(0)
+        say(output.read())
+        return results
+
+
+def _run_into(check: Check, output: int) -> Result:
+    started = time.monotonic()
+    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=_environment(), stdout=output, stderr=output)
+    return Result(check.title, ran.returncode == 0, time.monotonic() - started)
 
 
 def _environment() -> dict[str, str]:
@@ -44,14 +75,12 @@ def _environment() -> dict[str, str]:
 
 
 def main() -> int:
-    results: list[tuple[str, bool, float]] = []
-    for check in checks(with_stack="--with-stack" in sys.argv[1:]):
-        started = time.monotonic()
-        results.append((check.title, run(check), time.monotonic() - started))
+    results = [run(check) for check in STATIC]
+    results += run_beside(STACK_TESTS, TESTS) if "--with-stack" in sys.argv[1:] else [run(TESTS)]
     heading("Summary")
-    for title, passed, seconds in results:
-        say(f"  {'passed' if passed else 'FAILED'}  {title:<8} {seconds:6.1f} s")
-    return 0 if all(passed for _, passed, _ in results) else 1
+    for result in results:
+        say(f"  {'passed' if result.passed else 'FAILED'}  {result.title:<8} {result.seconds:6.1f} s")
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":
