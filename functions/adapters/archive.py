@@ -44,7 +44,8 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
 
     @property
     def raw_data(self) -> bytes:
-        return bytes(self.data)
+        """The event's data as it was counted: empty for none."""
+        return b"" if self.data == NO_DATA else bytes(self.data)
 
 
 _encode_lines = msgspec.json.Encoder().encode_lines

@@ -29,7 +29,11 @@ from functions.domain.metering.meter import MetersByType, MeterSet, compile_mete
 INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is cheaper than an object of their own
 MAX_TRIES = 20  # writers of one lane meet only while shards split or an old invocation lingers
 MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
-MAX_CACHED_FINGERPRINTS = 2_000_000  # per lane, about 170 MB
+FORGET_AFTER_SECONDS = 600  # beyond the look-back: redelivered records are a little older than new ones
+# Memory of one process, whatever arrives: 100 bytes a recent fingerprint and 50 a fingerprint of a bucket. A shard's
+# writer remembers a full hour up to 1,900 events/s; beyond that the look-back shortens, so give the stream more shards.
+MAX_RECENT_FINGERPRINTS = 7_000_000
+MAX_CACHED_FINGERPRINTS = 2_000_000
 MAX_CACHED_SUBJECTS = 200_000  # per lane
 
 
@@ -182,7 +186,7 @@ class LaneWriter:
     def _make_room(self, state: LaneState, needed: set[int]) -> None:
         held = sum(map(len, state.buckets.values()))
         for bucket in sorted(state.buckets.keys() - needed):
-            if held <= MAX_CACHED_FINGERPRINTS:
+            if held <= MAX_CACHED_FINGERPRINTS // len(self._states):
                 break
             held -= len(state.buckets.pop(bucket))
         if len(state.subjects) > MAX_CACHED_SUBJECTS:
@@ -197,14 +201,16 @@ class LaneWriter:
                         recent.update(dict.fromkeys(unpack_fingerprints(chunk), commit.received_at))
             state.recent_since = horizon
             return
-        forgotten = []
+        known_since = max(state.recent_since, horizon - FORGET_AFTER_SECONDS)
+        too_many = len(recent) - MAX_RECENT_FINGERPRINTS // len(self._states)
+        forgotten: list[int] = []
         for fingerprint, received_at in recent.items():
-            if received_at >= horizon - self._look_back:
+            if received_at >= known_since and len(forgotten) >= too_many:
                 break
             forgotten.append(fingerprint)
         for fingerprint in forgotten:
             del recent[fingerprint]
-        state.recent_since = max(state.recent_since, horizon - self._look_back)
+        state.recent_since = known_since
 
     def _learn_tenant(self, state: LaneState, tenant: str, packs: Iterable[Pack]) -> None:
         meter_set = self._meter_sets.get(tenant)

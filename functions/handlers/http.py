@@ -98,7 +98,8 @@ def created(body: Any) -> Answer:
 
 
 def no_content() -> Answer:
-    return Response(status_code=204)
+    # An empty text, not nothing: gateways differ in what they make of a missing body.
+    return Response(status_code=204, body="")
 
 
 def _json(status: int, body: Any) -> Answer:

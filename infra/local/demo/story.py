@@ -47,6 +47,11 @@ def begun(demo: dict[str, Any]) -> dict[str, Any]:
     return {"tenant": TENANT, "period_start": shown(month.start), "period_end": shown(month.end)}
 
 
+def is_told(stack: LocalStack) -> bool:
+    """Has the demo ended with a paid invoice before? What a person did since then is theirs."""
+    return "invoice_number" in stack.demo
+
+
 def tell(stack: LocalStack) -> LocalStack:
     """The whole story; answers the stack with what the demo did."""
     month = Month(*(datetime.fromisoformat(stack.demo[name]) for name in ("period_start", "period_end")))
