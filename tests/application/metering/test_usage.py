@@ -201,6 +201,17 @@ def test_an_open_range_ends_with_its_events_to_the_minute() -> None:
     )
 
 
+def test_events_without_data_count_alike_in_whole_and_in_cut_windows() -> None:
+    deployment = Deployment()
+    bare, full = event("1", NOW - timedelta(minutes=50), n=1), event("2", NOW - timedelta(minutes=50), n=1)
+    bare.data = b""
+    deployment.send([bare, full])
+    deployment.deliver()
+    for minutes in (60, 55):
+        (row,) = deployment.ask(CALLS, period_from=NOW - timedelta(minutes=minutes), period_to=NOW)
+        assert row.value == 2, minutes
+
+
 def test_nothing_is_no_row_for_a_sum_and_zero_for_a_count() -> None:
     deployment = Deployment()
     assert deployment.ask(TOKENS) == []
