@@ -23,7 +23,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from pydantic import BaseModel, ValidationError
 
 from functions.domain.access import Caller
-from functions.domain.errors import FieldError, InvalidInput, NotFound
+from functions.domain.errors import FieldError, InvalidInput, NotFound, TooLarge
 from functions.handlers import json_body, log, problem
 from functions.handlers.caller import caller_of
 from functions.handlers.query_string import Page, Query
@@ -33,6 +33,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Record = TypeVar("Record")
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
+MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
 MAX_NAMED_FIELDS = 5  # in the sentence; the list has all
 
 
@@ -103,7 +104,15 @@ def no_content() -> Answer:
 
 
 def _json(status: int, body: Any) -> Answer:
-    return Response(status_code=status, content_type="application/json", body=json_body.encode(body))
+    return text_answer(status, "application/json", json_body.encode(body))
+
+
+def text_answer(status: int, content_type: str, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Raises TooLarge beyond what a function may answer, naming the remedy instead of failing at the gateway."""
+    if len(text.encode()) > MAX_ANSWER_BYTES:
+        remedy = "choose a shorter range, fewer groups or a smaller page"
+        raise TooLarge(f"The answer has more than {MAX_ANSWER_BYTES} bytes; {remedy}.")
+    return Response(status_code=status, content_type=content_type, body=text, headers=dict(headers or {}))
 
 
 def without_none(body: Mapping[str, Any]) -> dict[str, Any]:

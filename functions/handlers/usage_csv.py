@@ -4,10 +4,8 @@ import csv
 from collections.abc import Sequence
 from io import StringIO
 
-from aws_lambda_powertools.event_handler import Response
-
 from functions.domain.metering.usage import UsageQuery, UsageRow
-from functions.handlers.http import Answer
+from functions.handlers.http import Answer, text_answer
 from functions.handlers.usage_request import instant
 
 # A spreadsheet runs what begins like this; an apostrophe in front makes it text.
@@ -33,12 +31,8 @@ def usage_csv(query: UsageQuery, rows: Sequence[UsageRow]) -> Answer:
         named = {name: _harmless(value or "") for name, value in row.group_by.items()}
         cells = [named[name] if name in query.dimensions else known[name] for name in columns]
         writer.writerow([*cells, f"{row.value:f}"])
-    return Response(
-        status_code=200,
-        content_type="text/csv",
-        body=text.getvalue(),
-        headers={"Content-Disposition": f"attachment; filename={query.meter.slug}.csv"},
-    )
+    disposition = {"Content-Disposition": f"attachment; filename={query.meter.slug}.csv"}
+    return text_answer(200, "text/csv", text.getvalue(), disposition)
 
 
 def _harmless(text: str) -> str:

@@ -12,6 +12,7 @@ from infra.local import admin_key, deploy, emulator, farewell, paths, processes,
 from infra.local.console import heading, report_failure, say, step
 from infra.local.demo import story
 from infra.local.failure import StepFailed
+from infra.local.front_door import NAME as FRONT_DOOR
 from infra.local.front_door import start as start_front_door
 from infra.local.ports import configured_or_free
 from infra.local.processes import Process
@@ -22,6 +23,9 @@ EMULATOR_PORT_VARIABLE = "TOLLBOOTH_EMULATOR_PORT"
 
 
 def up() -> state.LocalStack:
+    if not processes.running(FRONT_DOOR):
+        # Needed last, but better known to be taken before anything starts.
+        configured_or_free(API_PORT_VARIABLE)
     heading("1. AWS and Stripe, emulated on loopback")
     aws, stripe_process = start_neighbours()
     heading("2. The CDK app that goes to AWS")
@@ -122,6 +126,9 @@ def main() -> int:
         stack = up()
     except StepFailed as failure:
         return report_failure(failure)
+    except KeyboardInterrupt:
+        say("\nInterrupted. `make up` goes on from here, `make down` stops what runs.")
+        return 130
     except Exception as error:
         log = paths.log_file("up")
         log.write_text(traceback.format_exc())

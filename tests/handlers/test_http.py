@@ -43,6 +43,11 @@ def one(name: str) -> http.Answer:
     return http.ok({"name": http.path_value(name)})
 
 
+@router.delete("/things/<name>")
+def removed(name: str) -> http.Answer:
+    return http.no_content()
+
+
 @router.get("/fails/<kind>")
 def fails(kind: str) -> http.Answer:
     match kind:
@@ -215,6 +220,19 @@ def test_a_body_beyond_the_bound_is_413() -> None:
 def test_broken_base64_is_400() -> None:
     event = payload("POST", "/things", body=b"{}") | {"body": "%%%"}
     assert client.handler(event, None)["statusCode"] == 400
+
+
+def test_a_deletion_answers_204_with_an_empty_text() -> None:
+    # Not a missing one: an emulator or proxy may fail on it.
+    answer = client.handler(payload("DELETE", "/things/a"), None)
+    assert (answer["statusCode"], answer["body"]) == (204, "")
+
+
+def test_an_answer_too_large_for_a_function_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 20)
+    answer = client.get("/things")
+    assert answer.status == 413
+    assert "shorter range" in answer.json["detail"]
 
 
 def test_a_page_has_items_size_and_total() -> None:

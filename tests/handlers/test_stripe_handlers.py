@@ -194,7 +194,27 @@ def test_another_secret_and_an_old_signature_are_refused(deployed: Deployed) -> 
     assert result(webhook_stripe.handler(signed(event, timestamp=now - 290), None)) == (200, "recorded")
 
 
-@pytest.mark.parametrize("body", ["", "not json", "[]", "{}", '{"id": 1, "type": "a", "data": {"object": {}}}'])
+@pytest.mark.parametrize("signature", ["t=1790000000,v1=é", "", "t=,v1=", "v1=00"])
+def test_a_signature_that_is_none_is_refused(deployed: Deployed, signature: str) -> None:
+    request = signed("{}")
+    request["headers"]["stripe-signature"] = signature
+    assert refused(webhook_stripe.handler(request, None)) == "invalid_signature"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        '{"id": 1, "type": "a", "data": {"object": {}}}',
+        '{"id": "", "type": "a", "data": {"object": {}}}',
+        '{"id": "' + "e" * 3_000 + '", "type": "a", "data": {"object": {}}}',
+        "[" * 100_000,
+    ],
+    ids=["empty", "text", "list", "object", "number as id", "empty id", "long id", "deep"],
+)
 def test_signed_nonsense_is_refused_too(deployed: Deployed, body: str) -> None:
     assert refused(webhook_stripe.handler(signed(body), None)) in ("invalid_payload", "invalid_signature")
 
@@ -209,6 +229,9 @@ def test_bad_base64_is_refused(deployed: Deployed) -> None:
     [
         {"object": "invoice", "id": "in_other", "metadata": {}},
         {"object": "invoice", "id": "in_other", "metadata": None},
+        {"object": "invoice", "id": "in_other", "metadata": [1]},
+        {"object": "invoice", "id": "in_other", "metadata": "x"},
+        {"object": "invoice", "id": "in_other", "metadata": {"tenant": "a#b", "invoice_id": "\ud800"}},
         {"object": "customer", "id": "cus_1"},
         {"object": "invoice", "id": "in_other", "metadata": {"tenant": "default", "invoice_id": "🚀" * 400}},
         {"object": "invoice", "id": "in_other", "metadata": {"tenant": "default", "invoice_id": "01FOREIGN"}},

@@ -65,6 +65,12 @@ def test_only_the_default_tenants_admin_makes_keys_of_other_tenants(tenant: Tena
     assert tenant.http.post("/api/v1/api-keys", json=wish).status_code == 403
 
 
+def test_a_key_is_revoked_once(tenant: Tenant) -> None:
+    made = tenant.made("/api/v1/api-keys", {"name": "short-lived", "scopes": ["read"]})
+    assert tenant.http.delete(f"/api/v1/api-keys/{made['id']}").status_code == 204
+    assert tenant.http.delete(f"/api/v1/api-keys/{made['id']}").status_code == 404
+
+
 def test_a_token_is_shown_once_and_never_listed(tenant: Tenant) -> None:
     made = tenant.made("/api/v1/api-keys", {"name": "once", "scopes": ["read"]})
     secret = made["token"].rpartition("_")[2]

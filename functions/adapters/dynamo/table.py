@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A query that yields more than this is a design error, not a longer wait: 100,000 items of 1 KB are 100 reads of 1 MB.
 MAX_QUERIED_ITEMS = 100_000
+MAX_PARTITION_KEY_BYTES = 2_048  # DynamoDB's own limit
+MAX_SORT_KEY_BYTES = 1_024  # DynamoDB's own limit
 MAX_BATCH_GET = 100  # DynamoDB's own limit
 MAX_TRANSACTION_WRITES = 100  # DynamoDB's own limit
 MAX_UNPROCESSED_ROUNDS = 10
@@ -27,6 +29,8 @@ class Table:
         self.name = name
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        if not _can_be_stored(pk, sk):
+            return None
         with translated():
             answer = self.client.get_item(TableName=self.name, Key=_key(pk, sk), ConsistentRead=consistent)
         return decode_item(answer["Item"]) if "Item" in answer else None
@@ -34,6 +38,7 @@ class Table:
     def batch_get(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
         """The stored items of distinct keys, in no particular order; missing ones are left out."""
         found: list[Item] = []
+        keys = [key for key in keys if _can_be_stored(*key)]
         for start in range(0, len(keys), MAX_BATCH_GET):
             found += self._batch_get(keys[start : start + MAX_BATCH_GET])
         return found
@@ -168,6 +173,12 @@ class Table:
     ) -> Any:
         request = {"TableName": self.name, "Key": _key(pk, sk), "UpdateExpression": expression}
         return request | _conditional(condition, values, names or {})
+
+
+def _can_be_stored(pk: str, sk: str) -> bool:
+    """Nothing is stored under a key DynamoDB refuses, so asking for one (an overlong id in a path) finds nothing."""
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in (pk, sk)]
+    return 0 < sizes[0] <= MAX_PARTITION_KEY_BYTES and 0 < sizes[1] <= MAX_SORT_KEY_BYTES
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:

@@ -20,11 +20,13 @@ def verified_event(body: bytes, signature: str | None, secrets: Sequence[str]) -
     try:
         event = json.loads(body)
         name, kind, found = event["id"], event["type"], event["data"]["object"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidInput("The body is not a Stripe event.", code="invalid_payload") from error
-    if not isinstance(name, str) or not isinstance(kind, str) or not isinstance(found, dict):
+    if _text(name) is None or not isinstance(kind, str) or not isinstance(found, dict):
         raise InvalidInput("The body is not a Stripe event.", code="invalid_payload")
-    metadata = found.get("metadata") or {}
+    metadata = found.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
     # A credit note carries our metadata too and names its invoice.
     ref = found.get("id") if found.get("object") == "invoice" else found.get("invoice")
     return GatewayEvent(
@@ -37,6 +39,8 @@ def verified_event(body: bytes, signature: str | None, secrets: Sequence[str]) -
 
 
 def _is_signed(body: bytes, signature: str | None, secret: str) -> bool:
+    if not signature or not signature.isascii():
+        return False
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_SECONDS)
     except (stripe.SignatureVerificationError, UnicodeDecodeError):
@@ -45,5 +49,6 @@ def _is_signed(body: bytes, signature: str | None, secret: str) -> bool:
 
 
 def _text(value: object) -> str | None:
-    # Longer ids are not ours: somebody else's metadata of the same name.
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS else None
+    # Ours are short and printable: anything else is somebody else's metadata of the same name.
+    is_ours = isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS and value.isprintable()
+    return value if is_ours else None  # type: ignore[return-value]

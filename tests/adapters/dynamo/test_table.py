@@ -163,7 +163,7 @@ def test_a_transaction_can_update_and_check(table: Table) -> None:
 
 
 BROKEN: list[Callable[[Table], Any]] = [
-    lambda table: table.get("", "s"),
+    lambda table: table.put({"pk": "", "sk": "s"}),
     lambda table: table.transact([table.putting({"pk": "p", "sk": "s"})] * 2),
 ]
 
@@ -185,3 +185,10 @@ def test_two_writers_at_once_both_get_through_when_only_in_each_others_way(table
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(40)))
     assert table.get("p", "shared") == {"pk": "p", "sk": "shared", "n": 40}
+
+
+@pytest.mark.parametrize("key", [("p", ""), ("", "s"), ("p", "é" * 513), ("p" * 2_049, "s")])
+def test_nothing_is_stored_under_a_key_dynamodb_refuses(table: Table, key: tuple[str, str]) -> None:
+    table.put({"pk": "p", "sk": "s"})
+    assert table.get(*key) is None
+    assert table.batch_get([key, ("p", "s")]) == [{"pk": "p", "sk": "s"}]
