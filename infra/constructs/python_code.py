@@ -17,6 +17,8 @@ from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling,
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "functions"
 CACHE = REPOSITORY / ".local" / "assets"
+# Pins what the pinned requirements bring along.
+CONSTRAINTS = REPOSITORY / "infra" / "constraints.txt"
 
 # Part of every asset hash: raise it when the way of building changes.
 RECIPE = "1"
@@ -61,7 +63,7 @@ def platform_for(build_for_host: bool) -> Platform:
 def asset_hash(asset: str, platform: Platform) -> str:
     """Of sources, requirements and platform only, so that a synth says the same on every machine."""
     digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0".encode())
-    digest.update(_requirements(asset).read_bytes())
+    digest.update(_requirements(asset).read_bytes() + CONSTRAINTS.read_bytes())
     for source in _sources():
         content = source.read_bytes()
         digest.update(f"\0{source.relative_to(REPOSITORY).as_posix()}\0{len(content)}\0".encode())
@@ -133,8 +135,10 @@ def _sources() -> Iterator[Path]:
 def _wheels(asset: str, platform: Platform) -> Path:
     """The unpacked dependencies, kept apart from our sources so that an edit does not ask pip again."""
     requirements = _requirements(asset)
-    digest = hashlib.sha256(f"{RECIPE}\0{platform.name}\0".encode() + requirements.read_bytes()).hexdigest()
-    wheels = CACHE / f"wheels-{asset}-{platform.name}-{digest[:16]}"
+    digest = hashlib.sha256(
+        f"{RECIPE}\0{platform.name}\0".encode() + requirements.read_bytes() + CONSTRAINTS.read_bytes()
+    )
+    wheels = CACHE / f"wheels-{asset}-{platform.name}-{digest.hexdigest()[:16]}"
     if wheels.exists():
         return wheels
     work = Path(tempfile.mkdtemp(prefix=f"wheels-{asset}-", dir=CACHE))
@@ -150,7 +154,8 @@ def _wheels(asset: str, platform: Platform) -> Path:
 def _pip_install(requirements: Path, platform: Platform, target: Path) -> None:
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
-        *("--only-binary=:all:", *platform.pip_arguments, "--target", str(target), "--requirement", str(requirements)),
+        *("--only-binary=:all:", *platform.pip_arguments, "--target", str(target)),
+        *("--requirement", str(requirements), "--constraint", str(CONSTRAINTS)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
     if done.returncode != 0:
