@@ -9,6 +9,10 @@ from decimal import Decimal
 from functions.domain.errors import InvalidInput
 from functions.domain.money import EXACT
 
+# Longer ones are typing errors; a hundred years from any accepted instant stay inside the calendar.
+LONGEST_MONTHS = 1_200
+LONGEST_REST = timedelta(days=36_525)
+
 
 @dataclass(frozen=True)
 class Cadence:
@@ -20,6 +24,13 @@ class Cadence:
     def __post_init__(self) -> None:
         if self.months < 0 or self.rest < timedelta(0) or not (self.months or self.rest):
             raise InvalidInput("A cadence must be longer than zero, for example P1M or P1W.")
+        if self.rest.microseconds:
+            # Instants are whole seconds: a period that ended inside one would be owed again for ever.
+            raise InvalidInput("A cadence must be whole seconds, for example P1M, P1W or PT1H.")
+        if self.months > LONGEST_MONTHS or self.rest > LONGEST_REST:
+            raise InvalidInput(
+                f"A cadence must not be longer than {LONGEST_MONTHS} months or {LONGEST_REST.days} days."
+            )
 
     @classmethod
     def parse(cls, text: str) -> "Cadence":
@@ -28,7 +39,9 @@ class Cadence:
 
         try:
             duration = isodate.parse_duration(text)
-        except (isodate.ISO8601Error, TypeError, ValueError, OverflowError) as error:
+        except OverflowError as error:
+            raise InvalidInput(f"{text!r} is longer than the {LONGEST_MONTHS} months a cadence may be.") from error
+        except (isodate.ISO8601Error, TypeError, ValueError, ArithmeticError) as error:
             raise InvalidInput(f"{text!r} is not an ISO 8601 duration such as P1M, P1Y or P1W.") from error
         if isinstance(duration, timedelta):
             return cls(0, duration)
