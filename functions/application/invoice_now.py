@@ -15,7 +15,7 @@ from functions.application.ports.billing import (
     Subscriptions,
 )
 from functions.application.ports.clock import Clock
-from functions.domain.errors import InvalidInput, NotFound, Unavailable
+from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.invoice import InvoiceRecord
 
 NO_LINES = "invoice_create_no_lines"
@@ -74,15 +74,17 @@ def requested_invoices(
     requests: InvoiceRequests,
     failures: Failures,
 ) -> list[InvoiceRecord] | None:
-    """The invoices of the request with their lines, None while its run still works; raises Unavailable if it failed."""
+    """The invoices of the request with their lines, None while its run still works.
+
+    Raises Unbillable if the run failed in a way that trying again does not mend, Unavailable if it failed otherwise.
+    """
     if first_due(tenant, request.customer_id, request.as_of, subscriptions) is not None:
         for failure in failures.of_customer(tenant, request.customer_id):
             if failure.run_id == request.run_id and failure.step == "issue":
-                raise Unavailable(
-                    f"Customer {request.customer_id} could not be invoiced: {failure.message}",
-                    retry_after_seconds=60,
-                    code="billing_failed",
-                )
+                message = f"Customer {request.customer_id} could not be invoiced: {failure.message}"
+                if failure.code == Unbillable.__name__:
+                    raise Unbillable(message, code="billing_failed")
+                raise Unavailable(message, retry_after_seconds=60, code="billing_failed")
         return None
     headers = invoices.headers(tenant, since=request.first_due_at, until=request.as_of)
     ids = [each.invoice.id for each in headers if each.invoice.customer.id == request.customer_id]

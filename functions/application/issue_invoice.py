@@ -14,7 +14,7 @@ from functions.application.ports.billing import (
     UsageMeter,
 )
 from functions.application.ports.clock import Clock
-from functions.domain.errors import NotFound, Unavailable
+from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.invoice import (
     BilledCustomer,
     InvoiceLine,
@@ -60,7 +60,8 @@ def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, 
     """One invoice per boundary that is owed at or before `as_of`, earliest first.
 
     Run again, or by two runs at once, it gives the same invoices: whoever moves the subscription on has issued.
-    Raises NotFound for a customer or meter that is gone, Unavailable when others keep writing the same items.
+    Raises NotFound for a customer or meter that is gone, Unbillable for what no run can invoice, Unavailable when
+    others keep writing the same items.
     """
     done: list[InvoiceRecord] = []
     for _ in range(MAX_INVOICES_PER_CALL):
@@ -105,7 +106,7 @@ class _Boundary:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
         lines = [line for subscription in self.subscriptions for line in self._lines(subscription, now)]
-        advanced = [(each, each.billed(self.at, now)) for each in self.subscriptions]
+        advanced = [(each, self._advanced(each, now)) for each in self.subscriptions]
         for _ in range(MAX_TRIES):
             record, last_number = self._record(lines, now)
             try:
@@ -117,6 +118,15 @@ class _Boundary:
             return record
         message = f"Customer {self.customer.id} cannot be invoiced: others keep writing the same numbers."
         raise Unavailable(message, retry_after_seconds=5)
+
+    def _advanced(self, subscription: Subscription, now: datetime) -> Subscription:
+        """Whoever would owe the same boundary again would be invoiced for it without end."""
+        advanced = subscription.billed(self.at, now)
+        following = advanced.next_due_at()
+        if following is not None and following <= self.at:
+            message = f"Subscription {subscription.id} still owes {following.isoformat()} when billed to {self.at}."
+            raise Unbillable(message, code="billing_stuck")
+        return advanced
 
     def _record(self, lines: Sequence[InvoiceLine], now: datetime) -> tuple[InvoiceRecord | None, int]:
         if not lines:

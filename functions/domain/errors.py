@@ -45,6 +45,12 @@ class Conflict(TollboothError):
     code = "conflict"
 
 
+class Unbillable(Conflict):
+    """What a customer owes cannot be invoiced until somebody changes it; the same try again fails again."""
+
+    code = "unbillable"
+
+
 class PreconditionFailed(TollboothError):
     code = "precondition_failed"
 

@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 from pydantic import PlainSerializer
 
 from functions.domain.catalog.pricing import AnyPrice
+from functions.domain.errors import Unbillable
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.document import (
+    MAX_AMOUNT_MINOR,
     MAX_DESCRIPTION_CHARACTERS,
     MAX_ID_CHARACTERS,
     MAX_LINES,
@@ -246,9 +248,16 @@ def issued(
     invoice_at: datetime,
     now: datetime,
 ) -> InvoiceRecord:
-    """A new invoice over lines that are all owed from `invoice_at` on; nothing is known of its money yet."""
+    """A new invoice over lines that are all owed from `invoice_at` on; nothing is known of its money yet.
+
+    Raises Unbillable when a line or the total is more than a document can say.
+    """
     assert lines and all(line.invoice_at == invoice_at for line in lines)
     total = sum((Money(line.total_minor, currency) for line in lines), Money.zero(currency))
+    if max(total.minor, *(line.total_minor for line in lines)) > MAX_AMOUNT_MINOR:
+        most = Money(MAX_AMOUNT_MINOR, currency)
+        message = f"An invoice can be at most {most.major:,f} {currency}; customer {customer.id} owes {total.major:,f}."
+        raise Unbillable(message, code="amount_too_large")
     invoice = Invoice(
         id=id,
         tenant=tenant,

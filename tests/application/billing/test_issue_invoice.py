@@ -5,8 +5,9 @@ import pytest
 
 from functions.application.cancel_subscription import cancel_subscription
 from functions.application.issue_invoice import MAX_INVOICES_PER_CALL, Issued
-from functions.domain.errors import NotFound
+from functions.domain.errors import NotFound, Unbillable
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 
@@ -220,3 +221,36 @@ def test_yen_have_no_cents(world: World):
     world.subscribe(start="2026-04-01")
 
     assert stored(world, world.issue()).invoice.total_minor == 1005
+
+
+def test_a_boundary_that_would_be_owed_again_is_an_error_and_issues_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.plan()
+    world.subscribe(start="2026-04-01")
+    monkeypatch.setattr(Subscription, "billed", lambda self, _until, _now: self)
+
+    with pytest.raises(Unbillable) as stuck:
+        world.issue()
+
+    assert stuck.value.code == "billing_stuck"
+    assert world.all_invoices() == []
+
+
+def test_more_than_an_invoice_can_say_is_told_and_stays_due(world: World):
+    world.plan(phase(unit("999999999")))
+    world.subscribe(start="2026-04-01")
+
+    with pytest.raises(Unbillable, match=r"at most 9,999,999,999\.99 USD") as refused:
+        world.issue()
+
+    assert refused.value.code == "amount_too_large"
+    assert (world.all_invoices(), due(world, "2026-05-01")) == ([], 1)
+
+
+def test_lines_that_are_too_much_together_are_too_much(world: World):
+    world.plan(phase(flat("9999999999.99", key="one"), flat("0.01", key="two")))
+    world.subscribe(start="2026-04-01")
+
+    with pytest.raises(Unbillable):
+        world.issue()

@@ -6,7 +6,7 @@ from functions.application.invoice_now import request_invoices, requested_invoic
 from functions.application.ports.billing import BillingRun, InvoiceRequest
 from functions.application.record_failure import record_failure
 from functions.application.start_billing import start_billing
-from functions.domain.errors import InvalidInput, NotFound, Unavailable
+from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.invoice import InvoiceRecord
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, phase, unit
@@ -166,6 +166,20 @@ def test_the_reason_of_a_failed_run_is_told(world: World):
     record_failure(TENANT, ACME, None, request.run_id, error, failures=world.failures, clock=world.clock)
 
     with pytest.raises(Unavailable, match=r"There is no meter\."):
+        answer(world, request)
+
+
+def test_a_run_that_failed_for_good_is_not_to_be_tried_again(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    request = ask(world)
+    error = {
+        "Error": "Unbillable",
+        "Cause": '{"errorMessage": "An invoice can be at most 1.", "errorType": "Unbillable"}',
+    }
+    record_failure(TENANT, ACME, None, request.run_id, error, failures=world.failures, clock=world.clock)
+
+    with pytest.raises(Unbillable, match=r"An invoice can be at most 1\."):
         answer(world, request)
 
 
