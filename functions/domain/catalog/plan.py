@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from functions.domain.catalog.pricing import AnyPrice, FlatPrice
 from functions.domain.errors import Conflict, FieldError, InvalidInput
-from functions.domain.money import minor_digits
-from functions.domain.period import Cadence
+from functions.domain.invoicing.document import MAX_AMOUNT_MINOR
+from functions.domain.money import Money, minor_digits
+from functions.domain.period import LONGEST_MONTHS, Cadence, add_months
 from functions.domain.wire import (
     CurrencyCode,
     Description,
@@ -26,6 +27,9 @@ from functions.domain.wire import (
 # Every rate card can become a line of the same invoice; gateways take 250 lines.
 MAX_RATE_CARDS = 100
 MAX_PHASES = 50
+# A plan is one item of at most 400 KB, and a subscription copies it with its features into another one.
+MAX_RATE_CARDS_OF_PLAN = 300
+MAX_PLAN_BYTES = 200_000
 # A daily rate card on a monthly plan; more lines of one card on an invoice help nobody.
 MAX_PERIODS_PER_BILL = 31
 # Shorter periods would close faster than the run that bills them starts.
@@ -129,6 +133,11 @@ class PlanDraft(PlanOffer):
     key: Key
     currency: Annotated[CurrencyCode, AfterValidator(_iso_currency)] = "USD"
 
+    @model_validator(mode="after")
+    def _amounts_fit_an_invoice(self) -> "PlanDraft":
+        _refuse(_amount_problems(self, self.currency))
+        return self
+
 
 class Plan(PlanDraft):
     """One version of a plan; its status follows from its effective times and is never stored."""
@@ -154,6 +163,7 @@ class Plan(PlanDraft):
 
     def revised(self, offer: PlanOffer, now: datetime) -> "Plan":
         self._require_draft("changed")
+        _refuse(_amount_problems(offer, self.currency))
         return self.model_copy(update={**_fields(offer), "updated_at": now})
 
     def published(self, now: datetime) -> "Plan":
@@ -205,7 +215,9 @@ def _fields(offer: PlanOffer) -> dict[str, Any]:
 
 def _offer_problems(offer: PlanOffer) -> list[FieldError]:
     """What is wrong between the parts of an offer, each with its path and what would be right."""
-    problems = []
+    problems = _size_problems(offer)
+    if problems:
+        return problems
     if Cadence.parse(offer.billing_cadence).after(_EPOCH, 1) < _EPOCH + SHORTEST_BILLING:
         problems.append(FieldError("billingCadence", "cadence_too_short", "the shortest billing cadence is PT1H"))
     last = len(offer.phases) - 1
@@ -219,6 +231,36 @@ def _offer_problems(offer: PlanOffer) -> list[FieldError]:
             problems.append(FieldError(f"{where}.duration", "phase_without_duration", "only the last may be null"))
         problems += _card_problems(offer, phase, where)
     return problems
+
+
+def _size_problems(offer: PlanOffer) -> list[FieldError]:
+    """What would not fit the store or the calendar, whatever else is right."""
+    problems = []
+    cards = sum(len(phase.rate_cards) for phase in offer.phases)
+    if cards > MAX_RATE_CARDS_OF_PLAN:
+        message = f"all phases together may have {MAX_RATE_CARDS_OF_PLAN} rate cards, not {cards}"
+        problems.append(FieldError("phases", "too_many_rate_cards", message))
+    elif (size := len(offer.model_dump_json().encode())) > MAX_PLAN_BYTES:
+        message = f"the plan has {size} bytes of JSON, at most {MAX_PLAN_BYTES} are allowed; shorten texts and metadata"
+        problems.append(FieldError("phases", "plan_too_large", message))
+    durations = [Cadence.parse(phase.duration) for phase in offer.phases if phase.duration is not None]
+    months = sum(each.months for each in durations)
+    rest = sum((each.rest for each in durations), timedelta())
+    if months > LONGEST_MONTHS or add_months(_EPOCH, months) + rest > add_months(_EPOCH, LONGEST_MONTHS):
+        message = f"all durations together must not be longer than {LONGEST_MONTHS // 12} years"
+        problems.append(FieldError("phases", "phases_too_long", message))
+    return problems
+
+
+def _amount_problems(offer: PlanOffer, currency: str) -> list[FieldError]:
+    """Fees that no invoice could ever say; what usage costs is known only when it was used."""
+    message = f"a flat price can be at most {Money(MAX_AMOUNT_MINOR, currency).major:,f} {currency}"
+    return [
+        FieldError(f"phases[{p}].rateCards[{c}].price.amount", "amount_too_large", message)
+        for p, phase in enumerate(offer.phases)
+        for c, card in enumerate(phase.rate_cards)
+        if isinstance(card.price, FlatPrice) and Money.rounded(card.price.amount, currency).minor > MAX_AMOUNT_MINOR
+    ]
 
 
 def _card_problems(offer: PlanOffer, phase: PlanPhase, where: str) -> list[FieldError]:

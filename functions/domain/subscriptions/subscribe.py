@@ -14,6 +14,9 @@ from functions.domain.subscriptions.subscription import (
     SubscriptionPhase,
 )
 
+# One item of at most 400 KB; a plan within its bound gets there only by features with very long names and filters.
+MAX_SUBSCRIPTION_BYTES = 380_000
+
 
 def subscribe(
     plan: Plan,
@@ -33,7 +36,7 @@ def subscribe(
     if plan.status(now) is not PlanStatus.ACTIVE:
         message = f"Plan {plan.label} is {plan.status(now)}; only an active plan can be subscribed to."
         raise InvalidInput(message, code="plan_not_active")
-    return Subscription(
+    subscription = Subscription(
         id=new_id(),
         customer_id=customer_id,
         plan=PlanReference(id=plan.id, key=plan.key, version=plan.version),
@@ -51,6 +54,10 @@ def subscribe(
         created_at=now,
         updated_at=now,
     )
+    if (size := len(subscription.model_dump_json().encode())) > MAX_SUBSCRIPTION_BYTES:
+        message = f"Plan {plan.label} with its features is too large to subscribe to: {size} bytes of JSON."
+        raise InvalidInput(message, code="plan_too_large")
+    return subscription
 
 
 def _from_phase(plan: Plan, starting_phase: str | None) -> tuple[PlanPhase, ...]:

@@ -25,6 +25,21 @@ def test_the_status_follows_from_the_effective_times():
     assert archived.status(at("2026-03-01")) is PlanStatus.ARCHIVED
 
 
+def of_many_cards(count: int) -> list[dict[str, Any]]:
+    """A plan of phases of at most 100 cards, as many as it takes."""
+    keys = [f"card{n}" for n in range(count)]
+    pages = [keys[n : n + 100] for n in range(0, count, 100)]
+    last = len(pages) - 1
+    return [
+        phase(*(flat(key=key) for key in page), key=f"p{n}", duration=None if n == last else "P1M")
+        for n, page in enumerate(pages)
+    ]
+
+
+def long_cards(count: int) -> list[dict[str, Any]]:
+    return [flat(key=f"card{n}") | {"description": "\u20ac" * 1024, "metadata": {"k": "x" * 500}} for n in range(count)]
+
+
 @pytest.mark.parametrize("change", ["published", "deleted"])
 def test_a_published_plan_never_changes(change: str):
     published = make().published(at("2026-02-01"))
@@ -62,6 +77,25 @@ def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency():
         ),
         (draft(billingCadence="PT1M"), "billingCadence", "cadence_too_short"),
         (draft(phase(unit() | {"featureKey": None})), "phases[0].rateCards[0].featureKey", "feature_required"),
+        (draft(*of_many_cards(301)), "phases", "too_many_rate_cards"),
+        (draft(phase(*long_cards(60))), "phases", "plan_too_large"),
+        (
+            draft(phase(key="a", duration="P60Y"), phase(key="b", duration="P40Y1D"), phase()),
+            "phases",
+            "phases_too_long",
+        ),
+        (
+            draft(phase(key="a", duration="P36525D"), phase(key="b", duration="PT1S"), phase()),
+            "phases",
+            "phases_too_long",
+        ),
+        (draft(phase(flat("10000000000"))), "phases[0].rateCards[0].price.amount", "amount_too_large"),
+        (draft(phase(flat("999999999999999999"))), "phases[0].rateCards[0].price.amount", "amount_too_large"),
+        (
+            draft(phase(flat("1000000000000")), currency="JPY"),
+            "phases[0].rateCards[0].price.amount",
+            "amount_too_large",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict[str, Any], field: str, code: str):
@@ -79,6 +113,9 @@ def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict
         ({"key": "Pro Plan"}, "pattern"),
         ({"billingCadence": "monthly"}, "ISO 8601"),
         ({"billingCadence": "P0D"}, "longer than zero"),
+        ({"billingCadence": "PT1H0.5S"}, "whole seconds"),
+        ({"billingCadence": "P7990Y"}, "must not be longer"),
+        ({"phases": [phase(duration="P99999999999Y", key="a"), phase()]}, "longer"),
         ({"settlementMode": "credit_only"}, "credit_then_invoice"),
         ({"phases": []}, "at least 1"),
         ({"phases": [phase(flat() | {"discounts": {"percentage": {"percentage": 10}}})]}, "is not supported yet"),
@@ -131,3 +168,17 @@ def test_the_wire_shape_keeps_what_is_required_though_it_is_null():
     assert wire["phases"][0]["rateCards"][0]["price"] is None
     assert "description" not in wire
     assert "discounts" not in wire["phases"][0]["rateCards"][0]
+
+
+def test_a_plan_at_its_bounds_is_taken():
+    durations = (phase(key="a", duration="P50Y"), phase(key="b", duration="P50Y"))
+
+    assert len(PlanDraft.model_validate(draft(*of_many_cards(300))).phases) == 3
+    assert PlanDraft.model_validate(draft(*durations, phase(flat("9999999999.99"), unit("9" * 18)))).phases
+
+
+def test_a_draft_is_not_revised_to_a_fee_that_no_invoice_can_say():
+    offer = {"name": "Dear", "billingCadence": "P1M", "phases": [phase(flat("10000000000"))]}
+
+    with pytest.raises(InvalidInput, match=r"at most 9,999,999,999\.99 USD"):
+        make().revised(PlanOffer.model_validate(offer), at("2026-01-02"))

@@ -117,3 +117,27 @@ def test_nonsense_is_refused_in_words(client: Client, body: dict[str, Any], stat
 def test_what_does_not_exist_is_not_found(client: Client):
     assert client.get(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD").status == 404
     assert client.post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/cancel").status == 404
+
+
+@pytest.mark.parametrize("cadence", ["P100Y", "P36525D", "P1200M36525D", "PT1H"])
+@pytest.mark.parametrize("anchor", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"])
+def test_every_plan_that_is_published_can_be_subscribed_to(client: Client, world: World, cadence: str, anchor: str):
+    cards = (flat(cadence=cadence), flat(key="end", cadence=cadence, term="in_arrears"), unit(cadence=cadence))
+    phases = (phase(*cards, key="a", duration="P99Y"), phase(*cards, key="b", duration="P1Y"), phase(*cards))
+    world.plan(*phases, key="long", billingCadence=cadence)
+
+    created = create(client, plan={"key": "long"}, billingAnchor=anchor)
+
+    assert created.status == 201
+    assert client.get(f"{SUBSCRIPTIONS}/{created.json['id']}").status == 200
+
+
+def test_a_plan_whose_features_are_too_long_for_a_subscription_is_refused(client: Client, world: World):
+    tokens = world.features.features["tokens"]
+    world.features.features["tokens"] = tokens.model_copy(update={"filters": {"model": ("x" * 4_000,)}})
+    world.plan(phase(*(unit(key=f"card{n}") for n in range(100))), key="wide")
+
+    answer = create(client, plan={"key": "wide"})
+
+    assert answer.status == 400
+    assert "too large to subscribe" in answer.json["detail"]
