@@ -292,3 +292,17 @@ def test_a_table_that_cannot_be_read_fails_the_run_with_its_cause(
 
     with pytest.raises(MachineFailed, match="no table"):
         deployment.run()
+
+
+def test_one_customer_with_a_long_backlog_gets_so_many_rounds_and_the_next_run_goes_on(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(workflow_issue_invoice, "MAX_ROUNDS", 2)
+    deployment.world.plan(phase(flat("1", cadence="P1D")), billingCadence="P1D")
+    deployment.world.subscribe(start="2026-04-06")
+
+    deployment.run()
+    assert deployment.machine.visited.count("IssueInvoice") == 2
+    assert len(deployment.totals()) == 20
+    deployment.run(run_id="run-2")
+    assert len(deployment.totals()) == 26

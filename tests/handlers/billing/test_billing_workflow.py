@@ -58,6 +58,7 @@ def test_what_is_wrong_with_our_own_data_is_not_tried_again():
         assert "States.ALL" not in retried
         assert "States.TaskFailed" not in retried
         assert {"Unavailable", "Lambda.TooManyRequestsException", "States.Timeout"} <= set(retried)
+        assert {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"} <= set(retried)
 
 
 def test_customers_are_a_distributed_map_of_eight_that_no_failure_stops():
