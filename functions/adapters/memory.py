@@ -77,12 +77,17 @@ class MemoryLedger:
         self.request("chunk")
         return b"".join(self.table.get(key) for key in self.table.keys("chunk", lane, bucket))
 
-    def put_chunks(self, commit: Commit) -> None:
+    def put_index(self, commit: Commit) -> None:
+        self._put_chunks(commit)
+        self._index_hours(commit)
+        self._put_directory(commit)
+
+    def _put_chunks(self, commit: Commit) -> None:
         for bucket, chunk in commit.fingerprints.items():
             self.request("put_chunk")
             self.table.put(("chunk", commit.lane, bucket, commit.n), chunk)
 
-    def put_directory(self, commit: Commit) -> None:
+    def _put_directory(self, commit: Commit) -> None:
         for code in commit.codes:
             self.request("put_code")
             self.table.put(("code", code.tenant, commit.lane, code.number), code)
@@ -90,7 +95,7 @@ class MemoryLedger:
             self.request("put_subject")
             self.table.put(("subject", tenant, commit.lane, subject), True)
 
-    def index_hours(self, commit: Commit) -> None:
+    def _index_hours(self, commit: Commit) -> None:
         for hour in commit.hours:
             self.request("index_hour")
             key = ("hour", commit.lane, hour)

@@ -11,9 +11,7 @@ def apply_commit(ledger: Ledger, archive: Archive, commit: Commit) -> None:
     """Make everything a commit says true; the head rises last, so until then the next writer applies it again."""
     if commit.fingerprints:
         archive.publish(commit)
-        ledger.put_chunks(commit)
-        ledger.index_hours(commit)
-        ledger.put_directory(commit)
+        ledger.put_index(commit)
         apply_pages(ledger, commit)
     if commit.markers:
         ledger.put_markers(commit)

@@ -133,6 +133,9 @@ def _aws(service: str) -> Any:
         read_timeout=10,
         retries=retries,
         tcp_keepalive=True,
+        account_id_endpoint_mode="disabled",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
         parameter_validation=False,
         user_agent="tollbooth",  # otherwise botocore composes a new one for every request, 0.1 ms each
     )

@@ -72,23 +72,23 @@ def test_the_look_back_ends_with_the_first_older_commit(ledger: Any) -> None:
 
 
 def test_chunks_of_a_bucket_are_joined(ledger: Any) -> None:
-    ledger.put_chunks(commit(1, fingerprints={7: b"aaaaaaaa", 8: b"bbbbbbbb"}))
-    ledger.put_chunks(commit(2, fingerprints={7: b"cccccccc"}))
-    ledger.put_chunks(commit(2, fingerprints={7: b"cccccccc"}))
+    ledger.put_index(commit(1, fingerprints={7: b"aaaaaaaa", 8: b"bbbbbbbb"}))
+    ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
+    ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
     assert ledger.chunk(3, 7) == b"aaaaaaaacccccccc"
     assert ledger.chunk(3, 9) == b""
 
 
 def test_hours_list_their_commits_however_many(ledger: Any) -> None:
     for n in (1, 2, 2, 49, 50, 51, 120):
-        ledger.index_hours(commit(n, hours=[497_222, 497_223]))
+        ledger.put_index(commit(n, hours=[497_222, 497_223]))
     assert ledger.commits_in_hour(3, 497_222) == [(n, (NOW + n) // 3_600) for n in (1, 2, 49, 50, 51, 120)]
     assert ledger.commits_in_hour(3, 497_224) == []
 
 
 def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     codes = [Code("acme", number, "m1", {"model": f"é{number}"}) for number in range(30)]
-    ledger.put_directory(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
+    ledger.put_index(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
     assert list(ledger.codes("acme", 3)) == codes
     assert ledger.subjects("acme", 3, 10) == ["b", "ü"]
     assert ledger.subjects("acme", 3, 1) == ["b"]

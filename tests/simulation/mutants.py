@@ -77,10 +77,9 @@ class ChunksAfterHead(LaneWriter):
     def _apply(self, commit: Commit) -> None:
         if commit.fingerprints:
             self._archive.publish(commit)
-            self._ledger.put_directory(commit)
             apply_pages(self._ledger, commit)
         self._ledger.advance_head(commit.lane, commit.n)
-        self._ledger.put_chunks(commit)
+        self._ledger.put_index(commit)
 
 
 class NumberFromCommitsOnly(LaneWriter):

@@ -104,42 +104,25 @@ class DynamoLedger:
     def chunk(self, lane: int, bucket: int) -> bytes:
         return b"".join(item[BODY]["B"] for item in self._table.query(keys.bucket(lane, bucket)))
 
-    def put_chunks(self, commit: Commit) -> None:
-        self._table.put_all(
-            {
-                **item_key(keys.bucket(commit.lane, bucket), keys.chunk(commit.n)),
-                BODY: {"B": chunk},
-                EXPIRES_AT: {"N": str(self._chunk_expiry(bucket))},
-            }
-            for bucket, chunk in commit.fingerprints.items()
-        )
+    def put_index(self, commit: Commit) -> None:
+        self._table.put_all([*self._chunks(commit), *self._hours(commit), *self._directory(commit)])
 
-    def _chunk_expiry(self, bucket: int) -> int:
-        return bucket * BUCKET_SECONDS + self._window.past + self._window.stream_retention + DAY
+    def _chunks(self, commit: Commit) -> Iterator[dict[str, Any]]:
+        for bucket, chunk in commit.fingerprints.items():
+            expiry = bucket * BUCKET_SECONDS + self._window.past + self._window.stream_retention + DAY
+            key = item_key(keys.bucket(commit.lane, bucket), keys.chunk(commit.n))
+            yield {**key, BODY: {"B": chunk}, EXPIRES_AT: {"N": str(expiry)}}
 
-    def index_hours(self, commit: Commit) -> None:
-        entry = f"{commit.n}:{commit.decided_at // HOUR_SECONDS}"
-        for hour in commit.hours:
-            self._client.update_item(
-                TableName=self._name,
-                Key=item_key(keys.hour(commit.lane, hour), keys.hour_piece(commit.n)),
-                UpdateExpression="ADD n :entry",
-                ExpressionAttributeValues={":entry": {"SS": [entry]}},
-            )
+    def _hours(self, commit: Commit) -> Iterator[dict[str, Any]]:
+        entry = keys.hour_entry(commit.n, commit.decided_at // HOUR_SECONDS)
+        return (item_key(keys.hour(commit.lane, hour), entry) for hour in commit.hours)
 
-    def put_directory(self, commit: Commit) -> None:
-        codes = (
-            {
-                **item_key(keys.directory(code.tenant, commit.lane), keys.code(code.number)),
-                "m": {"S": code.meter_id},
-                "g": {"B": msgspec.msgpack.encode(code.groups)},
-            }
-            for code in commit.codes
-        )
-        subjects = (
-            item_key(keys.directory(tenant, commit.lane), keys.subject(name)) for tenant, name in commit.subjects
-        )
-        self._table.put_all([*codes, *subjects])
+    def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
+        for code in commit.codes:
+            key = item_key(keys.directory(code.tenant, commit.lane), keys.code(code.number))
+            yield {**key, "m": {"S": code.meter_id}, "g": {"B": msgspec.msgpack.encode(code.groups)}}
+        for tenant, name in commit.subjects:
+            yield item_key(keys.directory(tenant, commit.lane), keys.subject(name))
 
     def put_markers(self, commit: Commit) -> None:
         expiry = {"N": str(commit.decided_at + MARKER_DAYS * DAY)}
@@ -189,8 +172,7 @@ class DynamoLedger:
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         """(commit number, hour it was decided in) of the commits with events in an hour."""
-        entries = (entry for item in self._table.query(keys.hour(lane, hour)) for entry in item["n"]["SS"])
-        return sorted((int(n), int(decided)) for n, decided in (entry.split(":") for entry in entries))
+        return [keys.hour_place(item[SORT_KEY]["S"]) for item in self._table.query(keys.hour(lane, hour))]
 
     def marked_lanes(self, marker: str) -> dict[int, int]:
         """The lanes that have counted everything before the marker, with the commit that says so."""

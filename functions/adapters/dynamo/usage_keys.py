@@ -5,7 +5,7 @@
 | commit n of a lane; the newest; the look-back        | `L#<lane>`              | `C#<n>`                      | get, query backwards; expires after 8 days |
 | the highest commit applied                           | `L#<lane>`              | `H`                          | get |
 | fingerprints accepted in a 5-minute bucket           | `F#<lane>#<bucket>`     | `<n>`                        | query; expires behind the acceptance window |
-| commits with events in an hour                       | `X#<lane>#<hour>`       | `<n // 50>`                  | query; one string set of `<n>:<hour decided>` |
+| commits with events in an hour                       | `X#<lane>#<hour>`       | `<n>:<hour decided>`         | query |
 | counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
 | counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
 | what the codes in cell names stand for               | `D#<tenant>#<lane>`     | `c#<code>`                   | query |
@@ -28,7 +28,6 @@ CODE_PREFIX = "c#"
 SUBJECT_PREFIX = "s#"
 METER_SET = "set"
 GENESIS = ("genesis", "genesis")
-HOUR_PIECE = 50  # commits per item of the hour index: about 700 bytes, one write unit
 
 
 def lane(lane: int) -> str:
@@ -55,8 +54,13 @@ def hour(lane: int, hour: int) -> str:
     return f"X#{lane}#{hour}"
 
 
-def hour_piece(n: int) -> str:
-    return f"{n // HOUR_PIECE:010d}"
+def hour_entry(n: int, decided_hour: int) -> str:
+    return f"{n:012d}:{decided_hour}"
+
+
+def hour_place(sort_key: str) -> tuple[int, int]:
+    n, decided_hour = sort_key.split(":")
+    return int(n), int(decided_hour)
 
 
 def page_owner(key: PageKey) -> str:
