@@ -148,12 +148,9 @@ class Counter:
                 self._store(put["PutRequest"]["Item"])
         elif "Item" in request:
             self._store(request["Item"])
-        elif request["Key"][PARTITION_KEY]["S"][0] == "X":
-            (entry,) = request["ExpressionAttributeValues"].values()
-            self.tally["stored.hour_index"] += _value_bytes(entry) - 3
 
     def _store(self, item: Item) -> None:
-        what = {"L": "commits", "F": "fingerprints", "D": "directory"}[item[PARTITION_KEY]["S"][0]]
+        what = {"L": "commits", "F": "fingerprints", "D": "directory", "X": "hour_index"}[item[PARTITION_KEY]["S"][0]]
         self.tally[f"stored.{what}"] += item_bytes(item)
         self.tally[f"stored_items.{what}"] += 1
 

@@ -64,7 +64,7 @@ def usd_storage_per_million(per_event: Tally, rate: float, subjects: int, page_b
     return {
         "fingerprints": item_bytes("fingerprints") * database * FINGERPRINT_DAYS / DAYS_PER_MONTH * 1e6,
         "commits": item_bytes("commits") * database * COMMIT_DAYS / DAYS_PER_MONTH * 1e6,
-        "hour index": per_event["stored.hour_index"] * database * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
+        "hour index": item_bytes("hour_index") * database * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
         "counters": pages * database * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
         "archive": per_event["stored.archive"] * bucket * KEPT_DAYS / DAYS_PER_MONTH * 1e6,
     }
