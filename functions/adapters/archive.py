@@ -5,7 +5,6 @@ staging/<lane>/<attempt>.jsonl.gz                                             un
 rejects/<identity>                                                            records nobody could read, whole
 """
 
-import gzip
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from botocore.handlers import add_expect_header
+from isal import igzip
 
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
@@ -20,7 +20,7 @@ from functions.domain.metering.ledger import HOUR_SECONDS, Commit
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-GZIP_LEVEL = 1
+GZIP_LEVEL = 1  # of ISA-L: smaller than zlib's first level in a sixth of its time
 NO_DATA = msgspec.Raw(b"null")
 
 
@@ -84,11 +84,11 @@ def encode_lines(groups: Sequence[tuple[str, str, list[Event]]], received_at: in
             )
             for event in events
         ]
-    return gzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
+    return igzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
 
 
 def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
-    yield from _decode_lines(gzip.decompress(body))
+    yield from _decode_lines(igzip.decompress(body))  # type: ignore[no-untyped-call]
 
 
 class S3Archive:

@@ -4,7 +4,7 @@ Every atomic request first calls `request(name)`, where a simulation may pre-emp
 its history, so that a read which is not strongly consistent can be answered from the past.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -138,10 +138,11 @@ class MemoryLedger:
             if first_span <= key[4] <= last_span:
                 yield self._page(PageKey(tenant, lane, subject, key[4], key[5]))
 
-    def advance_head(self, lane: int, n: int) -> None:
-        self.request("advance_head")
-        if self.table.get(("head", lane), 0) < n:
-            self.table.put(("head", lane), n)
+    def advance_heads(self, heads: Mapping[int, int]) -> None:
+        for lane, n in heads.items():
+            self.request("advance_head")
+            if self.table.get(("head", lane), 0) < n:
+                self.table.put(("head", lane), n)
 
     def codes(self, tenant: str, lane: int) -> Iterable[Code]:
         self.request("codes")

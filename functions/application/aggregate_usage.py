@@ -62,6 +62,7 @@ class Aggregator:
         for lane, records in by_lane.items():
             report.lanes.add(lane)
             self._count(lane, records, report)
+        self._writer.end_invocation()
         return report
 
     def _read(self, record: Delivered, report: Report) -> Pack | CloseMarker | None:

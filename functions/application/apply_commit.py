@@ -8,14 +8,13 @@ MAX_PAGE_TRIES = 20
 
 
 def apply_commit(ledger: Ledger, archive: Archive, commit: Commit) -> None:
-    """Make everything a commit says true; the head rises last, so until then the next writer applies it again."""
+    """Make everything a commit says true. Its writer raises the head afterwards; until then the next applies it again."""
     if commit.fingerprints:
         archive.publish(commit)
         ledger.put_index(commit)
         apply_pages(ledger, commit)
     if commit.markers:
         ledger.put_markers(commit)
-    ledger.advance_head(commit.lane, commit.n)
 
 
 def apply_pages(ledger: Ledger, commit: Commit) -> None:

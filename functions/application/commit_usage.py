@@ -61,10 +61,17 @@ class LaneWriter:
         self._look_back = look_back_seconds
         self._states: dict[int, LaneState] = {}
         self._meter_sets: dict[str, MeterSet] = {}
+        self._applied: dict[int, int] = {}
 
     def begin_invocation(self) -> None:
         """Meter sets are read again once per invocation, so a meter made before an event arrived counts it."""
         self._meter_sets = {}
+
+    def end_invocation(self) -> None:
+        """Raises the heads of all lanes at once; whoever dies before leaves commits that are applied once more."""
+        if self._applied:
+            self._ledger.advance_heads(self._applied)
+            self._applied = {}
 
     def write(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker] = ()) -> Counts:
         """Count a batch; returns what became of its events once everything is applied."""
@@ -81,10 +88,12 @@ class LaneWriter:
     def help(self, lane: int) -> int:
         """Apply whatever is committed but not applied; returns the lane's commit number."""
         try:
-            return self._load(lane).n
+            n = self._load(lane).n
         except BaseException:
             self._forget(lane)
             raise
+        self.end_invocation()
+        return n
 
     def _known(self, lane: int, now: int) -> LaneState | None:
         state = self._states.get(lane)
@@ -122,6 +131,7 @@ class LaneWriter:
     def _decide(self, state: LaneState, deltas: Deltas, markers: list[str], received_at: int, now: int) -> Commit:
         attempt = self._new_attempt()
         versions = {tenant: self._meter_sets[tenant].version for tenant, _, _ in deltas.groups}
+        fingerprints = fingerprints_by_bucket(deltas.groups)
         body = self._archive.encode(deltas.groups, received_at, versions) if deltas.groups else b""
         is_inline = len(body) <= INLINE_ARCHIVE_BYTES
         return Commit(
@@ -130,9 +140,9 @@ class LaneWriter:
             attempt=attempt,
             decided_at=now,
             received_at=received_at,
-            fingerprints=fingerprints_by_bucket(deltas.groups),
+            fingerprints=fingerprints,
             pages=deltas.pages,
-            hours=hours_of(deltas.groups),
+            hours=hours_of(fingerprints),
             codes=deltas.codes,
             subjects=deltas.subjects,
             markers=markers,
@@ -152,6 +162,7 @@ class LaneWriter:
 
     def _apply(self, commit: Commit) -> None:
         apply_commit(self._ledger, self._archive, commit)
+        self._applied[commit.lane] = commit.n
 
     def _load(self, lane: int) -> LaneState:
         done = self._ledger.head(lane)
@@ -175,7 +186,8 @@ class LaneWriter:
     def _learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
         """Read what deciding this batch needs and the state does not hold yet."""
         oldest = self._window.oldest_countable(now)
-        needed = {bucket_of(event.time) for pack in packs for event in pack.events if event.time >= oldest}
+        times = {event.time for pack in packs for event in pack.events}
+        needed = {bucket_of(time) for time in times if time >= oldest}
         self._make_room(state, needed)
         for bucket in needed - state.buckets.keys():
             state.buckets[bucket] = set(unpack_fingerprints(self._ledger.chunk(state.lane, bucket)))

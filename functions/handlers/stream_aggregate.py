@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import gc
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from functions import names
 from functions.application.aggregate_usage import Delivered
 from functions.handlers import metrics, wiring
+
+# A batch makes tens of thousands of objects that live until its end and no cycles: looking for them costs a tenth.
+gc.set_threshold(100_000, 20, 50)
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:

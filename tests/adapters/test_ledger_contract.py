@@ -59,9 +59,17 @@ def test_a_free_number_takes_the_commit_and_a_taken_one_shows_its_holder(ledger:
 
 def test_the_head_only_rises(ledger: Any) -> None:
     assert ledger.head(3) == 0
-    ledger.advance_head(3, 5)
-    ledger.advance_head(3, 4)
+    ledger.advance_heads({3: 5})
+    ledger.advance_heads({3: 4})
     assert ledger.head(3) == 5
+
+
+def test_heads_of_many_lanes_rise_together_made_or_not(ledger: Any) -> None:
+    ledger.advance_heads({3: 5})
+    ledger.advance_heads({lane: lane + 1 for lane in range(30)})
+    assert [ledger.head(lane) for lane in range(30)] == [1, 2, 3, 5, *range(5, 31)]
+    ledger.advance_heads(dict.fromkeys(range(30), 100))
+    assert {ledger.head(lane) for lane in range(30)} == {100}
 
 
 def test_the_look_back_ends_with_the_first_older_commit(ledger: Any) -> None:

@@ -157,7 +157,7 @@ class Counter:
     def _count_statements(self, parsed: Mapping[str, Any]) -> None:
         self.tally["requests.dynamodb_batch"] += 1
         for statement, answer in zip(self._request["Statements"], parsed["Responses"], strict=True):
-            *_, owner, place, _stamp = statement["Parameters"]
+            *_, owner, place, _seen = statement["Parameters"]
             key = {PARTITION_KEY: owner, SORT_KEY: place}
             if "Error" in answer:
                 self.tally[f"write_units.{KINDS[owner['S'][0]]}"] += 1

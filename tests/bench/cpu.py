@@ -139,7 +139,8 @@ def _nothing() -> None:
 
 
 def _commit(deltas: Deltas, body: bytes) -> Commit:
-    fingerprints, hours = fingerprints_by_bucket(deltas.groups), hours_of(deltas.groups)
+    fingerprints = fingerprints_by_bucket(deltas.groups)
+    hours = hours_of(fingerprints)
     counts = Counts(deltas.event_count)
     return Commit(0, 2, "a", NOW, NOW, fingerprints, deltas.pages, hours, [], [], [], "staging/key", b"", counts, {})
 

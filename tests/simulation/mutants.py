@@ -46,7 +46,7 @@ class DoneBeforePages(LaneWriter):
     """The head says applied before the pages are."""
 
     def _apply(self, commit: Commit) -> None:
-        self._ledger.advance_head(commit.lane, commit.n)
+        self._ledger.advance_heads({commit.lane: commit.n})
         super()._apply(commit)
 
 
@@ -78,7 +78,7 @@ class ChunksAfterHead(LaneWriter):
         if commit.fingerprints:
             self._archive.publish(commit)
             apply_pages(self._ledger, commit)
-        self._ledger.advance_head(commit.lane, commit.n)
+        self._ledger.advance_heads({commit.lane: commit.n})
         self._ledger.put_index(commit)
 
 

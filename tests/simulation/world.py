@@ -168,6 +168,7 @@ class World:
         def invocation(*_: object) -> None:
             writer.begin_invocation()
             writer.write(self.lane, packs)
+            writer.end_invocation()
 
         worker = Invocation(invocation)
         worker.slot = slot

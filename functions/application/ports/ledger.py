@@ -1,6 +1,6 @@
 """What the metering ledger needs of its storage; every method of one item is one atomic request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from functions.domain.metering.event import CloseMarker, Event, Pack
@@ -58,8 +58,8 @@ class Ledger(Protocol):
         """Write the cells if the page still bears `page.stamp`; False when it does not."""
         ...
 
-    def advance_head(self, lane: int, n: int) -> None:
-        """Raise the head to n; a higher head stays."""
+    def advance_heads(self, heads: Mapping[int, int]) -> None:
+        """Raise the heads of lanes to their numbers; a higher head stays."""
         ...
 
     def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...

@@ -195,5 +195,5 @@ def fingerprints_by_bucket(batch: list[Group]) -> dict[int, bytes]:
     return {bucket: chunk.tobytes() for bucket, chunk in sorted(by_bucket.items())}
 
 
-def hours_of(batch: list[Group]) -> list[int]:
-    return sorted({event.time // HOUR_SECONDS for _, _, events in batch for event in events})
+def hours_of(buckets: Iterable[int]) -> list[int]:
+    return sorted({bucket * BUCKET_SECONDS // HOUR_SECONDS for bucket in buckets})
