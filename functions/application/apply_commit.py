@@ -8,7 +8,7 @@ MAX_PAGE_TRIES = 20
 
 
 def apply_commit(ledger: Ledger, archive: Archive, commit: Commit) -> None:
-    """Make everything a commit says true. Its writer raises the head afterwards; until then the next applies it again."""
+    """Make everything a commit says true. Its writer raises the head later; until then the next applies it again."""
     if commit.fingerprints:
         archive.publish(commit)
         ledger.put_index(commit)

@@ -31,7 +31,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         now = int(wiring.clock().now().timestamp())
         lanes = wiring.lanes()
         events = parse_events(body, caller.tenant, lanes, wiring.acceptance_window(), now)
-        ingest_events(events, caller.tenant, lanes, wiring.event_stream(), wiring.new_id, now)
+        ingest_events(events, caller.tenant, lanes, wiring.event_stream(), wiring.new_id, now, len(body))
     except TollboothError as error:
         return problem.answer(error, request_id)
     except Exception as error:  # the gateway would show the error's type to the caller

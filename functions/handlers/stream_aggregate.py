@@ -11,7 +11,7 @@ from functions import names
 from functions.application.aggregate_usage import Delivered
 from functions.handlers import metrics, wiring
 
-# A batch makes tens of thousands of objects that live until its end and no cycles: looking for them costs a tenth.
+# A batch makes tens of thousands of objects that live until its end and no cycles: look for them seldom.
 gc.set_threshold(100_000, 20, 50)
 
 

@@ -45,11 +45,13 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     import_ms, client_ms = startup.import_ms(processes)
     with dynamodb_local() as endpoint:
         say("CPU time")
-        spent = {"ingest": cpu.ingest(endpoint, runs), **cpu.aggregate(endpoint, runs)}
-        spent |= cpu.aggregate_with_calls(endpoint, runs)
+        first = cpu.measure(endpoint, runs)
         say("idle")
         idle_usd = idle.usd_per_month(endpoint, stacks, rates.SPAN_START)
         measured = rates.measure(endpoint, stacks, batches, say)
+        say("CPU time again, minutes later: the machine may have been busy")
+        again = cpu.measure(endpoint, runs)
+        spent = {name: min(value, again[name]) for name, value in first.items()}
     storage = {
         str(rate.per_second): idle.usd_storage_per_million(
             measured.results["batch_1000_60s"][str(rate.per_second)].per_event,

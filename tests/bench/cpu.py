@@ -86,6 +86,11 @@ def best(runs: int, prepare: Callable[[], Any], work: Callable[[Any], Any]) -> f
     return least
 
 
+def measure(endpoint: str, runs: int) -> dict[str, float]:
+    spent = {"ingest": ingest(endpoint, runs), **aggregate(endpoint, runs)}
+    return spent | aggregate_with_calls(endpoint, runs)
+
+
 def ingest(endpoint: str, runs: int) -> float:
     """Microseconds per event of http_ingest.handler for a 1,000-event call, up to the request botocore would send."""
     stand = Stand(endpoint, LANES, NOW)

@@ -4,7 +4,7 @@ The whole batch is decoded in one go; only when something is wrong with it is ea
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -118,7 +118,13 @@ class _Checker:
         raise InvalidInput(detail, fields=self._errors[:MAX_LISTED_ERRORS])
 
     def event(self, index: int, found: CloudEvent, extensions: bytes) -> Event:
-        time = self._now if found.time is None else self._seconds(index, found.time)
+        sent = found.time
+        if sent is None:
+            time = self._now
+        elif sent.tzinfo is UTC:
+            time = int(sent.timestamp() // 1)
+        else:
+            time = self._seconds(index, sent)
         if not self._oldest <= time <= self._newest:
             self._outside_window(index, time)
         data = bytes(found.data)
@@ -128,10 +134,7 @@ class _Checker:
             and 0 < len(event_type) <= MAX_TEXT_LENGTH
             and 0 < len(subject) <= MAX_TEXT_LENGTH
             and 0 < len(source) <= MAX_SOURCE_LENGTH
-            and event_id.isprintable()
-            and subject.isprintable()
-            and event_type.isprintable()
-            and source.isprintable()
+            and f"{event_id}{subject}{event_type}{source}".isprintable()
             and subject.isascii()
         ):
             self._check_texts(index, found)

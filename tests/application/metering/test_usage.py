@@ -63,7 +63,8 @@ class Deployment:
         return f"id{self.ids}"
 
     def send(self, events: Sequence[Event], tenant: str = "t") -> None:
-        ingest_events(events, tenant, LANES, self.stream, self.new_id, int(self.clock.now().timestamp()))
+        now, size = int(self.clock.now().timestamp()), sum(len(event.data) for event in events)
+        ingest_events(events, tenant, LANES, self.stream, self.new_id, now, size)
 
     def deliver(self) -> None:
         by_lane: dict[int, list[Any]] = defaultdict(list)

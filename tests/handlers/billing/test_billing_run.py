@@ -86,7 +86,8 @@ class Deployment:
         fingerprint = LANES.fingerprint(TENANT, subject, "test", event_id)
         data = msgspec.json.encode({"n": n, "model": "gpt"})
         event = Event(fingerprint, int(at(when).timestamp()), event_id, "test", "call", subject, data)
-        ingest_events([event], TENANT, LANES, self.stream, self.new_id, int(self.world.clock.now().timestamp()))
+        now = int(self.world.clock.now().timestamp())
+        ingest_events([event], TENANT, LANES, self.stream, self.new_id, now, len(event.data))
 
     def deliver(self) -> None:
         """What the stream does while the machine waits."""
