@@ -1,19 +1,45 @@
-"""How a meter turns values into one number, as mergeable cells: what is added, and what keeps the extreme."""
+"""How a meter turns values into one number: mergeable parts per window and group, and the answer they give."""
 
-from decimal import Context, Decimal, Inexact, Overflow
+from array import array
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, Overflow
 from enum import StrEnum
 
+from functions.domain.metering import sketch
+
 Number = int | Decimal
+Latest = tuple[int, Number]  # the second of the event, its value
+Cell = Number | Latest | bytes
 
 # Sums of 31-digit values stay exact up to 10^7 of the largest; anything inexact is a bug and raises.
 EXACT_SUMS = Context(prec=60, traps=[Inexact, Overflow])
+AVERAGES = Context(prec=34, rounding=ROUND_HALF_EVEN)  # a quotient may have no end
+
+
+class Keep(StrEnum):
+    """How the contributions to a cell merge."""
+
+    SUM = "sum"
+    HIGHEST = "highest"
+    LOWEST = "lowest"
+    LATEST = "latest"
+    VALUES = "values"
+    SKETCH = "sketch"
 
 
 class Aggregation(StrEnum):
     SUM = "SUM"
     COUNT = "COUNT"
-    MAX = "MAX"
+    UNIQUE_COUNT = "UNIQUE_COUNT"
+    AVG = "AVG"
     MIN = "MIN"
+    MAX = "MAX"
+    LATEST = "LATEST"
+    PERCENTILE = "PERCENTILE"
+
+    @property
+    def parts(self) -> tuple[Keep, ...]:
+        return PARTS[self]
 
     @property
     def needs_value(self) -> bool:
@@ -26,8 +52,80 @@ class Aggregation(StrEnum):
     def merge(self, left: Number, right: Number) -> Number:
         if self is Aggregation.MAX:
             return max(left, right)
-        if self is Aggregation.MIN:
-            return min(left, right)
-        if type(left) is int and type(right) is int:
-            return left + right
-        return EXACT_SUMS.add(left, right)
+        return min(left, right) if self is Aggregation.MIN else add(left, right)
+
+    @property
+    def is_zero_when_empty(self) -> bool:
+        """Nothing counted is a zero, not an absence."""
+        return self in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)
+
+
+PARTS = {
+    Aggregation.SUM: (Keep.SUM,),
+    Aggregation.COUNT: (Keep.SUM,),
+    Aggregation.UNIQUE_COUNT: (Keep.VALUES,),
+    Aggregation.AVG: (Keep.SUM, Keep.SUM),
+    Aggregation.MIN: (Keep.LOWEST,),
+    Aggregation.MAX: (Keep.HIGHEST,),
+    Aggregation.LATEST: (Keep.LATEST,),
+    Aggregation.PERCENTILE: (Keep.SKETCH,),
+}
+
+
+def contribution(aggregation: Aggregation, value: Number, second: int, fingerprint: int) -> tuple[Cell, ...]:
+    """What one event adds, part by part. `fingerprint` is the value's, for UNIQUE_COUNT only."""
+    if aggregation is Aggregation.AVG:
+        return value, 1
+    if aggregation is Aggregation.LATEST:
+        return ((second, value),)
+    if aggregation is Aggregation.UNIQUE_COUNT:
+        return (pack_values((fingerprint,)),)
+    if aggregation is Aggregation.PERCENTILE:
+        return (sketch.of(value),)
+    return (value,)
+
+
+def merge(keep: Keep, left: Cell, right: Cell) -> Cell:
+    """One cell from two of the same kind; associative, commutative."""
+    if keep is Keep.SUM:
+        return add(left, right)  # type: ignore[arg-type]
+    if keep is Keep.VALUES:
+        return pack_values({*unpack_values(left), *unpack_values(right)})  # type: ignore[arg-type]
+    if keep is Keep.SKETCH:
+        return sketch.merge(left, right)  # type: ignore[arg-type]
+    if keep is Keep.LOWEST:
+        return min(left, right)
+    return max(left, right)
+
+
+def add(left: Number, right: Number) -> Number:
+    if type(left) is int and type(right) is int:
+        return left + right
+    return EXACT_SUMS.add(left, right)
+
+
+def answer(aggregation: Aggregation, parts: Sequence[Cell], percentile: Decimal | None = None) -> Decimal:
+    """The number a user sees for merged parts; `percentile` (0 to 100) only for PERCENTILE."""
+    first = parts[0]
+    if aggregation is Aggregation.AVG:
+        return AVERAGES.divide(Decimal(first), Decimal(parts[1]))  # type: ignore[arg-type]
+    if aggregation is Aggregation.LATEST:
+        return Decimal(first[1])  # type: ignore[index]
+    if aggregation is Aggregation.UNIQUE_COUNT:
+        return Decimal(len(first) // VALUE_BYTES)  # type: ignore[arg-type]
+    if aggregation is Aggregation.PERCENTILE:
+        return sketch.percentile(first, percentile if percentile is not None else Decimal(95))  # type: ignore[arg-type]
+    return Decimal(first)  # type: ignore[arg-type]
+
+
+VALUE_BYTES = 8
+
+
+def pack_values(values: Iterable[int]) -> bytes:
+    return array("Q", sorted(set(values))).tobytes()
+
+
+def unpack_values(packed: bytes) -> "array[int]":
+    values = array("Q")
+    values.frombytes(packed)
+    return values

@@ -1,0 +1,52 @@
+"""The decimal histogram behind PERCENTILE: its stated error, its order, its merging."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.domain.metering import sketch
+
+VALUES = st.decimals(min_value=Decimal("-9999999999999"), max_value=Decimal("9999999999999"), places=6, allow_nan=False)
+ONE_PERCENT = Decimal("0.01")
+
+
+def sketch_of(values: list[Decimal]) -> bytes:
+    merged = sketch.pack({})
+    for value in values:
+        merged = sketch.merge(merged, sketch.of(value))
+    return merged
+
+
+@given(VALUES)
+def test_a_bucket_lies_within_one_percent_of_its_values(value: Decimal) -> None:
+    assert abs(sketch.middle(sketch.bucket_of(value)) - value) <= abs(value) * ONE_PERCENT
+
+
+@given(VALUES, VALUES)
+def test_buckets_are_ordered_as_their_values(left: Decimal, right: Decimal) -> None:
+    low, high = sorted((left, right))
+    assert sketch.bucket_of(low) <= sketch.bucket_of(high)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=40), st.sampled_from([0, 1, 50, 90, 95, 99, 100]))
+def test_a_percentile_is_within_one_percent_of_the_nearest_rank(values: list[Decimal], percent: int) -> None:
+    rank = max(1, -(-percent * len(values) // 100))
+    exact = sorted(values)[rank - 1]
+    assert abs(sketch.percentile(sketch_of(values), Decimal(percent)) - exact) <= abs(exact) * ONE_PERCENT
+
+
+@given(st.lists(VALUES, max_size=20), st.lists(VALUES, max_size=20))
+def test_merging_parts_is_the_whole(left: list[Decimal], right: list[Decimal]) -> None:
+    assert sketch.merge(sketch_of(left), sketch_of(right)) == sketch_of(left + right)
+
+
+def test_the_smallest_and_largest_countable_values_have_buckets() -> None:
+    for value in (Decimal("1E-18"), Decimal("9999999999999.999999999999999999")):
+        assert abs(sketch.middle(sketch.bucket_of(value)) - value) <= value * ONE_PERCENT
+
+
+def test_nothing_has_no_percentile() -> None:
+    with pytest.raises(AssertionError):
+        sketch.percentile(sketch.pack({}), Decimal(50))
