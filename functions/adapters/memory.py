@@ -105,6 +105,12 @@ class MemoryLedger:
         self.request("commits_in_hour")
         return sorted(self.table.get(("hour", lane, hour), frozenset()))
 
+    def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[tuple[int, int, int]]:
+        self.request("commits_by_hour")
+        for key in reversed(self.table.keys("hour", lane)):
+            if oldest_hour <= key[2] <= newest_hour:
+                yield from ((key[2], *place) for place in sorted(self.table.get(key), reverse=True))
+
     def put_markers(self, commit: Commit) -> None:
         for marker in commit.markers:
             self.request("put_marker")

@@ -94,6 +94,25 @@ def test_hours_list_their_commits_however_many(ledger: Any) -> None:
     assert ledger.commits_in_hour(3, 497_224) == []
 
 
+def test_commits_are_listed_by_hour_the_newest_first(ledger: Any) -> None:
+    hours = {1: [99_999], 2: [497_222, 497_223], 3: [497_221], 4: [497_223, 100_000], 5: [497_224]}
+    for n, its_hours in hours.items():
+        ledger.put_index(commit(n, hours=its_hours))
+    decided = NOW // 3_600
+    listed = [(497_223, 4), (497_223, 2), (497_222, 2), (497_221, 3), (100_000, 4)]
+    assert list(ledger.commits_by_hour(3, 497_223, 100_000)) == [(hour, n, decided) for hour, n in listed]
+    assert list(ledger.commits_by_hour(3, 497_223, 497_223)) == [(497_223, 4, decided), (497_223, 2, decided)]
+    assert list(ledger.commits_by_hour(4, 497_223, 0)) == []
+
+
+def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:
+    for n in range(1, 451):
+        ledger.put_index(commit(n, hours=[497_000 + n % 3]))
+    found = list(ledger.commits_by_hour(3, 497_001, 497_000))
+    assert found == sorted(found, reverse=True)
+    assert len(found) == 300
+
+
 def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     codes = [Code("acme", number, "m1", {"model": f"é{number}"}) for number in range(30)]
     ledger.put_index(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DAY = 86_400
 COMMIT_DAYS = 8  # longer than the stream can hold a record, so a redelivery always finds its commit or its chunks
 MARKER_DAYS = 8
+HOUR_INDEX_PAGE = 200  # entries per query, about 10 KB: a reader of the newest hour seldom wants more
 LOOK_BACK_PAGE = 25  # commits per query: a commit is at most 400 KB and an answer 1 MB
 
 BODY = "b"
@@ -134,8 +135,8 @@ class DynamoLedger:
             yield {**key, BODY: {"B": chunk}, EXPIRES_AT: {"N": str(expiry)}}
 
     def _hours(self, commit: Commit) -> Iterator[dict[str, Any]]:
-        entry = keys.hour_entry(commit.n, commit.decided_at // HOUR_SECONDS)
-        return (item_key(keys.hour(commit.lane, hour), entry) for hour in commit.hours)
+        decided = commit.decided_at // HOUR_SECONDS
+        return (item_key(keys.hours(commit.lane), keys.hour_entry(hour, commit.n, decided)) for hour in commit.hours)
 
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
@@ -192,7 +193,19 @@ class DynamoLedger:
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         """(commit number, hour it was decided in) of the commits with events in an hour."""
-        return [keys.hour_place(item[SORT_KEY]["S"]) for item in self._table.query(keys.hour(lane, hour))]
+        found = self._table.query(keys.hours(lane), between=keys.hour_range(hour, hour))
+        return [keys.hour_place(item[SORT_KEY]["S"])[1:] for item in found]
+
+    def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[tuple[int, int, int]]:
+        """(hour, commit number, hour it was decided in) of the commits with events in the hours, newest first."""
+        found = self._table.query(
+            keys.hours(lane),
+            between=keys.hour_range(oldest_hour, newest_hour),
+            backwards=True,
+            page_size=HOUR_INDEX_PAGE,
+            projection=SORT_KEY,
+        )
+        return (keys.hour_place(item[SORT_KEY]["S"]) for item in found)
 
     def marked_lanes(self, marker: str) -> dict[int, int]:
         """The lanes that have counted everything before the marker, with the commit that says so."""

@@ -5,7 +5,7 @@
 | commit n of a lane; the newest; the look-back        | `L#<lane>`              | `C#<n>`                      | get, query backwards; expires after 8 days |
 | the highest commit applied                           | `L#<lane>`              | `H`                          | get |
 | fingerprints accepted in a 5-minute bucket           | `F#<lane>#<bucket>`     | `<n>`                        | query; expires behind the acceptance window |
-| commits with events in an hour                       | `X#<lane>#<hour>`       | `<n>:<hour decided>`         | query |
+| commits by the hours of their events, newest first   | `X#<lane>`              | `<hour>#<n>#<hour decided>`  | query backwards |
 | counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
 | counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
 | what the codes in cell names stand for               | `D#<tenant>#<lane>`     | `c#<code>`                   | query |
@@ -50,17 +50,22 @@ def chunk(n: int) -> str:
     return f"{n:012d}"
 
 
-def hour(lane: int, hour: int) -> str:
-    return f"X#{lane}#{hour}"
+def hours(lane: int) -> str:
+    return f"X#{lane}"
 
 
-def hour_entry(n: int, decided_hour: int) -> str:
-    return f"{n:012d}:{decided_hour}"
+def hour_entry(hour: int, n: int, decided_hour: int) -> str:
+    return f"{hour:08d}#{n:012d}#{decided_hour}"
 
 
-def hour_place(sort_key: str) -> tuple[int, int]:
-    n, decided_hour = sort_key.split(":")
-    return int(n), int(decided_hour)
+def hour_place(sort_key: str) -> tuple[int, int, int]:
+    hour, n, decided_hour = sort_key.split("#")
+    return int(hour), int(n), int(decided_hour)
+
+
+def hour_range(first: int, last: int) -> tuple[str, str]:
+    """Bounds that include every entry of the hours first..last."""
+    return f"{first:08d}#", f"{last:08d}#~"
 
 
 def page_owner(key: PageKey) -> str:

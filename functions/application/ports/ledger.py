@@ -102,6 +102,13 @@ class LedgerReader(Protocol):
         """(commit number, hour it was decided in) of the commits with events in an hour."""
         ...
 
+    def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterable[tuple[int, int, int]]:
+        """(hour, commit number, hour it was decided in) of the commits with events in the hours, newest first.
+
+        Read as it is consumed: whoever stops early pays for what was taken. A commit is listed under each of its hours.
+        """
+        ...
+
     def marked_lanes(self, marker: str) -> dict[int, int]:
         """The lanes that have counted everything before the marker, with the commit that says so."""
         ...
