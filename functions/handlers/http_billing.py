@@ -12,7 +12,7 @@ from functions.application.ports.billing import Failure, InvoiceRequest
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.invoicing.invoice import InvoiceRecord, InvoiceStatus
 from functions.domain.wire import Instant, NotYet, WireModel
-from functions.handlers import http, invoice_json, settings, wiring
+from functions.handlers import http, invoice_json, settings, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.query_string import Query, refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
@@ -52,10 +52,10 @@ def invoice_now() -> Answer:
         request.tenant,
         body.customer_id,
         body.as_of,
-        customers=wiring.billed_customers(),
-        subscriptions=wiring.subscriptions(),
-        requests=wiring.invoice_requests(),
-        runs=wiring.billing_runs(),
+        customers=wiring_billing.billed_customers(),
+        subscriptions=wiring_billing.subscriptions(),
+        requests=wiring_billing.invoice_requests(),
+        runs=wiring_billing.billing_runs(),
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
     )
@@ -69,10 +69,10 @@ def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
         issued = requested_invoices(
             tenant,
             asked,
-            subscriptions=wiring.subscriptions(),
-            invoices=wiring.invoices(),
-            requests=wiring.invoice_requests(),
-            failures=wiring.billing_failures(),
+            subscriptions=wiring_billing.subscriptions(),
+            invoices=wiring_billing.invoices(),
+            requests=wiring_billing.invoice_requests(),
+            failures=wiring_billing.billing_failures(),
         )
         if issued is not None:
             return issued
@@ -90,13 +90,13 @@ def list_invoices() -> Answer:
     with_lines = "lines" in _expand(request.query)
     order = ORDERS[request.query.choice("orderBy", list(ORDERS), "createdAt")]
     found = sorted(
-        (record for record in wiring.invoices().headers(request.tenant) if wanted.takes(record, now)),
+        (record for record in wiring_billing.invoices().headers(request.tenant) if wanted.takes(record, now)),
         key=lambda record: (order(record, now), record.invoice.id),
         reverse=request.query.is_descending(),
     )
 
     def present(header: InvoiceRecord) -> dict[str, Any]:
-        record = wiring.invoices().get(request.tenant, header.invoice.id) if with_lines else header
+        record = wiring_billing.invoices().get(request.tenant, header.invoice.id) if with_lines else header
         assert record is not None, "invoices are never deleted"
         return _shown(record, with_lines=with_lines)
 
@@ -107,7 +107,7 @@ def list_invoices() -> Answer:
 def get(invoice_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     expand = _expand(request.query)
-    record = wiring.invoices().get(request.tenant, http.path_value(invoice_id))
+    record = wiring_billing.invoices().get(request.tenant, http.path_value(invoice_id))
     if record is None:
         raise NotFound(f"There is no invoice {invoice_id!r}.", code="invoice_not_found")
     return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
@@ -116,7 +116,9 @@ def get(invoice_id: str) -> Answer:
 @router.get("/api/v1/billing/failures")
 def list_failures() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    found = sorted(wiring.billing_failures().all(request.tenant), key=lambda failure: failure.failed_at, reverse=True)
+    found = sorted(
+        wiring_billing.billing_failures().all(request.tenant), key=lambda failure: failure.failed_at, reverse=True
+    )
     return http.ok(http.page_of(found, request.query.page(), _failure))
 
 

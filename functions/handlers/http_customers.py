@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.find_customer import ORDERS, CustomerFilter, find_customer, list_customers
 from functions.application.keep_customer import create_customer, delete_customer, replace_customer
 from functions.domain.subscriptions.customer import Customer, CustomerWish
-from functions.handlers import http, wiring
+from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
@@ -93,7 +93,7 @@ def _with_subscription(tenant: str, customer: Customer) -> dict[str, Any]:
 
 def _subscription_id(tenant: str, customer_id: str, now: datetime) -> str | None:
     """The subscription of a customer that has not ended."""
-    slot = wiring.subscriptions().slot(tenant, customer_id)
+    slot = wiring_billing.subscriptions().slot(tenant, customer_id)
     if slot is None or (slot.ends_at is not None and slot.ends_at <= now):
         return None
     return slot.subscription_id

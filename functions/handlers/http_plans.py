@@ -9,7 +9,7 @@ from functions.application.create_plan import create_plan
 from functions.application.find_plan import find_plan
 from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
-from functions.handlers import http, wiring
+from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.query_string import Query, refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
@@ -31,8 +31,8 @@ def create() -> Answer:
     plan = create_plan(
         request.tenant,
         request.body(PlanDraft),
-        plans=wiring.plans(),
-        features=wiring.metered_features(),
+        plans=wiring_billing.plans(),
+        features=wiring_billing.metered_features(),
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
     )
@@ -45,7 +45,7 @@ def list_plans() -> Answer:
     wanted = _Filter(request.query)
     order = request.query.choice("orderBy", list(ORDERS), "id")
     found = sorted(
-        filter(wanted.takes, wiring.plans().all(request.tenant)),
+        filter(wanted.takes, wiring_billing.plans().all(request.tenant)),
         key=ORDERS[order],
         reverse=request.query.is_descending(),
     )
@@ -56,7 +56,9 @@ def list_plans() -> Answer:
 def get(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     latest = request.query.flag("includeLatest")
-    return http.ok(_shown(find_plan(request.tenant, http.path_value(id_or_key), plans=wiring.plans(), latest=latest)))
+    return http.ok(
+        _shown(find_plan(request.tenant, http.path_value(id_or_key), plans=wiring_billing.plans(), latest=latest))
+    )
 
 
 @router.put("/api/v1/plans/<plan_id>")
@@ -66,8 +68,8 @@ def update(plan_id: str) -> Answer:
         request.tenant,
         http.path_value(plan_id),
         request.body(PlanOffer),
-        plans=wiring.plans(),
-        features=wiring.metered_features(),
+        plans=wiring_billing.plans(),
+        features=wiring_billing.metered_features(),
         clock=wiring.clock(),
     )
     return http.ok(_shown(plan))
@@ -76,7 +78,7 @@ def update(plan_id: str) -> Answer:
 @router.delete("/api/v1/plans/<plan_id>")
 def delete(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    delete_plan(request.tenant, http.path_value(plan_id), plans=wiring.plans(), clock=wiring.clock())
+    delete_plan(request.tenant, http.path_value(plan_id), plans=wiring_billing.plans(), clock=wiring.clock())
     return http.no_content()
 
 
@@ -86,8 +88,8 @@ def publish(plan_id: str) -> Answer:
     plan = publish_plan(
         request.tenant,
         http.path_value(plan_id),
-        plans=wiring.plans(),
-        features=wiring.metered_features(),
+        plans=wiring_billing.plans(),
+        features=wiring_billing.metered_features(),
         clock=wiring.clock(),
     )
     return http.ok(_shown(plan))
@@ -96,7 +98,7 @@ def publish(plan_id: str) -> Answer:
 @router.post("/api/v1/plans/<plan_id>/archive")
 def archive(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    plan = archive_plan(request.tenant, http.path_value(plan_id), plans=wiring.plans(), clock=wiring.clock())
+    plan = archive_plan(request.tenant, http.path_value(plan_id), plans=wiring_billing.plans(), clock=wiring.clock())
     return http.ok(_shown(plan))
 
 

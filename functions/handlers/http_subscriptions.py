@@ -13,7 +13,7 @@ from functions.domain.catalog.plan import Alignment
 from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.domain.wire import Description, Instant, Key, Metadata, Name, NotYet, WireModel
-from functions.handlers import http, json_body, settings, wiring
+from functions.handlers import http, json_body, settings, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
 from functions.handlers.subscription_json import expanded, shown
@@ -72,10 +72,10 @@ def create() -> Answer:
         request.tenant,
         wish,
         accept_past=timedelta(days=settings.accept_past_days()),
-        plans=wiring.plans(),
-        subscriptions=wiring.subscriptions(),
-        customers=wiring.billed_customers(),
-        features=wiring.metered_features(),
+        plans=wiring_billing.plans(),
+        subscriptions=wiring_billing.subscriptions(),
+        customers=wiring_billing.billed_customers(),
+        features=wiring_billing.metered_features(),
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
     )
@@ -85,7 +85,7 @@ def create() -> Answer:
 @router.get("/api/v1/subscriptions/<subscription_id>")
 def get(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    found = wiring.subscriptions().get(request.tenant, http.path_value(subscription_id))
+    found = wiring_billing.subscriptions().get(request.tenant, http.path_value(subscription_id))
     if found is None:
         raise NotFound(f"There is no subscription {subscription_id!r}.", code="subscription_not_found")
     return http.ok(expanded(found, request.query.instant("at") or wiring.clock().now()))
@@ -100,7 +100,7 @@ def cancel(subscription_id: str) -> Answer:
         request.tenant,
         http.path_value(subscription_id),
         timing,
-        subscriptions=wiring.subscriptions(),
+        subscriptions=wiring_billing.subscriptions(),
         clock=wiring.clock(),
     )
     return http.ok(shown(subscription, wiring.clock().now()))
@@ -110,7 +110,7 @@ def cancel(subscription_id: str) -> Answer:
 def list_of_customer(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     now = wiring.clock().now()
-    customer = wiring.billed_customers().find(request.tenant, http.path_value(id_or_key))
+    customer = wiring_billing.billed_customers().find(request.tenant, http.path_value(id_or_key))
     if customer is None:
         raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
     statuses = set(request.query.texts("status"))
@@ -124,7 +124,7 @@ def list_of_customer(id_or_key: str) -> Answer:
     found = sorted(
         (
             each
-            for each in wiring.subscriptions().of_customer(request.tenant, customer.id)
+            for each in wiring_billing.subscriptions().of_customer(request.tenant, customer.id)
             if not statuses or each.status(now) in statuses
         ),
         key=order,

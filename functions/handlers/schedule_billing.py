@@ -4,14 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from functions.application.start_billing import start_billing
-from functions.handlers import log, settings, wiring
+from functions.handlers import log, settings, wiring, wiring_billing
 
 
 def handler(_payload: object, _context: object) -> dict[str, Any]:
     run = start_billing(
         timedelta(seconds=settings.collection_seconds()),
-        index=wiring.due_index(),
-        runs=wiring.billing_runs(),
+        index=wiring_billing.due_index(),
+        runs=wiring_billing.billing_runs(),
         clock=wiring.clock(),
     )
     log.write("INFO", "looked for due periods", run_id=run.run_id if run else None)

@@ -12,7 +12,7 @@ from typing import Any
 from functions import names
 from functions.application.settle_invoice import settle_invoice
 from functions.domain.errors import InvalidInput, TollboothError
-from functions.handlers import log, metrics, problem, wiring
+from functions.handlers import log, metrics, problem, wiring, wiring_billing
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -39,16 +39,16 @@ class _NotFromStripe(InvalidInput):
 def _settled(request: dict[str, Any]) -> dict[str, Any]:
     from functions.adapters.stripe.webhook import verified_event
 
-    secrets = wiring.stripe_credentials().get().webhook_secrets
+    secrets = wiring_billing.stripe_credentials().get().webhook_secrets
     try:
         event = verified_event(_raw_body(request), _header(request, "stripe-signature"), secrets)
     except InvalidInput as refused:
         raise _NotFromStripe(refused.detail, code=refused.code) from refused
     settled = settle_invoice(
         event,
-        gateway=wiring.webhook_gateway(),
-        pushes=wiring.pushes(),
-        payments=wiring.invoice_payments(),
+        gateway=wiring_billing.webhook_gateway(),
+        pushes=wiring_billing.pushes(),
+        payments=wiring_billing.invoice_payments(),
         clock=wiring.clock(),
     )
     log.write(

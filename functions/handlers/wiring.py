@@ -1,4 +1,7 @@
-"""The composition root: one cached factory per port, importing its technology only when first asked."""
+"""The composition root: one cached factory per port, importing its technology only when first asked.
+
+What only billing needs is in `wiring_billing`.
+"""
 
 import uuid
 from collections.abc import Mapping
@@ -8,34 +11,20 @@ from typing import TYPE_CHECKING, Any
 from functions.handlers import settings
 
 if TYPE_CHECKING:
-    import stripe
-
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
     from functions.adapters.dynamo.api_key_store import DynamoApiKeys
-    from functions.adapters.dynamo.billing_index import DynamoDueIndex
     from functions.adapters.dynamo.customer_store import DynamoCustomers
-    from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
     from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.genesis_store import DynamoGenesis
-    from functions.adapters.dynamo.invoice_store import DynamoInvoices
     from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.dynamo.meter_store import DynamoMeters
-    from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
-    from functions.adapters.dynamo.plan_store import DynamoPlans
-    from functions.adapters.dynamo.push_store import DynamoPushStore
     from functions.adapters.dynamo.refusal_store import DynamoRefusals
-    from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
     from functions.adapters.dynamo.table import Table
     from functions.adapters.kinesis import KinesisStream
     from functions.adapters.secrets import SecretsManagerVault
-    from functions.adapters.stripe.credentials import StripeCredentialsSource
-    from functions.adapters.stripe.gateway import StripeGateway
-    from functions.adapters.workflow import StepFunctionsRuns
     from functions.application.aggregate_usage import Aggregator
     from functions.application.commit_usage import LaneWriter
-    from functions.application.issue_invoice import BillingPorts
-    from functions.application.measure_usage import MeasuredUsage
     from functions.application.query_usage import UsageReader
     from functions.domain.metering.event import AcceptanceWindow
     from functions.domain.metering.lanes import Lanes
@@ -52,69 +41,8 @@ def clock() -> "SystemClock":
 def billing_table() -> "Table":
     from functions.adapters.dynamo.client import dynamodb_client
     from functions.adapters.dynamo.table import Table
-    from functions.handlers import settings
 
     return Table(dynamodb_client(), settings.billing_table())
-
-
-@cache
-def invoice_documents() -> "DynamoInvoiceDocuments":
-    from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments
-
-    return DynamoInvoiceDocuments(billing_table())
-
-
-@cache
-def invoice_payments() -> "DynamoInvoicePayments":
-    from functions.adapters.dynamo.payment_store import DynamoInvoicePayments
-
-    return DynamoInvoicePayments(billing_table())
-
-
-@cache
-def pushes() -> "DynamoPushStore":
-    from functions.adapters.dynamo.push_store import DynamoPushStore
-
-    return DynamoPushStore(billing_table())
-
-
-@cache
-def stripe_credentials() -> "StripeCredentialsSource":
-    import boto3
-
-    from functions.adapters.stripe.credentials import StripeCredentialsSource
-    from functions.handlers import settings
-
-    return StripeCredentialsSource(settings.stripe_secret(), boto3.client("secretsmanager"))
-
-
-@cache
-def _stripe_client(api_key: str, timeout_seconds: int) -> "stripe.StripeClient":
-    from functions.adapters.stripe.gateway import stripe_client
-    from functions.handlers import settings
-
-    return stripe_client(api_key, settings.stripe_api_base(), timeout_seconds=timeout_seconds)
-
-
-def _gateway(timeout_seconds: int) -> "StripeGateway":
-    from functions.adapters.stripe.gateway import StripeGateway
-
-    # The key is asked for at each call, so that a rotated one is used without a new container.
-    return StripeGateway(lambda: _stripe_client(stripe_credentials().get().api_key, timeout_seconds))
-
-
-@cache
-def payment_gateway() -> "StripeGateway":
-    from functions.adapters.stripe.gateway import PUSH_TIMEOUT_SECONDS
-
-    return _gateway(PUSH_TIMEOUT_SECONDS)
-
-
-@cache
-def webhook_gateway() -> "StripeGateway":
-    from functions.adapters.stripe.gateway import WEBHOOK_TIMEOUT_SECONDS
-
-    return _gateway(WEBHOOK_TIMEOUT_SECONDS)
 
 
 def new_id() -> str:
@@ -122,7 +50,7 @@ def new_id() -> str:
 
 
 @cache
-def _aws(service: str) -> Any:
+def aws(service: str) -> Any:
     """A plain client of one service; hot paths send requests we build ourselves, so botocore need not check them."""
     import boto3
     from botocore.config import Config
@@ -160,14 +88,14 @@ def acceptance_window() -> "AcceptanceWindow":
 def lanes() -> "Lanes":
     from functions.adapters.ledger_key import load_lanes
 
-    return load_lanes(_aws("secretsmanager"), settings.ledger_secret(), settings.lanes())
+    return load_lanes(aws("secretsmanager"), settings.ledger_secret(), settings.lanes())
 
 
 @cache
 def event_stream() -> "KinesisStream":
     from functions.adapters.kinesis import KinesisStream
 
-    return KinesisStream(_aws("kinesis"), settings.stream_name(), lanes())
+    return KinesisStream(aws("kinesis"), settings.stream_name(), lanes())
 
 
 @cache
@@ -176,7 +104,7 @@ def ledger() -> "DynamoLedger":
     from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.ledger_key import check_genesis
 
-    client, table = _aws("dynamodb"), settings.usage_table()
+    client, table = aws("dynamodb"), settings.usage_table()
     check_genesis(client, table, lanes())
     return DynamoLedger(client, table, acceptance_window())
 
@@ -185,7 +113,7 @@ def ledger() -> "DynamoLedger":
 def archive() -> "S3Archive":
     from functions.adapters.archive import S3Archive
 
-    return S3Archive(_aws("s3"), settings.archive_bucket())
+    return S3Archive(aws("s3"), settings.archive_bucket())
 
 
 @cache
@@ -211,80 +139,10 @@ def usage_reader() -> "UsageReader":
     return UsageReader(ledger(), archive(), lanes())
 
 
-# Billing
-
-
 def new_ulid() -> str:
     from ulid import ULID
 
     return str(ULID())
-
-
-def plans() -> "DynamoPlans":
-    from functions.adapters.dynamo.plan_store import DynamoPlans
-
-    return DynamoPlans(billing_table())
-
-
-def subscriptions() -> "DynamoSubscriptions":
-    from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
-
-    return DynamoSubscriptions(billing_table())
-
-
-def invoices() -> "DynamoInvoices":
-    from functions.adapters.dynamo.invoice_store import DynamoInvoices
-
-    return DynamoInvoices(billing_table())
-
-
-def due_index() -> "DynamoDueIndex":
-    from functions.adapters.dynamo.billing_index import DynamoDueIndex
-
-    return DynamoDueIndex(billing_table())
-
-
-def billing_failures() -> "DynamoFailures":
-    from functions.adapters.dynamo.failure_store import DynamoFailures
-
-    return DynamoFailures(billing_table())
-
-
-def invoice_requests() -> "DynamoInvoiceRequests":
-    from functions.adapters.dynamo.failure_store import DynamoInvoiceRequests
-
-    return DynamoInvoiceRequests(billing_table())
-
-
-@cache
-def billing_runs() -> "StepFunctionsRuns":
-    from functions.adapters.workflow import StepFunctionsRuns
-
-    return StepFunctionsRuns(_aws("stepfunctions"), settings.billing_machine())
-
-
-def billed_customers() -> "DynamoCustomers":
-    from functions.adapters.dynamo.customer_store import DynamoCustomers
-
-    return DynamoCustomers(billing_table())
-
-
-def metered_features() -> "DynamoFeatures":
-    from functions.adapters.dynamo.feature_store import DynamoFeatures
-
-    return DynamoFeatures(billing_table())
-
-
-def usage_meter() -> "MeasuredUsage":
-    from functions.application.measure_usage import MeasuredUsage
-
-    return MeasuredUsage(usage_reader(), ledger())
-
-
-def billing_ports() -> "BillingPorts":
-    from functions.application.issue_invoice import BillingPorts
-
-    return BillingPorts(subscriptions(), invoices(), billed_customers(), usage_meter(), billing_failures(), clock())
 
 
 # Access and records.
@@ -317,11 +175,15 @@ def meters() -> "DynamoMeters":
 
 
 def features() -> "DynamoFeatures":
-    return metered_features()
+    from functions.adapters.dynamo.feature_store import DynamoFeatures
+
+    return DynamoFeatures(billing_table())
 
 
 def customers() -> "DynamoCustomers":
-    return billed_customers()
+    from functions.adapters.dynamo.customer_store import DynamoCustomers
+
+    return DynamoCustomers(billing_table())
 
 
 def refusals() -> "DynamoRefusals":
@@ -342,7 +204,7 @@ def genesis() -> "DynamoGenesis":
 def admin_vault() -> "SecretsManagerVault":
     from functions.adapters.secrets import SecretsManagerVault
 
-    return SecretsManagerVault(_aws("secretsmanager"), settings.admin_secret())
+    return SecretsManagerVault(aws("secretsmanager"), settings.admin_secret())
 
 
 def put_answer(url: str, answer: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from functions.application.issue_invoice import issue_invoices
-from functions.handlers import log, wiring
+from functions.handlers import log, wiring_billing
 
 # A thousand periods of one customer; a longer backlog goes on in the next scheduled run, so that no run is held up.
 MAX_ROUNDS = 100
@@ -16,7 +16,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     tenant, customer_id, run_id = (str(payload[name]) for name in ("tenant", "customer_id", "run_id"))
     as_of = datetime.fromisoformat(payload["as_of"])
     rounds = int((payload.get("issued") or {}).get("rounds", 0)) + 1
-    issued = issue_invoices(tenant, customer_id, as_of, run_id, wiring.billing_ports())
+    issued = issue_invoices(tenant, customer_id, as_of, run_id, wiring_billing.billing_ports())
     ids = [record.invoice.id for record in issued.invoices]
     log.write("INFO", "invoices issued", tenant=tenant, customer_id=customer_id, run_id=run_id, invoice_ids=ids)
     return {

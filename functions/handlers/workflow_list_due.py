@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from functions.application.list_due import list_due, list_due_customers
-from functions.handlers import wiring
+from functions.handlers import wiring, wiring_billing
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
@@ -13,11 +13,11 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     as_of = datetime.fromisoformat(payload["as_of"])
     if payload.get("customer_ids"):
         page = list_due_customers(
-            payload["tenant"], payload["customer_ids"], as_of, subscriptions=wiring.subscriptions()
+            payload["tenant"], payload["customer_ids"], as_of, subscriptions=wiring_billing.subscriptions()
         )
     else:
         cursor = (payload.get("page") or {}).get("cursor")
-        page = list_due(as_of, wiring.clock().now(), cursor=cursor, index=wiring.due_index())
+        page = list_due(as_of, wiring.clock().now(), cursor=cursor, index=wiring_billing.due_index())
     items = [
         {"tenant": due.tenant, "customer_id": due.customer_id, "invoice_ids": list(due.invoice_ids)}
         for due in page.items

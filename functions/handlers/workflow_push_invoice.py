@@ -9,7 +9,7 @@ from typing import Any
 from functions.application.ports.gateway import PaymentUpdate
 from functions.application.push_invoice import push_invoice
 from functions.domain.errors import Unavailable
-from functions.handlers import log, wiring
+from functions.handlers import log, wiring, wiring_billing
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -19,10 +19,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         update = push_invoice(
             tenant,
             invoice_id,
-            documents=wiring.invoice_documents(),
-            payments=wiring.invoice_payments(),
-            gateway=wiring.payment_gateway(),
-            pushes=wiring.pushes(),
+            documents=wiring_billing.invoice_documents(),
+            payments=wiring_billing.invoice_payments(),
+            gateway=wiring_billing.payment_gateway(),
+            pushes=wiring_billing.pushes(),
             clock=wiring.clock(),
         )
     except Unavailable as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 from functions import names
 from functions.application.record_failure import record_failure
-from functions.handlers import log, metrics, wiring
+from functions.handlers import log, metrics, wiring, wiring_billing
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         payload.get("invoice_id"),
         str(payload["run_id"]),
         payload.get("error") or {},
-        failures=wiring.billing_failures(),
+        failures=wiring_billing.billing_failures(),
         clock=wiring.clock(),
     )
     log.write(

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from functions.application.ports.billing import CustomerSlot
-from functions.handlers import wiring
+from functions.handlers import wiring_billing
 from tests.handlers.gateway import Client
 
 ACME = {
@@ -99,7 +99,7 @@ def test_a_customer_with_a_running_subscription_stays(api: Client, monkeypatch: 
             return CustomerSlot("01ARZ3NDEKTSV4RRFFQ69G5FAV", None, 1)
 
     api.post("/api/v1/customers", ACME)
-    monkeypatch.setattr(wiring, "subscriptions", Subscribed)
+    monkeypatch.setattr(wiring_billing, "subscriptions", Subscribed)
     assert api.delete("/api/v1/customers/acme").status == 409
     assert api.get("/api/v1/customers/acme").json["currentSubscriptionId"] == "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 

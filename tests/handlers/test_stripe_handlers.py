@@ -20,7 +20,7 @@ from functions.adapters.stripe.credentials import StripeCredentials
 from functions.application.ports.gateway import GatewayUnauthorized
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.invoicing.push import PaymentStatus
-from functions.handlers import webhook_stripe, wiring, workflow_push_invoice
+from functions.handlers import webhook_stripe, wiring, wiring_billing, workflow_push_invoice
 from tests.application.billing.world import TENANT
 from tests.application.billing.world import World as BillingWorld
 from tests.application.push.world import WEBHOOK_SECRET, PushWorld, push_world
@@ -76,7 +76,7 @@ def deployed(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploye
             "payment_gateway": world.gateway,
             "webhook_gateway": world.gateway,
         }.items():
-            monkeypatch.setattr(wiring, port, lambda given=given: given)
+            monkeypatch.setattr(wiring if hasattr(wiring, port) else wiring_billing, port, lambda given=given: given)
         yield deployed
 
 
@@ -116,7 +116,7 @@ def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:
 
 
 def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed) -> None:
-    wiring.pushes().remember_customer(TENANT, deployed.invoice.customer.id, "USD", "cus_gone")
+    wiring_billing.pushes().remember_customer(TENANT, deployed.invoice.customer.id, "USD", "cus_gone")
     answer = deployed.push()
     assert (answer["status"], answer["failure_code"]) == ("push_failed", "resource_missing")
     assert deployed.payment().status is PaymentStatus.PUSH_FAILED

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.handlers import http, http_billing, http_plans, http_subscriptions, wiring
+from functions.handlers import http, http_billing, http_plans, http_subscriptions, wiring, wiring_billing
 from tests.application.billing.world import World
 from tests.handlers.gateway import Client
 
@@ -24,7 +24,7 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
         "billing_runs": lambda: world.runs,
     }
     for name, factory in stand_ins.items():
-        monkeypatch.setattr(wiring, name, factory, raising=False)
+        monkeypatch.setattr(wiring if hasattr(wiring, name) else wiring_billing, name, factory)
     return world
 
 

@@ -31,6 +31,7 @@ from functions.domain.metering.meter import Meter, MeterSet
 from functions.handlers import schedule_billing as schedule
 from functions.handlers import (
     wiring,
+    wiring_billing,
     workflow_close_lanes,
     workflow_count_lanes,
     workflow_issue_invoice,
@@ -127,10 +128,10 @@ def deployment(world: World, dynamodb: Any, gateway_server: Server, monkeypatch:
     monkeypatch.setattr(wiring, "event_stream", lambda: made.stream)
     monkeypatch.setattr(wiring, "ledger", lambda: made.ledger)
     monkeypatch.setattr(
-        wiring, "usage_meter", lambda: MeasuredUsage(UsageReader(made.ledger, made.archive, LANES), made.ledger)
+        wiring_billing, "usage_meter", lambda: MeasuredUsage(UsageReader(made.ledger, made.archive, LANES), made.ledger)
     )
-    monkeypatch.setattr(wiring, "payment_gateway", lambda: made.gateway)
-    monkeypatch.setattr(wiring, "pushes", lambda: made.pushes)
+    monkeypatch.setattr(wiring_billing, "payment_gateway", lambda: made.gateway)
+    monkeypatch.setattr(wiring_billing, "pushes", lambda: made.pushes)
     world.plan(phase(flat("10", term="in_arrears"), unit("0.01")))
     return made
 
@@ -211,7 +212,7 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
 ):
     world.subscribe(ACME, start="2026-04-01")
     world.subscribe(GLOBEX, start="2026-04-01")
-    whole = wiring.usage_meter()
+    whole = wiring_billing.usage_meter()
 
     class NothingForAcme:
         def usage(self, tenant: str, meter: str, subjects: Any, filters: Any, period: Any) -> Any:
@@ -220,7 +221,7 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
             return whole.usage(tenant, meter, subjects, filters, period)
 
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "usage_meter", lambda: NothingForAcme())
+        patch.setattr(wiring_billing, "usage_meter", lambda: NothingForAcme())
         assert deployment.run() == {"status": "billed"}
 
     assert deployment.totals() == {"INV-GLOB-1": 1000}
@@ -289,7 +290,7 @@ def test_a_table_that_cannot_be_read_fails_the_run_with_its_cause(
     def broken() -> datetime:
         raise RuntimeError("no table")
 
-    monkeypatch.setattr(wiring, "due_index", broken)
+    monkeypatch.setattr(wiring_billing, "due_index", broken)
 
     with pytest.raises(MachineFailed, match="no table"):
         deployment.run()

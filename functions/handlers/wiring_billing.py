@@ -1,0 +1,147 @@
+"""The composition root of billing and of its gateway, on what `wiring` shares with everybody."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from functions.handlers import settings, wiring
+
+if TYPE_CHECKING:
+    import stripe
+
+    from functions.adapters.dynamo.billing_index import DynamoDueIndex
+    from functions.adapters.dynamo.customer_store import DynamoCustomers
+    from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
+    from functions.adapters.dynamo.feature_store import DynamoFeatures
+    from functions.adapters.dynamo.invoice_store import DynamoInvoices
+    from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+    from functions.adapters.dynamo.plan_store import DynamoPlans
+    from functions.adapters.dynamo.push_store import DynamoPushStore
+    from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+    from functions.adapters.stripe.credentials import StripeCredentialsSource
+    from functions.adapters.stripe.gateway import StripeGateway
+    from functions.adapters.workflow import StepFunctionsRuns
+    from functions.application.issue_invoice import BillingPorts
+    from functions.application.measure_usage import MeasuredUsage
+
+
+@cache
+def invoice_documents() -> "DynamoInvoiceDocuments":
+    from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments
+
+    return DynamoInvoiceDocuments(wiring.billing_table())
+
+
+@cache
+def invoice_payments() -> "DynamoInvoicePayments":
+    from functions.adapters.dynamo.payment_store import DynamoInvoicePayments
+
+    return DynamoInvoicePayments(wiring.billing_table())
+
+
+@cache
+def pushes() -> "DynamoPushStore":
+    from functions.adapters.dynamo.push_store import DynamoPushStore
+
+    return DynamoPushStore(wiring.billing_table())
+
+
+@cache
+def stripe_credentials() -> "StripeCredentialsSource":
+    import boto3
+
+    from functions.adapters.stripe.credentials import StripeCredentialsSource
+
+    return StripeCredentialsSource(settings.stripe_secret(), boto3.client("secretsmanager"))
+
+
+@cache
+def _stripe_client(api_key: str, timeout_seconds: int) -> "stripe.StripeClient":
+    from functions.adapters.stripe.gateway import stripe_client
+
+    return stripe_client(api_key, settings.stripe_api_base(), timeout_seconds=timeout_seconds)
+
+
+def _gateway(timeout_seconds: int) -> "StripeGateway":
+    from functions.adapters.stripe.gateway import StripeGateway
+
+    # The key is asked for at each call, so that a rotated one is used without a new container.
+    return StripeGateway(lambda: _stripe_client(stripe_credentials().get().api_key, timeout_seconds))
+
+
+@cache
+def payment_gateway() -> "StripeGateway":
+    from functions.adapters.stripe.gateway import PUSH_TIMEOUT_SECONDS
+
+    return _gateway(PUSH_TIMEOUT_SECONDS)
+
+
+@cache
+def webhook_gateway() -> "StripeGateway":
+    from functions.adapters.stripe.gateway import WEBHOOK_TIMEOUT_SECONDS
+
+    return _gateway(WEBHOOK_TIMEOUT_SECONDS)
+
+
+def plans() -> "DynamoPlans":
+    from functions.adapters.dynamo.plan_store import DynamoPlans
+
+    return DynamoPlans(wiring.billing_table())
+
+
+def subscriptions() -> "DynamoSubscriptions":
+    from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+
+    return DynamoSubscriptions(wiring.billing_table())
+
+
+def invoices() -> "DynamoInvoices":
+    from functions.adapters.dynamo.invoice_store import DynamoInvoices
+
+    return DynamoInvoices(wiring.billing_table())
+
+
+def due_index() -> "DynamoDueIndex":
+    from functions.adapters.dynamo.billing_index import DynamoDueIndex
+
+    return DynamoDueIndex(wiring.billing_table())
+
+
+def billing_failures() -> "DynamoFailures":
+    from functions.adapters.dynamo.failure_store import DynamoFailures
+
+    return DynamoFailures(wiring.billing_table())
+
+
+def invoice_requests() -> "DynamoInvoiceRequests":
+    from functions.adapters.dynamo.failure_store import DynamoInvoiceRequests
+
+    return DynamoInvoiceRequests(wiring.billing_table())
+
+
+@cache
+def billing_runs() -> "StepFunctionsRuns":
+    from functions.adapters.workflow import StepFunctionsRuns
+
+    return StepFunctionsRuns(wiring.aws("stepfunctions"), settings.billing_machine())
+
+
+def billed_customers() -> "DynamoCustomers":
+    return wiring.customers()
+
+
+def metered_features() -> "DynamoFeatures":
+    return wiring.features()
+
+
+def usage_meter() -> "MeasuredUsage":
+    from functions.application.measure_usage import MeasuredUsage
+
+    return MeasuredUsage(wiring.usage_reader(), wiring.ledger())
+
+
+def billing_ports() -> "BillingPorts":
+    from functions.application.issue_invoice import BillingPorts
+
+    return BillingPorts(
+        subscriptions(), invoices(), billed_customers(), usage_meter(), billing_failures(), wiring.clock()
+    )
