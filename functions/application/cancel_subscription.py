@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
-from functions.application.ports.billing import Stale, Subscriptions
+from functions.application.ports.billing import Subscriptions
 from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Stale
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.subscriptions.subscription import Subscription
 

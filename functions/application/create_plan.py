@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from functions.application.ports.billing import MeteredFeatures, NewId, PlanFamily, Plans, Stale
+from functions.application.ports.billing import MeteredFeatures, NewId, PlanFamily, Plans
 from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Stale
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, require_features
 from functions.domain.errors import Conflict
 

@@ -9,10 +9,10 @@ from functions.application.ports.billing import (
     MeteredFeatures,
     NewId,
     Plans,
-    Stale,
     Subscriptions,
 )
 from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Stale
 from functions.domain.errors import Conflict, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.subscriptions.subscribe import subscribe

@@ -9,11 +9,11 @@ from functions.application.ports.billing import (
     BilledCustomers,
     Failures,
     Invoices,
-    Stale,
     Subscriptions,
     UsageMeter,
 )
 from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Stale
 from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.invoice import (
     BilledCustomer,

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from functions.application.create_plan import check_features
-from functions.application.ports.billing import MeteredFeatures, PlanFamily, Plans, Stale
+from functions.application.ports.billing import MeteredFeatures, PlanFamily, Plans
 from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Stale
 from functions.domain.catalog.plan import Plan, PlanOffer
 from functions.domain.errors import Conflict, NotFound
 

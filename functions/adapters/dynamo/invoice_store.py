@@ -11,7 +11,7 @@ from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import Stale
+from functions.application.ports.registry import Stale
 from functions.domain.identity import ulid_floor
 from functions.domain.invoicing.invoice import Invoice, InvoiceLine, InvoiceRecord, Payment, number_prefix
 from functions.domain.subscriptions.subscription import Subscription

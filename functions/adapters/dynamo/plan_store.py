@@ -6,7 +6,8 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import PlanFamily, Stale
+from functions.application.ports.billing import PlanFamily
+from functions.application.ports.registry import Stale
 from functions.domain.catalog.plan import Plan
 from functions.names import PARTITION_KEY, SORT_KEY
 

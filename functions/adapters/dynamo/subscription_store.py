@@ -9,7 +9,8 @@ from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import CustomerSlot, Stale
+from functions.application.ports.billing import CustomerSlot
+from functions.application.ports.registry import Stale
 from functions.domain.subscriptions.subscription import Subscription
 from functions.names import PARTITION_KEY, SORT_KEY
 

@@ -15,10 +15,6 @@ from functions.domain.wire import Instant, WireModel
 NewId = Callable[[], str]
 
 
-class Stale(Exception):
-    """Something this write builds on was written by somebody else since it was read: read again, decide again."""
-
-
 @dataclass(frozen=True)
 class PlanFamily:
     """All versions of one plan key: their ids in order, and which is the draft and which the active one."""
