@@ -12,7 +12,8 @@ import msgspec
 
 from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines
 from functions.domain.metering.event import CloseMarker, Event, Pack
-from functions.domain.metering.ledger import HOUR_SECONDS, Code, Commit, Refusal
+from functions.domain.metering.hour_index import HourEntry, hour_entries
+from functions.domain.metering.ledger import Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey
 
@@ -96,20 +97,23 @@ class MemoryLedger:
             self.table.put(("subject", tenant, commit.lane, subject), True)
 
     def _index_hours(self, commit: Commit) -> None:
-        for hour in commit.hours:
+        for entry in hour_entries(commit):
             self.request("index_hour")
-            key = ("hour", commit.lane, hour)
-            self.table.put(key, self.table.get(key, frozenset()) | {(commit.n, commit.decided_at // HOUR_SECONDS)})
+            key = ("hour", commit.lane, entry.hour)
+            self.table.put(key, self.table.get(key, frozenset()) | {entry})
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         self.request("commits_in_hour")
-        return sorted(self.table.get(("hour", lane, hour), frozenset()))
+        return sorted((entry.n, entry.decided_hour) for entry in self.table.get(("hour", lane, hour), frozenset()))
 
     def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[tuple[int, int, int]]:
-        self.request("commits_by_hour")
+        return ((entry.hour, entry.n, entry.decided_hour) for entry in self.hour_index(lane, newest_hour, oldest_hour))
+
+    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[HourEntry]:
+        self.request("hour_index")
         for key in reversed(self.table.keys("hour", lane)):
             if oldest_hour <= key[2] <= newest_hour:
-                yield from ((key[2], *place) for place in sorted(self.table.get(key), reverse=True))
+                yield from sorted(self.table.get(key), reverse=True)
 
     def put_markers(self, commit: Commit) -> None:
         for marker in commit.markers:

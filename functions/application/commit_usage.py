@@ -13,6 +13,7 @@ from functions.application.ports.ledger import Archive, Ledger
 from functions.domain.errors import Unavailable
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack
+from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.ledger import (
     Commit,
     Counts,
@@ -132,6 +133,7 @@ class LaneWriter:
         attempt = self._new_attempt()
         versions = {tenant: self._meter_sets[tenant].version for tenant, _, _ in deltas.groups}
         fingerprints = fingerprints_by_bucket(deltas.groups)
+        oldest, newest = time_bounds(deltas.groups)
         body = self._archive.encode(deltas.groups, received_at, versions) if deltas.groups else b""
         is_inline = len(body) <= INLINE_ARCHIVE_BYTES
         return Commit(
@@ -150,6 +152,9 @@ class LaneWriter:
             inline_archive=body if is_inline else b"",
             counts=Counts(accepted=deltas.event_count, uncountable=deltas.uncountable_count),
             meter_versions=versions,
+            oldest=oldest,
+            newest=newest,
+            marks=marks_of(deltas.groups),
         )
 
     def _put(self, commit: Commit) -> None:

@@ -10,6 +10,7 @@ from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryLedger
 from functions.application.apply_commit import apply_pages
 from functions.domain.metering.event import AcceptanceWindow, Event
+from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
 from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
 from functions.domain.metering.pages import Page, PageDelta, PageKey
 from tests.conftest import DynamoDb
@@ -103,6 +104,26 @@ def test_commits_are_listed_by_hour_the_newest_first(ledger: Any) -> None:
     assert list(ledger.commits_by_hour(3, 497_223, 100_000)) == [(hour, n, decided) for hour, n in listed]
     assert list(ledger.commits_by_hour(3, 497_223, 497_223)) == [(497_223, 4, decided), (497_223, 2, decided)]
     assert list(ledger.commits_by_hour(4, 497_223, 0)) == []
+
+
+def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) -> None:
+    start = 497_222 * 3_600
+    buckets = {(start + second) // 300: b"12345678" for second in (10, 1_000, 3_700, 7_300)}
+    events = [Event(1, start + 10, "e1", "s", "t", "ada"), Event(2, start + 7_300, "e2", "s", "t", "ada")]
+    groups = [("acme", "ada", events)]
+    oldest, newest = time_bounds(groups)
+    hours = [497_222, 497_223, 497_224]
+    written = commit(1, fingerprints=buckets, hours=hours, oldest=oldest, newest=newest, marks=marks_of(groups))
+    ledger.put_index(written)
+    ledger.put_index(written)
+    found = list(ledger.hour_index(3, 497_224, 497_222))
+    bounds = [(entry.first - start, entry.last - start) for entry in found]
+    assert bounds == [(7_200, 7_300), (3_600, 3_899), (10, 1_199)]
+    for entry in found:
+        assert entry.may_hold("acme")
+        assert entry.may_hold("acme", [subject_mark("acme", "ada"), subject_mark("acme", "bob")])
+        assert not entry.may_hold("acme", [subject_mark("acme", "bob")])
+        assert not entry.may_hold("other")
 
 
 def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:

@@ -13,6 +13,7 @@ from functions.adapters.dynamo.refusal_item import refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.metering.event import AcceptanceWindow
+from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, as_number
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 DAY = 86_400
 COMMIT_DAYS = 8  # longer than the stream can hold a record, so a redelivery always finds its commit or its chunks
 MARKER_DAYS = 8
-HOUR_INDEX_PAGE = 200  # entries per query, about 10 KB: a reader of the newest hour seldom wants more
+HOUR_INDEX_PAGE = 200  # entries per query, about 20 KB: a reader of the newest hour seldom wants more
 LOOK_BACK_PAGE = 25  # commits per query: a commit is at most 400 KB and an answer 1 MB
 
 BODY = "b"
 DONE = "d"
+# Of the hour index: seconds into the hour, and whose events they are.
+FIRST, LAST, MARKS = "f", "l", "m"
 
 
 class DynamoLedger:
@@ -135,8 +138,11 @@ class DynamoLedger:
             yield {**key, BODY: {"B": chunk}, EXPIRES_AT: {"N": str(expiry)}}
 
     def _hours(self, commit: Commit) -> Iterator[dict[str, Any]]:
-        decided = commit.decided_at // HOUR_SECONDS
-        return (item_key(keys.hours(commit.lane), keys.hour_entry(hour, commit.n, decided)) for hour in commit.hours)
+        for entry in hour_entries(commit):
+            key = item_key(keys.hours(commit.lane), keys.hour_entry(entry.hour, entry.n, entry.decided_hour))
+            start = entry.hour * HOUR_SECONDS
+            bounds = {FIRST: {"N": str(entry.first - start)}, LAST: {"N": str(entry.last - start)}}
+            yield {**key, **bounds, MARKS: {"B": entry.marks}}
 
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
@@ -197,15 +203,17 @@ class DynamoLedger:
         return [keys.hour_place(item[SORT_KEY]["S"])[1:] for item in found]
 
     def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[tuple[int, int, int]]:
-        """(hour, commit number, hour it was decided in) of the commits with events in the hours, newest first."""
+        return ((entry.hour, entry.n, entry.decided_hour) for entry in self.hour_index(lane, newest_hour, oldest_hour))
+
+    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[HourEntry]:
+        """What the hours first..last hold, newest hour first, as far as it is consumed."""
         found = self._table.query(
             keys.hours(lane),
             between=keys.hour_range(oldest_hour, newest_hour),
             backwards=True,
             page_size=HOUR_INDEX_PAGE,
-            projection=SORT_KEY,
         )
-        return (keys.hour_place(item[SORT_KEY]["S"]) for item in found)
+        return map(_hour_entry, found)
 
     def marked_lanes(self, marker: str) -> dict[int, int]:
         """The lanes that have counted everything before the marker, with the commit that says so."""
@@ -229,6 +237,12 @@ class DynamoLedger:
     def meter_set(self, tenant: str) -> MeterSet:
         item = self._table.get(keys.meters(tenant), keys.METER_SET)
         return MeterSet.decode(item["body"]["B"]) if item else MeterSet(0)
+
+
+def _hour_entry(item: Mapping[str, Any]) -> HourEntry:
+    hour, n, decided_hour = keys.hour_place(item[SORT_KEY]["S"])
+    first, last = (hour * HOUR_SECONDS + int(item[name]["N"]) for name in (FIRST, LAST))
+    return HourEntry(hour, n, decided_hour, first, last, bytes(item[MARKS]["B"]))
 
 
 def _page(key: PageKey, item: Mapping[str, Any]) -> Page:

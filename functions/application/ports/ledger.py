@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageDelta, PageKey
@@ -107,6 +108,10 @@ class LedgerReader(Protocol):
 
         Read as it is consumed: whoever stops early pays for what was taken. A commit is listed under each of its hours.
         """
+        ...
+
+    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterable[HourEntry]:
+        """The same commits with what is known of their events: when they happened and whose they are."""
         ...
 
     def marked_lanes(self, marker: str) -> dict[int, int]:

@@ -49,6 +49,7 @@ class Commit(msgspec.Struct, array_like=True):
     """Commit `n` of a lane: accepted fingerprints by bucket, page deltas, directory entries, and its archive object.
 
     `received_at` is when the newest of its events arrived, `decided_at` when the commit was made; epoch seconds.
+    `oldest`, `newest` and `marks` (see `hour_index`) tell readers when its events happened and whose they are.
     """
 
     lane: int
@@ -66,6 +67,9 @@ class Commit(msgspec.Struct, array_like=True):
     inline_archive: bytes
     counts: Counts
     meter_versions: dict[str, int]
+    oldest: int = 0
+    newest: int = 0
+    marks: bytes = b""
 
 
 class Refusal(msgspec.Struct):
