@@ -17,7 +17,7 @@ Change = Callable[[Plan, PlanFamily, datetime], tuple[list[Plan], PlanFamily]]
 def update_plan(
     tenant: str, plan_id: str, offer: PlanOffer, *, plans: Plans, features: MeteredFeatures, clock: Clock
 ) -> Plan:
-    check_features(tenant, offer, features)
+    check_features(tenant, offer.phases, features)
     return _changed(tenant, plan_id, plans, clock, lambda plan, family, now: ([plan.revised(offer, now)], family))
 
 
@@ -26,7 +26,7 @@ def publish_plan(tenant: str, plan_id: str, *, plans: Plans, features: MeteredFe
 
     def publish(plan: Plan, family: PlanFamily, now: datetime) -> tuple[list[Plan], PlanFamily]:
         published = plan.published(now)
-        check_features(tenant, plan, features)
+        check_features(tenant, plan.phases, features)
         before = plans.get(tenant, family.active) if family.active else None
         replaced = [before.archived(now)] if before is not None else []
         return [published, *replaced], replace(family, draft=None, active=plan.id)

@@ -1,6 +1,7 @@
 """Building blocks of models whose JSON is the public API: camelCase names, exact decimals, bounded texts and keys."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -47,12 +48,17 @@ def plain(value: Decimal) -> str:
     return f"{value:f}"
 
 
-def _cadence(text: str) -> str:
+def checked(check: Callable[[str], object], text: str) -> str:
+    """For validators: the text itself, its refusal by a business rule as the kind of error a model understands."""
     try:
-        Cadence.parse(text)
+        check(text)
     except InvalidInput as error:
         raise ValueError(error.detail) from error
     return text
+
+
+def _cadence(text: str) -> str:
+    return checked(Cadence.parse, text)
 
 
 def _utc(value: datetime) -> datetime:

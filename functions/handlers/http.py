@@ -34,6 +34,7 @@ Record = TypeVar("Record")
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
 MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
+UNION_TAGS = ("type", "op")  # the fields by which a body says which of several models it is
 MAX_NAMED_FIELDS = 5  # in the sentence; the list has all
 
 
@@ -70,15 +71,28 @@ def validated(model: type[Model], value: Any, what: str = "body") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        fields = [_field_error(found) for found in error.errors(include_url=False, include_input=False)]
+        fields = [_field_error(found, value) for found in error.errors(include_url=False, include_input=False)]
         named = "; ".join(f"{field.field}: {field.message}" for field in fields[:MAX_NAMED_FIELDS])
         more = f"; and {len(fields) - MAX_NAMED_FIELDS} more" if len(fields) > MAX_NAMED_FIELDS else ""
         raise InvalidInput(f"The {what} is not valid: {named}{more}.", fields=fields) from error
 
 
-def _field_error(found: Any) -> FieldError:
-    path = ".".join(str(part) for part in found["loc"]) or "$"
+def _field_error(found: Any, value: Any) -> FieldError:
+    path = _path(found["loc"], value) or "$"
     return FieldError(path[:500], str(found["type"]), str(found["msg"]).removeprefix("Value error, ")[:1000])
+
+
+def _path(location: Sequence[str | int], value: Any) -> str:
+    """Where in the body: phases[0].rateCards[1].price.amount, without the models a union tried on the way there."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        elif isinstance(value, Mapping) and part not in [value.get(name) for name in UNION_TAGS]:
+            path += f".{part}"
+            value = value.get(part)
+    return path.removeprefix(".")
 
 
 def path_value(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.application.create_plan import create_plan
+from functions.application.create_plan import create_plan, next_plan
 from functions.application.find_plan import find_plan
 from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
@@ -93,6 +93,19 @@ def publish(plan_id: str) -> Answer:
         clock=wiring.clock(),
     )
     return http.ok(_shown(plan))
+
+
+@router.post("/api/v1/plans/<id_or_key>/next")
+def following(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    plan = next_plan(
+        request.tenant,
+        http.path_value(id_or_key),
+        plans=wiring_billing.plans(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.created(_shown(plan))
 
 
 @router.post("/api/v1/plans/<plan_id>/archive")

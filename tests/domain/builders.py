@@ -24,7 +24,7 @@ def flat(
 
 def unit(amount: str = "0.5", *, key: str = "tokens", cadence: str = "P1M") -> dict[str, Any]:
     price = {"type": "unit", "amount": amount}
-    card = {"type": "usage_based", "key": key, "name": key.title(), "featureKey": "tokens", "billingCadence": cadence}
+    card = {"type": "usage_based", "key": key, "name": key.title(), "featureKey": key, "billingCadence": cadence}
     return card | {"price": price}
 
 

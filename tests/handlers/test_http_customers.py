@@ -139,7 +139,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"key": "x" * 257}, "key"),
     ({"key": 5}, "key"),
     ({"usageAttribution": {}}, "usageAttribution.subjectKeys"),
-    ({"usageAttribution": {"subjectKeys": [""]}}, "usageAttribution.subjectKeys.0"),
+    ({"usageAttribution": {"subjectKeys": [""]}}, "usageAttribution.subjectKeys[0]"),
     ({"usageAttribution": {"subjectKeys": [f"s{n}" for n in range(91)]}}, "usageAttribution.subjectKeys"),
     ({"primaryEmail": "nobody"}, "primaryEmail"),
     ({"currency": "eur"}, "currency"),

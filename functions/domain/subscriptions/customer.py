@@ -4,9 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from functions.domain.errors import InvalidInput
+from functions.domain.catalog.versioned import iso_currency
 from functions.domain.metering.event import MAX_TEXT_LENGTH
-from functions.domain.money import minor_digits
 from functions.domain.wire import CurrencyCode, Description, Instant, Metadata, Name, WireModel
 
 # With the record and the key they are written in one transaction, which DynamoDB bounds at 100 writes.
@@ -15,14 +14,6 @@ MAX_SUBJECTS = 90
 
 def _each_once(subjects: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(subjects))
-
-
-def _known_currency(code: str) -> str:
-    try:
-        minor_digits(code)
-    except InvalidInput as error:
-        raise ValueError(error.detail) from error
-    return code
 
 
 ExternalKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -54,7 +45,7 @@ class CustomerWish(WireModel):
     key: ExternalKey | None = None
     usage_attribution: UsageAttribution | None = None
     primary_email: Email | None = None
-    currency: Annotated[CurrencyCode, AfterValidator(_known_currency)] | None = None
+    currency: Annotated[CurrencyCode, AfterValidator(iso_currency)] | None = None
     billing_address: Address | None = None
 
     @property

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from functions.domain.catalog.plan import Plan, PlanPhase, PlanStatus
+from functions.domain.catalog.phase import PlanPhase
+from functions.domain.catalog.plan import Plan, PlanStatus
 from functions.domain.errors import InvalidInput
 from functions.domain.period import Cadence
 from functions.domain.subscriptions.subscription import (

@@ -9,8 +9,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from functions.domain.catalog.plan import Alignment, ProRating, RateCard
+from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.catalog.pricing import FlatPrice
+from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Cadence, Period, period_at, recurrence_at
 from functions.domain.wire import CurrencyCode, Duration, Instant, Key, WireModel

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.application.create_plan import create_plan
+from functions.application.create_plan import create_plan, next_plan
 from functions.application.find_plan import find_plan
 from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
@@ -93,9 +93,28 @@ def test_a_deleted_draft_makes_room_for_another(world: World):
         delete_plan(TENANT, plan.id, plans=world.plans, clock=world.clock)
 
 
+def test_the_next_version_starts_as_a_copy_of_the_published_one(world: World):
+    first = publish(world, create(world, metadata={"team": "growth"}))
+    second = following(world, "pro")
+
+    assert (second.version, second.is_draft, second.phases) == (2, True, first.phases)
+    assert second.metadata == first.metadata
+    with pytest.raises(Conflict, match="has a draft"):
+        following(world, "pro")
+    publish(world, second)
+    with pytest.raises(Conflict, match="not the latest"):
+        following(world, first.id)
+    archive_plan(TENANT, second.id, plans=world.plans, clock=world.clock)
+    assert following(world, second.id).version == 3
+
+
+def following(world: World, id_or_key: str) -> Plan:
+    return next_plan(TENANT, id_or_key, plans=world.plans, clock=world.clock, new_id=world.new_id)
+
+
 def test_unknown_features_are_refused_when_creating_and_again_when_publishing(world: World):
     with pytest.raises(InvalidInput, match="no active feature 'seats'"):
-        create(world, phases=[phase(unit() | {"featureKey": "seats"})])
+        create(world, phases=[phase(unit(key="seats"))])
     plan = create(world)
     world.features.features.clear()
     with pytest.raises(InvalidInput, match="no active feature 'tokens'"):

@@ -1,9 +1,11 @@
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus, are_compatible, require_features
+from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
+from functions.domain.catalog.validation import are_compatible, feature_problems
 from functions.domain.errors import Conflict, InvalidInput
 from tests.domain.builders import at, draft, flat, phase, plan, unit
 
@@ -38,6 +40,10 @@ def of_many_cards(count: int) -> list[dict[str, Any]]:
 
 def long_cards(count: int) -> list[dict[str, Any]]:
     return [flat(key=f"card{n}") | {"description": "\u20ac" * 1024, "metadata": {"k": "x" * 500}} for n in range(count)]
+
+
+def entitled(template: dict[str, Any]) -> dict[str, Any]:
+    return unit() | {"entitlementTemplate": template}
 
 
 @pytest.mark.parametrize("change", ["published", "deleted"])
@@ -77,6 +83,16 @@ def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency():
         ),
         (draft(billingCadence="PT1M"), "billingCadence", "cadence_too_short"),
         (draft(phase(unit() | {"featureKey": None})), "phases[0].rateCards[0].featureKey", "feature_required"),
+        (
+            draft(phase(entitled({"type": "boolean"}) | {"featureKey": None})),
+            "phases[0].rateCards[0].featureKey",
+            "feature_required",
+        ),
+        (
+            draft(phase(unit() | {"key": "other"})),
+            "phases[0].rateCards[0].key",
+            "rate_card_key_feature_key_mismatch",
+        ),
         (draft(*of_many_cards(301)), "phases", "too_many_rate_cards"),
         (draft(phase(*long_cards(60))), "phases", "plan_too_large"),
         (
@@ -119,8 +135,16 @@ def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict
         ({"settlementMode": "credit_only"}, "credit_then_invoice"),
         ({"phases": []}, "at least 1"),
         ({"phases": [phase(flat() | {"discounts": {"percentage": {"percentage": 10}}})]}, "is not supported yet"),
-        ({"phases": [phase(flat() | {"taxConfig": {"behavior": "inclusive"}})]}, "is not supported yet"),
-        ({"phases": [phase(flat() | {"entitlementTemplate": {"type": "boolean"}})]}, "is not supported yet"),
+        ({"phases": [phase(flat() | {"taxConfig": {"behavior": "maybe"}})]}, "'inclusive' or 'exclusive'"),
+        ({"phases": [phase(flat() | {"taxConfig": {"stripe": {"code": "1"}}})]}, "pattern"),
+        (
+            {"phases": [phase(flat() | {"entitlementTemplate": {"type": "unlimited"}})]},
+            "'metered', 'static', 'boolean'",
+        ),
+        ({"phases": [phase(entitled({"type": "static", "config": "[]"}))]}, "JSON object"),
+        ({"phases": [phase(entitled({"type": "static", "config": "{"}))]}, "JSON object"),
+        ({"phases": [phase(entitled({"type": "metered", "issueAfterReset": -1}))]}, "greater than or equal to 0"),
+        ({"phases": [phase(entitled({"type": "metered", "issueAfterResetPriority": 256}))]}, "255"),
         ({"metadata": {"k": "x" * 501}}, "500 characters"),
     ],
 )
@@ -148,15 +172,54 @@ def test_cadences_fit_when_one_is_a_whole_number_of_the_other(one: str, other: s
 
 
 def test_every_feature_must_exist_and_have_a_meter_under_a_usage_price():
-    of = plan(phase(unit(key="one"), unit(key="two") | {"featureKey": "support"}, flat() | {"featureKey": "gone"}))
+    limit = {"entitlementTemplate": {"type": "metered"}}
+    cards = plan(
+        phase(
+            unit(),
+            unit(key="support"),
+            flat(key="gone") | {"featureKey": "gone"},
+            flat(key="help") | {"featureKey": "help"} | limit,
+            flat(key="chat") | {"featureKey": "chat", "entitlementTemplate": {"type": "boolean"}},
+        )
+    ).phases[0]
 
-    with pytest.raises(InvalidInput) as refused:
-        require_features(of, {"tokens": True, "support": False})
+    problems = feature_problems(
+        cards.rate_cards, "rateCards", {"tokens": True, "support": False, "help": False, "chat": False}
+    )
 
-    assert [(problem.field, problem.code) for problem in refused.value.fields] == [
-        ("phases[0].rateCards[1].featureKey", "feature_without_meter"),
-        ("phases[0].rateCards[2].featureKey", "unknown_feature"),
+    assert [(problem.field, problem.code) for problem in problems] == [
+        ("rateCards[1].featureKey", "feature_without_meter"),
+        ("rateCards[2].featureKey", "unknown_feature"),
+        ("rateCards[3].entitlementTemplate", "feature_without_meter"),
     ]
+
+
+def test_numbers_of_the_api_stay_exact_numbers_on_the_wire():
+    limit = {"type": "metered", "issueAfterReset": Decimal("1000000.000000001"), "usagePeriod": "P1D"}
+    tax = {"behavior": "exclusive", "stripe": {"code": "txcd_10000000"}}
+    stored = Plan.model_validate_json(plan(phase(entitled(limit) | {"taxConfig": tax})).model_dump_json())
+
+    card = stored.to_wire(at("2026-01-01"))["phases"][0]["rateCards"][0]
+
+    assert card["entitlementTemplate"] == limit | {
+        "isSoftLimit": False,
+        "preserveOverageAtReset": False,
+        "issueAfterResetPriority": 1,
+    }
+    assert card["taxConfig"] == tax
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "CLF"])
+def test_every_currency_with_minor_units_can_be_sold_in(currency: str):
+    assert PlanDraft.model_validate(draft(currency=currency)).currency == currency
+
+
+def test_a_sentence_names_five_problems_and_counts_the_rest():
+    with pytest.raises(InvalidInput) as refused:
+        PlanDraft.model_validate(draft(phase(*(unit(key=f"k{n}") | {"featureKey": "x"} for n in range(7)))))
+
+    assert refused.value.detail.endswith("; and 2 more")
+    assert len(refused.value.fields) == 7
 
 
 def test_the_wire_shape_keeps_what_is_required_though_it_is_null():

@@ -133,9 +133,11 @@ def test_every_plan_that_is_published_can_be_subscribed_to(client: Client, world
 
 
 def test_a_plan_whose_features_are_too_long_for_a_subscription_is_refused(client: Client, world: World):
-    tokens = world.features.features["tokens"]
-    world.features.features["tokens"] = tokens.model_copy(update={"filters": {"model": ("x" * 4_000,)}})
-    world.plan(phase(*(unit(key=f"card{n}") for n in range(100))), key="wide")
+    tokens, keys = world.features.features["tokens"], [f"card{n}" for n in range(100)]
+    world.features.features |= {
+        key: tokens.model_copy(update={"key": key, "filters": {"model": ("x" * 4_000,)}}) for key in keys
+    }
+    world.plan(phase(*(unit(key=key) for key in keys)), key="wide")
 
     answer = create(client, plan={"key": "wide"})
 
