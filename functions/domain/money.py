@@ -7,8 +7,8 @@ from functools import cache
 
 from functions.domain.errors import InvalidInput
 
-# Wide enough for a 38-digit quantity times a price of 38 digits without rounding.
-EXACT = Context(prec=96)
+# Wide enough for a 38-digit quantity, a conversion and a price of 36 digits each, without rounding.
+EXACT = Context(prec=192)
 
 
 @cache

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from functions.domain.catalog.pricing import Charge
+from functions.domain.catalog.pricing import Charge, LineUsage
 from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.proration import prorated
@@ -38,7 +38,7 @@ def rate(service: Service, quantity: Decimal | None, currency: str, *, prorate: 
     price = service.item.card.price
     assert price is not None, "a free rate card is no service that is owed"
     assert (quantity is None) == price.is_flat, "a usage price needs a quantity, a flat price has none"
-    charges = price.charges(quantity or Decimal(0))
+    charges = price.charges(LineUsage(quantity or Decimal(0)))
     if price.is_flat and prorate:
         charges = _prorated(charges, service.period, service.full, currency)
     rated = tuple(RatedCharge(charge, Money.rounded(charge.amount, currency)) for charge in charges)

@@ -39,13 +39,13 @@ def test_the_wire_keeps_prices_as_they_were_sent(client: Client):
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        ({"type": "tiered", "mode": "graduated", "tiers": []}, "'flat', 'unit'"),
-        ({"type": "package", "amount": "1", "quantityPerPackage": "5"}, "'flat', 'unit'"),
-        ({"type": "dynamic", "multiplier": "1.2"}, "'flat', 'unit'"),
-        ({"type": "unit", "amount": "1", "minimumAmount": "10"}, "minimumAmount: is not supported yet"),
+        ({"type": "tiered", "mode": "graduated", "tiers": []}, "at least 1 item"),
+        ({"type": "package", "amount": "1", "quantityPerPackage": "0"}, "quantityPerPackage: Input should be greater"),
+        ({"type": "bundle"}, "'flat', 'unit', 'tiered', 'dynamic', 'package'"),
+        ({"type": "unit", "amount": "1", "minimumAmount": "10", "maximumAmount": "5"}, "at least the minimumAmount 10"),
     ],
 )
-def test_prices_that_cannot_be_charged_yet_are_refused_with_a_clear_message(
+def test_prices_that_cannot_be_charged_are_refused_with_what_would_be_right(
     client: Client, price: dict[str, str], words: str
 ):
     answer = create(client, phase(unit() | {"price": price}))

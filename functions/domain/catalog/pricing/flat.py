@@ -1,24 +1,25 @@
 """Flat price: one amount for a period, owed at its start or at its end."""
 
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from functions.domain.catalog.pricing.price import Charge, Price
-from functions.domain.wire import Numeric
+from functions.domain.catalog.pricing.price import Amount, Charge, LineUsage, Price, lump
 
 PaymentTerm = Literal["in_advance", "in_arrears"]
 
 
 class FlatPrice(Price):
     type: Literal["flat"]
-    amount: Annotated[Numeric, Field(ge=0)]
+    amount: Amount
     payment_term: PaymentTerm = "in_advance"
+
+    @property
+    def is_splittable(self) -> bool:
+        return False
 
     @property
     def is_flat(self) -> bool:
         return True
 
-    def charges(self, quantity: Decimal) -> list[Charge]:  # noqa: ARG002 - a flat price is owed whatever was used
-        return [Charge("flat-price", "Flat price", Decimal(1), self.amount)]
+    def _charges(self, usage: LineUsage) -> list[Charge]:
+        is_owed = usage.is_first if self.payment_term == "in_advance" else usage.is_last
+        return [lump("flat-price", "Flat price", self.amount)] if is_owed else []

@@ -1,34 +1,131 @@
-"""What every way of charging has in common: a quantity becomes charges, each one exact reason for money."""
+"""What every way of charging has in common: usage becomes charges, each one exact reason for money."""
 
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from functions.domain.money import EXACT
-from functions.domain.wire import WireModel
+from functions.domain.wire import Numeric, WireModel
+
+Amount = Annotated[Numeric, Field(ge=0)]
+Positive = Annotated[Numeric, Field(gt=0)]
+DimensionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][0-9a-zA-Z_]*$", max_length=64)]
+ZERO, ONE = Decimal(0), Decimal(1)
 
 
 @dataclass(frozen=True)
 class Charge:
-    """`quantity` of something at `unit_amount` in major units, exact; `reference` names it within its line."""
+    """`quantity` of something at `unit_amount` in major units, exact; `reference` names it within its line.
+
+    `tier` counts from 1. A lump is one amount rather than a price per unit, so it is shown as it is rounded.
+    """
 
     reference: str
     name: str
     quantity: Decimal
     unit_amount: Decimal
+    tier: int | None = None
+    is_lump: bool = False
 
     @property
     def amount(self) -> Decimal:
         return EXACT.multiply(self.quantity, self.unit_amount)
 
 
+def lump(reference: str, name: str, amount: Decimal, tier: int | None = None) -> Charge:
+    return Charge(reference, name, ONE, amount, tier, is_lump=True)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Where a part of the usage belongs: its values of the dimensions asked for, or the hour it was used in (UTC)."""
+
+    values: tuple[str, ...] = ()
+    hour: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a price must know beside the quantity: its parts by dimension values or by the hours of a time zone."""
+
+    dimensions: tuple[str, ...] = ()
+    time_zone: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.dimensions) or self.time_zone is not None
+
+
+@dataclass(frozen=True)
+class LineUsage:
+    """The usage one line bills: (before, before + quantity] of its period, never negative.
+
+    Most periods have one line. When a period is billed progressively, `before` is what its earlier lines have billed;
+    only the first line opens the period and only the last one closes it. `groups` are the parts of `quantity`, and
+    `groups_before` those of `before`, for prices that need them.
+    """
+
+    quantity: Decimal
+    before: Decimal = ZERO
+    is_first: bool = True
+    is_last: bool = True
+    groups: Mapping[Group, Decimal] = field(default_factory=dict)
+    groups_before: Mapping[Group, Decimal] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Decimal:
+        return EXACT.add(self.before, self.quantity)
+
+
 class Price(WireModel):
     """One way of charging; the model is also its shape in the API."""
+
+    @property
+    def is_splittable(self) -> bool:
+        """Whether a period can be billed progressively, each of its lines by its own usage."""
+        return True
 
     @property
     def is_flat(self) -> bool:
         """A flat price is owed for a stretch of time, whatever was used, and so can be prorated."""
         return False
 
-    def charges(self, quantity: Decimal) -> list[Charge]:
-        """The exact reasons for money that a quantity (not negative) gives in one period."""
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
+    @property
+    def takes_usage_discount(self) -> bool:
+        """Where parts of the usage cost differently, nothing says which part would be the free one."""
+        return not self.is_flat and not self.needs
+
+    def charges(self, usage: LineUsage) -> list[Charge]:
+        """The exact reasons for money that a line's usage gives."""
+        with localcontext(EXACT):
+            return self._charges(usage)
+
+    def _charges(self, usage: LineUsage) -> list[Charge]:
         raise NotImplementedError
+
+
+def priced_parts(
+    reference: str,
+    parts: Sequence[tuple[str, Decimal]],
+    default: Decimal,
+    usage: LineUsage,
+    part_of: Callable[[Group], int | None],
+) -> list[Charge]:
+    """One charge for each part (name, unit amount) that was used, then one for all the usage that belongs to none."""
+    used = dict[int | None, Decimal]()
+    for group, quantity in usage.groups.items():
+        part = part_of(group)
+        used[part] = used.get(part, ZERO) + quantity
+    priced = [(i, f"{reference}-{i + 1}-usage", name, amount) for i, (name, amount) in enumerate(parts)]
+    return [
+        Charge(name, label, used[part], amount)
+        for part, name, label, amount in [*priced, (None, f"{reference}-default-usage", "Anything else", default)]
+        if used.get(part)
+    ]

@@ -1,19 +1,14 @@
 """Unit price: every unit costs the same."""
 
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from functions.domain.catalog.pricing.price import Charge, Price
-from functions.domain.wire import NotYet, Numeric
+from functions.domain.catalog.pricing.commitment import CommittedPrice
+from functions.domain.catalog.pricing.price import Amount, Charge, LineUsage
 
 
-class UnitPrice(Price):
+class UnitPrice(CommittedPrice):
     type: Literal["unit"]
-    amount: Annotated[Numeric, Field(ge=0)]
-    minimum_amount: NotYet = None
-    maximum_amount: NotYet = None
+    amount: Amount
 
-    def charges(self, quantity: Decimal) -> list[Charge]:
-        return [Charge("unit-price-usage", "Usage", quantity, self.amount)] if quantity > 0 else []
+    def _charges(self, usage: LineUsage) -> list[Charge]:
+        return [Charge("unit-price-usage", "Usage", usage.quantity, self.amount)] if usage.quantity else []

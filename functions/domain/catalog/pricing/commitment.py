@@ -1,0 +1,30 @@
+"""Commitments: the least and the most a price can come to in one period, whatever was used."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from functions.domain.catalog.pricing.price import Amount, Price
+from functions.domain.catalog.pricing.refusal import refuse, wrong
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+Commitment = Annotated[Amount | None, Field(exclude_if=_is_absent)]
+
+
+class CommittedPrice(Price):
+    """Both commitments are amounts of a whole period in major units; neither is prorated."""
+
+    minimum_amount: Commitment = None
+    maximum_amount: Commitment = None
+
+    @model_validator(mode="after")
+    def _minimum_is_within_the_maximum(self) -> Self:
+        least, most = self.minimum_amount, self.maximum_amount
+        if least is not None and most is not None and least > most:
+            message = f"must be at least the minimumAmount {least:f}"
+            refuse([wrong("maximumAmount", code="maximum_below_minimum", message=message, value=most)])
+        return self
