@@ -8,7 +8,10 @@ from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.meter_record import MeterRecord, MeterUpdate
+from functions.domain.metering.meter_record import MeterRecord, MeterUpdate, dimension_at
+
+MAX_GROUP_BY_CHANGES = 20  # each is kept, because events counted before it stay under the dimensions of then
+MAX_NAMED_FEATURES = 10  # in the sentence
 
 
 def update_meter(
@@ -32,23 +35,17 @@ def _update(
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
     meter = stored.record
-    if meter.value_property and meter.value_property in (wish.group_by or {}).values():
-        message = "groupBy must not use the path of valueProperty."
-        raise InvalidInput(message, fields=[FieldError("groupBy", "value_property_used", message)])
-    dropped = set(meter.group_by or {}) - set(wish.group_by or {})
-    for feature in _used_by(tenant, meter, features):
-        if used := sorted(dropped & set(feature.filters)):
-            raise Conflict(
-                f"Feature {feature.key!r} filters by {', '.join(used)}; archive it before dropping that groupBy.",
-                code="meter_group_by_in_use",
-                fields=[FieldError(f"groupBy.{used[0]}", "in_use", f"Feature {feature.key!r} filters by it.")],
-            )
+    if used := dimension_at(meter.value_property, wish.group_by):
+        message = f"groupBy.{used} must not use the path of valueProperty."
+        raise InvalidInput(message, fields=[FieldError(f"groupBy.{used}", "value_property_used", message)])
+    _require_unused(meter, set(meter.group_by or {}) - set(wish.group_by or {}), _used_by(tenant, meter, features))
     changed = meter.model_copy(
         update={
             "name": wish.name or meter.slug,
             "description": wish.description,
             "metadata": wish.metadata,
             "group_by": wish.group_by,
+            "former": _former(meter, wish, counting.version + 1),
             "updated_at": clock.now().replace(microsecond=0),
         }
     )
@@ -61,10 +58,9 @@ def _delete(tenant: str, id_or_slug: str, meters: Meters, features: Features, cl
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
     meter = stored.record
-    for feature in _used_by(tenant, meter, features):
-        raise Conflict(
-            f"Feature {feature.key!r} uses meter {meter.slug!r}; archive the feature first.", code="meter_in_use"
-        )
+    if used := _used_by(tenant, meter, features):
+        message = f"{_named(used)} measured by meter {meter.slug!r}; archive before deleting the meter."
+        raise Conflict(message, code="meter_in_use")
     now = clock.now().replace(microsecond=0)
     deleted = meter.model_copy(update={"deleted_at": now, "updated_at": now})
     others = tuple(each for each in counting.meters if each.id != meter.id)
@@ -73,3 +69,29 @@ def _delete(tenant: str, id_or_slug: str, meters: Meters, features: Features, cl
 
 def _used_by(tenant: str, meter: MeterRecord, features: Features) -> list[Feature]:
     return [each for each in features.all(tenant) if not each.is_archived and each.meter_id == meter.id]
+
+
+def _former(meter: MeterRecord, wish: MeterUpdate, version: int) -> tuple[tuple[int, dict[str, str]], ...]:
+    before = meter.group_by or {}
+    if before == (wish.group_by or {}):
+        return meter.former
+    if len(meter.former) >= MAX_GROUP_BY_CHANGES:
+        message = f"The groupBy of {meter.slug!r} was changed {MAX_GROUP_BY_CHANGES} times; create another meter."
+        raise Conflict(message, code="too_many_changes", fields=[FieldError("groupBy", "too_many_changes", message)])
+    return (*meter.former, (version, before))
+
+
+def _require_unused(meter: MeterRecord, dropped: set[str], features: list[Feature]) -> None:
+    problems = []
+    for name in sorted(dropped):
+        if using := [each for each in features if name in each.filters]:
+            message = f"{_named(using)} filtering by {name}; archive it before dropping this groupBy of {meter.slug!r}."
+            problems.append(FieldError(f"groupBy.{name}", "in_use", message))
+    if problems:
+        raise Conflict(" ".join(each.message for each in problems), code="meter_group_by_in_use", fields=problems)
+
+
+def _named(features: list[Feature]) -> str:
+    keys = [repr(each.key) for each in features[:MAX_NAMED_FEATURES]]
+    more = f" and {len(features) - len(keys)} more" if len(features) > len(keys) else ""
+    return f"Feature {', '.join(keys)}{more} is" if len(features) == 1 else f"Features {', '.join(keys)}{more} are"

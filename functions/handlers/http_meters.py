@@ -102,4 +102,7 @@ def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answ
 
 
 def _shown(meter: MeterRecord) -> dict[str, object]:
-    return {"groupBy": {}, **meter.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"since"})}
+    return {
+        "groupBy": {},
+        **meter.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"since", "former"}),
+    }

@@ -1,11 +1,13 @@
 """Meters over HTTP: what is accepted, what is refused, and that the aggregator's set always says the same."""
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from functions.adapters.dynamo.table import Table
+from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.meter import MeterSet
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
@@ -65,15 +67,30 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"slug": "x" * 65}, "slug"),
     ({"slug": None}, "slug"),
     ({"eventType": ""}, "eventType"),
-    ({"aggregation": "AVG"}, "aggregation"),
-    ({"aggregation": "UNIQUE_COUNT"}, "aggregation"),
+    ({"aggregation": "MEDIAN"}, "aggregation"),
+    ({"aggregation": "sum"}, "aggregation"),
     ({"aggregation": 1}, "aggregation"),
     ({"aggregation": []}, "aggregation"),
-    ({"valueProperty": None}, "$"),
+    ({"valueProperty": None}, "valueProperty"),
+    ({"aggregation": "UNIQUE_COUNT", "valueProperty": None}, "valueProperty"),
     ({"valueProperty": "tokens"}, "valueProperty"),
-    ({"valueProperty": "$..tokens"}, "valueProperty"),
-    ({"aggregation": "COUNT"}, "$"),
-    ({"groupBy": {"model": "$.tokens"}}, "$"),
+    ({"valueProperty": "$..[tokens"}, "valueProperty"),
+    ({"valueProperty": "$.a[?match(@.b, '(a*)*b')]"}, "valueProperty"),
+    ({"valueProperty": "$." + "a" * 255}, "valueProperty"),
+    ({"aggregation": "COUNT"}, "valueProperty"),
+    ({"groupBy": {"model": "$.tokens"}}, "valueProperty"),
+    ({"groupBy": {"model": "$['tokens']"}}, "valueProperty"),
+    ({"percentile": "95"}, "percentile"),
+    ({"aggregation": "PERCENTILE", "percentile": "0"}, "percentile"),
+    ({"aggregation": "PERCENTILE", "percentile": 100}, "percentile"),
+    ({"aggregation": "PERCENTILE", "percentile": "99.9999999"}, "percentile"),
+    ({"aggregation": "PERCENTILE", "percentile": "high"}, "percentile"),
+    ({"eventFilter": {"region": {"$eq": "eu"}}}, "eventFilter.region.[key]"),
+    ({"eventFilter": {"$.region": {"$eq": 1}}}, "eventFilter.$.region.$eq"),
+    ({"eventFilter": {"$.region": {"$or": [{"$is": "eu"}]}}}, "eventFilter.$.region.$or.0.$is"),
+    ({"eventFilter": {"$.region": {}}}, "eventFilter.$.region"),
+    ({"eventFilter": {f"$.d{n}": {"$eq": "a"} for n in range(11)}}, "eventFilter"),
+    ({"eventFilter": {f"$.d{n}": {"$eq": "a" * 500} for n in range(9)}}, "eventFilter"),
     ({"groupBy": {"1model": "$.model"}}, "groupBy"),
     ({"groupBy": {"mo-del": "$.model"}}, "groupBy"),
     ({"groupBy": {"subject": "$.model"}}, "groupBy"),
@@ -95,8 +112,41 @@ def test_a_wrong_meter_is_refused_by_field(api: Client, change: dict[str, Any], 
     assert field in response.fields
 
 
-def test_an_unsupported_aggregation_is_told_which_are_supported(api: Client) -> None:
-    assert "SUM, COUNT" in api.post("/api/v1/meters", TOKENS | {"aggregation": "LATEST"}).json["detail"]
+def test_an_unknown_aggregation_is_told_which_there_are(api: Client) -> None:
+    told = api.post("/api/v1/meters", TOKENS | {"aggregation": "MEDIAN"}).json["detail"]
+    assert all(each in told for each in Aggregation)
+
+
+@pytest.mark.parametrize("aggregation", [each for each in Aggregation if each is not Aggregation.COUNT])
+def test_every_aggregation_can_be_chosen(api: Client, meter_set: Any, aggregation: str) -> None:
+    response = api.post("/api/v1/meters", TOKENS | {"aggregation": aggregation})
+    assert (response.status, response.json["aggregation"]) == (201, aggregation)
+    assert meter_set().meters[0].aggregation == aggregation
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, "95"), ("99.9", "99.9"), (50, "50"), (99.99, "99.99")])
+def test_a_percentile_is_kept_exactly(api: Client, meter_set: Any, asked: Any, kept: str) -> None:
+    wish = TOKENS | {"aggregation": "PERCENTILE"} | ({} if asked is None else {"percentile": asked})
+    response = api.post("/api/v1/meters", wish)
+    assert (response.status, response.json["percentile"]) == (201, kept)
+    assert meter_set().meters[0].percentile == Decimal(kept)
+    assert "percentile" not in api.post("/api/v1/meters", CALLS).json
+
+
+def test_an_event_filter_is_answered_as_it_was_given_and_reaches_the_aggregator(api: Client, meter_set: Any) -> None:
+    event_filter = {"$.status": {"$in": ["200", "201"]}, "$.region": {"$or": [{"$eq": "eu"}, {"$like": "us-%"}]}}
+    response = api.post("/api/v1/meters", CALLS | {"eventFilter": event_filter})
+    assert (response.status, response.json["eventFilter"]) == (201, event_filter)
+    assert meter_set().meters[0].event_filter == event_filter
+    kept = api.put("/api/v1/meters/calls", {"name": "Calls"})
+    assert (kept.status, kept.json["eventFilter"]) == (200, event_filter)
+    assert api.put("/api/v1/meters/calls", {"eventFilter": {}}).fields == ["eventFilter"]
+
+
+@pytest.mark.parametrize("path", ["$.usage[0].tokens", "$.items[?@.kind == 'gpu'].n", "$..tokens", "$.items[-1:].n"])
+def test_a_value_may_be_at_any_json_path(api: Client, path: str) -> None:
+    response = api.post("/api/v1/meters", TOKENS | {"valueProperty": path})
+    assert (response.status, response.json["valueProperty"]) == (201, path)
 
 
 def test_a_slug_is_unique_within_its_tenant_only(api: Client) -> None:
@@ -130,6 +180,38 @@ def test_an_update_replaces_what_can_change(api: Client, meter_set: Any) -> None
     assert api.put("/api/v1/meters/nothing", {"name": "a"}).status == 404
 
 
+def test_dimensions_of_before_an_update_are_remembered(api: Client, meter_set: Any) -> None:
+    api.post("/api/v1/meters", TOKENS)
+    for group_by in ({"model": "$.model", "team": "$.team"}, {"model": "$.name", "team": "$.team"}, {}, {}):
+        shown = api.put("/api/v1/meters/tokens", {"groupBy": group_by})
+        assert shown.status == 200 and "former" not in shown.json
+    (meter,) = meter_set().meters
+    assert [meter.group_by_at(version) for version in range(1, 6)] == [
+        {"model": "$.model"},
+        {"model": "$.model", "team": "$.team"},
+        {"model": "$.name", "team": "$.team"},
+        {},
+        {},
+    ]
+    assert len(meter.former) == 3
+
+
+def test_dimensions_cannot_change_for_ever(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.application.change_meter.MAX_GROUP_BY_CHANGES", 1)
+    api.post("/api/v1/meters", TOKENS)
+    assert api.put("/api/v1/meters/tokens", {}).status == 200
+    again = api.put("/api/v1/meters/tokens", {"groupBy": {"team": "$.team"}})
+    assert (again.status, again.fields) == (409, ["groupBy"])
+    assert api.put("/api/v1/meters/tokens", {"name": "Tokens"}).status == 200
+
+
+def test_an_update_may_not_make_the_value_a_dimension(api: Client) -> None:
+    api.post("/api/v1/meters", TOKENS)
+    refused = api.put("/api/v1/meters/tokens", {"groupBy": {"model": "$.model", "value": "$['tokens']"}})
+    assert (refused.status, refused.fields) == (400, ["groupBy.value"])
+    assert api.put("/api/v1/meters/tokens", {"aggregation": "MAX"}).fields == ["aggregation"]
+
+
 def test_a_deleted_meter_stops_counting_and_frees_its_slug(api: Client, meter_set: Any) -> None:
     first = api.post("/api/v1/meters", TOKENS).json
     assert api.delete("/api/v1/meters/tokens").status == 204
@@ -148,9 +230,13 @@ def test_a_meter_that_a_feature_uses_can_neither_go_nor_drop_its_dimension(api: 
     api.post("/api/v1/meters", TOKENS)
     feature = {"key": "gpt", "name": "GPT", "meterSlug": "tokens", "meterGroupByFilters": {"model": "gpt-4"}}
     assert api.post("/api/v1/features", feature).status == 201
-    assert api.delete("/api/v1/meters/tokens").status == 409
+    assert api.post("/api/v1/features", feature | {"key": "any", "meterGroupByFilters": {}}).status == 201
+    refused = api.delete("/api/v1/meters/tokens")
+    assert refused.status == 409 and "'gpt'" in refused.json["detail"] and "'any'" in refused.json["detail"]
+    assert api.delete("/api/v1/features/any").status == 204
     dropped = api.put("/api/v1/meters/tokens", {"name": "Tokens"})
     assert (dropped.status, dropped.fields) == (409, ["groupBy.model"])
+    assert "'gpt'" in dropped.json["detail"]
     kept = {"groupBy": {"model": "$.model", "team": "$.team"}}
     assert api.put("/api/v1/meters/tokens", kept).status == 200
     assert api.delete("/api/v1/features/gpt").status == 204

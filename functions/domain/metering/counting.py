@@ -116,6 +116,8 @@ def _count_subject(
             except Uncountable as problem:
                 _list_uncountable(deltas, tenant, event, problem, received_at)
                 continue
+            if value is None:
+                continue
             groups = meter.groups(data)
             number = numbers.get((meter.id, groups))
             if number is None:

@@ -1,30 +1,46 @@
 """A meter: which events it counts, the value it takes from them and the dimensions it keeps; no pydantic, it is hot."""
 
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.metering.aggregation import Aggregation, Number
+from functions.domain.metering import filters
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.json_path import MISSING, Find, TooCostly, finder, parse_path
+from functions.domain.metering.values import (
+    LARGEST_VALUE,
+    Data,
+    Uncountable,
+    countable,
+    decode_data,
+    group_text,
+    too_costly,
+    unique_text,
+)
+
+__all__ = ["CompiledMeter", "Meter", "MeterSet", "MetersByType", "Uncountable", "compile_meters", "decode_data"]
 
 MAX_METERS = 500  # the whole set is read with every batch
 MAX_METERS_PER_TYPE = 50  # one event must fit into one commit whatever it touches
 MAX_GROUP_BY = 10
-MAX_INTEGER_DIGITS = 13  # with 18 fraction digits 31 of DynamoDB's 38: sums keep 10^7 of headroom
-MAX_FRACTION_DIGITS = 18
-LARGEST_VALUE = 10**MAX_INTEGER_DIGITS
-
-_NUMERIC = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
-_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\['([^'\\]+)'\]|\[(\d{1,4})\]", re.ASCII)
-_MISSING = object()
+DEFAULT_PERCENTILE = Decimal(95)
 
 
-class Meter(msgspec.Struct, frozen=True):
-    """`group_by` maps a dimension to a JSONPath; `since` is the version of the meter set that first held it."""
+class FormerGroupBy(msgspec.Struct, frozen=True, array_like=True):
+    """The dimensions a meter had in the versions of the meter set below `until`."""
+
+    until: int
+    group_by: dict[str, str]
+
+
+class Meter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`group_by` maps a dimension to a JSONPath, `event_filter` a JSONPath to a condition of `filters`; an event counts
+    when all conditions hold. `since` is the version of the meter set that first held it, `former` its dimensions before
+    they were changed, oldest first.
+    """
 
     id: str
     slug: str
@@ -33,6 +49,13 @@ class Meter(msgspec.Struct, frozen=True):
     value_property: str | None = None
     group_by: dict[str, str] = {}
     since: int = 0
+    percentile: Decimal | None = None
+    event_filter: dict[str, dict[str, Any]] = {}
+    former: tuple[FormerGroupBy, ...] = ()
+
+    def group_by_at(self, version: int) -> dict[str, str]:
+        """The dimensions by which an event was counted that was decided under this version of the meter set."""
+        return next((each.group_by for each in self.former if version < each.until), self.group_by)
 
 
 class MeterSet(msgspec.Struct, frozen=True):
@@ -49,137 +72,25 @@ class MeterSet(msgspec.Struct, frozen=True):
         return msgspec.msgpack.decode(body, type=cls)
 
 
-def parse_path(path: str) -> tuple[str | int, ...]:
-    """The steps of a JSONPath made of names and indexes ($.usage.tokens, $['a b'][0]); raises InvalidInput."""
-    steps: list[str | int] = []
-    at = 1
-    while path.startswith("$") and at < len(path) and (match := _STEP.match(path, at)):
-        name, quoted, index = match.groups()
-        steps.append(int(index) if index else name or quoted)
-        at = match.end()
-    if not steps or at != len(path):
-        message = f"{path!r} is not a supported JSONPath; write names and indexes such as $.tokens or $.usage[0].n."
-        raise InvalidInput(message, fields=[FieldError("path", "invalid_json_path", message)])
-    return tuple(steps)
-
-
-def _look_up(data: Any, steps: tuple[str | int, ...]) -> Any:
-    for step in steps:
-        if isinstance(step, str):
-            if type(data) is not dict:
-                return _MISSING
-            data = data.get(step, _MISSING)
-        else:
-            if type(data) is not list or step >= len(data):
-                return _MISSING
-            data = data[step]
-        if data is _MISSING:
-            return _MISSING
-    return data
-
-
-class Uncountable(Exception):
-    """Why a meter takes no value from an event; the event itself is kept."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-def countable(value: Any, path: str) -> Number:
-    """The exact number in a JSON value (number or numeric string); raises Uncountable."""
-    kind = type(value)
-    if kind is int:
-        if -LARGEST_VALUE < value < LARGEST_VALUE:
-            return int(value)
-        raise _out_of_bounds(path)
-    if value is _MISSING:
-        raise Uncountable("missing_value", f'invalid event: missing value property: "{path}"')
-    if value is None:
-        raise Uncountable("null_value", "invalid event: value cannot be null")
-    if kind is str:
-        value = value.strip()
-        if not _NUMERIC.fullmatch(value):
-            raise _not_a_number(value)
-        value = Decimal(value)
-    elif kind is not Decimal:
-        raise Uncountable("unsupported_value", f"unsupported value property type: {kind.__name__}")
-    return _bounded(value, path)
-
-
-def _bounded(value: Decimal, path: str) -> Decimal:
-    if not value:
-        return Decimal(0)
-    if value.adjusted() >= MAX_INTEGER_DIGITS:
-        raise _out_of_bounds(path)
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -MAX_FRACTION_DIGITS:
-        sign, digits, _ = value.as_tuple()
-        trailing = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-        if exponent + trailing < -MAX_FRACTION_DIGITS:
-            raise _out_of_bounds(path)
-        value = Decimal((sign, digits[: len(digits) - trailing], exponent + trailing))
-    return value
-
-
-def _not_a_number(text: str) -> Uncountable:
-    lowered = text.lower().lstrip("+-")
-    if lowered == "nan":
-        return Uncountable("nan_value", "invalid event: value cannot be NaN")
-    if lowered in ("inf", "infinity"):
-        return Uncountable("infinite_value", "invalid event: value cannot be infinity")
-    return Uncountable("unparsable_value", f"invalid event: value cannot be parsed as a number: {text[:40]!r}")
-
-
-def _out_of_bounds(path: str) -> Uncountable:
-    return Uncountable(
-        "value_out_of_bounds",
-        f"invalid event: {path} exceeds {MAX_INTEGER_DIGITS} integer or {MAX_FRACTION_DIGITS} fraction digits",
-    )
-
-
-def group_text(value: Any) -> str:
-    """A dimension's value as text: 123 -> "123", true -> "true", null -> "null", missing, list, object -> ""."""
-    if type(value) is str:
-        return value
-    if value is _MISSING or isinstance(value, (dict, list)):
-        return ""
-    if value is None:
-        return "null"
-    if value is True or value is False:
-        return "true" if value else "false"
-    try:
-        return str(value)
-    except ValueError:  # an integer of thousands of digits has no text
-        return ""
+def is_same_path(left: str, right: str) -> bool:
+    """Written differently, perhaps: $.a and $['a']."""
+    return left == right or parse_path(left) == parse_path(right)
 
 
 Groups = tuple[str, ...]
-_decode_data = msgspec.json.Decoder(dict, float_hook=Decimal).decode
-
-
-def decode_data(raw: bytes) -> dict[str, Any]:
-    """The event's data with every number exact; empty for none; raises Uncountable when it cannot be read."""
-    if not raw:
-        return {}
-    try:
-        return _decode_data(raw)
-    except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
-        raise Uncountable("unreadable_data", f"invalid event: failed to parse event data: {error}") from error
-
-
-Data = dict[str, Any]
+Taken = Any  # Number; text for UNIQUE_COUNT; None for nothing
 
 
 class CompiledMeter:
     """A meter ready for the hot loop.
 
-    `value` takes the exact number from decoded data (raises Uncountable), `groups` the dimension values in the order of
-    the sorted dimension names. Both are made for the meter's paths, because they run for every event.
+    `value` takes from decoded data the exact number, or the text for UNIQUE_COUNT; None when the event does not
+    contribute (the event filter, a JSON null for UNIQUE_COUNT); raises Uncountable. `groups` gives the dimension values
+    in the order of the sorted dimension names. Both are made for the meter's paths, because they run for every event.
+    `counts` says whether the event filter lets an event through, `has_filter` whether there is one.
     """
 
-    __slots__ = ("aggregation", "dimensions", "groups", "id", "is_additive", "meter", "value")
+    __slots__ = ("aggregation", "counts", "dimensions", "groups", "has_filter", "id", "is_additive", "meter", "value")
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
@@ -187,37 +98,77 @@ class CompiledMeter:
         self.aggregation = meter.aggregation
         self.is_additive = meter.aggregation.is_additive
         self.dimensions = tuple(sorted(meter.group_by))
-        self.value = _value_taker(meter)
-        self.groups = _groups_taker([parse_path(meter.group_by[name]) for name in self.dimensions])
+        self.has_filter = bool(meter.event_filter)
+        self.counts = _event_test(meter.event_filter)
+        self.value = _filtered(self.counts, _value_taker(meter)) if self.has_filter else _value_taker(meter)
+        self.groups = _groups_taker([meter.group_by[name] for name in self.dimensions])
 
 
-def _value_taker(meter: Meter) -> Callable[[Data], Number]:
+TakeValue = Callable[[Data], Taken]
+TakeGroups = Callable[[Data], Groups]
+Test = Callable[[Data], bool]
+
+
+def _value_taker(meter: Meter) -> TakeValue:
     if not meter.aggregation.needs_value:
         return lambda _data: 1
     path = meter.value_property or ""
     steps = parse_path(path)
+    is_unique = meter.aggregation is Aggregation.UNIQUE_COUNT
+    if len(steps) > 1 or not isinstance(steps[0], str):
+        return _found_value(finder(path), path, unique_text if is_unique else countable)
     name = steps[0]
-    if len(steps) > 1 or not isinstance(name, str):
-        return lambda data: countable(_look_up(data, steps), path)
 
-    def named_value(data: Data) -> Number:
-        found = data.get(name, _MISSING)
+    def named_text(data: Data) -> Taken:
+        found = data.get(name, MISSING)
+        return found if type(found) is str else unique_text(found, path)
+
+    def named_number(data: Data) -> Taken:
+        found = data.get(name, MISSING)
         if type(found) is int and -LARGEST_VALUE < found < LARGEST_VALUE:
             return found
         return countable(found, path)
 
-    return named_value
+    return named_text if is_unique else named_number
 
 
-def _groups_taker(paths: list[tuple[str | int, ...]]) -> Callable[[Data], Groups]:
-    if len(paths) != 1 or len(paths[0]) != 1 or not isinstance(name := paths[0][0], str):
-        return lambda data: tuple([group_text(_look_up(data, steps)) for steps in paths])
+def _found_value(find: Find, path: str, taken: Callable[[Any, str], Taken]) -> TakeValue:
+    def take(data: Data) -> Taken:
+        try:
+            return taken(find(data), path)
+        except TooCostly:
+            raise too_costly(path) from None
 
-    def named_group(data: Data) -> Groups:
-        found = data.get(name, _MISSING)
-        return (found if type(found) is str else group_text(found),)
+    return take
 
-    return named_group
+
+def _groups_taker(paths: list[str]) -> TakeGroups:
+    if len(paths) == 1 and len(steps := parse_path(paths[0])) == 1 and isinstance(name := steps[0], str):
+
+        def named_group(data: Data) -> Groups:
+            found = data.get(name, MISSING)
+            return (found if type(found) is str else group_text(found),)
+
+        return named_group
+    finds = [finder(path) for path in paths]
+    return lambda data: tuple([_text_at(find, data) for find in finds])
+
+
+def _text_at(find: Find, data: Data) -> str:
+    try:
+        return group_text(find(data))
+    except TooCostly:
+        return ""
+
+
+def _event_test(event_filter: Mapping[str, Mapping[str, Any]]) -> Test:
+    """Each condition is about the text that a dimension of the same path would have."""
+    tests = [(finder(path), filters.predicate(condition)) for path, condition in event_filter.items()]
+    return lambda data: all(test(_text_at(find, data)) for find, test in tests)
+
+
+def _filtered(counts: Test, take: TakeValue) -> TakeValue:
+    return lambda data: take(data) if counts(data) else None
 
 
 MetersByType = Mapping[str, list[CompiledMeter]]

@@ -1,21 +1,29 @@
 """A meter as its owner sees it: what may be asked for, and the full record behind the one that counts."""
 
 import re
-from typing import Annotated, Self
+from decimal import Decimal
+from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints, field_validator, model_validator
+import msgspec
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.meter import MAX_GROUP_BY, Meter, parse_path
-from functions.domain.wire import Description, Instant, Key, Metadata, Name, NotYet, WireModel
+from functions.domain.metering.filter_string import FilterString
+from functions.domain.metering.json_path import MAX_PATH_LENGTH, parse_path
+from functions.domain.metering.meter import DEFAULT_PERCENTILE, MAX_GROUP_BY, FormerGroupBy, Meter, is_same_path
+from functions.domain.wire import Description, Instant, Key, Metadata, Name, NotYet, Numeric, WireModel
 
 DIMENSION = re.compile(r"[a-zA-Z_][0-9a-zA-Z_]{0,63}", re.ASCII)
 # What a query may group by beside the meter's own dimensions.
 SUBJECT, CUSTOMER_ID = "subject", "customer_id"
 RESERVED = (SUBJECT, CUSTOMER_ID)
-COUNTED = (Aggregation.SUM, Aggregation.COUNT, Aggregation.MIN, Aggregation.MAX)
-SUPPORTED = ", ".join(COUNTED)
+AGGREGATIONS = ", ".join(Aggregation)
+
+MAX_FILTERED_PATHS = 10
+# A meter is part of a set that is one item, and every event of its type passes through its filter.
+MAX_FILTER_BYTES = 4_096
+MAX_PERCENTILE_DIGITS = 6
 
 
 def _json_path(path: str) -> str:
@@ -40,7 +48,30 @@ def _dimensions(group_by: dict[str, str] | None) -> dict[str, str] | None:
     return group_by
 
 
-JsonPath = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_json_path)]
+def _conditions(event_filter: dict[str, FilterString] | None) -> dict[str, FilterString] | None:
+    """Absent and empty are the same."""
+    if not event_filter:
+        return None
+    size = len(msgspec.json.encode({path: each.condition() for path, each in event_filter.items()}))
+    if size > MAX_FILTER_BYTES:
+        raise ValueError(f"has {size} bytes; conditions of a meter have at most {MAX_FILTER_BYTES} together")
+    return event_filter
+
+
+def _percentile(value: Decimal) -> Decimal:
+    exponent = value.as_tuple().exponent
+    if not 0 < value < 100 or (isinstance(exponent, int) and exponent < -MAX_PERCENTILE_DIGITS):
+        raise ValueError(
+            f"must lie between 0 and 100 with at most {MAX_PERCENTILE_DIGITS} fraction digits, such as 99.9"
+        )
+    return value
+
+
+JsonPath = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH_LENGTH), AfterValidator(_json_path)]
+EventFilter = Annotated[
+    Annotated[dict[JsonPath, FilterString], Field(max_length=MAX_FILTERED_PATHS)] | None, AfterValidator(_conditions)
+]
+Percentile = Annotated[Numeric, AfterValidator(_percentile)]
 GroupBy = Annotated[dict[str, JsonPath] | None, AfterValidator(_dimensions)]
 
 
@@ -54,32 +85,57 @@ class MeterUpdate(WireModel):
 
 
 class MeterCreate(MeterUpdate):
+    """What is said once: a meter that counts something else is another meter."""
+
     slug: Key
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     aggregation: Aggregation
-    value_property: JsonPath | None = None
+    value_property: Annotated[JsonPath | None, Field(validate_default=True)] = None
+    percentile: Annotated[Percentile | None, Field(validate_default=True)] = None
+    event_filter: EventFilter = None
     event_from: NotYet = None
 
     @field_validator("aggregation", mode="before")
     @classmethod
-    def _supported(cls, value: object) -> object:
-        if value not in COUNTED:
-            raise ValueError(f"{str(value)[:40]!r} is not supported; it is one of {SUPPORTED}")
+    def _is_supported(cls, value: object) -> object:
+        if value not in list(Aggregation):
+            raise ValueError(f"{str(value)[:40]!r} is not supported; it is one of {AGGREGATIONS}")
         return value
 
-    @model_validator(mode="after")
-    def _value_fits_aggregation(self) -> Self:
-        if self.aggregation.needs_value and self.value_property is None:
-            raise ValueError(f"valueProperty is required with {self.aggregation}, such as $.tokens")
-        if not self.aggregation.needs_value and self.value_property is not None:
-            raise ValueError(f"valueProperty must be left out with {self.aggregation}")
-        if self.value_property and self.value_property in (self.group_by or {}).values():
-            raise ValueError("groupBy must not use the path of valueProperty")
-        return self
+    @field_validator("value_property")
+    @classmethod
+    def _fits_aggregation_and_dimensions(cls, path: str | None, info: ValidationInfo) -> str | None:
+        aggregation = info.data.get("aggregation")
+        if aggregation is None:  # itself wrong
+            return path
+        if path is None:
+            if aggregation.needs_value:
+                raise ValueError(f"is required with {aggregation}, such as $.tokens")
+            return None
+        if not aggregation.needs_value:
+            raise ValueError(f"must be left out with {aggregation}")
+        if used := dimension_at(path, info.data.get("group_by")):
+            raise ValueError(f"is the path of groupBy.{used} too; a value cannot be a dimension of itself")
+        return path
+
+    @field_validator("percentile")
+    @classmethod
+    def _fits_aggregation(cls, percentile: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        is_percentile = info.data.get("aggregation") is Aggregation.PERCENTILE
+        if percentile is not None and not is_percentile:
+            raise ValueError("is for the aggregation PERCENTILE only")
+        return DEFAULT_PERCENTILE if percentile is None and is_percentile else percentile
+
+
+def dimension_at(path: str | None, group_by: dict[str, str] | None) -> str | None:
+    """The dimension that has this path."""
+    if path is None:
+        return None
+    return next((name for name, each in (group_by or {}).items() if is_same_path(each, path)), None)
 
 
 class MeterRecord(WireModel):
-    """`since` is the version of the meter set that first held it."""
+    """`since` is the version of the meter set that first held it; `former` as `Meter.former`."""
 
     id: str
     slug: str
@@ -90,10 +146,14 @@ class MeterRecord(WireModel):
     aggregation: Aggregation
     value_property: str | None = None
     group_by: dict[str, str] | None = None
+    percentile: Numeric | None = None
+    event_filter: dict[str, FilterString] | None = None
+    event_from: Instant | None = None
     created_at: Instant
     updated_at: Instant
     deleted_at: Instant | None = None
     since: int
+    former: tuple[tuple[int, dict[str, str]], ...] = ()
 
     def counting(self) -> Meter:
         """The part of it that the aggregator needs."""
@@ -105,4 +165,7 @@ class MeterRecord(WireModel):
             value_property=self.value_property,
             group_by=self.group_by or {},
             since=self.since,
+            percentile=self.percentile,
+            event_filter={path: each.condition() for path, each in (self.event_filter or {}).items()},
+            former=tuple(FormerGroupBy(*each) for each in self.former),
         )

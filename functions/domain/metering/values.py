@@ -1,0 +1,132 @@
+"""The value and the texts in an event's data, exactly: what counts, what does not and why; no pydantic, it is hot."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from functions.domain.metering.aggregation import Number
+from functions.domain.metering.json_path import MISSING
+
+MAX_INTEGER_DIGITS = 13  # with 18 fraction digits 31 of DynamoDB's 38: sums keep 10^7 of headroom
+MAX_FRACTION_DIGITS = 18
+LARGEST_VALUE = 10**MAX_INTEGER_DIGITS
+
+_NUMERIC = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
+
+Data = dict[str, Any]
+_decode_data = msgspec.json.Decoder(dict, float_hook=Decimal).decode
+
+
+def decode_data(raw: bytes) -> Data:
+    """The event's data with every number exact; empty for none; raises Uncountable when it cannot be read."""
+    if not raw:
+        return {}
+    try:
+        return _decode_data(raw)
+    except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
+        raise Uncountable("unreadable_data", f"invalid event: failed to parse event data: {error}") from error
+
+
+class Uncountable(Exception):
+    """Why a meter takes no value from an event; the event itself is kept."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def countable(value: Any, path: str) -> Number:
+    """The exact number in a JSON value (number or numeric string); raises Uncountable."""
+    kind = type(value)
+    if kind is int:
+        if -LARGEST_VALUE < value < LARGEST_VALUE:
+            return int(value)
+        raise _out_of_bounds(path)
+    if value is MISSING:
+        raise _missing(path)
+    if value is None:
+        raise Uncountable("null_value", "invalid event: value cannot be null")
+    if kind is str:
+        value = value.strip()
+        if not _NUMERIC.fullmatch(value):
+            raise _not_a_number(value)
+        value = Decimal(value)
+    elif kind is not Decimal:
+        raise _unsupported(value)
+    return _bounded(value, path)
+
+
+def _bounded(value: Decimal, path: str) -> Decimal:
+    if not value:
+        return Decimal(0)
+    if value.adjusted() >= MAX_INTEGER_DIGITS:
+        raise _out_of_bounds(path)
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -MAX_FRACTION_DIGITS:
+        sign, digits, _ = value.as_tuple()
+        trailing = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+        if exponent + trailing < -MAX_FRACTION_DIGITS:
+            raise _out_of_bounds(path)
+        value = Decimal((sign, digits[: len(digits) - trailing], exponent + trailing))
+    return value
+
+
+def _not_a_number(text: str) -> Uncountable:
+    lowered = text.lower().lstrip("+-")
+    if lowered == "nan":
+        return Uncountable("nan_value", "invalid event: value cannot be NaN")
+    if lowered in ("inf", "infinity"):
+        return Uncountable("infinite_value", "invalid event: value cannot be infinity")
+    return Uncountable("unparsable_value", f"invalid event: value cannot be parsed as a number: {text[:40]!r}")
+
+
+def _missing(path: str) -> Uncountable:
+    return Uncountable("missing_value", f'invalid event: missing value property: "{path}"')
+
+
+def _unsupported(value: Any) -> Uncountable:
+    return Uncountable("unsupported_value", f"unsupported value property type: {type(value).__name__}")
+
+
+def _out_of_bounds(path: str) -> Uncountable:
+    return Uncountable(
+        "value_out_of_bounds",
+        f"invalid event: {path} exceeds {MAX_INTEGER_DIGITS} integer or {MAX_FRACTION_DIGITS} fraction digits",
+    )
+
+
+def too_costly(path: str) -> Uncountable:
+    return Uncountable("path_too_costly", f"invalid event: {path} visits too much of the event's data")
+
+
+def unique_text(value: Any, path: str) -> str | None:
+    """The text by which UNIQUE_COUNT tells values apart, so that 1 is "1" but 1.0 is not; None for null, which is no
+    value. Raises Uncountable for what is missing or has no text, rather than count it as one value.
+    """
+    if value is None:
+        return None
+    if value is MISSING:
+        raise _missing(path)
+    text = group_text(value)
+    if not text and value != "":
+        raise _unsupported(value)
+    return text
+
+
+def group_text(value: Any) -> str:
+    """A dimension's value as text: 123 -> "123", true -> "true", null -> "null", missing, list, object -> ""."""
+    if type(value) is str:
+        return value
+    if value is MISSING or isinstance(value, (dict, list)):
+        return ""
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    try:
+        return str(value)
+    except ValueError:  # an integer of thousands of digits has no text
+        return ""
