@@ -87,7 +87,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"aggregation": "PERCENTILE", "percentile": "high"}, "percentile"),
     ({"eventFilter": {"region": {"$eq": "eu"}}}, "eventFilter.region.[key]"),
     ({"eventFilter": {"$.region": {"$eq": 1}}}, "eventFilter.$.region.$eq"),
-    ({"eventFilter": {"$.region": {"$or": [{"$is": "eu"}]}}}, "eventFilter.$.region.$or.0.$is"),
+    ({"eventFilter": {"$.region": {"$or": [{"$is": "eu"}]}}}, "eventFilter.$.region.$or[0].$is"),
     ({"eventFilter": {"$.region": {}}}, "eventFilter.$.region"),
     ({"eventFilter": {f"$.d{n}": {"$eq": "a"} for n in range(11)}}, "eventFilter"),
     ({"eventFilter": {f"$.d{n}": {"$eq": "a" * 500} for n in range(9)}}, "eventFilter"),

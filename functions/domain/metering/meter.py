@@ -143,15 +143,22 @@ def _found_value(find: Find, path: str, taken: Callable[[Any, str], Taken]) -> T
 
 
 def _groups_taker(paths: list[str]) -> TakeGroups:
-    if len(paths) == 1 and len(steps := parse_path(paths[0])) == 1 and isinstance(name := steps[0], str):
+    steps = [parse_path(path) for path in paths]
+    names = [each[0] for each in steps if len(each) == 1 and isinstance(each[0], str)]
+    if not paths:
+        return lambda _data: ()
+    if len(names) < len(paths):
+        finds = [finder(path) for path in paths]
+        return lambda data: tuple([_text_at(find, data) for find in finds])
+    if len(names) > 1:
+        return lambda data: tuple([group_text(data.get(name, MISSING)) for name in names])
+    (name,) = names
 
-        def named_group(data: Data) -> Groups:
-            found = data.get(name, MISSING)
-            return (found if type(found) is str else group_text(found),)
+    def named_group(data: Data) -> Groups:
+        found = data.get(name, MISSING)
+        return (found if type(found) is str else group_text(found),)
 
-        return named_group
-    finds = [finder(path) for path in paths]
-    return lambda data: tuple([_text_at(find, data) for find in finds])
+    return named_group
 
 
 def _text_at(find: Find, data: Data) -> str:

@@ -1,5 +1,7 @@
 """JSONPath: which paths there are, what they find in exact numbers, and that none takes for ever."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -155,3 +157,17 @@ def test_any_text_is_a_path_or_refused(text: str) -> None:
     except InvalidInput:
         return
     find_it(DATA)
+
+
+def test_a_path_of_names_needs_no_library() -> None:
+    code = """if True:
+        import sys
+        import functions.handlers.stream_aggregate
+        from functions.domain.metering.json_path import finder
+
+        for path in ("$.a[0]['b c']", "$..a"):
+            finder(path)
+            print("jsonpath_rfc9535" in sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
