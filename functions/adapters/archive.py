@@ -43,9 +43,18 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
         return int(datetime.fromisoformat(self.time).timestamp())
 
     @property
+    def received_seconds(self) -> int:
+        return int(datetime.fromisoformat(self.received_at).timestamp())
+
+    @property
     def raw_data(self) -> bytes:
         """The event's data as it was counted: empty for none."""
         return b"" if self.data == NO_DATA else bytes(self.data)
+
+    @property
+    def raw_extensions(self) -> bytes:
+        """Further attributes of the event as a JSON object: empty for none."""
+        return b"" if self.extensions == NO_DATA else bytes(self.extensions)
 
 
 _encode_lines = msgspec.json.Encoder().encode_lines

@@ -5,6 +5,7 @@ from functions.handlers import (
     http_api_keys,
     http_billing,
     http_customers,
+    http_events,
     http_features,
     http_meters,
     http_plans,
@@ -22,5 +23,6 @@ handler = http.resolver(
         http_billing.router,
         http_api_keys.router,
         http_rejects.router,
+        http_events.router,
     ]
 )

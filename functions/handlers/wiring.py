@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from functions.adapters.secrets import SecretsManagerVault
     from functions.application.aggregate_usage import Aggregator
     from functions.application.commit_usage import LaneWriter
+    from functions.application.list_events import EventReader
     from functions.application.query_usage import UsageReader
     from functions.domain.metering.event import AcceptanceWindow
     from functions.domain.metering.lanes import Lanes
@@ -143,6 +144,13 @@ def new_ulid() -> str:
     from ulid import ULID
 
     return str(ULID())
+
+
+@cache
+def event_reader() -> "EventReader":
+    from functions.application.list_events import EventReader
+
+    return EventReader(ledger(), archive(), lanes())
 
 
 # Access and records.

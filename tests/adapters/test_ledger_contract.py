@@ -120,6 +120,7 @@ def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) ->
     bounds = [(entry.first - start, entry.last - start) for entry in found]
     assert bounds == [(7_200, 7_300), (3_600, 3_899), (10, 1_199)]
     for entry in found:
+        assert (entry.n, entry.decided_at) == (1, NOW + 1)
         assert entry.may_hold("acme")
         assert entry.may_hold("acme", [subject_mark("acme", "ada"), subject_mark("acme", "bob")])
         assert not entry.may_hold("acme", [subject_mark("acme", "bob")])

@@ -94,6 +94,20 @@ def test_an_answer_has_every_field_its_model_needs(compat: Compat, name: str, mo
         assert item
 
 
+def test_a_listed_event_has_every_field(compat: Compat) -> None:
+    created(compat.api)
+    sent = {"specversion": "1.0", "id": "1", "source": "s", "type": "prompt", "data": {"tokens": 1}}
+    compat.metering.count([sent | {"subject": "acme"}, sent | {"id": "2", "subject": "stranger", "traceid": "x"}])
+    items = compat.api.get("/api/v1/events").json
+    assert [problems(models.IngestedEvent, item) for item in items] == [[], []]
+    assert {name for item in items for name in item} == {
+        *("event", "customerId", "validationError", "ingestedAt", "storedAt")
+    }
+    page = compat.api.get("/api/v2/events", "limit=1").json
+    assert [problems(models.IngestedEvent, item) for item in page["items"]] == [[]]
+    assert page["nextCursor"]
+
+
 @pytest.mark.parametrize(("path", "model"), [("meters", models.Meter), ("features", models.Feature)])
 def test_each_item_of_a_bare_list_has_every_field(compat: Compat, path: str, model: type[Any]) -> None:
     created(compat.api)

@@ -84,6 +84,39 @@ def test_usage_is_queried_in_every_way_the_sdk_knows(compat: Compat) -> None:
     assert text.splitlines()[0] == "window_start,window_end,subject,value"
 
 
+def test_events_are_listed_in_both_versions(compat: Compat) -> None:
+    compat.sdk.meters.create(METER)
+    customers = [
+        compat.sdk.customers.create(models.CustomerCreate(name=name, key=name, currency="USD"))
+        for name in ("ada", "bob")
+    ]
+    compat.metering.count([event(n, "ada" if n % 2 else "bob") for n in range(5)] + [event(5, "eve") | {"type": "x"}])
+    events = compat.sdk.events.list()
+    assert [each.event.id for each in events] == ["5", "4", "3", "2", "1", "0"]
+    newest, next_one = events[0], events[1]
+    assert newest.validation_error.split("\n")[0] == "no meter found for event type: x"
+    assert (next_one.validation_error, next_one.customer_id) == (None, customers[1].id)
+    assert next_one.event.time == START + timedelta(minutes=4)
+    assert next_one.event.data == {"tokens": 4, "model": "gpt-4"}
+    assert next_one.ingested_at.tzinfo is not None
+    assert next_one.stored_at >= next_one.ingested_at
+    narrowed = compat.sdk.events.list(
+        client_id="me",
+        ingested_at_from=START,
+        ingested_at_to=datetime.now(UTC) + timedelta(minutes=1),
+        id="3",
+        subject="ad",
+        customer_id=[each.id for each in customers],
+        from_parameter=START,
+        to=START + timedelta(minutes=3),
+        limit=10,
+    )
+    assert [each.event.id for each in narrowed] == ["3"]
+    wanted = {"subject": {"$in": ["ada", "bob"]}, "time": {"$gte": (START + timedelta(minutes=1)).isoformat()}}
+    by_page = compat.sdk.events_v2.list(limit=2, client_id="me", filter=wanted)
+    assert [each.event.id for each in by_page] == ["4", "3", "2", "1"]
+
+
 def test_a_customer_lives_its_life(compat: Compat) -> None:
     customers = compat.sdk.customers
     made = customers.create(

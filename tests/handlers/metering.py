@@ -9,6 +9,7 @@ import pytest
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryStream
 from functions.application.commit_usage import LaneWriter
+from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
 from functions.domain.metering.event import AcceptanceWindow, Pack
 from functions.domain.metering.lanes import Lanes
@@ -28,7 +29,9 @@ class Metering:
         ledger = DynamoLedger(database.client, database.usage_table, window)
         self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600)
         reader = UsageReader(ledger, archive, LANES)
-        for name, value in {"lanes": LANES, "event_stream": self.stream, "usage_reader": reader}.items():
+        events = EventReader(ledger, archive, LANES)
+        replaced = {"lanes": LANES, "event_stream": self.stream, "usage_reader": reader, "event_reader": events}
+        for name, value in replaced.items():
             monkeypatch.setattr(wiring, name, lambda value=value: value)
 
     def count(self, events: list[dict[str, Any]], tenant: str = "default") -> None:
@@ -36,6 +39,10 @@ class Metering:
         headers = {"content-type": "application/cloudevents-batch+json"}
         sent = Client(http_ingest.handler, tenant).post("/api/v1/events", json.dumps(events), headers=headers)
         assert sent.status == 204, sent.text
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Aggregate what the stream holds."""
         by_lane: dict[int, list[Pack]] = defaultdict(list)
         for record in self.stream.records:
             assert isinstance(record, Pack)

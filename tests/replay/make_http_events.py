@@ -42,6 +42,11 @@ def api() -> Iterator[Made]:
     yield Made("http_api", "list_invoices", http_request("GET", "/api/v1/billing/invoices"), [empty])
     query = http_request("GET", "/api/v1/meters/tokens/query", query="windowSize=DAY&groupBy=model")
     nothing_yet = {"payload": {"statusCode": 200, "body": {"data": []}}}
+    none = {"payload": {"statusCode": 200, "body": {"items": []}}}
+    no_event = http_request(
+        "GET", "/api/v2/events", query="limit=10&filter=%7B%22subject%22%3A%7B%22%24eq%22%3A%22a%22%7D%7D"
+    )
+    yield Made("http_api", "list_events", no_event, [none], ["ledger", "meter"])
     yield Made("http_api", "query_meter", query, [nothing_yet], ["ledger", "meter"])
 
 

@@ -1,6 +1,6 @@
 """Customers in the billing table, with lock items that keep keys and subjects unique."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
@@ -35,6 +35,11 @@ class DynamoCustomers:
     def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
         partition = keys.records(tenant, keys.CUSTOMER)
         return [_customer(item) for item in self._table.batch_get([(partition, each) for each in customer_ids])]
+
+    def of_subjects(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, str]:
+        names = {keys.unique_name(keys.SUBJECT, subject): subject for subject in subjects}
+        partition = keys.unique_names(tenant)
+        return {names[item[SORT_KEY]]: item["id"] for item in self._table.batch_get([(partition, n) for n in names])}
 
     def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:
         had = _names(before.record) if before else {}

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 DAY = 86_400
 COMMIT_DAYS = 8  # longer than the stream can hold a record, so a redelivery always finds its commit or its chunks
 MARKER_DAYS = 8
-HOUR_INDEX_PAGE = 200  # entries per query, about 20 KB: a reader of the newest hour seldom wants more
+HOUR_INDEX_PAGE = 500  # entries per query, about 50 KB: a reader of the newest hour seldom wants more
 LOOK_BACK_PAGE = 25  # commits per query: a commit is at most 400 KB and an answer 1 MB
 
 BODY = "b"
 DONE = "d"
-# Of the hour index: seconds into the hour, and whose events they are.
-FIRST, LAST, MARKS = "f", "l", "m"
+# Of the hour index: seconds into the hour of the events and of the decision, and whose events they are.
+FIRST, LAST, DECIDED, MARKS = "f", "l", "d", "m"
 
 
 class DynamoLedger:
@@ -141,8 +141,8 @@ class DynamoLedger:
         for entry in hour_entries(commit):
             key = item_key(keys.hours(commit.lane), keys.hour_entry(entry.hour, entry.n, entry.decided_hour))
             start = entry.hour * HOUR_SECONDS
-            bounds = {FIRST: {"N": str(entry.first - start)}, LAST: {"N": str(entry.last - start)}}
-            yield {**key, **bounds, MARKS: {"B": entry.marks}}
+            seconds = {FIRST: entry.first - start, LAST: entry.last - start, DECIDED: entry.decided_at % HOUR_SECONDS}
+            yield {**key, **{name: {"N": str(second)} for name, second in seconds.items()}, MARKS: {"B": entry.marks}}
 
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
@@ -242,7 +242,8 @@ class DynamoLedger:
 def _hour_entry(item: Mapping[str, Any]) -> HourEntry:
     hour, n, decided_hour = keys.hour_place(item[SORT_KEY]["S"])
     first, last = (hour * HOUR_SECONDS + int(item[name]["N"]) for name in (FIRST, LAST))
-    return HourEntry(hour, n, decided_hour, first, last, bytes(item[MARKS]["B"]))
+    decided_at = decided_hour * HOUR_SECONDS + int(item[DECIDED]["N"])
+    return HourEntry(hour, n, decided_at, first, last, bytes(item[MARKS]["B"]))
 
 
 def _page(key: PageKey, item: Mapping[str, Any]) -> Page:

@@ -1,6 +1,6 @@
 """What keeps the records of a tenant: API keys, meters, customers, features and what was refused."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -84,6 +84,10 @@ class Customers(Protocol):
 
     def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
         """Those of these ids that exist, deleted or not."""
+        ...
+
+    def of_subjects(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, str]:
+        """The ids of the customers whose usage the subjects' events are; a subject of nobody is left out."""
         ...
 
     def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:

@@ -146,6 +146,8 @@ class _Checker:
             self._wrong(index, "data", "too_large", f"the event has more than {MAX_EVENT_BYTES} bytes")
         if found.specversion != SPEC_VERSION or found.datacontenttype not in (None, "application/json"):
             self._check_envelope(index, found)
+        if found.dataschema is not None:
+            extensions = self._with_schema(index, found.dataschema, extensions)
         fingerprint = self._fingerprint(self._tenant, subject, source, event_id)
         return Event(fingerprint, time, event_id, source, event_type, subject, data, extensions)
 
@@ -190,6 +192,13 @@ class _Checker:
                 self._wrong(index, name, "invalid", "an extension attribute is a string, a number or a boolean")
         if len(extras) > MAX_EXTENSIONS:
             self._wrong(index, "", "too_many_extensions", f"at most {MAX_EXTENSIONS} extension attributes")
+
+    def _with_schema(self, index: int, schema: str, extensions: bytes) -> bytes:
+        """Nobody here reads a schema, but whoever lists the event gets it back."""
+        if not 0 < len(schema) <= MAX_SOURCE_LENGTH:
+            self._wrong(index, "dataschema", "invalid", f"must have 1 to {MAX_SOURCE_LENGTH} characters")
+        attributes = _decode_fields(extensions) if extensions else {}
+        return msgspec.json.encode({"dataschema": schema, **attributes})
 
     def _check_texts(self, index: int, found: CloudEvent) -> None:
         for name in _REQUIRED:

@@ -11,17 +11,21 @@ MAX_MARKS = 64  # an index entry stays far below one write unit
 
 
 class HourEntry(NamedTuple):
-    """A commit with events in an hour; they lie in first..last, in epoch seconds, both inclusive.
+    """A commit with events in an hour; they lie in first..last, both inclusive. Times are epoch seconds.
 
     `marks` are the tenants and subjects of the whole commit, as far as they could be named (see `marks_of`).
     """
 
     hour: int
     n: int
-    decided_hour: int
+    decided_at: int
     first: int
     last: int
     marks: bytes = b""
+
+    @property
+    def decided_hour(self) -> int:
+        return self.decided_at // HOUR_SECONDS
 
     def may_hold(self, tenant: str, subject_marks: Collection[bytes] = ()) -> bool:
         """False only if the commit holds nothing of the tenant, or nothing of the subjects when some are asked for."""
@@ -72,11 +76,10 @@ def hour_entries(commit: Commit) -> Iterator[HourEntry]:
         hour = bucket * BUCKET_SECONDS // HOUR_SECONDS
         lowest, highest = buckets.get(hour, (bucket, bucket))
         buckets[hour] = min(lowest, bucket), max(highest, bucket)
-    decided_hour = commit.decided_at // HOUR_SECONDS
     for hour in commit.hours:
         first, last = hour * HOUR_SECONDS, (hour + 1) * HOUR_SECONDS - 1
         if hour in buckets:
             first, last = buckets[hour][0] * BUCKET_SECONDS, (buckets[hour][1] + 1) * BUCKET_SECONDS - 1
         if commit.newest:
             first, last = max(first, commit.oldest), min(last, commit.newest)
-        yield HourEntry(hour, commit.n, decided_hour, first, last, commit.marks)
+        yield HourEntry(hour, commit.n, commit.decided_at, first, last, commit.marks)

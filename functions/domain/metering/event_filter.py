@@ -1,0 +1,87 @@
+"""Which accepted events are listed, and their order: newest first, the same one every time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
+
+from functions.domain.metering.filters import Predicate
+
+FIRST_SECOND, LAST_SECOND = 0, 10**10
+
+
+class Accepted(Protocol):
+    """An accepted event as it is kept; times in epoch seconds."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def time_seconds(self) -> int: ...
+    @property
+    def received_seconds(self) -> int: ...
+
+
+class Position(NamedTuple):
+    """The place of an event in the list: by its time, its arrival, its id, and what tells equal ones apart."""
+
+    time: int
+    received_at: int
+    id: str
+    tie: bytes
+
+    @classmethod
+    def of(cls, event: Accepted) -> "Position":
+        tie = blake2b(f"{len(event.source)} {event.source}{event.subject}".encode(), digest_size=8).digest()
+        return cls(event.time_seconds, event.received_seconds, event.id, tie)
+
+    @classmethod
+    def after_second(cls, second: int) -> "Position":
+        """Behind everything newer than that second, before everything of it."""
+        return cls(second + 1, 0, "", b"")
+
+    @property
+    def newest_second(self) -> int:
+        """Of the events behind this place."""
+        return self.time if self.received_at else self.time - 1
+
+
+SecondTest = Callable[[int], bool]
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """All that is asked for must hold. Bounds are inclusive seconds; `subjects` are exact, None for any.
+
+    `texts` test id, source, type and subject by their names; `times` and `arrivals` test seconds inside the bounds.
+    """
+
+    tenant: str
+    first: int = FIRST_SECOND
+    last: int = LAST_SECOND
+    received_first: int = FIRST_SECOND
+    received_last: int = LAST_SECOND
+    subjects: frozenset[str] | None = None
+    texts: tuple[tuple[str, Predicate], ...] = ()
+    times: tuple[SecondTest, ...] = ()
+    arrivals: tuple[SecondTest, ...] = ()
+
+    def accepts(self, event: Accepted, first: int, last: int) -> bool:
+        """Is it asked for, and did it happen in first..last?"""
+        if event.tenant != self.tenant or (self.subjects is not None and event.subject not in self.subjects):
+            return False
+        if not all(test(getattr(event, name)) for name, test in self.texts):
+            return False
+        second = event.time_seconds
+        if not (max(first, self.first) <= second <= min(last, self.last) and all(test(second) for test in self.times)):
+            return False
+        received = event.received_seconds
+        is_inside = self.received_first <= received <= self.received_last
+        return is_inside and all(test(received) for test in self.arrivals)

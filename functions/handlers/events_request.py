@@ -1,0 +1,184 @@
+"""Which events are asked for: the parameters of v1, the JSON filter of v2, and the cursor between pages."""
+
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from pydantic import Field, StringConstraints
+
+from functions.application.ports.registry import Customers
+from functions.domain.errors import NotFound
+from functions.domain.metering.event_filter import FIRST_SECOND, LAST_SECOND, EventFilter, Position, SecondTest
+from functions.domain.metering.filter_string import FilterString
+from functions.domain.metering.filter_time import FilterTime
+from functions.domain.metering.filters import Predicate
+from functions.domain.wire import WireModel
+from functions.handlers import http, json_body
+from functions.handlers.query_string import Query, refused
+
+MAX_EVENTS = 100
+MAX_CUSTOMERS = 100
+MAX_TEXT = 1_024
+MAX_CLIENT_ID = 36
+MAX_FILTER_CHARACTERS = 16_000
+MAX_CURSOR_CHARACTERS = 2_000
+# As OpenMeter: v1 looks back three days unless told otherwise, and never further than 32.
+V1_DEFAULT_HOURS = 72
+V1_MAX_DAYS = 32
+
+CustomerIds = Annotated[
+    tuple[Annotated[str, StringConstraints(max_length=MAX_CLIENT_ID)], ...],
+    Field(min_length=1, max_length=MAX_CUSTOMERS, alias="$in"),
+]
+
+
+class CustomerIdFilter(WireModel):
+    one_of: CustomerIds
+
+
+class EventsFilter(WireModel):
+    """The filter of v2; a condition on an absent field does not exist, all others must hold."""
+
+    id: FilterString | None = None
+    source: FilterString | None = None
+    subject: FilterString | None = None
+    type: FilterString | None = None
+    customer_id: CustomerIdFilter | None = None
+    time: FilterTime | None = None
+    ingested_at: FilterTime | None = None
+
+
+def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) -> EventFilter:
+    """Raises InvalidInput, and NotFound for a customer that does not exist."""
+    check_client_id(query)
+    start = query.instant("from") or now - timedelta(hours=V1_DEFAULT_HOURS)
+    if start < now - timedelta(days=V1_MAX_DAYS):
+        raise refused("from", f"may be {V1_MAX_DAYS} days ago at most; list older events with GET /api/v2/events.")
+    first, last = _bounds("from", math.ceil(start.timestamp()), "to", query)
+    arrived = query.instant("ingestedAtFrom")
+    arrived_first = FIRST_SECOND if arrived is None else math.ceil(arrived.timestamp())
+    received_first, received_last = _bounds("ingestedAtFrom", arrived_first, "ingestedAtTo", query)
+    asked = query.texts("customerId", MAX_CUSTOMERS)
+    customer_ids = [each for text in asked for each in text.split(",") if each]
+    return EventFilter(
+        tenant=tenant,
+        first=first,
+        last=last,
+        received_first=received_first,
+        received_last=received_last,
+        subjects=_subjects_of(tenant, customer_ids, customers) if customer_ids else None,
+        texts=tuple((name, _contains(part)) for name in ("id", "subject") if (part := _text(query, name)) is not None),
+    )
+
+
+def v2_filter(query: Query, tenant: str, customers: Customers) -> EventFilter:
+    """Raises InvalidInput, and NotFound for a customer that does not exist."""
+    check_client_id(query)
+    asked = _parsed_filter(query)
+    texts: list[tuple[str, Predicate]] = []
+    for name in ("id", "source", "subject", "type"):
+        condition: FilterString | None = getattr(asked, name)
+        if condition is not None:
+            texts.append((name, condition.predicate()))
+    first, last, times = _seconds(asked.time)
+    received_first, received_last, arrivals = _seconds(asked.ingested_at)
+    return EventFilter(
+        tenant=tenant,
+        first=first,
+        last=last,
+        received_first=received_first,
+        received_last=received_last,
+        subjects=_exact_subjects(tenant, asked, customers),
+        texts=tuple(texts),
+        times=times,
+        arrivals=arrivals,
+    )
+
+
+def check_client_id(query: Query) -> None:
+    """It is taken and not used: nothing here reports progress."""
+    client_id = query.text("clientId")
+    if client_id is not None and len(client_id) > MAX_CLIENT_ID:
+        raise refused("clientId", f"has 1 to {MAX_CLIENT_ID} characters.")
+
+
+def _text(query: Query, name: str) -> str | None:
+    found = query.text(name)
+    if found is not None and len(found) > MAX_TEXT:
+        raise refused(name, f"has at most {MAX_TEXT} characters.")
+    return found
+
+
+def _contains(part: str) -> Predicate:
+    return lambda text: part in text
+
+
+def _bounds(first_name: str, first: int, last_name: str, query: Query) -> tuple[int, int]:
+    end = query.instant(last_name)
+    last = LAST_SECOND if end is None else math.floor(end.timestamp())
+    if first > last:
+        raise refused(first_name, f"must not be after `{last_name}`.")
+    return first, last
+
+
+def _parsed_filter(query: Query) -> EventsFilter:
+    text = query.text("filter")
+    if text is None:
+        return EventsFilter()
+    if len(text) > MAX_FILTER_CHARACTERS:
+        raise refused("filter", f"has at most {MAX_FILTER_CHARACTERS} characters.")
+    value = json_body.parse(text.encode("utf-8", "surrogatepass"))
+    return http.validated(EventsFilter, value, "filter")
+
+
+def _seconds(condition: FilterTime | None) -> tuple[int, int, tuple[SecondTest, ...]]:
+    if condition is None:
+        return FIRST_SECOND, LAST_SECOND, ()
+    return *condition.bounds(), (condition.holds,)
+
+
+def _exact_subjects(tenant: str, asked: EventsFilter, customers: Customers) -> frozenset[str] | None:
+    """The only subjects whose events can pass, when the filter names them; None when it does not."""
+    named: frozenset[str] | None = None
+    if asked.subject is not None:
+        if asked.subject.eq is not None:
+            named = frozenset({asked.subject.eq})
+        elif asked.subject.one_of is not None:
+            named = frozenset(asked.subject.one_of)
+    if asked.customer_id is None:
+        return named
+    theirs = _subjects_of(tenant, asked.customer_id.one_of, customers)
+    return theirs if named is None else named & theirs
+
+
+def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> frozenset[str]:
+    found = customers.many(tenant, sorted({each for each in customer_ids if http.is_ulid(each)}))
+    known = {each.id for each in found}
+    for customer_id in customer_ids:
+        if customer_id not in known:
+            raise NotFound(f"There is no customer {customer_id[:100]!r}.", code="customer_not_found")
+    return frozenset(subject for each in found for subject in each.usage_subjects)
+
+
+def write_cursor(position: Position) -> str:
+    """Opaque to clients, and harmless if they make one up: it only says where in their own events to go on."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(position)).decode().rstrip("=")
+
+
+def read_cursor(query: Query) -> Position | None:
+    text = query.text("cursor")
+    if text is None:
+        return None
+    try:
+        if len(text) <= MAX_CURSOR_CHARACTERS and text.isascii():
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            position = msgspec.msgpack.decode(raw, type=Position)
+            if FIRST_SECOND <= position.time <= LAST_SECOND + 1 and 0 <= position.received_at <= LAST_SECOND:
+                return position
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        pass
+    raise refused("cursor", "is the nextCursor of an earlier answer.")

@@ -1,0 +1,218 @@
+"""Listing from the log: however the commits lie and however little one call may read, nothing is lost or twice."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.application import list_events
+from functions.application.list_events import EventReader, Listed
+from functions.domain.errors import TooLarge
+from functions.domain.metering.event import Event
+from functions.domain.metering.event_filter import EventFilter, Position
+from functions.domain.metering.hour_index import marks_of, time_bounds
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.ledger import Commit, Counts, Group, fingerprints_by_bucket, hours_of
+
+LANES = Lanes(3, b"a key of the test")
+START = 497_222 * 3_600
+
+
+class Log:
+    """Commits written straight into the ledger and its archive."""
+
+    def __init__(self) -> None:
+        self.ledger, self.archive = MemoryLedger(), MemoryArchive()
+        self.numbers: dict[int, int] = {}
+        self.opened: list[tuple[int, int]] = []
+        self.fingerprint = 0
+        open_object = self.archive.events
+
+        def counted(lane: int, n: int, decided_hour: int) -> Any:
+            self.opened.append((lane, n))
+            return open_object(lane, n, decided_hour)
+
+        self.archive.events = counted  # type: ignore[method-assign]
+        self.reader = EventReader(self.ledger, self.archive, LANES)
+
+    def commit(self, received_at: int, *events: tuple[str, str, int, str]) -> None:
+        """Events as (tenant, subject, time, id); one commit per lane."""
+        by_lane: dict[int, dict[tuple[str, str], list[Event]]] = {}
+        for tenant, subject, time, event_id in events:
+            self.fingerprint += 1
+            event = Event(self.fingerprint, time, event_id, "s", "t", subject, b'{"n":1.50}')
+            by_lane.setdefault(LANES.lane_of(tenant, subject), {}).setdefault((tenant, subject), []).append(event)
+        for lane, subjects in by_lane.items():
+            self._put(lane, received_at, [(*key, events) for key, events in subjects.items()])
+
+    def _put(self, lane: int, received_at: int, groups: list[Group]) -> None:
+        n = self.numbers[lane] = self.numbers.get(lane, 0) + 1
+        fingerprints = fingerprints_by_bucket(groups)
+        oldest, newest = time_bounds(groups)
+        commit = Commit(
+            lane=lane,
+            n=n,
+            attempt="a",
+            decided_at=received_at + 2,
+            received_at=received_at,
+            fingerprints=fingerprints,
+            pages=[],
+            hours=hours_of(fingerprints),
+            codes=[],
+            subjects=[],
+            markers=[],
+            staged_key="",
+            inline_archive=self.archive.encode(groups, received_at, dict.fromkeys([g[0] for g in groups], 1)),
+            counts=Counts(1),
+            meter_versions={},
+            oldest=oldest,
+            newest=newest,
+            marks=marks_of(groups),
+        )
+        self.archive.publish(commit)
+        self.ledger.put_index(commit)
+
+    def all(self, wanted: EventFilter, limit: int = 100) -> list[str]:
+        return [event.id for page in self.pages(wanted, limit) for event in page]
+
+    def pages(self, wanted: EventFilter, limit: int) -> list[list[Listed]]:
+        pages, after = [], None
+        for _ in range(500):
+            page = self.reader.newest(wanted, limit, after)
+            assert len(page.events) <= limit
+            pages.append(page.events)
+            after = page.after
+            if after is None:
+                return pages
+        raise AssertionError("The pages do not end.")
+
+
+EVENTS = st.tuples(
+    st.sampled_from(["acme", "other"]),
+    st.sampled_from(["ada", "bob", "eve", "zoe"]),
+    st.one_of(st.integers(0, 20), st.integers(0, 3 * 3_600)).map(lambda second: START + second),
+)
+BATCHES = st.lists(st.lists(EVENTS, min_size=1, max_size=6), max_size=12)
+
+
+@settings(max_examples=150)
+@given(BATCHES, st.integers(1, 7), st.integers(1, 6), st.sampled_from([None, {"ada"}, {"ada", "zoe"}]), st.data())
+def test_the_pages_are_all_matching_events_newest_first(
+    batches: list[Any], limit: int, budget: int, subjects: set[str] | None, data: st.DataObject
+) -> None:
+    log, expected = Log(), []
+    first, last = sorted(data.draw(st.lists(st.integers(-10, 3 * 3_600 + 10), min_size=2, max_size=2)))
+    wanted = EventFilter("acme", START + first, START + last, subjects=frozenset(subjects) if subjects else None)
+    for number, batch in enumerate(batches):
+        received = START + number * 700
+        events = [(*event, f"{number}-{index}") for index, event in enumerate(batch)]
+        log.commit(received, *events)
+        for tenant, subject, time, event_id in events:
+            is_asked = tenant == "acme" and START + first <= time <= START + last
+            if is_asked and (not subjects or subject in subjects):
+                expected.append((time, received, event_id))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(list_events, "MAX_OBJECTS", budget)
+        patch.setattr(list_events, "MAX_ENTRIES", 50 * budget)
+        pages = log.pages(wanted, limit)
+    listed = [(event.time, event.received_at, event.id) for page in pages for event in page]
+    assert listed == sorted(expected, reverse=True)
+
+
+def test_new_events_between_pages_neither_repeat_nor_hide_old_ones() -> None:
+    log = Log()
+    for number in range(20):
+        log.commit(START + number, ("acme", "ada", START + number % 5, f"old-{number:02}"))
+    seen, after = [], None
+    for number in range(20):
+        page = log.reader.newest(EventFilter("acme"), 3, after)
+        seen += [event.id for event in page.events]
+        after = page.after
+        if after is None:
+            break
+        log.commit(START + 100 + number, ("acme", "ada", START + number % 7, f"new-{number}"))
+    old = [event_id for event_id in seen if event_id.startswith("old")]
+    assert len(seen) == len(set(seen))
+    assert old == sorted(old, key=lambda name: (int(name[4:]) % 5, int(name[4:])), reverse=True)
+    assert len(old) == 20
+
+
+def test_the_newest_page_opens_only_the_newest_objects() -> None:
+    log = Log()
+    for number in range(300):
+        log.commit(START + number * 5, *(("acme", "ada", START + number * 5 + n, f"{number}-{n}") for n in range(7)))
+    page = log.reader.newest(EventFilter("acme"), 10)
+    assert [event.id for event in page.events[:3]] == ["299-6", "299-5", "299-4"]
+    assert len(log.opened) <= 7
+    log.opened.clear()
+    assert page.after is not None
+    log.reader.newest(EventFilter("acme"), 10, page.after)
+    assert len(log.opened) <= 7
+
+
+def test_one_subject_opens_one_lane_and_only_commits_that_may_hold_it() -> None:
+    log = Log()
+    for number in range(100):
+        log.commit(START + number, ("acme", f"subject-{number % 50}", START + number, str(number)))
+        log.commit(START + number, ("other", "subject-7", START + number, f"other-{number}"))
+    found = log.all(EventFilter("acme", subjects=frozenset({"subject-7"})))
+    assert found == ["57", "7"]
+    assert len(log.opened) <= 4
+
+
+def test_another_tenants_commits_are_not_opened() -> None:
+    log = Log()
+    for number in range(100):
+        log.commit(START + number, ("other", "ada", START + number, str(number)))
+    assert log.all(EventFilter("acme")) == []
+    assert len(log.opened) <= 2
+
+
+def test_what_came_before_the_asked_arrival_is_not_opened() -> None:
+    log = Log()
+    for number in range(50):
+        log.commit(START + number * 10, ("acme", "ada", START, str(number)))
+    assert log.all(EventFilter("acme", received_first=START + 480)) == ["49", "48"]
+    assert len(log.opened) <= 3
+
+
+def test_a_search_for_something_rare_goes_on_from_call_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_events, "MAX_OBJECTS", 10)
+    log = Log()
+    for number in range(60):
+        log.commit(START + number * 60, ("acme", "ada", START + number * 60, str(number)))
+    wanted = EventFilter("acme", texts=(("id", "3".__eq__),))
+    first = log.reader.newest(wanted, 10)
+    assert (first.events, first.is_cut) == ([], True)
+    assert log.all(wanted) == ["3"]
+
+
+def test_a_moment_too_full_to_be_put_in_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_events, "MAX_OBJECTS", 10)
+    monkeypatch.setattr(list_events, "MAX_OBJECTS_OF_A_MOMENT", 20)
+    log = Log()
+    for number in range(60):
+        log.commit(START + number, ("acme", "ada", START, str(number)))
+    with pytest.raises(TooLarge, match="name subjects"):
+        log.all(EventFilter("acme"), limit=5)
+
+
+def test_a_page_ends_where_an_answer_would_become_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_events, "MAX_PAGE_BYTES", 2_500)
+    log = Log()
+    log.commit(START, *(("acme", "ada", START + n, str(n)) for n in range(5)))
+    page = log.reader.newest(EventFilter("acme"), 100)
+    assert ([event.id for event in page.events], page.is_cut) == (["4", "3"], True)
+    assert log.all(EventFilter("acme")) == ["4", "3", "2", "1", "0"]
+
+
+def test_positions_of_different_events_differ() -> None:
+    log = Log()
+    log.commit(START, ("acme", "ada", START, "1"), ("acme", "bob", START, "1"))
+    (page,) = log.pages(EventFilter("acme"), 5)
+    assert len(page) == 2
+    assert log.all(EventFilter("acme"), limit=1) == ["1", "1"]
+    assert Position.after_second(START).newest_second == START
+    assert log.all(EventFilter("acme", subjects=frozenset())) == []

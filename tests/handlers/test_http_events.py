@@ -1,0 +1,234 @@
+"""Accepted events over HTTP: they come back as they were sent, newest first, with what is wrong with them today."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.application import list_events
+from functions.handlers import http_ingest
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client, Params
+from tests.handlers.metering import Metering
+
+V1, V2 = "/api/v1/events", "/api/v2/events"
+START = (datetime.now(UTC) - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+METER = {"slug": "tokens", "eventType": "prompt", "aggregation": "SUM", "valueProperty": "$.tokens"}
+
+
+def at(minutes: float) -> str:
+    return (START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def event(number: int, subject: str = "ada", data: Any = None, **more: Any) -> dict[str, Any]:
+    data = {"tokens": number} if data is None else data
+    found = {"id": f"id-{number}", "source": "test", "type": "prompt", "subject": subject, "time": at(number)}
+    return {"specversion": "1.0", **found, "data": data, **more}
+
+
+EVENTS = [event(1), event(2, "bob"), event(3, "ada", {"tokens": "many"}), event(4, "eve", type="other"), event(5)]
+
+
+@pytest.fixture(autouse=True)
+def metering(api: Client, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Metering:
+    metering = Metering(dynamodb, monkeypatch)
+    assert api.post("/api/v1/meters", METER).status == 201
+    metering.count(EVENTS)
+    return metering
+
+
+def listed(api: Client, params: Params = "", path: str = V1) -> list[str]:
+    response = api.get(path, params)
+    assert response.status == 200, response.text
+    items = response.json if path == V1 else response.json["items"]
+    return [item["event"]["id"] for item in items]
+
+
+def filtered(api: Client, **asked: Any) -> list[str]:
+    return listed(api, {"filter": json.dumps(asked)}, V2)
+
+
+def customer(api: Client, key: str, *subjects: str) -> str:
+    wish = {"name": key, "key": key, "usageAttribution": {"subjectKeys": list(subjects)}}
+    created = api.post("/api/v1/customers", wish)
+    assert created.status == 201, created.text
+    return str(created.json["id"])
+
+
+def test_the_newest_comes_first_with_all_it_had(api: Client) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    answer = api.get(V1).json
+    assert [item["event"]["id"] for item in answer] == ["id-5", "id-4", "id-3", "id-2", "id-1"]
+    newest = answer[0]
+    assert newest["event"] == event(5)
+    assert datetime.fromisoformat(newest["ingestedAt"]) > before
+    assert datetime.fromisoformat(newest["storedAt"]) >= datetime.fromisoformat(newest["ingestedAt"])
+    assert set(newest) == {"event", "ingestedAt", "storedAt", "validationError"}
+
+
+def test_what_was_sent_comes_back_digit_for_digit(api: Client, metering: Metering) -> None:
+    exact = '{"n":1.10,"big":123456789012345678901234567890.50,"e":1e5,"z":-0,"t":"\\u00e9"}'
+    body = json.dumps([event(6, dataschema="https://example.com/s", traceid="00-1", level=3, ok=True)])
+    body = body.replace('{"tokens": 6}', exact)
+    headers = {"content-type": http_ingest.BATCH}
+    assert Client(http_ingest.handler).post(V1, body, headers=headers).status == 204
+    metering.deliver()
+    text = api.get(V1, "limit=1").text
+    assert f'"data":{exact}' in text
+    (item,) = json.loads(text)
+    sent = {name: item["event"][name] for name in ("dataschema", "traceid", "level", "ok")}
+    assert sent == {"dataschema": "https://example.com/s", "traceid": "00-1", "level": 3, "ok": True}
+
+
+def test_an_event_without_data_has_none(api: Client, metering: Metering) -> None:
+    without = {name: value for name, value in event(7).items() if name != "data"}
+    metering.count([without, event(8, data={})])
+    assert [item["event"] for item in api.get(V1, "limit=2").json] == [event(8, data={}), without]
+
+
+def test_validation_is_against_the_meters_and_customers_of_today(api: Client) -> None:
+    errors = {item["event"]["id"]: item["validationError"] for item in api.get(V1).json}
+    assert errors["id-4"].split("\n") == [
+        "no meter found for event type: other",
+        "no customer found for event subject: eve",
+    ]
+    assert "many" in errors["id-3"].split("\n")[0]
+    assert errors["id-5"] == "no customer found for event subject: ada"
+    owner = customer(api, "acme", "ada")
+    assert api.post("/api/v1/meters", {"slug": "others", "eventType": "other", "aggregation": "COUNT"}).status == 201
+    now = {item["event"]["id"]: item for item in api.get(V1).json}
+    assert now["id-5"]["customerId"] == owner
+    assert "validationError" not in now["id-5"]
+    assert now["id-4"]["validationError"] == "no customer found for event subject: eve"
+    assert "customerId" not in now["id-4"]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"limit": 2}, [5, 4]),
+        ({"from": at(2), "to": at(4)}, [4, 3, 2]),
+        ({"from": at(1.99), "to": at(2.01)}, [2]),
+        ({"id": "d-3"}, [3]),
+        ({"subject": "b"}, [2]),
+        ({"subject": "a", "id": "1"}, [1]),
+        ({"subject": "A"}, []),
+        ({"ingestedAtFrom": at(-60), "clientId": "me"}, [5, 4, 3, 2, 1]),
+        ({"ingestedAtTo": at(5)}, []),
+    ],
+)
+def test_v1_filters(api: Client, params: dict[str, Any], expected: list[int]) -> None:
+    assert listed(api, params) == [f"id-{number}" for number in expected]
+
+
+def test_v1_looks_back_three_days_and_may_look_back_32(api: Client, metering: Metering) -> None:
+    now = datetime.now(UTC)
+    ages = {"old": timedelta(days=4), "older": timedelta(days=31), "oldest": timedelta(days=40)}
+    metering.count([event(1, time=(now - age).isoformat(), id=name) for name, age in ages.items()])
+    assert not {"old", "older", "oldest"} & set(listed(api))
+    since = (now - timedelta(days=32) + timedelta(minutes=1)).isoformat()
+    assert listed(api, {"from": since})[-2:] == ["old", "older"]
+    refused = api.get(V1, {"from": (now - timedelta(days=33)).isoformat()})
+    assert (refused.status, refused.fields) == (400, ["from"])
+    assert listed(api, path=V2)[-1] == "oldest"
+
+
+def test_customers_are_their_subjects(api: Client) -> None:
+    ada, bob = customer(api, "acme", "ada"), customer(api, "bob")
+    assert listed(api, [("customerId", ada)]) == ["id-5", "id-3", "id-1"]
+    assert listed(api, [("customerId", ada), ("customerId", bob)]) == ["id-5", "id-3", "id-2", "id-1"]
+    assert listed(api, {"customerId": f"{ada},{bob}", "subject": "bob"}) == ["id-2"]
+    assert filtered(api, customerId={"$in": [bob]}) == ["id-2"]
+    assert filtered(api, customerId={"$in": [ada]}, subject={"$eq": "bob"}) == []
+    nobody = "01JBXR00000000000000000000"
+    assert api.get(V1, {"customerId": nobody}).status == 404
+    assert api.get(V2, {"filter": json.dumps({"customerId": {"$in": [nobody]}})}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"id": {"$eq": "id-2"}}, [2]),
+        ({"id": {"$in": ["id-2", "id-5"]}}, [5, 2]),
+        ({"subject": {"$nin": ["ada"]}}, [4, 2]),
+        ({"subject": {"$in": ["bob", "eve"]}, "type": {"$ne": "other"}}, [2]),
+        ({"source": {"$like": "te%"}, "id": {"$ilike": "ID-_"}}, [5, 4, 3, 2, 1]),
+        ({"source": {"$nlike": "te%"}}, []),
+        ({"subject": {"$or": [{"$eq": "eve"}, {"$gt": "b"}]}}, [4, 2]),
+        ({"time": {"$gt": at(2), "$lte": at(4)}}, [4, 3]),
+        ({"time": {"$and": [{"$gte": at(2)}, {"$lt": at(4)}]}}, [3, 2]),
+        ({"time": {"$or": [{"$lt": at(2)}, {"$gte": at(5)}]}}, [5, 1]),
+        ({"time": {"$gt": at(5), "$lt": at(1)}}, []),
+        ({"ingestedAt": {"$gte": at(60)}}, [5, 4, 3, 2, 1]),
+        ({"ingestedAt": {"$lt": at(60)}}, []),
+        ({}, [5, 4, 3, 2, 1]),
+    ],
+    ids=str,
+)
+def test_v2_filters(api: Client, asked: dict[str, Any], expected: list[int]) -> None:
+    assert filtered(api, **asked) == [f"id-{number}" for number in expected]
+
+
+def test_v2_goes_on_page_by_page_to_the_end(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_events, "MAX_OBJECTS", 1)
+    seen: list[str] = []
+    params: dict[str, Any] = {"limit": 2}
+    for _ in range(20):
+        page = api.get(V2, params).json
+        seen += [item["event"]["id"] for item in page["items"]]
+        if "nextCursor" not in page:
+            break
+        params["cursor"] = page["nextCursor"]
+    assert seen == ["id-5", "id-4", "id-3", "id-2", "id-1"]
+
+
+def test_v1_says_how_to_narrow_what_one_call_cannot_find(
+    api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_events, "MAX_OBJECTS", 1)
+    for number in range(6, 10):
+        metering.count([event(number)])
+    refused = api.get(V1, {"id": "id-1"})
+    assert refused.status == 413
+    assert "/api/v2/events" in refused.json["detail"]
+
+
+BAD = [
+    (V1, "limit=0"),
+    (V1, "limit=101"),
+    (V1, "from=yesterday"),
+    (V1, {"from": at(5), "to": at(1)}),
+    (V1, {"ingestedAtFrom": at(5), "ingestedAtTo": at(1)}),
+    (V1, {"id": "x" * 1_025}),
+    (V1, {"clientId": "x" * 37}),
+    (V2, "limit=0"),
+    (V2, {"clientId": "x" * 37}),
+    (V2, "cursor=nonsense"),
+    (V2, "cursor=%C3%A9"),
+    (V2, "cursor=kgEC"),
+    (V2, "cursor=" + "A" * 3_000),
+    (V2, "filter=x"),
+    (V2, "filter=[]"),
+    (V2, {"filter": '{"nothing":{"$eq":"x"}}'}),
+    (V2, {"filter": '{"id":{"$eq":"x","$ne":"y"}}'}),
+    (V2, {"filter": '{"time":{}}'}),
+    (V2, {"filter": '{"time":{"$gt":"2026-01-01T00:00:00"}}'}),
+    (V2, {"filter": '{"customerId":{"$in":[]}}'}),
+    (V2, {"filter": '{"id":{"$eq":"' + "x" * 20_000 + '"}}'}),
+]
+
+
+@pytest.mark.parametrize(("path", "params"), BAD, ids=lambda value: str(value)[:40])
+def test_a_bad_question_is_a_400_that_says_why(api: Client, path: str, params: Params) -> None:
+    response = api.get(path, params)
+    assert response.status == 400, response.text
+    assert response.fields
+
+
+def test_other_tenants_and_scopes_see_nothing(api: Client) -> None:
+    assert api.acting_as("read").get(V1).status == 200
+    for path in (V1, V2):
+        assert api.acting_as("ingest").get(path).status == 403
+    assert listed(api.acting_as("admin", "acme")) == []
+    assert listed(api.acting_as("admin", "acme"), path=V2) == []
