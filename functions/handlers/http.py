@@ -20,12 +20,15 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from pydantic import BaseModel, ValidationError
 
 from functions.domain.access import Caller
 from functions.domain.errors import FieldError, InvalidInput, NotFound, TooLarge
 from functions.handlers import json_body, log, problem
 from functions.handlers.caller import caller_of
+from functions.handlers.field_errors import WHOLE, field_errors
+from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters
 from functions.handlers.query_string import Page, Query
 
 Answer = Response[str]
@@ -34,7 +37,6 @@ Record = TypeVar("Record")
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
 MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
-UNION_TAGS = ("type", "op")  # the fields by which a body says which of several models it is
 MAX_NAMED_FIELDS = 5  # in the sentence; the list has all
 
 
@@ -71,28 +73,14 @@ def validated(model: type[Model], value: Any, what: str = "body") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        fields = [_field_error(found, value) for found in error.errors(include_url=False, include_input=False)]
-        named = "; ".join(f"{field.field}: {field.message}" for field in fields[:MAX_NAMED_FIELDS])
+        fields = field_errors(error.errors(include_url=False, include_input=False), value)
+        named = "; ".join(_sentence(field) for field in fields[:MAX_NAMED_FIELDS])
         more = f"; and {len(fields) - MAX_NAMED_FIELDS} more" if len(fields) > MAX_NAMED_FIELDS else ""
         raise InvalidInput(f"The {what} is not valid: {named}{more}.", fields=fields) from error
 
 
-def _field_error(found: Any, value: Any) -> FieldError:
-    path = _path(found["loc"], value) or "$"
-    return FieldError(path[:500], str(found["type"]), str(found["msg"]).removeprefix("Value error, ")[:1000])
-
-
-def _path(location: Sequence[str | int], value: Any) -> str:
-    """Where in the body: phases[0].rateCards[1].price.amount, without the models a union tried on the way there."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-            value = value[part] if isinstance(value, list) and part < len(value) else None
-        elif isinstance(value, Mapping) and part not in [value.get(name) for name in UNION_TAGS]:
-            path += f".{part}"
-            value = value.get(part)
-    return path.removeprefix(".")
+def _sentence(field: FieldError) -> str:
+    return field.message if field.field == WHOLE else f"{field.field} {field.message}"
 
 
 def path_value(text: str) -> str:
@@ -143,9 +131,30 @@ def page_of(records: Iterable[Record], page: Page, present: Callable[[Record], M
     return {"items": shown, "page": page.number, "pageSize": page.size, "totalCount": total}
 
 
-def resolver(routers: Sequence[Router]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+def routes_of(router: Router) -> dict[str, Callable[..., Answer]]:
+    """What a router answers, such as `GET /api/v1/meters/<id_or_slug>`, and the function that does."""
+    return {
+        f"{method} {rule}": function
+        for (rule, methods, *_), function in router._routes.items()
+        for method in ((methods,) if isinstance(methods, str) else methods)
+    }
+
+
+def resolver(
+    routers: Sequence[Router], parameters: Mapping[str, Sequence[str]] = PARAMETERS
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """The Lambda handler over these routers; whatever happens, it answers."""
+    known = {route: (*parameters.get(route, ()), *EVERYWHERE) for router in routers for route in routes_of(router)}
+
+    def refuse_unknown_parameters(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
+        route = app.context["_route"]
+        taken = known.get(f"{route.method} {route.path}")
+        if taken is not None:  # otherwise there is no such route
+            check_parameters(str(app.current_event.raw_event.get("rawQueryString") or ""), taken)
+        return next_middleware(app)
+
     app = APIGatewayHttpResolver(serializer=json_body.encode)
+    app.use([refuse_unknown_parameters])
     for router in routers:
         app.include_router(router)
 

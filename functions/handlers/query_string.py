@@ -46,6 +46,10 @@ class Query:
         except ValueError as error:
             raise InvalidInput(f"The query string holds more than {MAX_PARAMETERS} parameters.") from error
 
+    def names(self) -> tuple[str, ...]:
+        """Which parameters were sent, each once; `filter[a]=b` is one of `filter`."""
+        return tuple(dict.fromkeys(name.partition("[")[0] for name, _ in self._pairs))
+
     def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
         """Every value of a repeated parameter, each once, in order."""
         found = tuple(dict.fromkeys(value for key, value in self._pairs if key == name))

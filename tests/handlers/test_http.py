@@ -62,7 +62,7 @@ def fails(kind: str) -> http.Answer:
     raise getattr(errors, kind)("Because.")
 
 
-client = Client(http.resolver([router]))
+client = Client(http.resolver([router], {"GET /things": ("page", "pageSize", "order")}))
 
 STATUSES = [
     ("InvalidInput", 400, "Bad Request"),
@@ -242,6 +242,19 @@ def test_a_page_has_items_size_and_total() -> None:
     assert last == {"items": [{"n": 1}, {"n": 0}], "page": 3, "pageSize": 4, "totalCount": 10}
     beyond = client.get("/things", {"page": 1_000_000, "pageSize": 1000}).json
     assert (beyond["items"], beyond["totalCount"]) == ([], 10)
+
+
+def test_an_unknown_parameter_is_refused_with_all_that_are_known() -> None:
+    answer = client.get("/things", "page=1&pagesize=5&filter[a]=b&pagesize=6")
+    assert (answer.status, answer.fields) == (400, ["pagesize", "filter"])
+    assert "Did you mean 'pageSize'?" in answer.json["detail"]
+    assert "It takes page, pageSize, order, tenant." in answer.json["detail"]
+
+
+def test_a_route_without_parameters_takes_none() -> None:
+    assert client.get("/things/a", "page=1").fields == ["page"]
+    assert client.post("/things", {"name": "a"}, params="dryRun=true").fields == ["dryRun"]
+    assert client.get("/nowhere", "page=1").status == 404
 
 
 BAD_PAGES = [
