@@ -13,6 +13,7 @@ from functions.application.ports.billing import (
 )
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Stale
+from functions.domain.catalog.plan import Plan
 from functions.domain.errors import Conflict, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.subscriptions.subscribe import subscribe
@@ -55,7 +56,7 @@ def create_subscription(
     customer = customers.find(tenant, wish.customer)
     if customer is None:
         raise NotFound(f"There is no customer {wish.customer!r}.", code="customer_not_found")
-    plan = find_plan(tenant, wish.plan_key, plans=plans, version=wish.plan_version)
+    plan = _plan(tenant, wish, plans)
     _require_currency(customer, plan.currency)
     start = _start(wish.timing, now, accept_past)
     keys = {card.feature_key for phase in plan.phases for card in phase.rate_cards if card.feature_key}
@@ -80,6 +81,19 @@ def create_subscription(
     except Stale as stale:
         raise _only_one(customer, "made at the same moment") from stale
     return subscription
+
+
+def _plan(tenant: str, wish: SubscriptionWish, plans: Plans) -> Plan:
+    """Without an active version it is the latest one, so that the refusal can say what that one lacks."""
+    try:
+        return find_plan(tenant, wish.plan_key, plans=plans, version=wish.plan_version)
+    except NotFound:
+        if wish.plan_version is not None:
+            raise
+        latest = find_plan(tenant, wish.plan_key, plans=plans, latest=True)
+        if latest.deleted_at is not None:
+            raise
+        return latest
 
 
 def _start(timing: datetime | str, now: datetime, accept_past: timedelta) -> datetime:

@@ -8,9 +8,11 @@ but the address changes: method, path, query, headers, body and status pass thro
 
 import argparse
 import http.client
+import json
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -34,13 +36,24 @@ SAID_ANEW = {
 }
 
 
-class Refused(Exception):
-    """The front door answers itself, in the words API Gateway uses."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PROBLEM = "application/problem+json"
+MAX_SHOWN = 20
 
-    def __init__(self, status: int, body: bytes) -> None:
+
+class Refused(Exception):
+    """The front door answers itself, in the words API Gateway uses where that has any."""
+
+    def __init__(self, status: int, body: bytes, content_type: str = "application/json") -> None:
         super().__init__(status)
         self.status = status
         self.body = body
+        self.content_type = content_type
+
+
+def _problem(status: HTTPStatus, detail: str) -> bytes:
+    body = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
+    return json.dumps(body).encode()
 
 
 class FrontDoor(ThreadingHTTPServer):
@@ -72,6 +85,14 @@ class Passage(BaseHTTPRequestHandler):
             self._refuse(Refused(400, b'{"message":"Bad Request"}'))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = pass_through
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """What the server below refuses on its own: methods without a meaning, lines that are not HTTP."""
+        status = HTTPStatus(code)
+        if status is HTTPStatus.NOT_IMPLEMENTED:
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+            message = f"There is no method {(self.command or '')[:MAX_SHOWN]!r} here; use one of {', '.join(METHODS)}."
+        self._refuse(Refused(status, _problem(status, message or status.phrase), PROBLEM))
 
     def finish(self) -> None:
         with suppress(OSError):  # the client may have gone already
@@ -132,7 +153,10 @@ class Passage(BaseHTTPRequestHandler):
     def _refuse(self, refused: Refused) -> None:
         # What is left of the request was not read, so nothing more can come over this connection.
         self.close_connection = True
-        self._answer(refused.status, [("Content-Type", "application/json"), ("Connection", "close")], refused.body)
+        headers = [("Content-Type", refused.content_type), ("Connection", "close")]
+        if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(("Allow", ", ".join(METHODS)))
+        self._answer(refused.status, headers, refused.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing per request: requests may carry customers' data."""

@@ -1,5 +1,7 @@
 """The front door changes the address of a request and nothing else."""
 
+import http.client
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -90,6 +92,23 @@ def test_a_body_above_the_bound_is_refused_before_it_is_read(door: str) -> None:
     with socket.create_connection((LOOPBACK, port), timeout=5) as raw:
         raw.sendall(f"POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode())
         assert raw.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("method", ["BREW", "PROPFIND", "get"])
+def test_an_unknown_method_is_a_405_problem_that_names_the_known_ones(door: str, method: str) -> None:
+    port = int(door.rpartition(":")[2])
+    with socket.create_connection((LOOPBACK, port), timeout=5) as raw:
+        raw.sendall(f"{method} /api HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(raw)
+        answer.begin()
+        body = json.loads(answer.read())
+    assert (answer.status, body["status"], answer.getheader("content-type")) == (405, 405, "application/problem+json")
+    assert method in body["detail"] and "DELETE" in (answer.getheader("allow") or "")
+
+
+def test_a_header_beyond_the_bound_is_a_431_problem(door: str) -> None:
+    answer = httpx.get(f"{door}/api", headers={"X-Long": "x" * 70_000})
+    assert (answer.status_code, answer.headers["content-type"]) == (431, "application/problem+json")
 
 
 def test_a_nonsense_length_is_a_bad_request(door: str) -> None:

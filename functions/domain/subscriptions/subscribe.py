@@ -34,9 +34,10 @@ def subscribe(
     metadata: dict[str, str] | None = None,
 ) -> Subscription:
     """A subscription that copies everything it will be billed by, so that a later plan version changes nothing."""
-    if plan.status(now) is not PlanStatus.ACTIVE:
-        message = f"Plan {plan.label} is {plan.status(now)}; only an active plan can be subscribed to."
-        raise InvalidInput(message, code="plan_not_active")
+    status = plan.status(now)
+    if status is not PlanStatus.ACTIVE:
+        remedy = "publish it first" if status is PlanStatus.DRAFT else "only an active plan can be subscribed to"
+        raise InvalidInput(f"Plan {plan.label} is {status}; {remedy}.", code="plan_not_active")
     subscription = Subscription(
         id=new_id(),
         customer_id=customer_id,

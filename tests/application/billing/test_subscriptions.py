@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from functions.application.cancel_subscription import cancel_subscription
+from functions.application.revise_plan import delete_plan
 from functions.domain.errors import Conflict, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.subscriptions.subscription import Subscription
@@ -38,6 +39,17 @@ def test_a_later_version_of_the_plan_does_not_change_a_running_subscription(worl
     assert stored is not None
     assert [item.key for item in stored.phases[0].items] == ["fee", "tokens"]
     assert stored.plan.version == 1
+
+
+def test_a_plan_that_was_never_published_is_called_a_draft(world: World):
+    made = world.draft_plan()
+    with pytest.raises(InvalidInput, match="pro version 1 is draft; publish it first") as refused:
+        world.subscribe()
+    assert refused.value.code == "plan_not_active"
+
+    delete_plan(TENANT, made.id, plans=world.plans, clock=world.clock)
+    with pytest.raises(NotFound):
+        world.subscribe()
 
 
 def test_a_customer_has_one_subscription_at_a_time(world: World):

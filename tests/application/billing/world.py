@@ -111,9 +111,12 @@ class World:
     def new_id(self) -> str:
         return str(ULID())
 
-    def plan(self, *phases: dict[str, Any], **changed: Any) -> Plan:
+    def draft_plan(self, *phases: dict[str, Any], **changed: Any) -> Plan:
         body = PlanDraft.model_validate(draft(*phases, **changed))
-        made = create_plan(TENANT, body, plans=self.plans, features=self.features, clock=self.clock, new_id=self.new_id)
+        return create_plan(TENANT, body, plans=self.plans, features=self.features, clock=self.clock, new_id=self.new_id)
+
+    def plan(self, *phases: dict[str, Any], **changed: Any) -> Plan:
+        made = self.draft_plan(*phases, **changed)
         return publish_plan(TENANT, made.id, plans=self.plans, features=self.features, clock=self.clock)
 
     def subscribe(self, customer_id: str = ACME, start: str | None = None, **wish: Any) -> Subscription:
