@@ -1,7 +1,9 @@
 """What pydantic found wrong with a request, said in our words: one error a field, under the name it has on the wire."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
+
+from pydantic_core import core_schema
 
 from functions.domain.errors import FieldError
 
@@ -18,6 +20,8 @@ PATTERNS = {
     r"^[A-Z]{2}$": "must be a two-letter country code such as DE",
     r"^[^@\s]+@[^@\s]+$": "must be an e-mail address",
 }
+
+LIBRARY_KINDS = frozenset(get_args(core_schema.ErrorType))
 
 Context = Mapping[str, Any]
 Say = Callable[[Context], str]
@@ -111,6 +115,8 @@ def _said(error: Any) -> tuple[str, str]:
         return "invalid_format", INSTANT
     if kind == "value_error":
         return "invalid", str(error["msg"]).removeprefix("Value error, ").removesuffix(".")
+    if kind not in LIBRARY_KINDS:  # one of our own, already in our words
+        return kind, str(error["msg"]).removesuffix(".")
     code, say = KINDS.get(kind, ("invalid", lambda _: "is not valid here"))
     return code, say(ctx)
 

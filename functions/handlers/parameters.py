@@ -19,7 +19,7 @@ PAGE = ("page", "pageSize")
 ORDER = ("order", "orderBy")
 USAGE = (
     *("clientId", "from", "to", "windowSize", "windowTimeZone", "subject", "filterCustomerId", "filterGroupBy"),
-    *("groupBy", "advancedMeterGroupByFilters"),
+    *("groupBy", "advancedMeterGroupByFilters", "fillZero", "exact", "percentile"),
 )
 INVOICE_TIMES = (
     *("issuedAfter", "issuedBefore", "periodStartAfter", "periodStartBefore", "createdAfter", "createdBefore"),
@@ -27,8 +27,14 @@ INVOICE_TIMES = (
 
 # Routes as their routers spell them; one that is not here takes none.
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "GET /api/v1/events": (
+        *("clientId", "ingestedAtFrom", "ingestedAtTo", "id", "subject", "customerId", "from", "to", "limit"),
+    ),
+    "GET /api/v2/events": ("cursor", "limit", "clientId", "filter"),
     "GET /api/v1/meters": (*PAGE, *ORDER, "includeDeleted"),
     "GET /api/v1/meters/<id_or_slug>/query": USAGE,
+    "GET /api/v1/meters/<id_or_slug>/subjects": ("from", "to"),
+    "GET /api/v1/meters/<id_or_slug>/group-by/<key>/values": ("from", "to"),
     "GET /api/v1/customers": (
         *(*PAGE, *ORDER, "includeDeleted", "key", "name", "primaryEmail", "subject", "planKey", "expand"),
     ),
@@ -45,6 +51,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/billing/invoices/<invoice_id>": ("expand", "includeDeletedLines"),
     "GET /api/v1/billing/failures": PAGE,
     "GET /api/v1/api-keys": PAGE,
+    "GET /api/v1/archive/queries/<query_id>": ("cursor", "limit"),
     "GET /api/v1/rejects": ("from", "to", "cursor", "limit"),
 }
 
