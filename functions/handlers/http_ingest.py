@@ -1,4 +1,7 @@
-"""POST /api/v1/events: checks the request, sends its events on their way, answers 204."""
+"""POST /api/v1/events: checks the request, sends its events on their way, answers 204.
+
+With ?partial=true the valid events of a batch are taken whatever is wrong with the others, and the answer says which.
+"""
 
 import base64
 import binascii
@@ -10,7 +13,7 @@ from functions import names
 from functions.application.ingest_events import ingest_events
 from functions.domain.errors import InvalidInput, TollboothError, TooLarge, UnsupportedMedia
 from functions.domain.metering.cloudevents import parse_events
-from functions.handlers import log, problem, wiring
+from functions.handlers import ingest_partial, log, problem, wiring
 from functions.handlers.caller import caller_of
 
 MAX_BODY_BYTES = 4_000_000  # Lambda takes 6 MB, and base64 costs a third
@@ -28,6 +31,8 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         caller = caller_of(payload)
         caller.require(names.SCOPE_INGEST)
         body = _body(payload)
+        if ingest_partial.is_asked(payload.get("rawQueryString") or ""):
+            return ingest_partial.answer(body, caller.tenant)
         now = int(wiring.clock().now().timestamp())
         lanes = wiring.lanes()
         events = parse_events(body, caller.tenant, lanes, wiring.acceptance_window(), now)

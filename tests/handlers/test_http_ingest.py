@@ -11,7 +11,7 @@ from functions.adapters.memory import MemoryStream
 from functions.domain.errors import Unavailable
 from functions.domain.metering.event import Pack
 from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, wiring
+from functions.handlers import http_ingest, ingest_partial, wiring
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1", "data": {"n": 1}}
 SINGLE, BATCH, JSON = http_ingest.EVENT, http_ingest.BATCH, http_ingest.JSON
@@ -152,3 +152,78 @@ def test_a_large_batch_is_cut_into_packs_the_stream_takes(stream: MemoryStream) 
     assert post(events, BATCH) == {"statusCode": 204}
     assert len(stream.records) >= 5
     assert sorted(ids(stream), key=int) == [str(number) for number in range(1_000)]
+
+
+def partial(body: Any, content_type: str = BATCH, query: str = "partial=true") -> tuple[int, Any]:
+    raw = body if isinstance(body, str) else json.dumps(body)
+    context = {"requestId": "r1", "authorizer": {"lambda": {"tenant": "acme", "scopes": "ingest", "key_id": "k"}}}
+    request = {"headers": {"content-type": content_type}, "body": raw, "requestContext": context}
+    answer = http_ingest.handler(request | {"rawQueryString": query}, None)
+    return answer["statusCode"], json.loads(answer["body"]) if "body" in answer else None
+
+
+def test_partial_takes_what_is_valid_and_says_what_is_not(stream: MemoryStream) -> None:
+    wrong = [
+        EVENT | {"id": "2", "subject": "", "time": "2020-01-01T00:00:00Z"},
+        "no event",
+        EVENT | {"id": "4", "x_": 1},
+    ]
+    status, answer = partial([EVENT, *wrong, EVENT | {"id": "5", "traceid": "t"}, {"id": "6"}])
+    assert status == 200
+    assert (answer["accepted"], answer["invalid"]) == (2, 4)
+    results = answer["results"]
+    assert [result["index"] for result in results] == [0, 1, 2, 3, 4, 5]
+    assert [result.get("id") for result in results] == ["1", "2", None, "4", "5", "6"]
+    assert [result["status"] for result in results] == ["accepted", *["invalid"] * 3, "accepted", "invalid"]
+    assert [result.get("code") for result in results] == [
+        None,
+        "too_old",
+        "not_an_object",
+        "unknown_field",
+        None,
+        "required",
+    ]
+    assert [error["field"] for error in results[1]["errors"]] == ["[1].time", "[1].subject"]
+    assert results[1]["message"].startswith("[1].time: ")
+    assert ids(stream) == ["1", "5"]
+
+
+def test_partial_takes_a_valid_batch_and_one_event_too(stream: MemoryStream) -> None:
+    accepted = {"accepted": 1, "invalid": 0, "results": [{"index": 0, "id": "1", "status": "accepted"}]}
+    assert partial(EVENT, SINGLE) == (200, accepted)
+    assert partial([EVENT]) == (200, accepted)
+    assert partial([EVENT], query="partial=false") == (204, None)
+    assert ids(stream) == ["1", "1", "1"]
+
+
+def test_partial_with_nothing_valid_sends_nothing(stream: MemoryStream) -> None:
+    assert partial([{"id": "1"}])[1]["accepted"] == 0
+    assert stream.records == []
+
+
+@pytest.mark.parametrize("body", ["[]", "[1,", '"text"', "", "{"])
+def test_partial_of_what_holds_no_events_is_400(stream: MemoryStream, body: str) -> None:
+    assert partial(body, JSON)[0] == 400
+    assert stream.records == []
+
+
+def test_partial_is_true_or_false(stream: MemoryStream) -> None:
+    status, problem = partial([EVENT], query="x=1&partial=maybe")
+    assert (status, problem["extensions"]["validationErrors"][0]["field"]) == (400, "partial")
+    assert partial([EVENT], query="impartial=true")[0] == 204
+
+
+def test_an_answer_too_large_names_the_invalid_ones_only(stream: MemoryStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest_partial, "MAX_ANSWER_BYTES", 200)
+    status, answer = partial([EVENT, EVENT | {"subject": ""}])
+    assert (status, answer["accepted"]) == (200, 1)
+    (result,) = answer["results"]
+    assert (result["index"], result["status"], result["code"]) == (1, "invalid", "required")
+
+
+def test_a_full_stream_takes_nothing_of_a_partial_batch(stream: MemoryStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_records: object) -> None:
+        raise Unavailable("later", retry_after_seconds=2)
+
+    monkeypatch.setattr(stream, "put", full)
+    assert partial([EVENT, {"id": "1"}])[0] == 503

@@ -37,6 +37,12 @@ def ingest() -> Iterator[Made]:
     yield Made("http_ingest", "bad_input", bad_request, [{"payload": refused}], ["ledger"])
     malformed = http_request("POST", "/api/v1/events", '[{"id": NaN,', headers=BATCH, scopes="ingest", route=INGEST)
     yield Made("http_ingest", "malformed_json", malformed, [{"payload": refused}], ["ledger"])
+    mixed = http_request(
+        "POST", "/api/v1/events", bad, headers=BATCH, scopes="ingest", route=INGEST, query="partial=true"
+    )
+    results = [{"index": 0, "id": "event-0", "status": "accepted"}, {"index": 1, "id": "event-1", "status": "invalid"}]
+    partly = {"statusCode": 200, "body": {"accepted": 1, "invalid": 1, "results": results}}
+    yield Made("http_ingest", "partial", mixed, [{"payload": partly}, {"payload": partly}], ["ledger"])
     not_allowed = http_request("POST", "/api/v1/events", events, headers=BATCH, scopes="read", route=INGEST)
     forbidden = {"statusCode": 403, "body": {"status": 403}}
     yield Made("http_ingest", "missing_scope", not_allowed, [{"payload": forbidden}], ["ledger"])

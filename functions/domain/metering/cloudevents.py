@@ -3,52 +3,29 @@
 The whole batch is decoded in one go; only when something is wrong with it is each event looked at alone.
 """
 
-import re
-from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
 from functions.domain.errors import FieldError, InvalidInput, TooLarge
-from functions.domain.metering.event import (
-    MAX_EVENTS_PER_CALL,
-    MAX_EXTENSIONS,
-    MAX_SOURCE_LENGTH,
-    MAX_SUBJECT_BYTES,
-    MAX_TEXT_LENGTH,
-    AcceptanceWindow,
-    Event,
-)
+from functions.domain.metering.event import MAX_EVENTS_PER_CALL, AcceptanceWindow, Event
+from functions.domain.metering.event_checker import CloudEvent, EventChecker, decode_fields, decode_one
 from functions.domain.metering.lanes import Lanes
 
-MAX_EVENT_BYTES = 256 * 1024  # a stream record ends at 1 MiB, and an event must fit whatever its neighbours
-MAX_LISTED_ERRORS = 100
-SPEC_VERSION = "1.0"
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
-_EXTENSION = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
-_NO_DATA = (b"", b"null")
-
-
-class CloudEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The attributes OpenMeter reads; `data` stays raw JSON."""
-
-    id: str
-    source: str
-    type: str
-    subject: str
-    specversion: str = SPEC_VERSION
-    time: datetime | None = None
-    datacontenttype: str | None = None
-    dataschema: str | None = None
-    data: msgspec.Raw = msgspec.Raw()
-
-
-_KNOWN = frozenset(CloudEvent.__struct_fields__)
-_REQUIRED = ("id", "source", "type", "subject")
-_decode_one = msgspec.json.Decoder(CloudEvent).decode
 _decode_many = msgspec.json.Decoder(list[CloudEvent]).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Judged(NamedTuple):
+    """An event of a request, None if something is wrong with it; `id` is empty when it has none to show."""
+
+    event: Event | None
+    id: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class _Identified(msgspec.Struct):
+    id: str
 
 
 def parse_events(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWindow, now: int) -> list[Event]:
@@ -58,31 +35,51 @@ def parse_events(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWindo
     """
     is_batch = body.lstrip()[:1] == b"["
     try:
-        found = _decode_many(body) if is_batch else [_decode_one(body)]
+        found = _decode_many(body) if is_batch else [decode_one(body)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _parse_each(body, is_batch, tenant, lanes, window, now)
     if not found:
         raise InvalidInput("invalid event: no events found")
     if len(found) > MAX_EVENTS_PER_CALL:
         raise _too_many(len(found))
-    checker = _Checker(tenant, lanes, window, now)
+    checker = EventChecker(tenant, lanes, window, now)
     events = [checker.event(index, event, b"") for index, event in enumerate(found)]
     checker.raise_errors(len(found))
     return events
 
 
+def parse_partially(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWindow, now: int) -> list[Judged]:
+    """Every event of a request body with what is wrong with it, in the order of the body.
+
+    Raises InvalidInput when the body holds no events at all; TooLarge above 10,000 of them.
+    """
+    raws = _raw_events(body, body.lstrip()[:1] == b"[")
+    checker = EventChecker(tenant, lanes, window, now)
+    return [_judge(checker, index, bytes(raw)) for index, raw in enumerate(raws)]
+
+
+def _judge(checker: EventChecker, index: int, raw: bytes) -> Judged:
+    found = checker.decode(index, raw)
+    if found is None:
+        return Judged(None, _id_of(raw), checker.errors_of(index))
+    event = checker.event(index, *found)
+    errors = checker.errors_of(index)
+    return Judged(None if errors else event, found[0].id, errors)
+
+
+def _id_of(raw: bytes) -> str:
+    """The id of something that is no event, as far as it has one."""
+    try:
+        return msgspec.json.decode(raw, type=_Identified).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
 def _parse_each(
     body: bytes, is_batch: bool, tenant: str, lanes: Lanes, window: AcceptanceWindow, now: int
 ) -> list[Event]:
-    try:
-        raws = _decode_raws(body) if is_batch else [msgspec.Raw(body)]
-        if not is_batch:
-            _decode_fields(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {error}") from error
-    if len(raws) > MAX_EVENTS_PER_CALL:
-        raise _too_many(len(raws))
-    checker = _Checker(tenant, lanes, window, now)
+    raws = _raw_events(body, is_batch)
+    checker = EventChecker(tenant, lanes, window, now)
     events = []
     for index, raw in enumerate(raws):
         found = checker.decode(index, bytes(raw))
@@ -92,156 +89,19 @@ def _parse_each(
     return events
 
 
+def _raw_events(body: bytes, is_batch: bool) -> list[msgspec.Raw]:
+    try:
+        raws = _decode_raws(body) if is_batch else [msgspec.Raw(body)]
+        if not is_batch:
+            decode_fields(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {error}") from error
+    if not raws:
+        raise InvalidInput("invalid event: no events found")
+    if len(raws) > MAX_EVENTS_PER_CALL:
+        raise _too_many(len(raws))
+    return raws
+
+
 def _too_many(count: int) -> TooLarge:
     return TooLarge(f"{count} events in one call; send at most {MAX_EVENTS_PER_CALL} and the rest in further calls.")
-
-
-class _Checker:
-    """Checks events and gathers what is wrong with them."""
-
-    def __init__(self, tenant: str, lanes: Lanes, window: AcceptanceWindow, now: int) -> None:
-        self._tenant = tenant
-        self._fingerprint = lanes.fingerprint
-        self._window = window
-        self._now = now
-        self._oldest, self._newest = now - window.past, now + window.ahead
-        self._errors: list[FieldError] = []
-        self._invalid: set[int] = set()
-
-    def raise_errors(self, count: int) -> None:
-        if not self._errors:
-            return
-        first = self._errors[0]
-        more = f" (and {len(self._errors) - 1} more)" if len(self._errors) > 1 else ""
-        summary = f"{len(self._invalid)} of {count} events are invalid, none was accepted"
-        detail = f"{summary}: {first.field}: {first.message}{more}"
-        raise InvalidInput(detail, fields=self._errors[:MAX_LISTED_ERRORS])
-
-    def event(self, index: int, found: CloudEvent, extensions: bytes) -> Event:
-        sent = found.time
-        if sent is None:
-            time = self._now
-        elif sent.tzinfo is UTC:
-            time = int(sent.timestamp() // 1)
-        else:
-            time = self._seconds(index, sent)
-        if not self._oldest <= time <= self._newest:
-            self._outside_window(index, time)
-        data = bytes(found.data)
-        subject, source, event_id, event_type = found.subject, found.source, found.id, found.type
-        if not (
-            0 < len(event_id) <= MAX_TEXT_LENGTH
-            and 0 < len(event_type) <= MAX_TEXT_LENGTH
-            and 0 < len(subject) <= MAX_TEXT_LENGTH
-            and 0 < len(source) <= MAX_SOURCE_LENGTH
-            and f"{event_id}{subject}{event_type}{source}".isprintable()
-            and subject.isascii()
-        ):
-            self._check_texts(index, found)
-        if data[:1] != b"{":
-            data = self._other_data(index, data)
-        elif b"\n" in data or b"\r" in data:
-            data = msgspec.json.format(data, indent=-1)
-        if len(data) + len(extensions) > MAX_EVENT_BYTES:
-            self._wrong(index, "data", "too_large", f"the event has more than {MAX_EVENT_BYTES} bytes")
-        if found.specversion != SPEC_VERSION or found.datacontenttype not in (None, "application/json"):
-            self._check_envelope(index, found)
-        if found.dataschema is not None:
-            extensions = self._with_schema(index, found.dataschema, extensions)
-        fingerprint = self._fingerprint(self._tenant, subject, source, event_id)
-        return Event(fingerprint, time, event_id, source, event_type, subject, data, extensions)
-
-    def decode(self, index: int, raw: bytes) -> tuple[CloudEvent, bytes] | None:
-        """One event that may have extension attributes; None after noting why it is none."""
-        try:
-            fields = _decode_fields(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            self._wrong(index, "", "not_an_object", f"an event is a JSON object: {error}")
-            return None
-        known = {name: value for name, value in fields.items() if name in _KNOWN}
-        extras = {name: value for name, value in fields.items() if name not in _KNOWN}
-        self._check_extensions(index, extras)
-        try:
-            found = _decode_one(msgspec.json.encode(known))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            self._explain(index, known, error)
-            return None
-        return found, msgspec.json.format(msgspec.json.encode(extras), indent=-1) if extras else b""
-
-    def _explain(self, index: int, known: dict[str, msgspec.Raw], error: Exception) -> None:
-        missing = [name for name in _REQUIRED if name not in known]
-        for name in missing:
-            self._wrong(index, name, "required", "is required and must be a non-empty string")
-        if missing:
-            return
-        name = next((name for name in _KNOWN if str(error).endswith(f"`$.{name}`")), "")
-        hint = "; write RFC 3339 such as 2026-01-31T12:00:00Z" if name == "time" else ""
-        self._wrong(index, name, "invalid", f"{error}{hint}")
-
-    def _check_extensions(self, index: int, extras: dict[str, msgspec.Raw]) -> None:
-        for name, value in extras.items():
-            if not _EXTENSION.fullmatch(name) or name == "data_base64":
-                shown = _CONTROL.sub("?", name[:40])
-                self._wrong(
-                    index,
-                    shown,
-                    "unknown_field",
-                    "is no CloudEvents attribute; extension attributes have up to 20 lower-case letters and digits",
-                )
-            elif bytes(value)[:1] in (b"{", b"["):
-                self._wrong(index, name, "invalid", "an extension attribute is a string, a number or a boolean")
-        if len(extras) > MAX_EXTENSIONS:
-            self._wrong(index, "", "too_many_extensions", f"at most {MAX_EXTENSIONS} extension attributes")
-
-    def _with_schema(self, index: int, schema: str, extensions: bytes) -> bytes:
-        """Nobody here reads a schema, but whoever lists the event gets it back."""
-        if not 0 < len(schema) <= MAX_SOURCE_LENGTH:
-            self._wrong(index, "dataschema", "invalid", f"must have 1 to {MAX_SOURCE_LENGTH} characters")
-        attributes = _decode_fields(extensions) if extensions else {}
-        return msgspec.json.encode({"dataschema": schema, **attributes})
-
-    def _check_texts(self, index: int, found: CloudEvent) -> None:
-        for name in _REQUIRED:
-            text = getattr(found, name)
-            limit = MAX_SOURCE_LENGTH if name == "source" else MAX_TEXT_LENGTH
-            if not text:
-                self._wrong(index, name, "required", "must not be empty")
-            elif len(text) > limit or (name == "subject" and len(text.encode()) > MAX_SUBJECT_BYTES):
-                self._wrong(index, name, "too_long", f"must have at most {limit} characters")
-            elif _CONTROL.search(text):
-                self._wrong(index, name, "control_character", "must not contain control characters")
-
-    def _check_envelope(self, index: int, found: CloudEvent) -> None:
-        if found.specversion != SPEC_VERSION:
-            self._wrong(index, "specversion", "unsupported", f'must be "{SPEC_VERSION}"')
-        content_type = (found.datacontenttype or "application/json").partition(";")[0].strip().lower()
-        if content_type != "application/json":
-            self._wrong(index, "datacontenttype", "unsupported", "must be application/json")
-
-    def _other_data(self, index: int, data: bytes) -> bytes:
-        stripped = data.strip()
-        if stripped in _NO_DATA:
-            return b""
-        if stripped[:1] == b"{":
-            return msgspec.json.format(stripped, indent=-1)
-        self._wrong(index, "data", "not_an_object", "must be a JSON object or null")
-        return b""
-
-    def _seconds(self, index: int, time: datetime) -> int:
-        if time.tzinfo is None:
-            self._wrong(index, "time", "no_time_zone", "needs a time zone, for example 2026-01-31T12:00:00Z")
-            return self._now
-        try:
-            return int(time.timestamp() // 1)
-        except (OverflowError, ValueError):
-            return -1
-
-    def _outside_window(self, index: int, time: int) -> None:
-        if time > self._newest:
-            self._wrong(index, "time", "too_new", f"is more than {self._window.ahead} seconds in the future")
-        else:
-            self._wrong(index, "time", "too_old", f"is more than {self._window.past // 86_400} days in the past")
-
-    def _wrong(self, index: int, field: str, code: str, message: str) -> None:
-        self._invalid.add(index)
-        self._errors.append(FieldError(f"[{index}].{field}" if field else f"[{index}]", code, message))

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.errors import InvalidInput, TooLarge
-from functions.domain.metering.cloudevents import MAX_EVENT_BYTES, parse_events
+from functions.domain.metering.cloudevents import parse_events, parse_partially
 from functions.domain.metering.event import AcceptanceWindow, Event
+from functions.domain.metering.event_checker import MAX_EVENT_BYTES
 from functions.domain.metering.lanes import Lanes
 
 NOW = 1_790_000_000
@@ -169,3 +170,18 @@ def test_lanes_slice_the_hash_space_evenly() -> None:
     middles = [int(LANES.hash_key(lane)) for lane in range(8)]
     assert middles == sorted(middles)
     assert {middle * 4 // 2**128 for middle in middles} == {0, 1, 2, 3}
+
+
+@given(st.lists(st.sampled_from([GOOD, GOOD | {"id": ""}, GOOD | {"time": "x"}, 7, {}, GOOD | {"a": "b"}]), min_size=1))
+def test_partial_and_whole_judge_alike(batch: list[Any]) -> None:
+    body = json.dumps(batch).encode()
+    judged = parse_partially(body, "default", LANES, AcceptanceWindow(), NOW)
+    assert len(judged) == len(batch)
+    assert all((each.event is None) == bool(each.errors) for each in judged)
+    for index, (each, sent) in enumerate(zip(judged, batch, strict=True)):
+        assert all(error.field.startswith(f"[{index}]") for error in each.errors)
+        try:
+            assert parse([sent]) == [each.event]
+        except InvalidInput as refused:
+            alone = [(error.field.removeprefix("[0]"), error.code) for error in refused.fields]
+            assert alone == [(error.field.removeprefix(f"[{index}]"), error.code) for error in each.errors]
