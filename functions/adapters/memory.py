@@ -142,7 +142,15 @@ class MemoryLedger:
         self._store(Page(page.key, new_stamp, page.cells))
         return True
 
-    def pages(self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int) -> Iterable[Page]:
+    def pages(
+        self,
+        tenant: str,
+        lane: int,
+        subject: str | None,
+        first_span: int,
+        last_span: int,
+        at_once: int | None = None,  # noqa: ARG002
+    ) -> Iterable[Page]:
         self.request("pages")
         for key in self.table.keys("page", tenant, lane, subject or ""):
             if first_span <= key[4] <= last_span:
@@ -162,9 +170,9 @@ class MemoryLedger:
         self.request("known_subjects")
         return {subject for subject in subjects if self.table.get(("subject", tenant, lane, subject))}
 
-    def subjects(self, tenant: str, lane: int, limit: int) -> list[str]:
+    def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
         self.request("subjects")
-        return [key[3] for key in self.table.keys("subject", tenant, lane)][:limit]
+        return [key[3] for key in self.table.keys("subject", tenant, lane) if key[3] > after][:limit]
 
     def meter_set(self, tenant: str) -> MeterSet:
         self.request("meter_set")
@@ -221,6 +229,10 @@ class MemoryArchive:
     def events(self, lane: int, n: int, _decided_hour: int) -> Iterator[ArchivedEvent]:
         self.request("archived_events")
         yield from decode_lines(self.objects[f"archive/{lane}/{n}"])
+
+    def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
+        for n, decided_hour in commits:
+            yield from self.events(lane, n, decided_hour)
 
 
 class MemoryStream:

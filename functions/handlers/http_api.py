@@ -11,11 +11,13 @@ from functions.handlers import (
     http_plans,
     http_rejects,
     http_subscriptions,
+    http_usage,
 )
 
 handler = http.resolver(
     [
         http_meters.router,
+        http_usage.router,
         http_customers.router,
         http_features.router,
         http_plans.router,

@@ -1,16 +1,13 @@
-"""/api/v1/meters: create, get, list, update and delete meters, and query what they measured."""
+"""/api/v1/meters: create, get, list, update and delete meters."""
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.change_meter import delete_meter, update_meter
 from functions.application.create_meter import create_meter
-from functions.application.find_meter import ORDERS, find_counting_meter, find_meter, list_meters
-from functions.application.query_usage import query_usage
+from functions.application.find_meter import ORDERS, find_meter, list_meters
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers import http, wiring
 from functions.handlers.http import Answer
-from functions.handlers.usage_csv import usage_csv
-from functions.handlers.usage_request import UsageRequest, from_body, from_query, resolved, shown
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -78,27 +75,6 @@ def delete(id_or_slug: str) -> Answer:
         clock=wiring.clock(),
     )
     return http.no_content()
-
-
-@router.get("/api/v1/meters/<id_or_slug>/query")
-def query_by_parameters(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _answer(request, id_or_slug, from_query(request.query))
-
-
-@router.post("/api/v1/meters/<id_or_slug>/query")
-def query_by_body(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _answer(request, id_or_slug, from_body(request))
-
-
-def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
-    meter = find_counting_meter(request.tenant, http.path_value(id_or_slug), meters=wiring.meters())
-    query = resolved(request.tenant, meter, asked, wiring.customers())
-    rows = query_usage(wiring.usage_reader(), query, wiring.clock().now())
-    if request.wants_csv:
-        return usage_csv(query, rows)
-    return http.ok(shown(query, rows))
 
 
 def _shown(meter: MeterRecord) -> dict[str, object]:

@@ -5,16 +5,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qsl
 
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.wire import FIRST_YEAR, LAST_YEAR
+from functions.handlers import json_body
 
 MAX_PARAMETERS = 1_000
 MAX_PAGE = 1_000_000
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 MAX_MAPPING_CHARACTERS = 4_000
+MAX_JSON_CHARACTERS = 8_000  # what API Gateway takes as the whole request line
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -40,7 +43,7 @@ def refused(name: str, message: str, code: str = "invalid_parameter") -> Invalid
 class Query:
     def __init__(self, raw: str) -> None:
         try:
-            self._pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+            self.pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
         except UnicodeDecodeError as error:
             raise InvalidInput("The query string is not UTF-8.") from error
         except ValueError as error:
@@ -52,14 +55,14 @@ class Query:
 
     def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
         """Every value of a repeated parameter, each once, in order."""
-        found = tuple(dict.fromkeys(value for key, value in self._pairs if key == name))
+        found = tuple(dict.fromkeys(value for key, value in self.pairs if key == name))
         if most is not None and len(found) > most:
             raise refused(name, f"takes at most {most} values, not {len(found)}.")
         return found
 
     def text(self, name: str) -> str | None:
         """The value of a parameter; an empty one counts as absent."""
-        return next((value for key, value in self._pairs if key == name and value), None)
+        return next((value for key, value in self.pairs if key == name and value), None)
 
     def flag(self, name: str) -> bool:
         match (self.text(name) or "false").lower():
@@ -100,12 +103,25 @@ class Query:
     def mapping(self, name: str) -> dict[str, tuple[str, ...]]:
         """A deepObject parameter, name[key]=value, with every value a key was given."""
         found: dict[str, list[str]] = {}
-        for key, value in self._pairs:
+        for key, value in self.pairs:
             if key.startswith(f"{name}[") and key.endswith("]"):
                 found.setdefault(key[len(name) + 1 : -1], []).append(value)
         for key, value in self._as_python_writes_it(name).items():
             found.setdefault(key, []).append(value)
         return {key: tuple(values) for key, values in found.items()}
+
+    def json(self, name: str) -> Any:
+        """The value of a parameter whose text is JSON."""
+        found = self.text(name)
+        if found is None:
+            return None
+        if len(found) > MAX_JSON_CHARACTERS:
+            raise refused(name, f"has more than {MAX_JSON_CHARACTERS} characters; send a body by POST.")
+        try:
+            return json_body.parse(found.encode())
+        except InvalidInput as error:
+            reason = error.detail.removeprefix("The body is not valid JSON: ")
+            raise refused(name, f"is not valid JSON: {reason}") from error
 
     def _as_python_writes_it(self, name: str) -> dict[str, str]:
         """The Python SDK sends a mapping as the text of a dict: name={'key': 'value'}."""

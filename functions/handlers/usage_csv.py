@@ -2,18 +2,21 @@
 
 import csv
 from collections.abc import Sequence
+from decimal import Context, Decimal
 from io import StringIO
 
-from functions.domain.metering.usage import UsageQuery, UsageRow
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import UsageRow
 from functions.handlers.http import Answer, text_answer
 from functions.handlers.usage_request import instant
 
 # A spreadsheet runs what begins like this; an apostrophe in front makes it text.
+SIX_DECIMALS, WIDE = Decimal("0.000001"), Context(prec=100)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def usage_csv(query: UsageQuery, rows: Sequence[UsageRow]) -> Answer:
-    """Window, subject, customer and dimensions as asked for, then the value with all its digits."""
+    """Window, subject, customer and dimensions as asked for, then the value."""
     columns = ["window_start", "window_end"]
     columns += ["subject"] if query.is_by_subject else []
     columns += ["customer_id"] if query.is_by_customer else []
@@ -30,9 +33,15 @@ def usage_csv(query: UsageQuery, rows: Sequence[UsageRow]) -> Answer:
         }
         named = {name: _harmless(value or "") for name, value in row.group_by.items()}
         cells = [named[name] if name in query.dimensions else known[name] for name in columns]
-        writer.writerow([*cells, f"{row.value:f}"])
+        writer.writerow([*cells, _number(row.value)])
     disposition = {"Content-Disposition": f"attachment; filename={query.meter.slug}.csv"}
     return text_answer(200, "text/csv", text.getvalue(), disposition)
+
+
+def _number(value: Decimal) -> str:
+    """Six decimals as OpenMeter prints them, or all digits where six would lose some."""
+    six = value.quantize(SIX_DECIMALS, context=WIDE)
+    return f"{six if six == value else value:f}"
 
 
 def _harmless(text: str) -> str:

@@ -1,6 +1,6 @@
 """A meter query as it is asked, in the query string or in the body, and its answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,10 +10,14 @@ from pydantic import Field, StringConstraints
 
 from functions.application.ports.registry import Customers
 from functions.domain.errors import InvalidInput, NotFound
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.filter_string import FilterString
 from functions.domain.metering.meter import Meter
 from functions.domain.metering.meter_record import CUSTOMER_ID, RESERVED
-from functions.domain.metering.usage import UsageQuery, UsageRow, WindowSize
-from functions.domain.wire import Instant, NotYet, WireModel
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import UsageRow
+from functions.domain.metering.windows import WindowSize
+from functions.domain.wire import Instant, WireModel
 from functions.handlers import http
 from functions.handlers.query_string import Query, refused
 
@@ -24,6 +28,7 @@ WINDOW_SIZES = tuple(WindowSize)
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Texts = Annotated[tuple[Text, ...], Field(max_length=MAX_VALUES)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
 
 
 class UsageRequest(WireModel):
@@ -38,7 +43,10 @@ class UsageRequest(WireModel):
     filter_customer_id: Texts | None = None
     filter_group_by: Annotated[dict[Text, Texts], Field(max_length=MAX_VALUES)] | None = None
     group_by: Texts | None = None
-    advanced_meter_group_by_filters: NotYet = None
+    advanced_meter_group_by_filters: Annotated[dict[Text, FilterString], Field(max_length=MAX_VALUES)] | None = None
+    percentile: Percent | None = None
+    exact: bool = False
+    fill_zero: bool = False
 
 
 def from_body(request: http.Request) -> UsageRequest:
@@ -55,41 +63,60 @@ def from_query(query: Query) -> UsageRequest:
         "filterCustomerId": query.texts("filterCustomerId"),
         "filterGroupBy": query.mapping("filterGroupBy"),
         "groupBy": query.texts("groupBy"),
-        "advancedMeterGroupByFilters": query.text("advancedMeterGroupByFilters"),
+        "advancedMeterGroupByFilters": query.json("advancedMeterGroupByFilters"),
+        "percentile": query.text("percentile"),
+        "exact": query.flag("exact"),
+        "fillZero": query.flag("fillZero"),
     }
     return http.validated(UsageRequest, asked, "query string")
 
 
 def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customers) -> UsageQuery:
     """The question in the ledger's words; raises InvalidInput and, for an unknown customer, NotFound."""
-    if asked.period_from and asked.period_to and asked.period_from >= asked.period_to:
-        raise refused("from", "must be before `to`.")
+    period_from, period_to = ordered_range(asked.period_from, asked.period_to)
     if asked.window_size is not None and asked.window_size not in WINDOW_SIZES:
-        raise refused("windowSize", f"is one of {', '.join(WINDOW_SIZES)}; MINUTE is not supported yet.")
+        raise refused("windowSize", f"is one of {', '.join(WINDOW_SIZES)}.")
+    if asked.fill_zero and asked.window_size is None:
+        raise refused("fillZero", "needs windowSize.")
+    if asked.percentile is not None and meter.aggregation is not Aggregation.PERCENTILE:
+        raise refused("percentile", f"is for PERCENTILE meters; {meter.slug} is a {meter.aggregation} meter.")
     _require_time_zone(asked.window_time_zone)
     filters = {name: values for name, values in (asked.filter_group_by or {}).items() if values}
     group_by = tuple(dict.fromkeys(asked.group_by or ()))
-    for name in filters:
-        if name not in meter.group_by:
-            raise _unknown_dimension("filterGroupBy", name, meter, ())
+    advanced = asked.advanced_meter_group_by_filters or {}
+    if filters and advanced:
+        raise refused("advancedMeterGroupByFilters", "cannot be combined with filterGroupBy.")
+    _require_dimensions("filterGroupBy", filters, meter)
+    _require_dimensions("advancedMeterGroupByFilters", advanced, meter)
     for name in group_by:
         if name not in meter.group_by and name not in RESERVED:
-            raise _unknown_dimension("groupBy", name, meter, RESERVED)
+            raise unknown_dimension("groupBy", name, meter, RESERVED)
     customer_ids = tuple(dict.fromkeys(asked.filter_customer_id or ()))
     if CUSTOMER_ID in group_by and not customer_ids:
         raise refused("groupBy", "customer_id needs filterCustomerId.")
     return UsageQuery(
         tenant=tenant,
         meter=meter,
-        period_from=asked.period_from,
-        period_to=asked.period_to,
+        period_from=period_from,
+        period_to=period_to,
         window=asked.window_size,
         time_zone=asked.window_time_zone,
         subjects=tuple(dict.fromkeys(asked.subject or ())),
         customers=_subjects_of(tenant, customer_ids, customers),
         group_by=group_by,
         filters=filters,
+        conditions={name: condition.predicate() for name, condition in advanced.items()},
+        percentile=asked.percentile,
+        is_exact=asked.exact,
+        fills_zero=asked.fill_zero,
     )
+
+
+def ordered_range(period_from: datetime | None, period_to: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """The range as it is; raises InvalidInput when it holds no time."""
+    if period_from and period_to and period_from >= period_to:
+        raise refused("from", "must be before `to`.")
+    return period_from, period_to
 
 
 def _require_time_zone(name: str) -> None:
@@ -99,7 +126,13 @@ def _require_time_zone(name: str) -> None:
         raise refused("windowTimeZone", "is a name of the IANA time zone database, such as Europe/Berlin.") from error
 
 
-def _unknown_dimension(parameter: str, name: str, meter: Meter, more: Sequence[str]) -> InvalidInput:
+def _require_dimensions(parameter: str, names: Iterable[str], meter: Meter) -> None:
+    for name in names:
+        if name not in meter.group_by:
+            raise unknown_dimension(parameter, name, meter, ())
+
+
+def unknown_dimension(parameter: str, name: str, meter: Meter, more: Sequence[str]) -> InvalidInput:
     known = ", ".join([*more, *sorted(meter.group_by)]) or "none"
     return refused(parameter, f"invalid group by: {name[:100]}; the meter knows {known}.")
 

@@ -11,6 +11,7 @@ from functions.adapters.memory import MemoryArchive, MemoryStream
 from functions.application.commit_usage import LaneWriter
 from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
+from functions.application.usage_bounds import Bounds
 from functions.domain.metering.event import AcceptanceWindow, Pack
 from functions.domain.metering.lanes import Lanes
 from functions.handlers import http_ingest, wiring
@@ -28,11 +29,16 @@ class Metering:
         self.stream, archive = MemoryStream(), MemoryArchive()
         ledger = DynamoLedger(database.client, database.usage_table, window)
         self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600)
-        reader = UsageReader(ledger, archive, LANES)
+        self._ledger, self._archive, self._monkeypatch = ledger, archive, monkeypatch
         events = EventReader(ledger, archive, LANES)
-        replaced = {"lanes": LANES, "event_stream": self.stream, "usage_reader": reader, "event_reader": events}
-        for name, value in replaced.items():
+        for name, value in {"lanes": LANES, "event_stream": self.stream, "event_reader": events}.items():
             monkeypatch.setattr(wiring, name, lambda value=value: value)
+        self.bound(Bounds())
+
+    def bound(self, bounds: Bounds) -> None:
+        """From now on, questions read so much."""
+        reader = UsageReader(self._ledger, self._archive, LANES, bounds)
+        self._monkeypatch.setattr(wiring, "usage_reader", lambda: reader)
 
     def count(self, events: list[dict[str, Any]], tenant: str = "default") -> None:
         """Ingest events over HTTP and aggregate what the stream then holds."""

@@ -1,11 +1,13 @@
 """Meter queries over HTTP: events go in through ingest, and every way of asking gives the right rows."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from functions.application.usage_bounds import Bounds
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params
 from tests.handlers.metering import Metering
@@ -81,12 +83,42 @@ def test_from_is_inclusive_and_to_exclusive(api: Client) -> None:
     assert (row["windowStart"], row["windowEnd"]) == (at(1.25), at(2))
 
 
-@pytest.mark.parametrize(("size", "expected"), [("HOUR", [Decimal("15.1234567890123456"), 100, 1000])])
-def test_windows_hold_their_own_usage(api: Client, size: str, expected: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("MINUTE", {1.0: 10, 1.25: Decimal("0.1234567890123456"), 1.75: 5, 2.0: 100, 26.0: 1000}),
+        ("HOUR", {1.0: Decimal("15.1234567890123456"), 2.0: 100, 26.0: 1000}),
+        ("DAY", {0.0: Decimal("115.1234567890123456"), 24.0: 1000}),
+    ],
+)
+def test_windows_hold_their_own_usage(api: Client, size: str, expected: dict[float, Any]) -> None:
     answer = api.get(QUERY, {"windowSize": size}).json
     assert answer["windowSize"] == size
-    assert [row["value"] for row in answer["data"]] == expected
-    assert [row["windowStart"] for row in answer["data"]] == [at(1), at(2), at(26)]
+    assert {row["windowStart"]: row["value"] for row in answer["data"]} == {at(h): v for h, v in expected.items()}
+
+
+@pytest.mark.parametrize("size", ["WEEK", "MONTH", "QUARTER", "YEAR"])
+def test_long_windows_hold_all_of_it(api: Client, size: str) -> None:
+    assert sum(values(api, {"windowSize": size})) == Decimal("1115.1234567890123456")
+
+
+def test_empty_windows_are_filled_on_request(api: Client) -> None:
+    asked = {"windowSize": "HOUR", "from": at(1), "to": at(5), "fillZero": "true", "groupBy": "subject"}
+    found = {(row["subject"], row["windowStart"]): row["value"] for row in rows(api, asked)}
+    assert found == {
+        ("ada", at(1)): Decimal("15.1234567890123456"),
+        ("bob", at(2)): 100,
+        **{("ada", at(hour)): 0 for hour in (2, 3, 4)},
+        **{("bob", at(hour)): 0 for hour in (1, 3, 4)},
+    }
+    assert values(api, {"windowSize": "DAY", "from": at(48), "to": at(72), "fillZero": "true"}) == [0]
+    assert api.get(QUERY, {"windowSize": "MINUTE", "from": at(-9000), "to": at(1), "fillZero": "true"}).status == 413
+
+
+def test_the_log_answers_the_same_when_asked_to(api: Client) -> None:
+    questions: list[dict[str, str]] = [{}, {"windowSize": "HOUR"}, {"groupBy": "model", "from": at(1.1)}]
+    for asked in questions:
+        assert rows(api, {**asked, "exact": "true"}) == rows(api, asked)
 
 
 def test_days_follow_the_time_zone(api: Client) -> None:
@@ -116,6 +148,59 @@ def test_dimensions_filter_and_group(api: Client) -> None:
     assert values(api, {"filterGroupBy[team]": "a, b", "filterGroupBy[model]": "gpt-5"}) == [1005]
     assert values(api, "filterGroupBy[model]=gpt-5&filterGroupBy[model]=gpt-4") == [Decimal("1115.1234567890123456")]
     assert values(api, "filterGroupBy[model]=claude") == []
+
+
+def test_advanced_filters_come_as_json_in_the_query_string_and_as_an_object_in_the_body(api: Client) -> None:
+    conditions: list[tuple[dict[str, Any], list[Any]]] = [
+        ({"model": {"$eq": "gpt-5"}}, [1005]),
+        ({"model": {"$like": "gpt-%"}, "team": {"$ne": "a, b"}}, []),
+        ({"model": {"$or": [{"$gt": "gpt-4"}, {"$exists": False}]}}, [1005]),
+        ({}, [Decimal("1115.1234567890123456")]),
+    ]
+    for condition, expected in conditions:
+        assert values(api, {"advancedMeterGroupByFilters": json.dumps(condition)}) == expected
+        posted = api.post(QUERY, {"advancedMeterGroupByFilters": condition})
+        assert [row["value"] for row in posted.json["data"]] == expected
+
+
+def test_subjects_of_a_meter_are_listed(api: Client, counted: Metering) -> None:
+    counted.count([event(8, 1, "eve", 1) | {"type": "other"}])
+    path = "/api/v1/meters/tokens/subjects"
+    assert api.get(path).json == ["ada", "bob"]
+    assert api.get(path, {"from": at(24)}).json == ["bob"]
+    assert api.get(path, {"from": at(24), "to": at(25)}).json == []
+    assert api.get(path, {"to": at(2)}).json == ["ada"]
+    assert api.get(path, {"after": "ada"}).json == ["bob"]
+    assert api.get(path, {"from": at(2), "to": at(1)}).status == 400
+    assert api.get("/api/v1/meters/nothing/subjects").status == 404
+
+
+def test_many_subjects_come_in_pages(api: Client, counted: Metering) -> None:
+    counted.bound(Bounds(subjects=2))
+    counted.count([event(30 + n, 1, f"s {n}&ü", 1) for n in range(5)])
+    path = "/api/v1/meters/tokens/subjects"
+    assert api.get(path).status == 413
+    found, query = [], "after=&to=" + at(30)
+    for _ in range(4):
+        page = api.get(path, query)
+        assert page.status == 200, page.text
+        found += page.json
+        if "link" not in page.headers:
+            break
+        target = page.headers["link"].removesuffix('; rel="next"').strip("<>")
+        query = target.partition("?")[2]
+    assert found == ["ada", "bob", *(f"s {n}&ü" for n in range(5))]
+
+
+def test_values_of_a_dimension_are_listed(api: Client) -> None:
+    path = "/api/v1/meters/tokens/group-by/model/values"
+    assert api.get(path, {"from": at(0)}).json == ["gpt-4", "gpt-5"]
+    assert api.get(path, {"from": at(0), "to": at(1.5)}).json == ["gpt-4"]
+    assert api.get(path, {"from": at(0), "page": 2, "pageSize": 1}).json == ["gpt-5"]
+    assert api.get(path, {"to": at(26)}).json == ["gpt-4"]
+    assert api.get(path, {"to": at(26.5)}).json == ["gpt-5"]
+    assert api.get("/api/v1/meters/tokens/group-by/nothing/values").status == 400
+    assert api.get("/api/v1/meters/nothing/group-by/model/values").status == 404
 
 
 def test_customers_filter_and_group(api: Client) -> None:
@@ -164,14 +249,14 @@ def test_csv_has_the_columns_that_were_asked_for(api: Client) -> None:
     grouped = api.post(QUERY, asked, headers={"accept": "text/csv"})
     assert grouped.text.splitlines() == [
         "window_start,window_end,subject,team,value",
-        f'{at(24)},{at(48)},bob,"a, b",1000',
+        f'{at(24)},{at(48)},bob,"a, b",1000.000000',
     ]
 
 
 def test_a_spreadsheet_runs_nothing_a_customer_chose(api: Client, counted: Metering) -> None:
     counted.count([event(9, 3, "=cmd()", 1, "@evil")])
     text = api.get(QUERY, {"groupBy": ["subject", "model"], "from": at(3)}, headers={"accept": "text/csv"}).text
-    assert ",'=cmd(),'@evil,1" in text
+    assert ",'=cmd(),'@evil,1.000000" in text
 
 
 BAD = [
@@ -181,7 +266,11 @@ BAD = [
     "to=9999-12-31T23:59:59Z",
     "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
     "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z",
-    "windowSize=MINUTE",
+    "windowSize=SECOND",
+    "fillZero=true",
+    "fillZero=perhaps&windowSize=DAY",
+    "exact=2",
+    "percentile=95",
     "windowSize=day",
     "windowTimeZone=Mars/Phobos",
     "windowTimeZone=../../etc/passwd",
@@ -197,7 +286,15 @@ BAD = [
     "filterGroupBy=" + "(" * 3000,
     "filterGroupBy=__import__('os')",
     "filterGroupBy=" + "x" * 5000,
-    "advancedMeterGroupByFilters={}",
+    "advancedMeterGroupByFilters=x",
+    "advancedMeterGroupByFilters=[]",
+    'advancedMeterGroupByFilters={"model":"a"}',
+    'advancedMeterGroupByFilters={"model":{"$gone":"a"}}',
+    'advancedMeterGroupByFilters={"model":{"$eq":1.5}}',
+    'advancedMeterGroupByFilters={"nothing":{"$eq":"a"}}',
+    'advancedMeterGroupByFilters={"model":{"$eq":"a"}}&filterGroupBy[model]=a',
+    "advancedMeterGroupByFilters=" + "[" * 5000,
+    "advancedMeterGroupByFilters=" + "x" * 9000,
     "subject=" + "x" * 2000,
     "&".join(f"subject=s{n}" for n in range(101)),
     "&".join(f"filterCustomerId=s{n}" for n in range(101)),
@@ -215,14 +312,20 @@ BAD_BODIES: list[dict[str, Any]] = [
     {"from": "yesterday"},
     {"from": "0001-01-01T00:00:00Z"},
     {"from": "9999-12-31T23:59:59-12:00"},
-    {"windowSize": "MINUTE"},
+    {"windowSize": "SECOND"},
+    {"exact": "perhaps"},
+    {"fillZero": True},
+    {"percentile": 101},
+    {"percentile": "many"},
     {"windowSize": 1},
     {"subject": "ada"},
     {"subject": [1]},
     {"subject": ["x"] * 101},
     {"filterGroupBy": {"model": "gpt-4"}},
     {"filterGroupBy": {"nothing": ["a"]}},
-    {"advancedMeterGroupByFilters": {"model": {"$eq": "a"}}},
+    {"advancedMeterGroupByFilters": {"nothing": {"$eq": "a"}}},
+    {"advancedMeterGroupByFilters": {"model": {"$eq": "a", "$ne": "b"}}},
+    {"advancedMeterGroupByFilters": {"model": {"$eq": "a"}}, "filterGroupBy": {"model": ["a"]}},
     {"unknown": 1},
 ]
 

@@ -190,10 +190,12 @@ class DynamoLedger:
 
     # What readers ask.
 
-    def pages(self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int) -> Iterator[Page]:
+    def pages(
+        self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int, at_once: int | None = None
+    ) -> Iterator[Page]:
         """The pages of a subject, or of the whole lane, whose spans are in first..last."""
         owner = keys.lane_pages(tenant, lane) if subject is None else keys.subject_pages(tenant, subject)
-        for item in self._table.query(owner, between=keys.span_range(first_span, last_span)):
+        for item in self._table.query(owner, between=keys.span_range(first_span, last_span), page_size=at_once):
             span, number = keys.page_place(item[SORT_KEY]["S"])
             yield _page(PageKey(tenant, lane, subject, span, number), item)
 
@@ -225,8 +227,8 @@ class DynamoLedger:
             groups = msgspec.msgpack.decode(item["g"]["B"], type=dict[str, str])
             yield Code(tenant, number, item["m"]["S"], groups)
 
-    def subjects(self, tenant: str, lane: int, limit: int) -> list[str]:
-        found = self._table.query(keys.directory(tenant, lane), prefix=keys.SUBJECT_PREFIX, limit=limit)
+    def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
+        found = self._table.query(keys.directory(tenant, lane), between=keys.subjects_after(after), limit=limit)
         return [item[SORT_KEY]["S"][len(keys.SUBJECT_PREFIX) :] for item in found]
 
     def known_subjects(self, tenant: str, lane: int, subjects: Sequence[str]) -> set[str]:

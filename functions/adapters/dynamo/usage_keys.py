@@ -106,6 +106,11 @@ def subject(name: str) -> str:
     return f"{SUBJECT_PREFIX}{name}"
 
 
+def subjects_after(name: str) -> tuple[str, str]:
+    """Bounds that include every subject behind the name: the least text that follows it, and the end of them all."""
+    return f"{subject(name)}\0" if name else SUBJECT_PREFIX, f"{SUBJECT_PREFIX[:-1]}$"
+
+
 def marker(name: str) -> str:
     return f"K#{name}"
 

@@ -91,13 +91,20 @@ class Archive(Protocol):
 class LedgerReader(Protocol):
     """What answering questions about usage needs of the ledger."""
 
-    def pages(self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int) -> Iterable[Page]:
-        """The pages of a subject, or of the whole lane, whose spans are in first..last."""
+    def pages(
+        self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int, at_once: int | None = None
+    ) -> Iterable[Page]:
+        """The pages of a subject, or of the whole lane, whose spans are in first..last.
+
+        `at_once` is for readers that stop early: how many are fetched by one request, at most.
+        """
         ...
 
     def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...
 
-    def subjects(self, tenant: str, lane: int, limit: int) -> list[str]: ...
+    def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
+        """The first subjects of a lane behind `after`, in the order of their code points."""
+        ...
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         """(commit number, hour it was decided in) of the commits with events in an hour."""
@@ -148,3 +155,7 @@ class ArchivedEvent(Protocol):
 
 class ArchiveReader(Protocol):
     def events(self, lane: int, n: int, decided_hour: int) -> Iterable[ArchivedEvent]: ...
+
+    def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterable[ArchivedEvent]:
+        """The events of many commits, each (number, hour it was decided in); read as they are consumed."""
+        ...

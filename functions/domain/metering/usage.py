@@ -1,27 +1,22 @@
-"""Questions about usage and their answers: which windows a range has, and what is asked of which subjects."""
+"""Questions about usage: what is asked of which meter, subjects and groups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
+from functions.domain.metering.filters import Predicate
 from functions.domain.metering.meter import Meter
-
-
-class WindowSize(StrEnum):
-    HOUR = "HOUR"
-    DAY = "DAY"
-    MONTH = "MONTH"
 
 
 @dataclass(frozen=True)
 class UsageQuery:
-    """What is asked of a meter; `customers` maps a customer id to its subjects, `filters` a dimension to its values.
+    """What is asked of a meter; `customers` maps a customer id to its subjects.
 
-    The range is [period_from, period_to), at second precision; None leaves that side open.
+    The range is [period_from, period_to), at second precision; None leaves that side open. `filters` maps a dimension
+    to the values it may have, `conditions` a dimension to a test of its text. `percentile` (0 to 100) is for PERCENTILE
+    meters. `is_exact` reads the archived events instead of the counters; `fills_zero` gives every group seen a row in
+    every window.
     """
 
     tenant: str
@@ -34,6 +29,10 @@ class UsageQuery:
     customers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conditions: Mapping[str, Predicate] = field(default_factory=dict)
+    percentile: Decimal | None = None
+    is_exact: bool = False
+    fills_zero: bool = False
 
     @property
     def is_by_subject(self) -> bool:
@@ -47,37 +46,21 @@ class UsageQuery:
     def dimensions(self) -> tuple[str, ...]:
         return tuple(name for name in self.group_by if name not in ("subject", "customer_id"))
 
+    @property
+    def needed_dimensions(self) -> frozenset[str]:
+        """What a group must say about itself to be placed."""
+        return frozenset(self.dimensions) | self.filters.keys() | self.conditions.keys()
 
-@dataclass(frozen=True)
-class UsageRow:
-    value: Decimal
-    window_start: datetime
-    window_end: datetime
-    subject: str | None = None
-    customer_id: str | None = None
-    group_by: Mapping[str, str | None] = field(default_factory=dict)
+    def accepts(self, groups: Mapping[str, str]) -> bool:
+        """A dimension that the groups do not name is the empty text, as it is in an event without the property."""
+        return all(groups.get(name, "") in allowed for name, allowed in self.filters.items()) and all(
+            test(groups.get(name, "")) for name, test in self.conditions.items()
+        )
 
+    @property
+    def first_second(self) -> int | None:
+        return int(self.period_from.timestamp()) if self.period_from else None
 
-class Windows:
-    """The windows of a size in a time zone, as epoch seconds; hours, days and months follow its DST changes."""
-
-    def __init__(self, size: WindowSize, time_zone: str) -> None:
-        self._size = size
-        self._zone = ZoneInfo(time_zone)
-        self.containing = lru_cache(maxsize=10_000)(self._containing)
-
-    def _containing(self, second: int) -> tuple[int, int]:
-        local = datetime.fromtimestamp(second, self._zone)
-        if self._size is WindowSize.HOUR:
-            offset = local.utcoffset() or timedelta(0)
-            start = second - (second + int(offset.total_seconds())) % 3_600
-            return start, start + 3_600
-        midnight = datetime(local.year, local.month, local.day)  # noqa: DTZ001
-        if self._size is WindowSize.DAY:
-            return self._instant(midnight), self._instant(midnight + timedelta(days=1))
-        first = midnight.replace(day=1)
-        following = (first + timedelta(days=32)).replace(day=1)
-        return self._instant(first), self._instant(following)
-
-    def _instant(self, wall: datetime) -> int:
-        return int(wall.replace(tzinfo=self._zone).astimezone(UTC).timestamp())
+    @property
+    def end_second(self) -> int | None:
+        return int(self.period_to.timestamp()) if self.period_to else None

@@ -18,13 +18,15 @@ from functions.application.close_lanes import close_lanes, count_lanes
 from functions.application.commit_usage import LaneWriter
 from functions.application.ingest_events import ingest_events
 from functions.application.query_usage import UsageReader
+from functions.application.usage_bounds import Bounds
 from functions.domain.errors import TooLarge
 from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery, UsageRow
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import UsageRow
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 START = datetime(2026, 10, 20, tzinfo=UTC)  # summer time ends in Europe on the 25th
@@ -357,9 +359,9 @@ def test_a_close_marker_is_answered_by_every_lane_once_what_came_before_is_count
     assert len(count_lanes(deployment.ledger, "run-1", LANES.count)) == 4
 
 
-def test_too_many_subjects_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.query_usage.MAX_SUBJECTS", 5)
+def test_too_many_subjects_are_refused_with_the_remedy() -> None:
     deployment = Deployment()
+    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES, Bounds(subjects=5))
     deployment.send([event(str(i), NOW, f"c{i}", n=1) for i in range(6)])
     deployment.deliver()
     with pytest.raises(TooLarge, match="name the subjects"):

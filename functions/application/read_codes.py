@@ -1,0 +1,45 @@
+"""A meter's codes in a lane: which cells are its, what groups they stand for, and how an event was grouped."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.counting import OTHER
+from functions.domain.metering.ledger import Code
+
+Groups = Mapping[str, str]
+
+
+class MeterCodes:
+    """The codes of one meter in one (tenant, lane), read once."""
+
+    def __init__(self, codes: Iterable[Code], meter_id: str, aggregation: Aggregation) -> None:
+        self.codes = [code for code in codes if code.meter_id == meter_id]
+        self._parts = len(aggregation.parts)
+
+    def cells(self) -> Iterable[tuple[int, Code, int]]:
+        """(cell number, code, part) of every cell that belongs to the meter."""
+        return ((code.number + part, code, part) for code in self.codes for part in range(self._parts))
+
+    def counted_as(self, groups: Groups) -> Groups:
+        """The groups an event was counted under: its own, or `__other__` where the lane had no room for them."""
+        if not self._has_other or any(self._holds(names, known, groups) for names, known in self._known.items()):
+            return groups
+        return dict.fromkeys(groups, OTHER)
+
+    @staticmethod
+    def _holds(names: tuple[str, ...], known: set[tuple[str, ...]], groups: Groups) -> bool:
+        return all(name in groups for name in names) and tuple(groups[name] for name in names) in known
+
+    @cached_property
+    def _has_other(self) -> bool:
+        return any(code.groups and set(code.groups.values()) == {OTHER} for code in self.codes)
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+        """The values of all codes by their dimensions: older codes may have others than the meter has now."""
+        known: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+        for code in self.codes:
+            names = tuple(sorted(code.groups))
+            known.setdefault(names, set()).add(tuple(code.groups[name] for name in names))
+        return known

@@ -1,0 +1,140 @@
+"""Adding up counters: whole half-hour windows of a range, and which windows the log has to answer instead."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from functions.application.ports.ledger import LedgerReader
+from functions.application.read_codes import MeterCodes
+from functions.application.usage_bounds import Budget
+from functions.domain.errors import TooLarge
+from functions.domain.metering.aggregation import Cell
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.ledger import Code
+from functions.domain.metering.pages import CODES_PER_PAGE, PAGE_SECONDS, WINDOW_SECONDS, parse_cell
+from functions.domain.metering.placing import Placing
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import Found, GroupKey
+
+LAST_SPAN = 999_999  # of the sort key's six digits
+
+PAGES_OF_A_GLANCE = 25  # usually the first of them shows usage
+
+Owner = tuple[int, str | None]  # lane, subject; None for the totals of a lane
+# Lane and half-hour window, and the subjects (None: all) whose events in it have to be read.
+Cuts = dict[int, dict[int, set[str | None]]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Where the cells of an owner belong: by cell number its group and part, and the cells that do not say enough."""
+
+    places: Mapping[int, tuple[GroupKey, int]]
+    vague: frozenset[int]
+
+
+class CounterReader:
+    """Reads what one query needs of the counters."""
+
+    def __init__(self, ledger: LedgerReader, lanes: Lanes, query: UsageQuery, placing: Placing, budget: Budget) -> None:
+        self._ledger = ledger
+        self._lanes = lanes
+        self._query = query
+        self._placing = placing
+        self._budget = budget
+        self._codes: dict[int, MeterCodes] = {}
+
+    def codes(self, lane: int) -> MeterCodes:
+        if lane not in self._codes:
+            meter = self._query.meter
+            self._codes[lane] = MeterCodes(self._ledger.codes(self._query.tenant, lane), meter.id, meter.aggregation)
+        return self._codes[lane]
+
+    def read(self, found: Found) -> Cuts:
+        """Adds every whole window to what was found; returns the windows that are cut and hold usage."""
+        cuts: Cuts = {}
+        for owner in self.owners():
+            for window in self._read_owner(found, owner):
+                cuts.setdefault(owner[0], {}).setdefault(window, set()).add(owner[1])
+        return cuts
+
+    def owners(self) -> Iterator[Owner]:
+        query = self._query
+        if query.subjects or query.customers:
+            yield from ((self._lanes.lane_of(query.tenant, name), name) for name in self._placing.asked_subjects)
+            return
+        count, most = 0, self._budget.bounds.subjects
+        for lane in range(self._lanes.count):
+            if not query.is_by_subject:
+                yield lane, None
+                continue
+            for subject in self._ledger.subjects(query.tenant, lane, most + 1 - count):
+                count += 1
+                if count > most:
+                    raise TooLarge(f"More than {most} subjects have usage; name the subjects or customers.")
+                yield lane, subject
+
+    def has_usage(self, owner: Owner) -> bool:
+        """Does any counter of the meter touch the range?"""
+        return any(True for _ in self._touching(owner, PAGES_OF_A_GLANCE))
+
+    def used_codes(self, owner: Owner) -> Iterator[Code]:
+        """The codes with a counter that touches the range, each once."""
+        by_number = {number: code for number, code, _ in self.codes(owner[0]).cells()}
+        used = {by_number[number].number: by_number[number] for number in self._touching(owner)}
+        return iter(used.values())
+
+    def _touching(self, owner: Owner, at_once: int | None = None) -> Iterator[int]:
+        asked = self._asked(owner)
+        if not asked.places:
+            return iter(())
+        return (number for window, number, _ in self._cells(owner, asked, at_once) if self._placing.verdict(window))
+
+    def _read_owner(self, found: Found, owner: Owner) -> set[int]:
+        asked = self._asked(owner)
+        if not asked.places:
+            return set()
+        cells: Iterable[tuple[int, int, Cell]] = self._cells(owner, asked)
+        verdict, cut = self._placing.verdict, set[int]()
+        if asked.vague:
+            cells = list(cells)
+            cut = {window for window, number, _ in cells if number in asked.vague and verdict(window)}
+        for window, number, cell in cells:
+            placed = verdict(window)
+            if placed is None or window in cut:
+                continue
+            if placed.is_cut:
+                cut.add(window)
+                continue
+            group, part = asked.places[number]
+            start = window * WINDOW_SECONDS
+            found.tally(placed.place, group, start, start + WINDOW_SECONDS - 1).add_cell(part, cell)
+        return cut
+
+    def _asked(self, owner: Owner) -> _Asked:
+        lane, subject = owner
+        places: dict[int, tuple[GroupKey, int]] = {}
+        vague: set[int] = set()
+        needed = self._query.needed_dimensions
+        for number, code, part in self.codes(lane).cells():
+            if needed - code.groups.keys():
+                vague.add(number)
+                places[number] = self._placing.group(subject, code.groups), part
+            elif self._query.accepts(code.groups):
+                places[number] = self._placing.group(subject, code.groups), part
+        return _Asked(places, frozenset(vague))
+
+    def _cells(self, owner: Owner, asked: _Asked, at_once: int | None = None) -> Iterator[tuple[int, int, Cell]]:
+        """(window, cell number, cell) of what was asked for, in the spans of the range."""
+        tenant, (lane, subject) = self._query.tenant, owner
+        first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
+        pages = {number // CODES_PER_PAGE for number in asked.places}
+        for page in self._ledger.pages(tenant, lane, subject, first, last, at_once):
+            self._budget.take_page(len(page.cells))
+            if page.key.number not in pages:
+                continue
+            for name, cell in page.cells.items():
+                window, number = parse_cell(name, page.key.span)
+                if number in asked.places:
+                    if isinstance(cell, bytes):
+                        self._budget.take_values(len(cell))
+                    yield window, number, cell

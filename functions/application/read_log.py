@@ -1,0 +1,92 @@
+"""Adding up archived events, one by one, with the meter's own functions: what counters cannot place."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from functions.application.ports.ledger import ArchivedEvent, ArchiveReader, LedgerReader
+from functions.application.read_codes import MeterCodes
+from functions.application.read_counters import Cuts
+from functions.application.usage_bounds import Budget
+from functions.domain.metering.ledger import HOUR_SECONDS
+from functions.domain.metering.meter import CompiledMeter, Uncountable, decode_data
+from functions.domain.metering.pages import WINDOW_SECONDS
+from functions.domain.metering.placing import Placing
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import Found
+
+
+class LogReader:
+    """Reads what one query needs of the log."""
+
+    def __init__(
+        self,
+        ledger: LedgerReader,
+        archive: ArchiveReader,
+        query: UsageQuery,
+        placing: Placing,
+        codes: Callable[[int], MeterCodes],
+    ) -> None:
+        self._ledger = ledger
+        self._archive = archive
+        self._query = query
+        self._placing = placing
+        self._codes = codes
+        self._meter = CompiledMeter(query.meter)
+
+    def read(self, found: Found, cuts: Cuts, budget: Budget) -> None:
+        """Adds the events of the windows that are inside the range to what was found."""
+        for lane, windows in cuts.items():
+            for event in self._events(lane, windows, budget):
+                self._add(found, event, self._codes(lane))
+
+    def first_and_last(self, cuts: Cuts, budget: Budget) -> tuple[int, int] | None:
+        """When the first and the last event of the windows happened; None without any."""
+        found = Found(self._meter.aggregation)
+        self.read(found, cuts, budget)
+        return None if found.first is None or found.last is None else (found.first, found.last)
+
+    def _events(
+        self, lane: int, windows: Mapping[int, Collection[str | None]], budget: Budget
+    ) -> Iterator[ArchivedEvent]:
+        """The meter's events of the subjects that are asked for in each window, each event once."""
+        meter, tenant = self._query.meter, self._query.tenant
+        for event in self._archived(lane, windows, budget):
+            if event.tenant != tenant or event.type != meter.event_type or event.meter_version < meter.since:
+                continue
+            second = event.time_seconds
+            subjects = windows.get(second // WINDOW_SECONDS)
+            is_asked = subjects is not None and (None in subjects or event.subject in subjects)
+            if is_asked and self._placing.is_inside(second):
+                yield event
+
+    def _archived(self, lane: int, windows: Collection[int], budget: Budget) -> Iterator[ArchivedEvent]:
+        commits: dict[int, int] = {}
+        for first, last in _runs({window * WINDOW_SECONDS // HOUR_SECONDS for window in windows}):
+            for _, n, decided_hour in self._ledger.commits_by_hour(lane, last, first):
+                if n not in commits:
+                    budget.take_object()
+                    commits[n] = decided_hour
+        for event in self._archive.events_of(lane, sorted(commits.items())):
+            budget.take_event()
+            yield event
+
+    def _add(self, found: Found, event: ArchivedEvent, codes: MeterCodes) -> None:
+        try:
+            data = decode_data(event.raw_data)
+            value = self._meter.value(data)
+        except Uncountable:
+            return
+        groups: Mapping[str, str] = dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True))
+        if not self._query.is_exact:
+            groups = codes.counted_as(groups)
+        if self._query.accepts(groups):
+            second = event.time_seconds
+            place, group = self._placing.containing(second), self._placing.group(event.subject, groups)
+            found.tally(place, group, second, second).add_value(value, second, 0)
+
+
+def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:
+    """The first and last of each stretch of consecutive numbers."""
+    ordered = sorted(numbers)
+    starts = [number for number in ordered if number - 1 not in numbers]
+    ends = [number for number in ordered if number + 1 not in numbers]
+    return zip(starts, ends, strict=True)

@@ -1,0 +1,66 @@
+"""How much one question may read, and what to say when it is more."""
+
+from dataclasses import dataclass
+
+from functions.domain.errors import TooLarge
+
+ELSEWHERE = "or ask the archive: the saved Athena queries answer the same over any number of events"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Sized so that the largest question ends within the 29 seconds API Gateway waits and 512 MB."""
+
+    subjects: int = 1_000  # one request of a few milliseconds each
+    pages: int = 50_000  # some 25 MB of items in as many requests of 1 MB
+    cells: int = 2_000_000  # about 5 microseconds each
+    value_bytes: int = 16_000_000  # of UNIQUE_COUNT: two million values, each 60 bytes in a set
+    objects: int = 2_000  # archived commits of at most 300 KB, ten at a time
+    events: int = 2_000_000  # archived lines, about 3 microseconds each
+    range_objects: int = 200  # to show an open range to the minute instead of the half hour
+
+
+@dataclass
+class Budget:
+    """What is left of the bounds while a question is answered; taking more than that raises TooLarge."""
+
+    bounds: Bounds
+    pages: int = 0
+    cells: int = 0
+    value_bytes: int = 0
+    objects: int = 0
+    events: int = 0
+
+    def take_page(self, cells: int) -> None:
+        self.pages += 1
+        self.cells += cells
+        if self.pages > self.bounds.pages or self.cells > self.bounds.cells:
+            raise TooLarge(
+                f"The answer would read more than {self.bounds.pages} counter pages or {self.bounds.cells} counters; "
+                f"choose a shorter range, name subjects, {ELSEWHERE}."
+            )
+
+    def take_values(self, size: int) -> None:
+        self.value_bytes += size
+        if self.value_bytes > self.bounds.value_bytes:
+            raise TooLarge(
+                f"The answer would unite more than {self.bounds.value_bytes // 8} values; choose a shorter range, name "
+                f"subjects, {ELSEWHERE}."
+            )
+
+    def take_object(self) -> None:
+        self.objects += 1
+        if self.objects > self.bounds.objects:
+            raise self._too_much_log(f"{self.bounds.objects} archived commits")
+
+    def take_event(self) -> None:
+        self.events += 1
+        if self.events > self.bounds.events:
+            raise self._too_much_log(f"{self.bounds.events} archived events")
+
+    def _too_much_log(self, bound: str) -> TooLarge:
+        return TooLarge(
+            f"The answer would read more than {bound}, because windows or the range begin inside a half hour or exact "
+            "is set; choose from and to on half hours and windows of an hour or more (in a time zone of half hours), a "
+            f"shorter range, {ELSEWHERE}."
+        )

@@ -1,0 +1,70 @@
+"""Where a question puts usage: in which of its windows, in which of its groups, and whether counters can say so."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from functions.domain.metering.pages import WINDOW_SECONDS
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import GroupKey, Place
+from functions.domain.metering.windows import Windows, WindowSize
+
+
+class Verdict(NamedTuple):
+    """Of a half-hour window that touches the range: whether only its events can be placed, or else its place."""
+
+    is_cut: bool
+    place: Place
+
+
+class Placing:
+    """The windows and groups of one question."""
+
+    def __init__(self, query: UsageQuery) -> None:
+        self._query = query
+        self._from, self._to = query.first_second, query.end_second
+        self._windows = Windows(WindowSize(query.window), query.time_zone) if query.window else None
+        self._customer_of = {subject: customer for customer, names in query.customers.items() for subject in names}
+        self._verdicts: dict[int, Verdict | None] = {}
+
+    def containing(self, second: int) -> Place:
+        return self._windows.containing(second) if self._windows else None
+
+    def is_inside(self, second: int) -> bool:
+        return (self._from is None or second >= self._from) and (self._to is None or second < self._to)
+
+    def verdict(self, window: int) -> Verdict | None:
+        """None for a half-hour window outside the range."""
+        if window not in self._verdicts:
+            self._verdicts[window] = self._judge(window * WINDOW_SECONDS)
+        return self._verdicts[window]
+
+    def _judge(self, start: int) -> Verdict | None:
+        end = start + WINDOW_SECONDS
+        if (self._from is not None and end <= self._from) or (self._to is not None and start >= self._to):
+            return None
+        place = self.containing(start)
+        is_cut = (
+            self._query.is_exact
+            or not (self.is_inside(start) and self.is_inside(end - 1))
+            or place != self.containing(end - 1)
+        )
+        return Verdict(is_cut, None if is_cut else place)
+
+    def spans(self, seconds: int, last: int) -> tuple[int, int]:
+        """The first and last of the stretches of so many seconds that the range touches; `last` when it is open."""
+        return (self._from or 0) // seconds, last if self._to is None else (self._to - 1) // seconds
+
+    @cached_property
+    def asked_subjects(self) -> list[str]:
+        """The subjects named by the question, directly or by their customers; those of both where both are."""
+        query = self._query
+        if not query.customers:
+            return sorted(set(query.subjects))
+        return sorted(self._customer_of.keys() & set(query.subjects) if query.subjects else self._customer_of)
+
+    def group(self, subject: str | None, groups: Mapping[str, str]) -> GroupKey:
+        query = self._query
+        customer = self._customer_of.get(subject) if subject is not None else None
+        shown = subject if query.is_by_subject else None
+        return shown, customer, tuple(groups.get(name, "") for name in query.dimensions)

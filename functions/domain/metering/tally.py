@@ -1,0 +1,122 @@
+"""Adding up to one answer: cells of counters and values of events, in any order, merged part by part."""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from functions.domain.metering import sketch
+from functions.domain.metering.aggregation import (
+    Aggregation,
+    Cell,
+    Keep,
+    Number,
+    answer,
+    contribution,
+    merge,
+    pack_values,
+    unpack_values,
+)
+
+DEFAULT_PERCENTILE = Decimal(95)
+
+
+class Tally:
+    """The parts of one window and group. Sets and sketches stay unpacked until the answer, so many merge in no time."""
+
+    __slots__ = ("_aggregation", "_held", "_keeps")
+
+    def __init__(self, aggregation: Aggregation) -> None:
+        self._aggregation = aggregation
+        self._keeps: Sequence[Keep] = aggregation.parts
+        self._held: list[Any] = [None] * len(self._keeps)
+
+    def add_cell(self, part: int, cell: Cell) -> None:
+        keep, held = self._keeps[part], self._held[part]
+        if keep is Keep.VALUES:
+            self._held[part] = set() if held is None else held
+            self._held[part].update(unpack_values(cell))  # type: ignore[arg-type]
+        elif keep is Keep.SKETCH:
+            self._held[part] = Counter() if held is None else held
+            self._held[part].update(sketch.unpack(cell))  # type: ignore[arg-type]
+        else:
+            self._held[part] = cell if held is None else merge(keep, held, cell)
+
+    def add_value(self, value: Number, second: int, fingerprint: int) -> None:
+        """One event's value; `fingerprint` is the value's, for UNIQUE_COUNT."""
+        for part, cell in enumerate(contribution(self._aggregation, value, second, fingerprint)):
+            self.add_cell(part, cell)
+
+    def add_tally(self, other: "Tally") -> None:
+        for part, cell in enumerate(other._cells()):
+            if cell is not None:
+                self.add_cell(part, cell)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is left to answer with; a commit half applied may show one part of two for a moment."""
+        if any(held is None for held in self._held):
+            return True
+        return self._aggregation not in (Aggregation.SUM, Aggregation.COUNT) and self._count() == 0
+
+    def _count(self) -> int:
+        match self._aggregation:
+            case Aggregation.AVG:
+                return int(self._held[1])
+            case Aggregation.UNIQUE_COUNT:
+                return len(self._held[0])
+            case Aggregation.PERCENTILE:
+                return sum(self._held[0].values())
+        return 1
+
+    def answer(self, percentile: Decimal | None = None) -> Decimal:
+        cells: Any = self._cells()
+        return answer(self._aggregation, cells, percentile if percentile is not None else DEFAULT_PERCENTILE)
+
+    def _cells(self) -> list[Cell | None]:
+        return [
+            None if held is None else _packed(keep, held) for keep, held in zip(self._keeps, self._held, strict=True)
+        ]
+
+
+def _packed(keep: Keep, held: Any) -> Cell:
+    if keep is Keep.VALUES:
+        return pack_values(held)
+    return sketch.pack({bucket: n for bucket, n in held.items() if n}) if keep is Keep.SKETCH else held
+
+
+class ExactTally(Tally):
+    """The percentile of the values themselves, by nearest rank; only events can be added, never cells."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, aggregation: Aggregation) -> None:
+        super().__init__(aggregation)
+        self._values: Counter[Number] = Counter()
+
+    def add_value(self, value: Number, _second: int, _fingerprint: int) -> None:
+        self._values[value] += 1
+
+    def add_tally(self, other: Tally) -> None:
+        assert isinstance(other, ExactTally)
+        self._values.update(other._values)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._values
+
+    def answer(self, percentile: Decimal | None = None) -> Decimal:
+        percent = percentile if percentile is not None else DEFAULT_PERCENTILE
+        total = self._values.total()
+        rank = max(1, int((percent * total / 100).to_integral_value(ROUND_CEILING)))
+        for value in sorted(self._values):
+            rank -= self._values[value]
+            if rank <= 0:
+                return Decimal(value)
+        raise AssertionError("No values have no percentile.")
+
+
+def new_tally(aggregation: Aggregation, is_exact: bool) -> Tally:
+    if is_exact and aggregation is Aggregation.PERCENTILE:
+        return ExactTally(aggregation)
+    return Tally(aggregation)

@@ -1,0 +1,101 @@
+"""The rows of an answer: what was found by window and group, in order, with zeros where they were asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from functions.domain.errors import TooLarge
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.tally import Tally, new_tally
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.windows import Window, Windows, WindowSize
+
+MAX_ROWS = 20_000  # about what fits into an answer of 4 MB
+
+GroupKey = tuple[str | None, str | None, tuple[str, ...]]  # subject, customer id, dimension values
+Place = Window | None  # an output window, or None when the whole range is one
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    value: Decimal
+    window_start: datetime
+    window_end: datetime
+    subject: str | None = None
+    customer_id: str | None = None
+    group_by: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """Tallies by output window and group, and the first and last second that something was found at."""
+
+    aggregation: Aggregation
+    is_exact: bool = False
+    tallies: dict[tuple[Place, GroupKey], Tally] = field(default_factory=dict)
+    first: int | None = None
+    last: int | None = None
+
+    def tally(self, place: Place, group: GroupKey, first: int, last: int) -> Tally:
+        """The tally to add to what was found in the seconds first..last."""
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
+        key = (place, group)
+        found = self.tallies.get(key)
+        if found is None:
+            if len(self.tallies) >= MAX_ROWS:
+                raise TooLarge(f"The answer has more than {MAX_ROWS} rows; choose a larger window or fewer groups.")
+            found = self.tallies[key] = new_tally(self.aggregation, self.is_exact)
+        return found
+
+
+def rows_of(query: UsageQuery, found: Found, whole: Window) -> list[UsageRow]:
+    """By window start, subject, customer and groups; `whole` is the range shown where no window size was asked."""
+    values = {
+        (place or whole, group): tally.answer(query.percentile)
+        for (place, group), tally in found.tallies.items()
+        if not tally.is_empty
+    }
+    if not values and _is_zero_when_empty(query):
+        values = {(whole, (None, None, ())): Decimal(0)}
+    if query.fills_zero and query.window:
+        _fill(query, values)
+    rows = [_row(query, window, group, value) for (window, group), value in values.items()]
+    return sorted(rows, key=_order)
+
+
+def _is_zero_when_empty(query: UsageQuery) -> bool:
+    is_plain = not (query.window or query.group_by or query.subjects or query.customers)
+    return is_plain and query.meter.aggregation.is_zero_when_empty
+
+
+def _fill(query: UsageQuery, values: dict[tuple[Window, GroupKey], Decimal]) -> None:
+    """A zero for every group seen in every window of the range; an open side ends where usage does."""
+    seen = [window for window, _ in values]
+    assert query.window
+    start = query.first_second if query.first_second is not None else min((low for low, _ in seen), default=None)
+    end = query.end_second if query.end_second is not None else max((high for _, high in seen), default=None)
+    groups = {group for _, group in values}
+    if not groups and not (query.is_by_subject or query.is_by_customer or query.dimensions):
+        groups = {(None, None, ())}
+    if start is None or end is None or not groups:
+        return
+    for count, window in enumerate(Windows(WindowSize(query.window), query.time_zone).between(start, end), 1):
+        if count * len(groups) > MAX_ROWS:
+            raise TooLarge(
+                f"Zero filled, the answer has more than {MAX_ROWS} rows; choose a shorter range, a larger window or "
+                "fewer groups."
+            )
+        for group in groups:
+            values.setdefault((window, group), Decimal(0))
+
+
+def _row(query: UsageQuery, window: Window, group: GroupKey, value: Decimal) -> UsageRow:
+    subject, customer, texts = group
+    start, end = (datetime.fromtimestamp(second, UTC) for second in window)
+    return UsageRow(value, start, end, subject, customer, dict(zip(query.dimensions, texts, strict=True)))
+
+
+def _order(row: UsageRow) -> tuple[object, ...]:
+    return row.window_start, row.subject or "", row.customer_id or "", sorted(row.group_by.items())

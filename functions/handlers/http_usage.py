@@ -1,0 +1,94 @@
+"""/api/v1/meters/{idOrSlug}/...: what a meter measured, and whose and which usage it was."""
+
+from datetime import timedelta
+from urllib.parse import quote, urlencode
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.application.find_meter import find_counting_meter
+from functions.application.query_usage import query_usage
+from functions.domain.errors import TooLarge
+from functions.domain.metering.meter import Meter
+from functions.domain.metering.usage import UsageQuery
+from functions.handlers import http, json_body, wiring
+from functions.handlers.http import Answer
+from functions.handlers.usage_csv import usage_csv
+from functions.handlers.usage_request import (
+    UsageRequest,
+    from_body,
+    from_query,
+    ordered_range,
+    resolved,
+    shown,
+    unknown_dimension,
+)
+from functions.names import SCOPE_READ
+
+MAX_GROUP_VALUES = 10_000  # a meter has no more groups in a lane
+DEFAULT_VALUES_RANGE = timedelta(hours=24)  # OpenMeter's
+MAX_SUBJECT_CHARACTERS = 1_024
+
+router = Router()  # type: ignore[no-untyped-call]
+
+
+@router.get("/api/v1/meters/<id_or_slug>/query")
+def query_by_parameters(id_or_slug: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    return _answer(request, id_or_slug, from_query(request.query))
+
+
+@router.post("/api/v1/meters/<id_or_slug>/query")
+def query_by_body(id_or_slug: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    return _answer(request, id_or_slug, from_body(request))
+
+
+def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
+    query = resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers())
+    rows = query_usage(wiring.usage_reader(), query, wiring.clock().now())
+    if request.wants_csv:
+        return usage_csv(query, rows)
+    return http.ok(shown(query, rows))
+
+
+@router.get("/api/v1/meters/<id_or_slug>/subjects")
+def list_subjects(id_or_slug: str) -> Answer:
+    """All of them, or with `after` (empty at first) a page and a Link to the next one."""
+    request = http.Request(router.current_event, SCOPE_READ)
+    meter, asked = _meter(request, id_or_slug), request.query
+    period_from, period_to = ordered_range(asked.instant("from"), asked.instant("to"))
+    after = next(iter(asked.texts("after", most=1)), None)
+    query = UsageQuery(request.tenant, meter, period_from, period_to, group_by=("subject",))
+    page = wiring.usage_reader().subjects(query, (after or "")[:MAX_SUBJECT_CHARACTERS])
+    if page.next_after is not None and after is None:
+        raise TooLarge(
+            "There are too many subjects for one answer; ask page by page, starting with an empty `after` parameter."
+        )
+    headers = {} if page.next_after is None else {"Link": _next_link(meter, asked.pairs, page.next_after)}
+    return http.text_answer(200, "application/json", json_body.encode(page.subjects), headers)
+
+
+def _next_link(meter: Meter, pairs: list[tuple[str, str]], after: str) -> str:
+    parameters = [(name, value) for name, value in pairs if name != "after"]
+    following = urlencode([*parameters, ("after", after)], quote_via=quote)
+    return f'</api/v1/meters/{meter.slug}/subjects?{following}>; rel="next"'
+
+
+@router.get("/api/v1/meters/<id_or_slug>/group-by/<key>/values")
+def list_group_values(id_or_slug: str, key: str) -> Answer:
+    """Of the last 24 hours where no `from` is given; a bare array of all values, or of one page if asked for."""
+    request = http.Request(router.current_event, SCOPE_READ)
+    meter, asked, dimension = _meter(request, id_or_slug), request.query, http.path_value(key)
+    if dimension not in meter.group_by:
+        raise unknown_dimension("groupByKey", dimension, meter, ())
+    end = asked.instant("to")
+    start = asked.instant("from") or (end or wiring.clock().now()) - DEFAULT_VALUES_RANGE
+    period_from, period_to = ordered_range(start, end)
+    page = asked.page()
+    query = UsageQuery(request.tenant, meter, period_from, period_to)
+    values = wiring.usage_reader().group_values(query, dimension, MAX_GROUP_VALUES)
+    return http.ok(values[page.start : page.start + page.size] if page.was_asked else values)
+
+
+def _meter(request: http.Request, id_or_slug: str) -> Meter:
+    return find_counting_meter(request.tenant, http.path_value(id_or_slug), meters=wiring.meters())
