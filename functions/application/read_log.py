@@ -6,12 +6,15 @@ from functions.application.ports.ledger import ArchivedEvent, ArchiveReader, Led
 from functions.application.read_codes import MeterCodes
 from functions.application.read_counters import Cuts
 from functions.application.usage_bounds import Budget
+from functions.domain.metering.hour_index import HourEntry, subject_mark
 from functions.domain.metering.ledger import HOUR_SECONDS
 from functions.domain.metering.meter import CompiledMeter, Uncountable, decode_data
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import Found
+
+Windows = Mapping[int, Collection[str | None]]  # by half-hour window the subjects asked for, None for all
 
 
 class LogReader:
@@ -31,6 +34,7 @@ class LogReader:
         self._placing = placing
         self._codes = codes
         self._meter = CompiledMeter(query.meter)
+        self._marks: dict[str, bytes] = {}
 
     def read(self, found: Found, cuts: Cuts, budget: Budget) -> None:
         """Adds the events of the windows that are inside the range to what was found."""
@@ -44,9 +48,7 @@ class LogReader:
         self.read(found, cuts, budget)
         return None if found.first is None or found.last is None else (found.first, found.last)
 
-    def _events(
-        self, lane: int, windows: Mapping[int, Collection[str | None]], budget: Budget
-    ) -> Iterator[ArchivedEvent]:
+    def _events(self, lane: int, windows: Windows, budget: Budget) -> Iterator[ArchivedEvent]:
         """The meter's events of the subjects that are asked for in each window, each event once."""
         meter, tenant = self._query.meter, self._query.tenant
         for event in self._archived(lane, windows, budget):
@@ -58,16 +60,32 @@ class LogReader:
             if is_asked and self._placing.is_inside(second):
                 yield event
 
-    def _archived(self, lane: int, windows: Collection[int], budget: Budget) -> Iterator[ArchivedEvent]:
+    def _archived(self, lane: int, windows: Windows, budget: Budget) -> Iterator[ArchivedEvent]:
+        """Every event of the commits that may hold one of those asked for."""
         commits: dict[int, int] = {}
         for first, last in _runs({window * WINDOW_SECONDS // HOUR_SECONDS for window in windows}):
-            for _, n, decided_hour in self._ledger.commits_by_hour(lane, last, first):
-                if n not in commits:
-                    budget.take_object()
-                    commits[n] = decided_hour
+            for entry in self._ledger.hour_index(lane, last, first):
+                if entry.n in commits or not self._may_matter(entry, windows):
+                    continue
+                budget.take_object()
+                commits[entry.n] = entry.decided_hour
         for event in self._archive.events_of(lane, sorted(commits.items())):
             budget.take_event()
             yield event
+
+    def _may_matter(self, entry: HourEntry, windows: Windows) -> bool:
+        touched = range(entry.first // WINDOW_SECONDS, entry.last // WINDOW_SECONDS + 1)
+        asked = [windows[window] for window in touched if window in windows]
+        if not asked or not self._placing.touches(entry.first, entry.last):
+            return False
+        subjects = set[str | None]().union(*asked)
+        marks = {self._mark(subject) for subject in subjects if subject is not None} if None not in subjects else ()
+        return entry.may_hold(self._query.tenant, marks)
+
+    def _mark(self, subject: str) -> bytes:
+        if subject not in self._marks:
+            self._marks[subject] = subject_mark(self._query.tenant, subject)
+        return self._marks[subject]
 
     def _add(self, found: Found, event: ArchivedEvent, codes: MeterCodes) -> None:
         try:

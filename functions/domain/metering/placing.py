@@ -33,6 +33,10 @@ class Placing:
     def is_inside(self, second: int) -> bool:
         return (self._from is None or second >= self._from) and (self._to is None or second < self._to)
 
+    def touches(self, first: int, last: int) -> bool:
+        """Is any of the seconds first..last in the range?"""
+        return (self._from is None or last >= self._from) and (self._to is None or first < self._to)
+
     def verdict(self, window: int) -> Verdict | None:
         """None for a half-hour window outside the range."""
         if window not in self._verdicts:
