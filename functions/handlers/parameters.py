@@ -33,8 +33,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v2/events": ("cursor", "limit", "clientId", "filter"),
     "GET /api/v1/meters": (*PAGE, *ORDER, "includeDeleted"),
     "GET /api/v1/meters/<id_or_slug>/query": USAGE,
-    "GET /api/v1/meters/<id_or_slug>/subjects": ("from", "to"),
-    "GET /api/v1/meters/<id_or_slug>/group-by/<key>/values": ("from", "to"),
+    "GET /api/v1/meters/<id_or_slug>/subjects": ("from", "to", "after"),
+    "GET /api/v1/meters/<id_or_slug>/group-by/<key>/values": (*PAGE, "from", "to"),
     "GET /api/v1/customers": (
         *(*PAGE, *ORDER, "includeDeleted", "key", "name", "primaryEmail", "subject", "planKey", "expand"),
     ),

@@ -51,7 +51,7 @@ class Query:
 
     def names(self) -> tuple[str, ...]:
         """Which parameters were sent, each once; `filter[a]=b` is one of `filter`."""
-        return tuple(dict.fromkeys(name.partition("[")[0] for name, _ in self._pairs))
+        return tuple(dict.fromkeys(name.partition("[")[0] for name, _ in self.pairs))
 
     def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
         """Every value of a repeated parameter, each once, in order."""
