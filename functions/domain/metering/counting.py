@@ -119,7 +119,7 @@ def _count_subject(
             if value is None:
                 continue
             groups = meter.groups(data)
-            number = numbers.get((meter.id, groups))
+            number = numbers.get((meter.family, groups))
             if number is None:
                 number = _number_for(directory, deltas, tenant, meter, groups)
             cell = (window, number, meter.aggregation)
@@ -142,7 +142,7 @@ def _number_for(
     size = sum(map(len, groups))
     if size > MAX_CODE_LENGTH or directory.per_meter.get(meter.id, 0) >= MAX_METER_CODES:
         groups = (OTHER,) * len(groups)
-        known = directory.numbers.get((meter.id, groups))
+        known = directory.numbers.get((meter.family, groups))
         if known is not None:
             return known
     code = Code(tenant, len(directory.numbers), meter.id, dict(zip(meter.dimensions, groups, strict=True)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import (
     PageDelta,
 )
@@ -97,7 +98,8 @@ class Directory:
     per_meter: dict[str, int] = field(default_factory=dict)
 
     def learn(self, code: Code) -> None:
-        self.numbers[(code.meter_id, tuple(value for _, value in sorted(code.groups.items())))] = code.number
+        values = tuple(value for _, value in sorted(code.groups.items()))
+        self.numbers[(code_family(code.meter_id, code.groups), values)] = code.number
         self.per_meter[code.meter_id] = self.per_meter.get(code.meter_id, 0) + 1
 
 

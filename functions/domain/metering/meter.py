@@ -1,6 +1,6 @@
 """A meter: which events it counts, the value it takes from them and the dimensions it keeps; no pydantic, it is hot."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,16 @@ from functions.domain.metering.values import (
     unique_text,
 )
 
-__all__ = ["CompiledMeter", "Meter", "MeterSet", "MetersByType", "Uncountable", "compile_meters", "decode_data"]
+__all__ = [
+    "CompiledMeter",
+    "Meter",
+    "MeterSet",
+    "MetersByType",
+    "Uncountable",
+    "code_family",
+    "compile_meters",
+    "decode_data",
+]
 
 MAX_METERS = 500  # the whole set is read with every batch
 MAX_METERS_PER_TYPE = 50  # one event must fit into one commit whatever it touches
@@ -53,10 +62,6 @@ class Meter(msgspec.Struct, frozen=True, omit_defaults=True):
     event_filter: dict[str, dict[str, Any]] = {}
     former: tuple[FormerGroupBy, ...] = ()
 
-    def group_by_at(self, version: int) -> dict[str, str]:
-        """The dimensions by which an event was counted that was decided under this version of the meter set."""
-        return next((each.group_by for each in self.former if version < each.until), self.group_by)
-
 
 class MeterSet(msgspec.Struct, frozen=True):
     """All meters of a tenant under one version that only rises."""
@@ -87,21 +92,37 @@ class CompiledMeter:
     `value` takes from decoded data the exact number, or the text for UNIQUE_COUNT; None when the event does not
     contribute (the event filter, a JSON null for UNIQUE_COUNT); raises Uncountable. `groups` gives the dimension values
     in the order of the sorted dimension names. Both are made for the meter's paths, because they run for every event.
-    `counts` says whether the event filter lets an event through, `has_filter` whether there is one.
+    `counts` says whether the event filter lets an event through, `has_filter` whether there is one. `family` is what
+    codes of equal group values must share to be the same code: the meter and the names of its dimensions.
     """
 
-    __slots__ = ("aggregation", "counts", "dimensions", "groups", "has_filter", "id", "is_additive", "meter", "value")
+    __slots__ = (
+        *("aggregation", "counts", "dimensions", "family", "groups", "has_filter", "id", "is_additive", "meter"),
+        *("_former", "value"),
+    )
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         self.id = meter.id
         self.aggregation = meter.aggregation
         self.is_additive = meter.aggregation.is_additive
-        self.dimensions = tuple(sorted(meter.group_by))
+        self.dimensions, self.groups = _named_taker(meter.group_by)
         self.has_filter = bool(meter.event_filter)
         self.counts = _event_test(meter.event_filter)
         self.value = _filtered(self.counts, _value_taker(meter)) if self.has_filter else _value_taker(meter)
-        self.groups = _groups_taker([meter.group_by[name] for name in self.dimensions])
+        self.family = code_family(meter.id, self.dimensions)
+        self._former = [(each.until, *_named_taker(each.group_by)) for each in meter.former]
+
+    def groups_at(self, data: Data, version: int) -> dict[str, str]:
+        """The dimensions under which an event was counted that was decided under this version of the meter set."""
+        for until, names, take in self._former:
+            if version < until:
+                return dict(zip(names, take(data), strict=True))
+        return dict(zip(self.dimensions, self.groups(data), strict=True))
+
+
+def code_family(meter_id: str, dimensions: Iterable[str]) -> str:
+    return " ".join((meter_id, *sorted(dimensions)))
 
 
 TakeValue = Callable[[Data], Taken]
@@ -159,6 +180,11 @@ def _groups_taker(paths: list[str]) -> TakeGroups:
         return (found if type(found) is str else group_text(found),)
 
     return named_group
+
+
+def _named_taker(group_by: Mapping[str, str]) -> tuple[Groups, TakeGroups]:
+    names = tuple(sorted(group_by))
+    return names, _groups_taker([group_by[name] for name in names])
 
 
 def _text_at(find: Find, data: Data) -> str:

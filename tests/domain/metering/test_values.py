@@ -165,10 +165,17 @@ def test_a_meter_set_keeps_filters_percentile_and_former_dimensions() -> None:
     )  # fmt: skip
     (again,) = MeterSet.decode(MeterSet(8, (kept,)).encode()).meters
     assert again == kept
-    assert [again.group_by_at(version) for version in (3, 4, 6, 7, 8)] == [
-        {"b": "$.b"},
-        {},
-        {},
-        {"a": "$.a"},
-        {"a": "$.a"},
+
+
+def test_an_old_event_has_the_dimensions_it_was_counted_under() -> None:
+    changed = meter(
+        group_by={"team": "$.team"},
+        former=(FormerGroupBy(4, {"model": "$.model"}), FormerGroupBy(7, {"model": "$.name", "team": "$.team"})),
+    )
+    data = {"model": "m", "name": "n", "team": "t"}
+    assert [changed.groups_at(data, version) for version in (3, 4, 6, 7)] == [
+        {"model": "m"},
+        {"model": "n", "team": "t"},
+        {"model": "n", "team": "t"},
+        {"team": "t"},
     ]
