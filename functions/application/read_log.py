@@ -93,7 +93,9 @@ class LogReader:
             value = self._meter.value(data)
         except Uncountable:
             return
-        groups: Mapping[str, str] = dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True))
+        if value is None:
+            return
+        groups: Mapping[str, str] = self._meter.groups_at(data, event.meter_version)
         if not self._query.is_exact:
             groups = codes.counted_as(groups)
         if self._query.accepts(groups):

@@ -48,6 +48,18 @@ def test_a_value_of_one_dimension_is_not_taken_for_that_of_another(api: Client, 
     assert by(api, "team") == {"": 1, "same": 1}
 
 
+def test_the_edges_of_a_range_say_the_same_as_its_whole_windows(api: Client, metering: Metering) -> None:
+    api.post("/api/v1/meters", CALLS | {"groupBy": {"model": "$.old"}})
+    metering.count([event(1, old="a", new="b", team="x")])
+    changed = {"groupBy": {"model": "$.new", "team": "$.team"}}
+    assert api.put("/api/v1/meters/calls", changed).status == 200
+    metering.count([event(2, old="a", new="b", team="x")])
+    cut = (HOUR + timedelta(seconds=1)).strftime("from=%Y-%m-%dT%H:%M:%SZ")
+    for params in ("", cut):
+        assert by(api, "model", params) == {"a": 1, "b": 1}
+        assert by(api, "team", params) == {"": 1, "x": 1}
+
+
 def test_an_event_filter_holds_in_whole_windows_and_at_edges(api: Client, metering: Metering) -> None:
     wish = {"groupBy": {"model": "$.model"}, "eventFilter": {"$.usage[?@.kind == 'gpu'].n": {"$ne": ""}}}
     assert api.post("/api/v1/meters", CALLS | wish).status == 201
