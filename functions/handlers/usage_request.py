@@ -106,7 +106,7 @@ def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customer
         group_by=group_by,
         filters=filters,
         conditions={name: condition.predicate() for name, condition in advanced.items()},
-        percentile=asked.percentile,
+        percentile=asked.percentile if asked.percentile is not None else meter.percentile,
         is_exact=asked.exact,
         fills_zero=asked.fill_zero,
     )
