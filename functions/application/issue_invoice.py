@@ -1,6 +1,6 @@
 """Issue what a customer owes: snapshot usage, rate it, and write invoice and subscription in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,18 +14,12 @@ from functions.application.ports.billing import (
 )
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Stale
+from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unavailable, Unbillable
-from functions.domain.invoicing.invoice import (
-    BilledCustomer,
-    InvoiceLine,
-    InvoiceRecord,
-    UsageSnapshot,
-    invoice_id,
-    issued,
-    line_from,
-    number_prefix,
-)
+from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
+from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.rating import rate
+from functions.domain.invoicing.rating_steps import summed
 from functions.domain.subscriptions.subscription import MeteredFeature, Service, Subscription
 
 # Bounds one call of the workflow's function; the workflow calls again while there is more.
@@ -34,6 +28,7 @@ MAX_INVOICES_PER_CALL = 10
 MAX_TRIES = 12
 # More invoices of one customer for one instant mean that something creates subscriptions in a loop.
 MAX_INVOICES_PER_BOUNDARY = 50
+NOTHING_MORE = Needs()
 
 
 @dataclass(frozen=True)
@@ -73,6 +68,12 @@ def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, 
         if record is not None:
             done.append(record)
     return Issued(tuple(done), has_more=True)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    usage: UsageSnapshot
+    groups: Mapping[Group, Decimal]
 
 
 @dataclass(frozen=True)
@@ -166,35 +167,44 @@ class _Boundary:
     def _lines(self, subscription: Subscription, now: datetime) -> list[InvoiceLine]:
         lines = []
         for service in subscription.services_due_at(self.at):
-            usage = self._measured(service, now) if service.item.card.is_metered else None
+            measured = self._measured(service, now) if service.item.card.is_metered else None
             rated = rate(
                 service,
-                usage.quantity if usage else None,
+                measured.usage.quantity if measured else None,
                 subscription.currency,
                 prorate=subscription.pro_rating_config.enabled,
+                groups=measured.groups if measured else None,
             )
             if rated.is_worth_a_line:
-                lines.append(line_from(rated, subscription.id, usage))
+                lines.append(line_from(rated, subscription.id, measured.usage if measured else None))
         return lines
 
-    def _measured(self, service: Service, now: datetime) -> UsageSnapshot:
-        feature = _meter_of(service)
+    def _measured(self, service: Service, now: datetime) -> _Measured:
+        feature, subjects = _meter_of(service), self.customer.subject_keys
+        needs = service.item.card.price.needs if service.item.card.price else NOTHING_MORE
         assert feature.meter_slug is not None
-        quantity, lanes = Decimal(0), dict[int, int]()
-        if self.customer.subject_keys:
+        quantity, lanes, groups = Decimal(0), dict[int, int](), dict[Group, Decimal]()
+        if subjects:
             # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
-            quantity, lanes = self.ports.usage.usage(
-                self.tenant, feature.meter_slug, self.customer.subject_keys, feature.filters, service.period
-            )
-        return UsageSnapshot(
-            meter=feature.meter_slug,
-            subjects=self.customer.subject_keys,
-            filters=feature.filters,
+            asked = (self.tenant, feature.meter_slug, subjects, feature.filters, service.period)
+            quantity, lanes = self.ports.usage.usage(*asked)
             # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
-            quantity=max(quantity, Decimal(0)),
+            quantity = max(quantity, Decimal(0))
+            if needs:
+                groups = {group: max(part, Decimal(0)) for group, part in self.ports.usage.parts(*asked, needs).items()}
+                quantity = summed(groups)
+        usage = UsageSnapshot(
+            meter=feature.meter_slug,
+            subjects=subjects,
+            filters=feature.filters,
+            quantity=quantity,
             lanes={str(lane): commit for lane, commit in lanes.items()},
             taken_at=now,
+            group_by=needs.dimensions,
+            window="HOUR" if needs.time_zone else None,
+            time_zone=needs.time_zone,
         )
+        return _Measured(usage, groups)
 
 
 def _meter_of(service: Service) -> MeteredFeature:

@@ -1,13 +1,16 @@
-"""What an invoice line is measured by: one meter's total for a customer's subjects, and up to where it was counted."""
+"""What an invoice line is measured by: a meter's total for a customer's subjects, its parts, and how far it counted."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
 from functions.application.query_usage import UsageReader
-from functions.domain.errors import NotFound
-from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.usage import UsageQuery
+from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.errors import NotFound, Unbillable
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.usage import UsageQuery, UsageRow, WindowSize
+from functions.domain.money import EXACT
 from functions.domain.period import Period
 
 
@@ -30,9 +33,7 @@ class MeasuredUsage:
         filters: Mapping[str, Sequence[str]],
         period: Period,
     ) -> tuple[Decimal, dict[int, int]]:
-        found = next((each for each in self._meters.meter_set(tenant).meters if each.slug == meter), None)
-        if found is None:
-            raise NotFound(f"There is no meter {meter!r} to bill by.", code="meter_not_found")
+        found = self._meter(tenant, meter)
         if period.start == period.end:
             return Decimal(0), {}
         query = UsageQuery(
@@ -46,3 +47,55 @@ class MeasuredUsage:
         # Before the counters: what they contain may be more than these commits, never less.
         lanes = self._reader.applied(tenant, query.subjects)
         return self._reader.total(query), lanes
+
+    def parts(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        period: Period,
+        needs: Needs,
+    ) -> dict[Group, Decimal]:
+        found = self._meter(tenant, meter)
+        _require_parts(found, needs)
+        if period.start == period.end:
+            return {}
+        query = UsageQuery(
+            tenant,
+            found,
+            period.start,
+            period.end,
+            window=WindowSize.HOUR if needs.time_zone else None,
+            time_zone=needs.time_zone or "UTC",
+            subjects=tuple(subjects),
+            group_by=needs.dimensions,
+            filters={name: tuple(values) for name, values in filters.items()},
+        )
+        parts = dict[Group, Decimal]()
+        for row in self._reader.rows(query, period.end):
+            group = _group(row, needs)
+            parts[group] = EXACT.add(parts.get(group, Decimal(0)), row.value)
+        return parts
+
+    def _meter(self, tenant: str, slug: str) -> Meter:
+        found = next((each for each in self._meters.meter_set(tenant).meters if each.slug == slug), None)
+        if found is None:
+            raise NotFound(f"There is no meter {slug!r} to bill by.", code="meter_not_found")
+        return found
+
+
+def _group(row: UsageRow, needs: Needs) -> Group:
+    hour: datetime | None = row.window_start if needs.time_zone else None
+    return Group(tuple(row.group_by.get(name) or "" for name in needs.dimensions), hour)
+
+
+def _require_parts(meter: Meter, needs: Needs) -> None:
+    """Only sums and counts can be cut: the highest of two parts is not the sum of their highest."""
+    if not meter.aggregation.is_additive:
+        message = f"Meter {meter.slug!r} is a {meter.aggregation}; a price by parts of the usage needs a SUM or COUNT."
+        raise Unbillable(message, code="meter_not_additive")
+    missing = [name for name in needs.dimensions if name not in meter.group_by]
+    if missing:
+        message = f"Meter {meter.slug!r} has no dimension {missing[0]!r}, which the price needs; it has"
+        raise Unbillable(f"{message} {', '.join(meter.group_by) or 'none'}.", code="dimension_not_found")

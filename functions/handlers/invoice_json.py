@@ -1,15 +1,13 @@
-"""An invoice as the API shows it: OpenMeter's fields, and beside them what explains a line down to the ledger."""
+"""An invoice as the API shows it: OpenMeter's fields, and beside them its run and its page at the gateway."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from functions.domain.identity import named_ulid
-from functions.domain.invoicing.invoice import DAYS_UNTIL_DUE, InvoiceCharge, InvoiceLine, InvoiceRecord
-from functions.domain.money import Money
+from functions.domain.invoicing.invoice import DAYS_UNTIL_DUE, InvoiceRecord
 from functions.domain.period import Period
-from functions.domain.wire import plain
 from functions.handlers.http import without_none
+from functions.handlers.invoice_line_json import line_shown, totals
 from functions.handlers.subscription_json import period
 
 # There is one billing profile per tenant, which cannot be changed yet; it has an id because invoices must name one.
@@ -27,7 +25,12 @@ def shown(record: InvoiceRecord, now: datetime, *, collection_seconds: int, with
         "customer": _customer(record),
         "number": invoice.number,
         "currency": invoice.currency,
-        "totals": totals(invoice.total_minor, invoice.currency),
+        "totals": totals(
+            invoice.currency,
+            total_minor=invoice.total_minor,
+            commitments_minor=invoice.commitments_minor,
+            discounts_minor=invoice.discounts_minor,
+        ),
         "status": record.status(now).value,
         "statusDetails": {
             "immutable": True,
@@ -42,7 +45,7 @@ def shown(record: InvoiceRecord, now: datetime, *, collection_seconds: int, with
         "period": period(Period(invoice.period_start, invoice.period_end)),
         "voidedAt": payment.updated_at if record.status(now) == "voided" else None,
         "workflow": _workflow(record, collection_seconds),
-        "lines": [_line(record, line) for line in invoice.lines] if with_lines else None,
+        "lines": [line_shown(record, line) for line in invoice.lines] if with_lines else None,
         "validationIssues": [_issue(record)] if record.is_failed else None,
         "externalIds": {"invoicing": payment.gateway_invoice} if payment.gateway_invoice else None,
         # Beyond OpenMeter.
@@ -52,20 +55,6 @@ def shown(record: InvoiceRecord, now: datetime, *, collection_seconds: int, with
         "invoicePdf": payment.invoice_pdf,
     }
     return without_none(wire)
-
-
-def totals(minor: int, currency: str) -> dict[str, str]:
-    amount, zero = (plain(Money(each, currency).major) for each in (minor, 0))
-    return {
-        "amount": amount,
-        "chargesTotal": zero,
-        "discountsTotal": zero,
-        "creditsTotal": zero,
-        "taxesInclusiveTotal": zero,
-        "taxesExclusiveTotal": zero,
-        "taxesTotal": zero,
-        "total": amount,
-    }
 
 
 def _customer(record: InvoiceRecord) -> dict[str, Any]:
@@ -101,85 +90,4 @@ def _issue(record: InvoiceRecord) -> dict[str, Any]:
         "component": "gateway",
         "code": payment.failure_code,
         "message": payment.failure_message or "",
-    }
-
-
-def _line(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
-    invoice = record.invoice
-    quantity = plain(line.usage.quantity) if line.usage else "1"
-    price = json.loads(line.price.model_dump_json(by_alias=True))
-    wire = {
-        **_line_base(record, line),
-        "id": line.id,
-        "name": line.name,
-        "description": line.description,
-        "type": "usage_based",
-        "status": "valid",
-        "totals": totals(line.total_minor, invoice.currency),
-        "price": price,
-        "featureKey": line.feature_key,
-        "rateCard": without_none({"featureKey": line.feature_key, "price": price}),
-        "quantity": quantity,
-        "meteredQuantity": quantity if line.usage else None,
-        "preLinePeriodQuantity": "0" if line.usage else None,
-        "meteredPreLinePeriodQuantity": "0" if line.usage else None,
-        "children": [_child(record, line, charge) for charge in line.charges],
-        # Beyond OpenMeter.
-        "childUniqueReferenceId": line.reference,
-        "usageSnapshot": _snapshot(line),
-    }
-    return without_none(wire)
-
-
-def _line_base(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
-    invoice = record.invoice
-    return {
-        "createdAt": invoice.issued_at,
-        "updatedAt": invoice.issued_at,
-        "managedBy": "subscription",
-        "invoice": {"id": invoice.id, "number": invoice.number},
-        "currency": invoice.currency,
-        "period": period(Period(line.period_start, line.period_end)),
-        "invoiceAt": line.invoice_at,
-        "subscription": {
-            "subscription": {"id": line.subscription_id},
-            "phase": {"id": line.phase_id},
-            "item": {"id": line.item_id},
-            "billingPeriod": period(Period(line.billing_start, line.billing_end)),
-        },
-    }
-
-
-def _child(record: InvoiceRecord, line: InvoiceLine, charge: InvoiceCharge) -> dict[str, Any]:
-    unit_amount, quantity = plain(charge.unit_amount), plain(charge.quantity)
-    term = "in_advance" if line.invoice_at <= line.period_start else "in_arrears"
-    price = {"type": "flat", "amount": unit_amount, "paymentTerm": term}
-    return {
-        **_line_base(record, line),
-        "id": named_ulid(line.invoice_at, "charge", line.reference, charge.reference),
-        "name": charge.name,
-        "type": "flat_fee",
-        "status": "detailed",
-        "totals": totals(charge.amount_minor, record.invoice.currency),
-        "perUnitAmount": unit_amount,
-        "quantity": quantity,
-        "paymentTerm": term,
-        "category": charge.category,
-        "rateCard": {"price": price, "quantity": quantity},
-        # Beyond OpenMeter.
-        "childUniqueReferenceId": charge.reference,
-    }
-
-
-def _snapshot(line: InvoiceLine) -> dict[str, Any] | None:
-    usage = line.usage
-    if usage is None:
-        return None
-    return {
-        "meterSlug": usage.meter,
-        "subjects": list(usage.subjects),
-        "filters": {name: list(values) for name, values in usage.filters.items()},
-        "quantity": plain(usage.quantity),
-        "lanes": usage.lanes,
-        "takenAt": usage.taken_at,
     }

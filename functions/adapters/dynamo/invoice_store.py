@@ -13,7 +13,8 @@ from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.registry import Stale
 from functions.domain.identity import ulid_floor
-from functions.domain.invoicing.invoice import Invoice, InvoiceLine, InvoiceRecord, Payment, number_prefix
+from functions.domain.invoicing.invoice import Invoice, InvoiceRecord, Payment, number_prefix
+from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.wire import WireModel
 from functions.names import PARTITION_KEY, SORT_KEY

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from functions.domain.catalog.plan import Plan
+from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
@@ -131,6 +132,21 @@ class UsageMeter(Protocol):
         """What the meter measured for the subjects in the period, and the last commit it contains of each lane.
 
         Raises NotFound for a meter that does not exist.
+        """
+        ...
+
+    def parts(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        period: Period,
+        needs: Needs,
+    ) -> Mapping[Group, Decimal]:
+        """The same usage cut by dimension values, or by the hours of a time zone.
+
+        Raises Unbillable for a meter without those dimensions or whose parts do not add up.
         """
         ...
 

@@ -2,14 +2,17 @@
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import InitErrorDetails
 
+from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.entitlement_template import EntitlementTemplate
-from functions.domain.catalog.pricing import AnyPrice, FlatPrice
+from functions.domain.catalog.pricing import AnyPrice, FlatPrice, UnitConversion
+from functions.domain.catalog.pricing.refusal import refuse, wrong
 from functions.domain.catalog.tax import TaxConfig
-from functions.domain.wire import Description, Duration, Key, Metadata, Name, NotYet, WireModel
+from functions.domain.wire import Description, Duration, Key, Metadata, Name, WireModel
 
 
 class _RateCard(WireModel):
@@ -20,7 +23,12 @@ class _RateCard(WireModel):
     feature_key: Key | None = None
     entitlement_template: EntitlementTemplate | None = None
     tax_config: TaxConfig | None = None
-    discounts: NotYet = None
+    discounts: Discounts | None = None
+
+    @model_validator(mode="after")
+    def _terms_fit_the_price(self) -> Self:
+        refuse(_term_problems(self))  # type: ignore[arg-type]
+        return self
 
 
 class FlatFeeCard(_RateCard):
@@ -41,6 +49,7 @@ class UsageBasedCard(_RateCard):
     type: Literal["usage_based"]
     billing_cadence: Duration
     price: AnyPrice | None
+    unit_config: UnitConversion | None = None
 
     @property
     def is_metered(self) -> bool:
@@ -50,12 +59,28 @@ class UsageBasedCard(_RateCard):
 RateCard = Annotated[FlatFeeCard | UsageBasedCard, Field(discriminator="type")]
 
 
+def _term_problems(card: FlatFeeCard | UsageBasedCard) -> list[InitErrorDetails]:
+    """Discounts and conversions that nothing says how to apply to the card's price."""
+    problems, price, discounts = [], card.price, card.discounts
+    if discounts is not None and price is None:
+        message = "must be left out of a free rate card"
+        problems.append(wrong("discounts", code="discount_without_price", message=message))
+    elif discounts is not None and discounts.usage is not None and price is not None and not price.takes_usage_discount:
+        message = "must be left out: no units of this price are alike, so that nothing says which would be free"
+        problems.append(wrong("discounts", "usage", code="usage_discount_not_supported", message=message))
+    is_converted = isinstance(card, UsageBasedCard) and card.unit_config is not None
+    if is_converted and (price is None or price.is_flat):
+        message = "must be left out: this card prices no units"
+        problems.append(wrong("unitConfig", code="unit_config_not_supported", message=message))
+    return problems
+
+
 def card_to_wire(card: FlatFeeCard | UsageBasedCard) -> dict[str, Any]:
     """The public shape: absent optionals are left out, cadence and price stay though they are null.
 
     Prices are strings; the few fields the API calls numbers are exact Decimals, which the encoder writes as numbers.
     """
-    wire: dict[str, Any] = json.loads(card.model_dump_json(by_alias=True))
+    wire: dict[str, Any] = json.loads(card.model_dump_json(by_alias=True), parse_float=Decimal)
     template = wire.get("entitlementTemplate")
     if template is not None:
         template = without_nulls(template)

@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import PlainSerializer
-
-from functions.domain.catalog.pricing import AnyPrice
 from functions.domain.errors import Unbillable
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.document import (
@@ -21,16 +17,14 @@ from functions.domain.invoicing.document import (
     DocumentLine,
     InvoiceDocument,
 )
+from functions.domain.invoicing.line import InvoiceLine, explained
 from functions.domain.invoicing.push import PaymentStatus
-from functions.domain.invoicing.rating import RatedCharge, RatedService
-from functions.domain.money import EXACT, Money
+from functions.domain.money import Money
 from functions.domain.period import Period
-from functions.domain.wire import CurrencyCode, Instant, WireModel, plain
+from functions.domain.wire import CurrencyCode, Instant, WireModel
 
 # OpenMeter's default payment term.
 DAYS_UNTIL_DUE = 30
-
-Exact = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
 
 
 class InvoiceStatus(StrEnum):
@@ -55,48 +49,6 @@ class BilledCustomer(WireModel):
     currency: CurrencyCode | None = None
 
 
-class UsageSnapshot(WireModel):
-    """What was measured and up to where: `lanes` names the last commit of each lane that the quantity contains."""
-
-    meter: str
-    subjects: tuple[str, ...]
-    filters: dict[str, tuple[str, ...]]
-    quantity: Exact
-    lanes: dict[str, int]
-    taken_at: Instant
-
-
-class InvoiceCharge(WireModel):
-    reference: str
-    name: str
-    quantity: Exact
-    unit_amount: Exact
-    amount_minor: int
-    category: Literal["regular", "commitment"] = "regular"
-
-
-class InvoiceLine(WireModel):
-    """One service of one item; `reference` is the same however often it is rated, and so is the id made from it."""
-
-    id: str
-    reference: str
-    name: str
-    description: str | None = None
-    subscription_id: str
-    phase_id: str
-    item_id: str
-    feature_key: str | None = None
-    price: AnyPrice
-    period_start: Instant
-    period_end: Instant
-    billing_start: Instant
-    billing_end: Instant
-    invoice_at: Instant
-    usage: UsageSnapshot | None = None
-    charges: tuple[InvoiceCharge, ...]
-    total_minor: int
-
-
 class Invoice(WireModel):
     """Never changed after it is issued; `invoice_at` is the boundary from which its lines are owed."""
 
@@ -115,6 +67,9 @@ class Invoice(WireModel):
     collection_method: Literal["send_invoice", "charge_automatically"]
     lines: tuple[InvoiceLine, ...]
     total_minor: int
+    # How much of the total is charged for commitments, and how much was taken off by discounts.
+    commitments_minor: int = 0
+    discounts_minor: int = 0
 
     def document(self) -> InvoiceDocument:
         """What the gateway collects; the same bytes however often it is asked for."""
@@ -199,43 +154,6 @@ def number_prefix(customer_name: str) -> str:
     return letters[:4] or "CUST"
 
 
-def line_from(rated: RatedService, subscription_id: str, usage: UsageSnapshot | None) -> InvoiceLine:
-    service = rated.service
-    item, phase = service.item, service.phase
-    assert item.card.price is not None
-    reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/period[{service.index}]"
-    return InvoiceLine(
-        id=named_ulid(service.invoice_at, "line", reference),
-        reference=reference,
-        name=item.card.name,
-        description=item.card.description,
-        subscription_id=subscription_id,
-        phase_id=phase.id,
-        item_id=item.id,
-        feature_key=item.card.feature_key,
-        price=item.card.price,
-        period_start=service.period.start,
-        period_end=service.period.end,
-        billing_start=service.billing_period.start,
-        billing_end=service.billing_period.end,
-        invoice_at=service.invoice_at,
-        usage=usage,
-        charges=tuple(_charge(each) for each in rated.charges),
-        total_minor=rated.total.minor,
-    )
-
-
-def _charge(rated: RatedCharge) -> InvoiceCharge:
-    charge = rated.charge
-    return InvoiceCharge(
-        reference=charge.reference,
-        name=charge.name,
-        quantity=charge.quantity,
-        unit_amount=charge.unit_amount,
-        amount_minor=rated.amount.minor,
-    )
-
-
 def issued(
     lines: Sequence[InvoiceLine],
     *,
@@ -275,6 +193,8 @@ def issued(
         collection_method="send_invoice",
         lines=tuple(lines),
         total_minor=total.minor,
+        commitments_minor=sum(line.commitments_minor for line in lines),
+        discounts_minor=sum(line.discounts_minor for line in lines),
     )
     return InvoiceRecord(invoice, Payment(updated_at=now))
 
@@ -297,18 +217,6 @@ def _document_line(lines: Sequence[InvoiceLine], line_id: str, currency: str) ->
         period_start=period.start,
         period_end=period.end,
     )
-
-
-def explained(line: InvoiceLine, currency: str) -> str:
-    """A line in one sentence: Tokens: 1,234,567 x 0.0000025 USD."""
-    parts = [f"{_grouped(charge.quantity)} x {plain(charge.unit_amount)} {currency}" for charge in line.charges]
-    if not parts:
-        parts = [f"{_grouped(line.usage.quantity)} used"] if line.usage else []
-    return ": ".join([line.name, *(["; ".join(parts)] if parts else [])])
-
-
-def _grouped(quantity: Decimal) -> str:
-    return f"{quantity.normalize(EXACT):,f}" if quantity else "0"
 
 
 def _deliverable(email: str | None) -> str | None:

@@ -1,54 +1,136 @@
-"""Rating: usage x rate card -> a line with its charges; exact up to the line, integer minor units from there on."""
+"""Rating: usage x rate card -> a line with its charges; exact up to the line, integer minor units from there on.
 
+    unit conversion -> usage discount -> price -> percentage discount -> maximum -> minimum
+
+Coupons and credits come after it: they look at an invoice's lines together.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from functions.domain.catalog.pricing import Charge, LineUsage
+from functions.domain.catalog.discount import Discounts
+from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
+from functions.domain.catalog.pricing.commitment import CommittedPrice
+from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.invoicing.rating_steps import (
+    FreeUnits,
+    RatedCharge,
+    at_least,
+    at_most,
+    converted,
+    less_percentage,
+    rounded,
+    summed,
+    total,
+    without_free_units,
+)
 from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.proration import prorated
 from functions.domain.subscriptions.subscription import Service
 
+NO_DISCOUNTS = Discounts()
+ONLY_LINE = LineUsage(Decimal(0))
+
 
 @dataclass(frozen=True)
-class RatedCharge:
-    """A charge with the only rounding it ever gets."""
+class Terms:
+    """How a rate card charges: its price and what goes before and after it."""
 
-    charge: Charge
-    amount: Money
+    price: AnyPrice
+    conversion: UnitConversion | None = None
+    discounts: Discounts = NO_DISCOUNTS
+
+    @classmethod
+    def of(cls, card: FlatFeeCard | UsageBasedCard) -> "Terms":
+        assert card.price is not None, "a free rate card is no service that is owed"
+        conversion = card.unit_config if isinstance(card, UsageBasedCard) else None
+        return cls(card.price, conversion, card.discounts or NO_DISCOUNTS)
+
+
+@dataclass(frozen=True)
+class RatedLine:
+    """What a line costs and how that came about; `metered` and `priced` are None for a flat price.
+
+    `metered` is the usage as it was measured, `priced` what was left of it after conversion and free units.
+    """
+
+    terms: Terms
+    charges: tuple[RatedCharge, ...]
+    total: Money
+    metered: LineUsage | None = None
+    priced: LineUsage | None = None
+    free_units: FreeUnits | None = None
+    previously_billed: Money | None = None
 
 
 @dataclass(frozen=True)
 class RatedService:
-    """What one service costs: its quantity (None when nothing is measured) and the charges that explain the total."""
+    """A rated line and the service of a subscription it is for."""
 
     service: Service
-    quantity: Decimal | None
-    charges: tuple[RatedCharge, ...]
-    total: Money
+    line: RatedLine
+
+    @property
+    def quantity(self) -> Decimal | None:
+        return self.line.metered.quantity if self.line.metered else None
+
+    @property
+    def charges(self) -> tuple[RatedCharge, ...]:
+        return self.line.charges
+
+    @property
+    def total(self) -> Money:
+        return self.line.total
 
     @property
     def is_worth_a_line(self) -> bool:
         """A measured service always shows its quantity, a flat fee only when something is owed."""
-        return self.quantity is not None or self.total.minor != 0
+        return self.line.metered is not None or self.total.minor != 0
 
 
-def rate(service: Service, quantity: Decimal | None, currency: str, *, prorate: bool) -> RatedService:
-    """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`."""
-    price = service.item.card.price
-    assert price is not None, "a free rate card is no service that is owed"
-    assert (quantity is None) == price.is_flat, "a usage price needs a quantity, a flat price has none"
-    charges = price.charges(LineUsage(quantity or Decimal(0)))
-    if price.is_flat and prorate:
-        charges = _prorated(charges, service.period, service.full, currency)
-    rated = tuple(RatedCharge(charge, Money.rounded(charge.amount, currency)) for charge in charges)
-    total = sum((each.amount for each in rated), Money.zero(currency))
-    return RatedService(service, quantity, rated, total)
+def rate(
+    service: Service,
+    quantity: Decimal | None,
+    currency: str,
+    *,
+    prorate: bool,
+    groups: Mapping[Group, Decimal] | None = None,
+) -> RatedService:
+    """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
+
+    A price that needs parts of the usage gets them as `groups`; their sum is then the quantity.
+    """
+    terms = Terms.of(service.item.card)
+    assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
+    if quantity is None:
+        return RatedService(service, rate_fee(terms, currency, service.period, service.full if prorate else None))
+    if terms.price.needs:
+        groups = groups or {}
+        quantity = summed(groups)
+    return RatedService(service, rate_usage(terms, LineUsage(quantity, groups=groups or {}), currency))
 
 
-def _prorated(charges: list[Charge], period: Period, full: Period, currency: str) -> list[Charge]:
-    """Part of a fee is rounded as it is cut, so that quantity times amount is what the line says."""
-    return [
-        replace(charge, unit_amount=Money.rounded(prorated(charge.unit_amount, period, full), currency).major)
-        for charge in charges
-    ]
+def rate_usage(terms: Terms, usage: LineUsage, currency: str, previously_billed: Money | None = None) -> RatedLine:
+    """A line of a usage price; `previously_billed` is what earlier lines of the same period came to."""
+    price, billed = terms.price, previously_billed or Money.zero(currency)
+    least, most = (price.minimum_amount, price.maximum_amount) if isinstance(price, CommittedPrice) else (None, None)
+    in_units = converted(usage, terms.conversion)
+    priced, free_units = without_free_units(in_units, terms.discounts.usage)
+    charges = rounded(price.charges(priced), currency)
+    charges = less_percentage(charges, terms.discounts.percentage)
+    charges = at_most(charges, most, billed)
+    charges = at_least(charges, least if usage.is_last else None, billed)
+    return RatedLine(terms, tuple(charges), total(charges, currency), usage, priced, free_units, previously_billed)
+
+
+def rate_fee(
+    terms: Terms, currency: str, period: Period, full: Period | None = None, line: LineUsage = ONLY_LINE
+) -> RatedLine:
+    """A line of a flat price, prorated to its part of the `full` period; None for the whole price whatever the part."""
+    charges = terms.price.charges(line)
+    if full is not None:
+        charges = [replace(each, unit_amount=prorated(each.unit_amount, period, full)) for each in charges]
+    rated = less_percentage(rounded(charges, currency), terms.discounts.percentage)
+    return RatedLine(terms, tuple(rated), total(rated, currency))

@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 from functions.domain.invoicing.invoice import (
     BilledCustomer,
     Invoice,
-    InvoiceLine,
     InvoiceRecord,
     InvoiceStatus,
     Payment,
-    UsageSnapshot,
     invoice_id,
     issued,
-    line_from,
     number_prefix,
 )
+from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.invoicing.rating import rate
 from tests.domain.builders import at, flat, phase, plan, subscription, unit

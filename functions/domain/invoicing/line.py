@@ -1,0 +1,208 @@
+"""A line of an invoice: rounded money for one service, with the whole working it came from."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import PlainSerializer
+
+from functions.domain.catalog.discount import Discounts
+from functions.domain.catalog.pricing import AnyPrice, UnitConversion
+from functions.domain.identity import named_ulid
+from functions.domain.invoicing.rating import RatedLine, RatedService
+from functions.domain.invoicing.rating_steps import RatedCharge
+from functions.domain.money import EXACT
+from functions.domain.wire import Instant, WireModel, plain
+
+Exact = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
+ZERO = Decimal(0)
+
+
+class UsageSnapshot(WireModel):
+    """What was measured and up to where: `lanes` names the last commit of each lane that the quantity contains.
+
+    `group_by`, `window` and `time_zone` are what the price needed the quantity cut by; asked again over the line's
+    period, the meter answers with the quantities of the line's charges.
+    """
+
+    meter: str
+    subjects: tuple[str, ...]
+    filters: dict[str, tuple[str, ...]]
+    quantity: Exact
+    lanes: dict[str, int]
+    taken_at: Instant
+    group_by: tuple[str, ...] = ()
+    window: Literal["HOUR"] | None = None
+    time_zone: str | None = None
+
+
+class InvoiceDiscount(WireModel):
+    """Money taken off: a charge by its rate card's percentage or its price's maximum, a line by a coupon."""
+
+    reason: Literal["ratecard_percentage", "maximum_spend", "coupon"]
+    amount_minor: int
+    percentage: Exact | None = None
+    coupon_key: str | None = None
+
+
+class InvoiceCharge(WireModel):
+    """`amount_minor` is before its discounts."""
+
+    reference: str
+    name: str
+    quantity: Exact
+    unit_amount: Exact
+    amount_minor: int
+    category: Literal["regular", "commitment"] = "regular"
+    tier: int | None = None
+    discounts: tuple[InvoiceDiscount, ...] = ()
+
+    @property
+    def discounts_minor(self) -> int:
+        return sum(each.amount_minor for each in self.discounts)
+
+
+class UsageWorking(WireModel):
+    """From the metered to the priced quantity: converted, then less the units that are free.
+
+    Each `..._before` is what earlier lines of the same period had of it, when it is billed progressively.
+    """
+
+    metered: Exact
+    metered_before: Exact = ZERO
+    priced: Exact
+    priced_before: Exact = ZERO
+    free_units: Exact = ZERO
+    free_units_before: Exact = ZERO
+    previously_billed_minor: int = 0
+
+
+class InvoiceLine(WireModel):
+    """One service of one item; `reference` is the same however often it is rated, and so is the id made from it."""
+
+    id: str
+    reference: str
+    name: str
+    description: str | None = None
+    subscription_id: str
+    phase_id: str
+    item_id: str
+    feature_key: str | None = None
+    price: AnyPrice
+    rate_discounts: Discounts | None = None
+    unit_config: UnitConversion | None = None
+    period_start: Instant
+    period_end: Instant
+    billing_start: Instant
+    billing_end: Instant
+    invoice_at: Instant
+    usage: UsageSnapshot | None = None
+    working: UsageWorking | None = None
+    charges: tuple[InvoiceCharge, ...]
+    # What is taken off the line as a whole, after its charges' own discounts.
+    discounts: tuple[InvoiceDiscount, ...] = ()
+    total_minor: int
+
+    @property
+    def commitments_minor(self) -> int:
+        return sum(each.amount_minor for each in self.charges if each.category == "commitment")
+
+    @property
+    def discounts_minor(self) -> int:
+        of_charges = sum(each.discounts_minor for each in self.charges)
+        return of_charges + sum(each.amount_minor for each in self.discounts)
+
+
+def line_from(rated: RatedService, subscription_id: str, usage: UsageSnapshot | None) -> InvoiceLine:
+    service, line = rated.service, rated.line
+    item, phase = service.item, service.phase
+    reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/period[{service.index}]"
+    return InvoiceLine(
+        id=named_ulid(service.invoice_at, "line", reference),
+        reference=reference,
+        name=item.card.name,
+        description=item.card.description,
+        subscription_id=subscription_id,
+        phase_id=phase.id,
+        item_id=item.id,
+        feature_key=item.card.feature_key,
+        price=line.terms.price,
+        rate_discounts=item.card.discounts,
+        unit_config=line.terms.conversion,
+        period_start=service.period.start,
+        period_end=service.period.end,
+        billing_start=service.billing_period.start,
+        billing_end=service.billing_period.end,
+        invoice_at=service.invoice_at,
+        usage=usage,
+        working=working_of(line),
+        charges=charges_of(line),
+        total_minor=rated.total.minor,
+    )
+
+
+def charges_of(line: RatedLine) -> tuple[InvoiceCharge, ...]:
+    percentage = line.terms.discounts.percentage
+    return tuple(_charge(each, percentage.percentage if percentage else None) for each in line.charges)
+
+
+def _charge(rated: RatedCharge, percentage: Decimal | None) -> InvoiceCharge:
+    charge = rated.charge
+    return InvoiceCharge(
+        reference=charge.reference,
+        name=charge.name,
+        quantity=charge.quantity,
+        unit_amount=charge.unit_amount,
+        amount_minor=rated.amount.minor,
+        category=rated.category,
+        tier=charge.tier,
+        discounts=tuple(
+            InvoiceDiscount(
+                reason=each.reason,
+                amount_minor=each.amount.minor,
+                percentage=percentage if each.reason == "ratecard_percentage" else None,
+            )
+            for each in rated.discounts
+        ),
+    )
+
+
+def working_of(line: RatedLine) -> UsageWorking | None:
+    if line.metered is None or line.priced is None:
+        return None
+    free, billed = line.free_units, line.previously_billed
+    return UsageWorking(
+        metered=line.metered.quantity,
+        metered_before=line.metered.before,
+        priced=line.priced.quantity,
+        priced_before=line.priced.before,
+        free_units=free.quantity if free else ZERO,
+        free_units_before=free.before if free else ZERO,
+        previously_billed_minor=billed.minor if billed else 0,
+    )
+
+
+def explained(line: InvoiceLine, currency: str) -> str:
+    """A line in one sentence: Tokens: 1,234,567 x 0.0000025 USD."""
+    parts = [f"{_grouped(charge.quantity)} x {plain(charge.unit_amount)} {currency}" for charge in line.charges]
+    if not parts:
+        parts = [f"{_grouped(line.usage.quantity)} used"] if line.usage else []
+    parts += _less(line)
+    return ": ".join([line.name, *(["; ".join(parts)] if parts else [])])
+
+
+def _less(line: InvoiceLine) -> Sequence[str]:
+    """The discounts in words; each one once, however many charges it was taken off."""
+    free = line.working.free_units if line.working else ZERO
+    words = [f"{_grouped(free)} free"] if free else []
+    given = [each for charge in line.charges for each in charge.discounts] + list(line.discounts)
+    names = {
+        "ratecard_percentage": "discount",
+        "maximum_spend": "maximum spend",
+        "coupon": "coupon",
+    }
+    return words + [f"less {name}" for reason, name in names.items() if any(each.reason == reason for each in given)]
+
+
+def _grouped(quantity: Decimal) -> str:
+    return f"{quantity.normalize(EXACT):,f}" if quantity else "0"

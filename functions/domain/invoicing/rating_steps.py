@@ -1,0 +1,134 @@
+"""The steps of rating, each one rule: units, free units, rounding, and what is taken off or added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from typing import Literal
+
+from functions.domain.catalog.discount import PercentageDiscount, UsageDiscount
+from functions.domain.catalog.pricing import Charge, Group, LineUsage, UnitConversion
+from functions.domain.catalog.pricing.price import ZERO, lump
+from functions.domain.money import EXACT, Money
+
+Reason = Literal["ratecard_percentage", "maximum_spend"]
+Category = Literal["regular", "commitment"]
+
+
+@dataclass(frozen=True)
+class AmountDiscount:
+    """Money taken off one charge, and why."""
+
+    reason: Reason
+    amount: Money
+
+
+@dataclass(frozen=True)
+class FreeUnits:
+    """Units of a usage discount: those this line used up, and those its period had used up before."""
+
+    quantity: Decimal
+    before: Decimal
+
+
+@dataclass(frozen=True)
+class RatedCharge:
+    """A charge with the only rounding it ever gets, and what is taken off it."""
+
+    charge: Charge
+    amount: Money
+    discounts: tuple[AmountDiscount, ...] = ()
+    category: Category = "regular"
+
+    @property
+    def discount(self) -> Money:
+        return sum((each.amount for each in self.discounts), Money.zero(self.amount.currency))
+
+    @property
+    def total(self) -> Money:
+        return self.amount - self.discount
+
+    def less(self, reason: Reason, amount: Money) -> "RatedCharge":
+        return replace(self, discounts=(*self.discounts, AmountDiscount(reason, amount))) if amount.minor else self
+
+
+def converted(usage: LineUsage, conversion: UnitConversion | None) -> LineUsage:
+    """The usage in priced units. What the period has used so far is converted, so that its lines add up."""
+    if conversion is None:
+        return usage
+    before = conversion.convert(usage.before)
+    if not usage.groups:
+        return replace(usage, quantity=EXACT.subtract(conversion.convert(usage.total), before), before=before)
+    groups_before = {group: conversion.convert(quantity) for group, quantity in usage.groups_before.items()}
+    groups = {
+        group: _growth(conversion, usage.groups_before.get(group, ZERO), quantity)
+        for group, quantity in usage.groups.items()
+    }
+    return replace(
+        usage, quantity=summed(groups), before=summed(groups_before), groups=groups, groups_before=groups_before
+    )
+
+
+def _growth(conversion: UnitConversion, before: Decimal, quantity: Decimal) -> Decimal:
+    return EXACT.subtract(conversion.convert(EXACT.add(before, quantity)), conversion.convert(before))
+
+
+def summed(groups: Mapping[Group, Decimal]) -> Decimal:
+    with localcontext(EXACT):
+        return sum(groups.values(), ZERO)
+
+
+def without_free_units(usage: LineUsage, discount: UsageDiscount | None) -> tuple[LineUsage, FreeUnits | None]:
+    """The usage that is priced; earlier lines of the period use the free units up first."""
+    if discount is None:
+        return usage, None
+    before = min(discount.quantity, usage.before)
+    free = min(EXACT.subtract(discount.quantity, before), usage.quantity)
+    left = replace(usage, quantity=EXACT.subtract(usage.quantity, free), before=EXACT.subtract(usage.before, before))
+    return left, FreeUnits(free, before)
+
+
+def rounded(charges: Sequence[Charge], currency: str) -> list[RatedCharge]:
+    """From here on all is money. A lump is shown as it is rounded, so that quantity times amount is what it costs."""
+    rated = []
+    for charge in charges:
+        amount = Money.rounded(charge.amount, currency)
+        shown = replace(charge, unit_amount=amount.major) if charge.is_lump else charge
+        rated.append(RatedCharge(shown, amount))
+    return rated
+
+
+def less_percentage(charges: Sequence[RatedCharge], discount: PercentageDiscount | None) -> list[RatedCharge]:
+    if discount is None:
+        return list(charges)
+    part = discount.percentage.scaleb(-2, EXACT)
+    return [
+        each.less("ratecard_percentage", Money.rounded(EXACT.multiply(each.total.major, part), each.total.currency))
+        for each in charges
+    ]
+
+
+def at_most(charges: Sequence[RatedCharge], maximum: Decimal | None, billed: Money) -> list[RatedCharge]:
+    """Whatever goes beyond the maximum, counting what earlier lines of the period billed, is taken off in order."""
+    if maximum is None:
+        return list(charges)
+    most, limited = Money.rounded(maximum, billed.currency), []
+    for each in charges:
+        excess = max(billed + each.total - most, Money.zero(billed.currency))
+        limited.append(each.less("maximum_spend", min(excess, each.total)))
+        billed += limited[-1].total
+    return limited
+
+
+def at_least(charges: Sequence[RatedCharge], minimum: Decimal | None, billed: Money) -> list[RatedCharge]:
+    """What the line that closes the period lacks of the minimum becomes a charge of its own."""
+    if minimum is None:
+        return list(charges)
+    lacking = Money.rounded(minimum, billed.currency) - total(charges, billed.currency) - billed
+    if lacking.minor <= 0:
+        return list(charges)
+    charge = lump("min-spend", "Minimum spend", lacking.major)
+    return [*charges, RatedCharge(charge, lacking, category="commitment")]
+
+
+def total(charges: Sequence[RatedCharge], currency: str) -> Money:
+    return sum((each.total for each in charges), Money.zero(currency))
