@@ -66,7 +66,7 @@ def _term_problems(card: FlatFeeCard | UsageBasedCard) -> list[InitErrorDetails]
         message = "must be left out of a free rate card"
         problems.append(wrong("discounts", code="discount_without_price", message=message))
     elif discounts is not None and discounts.usage is not None and price is not None and not price.takes_usage_discount:
-        message = "must be left out: no units of this price are alike, so that nothing says which would be free"
+        message = "must be left out: no units of this price are alike, so nothing says which are free"
         problems.append(wrong("discounts", "usage", code="usage_discount_not_supported", message=message))
     is_converted = isinstance(card, UsageBasedCard) and card.unit_config is not None
     if is_converted and (price is None or price.is_flat):

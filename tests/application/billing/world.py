@@ -21,6 +21,7 @@ from functions.application.issue_invoice import BillingPorts, Issued, issue_invo
 from functions.application.ports.billing import BillingRun
 from functions.application.revise_plan import publish_plan
 from functions.domain.catalog.plan import Plan, PlanDraft
+from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
@@ -54,6 +55,22 @@ class FakeUsage:
         self.asked.append((meter, tuple(subjects), period))
         days = Decimal(int(period.length.total_seconds())) / Decimal(86400)
         return sum((self.per_day.get(each, Decimal(0)) for each in subjects), Decimal(0)) * days, {0: 17, 1: 4}
+
+    def parts(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        period: Period,
+        needs: Needs,
+    ) -> Mapping[Group, Decimal]:
+        """A third of it is of one group, the rest of another."""
+        quantity, _ = self.usage(tenant, meter, subjects, filters, period)
+        if needs.time_zone:
+            return {Group(hour=period.start): quantity / 3, Group(hour=period.end): quantity * 2 / 3}
+        one, other = (tuple(f"{name}-{part}" for name in needs.dimensions) for part in ("a", "b"))
+        return {Group(one): quantity / 3, Group(other): quantity * 2 / 3}
 
 
 @dataclass

@@ -121,6 +121,9 @@ def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict
     assert (field, code) in [(problem.field, problem.code) for problem in refused.value.fields]
 
 
+THOUSANDS = {"operation": "divide", "conversionFactor": "1000"}
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -134,7 +137,10 @@ def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict
         ({"phases": [phase(duration="P99999999999Y", key="a"), phase()]}, "longer"),
         ({"settlementMode": "credit_only"}, "credit_then_invoice"),
         ({"phases": []}, "at least 1"),
-        ({"phases": [phase(flat() | {"discounts": {"percentage": {"percentage": 10}}})]}, "is not supported yet"),
+        ({"phases": [phase(flat() | {"discounts": {"percentage": {"percentage": 101}}})]}, "less than or equal to 100"),
+        ({"phases": [phase(flat() | {"discounts": {"usage": {"quantity": "1"}}})]}, "no units of this price are alike"),
+        ({"phases": [phase(unit() | {"price": None, "discounts": {}})]}, "left out of a free rate card"),
+        ({"phases": [phase(unit() | {"price": None, "unitConfig": THOUSANDS})]}, "this card prices no units"),
         ({"phases": [phase(flat() | {"taxConfig": {"behavior": "maybe"}})]}, "'inclusive' or 'exclusive'"),
         ({"phases": [phase(flat() | {"taxConfig": {"stripe": {"code": "1"}}})]}, "pattern"),
         (

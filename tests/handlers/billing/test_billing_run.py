@@ -41,6 +41,7 @@ from functions.handlers import (
 )
 from infra.local.stripe_standin.server import Server, running
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
+from tests.domain.builders import TOKENS as FEATURE
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.billing.machine import Machine, MachineFailed
 
@@ -82,10 +83,10 @@ class Deployment:
         self.ids += 1
         return f"id{self.ids}"
 
-    def send(self, subject: str, n: int, when: str) -> None:
+    def send(self, subject: str, n: int, when: str, model: str = "gpt") -> None:
         event_id = self.new_id()
         fingerprint = LANES.fingerprint(TENANT, subject, "test", event_id)
-        data = msgspec.json.encode({"n": n, "model": "gpt"})
+        data = msgspec.json.encode({"n": n, "model": model})
         event = Event(fingerprint, int(at(when).timestamp()), event_id, "test", "call", subject, data)
         now = int(self.world.clock.now().timestamp())
         ingest_events([event], TENANT, LANES, self.stream, self.new_id, now, len(event.data))
@@ -308,3 +309,57 @@ def test_one_customer_with_a_long_backlog_gets_so_many_rounds_and_the_next_run_g
     assert len(deployment.totals()) == 20
     deployment.run(run_id="run-2")
     assert len(deployment.totals()) == 26
+
+
+def usage_card(world: World, key: str, price: dict[str, Any]) -> dict[str, Any]:
+    world.features.features[key] = FEATURE.model_copy(update={"key": key})
+    return unit(key=key) | {"price": price}
+
+
+def test_a_price_by_model_and_one_by_the_hour_are_measured_by_what_they_need(deployment: Deployment, world: World):
+    by_model = {
+        "type": "matrix",
+        "dimensions": ["model"],
+        "rows": [{"values": {"model": "gpt"}, "amount": "0.01"}, {"values": {"model": "tiny"}, "amount": "0"}],
+        "defaultAmount": "0.1",
+    }
+    night = {"name": "Night", "fromHour": 0, "toHour": 6, "amount": "0.001"}
+    by_hour = {"type": "time_of_day", "timeZone": "Asia/Kolkata", "bands": [night], "defaultAmount": "0.002"}
+    world.plan(phase(usage_card(world, "by_model", by_model), usage_card(world, "by_hour", by_hour)), key="parts")
+    world.subscribe(ACME, start="2026-04-01", plan_key="parts")
+    for n, when, model in (
+        (100, "2026-04-02T18:29:59", "gpt"),  # 23:59:59 in Kolkata
+        (200, "2026-04-02T18:30:00", "gpt"),  # 0:00
+        (400, "2026-04-03T00:29:59", "tiny"),  # 5:59:59
+        (800, "2026-04-03T00:30:00", "new"),  # 6:00
+        (9_999, "2026-05-01", "gpt"),
+    ):
+        deployment.send("acme-app", n, when, model)
+
+    deployment.run()
+
+    record = world.invoices.get(TENANT, world.all_invoices()[0].invoice.id)
+    assert record is not None
+    assert [
+        [(each.reference, each.quantity, each.amount_minor) for each in line.charges] for line in record.invoice.lines
+    ] == [
+        [("matrix-1-usage", 300, 300), ("matrix-2-usage", 400, 0), ("matrix-default-usage", 800, 8000)],
+        [("time-of-day-1-usage", 600, 60), ("time-of-day-default-usage", 900, 180)],
+    ]
+    snapshots = [line.usage for line in record.invoice.lines if line.usage]
+    assert [(each.quantity, each.group_by, each.window, each.time_zone) for each in snapshots] == [
+        (1500, ("model",), None, None),
+        (1500, (), "HOUR", "Asia/Kolkata"),
+    ]
+
+
+def test_a_price_by_a_dimension_the_meter_does_not_have_is_recorded_as_a_failure(deployment: Deployment, world: World):
+    by_region = {"type": "matrix", "dimensions": ["region"], "rows": [], "defaultAmount": "1"}
+    world.plan(phase(usage_card(world, "by_region", by_region)), key="regions")
+    world.subscribe(ACME, start="2026-04-01", plan_key="regions")
+
+    deployment.run()
+
+    assert deployment.totals() == {}
+    (failure,) = world.failures.of_customer(TENANT, ACME)
+    assert (failure.code, "'region'" in failure.message) == ("Unbillable", True)

@@ -10,7 +10,7 @@ from functions.application.record_failure import record_failure
 from functions.domain.invoicing.push import PaymentStatus, PushFailure
 from functions.handlers import http_billing
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
-from tests.domain.builders import at, flat, phase, unit
+from tests.domain.builders import TOKENS, at, flat, phase, unit
 from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client
 
@@ -192,3 +192,46 @@ def test_reading_needs_read_and_invoicing_needs_admin(client: Client, world: Wor
     assert reader.get(INVOICES).status == 200
     assert reader.post(NOW, {"customerId": ACME}).status == 403
     assert client.acting_as("ingest").get(INVOICES).status == 403
+
+
+def test_a_line_explains_tiers_discounts_and_commitments_in_the_genuine_clients_words(
+    client: Client, world: World, runs: RunsAtOnce
+):
+    tiers = [
+        {"upToAmount": "1000", "flatPrice": {"type": "flat", "amount": "5"}, "unitPrice": None},
+        {"flatPrice": None, "unitPrice": {"type": "unit", "amount": "0.01"}},
+    ]
+    price = {"type": "tiered", "mode": "graduated", "tiers": tiers}
+    discounts = {"percentage": {"percentage": 12.5}, "usage": {"quantity": "500"}}
+    rich = unit(key="rich") | {"price": price | {"maximumAmount": "10"}, "discounts": discounts}
+    poor = unit(key="poor") | {"price": price | {"minimumAmount": "40"}}
+    thousands = {"operation": "divide", "conversionFactor": "1000", "rounding": "ceiling"}
+    bulk = unit("2", key="bulk") | {"unitConfig": thousands}
+    for key in ("rich", "poor", "bulk"):
+        world.features.features[key] = TOKENS.model_copy(update={"key": key})
+    world.plan(phase(rich, poor, bulk), key="explained")
+    world.subscribe(start="2026-04-01", plan_key="explained")
+
+    (invoice,) = client.post(NOW, {"customerId": ACME}).json
+
+    assert problems(Invoice, invoice) == []
+    line, filled, converted = invoice["lines"]
+    assert (line["meteredQuantity"], line["quantity"]) == ("3000", "2500")
+    (free,) = line["discounts"]["usage"]
+    assert (free["quantity"], free["reason"]["type"], free["reason"]["quantity"]) == ("500", "ratecard_usage", "500")
+    assert line["rateCard"]["discounts"]["percentage"]["percentage"] == 12.5
+    entered, used = line["children"]
+    assert (entered["tier"], entered["perUnitAmount"], entered["totals"]["total"]) == (1, "5.00", "4.37")
+    assert [(each["reason"]["type"], each["amount"]) for each in used["discounts"]["amount"]] == [
+        ("ratecard_percentage", "1.88"),
+        ("maximum_spend", "7.49"),
+    ]
+    assert line["totals"] | {"amount": "20.00", "discountsTotal": "10.00", "total": "10.00"} == line["totals"]
+    assert [child["category"] for child in filled["children"]] == ["regular", "regular", "commitment"]
+    assert filled["totals"] | {"amount": "25.00", "chargesTotal": "15.00", "total": "40.00"} == filled["totals"]
+    assert (converted["meteredQuantity"], converted["quantity"], converted["totals"]["total"]) == ("3000", "3", "6.00")
+    assert converted["unitConfig"]["conversionFactor"] == "1000"
+    assert invoice["totals"] | {"amount": "51.00", "chargesTotal": "15.00", "total": "56.00"} == invoice["totals"]
+    assert line["usageSnapshot"]["period"] == line["period"]
+    listed = client.get(INVOICES).json["items"][0]
+    assert listed["totals"] == invoice["totals"]
