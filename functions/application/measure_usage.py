@@ -9,7 +9,9 @@ from functions.application.query_usage import UsageReader
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unbillable
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery, UsageRow, WindowSize
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import UsageRow
+from functions.domain.metering.windows import WindowSize
 from functions.domain.money import EXACT
 from functions.domain.period import Period
 
