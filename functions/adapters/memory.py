@@ -15,7 +15,7 @@ from functions.domain.metering.event import CloseMarker, Event, Pack
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey
+from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, ValueChunk
 
 Key = tuple[Any, ...]
 
@@ -124,23 +124,33 @@ class MemoryLedger:
         self.request("marked_lanes")
         return {key[2]: self.table.get(key) for key in self.table.keys("marker", marker)}
 
-    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
-        for delta in pages:
-            self.request("add_to_page")
-            page = self._page(delta.key)
-            if page.stamp < commit.n:
-                self._store(Page(delta.key, commit.n, delta.applied_to(page.cells)))
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        self.request("read_pages")
+        return [self._page(key) for key in keys]
 
-    def page(self, key: PageKey) -> Page:
-        self.request("page")
-        return self._page(key)
+    def write_pages(self, stamp: int, writes: Sequence[PageWrite]) -> list[bool]:
+        return [self._write_page(stamp, *write) for write in writes]
 
-    def replace_page(self, page: Page, new_stamp: int) -> bool:
-        self.request("replace_page")
-        if self._page(page.key).stamp != page.stamp:
+    def _write_page(self, stamp: int, seen: Page, changed: Cells) -> bool:
+        self.request("write_page")
+        page = self._page(seen.key)
+        if page.stamp != seen.stamp:
             return False
-        self._store(Page(page.key, new_stamp, page.cells))
+        self._store(Page(seen.key, stamp, page.cells | changed))
         return True
+
+    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+        for key, cell, values in chunks:
+            self.request("put_value_chunk")
+            self.table.put(("values", *_page_key(key)[1:], cell, commit.n), values)
+
+    def value_chunks(
+        self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
+    ) -> Iterable[tuple[PageKey, str, bytes]]:
+        self.request("value_chunks")
+        for key in self.table.keys("values", tenant, lane, subject or ""):
+            if first_span <= key[4] <= last_span:
+                yield PageKey(tenant, lane, subject, key[4], key[5]), key[6], self.table.get(key)
 
     def pages(
         self,

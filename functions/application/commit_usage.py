@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from functions.application.apply_commit import apply_commit
+from functions.application.apply_pages import PageApplier
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
 from functions.domain.errors import Unavailable
@@ -53,6 +54,7 @@ class LaneWriter:
         new_attempt: Callable[[], str],
         window: AcceptanceWindow,
         look_back_seconds: int,
+        value_fingerprint: Callable[[str], int],
     ) -> None:
         self._ledger = ledger
         self._archive = archive
@@ -60,6 +62,8 @@ class LaneWriter:
         self._new_attempt = new_attempt
         self._window = window
         self._look_back = look_back_seconds
+        self._value_fingerprint = value_fingerprint
+        self._pages = PageApplier(ledger)
         self._states: dict[int, LaneState] = {}
         self._meter_sets: dict[str, MeterSet] = {}
         self._applied: dict[int, int] = {}
@@ -99,11 +103,13 @@ class LaneWriter:
     def _known(self, lane: int, now: int) -> LaneState | None:
         state = self._states.get(lane)
         if state is not None and state.confirmed_at < now - MAX_STATE_AGE_SECONDS:
+            self._forget(lane)
             return None
         return state
 
     def _forget(self, lane: int) -> None:
         self._states.pop(lane, None)
+        self._pages.forget(lane)
 
     def _write_once(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker]) -> Counts:
         now = int(self._clock.now().timestamp())
@@ -116,7 +122,7 @@ class LaneWriter:
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
         pending_markers = [marker.marker for marker in markers]
         while queue or pending_markers:
-            deltas = count(state, queue, self._meters_of, received_at)
+            deltas = count(state, queue, self._meters_of, self._value_fingerprint, received_at)
             last_markers = pending_markers if not queue else []
             commit = self._decide(state, deltas, last_markers, received_at, now)
             self._put(commit)
@@ -166,7 +172,7 @@ class LaneWriter:
         return holder.attempt == commit.attempt
 
     def _apply(self, commit: Commit) -> None:
-        apply_commit(self._ledger, self._archive, commit)
+        apply_commit(self._ledger, self._archive, self._pages, commit)
         self._applied[commit.lane] = commit.n
 
     def _load(self, lane: int) -> LaneState:

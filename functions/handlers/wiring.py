@@ -121,7 +121,8 @@ def archive() -> "S3Archive":
 def lane_writer() -> "LaneWriter":
     from functions.application.commit_usage import LaneWriter
 
-    return LaneWriter(ledger(), archive(), clock(), new_id, acceptance_window(), settings.look_back_seconds())
+    look_back, fingerprint = settings.look_back_seconds(), lanes().value_fingerprint
+    return LaneWriter(ledger(), archive(), clock(), new_id, acceptance_window(), look_back, fingerprint)
 
 
 @cache

@@ -28,7 +28,8 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
     count = (
         data.usage.allows(
             *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-            *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate"),
+            *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
+            *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
         ),
         data.ledger_key.allows(READ_SECRET),
         # Publishing a commit copies what was staged.

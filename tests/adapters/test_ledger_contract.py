@@ -8,11 +8,13 @@ import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryLedger
-from functions.application.apply_commit import apply_pages
+from functions.application.apply_pages import PageApplier
+from functions.domain.metering import sketch
+from functions.domain.metering.aggregation import pack_values
 from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
 from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
-from functions.domain.metering.pages import Page, PageDelta, PageKey
+from functions.domain.metering.pages import Page, PageDelta, PageKey, PageWrite, as_bytes
 from tests.conftest import DynamoDb
 
 NOW = 1_790_000_000
@@ -137,6 +139,7 @@ def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:
 
 def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     codes = [Code("acme", number, "m1", {"model": f"é{number}"}) for number in range(30)]
+    codes.append(Code("acme", 30, "m2", {}, parts=2))
     ledger.put_index(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
     assert list(ledger.codes("acme", 3)) == codes
     assert ledger.subjects("acme", 3, 10) == ["b", "ü"]
@@ -145,47 +148,116 @@ def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     assert list(ledger.codes("acme", 4)) == []
 
 
+def page_of(ledger: Any, key: PageKey) -> Page:
+    (page,) = ledger.read_pages([key])
+    return page  # type: ignore[no-any-return]
+
+
+def apply(ledger: Any, n: int, *pages: PageDelta) -> None:
+    """As a process that knows nothing of the pages yet."""
+    PageApplier(ledger).apply(commit(n, pages=list(pages)))
+
+
 def test_a_page_takes_each_commit_once(ledger: Any) -> None:
     deltas = [PageDelta(KEY, {"A0": 5, "Add": Decimal("0.25")}), PageDelta(TOTAL, {"A0": 5})]
     for n in (1, 2, 2, 1, 3):
-        ledger.add_to_pages(commit(n), deltas)
-    page = ledger.page(KEY)
-    assert (page.stamp, page.cells) == (3, {"A0": 15, "Add": Decimal("0.75")})
-    assert ledger.page(TOTAL).cells == {"A0": 15}
+        apply(ledger, n, *deltas)
+    assert page_of(ledger, KEY) == Page(KEY, 3, {"A0": 15, "Add": Decimal("0.75")})
+    assert page_of(ledger, TOTAL).cells == {"A0": 15}
 
 
 def test_new_cells_join_a_known_page(ledger: Any) -> None:
-    ledger.add_to_pages(commit(1), [PageDelta(KEY, {"A0": 1})])
-    ledger.add_to_pages(commit(2), [PageDelta(KEY, {"B0": 2})])
-    ledger.add_to_pages(commit(3), [PageDelta(KEY, {"A0": 3, "B0": 4, "C1": 5})])
-    assert ledger.page(KEY).cells == {"A0": 4, "B0": 6, "C1": 5}
+    applier = PageApplier(ledger)
+    for n, cells in enumerate(({"A0": 1}, {"B0": 2}, {"A0": 3, "B0": 4, "C1": 5}), 1):
+        applier.apply(commit(n, pages=[PageDelta(KEY, cells)]))
+    assert page_of(ledger, KEY).cells == {"A0": 4, "B0": 6, "C1": 5}
 
 
 def test_many_pages_of_one_commit_are_all_written(ledger: Any) -> None:
-    keys = [PageKey("acme", 3, f"s{number}", 82_870, 0) for number in range(60)]
+    keys = [PageKey("acme", 3, f"s{number}", 82_870, 0) for number in range(130)]
+    applier = PageApplier(ledger)
     for n in (1, 2):
-        ledger.add_to_pages(commit(n), [PageDelta(key, {"A0": n}) for key in keys])
-    assert all(ledger.page(key).cells == {"A0": 3} for key in keys)
+        applier.apply(commit(n, pages=[PageDelta(key, {"A0": n}) for key in keys]))
+    apply(ledger, 3, *[PageDelta(key, {"A0": 3}) for key in keys])
+    assert {page.key: page.cells["A0"] for page in ledger.read_pages(keys)} == dict.fromkeys(keys, 6)
 
 
-def test_a_page_is_replaced_only_as_it_was_read(ledger: Any) -> None:
-    assert ledger.replace_page(Page(KEY, 0, {"A0": 5}), 1)
-    assert not ledger.replace_page(Page(KEY, 0, {"A0": 9}), 2)
-    assert ledger.replace_page(Page(KEY, 1, {"A0": 7}), 2)
-    assert ledger.page(KEY) == Page(KEY, 2, {"A0": 7})
+def test_a_page_is_written_only_as_it_was_seen(ledger: Any) -> None:
+    absent, other = Page(KEY, 0, {}), PageKey("acme", 3, "customer-2", 82_870, 0)
+    assert list(ledger.write_pages(1, [PageWrite(absent, {"A0": 5})])) == [True]
+    writes = [PageWrite(absent, {"A0": 9}), PageWrite(Page(other, 0, {}), {"A0": 1})]
+    assert list(ledger.write_pages(2, writes)) == [False, True]
+    seen = page_of(ledger, KEY)
+    assert list(ledger.write_pages(2, [PageWrite(seen, {"A0": 7, "B0": 1})])) == [True]
+    assert list(ledger.write_pages(3, [PageWrite(seen, {"A0": 8})])) == [False]
+    assert page_of(ledger, KEY) == Page(KEY, 2, {"A0": 7, "B0": 1})
 
 
-def test_extremes_and_sums_share_a_page(ledger: Any) -> None:
-    for n, value in ((1, 5), (2, 9), (3, 7), (3, 7)):
-        delta = PageDelta(KEY, {"A0": value}, {"A1": value}, {"A2": value})
-        apply_pages(ledger, commit(n, pages=[delta]))
-    assert ledger.page(KEY).cells == {"A0": 21, "A1": 9, "A2": 5}
+def test_a_page_of_many_cells_is_written_whole(ledger: Any) -> None:
+    cells = {f"{letter}{code}": 1 for letter in "ABCDEFGHIJKL" for code in range(10, 26)}
+    for n in (1, 2):
+        apply(ledger, n, PageDelta(KEY, cells))
+    apply(ledger, 3, PageDelta(KEY, {"A10": 1}))
+    assert page_of(ledger, KEY).cells == {**dict.fromkeys(cells, 2), "A10": 3}
+
+
+def test_a_page_that_is_not_there_has_no_stamp_and_no_cells(ledger: Any) -> None:
+    apply(ledger, 1, PageDelta(KEY, {"A0": 1}))
+    found = {page.key: page for page in ledger.read_pages([KEY, TOTAL])}
+    assert found == {KEY: Page(KEY, 1, {"A0": 1}), TOTAL: Page(TOTAL, 0, {})}
+
+
+def test_every_kind_of_cell_keeps_what_it_says(ledger: Any) -> None:
+    for n, value in ((1, 5), (2, Decimal("9.5")), (3, 7), (3, 7)):
+        single = {"A0": value}
+        apply(
+            ledger,
+            n,
+            PageDelta(
+                KEY,
+                sum=single,
+                highest={"A1": value},
+                lowest={"A2": value},
+                latest={"A3": (NOW, value)},
+                values={"A4": pack_values([n, 2**64 - 1])},
+                sketch={"A5": sketch.of(value)},
+            ),
+        )
+    cells = page_of(ledger, KEY).cells
+    assert {name: cells[name] for name in ("A0", "A1", "A2", "A3")} == {
+        "A0": Decimal("21.5"),
+        "A1": Decimal("9.5"),
+        "A2": 5,
+        "A3": (NOW, Decimal("9.5")),
+    }
+    assert cells["A4"] == pack_values([1, 2, 3, 2**64 - 1])
+    assert sketch.unpack(as_bytes(cells["A5"])) == {sketch.bucket_of(value): 1 for value in (5, Decimal("9.5"), 7)}
+
+
+def test_of_one_second_the_larger_value_is_the_latest(ledger: Any) -> None:
+    for n, (second, value) in enumerate(((NOW, 3), (NOW, 2), (NOW - 1, 9)), 1):
+        apply(ledger, n, PageDelta(KEY, latest={"A0": (second, value)}))
+    assert page_of(ledger, KEY).cells == {"A0": (NOW, 3)}
+
+
+def test_values_that_do_not_fit_into_the_page_lie_beside_it(ledger: Any) -> None:
+    applier = PageApplier(ledger)
+    for key in (KEY, TOTAL):
+        applier.apply(commit(1, pages=[PageDelta(key, values={"A0": pack_values(range(20))})]))
+        applier.apply(commit(2, pages=[PageDelta(key, values={"A0": pack_values(range(10, 60))})]))
+        applier.apply(commit(3, pages=[PageDelta(key, values={"A0": pack_values(range(50, 55))})]))
+        apply(ledger, 2, PageDelta(key, values={"A0": pack_values(range(10, 60))}))
+        assert page_of(ledger, key).cells == {"A0": pack_values(range(20))}
+        place = (key.tenant, key.lane, key.subject)
+        assert list(ledger.value_chunks(*place, key.span, key.span)) == [(key, "A0", pack_values(range(20, 60)))]
+        assert list(ledger.value_chunks(*place, 0, key.span - 1)) == []
+        assert list(ledger.value_chunks(*place, key.span + 1, 999_999)) == []
 
 
 def test_pages_are_found_by_span(ledger: Any) -> None:
     for span in (82_869, 82_870, 82_871, 182_870):
         for number in (0, 11):
-            ledger.add_to_pages(commit(1), [PageDelta(PageKey("acme", 3, "customer-1", span, number), {"A0": 1})])
+            apply(ledger, 1, PageDelta(PageKey("acme", 3, "customer-1", span, number), {"A0": 1}))
     found = list(ledger.pages("acme", 3, "customer-1", 82_869, 82_870))
     places = [(page.key.span, page.key.number) for page in found]
     assert places == [(82_869, 0), (82_869, 11), (82_870, 0), (82_870, 11)]
@@ -201,18 +273,28 @@ def test_markers_tell_which_lanes_are_counted(ledger: Any) -> None:
 def test_sums_keep_38_digits(ledger: Any) -> None:
     largest = Decimal("9999999999999.999999999999999999")
     for n in (1, 2, 3):
-        ledger.add_to_pages(commit(n), [PageDelta(KEY, {"A0": largest})])
-    assert ledger.page(KEY).cells == {"A0": Decimal("29999999999999.999999999999999997")}
+        apply(ledger, n, PageDelta(KEY, {"A0": largest}))
+    assert page_of(ledger, KEY).cells == {"A0": Decimal("29999999999999.999999999999999997")}
 
 
-def test_a_page_changed_by_another_writer_is_still_counted_once(dynamodb: DynamoDb) -> None:
-    ours, other = (DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow()) for _ in range(2))
-    ours.add_to_pages(commit(1), [PageDelta(KEY, {"A0": 1})])
-    other.add_to_pages(commit(2), [PageDelta(KEY, {"A0": 10, "B0": 10})])
-    ours.add_to_pages(commit(3), [PageDelta(KEY, {"A0": 100, "B0": 100})])
-    ours.add_to_pages(commit(2), [PageDelta(KEY, {"A0": 10, "B0": 10})])
-    other.add_to_pages(commit(3), [PageDelta(KEY, {"A0": 100, "B0": 100})])
-    assert ours.page(KEY).cells == {"A0": 111, "B0": 110}
+def test_a_page_changed_by_another_writer_is_still_counted_once(ledger: Any) -> None:
+    ours, other = PageApplier(ledger), PageApplier(ledger)
+    commits = {n: commit(n, pages=[PageDelta(KEY, {"A0": 10**n, "B0": 10**n})]) for n in (1, 2, 3)}
+    for applier, n in ((ours, 1), (other, 2), (ours, 3), (ours, 2), (other, 3)):
+        applier.apply(commits[n])
+    assert page_of(ledger, KEY) == Page(KEY, 3, {"A0": 1_110, "B0": 1_110})
+
+
+def test_a_statement_that_can_never_succeed_is_not_tried_again(dynamodb: DynamoDb) -> None:
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    with pytest.raises(RuntimeError, match="cannot be written"):
+        apply(ledger, 1, PageDelta(KEY, sketch={"A0": bytes(410_000)}))
+
+
+def test_a_sum_of_too_many_digits_loses_its_last_one_and_not_the_lane(dynamodb: DynamoDb) -> None:
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    apply(ledger, 1, PageDelta(KEY, {"A0": Decimal("123456789012345678901.123456789012345678")}))
+    assert page_of(ledger, KEY).cells == {"A0": Decimal("123456789012345678901.12345678901234568")}
 
 
 def test_the_same_refusal_twice_is_one_and_keeps_the_event(dynamodb: DynamoDb) -> None:

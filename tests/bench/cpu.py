@@ -118,7 +118,7 @@ def aggregate(endpoint: str, runs: int) -> dict[str, float]:
         found = [pack for pack in packs if isinstance(pack, Pack)]
         sifted = sift(state, found, window, LOOK_BACK_SECONDS, NOW, NOW)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
-        deltas = count(state, queue, lambda _: meters, NOW)
+        deltas = count(state, queue, lambda _: meters, stand.lanes.value_fingerprint, NOW)
         counted[:] = [(deltas, sifted.accepted)]
 
     def prepare() -> list[bytes]:

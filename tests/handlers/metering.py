@@ -28,7 +28,8 @@ class Metering:
         window = AcceptanceWindow()
         self.stream, archive = MemoryStream(), MemoryArchive()
         ledger = DynamoLedger(database.client, database.usage_table, window)
-        self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600)
+        fingerprint = LANES.value_fingerprint
+        self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600, fingerprint)
         self._ledger, self._archive, self._monkeypatch = ledger, archive, monkeypatch
         events = EventReader(ledger, archive, LANES)
         for name, value in {"lanes": LANES, "event_stream": self.stream, "event_reader": events}.items():

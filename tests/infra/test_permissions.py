@@ -14,7 +14,8 @@ READ_STRIPE = {"stripe secret": {"secretsmanager:GetSecretValue"}}
 COUNT = {
     "usage": {
         *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-        *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate"),
+        *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
+        *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
     },
     **READ_KEY,
 }

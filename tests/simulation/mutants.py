@@ -1,23 +1,41 @@
-"""Thirteen ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
+"""Fifteen ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from functions.application.apply_commit import apply_pages
+import msgspec
+
+from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageDelta, PageKey
-from tests.simulation.world import MAX_METERS, SUM_METERS, SimulatedLedger
+from functions.domain.metering.pages import Cells, Page, PageKey, ValueChunk
+from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
 
 
 class NoStamp(SimulatedLedger):
-    """Pages are added to without looking at the last commit applied."""
+    """Pages are written without looking at the last commit applied."""
 
-    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
-        for delta in pages:
-            self.request("add_to_page")
-            page = self._page(delta.key)
-            self._store(Page(delta.key, commit.n, delta.applied_to(page.cells)))
+    def _is_stamped(self, key: PageKey) -> bool:
+        return False
+
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        pages = super().read_pages(keys)
+        return [page if self._is_stamped(page.key) else Page(page.key, 0, page.cells) for page in pages]
+
+    def _write_page(self, stamp: int, seen: Page, changed: Cells) -> bool:
+        if self._is_stamped(seen.key):
+            return super()._write_page(stamp, seen, changed)
+        self.request("write_page")
+        self._store(Page(seen.key, stamp, self._page(seen.key).cells | changed))
+        return True
+
+
+class UnstampedTotals(NoStamp):
+    """Subject pages are stamped, the lane's totals are not."""
+
+    def _is_stamped(self, key: PageKey) -> bool:
+        return key.subject is not None
 
 
 class NoIdCheck(LaneWriter):
@@ -77,7 +95,7 @@ class ChunksAfterHead(LaneWriter):
     def _apply(self, commit: Commit) -> None:
         if commit.fingerprints:
             self._archive.publish(commit)
-            apply_pages(self._ledger, commit)
+            self._pages.apply(commit)
         self._ledger.advance_heads({commit.lane: commit.n})
         self._ledger.put_index(commit)
 
@@ -89,71 +107,63 @@ class NumberFromCommitsOnly(LaneWriter):
         return self._ledger.last_commit_number(lane)
 
 
-class UnstampedTotals(SimulatedLedger):
-    """Subject pages are stamped, the lane's totals are not."""
+class ChoosingApplier(PageApplier):
+    def apply(self, commit: Commit) -> None:
+        placed = []
+        for delta in commit.pages:
+            key = delta.key
+            (page,) = self._ledger.read_pages([key])
+            number = key.number + 1 if len(page.cells) >= 2 else key.number
+            key = PageKey(key.tenant, key.lane, key.subject, key.span, number)
+            placed.append(msgspec.structs.replace(delta, key=key))
+        super().apply(msgspec.structs.replace(commit, pages=placed))
 
-    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
-        super().add_to_pages(commit, [delta for delta in pages if delta.key.subject is not None])
-        for delta in pages:
-            if delta.key.subject is None:
-                self.request("add_to_total")
-                page = self._page(delta.key)
-                self._store(Page(delta.key, commit.n, delta.applied_to(page.cells)))
 
-
-class PageChosenAtApply(SimulatedLedger):
+class PageChosenAtApply(LaneWriter):
     """Which page takes a cell is decided by how full the pages are at the moment of applying."""
 
-    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
-        placed = []
-        for delta in pages:
-            key = delta.key
-            is_full = len(self._page(key).cells) >= 2
-            number = key.number + 1 if is_full else key.number
-            placed.append(PageDelta(PageKey(key.tenant, key.lane, key.subject, key.span, number), delta.add))
-        super().add_to_pages(commit, placed)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._pages = ChoosingApplier(self._ledger)
 
 
-class StaleMaxRead(SimulatedLedger):
-    """The page to compare with is read eventually consistently, and written without comparing what was read."""
+class UncomparedWrites(SimulatedLedger):
+    """A page is written if its stamp is below the commit's, whether or not it is still the one that was read."""
 
-    def page(self, key: PageKey) -> Page:
-        self.request("page")
+    def _write_page(self, stamp: int, seen: Page, changed: Cells) -> bool:
+        self.request("write_page")
+        page = self._page(seen.key)
+        if page.stamp >= stamp:
+            return False
+        self._store(Page(seen.key, stamp, page.cells | changed))
+        return True
+
+
+class StaleRead(UncomparedWrites):
+    """The page to compare with is read eventually consistently."""
+
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        return [self._stale(page) for page in super().read_pages(keys)]
+
+    def _stale(self, page: Page) -> Page:
+        key = page.key
         history = self.table.versions.get(("page", key.tenant, key.lane, key.subject or "", key.span, key.number), [])
         is_stale = len(history) > 1 and self.chance.random() < 0.5
-        return self._page(key, -2 if is_stale else -1)
-
-    def replace_page(self, page: Page, new_stamp: int) -> bool:
-        self.request("replace_page")
-        if self._page(page.key).stamp >= new_stamp:
-            return False
-        self._store(Page(page.key, new_stamp, page.cells))
-        return True
+        return Page(key, page.stamp, self._page(key, -2).cells) if is_stale else page
 
 
-class StaleMaxCache(SimulatedLedger):
-    """Every writer compares with the page as it last saw it itself."""
+class KeptPages(LaneWriter):
+    """After a lost put the pages stay in the cache."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]
-        self.seen: dict[tuple[object, PageKey], Page] = {}
+    def _forget(self, lane: int) -> None:
+        self._states.pop(lane, None)
 
-    def page(self, key: PageKey) -> Page:
-        self.request("page")
-        place = (self.chance.randrange(2), key)
-        cached = self.seen.get(place)
-        fresh = self._page(key)
-        if cached is None:
-            cached = self.seen[place] = fresh
-        return Page(key, fresh.stamp, dict(cached.cells))
 
-    def replace_page(self, page: Page, new_stamp: int) -> bool:
-        self.request("replace_page")
-        if self._page(page.key).stamp >= new_stamp:
-            return False
-        self._store(Page(page.key, new_stamp, page.cells))
-        self.seen[(self.chance.randrange(2), page.key)] = Page(page.key, new_stamp, page.cells)
-        return True
+class OneChunkPerCell(SimulatedLedger):
+    """Values beside a page overwrite those of the commit before."""
+
+    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+        super().put_value_chunks(msgspec.structs.replace(commit, n=0), chunks)
 
 
 Mutant = tuple[MeterSet, type[LaneWriter], type[SimulatedLedger]]
@@ -169,7 +179,9 @@ MUTANTS: dict[str, Mutant] = {
     "chunks written after head": (SUM_METERS, ChunksAfterHead, SimulatedLedger),
     "n from commits only": (SUM_METERS, NumberFromCommitsOnly, SimulatedLedger),
     "unstamped totals": (SUM_METERS, LaneWriter, UnstampedTotals),
-    "page chosen at apply": (SUM_METERS, LaneWriter, PageChosenAtApply),
-    "MAX from a stale read": (MAX_METERS, LaneWriter, StaleMaxRead),
-    "MAX from a stale cache": (MAX_METERS, LaneWriter, StaleMaxCache),
+    "page chosen at apply": (SUM_METERS, PageChosenAtApply, SimulatedLedger),
+    "MAX from a stale read": (MAX_METERS, LaneWriter, StaleRead),
+    "MAX from a stale cache": (MAX_METERS, KeptPages, UncomparedWrites),
+    "SUM from a stale cache": (SUM_METERS, KeptPages, UncomparedWrites),
+    "one chunk of values for all commits": (UNIQUE_METERS, LaneWriter, OneChunkPerCell),
 }

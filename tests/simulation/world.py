@@ -6,27 +6,53 @@ stays behind as a zombie, how the stream cuts its batches, and when old commits 
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import msgspec
+import pytest
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from functions.adapters.archive import decode_lines
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application.commit_usage import LaneWriter
-from functions.domain.metering.aggregation import EXACT_SUMS, Aggregation
+from functions.domain.metering import cells as open_cells
+from functions.domain.metering import pages, sketch
+from functions.domain.metering.aggregation import Aggregation, Cell, Keep, contribution, merge
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import parse_cell
+from functions.domain.metering.pages import PageKey, parse_cell
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
-SUM_METERS = MeterSet(1, (Meter("m1", "tokens", "call", Aggregation.SUM, "$.n", {"model": "$.model"}),))
-MAX_METERS = MeterSet(1, (Meter("m1", "peak", "call", Aggregation.MAX, "$.n", {"model": "$.model"}),))
+# So small that cells overflow in these small worlds.
+INLINE_VALUES, MAX_BUCKETS = 2, 3
+
+
+def meters_of(*aggregations: Aggregation) -> MeterSet:
+    """A meter of each aggregation over the same events."""
+    groups = {"model": "$.model"}
+    return MeterSet(
+        1,
+        tuple(
+            Meter(f"m{number}", each.lower(), "call", each, "$.n" if each.needs_value else None, groups)
+            for number, each in enumerate(aggregations)
+        ),
+    )
+
+
+SUM_METERS = meters_of(Aggregation.SUM)
+MAX_METERS = meters_of(Aggregation.MAX)
+UNIQUE_METERS = meters_of(Aggregation.UNIQUE_COUNT)
+ALL_METERS = meters_of(*Aggregation)
+
+
+def make_cells_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "INLINE_VALUES", INLINE_VALUES)
+    for module in (pages, open_cells):
+        monkeypatch.setattr(module, "MAX_BUCKETS", MAX_BUCKETS)
 
 
 def pre_empt(_name: str = "") -> None:
@@ -89,7 +115,8 @@ class World:
     def _new_writer(self) -> LaneWriter:
         # A process has its own memory of DynamoDB's pages; the memory ledger remembers nothing itself.
         ledger = self.new_ledger() if self.new_ledger and isinstance(self.ledger, DynamoLedger) else self.ledger
-        return self.writer_class(ledger, self.archive, self.clock, self._attempt, AcceptanceWindow(), LOOK_BACK)
+        window = AcceptanceWindow()
+        return self.writer_class(ledger, self.archive, self.clock, self._attempt, window, LOOK_BACK, int)
 
     def _attempt(self) -> str:
         self.attempts += 1
@@ -187,7 +214,7 @@ class World:
 
     def wrong(self) -> list[str]:
         """How counters, lane totals and archive differ from a recount of the distinct events sent."""
-        expected = recount(self.sent.values(), self.meters.meters[0].aggregation)
+        expected = recount(self.sent.values(), self.meters)
         problems = []
         for owner in ("x", "y", None):
             cells = self._cells(owner)
@@ -204,15 +231,25 @@ class World:
             problems.append(f"archive holds {sum(archived.values())} of {len(self.sent)} events")
         return problems
 
-    def _cells(self, subject: str | None) -> dict[tuple[int, str], Decimal | int]:
-        names = {code.number: code.groups["model"] for code in self.ledger.codes(self.tenant, self.lane)}
-        cells: dict[tuple[int, str], Decimal | int] = {}
-        for page in self.ledger.pages(self.tenant, self.lane, subject, 0, 999_999):
-            for name, value in page.cells.items():
-                window, code = parse_cell(name, page.key.span)
-                place = (window, names[code])
-                cells[place] = EXACT_SUMS.add(cells.get(place, 0), value)
+    def _cells(self, subject: str | None) -> "Cells":
+        aggregations = {meter.id: meter.aggregation for meter in self.meters.meters}
+        names = {
+            code.number + part: (code.meter_id, part, code.groups["model"])
+            for code in self.ledger.codes(self.tenant, self.lane)
+            for part in range(code.parts)
+        }
+        cells: Cells = {}
+        for key, name, cell in self._stored(subject):
+            window, number = parse_cell(name, key.span)
+            meter, part, model = names[number]
+            _put(cells, aggregations[meter].parts[part], (meter, part, window, model), cell)
         return cells
+
+    def _stored(self, subject: str | None) -> Iterator[tuple[PageKey, str, Cell]]:
+        place = (self.tenant, self.lane, subject, 0, 999_999)
+        for page in self.ledger.pages(*place):
+            yield from ((page.key, name, cell) for name, cell in page.cells.items())
+        yield from self.ledger.value_chunks(*place)
 
 
 class Invocation(greenlet):
@@ -224,17 +261,35 @@ def _kill(worker: greenlet) -> None:
         worker.throw(GreenletExit)
 
 
-def recount(
-    events: Iterable[Event], aggregation: Aggregation
-) -> dict[str | None, dict[tuple[int, str], Decimal | int]]:
-    counted: dict[str | None, dict[tuple[int, str], Decimal | int]] = {"x": {}, "y": {}, None: {}}
+Cells = dict[tuple[str, int, int, str], Cell]  # by meter, part, window and model
+
+
+def _put(cells: Cells, keep: Keep, place: tuple[str, int, int, str], cell: Cell) -> None:
+    present = cells.get(place)
+    cells[place] = cell if present is None else merge(keep, present, cell)
+
+
+def recount(events: Iterable[Event], meters: MeterSet) -> dict[str | None, Cells]:
+    counted: dict[str | None, Cells] = {"x": {}, "y": {}, None: {}}
     for event in events:
         data = msgspec.json.decode(event.data)
-        place = (event.time // 1_800, data["model"])
-        for owner in (event.subject, None):
-            present = counted[owner].get(place)
-            counted[owner][place] = data["n"] if present is None else aggregation.merge(present, data["n"])
+        for meter in meters.meters:
+            aggregation = meter.aggregation
+            number = data["n"] if aggregation.needs_value else 1
+            for part, cell in enumerate(contribution(aggregation, number, event.time, number)):
+                place = (meter.id, part, event.time // 1_800, data["model"])
+                for owner in (event.subject, None):
+                    _put(counted[owner], aggregation.parts[part], place, cell)
+    sketches = {meter.id for meter in meters.meters if Keep.SKETCH in meter.aggregation.parts}
+    for cells in counted.values():
+        cells |= {place: _coarse(cell) for place, cell in cells.items() if place[0] in sketches}
     return counted
+
+
+def _coarse(cell: Cell) -> Cell:
+    """As coarse as a sketch on a page is."""
+    assert isinstance(cell, bytes)
+    return sketch.merge(cell, sketch.pack({}), MAX_BUCKETS)
 
 
 def simulate(

@@ -1,14 +1,13 @@
 """The ledger in DynamoDB: commits, heads, fingerprint chunks, hour index, directory, markers and pages."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
-from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, STAMP, PageWriter, cells_of, page_key
+from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, stored_page
 from functions.adapters.dynamo.refusal_item import refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
@@ -16,13 +15,11 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageKey, as_number
+from functions.domain.metering.pages import Page, PageKey, PageWrite, ValueChunk
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-    from functions.domain.metering.pages import PageDelta
 
 DAY = 86_400
 COMMIT_DAYS = 8  # longer than the stream can hold a record, so a redelivery always finds its commit or its chunks
@@ -147,7 +144,8 @@ class DynamoLedger:
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
             key = item_key(keys.directory(code.tenant, commit.lane), keys.code(code.number))
-            yield {**key, "m": {"S": code.meter_id}, "g": {"B": msgspec.msgpack.encode(code.groups)}}
+            parts = {"p": {"N": str(code.parts)}} if code.parts > 1 else {}
+            yield {**key, "m": {"S": code.meter_id}, "g": {"B": msgspec.msgpack.encode(code.groups)}, **parts}
         for tenant, name in commit.subjects:
             yield item_key(keys.directory(tenant, commit.lane), keys.subject(name))
 
@@ -164,29 +162,20 @@ class DynamoLedger:
 
     # Pages.
 
-    def add_to_pages(self, commit: Commit, pages: Sequence["PageDelta"]) -> None:
-        self._pages.add(commit.n, pages)
+    def read_pages(self, wanted: Sequence[PageKey]) -> Iterator[Page]:
+        missing = {(keys.page_owner(key), keys.page(key.span, key.number)): key for key in wanted}
+        for item in self._table.batch_get([item_key(*place) for place in missing]):
+            yield stored_page(missing.pop((item[PARTITION_KEY]["S"], item[SORT_KEY]["S"])), item)
+        yield from (Page(key, 0, {}) for key in missing.values())
 
-    def page(self, key: PageKey) -> Page:
-        item = self._table.get(keys.page_owner(key), keys.page(key.span, key.number))
-        return _page(key, item) if item else Page(key)
+    def write_pages(self, stamp: int, writes: Sequence[PageWrite]) -> list[bool]:
+        return self._pages.write(stamp, writes)
 
-    def replace_page(self, page: Page, new_stamp: int) -> bool:
-        self._pages.forget(page.key)
-        cells: Any = {name: {"N": str(value)} for name, value in page.cells.items()}
-        unchanged: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({STAMP})"}
-        if page.stamp:
-            unchanged = {
-                "ConditionExpression": f"{STAMP} = :seen",
-                "ExpressionAttributeValues": {":seen": {"N": str(page.stamp)}},
-            }
-        item = {**page_key(page.key), STAMP: {"N": str(new_stamp)}, **cells}
-        try:
-            self._client.put_item(TableName=self._name, Item=item, **unchanged)
-        except ClientError as error:
-            raise_unless_condition_failed(error)
-            return False
-        return True
+    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+        self._table.put_all(
+            {**item_key(keys.value_owner(key), keys.values(key, cell, commit.n)), BODY: {"B": values}}
+            for key, cell, values in chunks
+        )
 
     # What readers ask.
 
@@ -197,7 +186,16 @@ class DynamoLedger:
         owner = keys.lane_pages(tenant, lane) if subject is None else keys.subject_pages(tenant, subject)
         for item in self._table.query(owner, between=keys.span_range(first_span, last_span), page_size=at_once):
             span, number = keys.page_place(item[SORT_KEY]["S"])
-            yield _page(PageKey(tenant, lane, subject, span, number), item)
+            yield stored_page(PageKey(tenant, lane, subject, span, number), item)
+
+    def value_chunks(
+        self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
+    ) -> Iterator[tuple[PageKey, str, bytes]]:
+        """(page, cell, packed values) beside the pages of those spans."""
+        owner = keys.lane_values(tenant, lane) if subject is None else keys.subject_values(tenant, subject)
+        for item in self._table.query(owner, between=keys.values_range(first_span, last_span)):
+            span, number, cell = keys.values_place(item[SORT_KEY]["S"])
+            yield PageKey(tenant, lane, subject, span, number), cell, bytes(item[BODY]["B"])
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         """(commit number, hour it was decided in) of the commits with events in an hour."""
@@ -225,7 +223,7 @@ class DynamoLedger:
         for item in self._table.query(keys.directory(tenant, lane), prefix=keys.CODE_PREFIX):
             number = int(item[SORT_KEY]["S"][len(keys.CODE_PREFIX) :])
             groups = msgspec.msgpack.decode(item["g"]["B"], type=dict[str, str])
-            yield Code(tenant, number, item["m"]["S"], groups)
+            yield Code(tenant, number, item["m"]["S"], groups, int(item["p"]["N"]) if "p" in item else 1)
 
     def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
         found = self._table.query(keys.directory(tenant, lane), between=keys.subjects_after(after), limit=limit)
@@ -246,7 +244,3 @@ def _hour_entry(item: Mapping[str, Any]) -> HourEntry:
     first, last = (hour * HOUR_SECONDS + int(item[name]["N"]) for name in (FIRST, LAST))
     decided_at = decided_hour * HOUR_SECONDS + int(item[DECIDED]["N"])
     return HourEntry(hour, n, decided_at, first, last, bytes(item[MARKS]["B"]))
-
-
-def _page(key: PageKey, item: Mapping[str, Any]) -> Page:
-    return Page(key, int(item[STAMP]["N"]), {name: as_number(Decimal(text)) for name, text in cells_of(item)})

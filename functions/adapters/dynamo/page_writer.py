@@ -1,121 +1,122 @@
-"""Writing counter pages: pages this process knows go 25 to a request, others one by one; each exactly once.
+"""Writing counter pages 25 to a request, each under the stamp it was seen with; and a page's cells as attributes."""
 
-A known page is updated under the stamp this process last saw, so what it believes about the page is still true; if
-it is not, or if the page is unknown, an ADD under "stamp below this commit" decides.
-"""
-
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
-from functions.domain.metering.pages import PageDelta, PageKey, is_cell
+from functions.adapters.dynamo.usage_table import raise_unless_condition_failed
+from functions.domain.metering.aggregation import Cell, Number
+from functions.domain.metering.pages import Page, PageKey, PageWrite, as_number, is_cell
 from functions.names import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 STAMP = "a"
+# DynamoDB refuses more digits, which would stop the lane. Only a sum above 10^20 with 18 fraction digits has more.
+STORED_NUMBERS = Context(prec=38)
 MAX_STATEMENTS = 25  # DynamoDB's own limit for one batch
-MAX_STATEMENT_CELLS = 150  # a statement ends at 8,192 characters
-MAX_KNOWN_PAGES = 60_000  # about 80 MB of cell names
-
-Known = tuple[int, frozenset[str]]  # the stamp last seen and the cells there were
+MAX_STATEMENT_CELLS = 150  # a statement ends at 8,192 characters, and a cell takes at most 24
+# Trying again would not help; anything else (not as it was seen, throttled, interrupted) is worth another look.
+HOPELESS = {"ValidationError", "AccessDenied", "ResourceNotFound"}
 
 
 class PageWriter:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
-        self._known: OrderedDict[PageKey, Known] = OrderedDict()
 
-    def add(self, stamp: int, deltas: Sequence[PageDelta]) -> None:
-        """Add every delta to its page unless the page bears this stamp or a later one."""
-        known: list[PageDelta] = []
-        unknown: list[PageDelta] = []
-        for delta in deltas:
-            seen = self._known.get(delta.key)
-            if seen is None or len(delta.add) > MAX_STATEMENT_CELLS:
-                unknown.append(delta)
-            elif seen[0] < stamp:  # otherwise the page already holds this commit
-                known.append(delta)
-        for start in range(0, len(known), MAX_STATEMENTS):
-            unknown += self._add_known(stamp, known[start : start + MAX_STATEMENTS])
-        for delta in unknown:
-            self._add_unknown(stamp, delta)
-
-    def _add_known(self, stamp: int, deltas: list[PageDelta]) -> list[PageDelta]:
-        """One request for up to 25 pages; returns the pages that were not as they were known."""
-        statements: Any = [self._statement(stamp, delta, *self._known[delta.key]) for delta in deltas]
-        answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
-        changed = []
-        for delta, answer in zip(deltas, answers, strict=True):
-            if "Error" in answer:
-                del self._known[delta.key]
-                changed.append(delta)
+    def write(self, stamp: int, writes: Sequence[PageWrite]) -> list[bool]:
+        """Which of the writes took place; the others were refused, or nobody knows."""
+        took = [False] * len(writes)
+        small = []
+        for index, write in enumerate(writes):
+            if len(write.changed) > MAX_STATEMENT_CELLS:
+                took[index] = self._put(stamp, write)
             else:
-                cells = self._known[delta.key][1]
-                self._remember(delta.key, stamp, cells if delta.add.keys() <= cells else cells.union(delta.add))
-        return changed
+                small.append(index)
+        for start in range(0, len(small), MAX_STATEMENTS):
+            batch = small[start : start + MAX_STATEMENTS]
+            statements: Any = [self._statement(stamp, writes[index]) for index in batch]
+            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
+            for index, answer in zip(batch, answers, strict=True):
+                error = answer.get("Error")
+                if error and error.get("Code") in HOPELESS:
+                    raise RuntimeError(f"Page {writes[index].page.key} cannot be written: {error}")
+                took[index] = not error
+        return took
 
-    def _statement(self, stamp: int, delta: PageDelta, seen: int, cells: frozenset[str]) -> dict[str, Any]:
-        new = frozenset(delta.add.keys() - cells)
-        key = page_key(delta.key)
-        values = [{"N": str(value)} for value in delta.add.values()]
-        return {
-            "Statement": _update_text(self._table, tuple(delta.add), new),
-            "Parameters": [{"N": str(stamp)}, *values, key[PARTITION_KEY], key[SORT_KEY], {"N": str(seen)}],
-        }
+    def _statement(self, stamp: int, write: PageWrite) -> dict[str, Any]:
+        page, changed = write
+        key = page_key(page.key)
+        values = [{"N": str(cell)} if type(cell) is int else _attribute(cell) for cell in changed.values()]
+        place = (key[PARTITION_KEY], key[SORT_KEY])
+        if page.stamp:
+            text = _update(self._table, tuple(changed))
+            return {"Statement": text, "Parameters": [{"N": str(stamp)}, *values, *place, {"N": str(page.stamp)}]}
+        return {"Statement": _insert(self._table, tuple(changed)), "Parameters": [*values, *place, {"N": str(stamp)}]}
 
-    def _add_unknown(self, stamp: int, delta: PageDelta) -> None:
-        adds = ", ".join(f"#{i} :{i}" for i in range(len(delta.add)))
-        names = {f"#{i}": name for i, name in enumerate(delta.add)}
-        values: Any = {f":{i}": {"N": str(value)} for i, value in enumerate(delta.add.values())}
+    def _put(self, stamp: int, write: PageWrite) -> bool:
+        """Too many cells for a statement: the page is known whole and written whole."""
+        page, changed = write
+        cells = {name: _attribute(cell) for name, cell in (page.cells | changed).items()}
+        unchanged: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({STAMP})"}
+        if page.stamp:
+            seen = {":seen": {"N": str(page.stamp)}}
+            unchanged = {"ConditionExpression": f"{STAMP} = :seen", "ExpressionAttributeValues": seen}
+        item = {**page_key(page.key), STAMP: {"N": str(stamp)}, **cells}
         try:
-            stored: Mapping[str, Any] = self._client.update_item(
-                TableName=self._table,
-                Key=page_key(delta.key),
-                UpdateExpression=f"ADD {adds} SET #stamp = :stamp",
-                ConditionExpression="attribute_not_exists(#stamp) OR #stamp < :stamp",
-                ExpressionAttributeNames=names | {"#stamp": STAMP},
-                ExpressionAttributeValues=values | {":stamp": {"N": str(stamp)}},
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )["Attributes"]
+            self._client.put_item(TableName=self._table, Item=item, **unchanged)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            answer: Any = error.response
-            stored = answer["Item"]
-        self._remember(delta.key, int(stored[STAMP]["N"]), frozenset(filter(is_cell, stored)))
+            raise_unless_condition_failed(error)
+            return False
+        return True
 
-    def forget(self, key: PageKey) -> None:
-        self._known.pop(key, None)
 
-    def _remember(self, key: PageKey, stamp: int, cells: frozenset[str]) -> None:
-        self._known[key] = (stamp, cells)
-        self._known.move_to_end(key)
-        if len(self._known) > MAX_KNOWN_PAGES:
-            self._known.popitem(last=False)
+@lru_cache(maxsize=10_000)  # many pages of a batch share one
+def _update(table: str, names: tuple[str, ...]) -> str:
+    sets = " ".join(f'SET "{name}"=?' for name in names)
+    update = f'UPDATE "{table}" SET "{STAMP}"=? {sets}'  # noqa: S608 - names of ours only, values are parameters
+    return f'{update} WHERE "{PARTITION_KEY}"=? AND "{SORT_KEY}"=? AND "{STAMP}"=?'
 
 
 @lru_cache(maxsize=10_000)
-def _update_text(table: str, names: tuple[str, ...], new: frozenset[str]) -> str:
-    """The statement of an update that adds to some cells and makes others; many pages of a batch share one."""
-    sets = " ".join(f'SET "{name}"=?' if name in new else f'SET "{name}"="{name}"+?' for name in names)
-    update = f'UPDATE "{table}" SET "{STAMP}"=? {sets}'  # noqa: S608 - names of ours only, values are parameters
-    return f'{update} WHERE "{PARTITION_KEY}"=? AND "{SORT_KEY}"=? AND "{STAMP}"=?'
+def _insert(table: str, names: tuple[str, ...]) -> str:
+    """An insert fails where an item exists already."""
+    fields = ", ".join(f"'{name}': ?" for name in (*names, PARTITION_KEY, SORT_KEY, STAMP))
+    return f'INSERT INTO "{table}" VALUE {{{fields}}}'
 
 
 def page_key(key: PageKey) -> dict[str, Any]:
     return {PARTITION_KEY: {"S": keys.page_owner(key)}, SORT_KEY: {"S": keys.page(key.span, key.number)}}
 
 
-def cells_of(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names and number texts of a stored page's cells."""
-    for name, value in attributes.items():
-        if is_cell(name):
-            yield name, value["N"]
+def stored_page(key: PageKey, item: Mapping[str, Any]) -> Page:
+    return Page(key, int(item[STAMP]["N"]), {name: _cell(value) for name, value in item.items() if is_cell(name)})
+
+
+def _attribute(cell: Cell) -> dict[str, Any]:
+    """Numbers are N, a latest value is a list of its second and itself, values and sketches are binary."""
+    if isinstance(cell, bytes):
+        return {"B": cell}
+    if isinstance(cell, tuple):
+        return {"L": [{"N": str(number)} for number in cell]}
+    return {"N": str(cell if isinstance(cell, int) else STORED_NUMBERS.plus(cell))}
+
+
+def _cell(value: Mapping[str, Any]) -> Cell:
+    ((kind, content),) = value.items()
+    if kind == "N":
+        return _number(content)
+    if kind == "B":
+        return bytes(content)
+    second, latest = content
+    return int(second["N"]), _number(latest["N"])
+
+
+def _number(text: str) -> Number:
+    return int(text) if text.isdigit() else as_number(Decimal(text))

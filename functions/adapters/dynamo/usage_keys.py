@@ -8,6 +8,8 @@
 | commits by the hours of their events, newest first   | `X#<lane>`              | `<hour>#<n>#<hour decided>`  | query backwards |
 | counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
 | counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
+| distinct values beside a subject's counters          | `U#<tenant>#<subject>`  | `<span>#<page>#<cell>#<n>`   | query |
+| distinct values beside a lane's counters             | `UT#<tenant>#<lane>`    | `<span>#<page>#<cell>#<n>`   | query |
 | what the codes in cell names stand for               | `D#<tenant>#<lane>`     | `c#<code>`                   | query |
 | subjects seen                                        | `D#<tenant>#<lane>`     | `s#<subject>`                | query, batch get |
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
@@ -92,6 +94,33 @@ def page_place(sort_key: str) -> tuple[int, int]:
 def span_range(first: int, last: int) -> tuple[str, str]:
     """Bounds that include every page of the spans first..last."""
     return f"P#{first:06d}#", f"P#{last:06d}#~"
+
+
+def value_owner(key: PageKey) -> str:
+    return subject_values(key.tenant, key.subject) if key.subject is not None else lane_values(key.tenant, key.lane)
+
+
+def subject_values(tenant: str, subject: str) -> str:
+    return f"U#{tenant}#{subject}"
+
+
+def lane_values(tenant: str, lane: int) -> str:
+    return f"UT#{tenant}#{lane}"
+
+
+def values(key: PageKey, cell: str, n: int) -> str:
+    return f"{key.span:06d}#{key.number}#{cell}#{n:012d}"
+
+
+def values_place(sort_key: str) -> tuple[int, int, str]:
+    """(span, page number, cell)."""
+    span, number, cell, _ = sort_key.split("#")
+    return int(span), int(number), cell
+
+
+def values_range(first: int, last: int) -> tuple[str, str]:
+    """Bounds that include all values of the spans first..last."""
+    return f"{first:06d}#", f"{last:06d}#~"
 
 
 def directory(tenant: str, lane: int) -> str:

@@ -81,12 +81,19 @@ class UsageTable:
 
     def batch_get_sort_keys(self, pk: str, sort_keys: list[str]) -> Iterator[str]:
         """Which of the sort keys of a partition are stored; eventually consistent."""
-        for start in range(0, len(sort_keys), MAX_BATCH_GET):
-            wanted = [item_key(pk, sk) for sk in sort_keys[start : start + MAX_BATCH_GET]]
-            request: Any = {self.name: {"Keys": wanted, "ProjectionExpression": SORT_KEY}}
+        for item in self._batch_get([item_key(pk, sk) for sk in sort_keys], ProjectionExpression=SORT_KEY):
+            yield item[SORT_KEY]["S"]
+
+    def batch_get(self, wanted: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """The items of these keys that are stored, in any order; strongly consistent."""
+        return self._batch_get(wanted, ConsistentRead=True)
+
+    def _batch_get(self, wanted: list[dict[str, Any]], **options: Any) -> Iterator[Mapping[str, Any]]:
+        for start in range(0, len(wanted), MAX_BATCH_GET):
+            request: Any = {self.name: {"Keys": wanted[start : start + MAX_BATCH_GET], **options}}
             for round_number in range(MAX_ROUNDS):
                 answer = self.client.batch_get_item(RequestItems=request)
-                yield from (item[SORT_KEY]["S"] for item in answer["Responses"][self.name])
+                yield from answer["Responses"][self.name]
                 request = answer.get("UnprocessedKeys")
                 if not request:
                     break

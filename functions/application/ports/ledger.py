@@ -7,7 +7,7 @@ from functions.domain.metering.event import CloseMarker, Event, Pack
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageDelta, PageKey
+from functions.domain.metering.pages import Page, PageKey, PageWrite, ValueChunk
 
 
 class EventStream(Protocol):
@@ -49,14 +49,19 @@ class Ledger(Protocol):
 
     def put_markers(self, commit: Commit) -> None: ...
 
-    def add_to_pages(self, commit: Commit, pages: Sequence[PageDelta]) -> None:
-        """Apply deltas that only add, each page once: a page stamped with this commit or a later one is left alone."""
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        """The pages as they are, in any order; one that does not exist has the stamp 0 and no cells."""
         ...
 
-    def page(self, key: PageKey) -> Page: ...
+    def write_pages(self, stamp: int, writes: Sequence[PageWrite]) -> Sequence[bool]:
+        """Write the changed cells of each page and its new stamp if it still bears the stamp it was seen with.
 
-    def replace_page(self, page: Page, new_stamp: int) -> bool:
-        """Write the cells if the page still bears `page.stamp`; False when it does not."""
+        Each page is one atomic write; says which of them took place. What happened to the others is not known.
+        """
+        ...
+
+    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+        """Keep distinct values beside their pages; a commit has at most one chunk a cell."""
         ...
 
     def advance_heads(self, heads: Mapping[int, int]) -> None:
@@ -98,6 +103,12 @@ class LedgerReader(Protocol):
 
         `at_once` is for readers that stop early: how many are fetched by one request, at most.
         """
+        ...
+
+    def value_chunks(
+        self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
+    ) -> Iterable[tuple[PageKey, str, bytes]]:
+        """(page, cell, packed values) beside those pages; a value may be in several chunks and in the cell."""
         ...
 
     def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...

@@ -5,22 +5,15 @@ stop its lane for ever.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from functions.domain.metering.aggregation import Aggregation, Number
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.cells import ADD, OpenCells, as_pages
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
 from functions.domain.metering.meter import CompiledMeter, MetersByType, Uncountable, decode_data
-from functions.domain.metering.pages import (
-    CODES_PER_PAGE,
-    WINDOW_SECONDS,
-    WINDOWS_PER_PAGE,
-    Cells,
-    PageDelta,
-    PageKey,
-    cell_name,
-)
+from functions.domain.metering.pages import CODES_PER_PAGE, WINDOW_SECONDS, PageDelta
 
 MAX_COMMIT_EVENTS = 10_000
 MAX_COMMIT_BYTES = 300_000  # estimated before compression, rounded up; a DynamoDB item ends at 400 KB
@@ -29,7 +22,9 @@ CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part
 CODE_BYTES = 80
 MAX_CODE_LENGTH = 1_024  # characters of all group values together; longer ones count as `__other__`
 MAX_LISTED_UNCOUNTABLE = 100  # per commit; the archive keeps every event all the same
+PAGE_BYTES = 16  # what stands in the key of a page beside the subject
 MAX_METER_CODES = 10_000  # group combinations of one meter in one lane; further ones count as `__other__`
+MAX_LANE_CODES = 100_000  # of all meters of a tenant in one lane: a new process reads them all
 OTHER = "__other__"
 
 
@@ -52,100 +47,110 @@ class Deltas:
 
 
 MetersOf = Callable[[str], MetersByType]
+FingerprintOf = Callable[[str], int]
 
 
-def count(state: LaneState, queue: deque[Group], meters_of: MetersOf, received_at: int) -> Deltas:
+def count(
+    state: LaneState, queue: deque[Group], meters_of: MetersOf, value_fingerprint: FingerprintOf, received_at: int
+) -> Deltas:
     """Add new events up into the deltas of one commit, taking from the queue what fits into it.
 
     A subject's events stay together, so that its pages are written once. New codes are numbered here and so fixed
-    in the commit.
+    in the commit. `value_fingerprint` stands for the text of a value that UNIQUE_COUNT counts.
     """
     deltas = Deltas()
-    totals: dict[tuple[str, int, int], PageDelta] = {}
+    totals: dict[str, OpenCells] = {}
+    counting = _Counting(state, deltas, value_fingerprint, received_at)
     while queue and not deltas.is_full:
         tenant, subject, events = queue.popleft()
+        subject_bytes = len(subject) * 4
+        deltas.size += subject_bytes + PAGE_BYTES
         if (tenant, subject) not in state.subjects:
             state.subjects.add((tenant, subject))
             deltas.subjects.append((tenant, subject))
-            deltas.size += len(subject) * 4
+            deltas.size += subject_bytes
         room = MAX_COMMIT_EVENTS - deltas.event_count
-        cells, taken = _count_subject(state, deltas, tenant, subject, events[:room], meters_of(tenant), received_at)
+        cells = OpenCells()
+        taken = counting.add_subject(cells, tenant, subject, events[:room], meters_of(tenant))
         if taken < len(events):
             queue.appendleft((tenant, subject, events[taken:]))
             events = events[:taken]
         deltas.groups.append((tenant, subject, events))
         deltas.event_count += taken
         deltas.size += taken * FINGERPRINT_BYTES
-        for page in _as_pages(tenant, state.lane, subject, cells):
-            deltas.pages.append(page)
-            _add_to_total(totals, page)
-    deltas.pages.extend(totals.values())
+        deltas.pages.extend(as_pages(cells, tenant, state.lane, subject))
+        total = totals.get(tenant)
+        if total is None:
+            total = totals[tenant] = OpenCells()
+        total.merge(cells)
+    for tenant, total in totals.items():
+        deltas.pages.extend(as_pages(total, tenant, state.lane, None))
     return deltas
 
 
-SubjectCells = dict[tuple[int, int, Aggregation], Number]
+class _Counting:
+    """What all subjects of a commit share while they are counted."""
 
+    def __init__(self, state: LaneState, deltas: Deltas, value_fingerprint: FingerprintOf, received_at: int) -> None:
+        self._state = state
+        self._deltas = deltas
+        self._value_fingerprint = value_fingerprint
+        self._received_at = received_at
 
-def _count_subject(
-    state: LaneState,
-    deltas: Deltas,
-    tenant: str,
-    subject: str,
-    events: list[Event],
-    by_type: MetersByType,
-    received_at: int,
-) -> tuple[SubjectCells, int]:
-    """The cells of a subject's events, and how many of them were taken before the commit was full."""
-    cells: SubjectCells = {}
-    directory = state.directories[tenant]
-    numbers = directory.numbers
-    cell_bytes = CELL_BYTES + len(subject) * 4 // CODES_PER_PAGE
-    for taken, event in enumerate(events, 1):
-        meters = by_type.get(event.type)
-        if not meters:
-            continue
-        window = event.time // WINDOW_SECONDS
-        try:
-            data = decode_data(event.data)
-        except Uncountable as problem:
-            _list_uncountable(deltas, tenant, event, problem, received_at)
-            continue
-        for meter in meters:
+    def add_subject(
+        self, cells: OpenCells, tenant: str, subject: str, events: list[Event], by_type: MetersByType
+    ) -> int:
+        """Count a subject's events into its cells; returns how many of them were taken before the commit was full."""
+        deltas, received_at = self._deltas, self._received_at
+        directory = self._state.directories[tenant]
+        numbers, sums = directory.numbers, cells.sum
+        cell_bytes = CELL_BYTES + len(subject) * 4 // CODES_PER_PAGE
+        for taken, event in enumerate(events, 1):
+            meters = by_type.get(event.type)
+            if not meters:
+                continue
+            window = event.time // WINDOW_SECONDS
             try:
-                value = meter.value(data)
+                data = decode_data(event.data)
             except Uncountable as problem:
                 _list_uncountable(deltas, tenant, event, problem, received_at)
                 continue
-            if value is None:
-                continue
-            groups = meter.groups(data)
-            number = numbers.get((meter.family, groups))
-            if number is None:
-                number = _number_for(directory, deltas, tenant, meter, groups)
-            cell = (window, number, meter.aggregation)
-            present = cells.get(cell)
-            if present is None:
-                cells[cell] = value
-                deltas.size += cell_bytes
-            elif type(present) is int and type(value) is int and meter.is_additive:
-                cells[cell] = present + value
-            else:
-                cells[cell] = meter.aggregation.merge(present, value)
-        if deltas.size >= MAX_COMMIT_BYTES:
-            return cells, taken
-    return cells, len(events)
+            for meter in meters:
+                try:
+                    value = meter.value(data)
+                except Uncountable as problem:
+                    _list_uncountable(deltas, tenant, event, problem, received_at)
+                    continue
+                if value is None:
+                    continue
+                groups = meter.groups(data)
+                number = numbers.get((meter.family, groups))
+                if number is None:
+                    number = _number_for(directory, deltas, tenant, meter, groups)
+                place = (window, number)
+                if meter.is_additive and type(value) is int and type(present := sums.get(place)) is int:
+                    sums[place] = present + value
+                    continue
+                if meter.aggregation is Aggregation.UNIQUE_COUNT:
+                    value = self._value_fingerprint(str(value))
+                deltas.size += ADD[meter.aggregation](cells, place, value, event.time, cell_bytes)
+            if deltas.size >= MAX_COMMIT_BYTES:
+                return taken
+        return len(events)
 
 
 def _number_for(
     directory: Directory, deltas: Deltas, tenant: str, meter: CompiledMeter, groups: tuple[str, ...]
 ) -> int:
     size = sum(map(len, groups))
-    if size > MAX_CODE_LENGTH or directory.per_meter.get(meter.id, 0) >= MAX_METER_CODES:
+    has_room = directory.per_meter.get(meter.id, 0) < MAX_METER_CODES and len(directory.numbers) < MAX_LANE_CODES
+    if size > MAX_CODE_LENGTH or not has_room:
         groups = (OTHER,) * len(groups)
         known = directory.numbers.get((meter.family, groups))
         if known is not None:
             return known
-    code = Code(tenant, len(directory.numbers), meter.id, dict(zip(meter.dimensions, groups, strict=True)))
+    named = dict(zip(meter.dimensions, groups, strict=True))
+    code = Code(tenant, directory.next_number, meter.id, named, len(meter.aggregation.parts))
     directory.learn(code)
     deltas.codes.append(code)
     deltas.size += CODE_BYTES + size * 4
@@ -159,31 +164,3 @@ def _list_uncountable(deltas: Deltas, tenant: str, event: Event, problem: Uncoun
         deltas.uncountable.append(
             Refusal(tenant, identity, problem.code, problem.message, received_at, event, is_counted_elsewhere=True)
         )
-
-
-def _as_pages(tenant: str, lane: int, subject: str, cells: SubjectCells) -> Iterable[PageDelta]:
-    pages: dict[tuple[int, int], PageDelta] = {}
-    for (window, number, aggregation), value in cells.items():
-        place = (window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE)
-        page = pages.get(place)
-        if page is None:
-            page = pages[place] = PageDelta(PageKey(tenant, lane, subject, *place), {}, {}, {})
-        page.cells_for(aggregation)[cell_name(window, number)] = value
-    return pages.values()
-
-
-def _add_to_total(totals: dict[tuple[str, int, int], PageDelta], page: PageDelta) -> None:
-    key = page.key
-    place = (key.tenant, key.span, key.number)
-    total = totals.get(place)
-    if total is None:
-        total = totals[place] = PageDelta(PageKey(key.tenant, key.lane, None, key.span, key.number), {}, {}, {})
-    _merge(total.add, page.add, Aggregation.SUM)
-    _merge(total.highest, page.highest, Aggregation.MAX)
-    _merge(total.lowest, page.lowest, Aggregation.MIN)
-
-
-def _merge(into: Cells, cells: Cells, aggregation: Aggregation) -> None:
-    for name, value in cells.items():
-        present = into.get(name)
-        into[name] = value if present is None else aggregation.merge(present, value)

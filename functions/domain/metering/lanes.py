@@ -29,6 +29,7 @@ class Lanes:
     key: bytes
     _subject_hash: Any = field(init=False, repr=False, compare=False)
     _event_hash: Any = field(init=False, repr=False, compare=False)
+    _value_hash: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_LANES:
@@ -36,6 +37,7 @@ class Lanes:
         key = self.key[:MAX_KEY_BYTES]
         object.__setattr__(self, "_subject_hash", blake2b(key=key, digest_size=8, person=b"lane"))
         object.__setattr__(self, "_event_hash", blake2b(key=key, digest_size=8, person=b"event"))
+        object.__setattr__(self, "_value_hash", blake2b(key=key, digest_size=8, person=b"value"))
         object.__setattr__(self, "lane_of", lru_cache(maxsize=50_000)(self.lane_of))
 
     def lane_of(self, tenant: str, subject: str) -> int:
@@ -47,6 +49,12 @@ class Lanes:
         """64 bits that stand for (tenant, subject, source, id); lengths keep the parts from running together."""
         hashed = self._event_hash.copy()
         hashed.update(f"{tenant}\0{len(subject)} {len(source)}\0{subject}{source}{event_id}".encode())
+        return int.from_bytes(hashed.digest(), "big")
+
+    def value_fingerprint(self, text: str) -> int:
+        """64 bits that stand for a value counted by UNIQUE_COUNT: equal texts are equal values."""
+        hashed = self._value_hash.copy()
+        hashed.update(text.encode("utf-8", "surrogatepass"))
         return int.from_bytes(hashed.digest(), "big")
 
     def hash_key(self, lane: int) -> str:

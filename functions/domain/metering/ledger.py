@@ -12,21 +12,23 @@ import msgspec
 
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.meter import code_family
-from functions.domain.metering.pages import (
-    PageDelta,
-)
+from functions.domain.metering.pages import PageDelta
 
 BUCKET_SECONDS = 300
 HOUR_SECONDS = 3_600
 
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
-    """A directory entry: the short number that stands for (meter, group values) in one (tenant, lane)."""
+    """A directory entry: the short number that stands for (meter, group values) in one (tenant, lane).
+
+    Part i of what its meter keeps has the number + i, so a code with several parts takes as many numbers.
+    """
 
     tenant: str
     number: int
     meter_id: str
     groups: dict[str, str]
+    parts: int = 1
 
 
 class Counts(msgspec.Struct, array_like=True):
@@ -96,8 +98,10 @@ class Directory:
 
     numbers: dict[tuple[str, tuple[str, ...]], int] = field(default_factory=dict)
     per_meter: dict[str, int] = field(default_factory=dict)
+    next_number: int = 0
 
     def learn(self, code: Code) -> None:
+        self.next_number = max(self.next_number, code.number + code.parts)
         values = tuple(value for _, value in sorted(code.groups.items()))
         self.numbers[(code_family(code.meter_id, code.groups), values)] = code.number
         self.per_meter[code.meter_id] = self.per_meter.get(code.meter_id, 0) + 1

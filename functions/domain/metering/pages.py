@@ -4,17 +4,25 @@ A page holds about six hours of half-hour windows for sixteen codes of one subje
 usual page is one write unit. A code stands for (meter, group values) in one (tenant, lane).
 """
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from string import ascii_lowercase, digits
+from typing import NamedTuple
 
 import msgspec
 
-from functions.domain.metering.aggregation import EXACT_SUMS, Aggregation, Number
+from functions.domain.metering import sketch
+from functions.domain.metering.aggregation import VALUE_BYTES, Cell, Keep, Latest, Number, add, merge
 
 WINDOW_SECONDS = 1_800  # day boundaries of nearly all time zones are whole windows
 WINDOWS_PER_PAGE = 12
 PAGE_SECONDS = WINDOW_SECONDS * WINDOWS_PER_PAGE
 CODES_PER_PAGE = 16
+# A page must stay far below DynamoDB's 400 KB whatever is sent: at most 192 cells, each of a name and at most
+# 200 buckets of 8 bytes, make 310 KB; 24 values of 8 bytes make less.
+MAX_BUCKETS = 200
+INLINE_VALUES = 24  # more distinct values of a cell lie beside the page
 
 _WINDOW_LETTERS = "ABCDEFGHIJKL"
 _ALPHABET = digits + ascii_lowercase
@@ -36,7 +44,12 @@ def decode_code(text: str) -> int:
 
 def cell_name(window: int, code: int) -> str:
     """The attribute of the cell: a capital for the window within its page, then the code in base 36."""
-    return _WINDOW_LETTERS[window % WINDOWS_PER_PAGE] + encode_code(code)
+    return _name(window % WINDOWS_PER_PAGE, code)
+
+
+@lru_cache(maxsize=20_000)  # one text for all pages that have the cell
+def _name(place: int, code: int) -> str:
+    return _WINDOW_LETTERS[place] + encode_code(code)
 
 
 def parse_cell(name: str, span: int) -> tuple[int, int]:
@@ -58,44 +71,80 @@ class PageKey(msgspec.Struct, frozen=True, array_like=True, order=True):
     number: int
 
 
-Cells = dict[str, Number]
+Cells = dict[str, Cell]
 
 
 class PageDelta(msgspec.Struct, array_like=True):
-    """What one commit does to one page: cells to add to, and cells that keep the highest or the lowest value."""
+    """What one commit does to one page: contributions to cells, by the kind of the cell."""
 
     key: PageKey
-    add: Cells = {}
-    highest: Cells = {}
-    lowest: Cells = {}
-
-    @property
-    def has_extremes(self) -> bool:
-        return bool(self.highest or self.lowest)
-
-    def cells_for(self, aggregation: Aggregation) -> Cells:
-        if aggregation.is_additive:
-            return self.add
-        return self.highest if aggregation is Aggregation.MAX else self.lowest
+    sum: dict[str, Number] = {}
+    highest: dict[str, Number] = {}
+    lowest: dict[str, Number] = {}
+    latest: dict[str, Latest] = {}
+    values: dict[str, bytes] = {}
+    sketch: dict[str, bytes] = {}
 
     def applied_to(self, cells: Cells) -> Cells:
-        """The page's new cells, given all its present ones; used where adding alone does not do."""
-        merged = dict(cells)
-        for name, value in self.add.items():
-            merged[name] = EXACT_SUMS.add(merged.get(name, 0), value)
-        for name, value in self.highest.items():
-            merged[name] = max(merged.get(name, value), value)
-        for name, value in self.lowest.items():
-            merged[name] = min(merged.get(name, value), value)
-        return merged
+        """The cells this changes with their new contents, given the page's present ones; all kinds but values."""
+        changed: Cells = {}
+        for name, value in self.sum.items():
+            present = cells.get(name)
+            if present is None:
+                changed[name] = value
+            elif value:
+                changed[name] = add(present, value)  # type: ignore[arg-type]
+        for keep, part in self._compared():
+            for name, cell in part.items():
+                present = cells.get(name)
+                merged = cell if present is None else merge(keep, present, cell)
+                if merged != present:
+                    changed[name] = merged
+        for name, packed in self.sketch.items():
+            present = cells.get(name)
+            changed[name] = packed if present is None else sketch.merge(as_bytes(present), packed, MAX_BUCKETS)
+        return changed
+
+    def _compared(self) -> Iterator[tuple[Keep, Mapping[str, Cell]]]:
+        if self.highest:
+            yield Keep.HIGHEST, self.highest
+        if self.lowest:
+            yield Keep.LOWEST, self.lowest
+        if self.latest:
+            yield Keep.LATEST, self.latest
 
 
 class Page(msgspec.Struct):
-    """A stored page: its cells and the number of the last commit applied to it (0: the page does not exist yet)."""
+    """A stored page: its cells and the number of the last commit that changed it (0: the page does not exist yet)."""
 
     key: PageKey
     stamp: int = 0
     cells: Cells = {}
+
+
+class PageWrite(NamedTuple):
+    """New contents of some cells of a page, valid only while the page is as it was seen."""
+
+    page: Page
+    changed: Cells
+
+
+class ValueChunk(NamedTuple):
+    """Distinct values of a cell that has too many for its page, packed."""
+
+    key: PageKey
+    cell: str
+    values: bytes
+
+
+def as_bytes(cell: Cell) -> bytes:
+    assert isinstance(cell, bytes), "not a set of values or a sketch"
+    return cell
+
+
+def has_room_for(cell: bytes, count: int) -> bool:
+    """Do so many more values still fit into a values cell of a page?"""
+    return len(cell) // VALUE_BYTES + count <= INLINE_VALUES
 
 
 def as_number(value: Decimal) -> Number:

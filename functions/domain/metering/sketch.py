@@ -2,8 +2,12 @@
 
 A bucket is a sign, a decimal exponent and a step of the mantissa [1, 10), which is cut into 175 steps of 0.02, 0.04 and
 0.08, so that a bucket's middle is within 1 % of everything in it. Zero has a bucket of its own.
+
+A sketch that may have only so many buckets makes them coarser when it has more: at level L each stands for 2^L of them
+and a value is at most (2^L + 1) % off. The level depends on the values alone, not on the order they came in.
 """
 
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 
 import msgspec
@@ -14,8 +18,14 @@ STEPS = 175
 EXPONENTS = range(-40, 41)  # values have at most 13 integer and 18 fraction digits
 ZERO = 0
 
+
+class _Sketch(msgspec.Struct, array_like=True):
+    level: int
+    counts: dict[int, int]
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[int, int]).decode
+_decode = msgspec.msgpack.Decoder(_Sketch).decode
 
 
 def bucket_of(value: int | Decimal) -> int:
@@ -42,27 +52,57 @@ def middle(bucket: int) -> Decimal:
 
 
 def of(value: int | Decimal) -> bytes:
-    return _encode({bucket_of(value): 1})
+    return pack({bucket_of(value): 1})
 
 
-def pack(counts: dict[int, int]) -> bytes:
-    return _encode(dict(sorted(counts.items())))
+def pack(counts: Mapping[int, int], max_buckets: int | None = None) -> bytes:
+    """Counts by bucket as bytes."""
+    return _packed(0, dict(counts), max_buckets)
 
 
 def unpack(sketch: bytes) -> dict[int, int]:
-    return _decode(sketch)
+    """Counts by bucket; of a coarser sketch by the buckets in the middle."""
+    found = _decode(sketch)
+    level = found.level
+    if not level:
+        return found.counts
+    return {_sign(group) * (((abs(group) - 1) << level) + (1 << level) // 2 + 1) if group else ZERO: count
+            for group, count in found.counts.items()}  # fmt: skip
 
 
-def merge(left: bytes, right: bytes) -> bytes:
-    counts = _decode(left)
-    for bucket, count in _decode(right).items():
-        counts[bucket] = counts.get(bucket, 0) + count
-    return pack({bucket: count for bucket, count in counts.items() if count})
+def merge(left: bytes, right: bytes, max_buckets: int | None = None) -> bytes:
+    one, other = _decode(left), _decode(right)
+    level = max(one.level, other.level)
+    counts = _coarser(one.counts, level - one.level)
+    for group, count in _coarser(other.counts, level - other.level).items():
+        counts[group] = counts.get(group, 0) + count
+    return _packed(level, {group: count for group, count in counts.items() if count}, max_buckets)
+
+
+def _packed(level: int, counts: dict[int, int], max_buckets: int | None) -> bytes:
+    while max_buckets and len(counts) > max_buckets:
+        counts = _coarser(counts, 1)
+        level += 1
+    return _encode(_Sketch(level, dict(sorted(counts.items()))))
+
+
+def _coarser(counts: dict[int, int], levels: int) -> dict[int, int]:
+    if not levels:
+        return counts
+    coarse: dict[int, int] = {}
+    for group, count in counts.items():
+        parent = _sign(group) * (((abs(group) - 1) >> levels) + 1) if group else ZERO
+        coarse[parent] = coarse.get(parent, 0) + count
+    return coarse
+
+
+def _sign(number: int) -> int:
+    return 1 if number > 0 else -1
 
 
 def percentile(sketch: bytes, percent: Decimal) -> Decimal:
-    """The nearest-rank percentile, at most 1 % off; `percent` is from 0 to 100."""
-    counts = _decode(sketch)
+    """The nearest-rank percentile, at most 1 % off at level 0; `percent` is from 0 to 100."""
+    counts = unpack(sketch)
     total = sum(counts.values())
     rank = max(1, int((percent * total / 100).to_integral_value(ROUND_CEILING)))
     seen = 0

@@ -58,7 +58,8 @@ class Deployment:
         self.reader = UsageReader(self.ledger, self.archive, LANES)
 
     def new_writer(self) -> LaneWriter:
-        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, AcceptanceWindow(), 3_600)
+        window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
+        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, 3_600, fingerprint)
 
     def new_id(self) -> str:
         self.ids += 1

@@ -72,7 +72,7 @@ class Deployment:
         self.ledger, self.archive, self.stream = MemoryLedger(), MemoryArchive(), MemoryStream()
         self.ledger.put_meter_set(TENANT, MeterSet(1, (TOKENS,)))
         self.ids = 0
-        self.writer = LaneWriter(self.ledger, self.archive, world.clock, self.new_id, AcceptanceWindow(), 3_600)
+        self.writer = LaneWriter(self.ledger, self.archive, world.clock, self.new_id, AcceptanceWindow(), 3_600, len)
         self.stripe = stripe.StripeClient("sk_test_run", base_addresses={"api": server.url}, max_network_retries=0)
         self.gateway = StripeGateway(lambda: self.stripe, PatientCaller(sleep=lambda _: None))
         self.pushes = DynamoPushStore(table)

@@ -1,0 +1,162 @@
+"""Cells while a commit is counted: contributions by (window, code number), merged as they come, packed at the end."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from functions.domain.metering import sketch
+from functions.domain.metering.aggregation import Aggregation, Latest, Number, add, pack_values
+from functions.domain.metering.pages import (
+    CODES_PER_PAGE,
+    MAX_BUCKETS,
+    WINDOWS_PER_PAGE,
+    PageDelta,
+    PageKey,
+    cell_name,
+)
+
+# What a contribution takes in a commit, on the subject's page and on the lane's, before compression.
+DECIMAL_BYTES = 64  # up to 32 characters each
+SECOND_BYTES = 12
+VALUE_BYTES = 18
+BUCKET_BYTES = 16
+
+Place = tuple[int, int]  # window, code number
+
+
+class OpenCells:
+    """One dict a kind; distinct values are sets and sketches dicts of counts until they are packed."""
+
+    __slots__ = ("highest", "latest", "lowest", "sketch", "sum", "values")
+
+    def __init__(self) -> None:
+        self.sum: dict[Place, Number] = {}
+        self.highest: dict[Place, Number] = {}
+        self.lowest: dict[Place, Number] = {}
+        self.latest: dict[Place, Latest] = {}
+        self.values: dict[Place, set[int]] = {}
+        self.sketch: dict[Place, dict[int, int]] = {}
+
+    def add(self, place: Place, value: Number, cell_bytes: int) -> int:
+        """Add to a sum; like all of these returns the bytes by which the commit grows."""
+        present = self.sum.get(place)
+        if present is None:
+            self.sum[place] = value
+            return cell_bytes if type(value) is int else cell_bytes + DECIMAL_BYTES
+        self.sum[place] = add(present, value)
+        return 0 if type(present) is type(value) else DECIMAL_BYTES
+
+    def merge(self, other: "OpenCells") -> None:
+        for place, value in other.sum.items():
+            present = self.sum.get(place)
+            self.sum[place] = value if present is None else add(present, value)
+        _keep(max, self.highest, other.highest)
+        _keep(min, self.lowest, other.lowest)
+        _keep(max, self.latest, other.latest)
+        for place, values in other.values.items():
+            self.values.setdefault(place, set()).update(values)
+        for place, counts in other.sketch.items():
+            total = self.sketch.setdefault(place, {})
+            for bucket, count in counts.items():
+                total[bucket] = total.get(bucket, 0) + count
+
+    def packed(self) -> Iterator[tuple[str, dict[Place, Any]]]:
+        """The kinds that have cells, by the name of their field in a page delta."""
+        yield "sum", self.sum
+        for name in ("highest", "lowest", "latest"):
+            if cells := getattr(self, name):
+                yield name, cells
+        if self.values:
+            yield "values", {place: pack_values(values) for place, values in self.values.items()}
+        if self.sketch:
+            yield "sketch", {place: sketch.pack(counts, MAX_BUCKETS) for place, counts in self.sketch.items()}
+
+
+def _keep(choose: Callable[..., Any], mine: dict[Place, Any], others: dict[Place, Any]) -> None:
+    for place, found in others.items():
+        mine[place] = choose(mine[place], found) if place in mine else found
+
+
+def as_pages(cells: OpenCells, tenant: str, lane: int, subject: str | None) -> Iterator[PageDelta]:
+    """The page deltas that hold the cells of an owner."""
+    pages: dict[tuple[int, int], PageDelta] = {}
+    for kind, found in cells.packed():
+        for (window, number), cell in found.items():
+            place = (window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE)
+            page = pages.get(place)
+            if page is None:
+                page = pages[place] = PageDelta(PageKey(tenant, lane, subject, *place))
+            getattr(page, kind)[cell_name(window, number)] = cell
+    return iter(pages.values())
+
+
+Add = Callable[[OpenCells, Place, Any, int, int], int]
+
+
+def _average(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+    window, number = place
+    return cells.add(place, value, cell_bytes) + cells.add((window, number + 1), 1, cell_bytes)
+
+
+def _highest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+    present = cells.highest.get(place)
+    if present is not None and present >= value:
+        return 0
+    cells.highest[place] = value
+    return cell_bytes + DECIMAL_BYTES if present is None else 0
+
+
+def _lowest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+    present = cells.lowest.get(place)
+    if present is not None and present <= value:
+        return 0
+    cells.lowest[place] = value
+    return cell_bytes + DECIMAL_BYTES if present is None else 0
+
+
+def _latest(cells: OpenCells, place: Place, value: Number, second: int, cell_bytes: int) -> int:
+    present = cells.latest.get(place)
+    if present is not None and present >= (second, value):
+        return 0
+    cells.latest[place] = (second, value)
+    return cell_bytes + DECIMAL_BYTES + SECOND_BYTES if present is None else 0
+
+
+def _value(cells: OpenCells, place: Place, fingerprint: int, _second: int, cell_bytes: int) -> int:
+    values = cells.values.get(place)
+    if values is None:
+        cells.values[place] = {fingerprint}
+        return cell_bytes + VALUE_BYTES
+    before = len(values)
+    values.add(fingerprint)
+    return VALUE_BYTES * (len(values) - before)
+
+
+def _bucket(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+    bucket = sketch.bucket_of(value)
+    counts = cells.sketch.get(place)
+    if counts is None:
+        cells.sketch[place] = {bucket: 1}
+        return cell_bytes + BUCKET_BYTES
+    if bucket in counts:
+        counts[bucket] += 1
+        return 0
+    counts[bucket] = 1
+    return BUCKET_BYTES
+
+
+def _sum(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+    return cells.add(place, value, cell_bytes)
+
+
+# Adds one event: the open cells, the first cell's place, the value (a fingerprint for UNIQUE_COUNT), the event's second
+# and the bytes of a new cell; returns the bytes by which the commit grows.
+ADD: dict[Aggregation, Add] = {
+    Aggregation.SUM: _sum,
+    Aggregation.COUNT: _sum,
+    Aggregation.AVG: _average,
+    Aggregation.MAX: _highest,
+    Aggregation.MIN: _lowest,
+    Aggregation.LATEST: _latest,
+    Aggregation.UNIQUE_COUNT: _value,
+    Aggregation.PERCENTILE: _bucket,
+}
