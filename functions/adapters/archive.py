@@ -15,6 +15,7 @@ import msgspec
 from botocore.handlers import add_expect_header
 from isal import igzip
 
+from functions.domain.errors import NotFound
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
 
@@ -141,6 +142,12 @@ class S3Archive:
 
     def _body(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+    def kept_record(self, key: str) -> bytes:
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey as error:
+            raise NotFound("The bytes of this record are not kept any more.", code="record_not_found") from error
 
     def keep_reject(self, identity: str, body: bytes) -> str:
         """Keep bytes that could not be processed; returns their key."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines
+from functions.domain.errors import NotFound
 from functions.domain.metering.event import CloseMarker, Event, Pack
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import Code, Commit, Refusal
@@ -194,7 +195,8 @@ class MemoryLedger:
     def put_refusals(self, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
             self.request("put_refusal")
-            self.table.put(("refusal", refusal.tenant, refusal.identity, refusal.code), refusal)
+            key = ("refusal", refusal.tenant, refusal.identity, refusal.code, refusal.meter_id)
+            self.table.put(key, refusal)
 
     def refusals(self, tenant: str) -> list[Refusal]:
         return [self.table.get(key) for key in self.table.keys("refusal", tenant)]
@@ -243,6 +245,15 @@ class MemoryArchive:
     def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
         for n, decided_hour in commits:
             yield from self.events(lane, n, decided_hour)
+
+    def keep_reject(self, identity: str, body: bytes) -> str:
+        self.objects[f"rejects/{identity}"] = body
+        return f"rejects/{identity}"
+
+    def kept_record(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise NotFound("The bytes of this record are not kept any more.", code="record_not_found")
+        return self.objects[key]
 
 
 class MemoryStream:

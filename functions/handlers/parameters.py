@@ -52,7 +52,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/billing/failures": PAGE,
     "GET /api/v1/api-keys": PAGE,
     "GET /api/v1/archive/queries/<query_id>": ("cursor", "limit"),
-    "GET /api/v1/rejects": ("from", "to", "cursor", "limit"),
+    "GET /api/v1/rejects": ("from", "to", "code", "cursor", "limit"),
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from functions.application.commit_usage import LaneWriter
     from functions.application.list_events import EventReader
     from functions.application.query_usage import UsageReader
+    from functions.application.replay_refusals import ReplayPorts
     from functions.domain.metering.event import AcceptanceWindow
     from functions.domain.metering.lanes import Lanes
 
@@ -152,6 +153,22 @@ def event_reader() -> "EventReader":
     from functions.application.list_events import EventReader
 
     return EventReader(ledger(), archive(), lanes())
+
+
+def replay_ports() -> "ReplayPorts":
+    from functions.adapters.records import decode_record
+    from functions.application.replay_refusals import ReplayPorts
+
+    return ReplayPorts(
+        refusals=refusals(),
+        records=archive(),
+        decode=decode_record,
+        stream=event_stream(),
+        lanes=lanes(),
+        window=acceptance_window(),
+        clock=clock(),
+        new_id=new_id,
+    )
 
 
 # Access and records.

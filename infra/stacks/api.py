@@ -11,11 +11,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions import names
-from infra.constructs.access import Access
+from infra.constructs.access import Access, Resource
 from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction
 from infra.constructs.stage_stack import StageStack
 from infra.stacks.billing import SETTLE, BillingStack
-from infra.stacks.data import ARCHIVE, DataStack
+from infra.stacks.data import ARCHIVE, REJECTS, DataStack
 from infra.stacks.ingestion import IngestionStack
 from infra.stage import StageSettings
 
@@ -46,7 +46,7 @@ ACCESS_LOG_FIELDS = {
 }
 
 
-def permissions(data: DataStack, billing: BillingStack) -> Mapping[str, Sequence[Access]]:
+def permissions(data: DataStack, stream: Resource, billing: BillingStack) -> Mapping[str, Sequence[Access]]:
     """What each function of this stack may do; its variables follow from it."""
     return {
         "http_authorize": (data.billing.allows("dynamodb:GetItem"),),
@@ -54,7 +54,9 @@ def permissions(data: DataStack, billing: BillingStack) -> Mapping[str, Sequence
             data.billing.allows(*KEEP_RECORDS),
             # Puts: the set of meters that count, in one transaction with the meter's record.
             data.usage.allows("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"),
-            data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
+            # Rejects that are replayed go the way of new events.
+            stream.allows("kinesis:PutRecords"),
             data.ledger_key.allows(READ_SECRET),
             billing.machine.allows("states:StartExecution"),
         ),
@@ -76,7 +78,7 @@ class ApiStack(StageStack):
         billing: BillingStack,
     ) -> None:
         super().__init__(scope, construct_id, stage=stage, description="HTTP API")
-        make = FunctionFactory(self, stage, permissions(data, billing))
+        make = FunctionFactory(self, stage, permissions(data, ingestion.stream, billing))
         stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
         self.functions = make.made
         self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)

@@ -26,19 +26,21 @@ class Metering:
 
     def __init__(self, database: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> None:
         window = AcceptanceWindow()
-        self.stream, archive = MemoryStream(), MemoryArchive()
-        ledger = DynamoLedger(database.client, database.usage_table, window)
+        self.stream, self.archive = MemoryStream(), MemoryArchive()
+        self.ledger = DynamoLedger(database.client, database.usage_table, window)
+        archive, ledger = self.archive, self.ledger
         fingerprint = LANES.value_fingerprint
         self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600, fingerprint)
-        self._ledger, self._archive, self._monkeypatch = ledger, archive, monkeypatch
+        self._monkeypatch = monkeypatch
         events = EventReader(ledger, archive, LANES)
-        for name, value in {"lanes": LANES, "event_stream": self.stream, "event_reader": events}.items():
+        replaced = {"lanes": LANES, "event_stream": self.stream, "archive": archive, "event_reader": events}
+        for name, value in replaced.items():
             monkeypatch.setattr(wiring, name, lambda value=value: value)
         self.bound(Bounds())
 
     def bound(self, bounds: Bounds) -> None:
         """From now on, questions read so much."""
-        reader = UsageReader(self._ledger, self._archive, LANES, bounds)
+        reader = UsageReader(self.ledger, self.archive, LANES, bounds)
         self._monkeypatch.setattr(wiring, "usage_reader", lambda: reader)
 
     def count(self, events: list[dict[str, Any]], tenant: str = "default") -> None:

@@ -44,6 +44,8 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
         "usage": READ_USAGE | {"dynamodb:PutItem"},
         "archive/archive/*": {"s3:GetObject"},
+        "archive/rejects/*": {"s3:GetObject"},
+        "stream": {"kinesis:PutRecords"},
         "machine": {"states:StartExecution"},
         **READ_KEY,
     },

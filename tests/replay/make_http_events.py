@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.replay.key_seeds import KEY_ID, TOKEN
-from tests.replay.make_scenario import ACCOUNT, AT, REGION, Made, http_request
+from tests.replay.make_scenario import ACCOUNT, AT, DAY, REGION, Made, http_request
 from tests.replay.world import TENANT
 
 RESOURCE = "tollbooth-bootstrap"
@@ -47,6 +48,18 @@ def api() -> Iterator[Made]:
         "GET", "/api/v2/events", query="limit=10&filter=%7B%22subject%22%3A%7B%22%24eq%22%3A%22a%22%7D%7D"
     )
     yield Made("http_api", "list_events", no_event, [none], ["ledger", "meter"])
+    asked = {"from": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:59:59Z"}
+    rejects = http_request("GET", "/api/v1/rejects", query=urlencode(asked))
+    found = {"items": [{"code": "outside_acceptance_window", "event": {"type": "prompt"}}]}
+    yield Made(
+        "http_api", "list_rejects", rejects, [{"payload": {"statusCode": 200, "body": found}}], ["ledger", "reject"]
+    )
+    replay = http_request("POST", "/api/v1/rejects/replay", asked)
+    answers = [
+        {"payload": {"statusCode": 200, "body": {"replayed": sent, "alreadyReplayed": 1 - sent, "refused": []}}}
+        for sent in (1, 0)
+    ]
+    yield Made("http_api", "replay_rejects", replay, answers, ["ledger", "reject"])
     yield Made("http_api", "query_meter", query, [nothing_yet], ["ledger", "meter"])
 
 

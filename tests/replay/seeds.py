@@ -8,12 +8,17 @@ from typing import Any
 
 from functions.adapters.clock import SystemClock
 from functions.adapters.dynamo.genesis_store import DynamoGenesis
+from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.meter_store import DynamoMeters
 from functions.application.bootstrap import record_genesis
 from functions.application.create_meter import create_meter
+from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.ledger import Refusal
 from functions.domain.metering.meter_record import MeterCreate
 from tests.replay import billing_seeds, key_seeds
+from tests.replay.make_scenario import AT
+from tests.replay.make_stream_events import packs
 from tests.replay.world import TENANT, World
 
 Seed = Callable[[World, Any], Any]
@@ -46,6 +51,15 @@ def meter(world: World, event: Any) -> Any:
     return event
 
 
+def reject(world: World, event: Any) -> Any:
+    """One event that came too late to be counted; the replays' acceptance window has room for it."""
+    late = packs()[0].events[0]
+    refusal = Refusal(TENANT, f"{late.fingerprint:016x}", "outside_acceptance_window", "Too old.", AT, late)
+    ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
+    ledger.put_refusals([refusal])
+    return event
+
+
 def cloudformation(world: World, event: Any) -> Any:
     """Somebody listens at the ResponseURL."""
     return event | {"ResponseURL": world.cloudformation.response_url}
@@ -55,6 +69,7 @@ SEEDS: dict[str, Seed] = {
     "ledger": ledger,
     "ledger_of_64_lanes": ledger_of_64_lanes,
     "meter": meter,
+    "reject": reject,
     "key": key_seeds.key,
     "cloudformation": cloudformation,
     "subscription": billing_seeds.subscription,

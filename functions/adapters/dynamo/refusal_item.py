@@ -11,6 +11,8 @@ from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import Refusal
 from functions.names import EXPIRES_AT
 
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 DAY = 86_400
 REFUSAL_DAYS = 400
 
@@ -19,13 +21,17 @@ def refusal_item(refusal: Refusal) -> dict[str, Any]:
     event = refusal.event
     at = event.time if event else refusal.received_at
     item = {
-        **item_key(keys.refusals(refusal.tenant, at), keys.refusal(at, refusal.identity, refusal.code)),
+        **item_key(
+            keys.refusals(refusal.tenant, at), keys.refusal(at, refusal.identity, refusal.code, refusal.meter_id)
+        ),
         "code": {"S": refusal.code},
         "reason": {"S": refusal.reason},
         "received_at": {"N": str(refusal.received_at)},
         "counted": {"BOOL": refusal.is_counted_elsewhere},
         EXPIRES_AT: {"N": str(refusal.received_at + REFUSAL_DAYS * DAY)},
     }
+    if refusal.meter_id:
+        item["meter_id"] = {"S": refusal.meter_id}
     if refusal.object_key:
         item["object_key"] = {"S": refusal.object_key}
     if event:
@@ -34,6 +40,7 @@ def refusal_item(refusal: Refusal) -> dict[str, Any]:
 
 
 def _event_json(event: Event) -> str:
+    extensions = _attributes(event.extensions) if event.extensions else {}
     document = {
         "specversion": "1.0",
         "id": event.id,
@@ -41,6 +48,7 @@ def _event_json(event: Event) -> str:
         "type": event.type,
         "subject": event.subject,
         "time": datetime.fromtimestamp(event.time, UTC),
+        **extensions,
         "data": msgspec.Raw(event.data or b"null"),
     }
     return msgspec.json.encode(document).decode()

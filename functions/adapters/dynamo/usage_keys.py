@@ -14,7 +14,7 @@
 | subjects seen                                        | `D#<tenant>#<lane>`     | `s#<subject>`                | query, batch get |
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
 | the meters of a tenant                               | `M#<tenant>`            | `set`                        | get |
-| events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>`   | query backwards |
+| events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>[#<meter>]` | get, query backwards |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
 A tenant never contains `#`, so keys of two tenants cannot meet.
@@ -23,6 +23,7 @@ A tenant never contains `#`, so keys of two tenants cannot meet.
 from datetime import UTC, datetime
 
 from functions.domain.metering.pages import PageKey
+from functions.domain.metering.refusal import refusal_id
 
 HEAD = "H"
 COMMIT_PREFIX = "C#"
@@ -152,5 +153,18 @@ def refusals(tenant: str, time: int) -> str:
     return f"R#{tenant}#{datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
 
 
-def refusal(time: int, identity: str, code: str) -> str:
-    return f"{time:012d}#{identity}#{code}"
+def refusal(time: int, identity: str, code: str, meter_id: str) -> str:
+    return refusal_place(refusal_id(time, identity, code, meter_id))
+
+
+def refusal_place(refusal_id: str) -> str:
+    return refusal_id.replace(".", "#")
+
+
+def refusal_name(sort_key: str) -> str:
+    return sort_key.replace("#", ".")
+
+
+def refusal_range(first: int, last: int) -> tuple[str, str]:
+    """Bounds that include every refusal of the seconds first..last."""
+    return f"{first:012d}#", f"{last:012d}#~"

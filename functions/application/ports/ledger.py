@@ -93,6 +93,12 @@ class Archive(Protocol):
     ) -> bytes: ...
 
 
+class KeptRecords(Protocol):
+    def kept_record(self, key: str) -> bytes:
+        """Bytes that could not be processed, as they came; raises NotFound when they are gone."""
+        ...
+
+
 class LedgerReader(Protocol):
     """What answering questions about usage needs of the ledger."""
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from functions.domain.access import ApiKey
 from functions.domain.catalog.feature import Feature
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord
+from functions.domain.metering.refusal import KeptRefusal
 from functions.domain.subscriptions.customer import Customer
 
 Record = TypeVar("Record")
@@ -110,6 +111,17 @@ class ApiKeys(Protocol):
 
 
 class Refusals(Protocol):
-    def of_day(self, tenant: str, day: date, *, after: str | None, limit: int) -> Sequence[dict[str, Any]]:
-        """What was refused of that day's events, newest first, continuing behind the cursor `after`."""
+    def of_day(
+        self, tenant: str, day: date, *, first: int, last: int, before: str | None, page_size: int
+    ) -> Iterable[KeptRefusal]:
+        """What was refused of that day's events, those of the seconds first..last, newest first.
+
+        `before` is the id of a refusal, of this or another day: those behind it. Read as it is consumed.
+        """
+        ...
+
+    def get(self, tenant: str, refusal_id: str) -> KeptRefusal | None: ...
+
+    def mark_replayed(self, tenant: str, refusal: KeptRefusal, at: int, by: str) -> KeptRefusal:
+        """As it is then; one that was refused anew since it was read stays unmarked."""
         ...

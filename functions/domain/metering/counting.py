@@ -119,7 +119,7 @@ class _Counting:
                 try:
                     value = meter.value(data)
                 except Uncountable as problem:
-                    _list_uncountable(deltas, tenant, event, problem, received_at)
+                    _list_uncountable(deltas, tenant, event, problem, received_at, meter.id)
                     continue
                 if value is None:
                     continue
@@ -157,10 +157,11 @@ def _number_for(
     return code.number
 
 
-def _list_uncountable(deltas: Deltas, tenant: str, event: Event, problem: Uncountable, received_at: int) -> None:
+def _list_uncountable(
+    deltas: Deltas, tenant: str, event: Event, problem: Uncountable, received_at: int, meter_id: str = ""
+) -> None:
     deltas.uncountable_count += 1
     if len(deltas.uncountable) < MAX_LISTED_UNCOUNTABLE:
         identity = f"{event.fingerprint:016x}{event.time:x}"
-        deltas.uncountable.append(
-            Refusal(tenant, identity, problem.code, problem.message, received_at, event, is_counted_elsewhere=True)
-        )
+        refusal = Refusal(tenant, identity, problem.code, problem.message, received_at, event, True, meter_id=meter_id)
+        deltas.uncountable.append(refusal)

@@ -79,7 +79,7 @@ class Refusal(msgspec.Struct):
     """An event or record that was not counted, kept with its reason; `identity` makes a redelivery the same refusal.
 
     `is_counted_elsewhere`: the event itself was accepted, and only some meter could not take a value from it.
-    `object_key` is where bytes are kept that are no event.
+    `meter_id` is the one meter that refused it, `object_key` is where bytes are kept that are no event.
     """
 
     tenant: str
@@ -90,6 +90,7 @@ class Refusal(msgspec.Struct):
     event: Event | None = None
     is_counted_elsewhere: bool = False
     object_key: str = ""
+    meter_id: str = ""
 
 
 @dataclass

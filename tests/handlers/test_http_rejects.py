@@ -1,0 +1,238 @@
+"""What was refused can be found, and goes back into the stream once it can be counted, and is never counted twice."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.adapters.records import encode_record
+from functions.application import list_refusals
+from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.ledger import Refusal
+from functions.handlers import wiring
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client
+from tests.handlers.metering import LANES, Metering
+
+REJECTS = "/api/v1/rejects"
+START = (datetime.now(UTC) - timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+NOW = int(datetime.now(UTC).timestamp())
+DAY = 86_400
+METER = {"slug": "tokens", "eventType": "prompt", "aggregation": "SUM", "valueProperty": "$.tokens"}
+LATENCY = {"slug": "latency", "eventType": "prompt", "aggregation": "MAX", "valueProperty": "$.ms"}
+
+
+@pytest.fixture(autouse=True)
+def metering(api: Client, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Metering:
+    metering = Metering(dynamodb, monkeypatch)
+    assert api.post("/api/v1/meters", METER).status == 201
+    return metering
+
+
+def event(number: int, tokens: Any = 1, time: int | None = None) -> Event:
+    at = int(START.timestamp()) + number if time is None else time
+    fingerprint = LANES.fingerprint("default", "ada", "s", f"id-{number}")
+    data = b'{"tokens":%s,"ms":%s}' % (str(tokens).encode(), str(tokens).encode())
+    return Event(fingerprint, at, f"id-{number}", "s", "prompt", "ada", data, b'{"traceid":"t"}')
+
+
+def refuse(
+    metering: Metering, *events: Event, code: str = "outside_acceptance_window", tenant: str = "default"
+) -> None:
+    metering.ledger.put_refusals(
+        [Refusal(tenant, f"{each.fingerprint:016x}{each.time:x}", code, "why", NOW, each) for each in events]
+    )
+
+
+def keep(metering: Metering, name: str, body: bytes) -> None:
+    key = metering.archive.keep_reject(name, body)
+    metering.ledger.put_refusals([Refusal("default", name, "unreadable_record", "why", NOW, object_key=key)])
+
+
+def pack(*events: Event, received_at: int = NOW - 30 * DAY) -> bytes:
+    return encode_record(Pack("default", LANES.lane_of("default", "ada"), "old-pack", received_at, list(events)))
+
+
+def listed(api: Client, params: Any = "") -> list[dict[str, Any]]:
+    answer = api.get(REJECTS, params)
+    assert answer.status == 200, answer.text
+    items: list[dict[str, Any]] = answer.json["items"]
+    return items
+
+
+def total(api: Client) -> Any:
+    rows = api.get("/api/v1/meters/tokens/query").json["data"]
+    return rows[0]["value"] if rows else 0
+
+
+def test_each_meter_that_could_not_take_a_value_is_named(api: Client, metering: Metering) -> None:
+    assert api.post("/api/v1/meters", LATENCY).status == 201
+    sent = {"specversion": "1.0", "id": "1", "source": "s", "type": "prompt", "subject": "ada"}
+    metering.count([sent | {"time": START.isoformat(), "data": {"tokens": "x", "ms": "y"}}])
+    found = listed(api)
+    assert sorted(item["meterSlug"] for item in found) == ["latency", "tokens"]
+    assert all(item["countedElsewhere"] and item["meterId"] for item in found)
+
+
+def test_rejects_are_filtered_by_code_and_by_time_to_the_second(api: Client, metering: Metering) -> None:
+    refuse(metering, *(event(number) for number in range(5)))
+    refuse(metering, event(7), event(8, time=NOW - 40 * DAY), code="nan_value")
+
+    def ids(**params: Any) -> list[str]:
+        return [item["event"]["id"] for item in listed(api, params)]
+
+    assert ids() == ["id-7", "id-4", "id-3", "id-2", "id-1", "id-0", "id-8"]
+    assert ids(code="nan_value") == ["id-7", "id-8"]
+    assert ids(code="nothing") == []
+    window = {"from": (START + timedelta(seconds=1)).isoformat(), "to": (START + timedelta(seconds=3)).isoformat()}
+    assert ids(**window) == ["id-3", "id-2", "id-1"]
+
+
+def test_pages_of_a_filter_go_on_to_the_end(api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_refusals, "MAX_EXAMINED", 3)
+    for number in range(10):
+        time = int(START.timestamp()) - number // 4 * DAY + number
+        refuse(metering, event(number, time=time), code="odd_code" if number % 2 else "even_code")
+    seen: list[str] = []
+    params: dict[str, Any] = {"limit": 2, "code": "odd_code"}
+    for _ in range(20):
+        page = api.get(REJECTS, params).json
+        seen += [item["event"]["id"] for item in page["items"]]
+        if "nextCursor" not in page:
+            break
+        params["cursor"] = page["nextCursor"]
+    assert seen == ["id-3", "id-1", "id-7", "id-5", "id-9"]
+    later = {"from": (START + timedelta(hours=1)).isoformat(), "cursor": params["cursor"]}
+    assert listed(api, later) == []
+
+
+def test_a_replayed_event_counts_once_however_often_it_is_replayed(api: Client, metering: Metering) -> None:
+    refuse(metering, event(1, 40))
+    (reject,) = listed(api)
+    for _ in range(2):
+        replayed = api.post(f"{REJECTS}/{reject['id']}/replay")
+        assert replayed.status == 200, replayed.text
+        assert replayed.json["replayedBy"] == "key"
+    (record,) = metering.stream.records[:1]
+    assert isinstance(record, Pack)
+    assert record.received_at >= NOW
+    metering.deliver()
+    assert total(api) == 40
+    (listed_again,) = listed(api)
+    assert (listed_again["replayedBy"], listed_again["event"]["traceid"]) == ("key", "t")
+    assert datetime.fromisoformat(listed_again["replayedAt"]).timestamp() >= NOW
+    metering.count([{**listed_again["event"]}])
+    assert total(api) == 40
+
+
+def test_an_event_that_was_accepted_cannot_be_replayed_and_the_answer_says_what_helps(
+    api: Client, metering: Metering
+) -> None:
+    sent = {"specversion": "1.0", "id": "1", "source": "s", "type": "prompt", "subject": "ada"}
+    metering.count([sent | {"time": START.isoformat(), "data": {"tokens": "x"}}])
+    (reject,) = listed(api)
+    refused = api.post(f"{REJECTS}/{reject['id']}/replay")
+    assert refused.status == 409
+    assert "Correct the event" in refused.json["detail"]
+    assert "eventFrom" in refused.json["detail"]
+    assert metering.stream.records == []
+
+
+def test_what_is_still_too_old_is_not_replayed(api: Client, metering: Metering) -> None:
+    refuse(metering, event(1, time=NOW - 46 * DAY))
+    (reject,) = listed(api, {"from": datetime.fromtimestamp(NOW - 50 * DAY, UTC).isoformat()})
+    refused = api.post(f"{REJECTS}/{reject['id']}/replay")
+    assert (refused.status, refused.json["extensions"]["validationErrors"][0]["code"]) == (
+        409,
+        "outside_acceptance_window",
+    )
+    assert metering.stream.records == []
+
+
+def test_a_kept_record_goes_back_as_new_once_it_can_be_read(api: Client, metering: Metering) -> None:
+    keep(metering, "shardId-000000000000-1", pack(event(1, 5), event(2, 6)))
+    keep(metering, "shardId-000000000000-2", b"neither zstandard nor ours")
+    keep(metering, "shardId-000000000000-3", encode_record(CloseMarker(1, "run", NOW)))
+    by_key = {item["objectKey"][-1]: item["id"] for item in listed(api)}
+    assert api.post(f"{REJECTS}/{by_key['1']}/replay").status == 200
+    assert api.post(f"{REJECTS}/{by_key['3']}/replay").status == 200
+    unreadable = api.post(f"{REJECTS}/{by_key['2']}/replay")
+    assert (unreadable.status, "still unreadable" in unreadable.json["detail"]) == (409, True)
+    record, marker = metering.stream.records
+    assert isinstance(record, Pack)
+    # An old arrival would make the lane look back as far.
+    assert record.received_at >= NOW
+    assert marker == CloseMarker(1, "run", NOW)
+    metering.stream.records = [record]
+    metering.deliver()
+    assert total(api) == 11
+    metering.archive.objects.clear()
+    assert api.post(f"{REJECTS}/{by_key['1']}/replay").status == 404
+
+
+def test_many_are_replayed_with_counts_and_never_twice(api: Client, metering: Metering) -> None:
+    refuse(metering, *(event(number, 2) for number in range(5)))
+    refuse(metering, event(9, time=NOW - 46 * DAY))
+    keep(metering, "shard-1", b"unreadable")
+    metering.ledger.put_refusals([Refusal("default", "x", "nan_value", "why", NOW, event(7), True, meter_id="M")])
+    since = datetime.fromtimestamp(NOW - 50 * DAY, UTC).isoformat()
+    first = api.post(f"{REJECTS}/replay", {"from": since, "limit": 4}).json
+    second = api.post(f"{REJECTS}/replay", {"from": since, "cursor": first["nextCursor"]}).json
+    assert "nextCursor" not in second
+    both = {name: first[name] + second[name] for name in ("replayed", "alreadyReplayed", "countedElsewhere")}
+    assert both == {"replayed": 5, "alreadyReplayed": 0, "countedElsewhere": 1}
+    refused = first["refused"] + second["refused"]
+    assert sorted(each["code"] for each in refused) == ["outside_acceptance_window", "unreadable_record"]
+    again = api.post(f"{REJECTS}/replay", {"code": ["outside_acceptance_window"]}).json
+    assert again == {"replayed": 0, "alreadyReplayed": 5, "countedElsewhere": 0, "refused": []}
+    metering.deliver()
+    assert total(api) == 10
+
+
+def test_what_is_refused_anew_loses_its_mark(api: Client, metering: Metering) -> None:
+    refuse(metering, event(1))
+    (reject,) = listed(api)
+    kept = wiring.refusals().get("default", reject["id"])
+    assert kept is not None
+    assert api.post(f"{REJECTS}/{reject['id']}/replay").json["replayedAt"]
+    identity = f"{event(1).fingerprint:016x}{event(1).time:x}"
+    refusal = Refusal("default", identity, "outside_acceptance_window", "why", NOW + 5, event(1))
+    metering.ledger.put_refusals([refusal])
+    assert "replayedAt" not in listed(api)[0]
+    assert wiring.refusals().mark_replayed("default", kept, NOW, "late").replayed_by == ""
+
+
+def test_replays_need_the_admin_scope_and_the_tenants_own_rejects(api: Client, metering: Metering) -> None:
+    refuse(metering, event(1))
+    (reject,) = listed(api)
+    for path, body in ((f"{REJECTS}/{reject['id']}/replay", None), (f"{REJECTS}/replay", {})):
+        assert api.acting_as("read ingest").post(path, body).status == 403
+    assert api.acting_as("admin", "acme").post(f"{REJECTS}/{reject['id']}/replay").status == 404
+    assert api.acting_as("admin", "acme").post(f"{REJECTS}/replay", {}).json["replayed"] == 0
+    assert metering.stream.records == []
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "0" * 12, "1" * 12 + ".a.b.c.d.e", "9" * 400, f"{'9' * 12}.a.b", "009999999999.a.b", "a#b"]
+)
+def test_a_reject_that_is_not_there_is_404(api: Client, name: str) -> None:
+    assert api.post(f"{REJECTS}/{name}/replay").status == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"limit": 0},
+        {"limit": 201},
+        {"cursor": "x"},
+        {"from": "yesterday"},
+        {"code": ["x"] * 21},
+        {"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_bad_wish_is_a_400_that_says_why(api: Client, body: dict[str, Any]) -> None:
+    answer = api.post(f"{REJECTS}/replay", body)
+    assert answer.status == 400, answer.text
+    assert answer.fields
