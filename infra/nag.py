@@ -86,7 +86,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
         "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
-        "api/HttpApiRole": (ARCHIVE,),
+        "api/HttpApiRole": (ARCHIVE, REJECTS),
     }
     for path, prefixes in users.items():
         for prefix in prefixes:
