@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs test check fix bench synth deploy admin-key install install-tests
+.PHONY: help up down logs test check fix openapi bench synth deploy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -30,6 +30,9 @@ check: install-tests  ## The part of `make test` that needs no stack
 
 fix: install  ## Let ruff mend what it can
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+openapi: install  ## Write functions/handlers/openapi.json anew, after a change of routes or models
+	@$(BIN)/python -m functions.handlers.openapi && echo "functions/handlers/openapi.json is up to date"
 
 bench: install-tests  ## Count what a million events cost; prints a table, writes .local/bench.json
 	@$(BIN)/python -m tests.bench

@@ -76,6 +76,11 @@ def _everywhere() -> Iterator[Acknowledged]:
         "Stripe cannot send our key; the handler verifies Stripe's signature over the raw body.",
     )
     yield Acknowledged(
+        "api/Api/GET--api--v1--openapi.json",
+        _rule("APIG4"),
+        "It says what the API looks like, which is public; tools that read it have no key.",
+    )
+    yield Acknowledged(
         "ingestion/Bootstrap", "CloudFormation-Validate::W9003", "CDK itself writes ServiceTimeout as a string."
     )
 

@@ -8,23 +8,25 @@ from functions.handlers import (
     http_events,
     http_features,
     http_meters,
+    http_openapi,
     http_plans,
     http_rejects,
     http_subscriptions,
     http_usage,
 )
 
-handler = http.resolver(
-    [
-        http_meters.router,
-        http_usage.router,
-        http_customers.router,
-        http_features.router,
-        http_plans.router,
-        http_subscriptions.router,
-        http_billing.router,
-        http_api_keys.router,
-        http_rejects.router,
-        http_events.router,
-    ]
+ROUTERS = (
+    http_meters.router,
+    http_usage.router,
+    http_customers.router,
+    http_features.router,
+    http_plans.router,
+    http_subscriptions.router,
+    http_billing.router,
+    http_api_keys.router,
+    http_rejects.router,
+    http_events.router,
+    http_openapi.router,
 )
+
+handler = http.resolver(ROUTERS)

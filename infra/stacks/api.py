@@ -108,6 +108,8 @@ class ApiStack(StageStack):
         self.http.add_routes(path="/api/v1/events", methods=post, integration=ingest, authorizer=authorizer)
         # Stripe cannot send our key: the handler verifies Stripe's signature instead.
         self.http.add_routes(path="/api/v1/apps/{id}/stripe/webhook", methods=post, integration=webhook)
+        # What the API looks like is no secret, and tools that read it have no key.
+        self.http.add_routes(path="/api/v1/openapi.json", methods=[api.HttpMethod.GET], integration=records)
         self.http.add_routes(path="/api/{proxy+}", methods=every, integration=records, authorizer=authorizer)
         api.HttpRoute(
             self,

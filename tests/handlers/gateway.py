@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.handlers.conformity import differences
+
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 REQUEST_ID = "req-1"
 Params = Mapping[str, Any] | Sequence[tuple[str, str]] | str
@@ -95,6 +97,8 @@ class Client:
         text = answer.get("body") or ""
         if answer.get("isBase64Encoded"):
             text = base64.b64decode(text).decode()
+        wrong = differences(method, path, answer["statusCode"], given.get("content-type"), text, strict=False)
+        assert not wrong, wrong
         return Response(answer["statusCode"], given, text)
 
     def get(self, path: str, params: Params = "", **more: Any) -> Response:

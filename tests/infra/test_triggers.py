@@ -33,7 +33,7 @@ def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage
     assert all("DeadLetterConfig" in each["Target"] for each in schedules)
 
 
-def test_only_the_webhook_is_open(each_stage: Any) -> None:
+def test_only_the_webhook_and_the_document_are_open(each_stage: Any) -> None:
     routes = {
         each["Properties"]["RouteKey"]: each["Properties"]["AuthorizationType"]
         for each in each_stage.all("AWS::ApiGatewayV2::Route").values()
@@ -41,6 +41,7 @@ def test_only_the_webhook_is_open(each_stage: Any) -> None:
     assert routes == {
         "POST /api/v1/events": "CUSTOM",
         "POST /api/v1/apps/{id}/stripe/webhook": "NONE",
+        "GET /api/v1/openapi.json": "NONE",
         "ANY /api/{proxy+}": "CUSTOM",
         "$default": "CUSTOM",
     }

@@ -1,0 +1,185 @@
+"""The OpenAPI document of everything this service answers, made from its routes, its models and its table of errors."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from functions.handlers import problem
+from functions.handlers.events_request import EventsFilter
+from functions.handlers.openapi.answers import ROUTES, Answered, Described, Each, EachOrPaged, Paged
+from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_PATHS, FIXED_SCHEMAS, PUBLIC
+from functions.handlers.openapi.reading import Route, Schema, read_route
+from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
+from functions.handlers.parameters import EVERYWHERE, PARAMETERS
+
+WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
+ACTING = "Act for this tenant; only for admins of the tenant `default`."
+# What a parameter holds where the code does not say it in one word.
+SHAPES: Mapping[tuple[str, str], Schema] = {
+    ("GET /api/v1/events", "id"): {"type": "string"},
+    ("GET /api/v1/events", "subject"): {"type": "string"},
+}
+JSON_PARAMETERS: Mapping[tuple[str, str], type[BaseModel]] = {("GET /api/v2/events", "filter"): EventsFilter}
+
+
+def document(routes: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+    """`routes` as `http.routes_of` lists them; what is not behind them is in `fixed`."""
+    read = [read_route(key, function) for key, function in sorted(routes.items())]
+    paths: dict[str, dict[str, Any]] = {path: dict(operations) for path, operations in FIXED_PATHS.items()}
+    for route in read:
+        paths.setdefault(_template(route.rule), {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Tollbooth", "version": "1", "description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
+        "servers": [{"url": "/"}],
+        "security": [{"apiKey": []}],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": {**FIXED_SCHEMAS, **_schemas(read)},
+            "responses": dict(_problems()),
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "tb_<id>_<secret>"}},
+        },
+    }
+
+
+def _template(rule: str) -> str:
+    return re.sub(r"<(\w+)>", r"{\1}", rule)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    described = ROUTES.get(route.key, Described(f"{route.method.title()} {route.rule}"))
+    success = {"description": HTTPStatus(route.status).phrase}
+    operation: dict[str, Any] = {
+        "operationId": _operation_id(described.summary),
+        "summary": described.summary,
+        "tags": [route.rule.split("/")[3].removesuffix(".json")],
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "responses": {str(route.status): success | _content(route, described.answer), **_errors(route)},
+    }
+    if text := (route.function.__doc__ or "").strip():
+        operation["description"] = text
+    if route.key in PUBLIC:
+        operation["security"] = []
+    elif route.scope:
+        operation["x-scope"] = route.scope
+    if route.body:
+        content = {"application/json": {"schema": _reference(route.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _operation_id(summary: str) -> str:
+    words: list[str] = [
+        word for word in re.findall(r"\w+", summary.replace("'s", "")) if word.lower() not in ("a", "an", "the")
+    ]
+    return words[0].lower() + "".join(word[0].upper() + word[1:] for word in words[1:])
+
+
+def _path_parameters(route: Route) -> Iterator[Schema]:
+    for name in re.findall(r"<(\w+)>", route.rule):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _query_parameters(route: Route) -> Iterator[Schema]:
+    for name in PARAMETERS.get(route.key, ()):
+        parameter: Schema = {"name": name, "in": "query"}
+        if model := JSON_PARAMETERS.get((route.key, name)):
+            yield parameter | {"content": {"application/json": {"schema": _reference(model)}}}
+            continue
+        schema = route.parameters.get(name) or SHAPES.get((route.key, name))
+        parameter["schema"] = schema or {"type": "string"}
+        if schema is None:
+            parameter["description"] = WITHOUT_EFFECT
+        elif schema["type"] == "object":
+            parameter |= {"style": "deepObject", "explode": True}
+        yield parameter
+    for name in EVERYWHERE if route.key not in PUBLIC else ():
+        yield {"name": name, "in": "query", "schema": {"type": "string"}, "description": ACTING}
+
+
+def _content(route: Route, answer: Answered) -> dict[str, Any]:
+    if route.status == HTTPStatus.NO_CONTENT:
+        return {}
+    content: dict[str, Any] = {"application/json": {"schema": _answer_schema(answer)}}
+    if route.is_csv_too:
+        content["text/csv"] = {"schema": {"type": "string"}}
+    return {"content": content}
+
+
+def _answer_schema(answer: Answered) -> Schema:
+    match answer:
+        case None:
+            return {}
+        case Each(model):
+            return {"type": "array", "items": _reference(model)}
+        case Paged(model):
+            return _page_of(model)
+        case EachOrPaged(model):
+            return {"oneOf": [{"type": "array", "items": _reference(model)}, _page_of(model)]}
+    return _reference(answer)
+
+
+def _page_of(model: type[BaseModel]) -> Schema:
+    items: Schema = {"type": "array", "items": _reference(model)}
+    return {"allOf": [{"$ref": f"{SCHEMAS}/Page"}, {"type": "object", "properties": {"items": items}}]}
+
+
+def _reference(model: type[BaseModel]) -> Schema:
+    return {"$ref": f"{SCHEMAS}/{public(model.__name__)}"}
+
+
+def _errors(route: Route) -> dict[str, Any]:
+    statuses = {HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR}
+    if route.key not in PUBLIC:
+        statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
+        statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+    if "<" in route.rule or route.body:
+        statuses.add(HTTPStatus.NOT_FOUND)
+    if route.method != "GET":
+        statuses |= {HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+    return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}
+
+
+def _problems() -> Iterator[tuple[str, Any]]:
+    """One response per status of the table of errors, and the one for what is not in it."""
+    for status in sorted({*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR}):
+        content = {problem.CONTENT_TYPE: {"schema": {"$ref": f"{SCHEMAS}/Problem"}}}
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            # Said by the gateway itself about a missing or wrong key.
+            content["application/json"] = {"schema": {"$ref": f"{SCHEMAS}/GatewayMessage"}}
+        response: dict[str, Any] = {"description": status.phrase, "content": content}
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+        yield status.name, response
+
+
+def _schemas(routes: list[Route]) -> dict[str, Any]:
+    """Bodies and answers; a part of both gets a second name where an answer shows it differently."""
+    bodies = {route.body for route in routes if route.body} | set(JSON_PARAMETERS.values())
+    answers = {model for route in routes for model in _models(ROUTES.get(route.key, Described("")).answer)}
+    asked = {name: told(schema) for name, schema in _generated(bodies, "validation").items()}
+    raw = _generated(answers, "serialization")
+    renamed: dict[str, str] = {}
+    while True:
+        shown = {renamed.get(name, name): told_in_answer(schema, renamed) for name, schema in raw.items()}
+        clashes = {name for name in shown.keys() & asked.keys() if shown[name] != asked[name]}
+        if not clashes:
+            return dict(sorted({**asked, **shown}.items()))
+        renamed |= {name: f"{name}Shown" for name in clashes}
+
+
+def _generated(models: set[type[BaseModel]], mode: Any) -> dict[str, Any]:
+    wanted = [(model, mode) for model in sorted(models, key=lambda model: model.__name__)]
+    _, generated = models_json_schema(wanted, by_alias=True, ref_template=f"{SCHEMAS}/{{model}}")
+    return {public(name): schema for name, schema in generated.get("$defs", {}).items()}
+
+
+def _models(answer: Answered) -> Iterator[type[BaseModel]]:
+    if isinstance(answer, Each | Paged | EachOrPaged):
+        yield answer.model
+    elif answer is not None:
+        yield answer

@@ -1,0 +1,147 @@
+"""The parts of the document that no router and no model says: ingestion, Stripe's webhook, problems, pages."""
+
+from typing import Any
+
+from functions.handlers import http_ingest
+
+DESCRIPTION = (
+    "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "
+    "decimal in a text; quantities of usage are JSON numbers with all their digits. A deleted thing is kept and marked."
+)
+# Answered without a key.
+PUBLIC = ("GET /api/v1/openapi.json",)
+
+_EVENT = {"$ref": "#/components/schemas/CloudEvent"}
+_BATCH = {"type": "array", "items": _EVENT}
+_REFUSALS = {
+    "400": "BAD_REQUEST",
+    "401": "UNAUTHORIZED",
+    "403": "FORBIDDEN",
+    "413": "REQUEST_ENTITY_TOO_LARGE",
+    "415": "UNSUPPORTED_MEDIA_TYPE",
+    "500": "INTERNAL_SERVER_ERROR",
+    "503": "SERVICE_UNAVAILABLE",
+}
+
+
+def _refused(*statuses: str) -> dict[str, Any]:
+    return {status: {"$ref": f"#/components/responses/{_REFUSALS[status]}"} for status in statuses or _REFUSALS}
+
+
+FIXED_PATHS: dict[str, dict[str, Any]] = {
+    "/api/v1/events": {
+        "post": {
+            "operationId": "ingestEvents",
+            "summary": "Send events",
+            "description": (
+                "204 says that they are on their way and will be counted once; after anything else send the same "
+                f"events again. At most {http_ingest.MAX_BODY_BYTES} bytes; Content-Encoding gzip with the two "
+                "CloudEvents types."
+            ),
+            "tags": ["events"],
+            "x-scope": "ingest",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    http_ingest.EVENT: {"schema": _EVENT},
+                    http_ingest.BATCH: {"schema": _BATCH},
+                    http_ingest.JSON: {"schema": {"oneOf": [_EVENT, _BATCH]}},
+                },
+            },
+            "responses": {"204": {"description": "Accepted"}, **_refused()},
+        }
+    },
+    "/api/v1/apps/{id}/stripe/webhook": {
+        "post": {
+            "operationId": "receiveStripeEvent",
+            "summary": "Receive an event from Stripe",
+            "description": "Only Stripe calls this; its signature takes the place of a key.",
+            "tags": ["apps"],
+            "security": [],
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
+                {"name": "Stripe-Signature", "in": "header", "required": True, "schema": {"type": "string"}},
+            ],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+            "responses": {
+                "200": {
+                    "description": "Settled, or nothing to settle",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {"received": {"type": "boolean"}, "result": {"type": "string"}},
+                                "required": ["received", "result"],
+                            }
+                        }
+                    },
+                },
+                **_refused("400", "500", "503"),
+            },
+        }
+    },
+}
+
+FIXED_SCHEMAS: dict[str, Any] = {
+    "CloudEvent": {
+        "type": "object",
+        "description": "CloudEvents 1.0; `time` is the moment of arrival when it is left out.",
+        "properties": {
+            "specversion": {"type": "string", "const": "1.0"},
+            "id": {"type": "string", "minLength": 1},
+            "source": {"type": "string", "minLength": 1},
+            "type": {"type": "string", "minLength": 1},
+            "subject": {"type": "string", "minLength": 1},
+            "time": {"type": ["string", "null"], "format": "date-time"},
+            "datacontenttype": {"type": ["string", "null"], "enum": ["application/json", None]},
+            "dataschema": {"type": ["string", "null"]},
+            "data": {"type": ["object", "null"]},
+        },
+        "required": ["id", "source", "type", "subject"],
+        "additionalProperties": True,
+    },
+    "GatewayMessage": {
+        "type": "object",
+        "properties": {"message": {"type": "string"}},
+        "required": ["message"],
+    },
+    "Page": {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array"},
+            "page": {"type": "integer"},
+            "pageSize": {"type": "integer"},
+            "totalCount": {"type": "integer"},
+        },
+        "required": ["items", "page", "pageSize", "totalCount"],
+    },
+    "Problem": {
+        "type": "object",
+        "description": "RFC 7807; `validationErrors` names each wrong field with a stable code.",
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "instance": {"type": "string"},
+            "extensions": {
+                "type": "object",
+                "properties": {
+                    "validationErrors": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "field": {"type": "string"},
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                            },
+                            "required": ["field", "code", "message"],
+                        },
+                    }
+                },
+            },
+        },
+        "required": ["type", "title", "status", "detail", "instance"],
+    },
+}

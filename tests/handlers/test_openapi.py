@@ -1,0 +1,86 @@
+"""The OpenAPI document says what the handlers do: their routes, parameters, bodies, answers and refusals."""
+
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from functions.handlers import http, http_api, http_openapi, problem
+from functions.handlers.openapi.answers import ROUTES
+from functions.handlers.openapi.reading import read_route
+from functions.handlers.openapi.rendering import rendered
+from functions.handlers.parameters import PARAMETERS
+from tests.compat.test_models import CUSTOMER, FEATURE, METER
+from tests.handlers.conformity import differences, document
+from tests.handlers.gateway import payload
+
+REGISTERED = {key: found for router in http_api.ROUTERS for key, found in http.routes_of(router).items()}
+BEHIND_THE_GATEWAY_ALONE = {"POST /api/v1/events", "POST /api/v1/apps/{id}/stripe/webhook"}
+
+
+def test_the_committed_document_is_what_the_code_says() -> None:
+    assert http_openapi.DOCUMENT.read_text() == rendered(), "Routes or models changed: run `make openapi`, commit it."
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(document())
+
+
+def test_every_route_is_in_the_document_and_the_other_way_round() -> None:
+    described = {f"{method.upper()} {path}" for path, methods in document()["paths"].items() for method in methods}
+    registered = {key.replace("<", "{").replace(">", "}") for key in REGISTERED}
+    assert described == registered | BEHIND_THE_GATEWAY_ALONE
+
+
+def test_every_route_says_what_it_answers() -> None:
+    missing = REGISTERED.keys() - ROUTES.keys()
+    assert not missing, "Add a line to ROUTES in functions/handlers/openapi/answers.py, then run `make openapi`."
+    assert not ROUTES.keys() - REGISTERED.keys(), "ROUTES describes routes that are gone."
+
+
+def test_every_parameter_a_route_reads_is_one_it_takes() -> None:
+    read = {key: read_route(key, function).parameters.keys() for key, function in REGISTERED.items()}
+    refused = {key: sorted(names - {*PARAMETERS.get(key, ())}) for key, names in read.items()}
+    refused = {key: names for key, names in refused.items() if names}
+    assert not refused, "Add them to PARAMETERS in functions/handlers/parameters.py: they are refused as unknown."
+
+
+def test_every_operation_has_an_id_of_its_own_a_summary_and_a_scope() -> None:
+    operations = [each for methods in document()["paths"].values() for each in methods.values()]
+    ids = [each["operationId"] for each in operations]
+    assert len(set(ids)) == len(ids)
+    assert all(each["summary"] for each in operations)
+    assert {each.get("x-scope") for each in operations if each.get("security") != []} == {"read", "admin", "ingest"}
+
+
+def test_every_refusal_of_the_table_is_described() -> None:
+    described = document()["components"]["responses"]
+    assert set(described) == {status.name for status in problem.STATUS.values()} | {"INTERNAL_SERVER_ERROR"}
+
+
+def test_a_body_the_handler_takes_is_a_body_the_document_describes() -> None:
+    for path, wish in (("meters", METER), ("features", FEATURE), ("customers", CUSTOMER)):
+        content = document()["paths"][f"/api/v1/{path}"]["post"]["requestBody"]["content"]["application/json"]
+        validator = Draft202012Validator({"components": document()["components"], **content["schema"]})
+        assert validator.is_valid(wish)
+        assert not validator.is_valid({**wish, "unknown": 1})
+
+
+def test_an_answer_that_differs_is_noticed() -> None:
+    found = differences("GET", "/api/v1/meters/x", 200, "application/json", '{"id": 1, "extra": 2}', strict=True)
+    assert any("'slug' is a required property" in each for each in found)
+    assert any("extra" in each for each in found)
+    assert differences("GET", "/api/v1/meters", 418, None, "", strict=False)
+
+
+def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
+    event = payload("GET", "/api/v1/openapi.json")
+    del event["requestContext"]["authorizer"]
+    answer = http_api.handler(event, None)
+    assert (answer["statusCode"], answer["body"]) == (200, http_openapi.DOCUMENT.read_text())
+    assert answer["headers"]["Cache-Control"] == "public, max-age=3600"
+    event["headers"]["if-none-match"] = answer["headers"]["ETag"]
+    assert http_api.handler(event, None)["statusCode"] == 304
+
+
+def test_the_document_holds_no_secret_and_no_address() -> None:
+    text = http_openapi.DOCUMENT.read_text()
+    assert not any(word in text for word in ("amazonaws", "arn:aws", "localhost", "127.0.0.1", "/work"))
