@@ -32,7 +32,8 @@ WRONG: list[tuple[type[BaseModel], Any, dict[str, str]]] = [
     (SubscriptionCreate, {"plan": {"key": "a"}, "timing": "later"}, {"timing": "must be one of 'immediate', 'next_bi"}),
     (SubscriptionCreate, {"plan": {"key": "a"}, "settlementMode": "x"}, {"settlementMode": "must be 'credit_then"}),
     (SubscriptionCreate, {"plan": {"key": "a", "version": 0}}, {"plan.version": "must be at least 1"}),
-    (MeterCreate, {"slug": "s", "eventType": "e", "aggregation": "SUM"}, {"$": "valueProperty is required with SUM"}),
+    (MeterCreate, {"slug": "s", "eventType": "", "aggregation": "COUNT"}, {"eventType": "must not be empty"}),
+    (FeatureCreate, {"key": "k", "name": "n", "meterGroupByFilters": {"a": "b"}}, {"$": "filters need a meterSlug"}),
     (FeatureCreate, {"key": "A B", "name": ""}, {"key": "must be lower-case letters", "name": "must not be empty"}),
     (CustomerWish, {"name": "n", "metadata": {"a": 1}}, {"metadata.a": "must be a text"}),
     (

@@ -85,7 +85,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"aggregation": "PERCENTILE", "percentile": 100}, "percentile"),
     ({"aggregation": "PERCENTILE", "percentile": "99.9999999"}, "percentile"),
     ({"aggregation": "PERCENTILE", "percentile": "high"}, "percentile"),
-    ({"eventFilter": {"region": {"$eq": "eu"}}}, "eventFilter.region.[key]"),
+    ({"eventFilter": {"region": {"$eq": "eu"}}}, "eventFilter.region"),
     ({"eventFilter": {"$.region": {"$eq": 1}}}, "eventFilter.$.region.$eq"),
     ({"eventFilter": {"$.region": {"$or": [{"$is": "eu"}]}}}, "eventFilter.$.region.$or[0].$is"),
     ({"eventFilter": {"$.region": {}}}, "eventFilter.$.region"),

@@ -4,9 +4,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from functions.handlers import http, http_api, http_openapi, problem
-from functions.handlers.openapi.answers import ROUTES
 from functions.handlers.openapi.reading import read_route
 from functions.handlers.openapi.rendering import rendered
+from functions.handlers.openapi.routes import ROUTES
 from functions.handlers.parameters import PARAMETERS
 from tests.compat.test_models import CUSTOMER, FEATURE, METER
 from tests.handlers.conformity import differences, document
@@ -32,7 +32,7 @@ def test_every_route_is_in_the_document_and_the_other_way_round() -> None:
 
 def test_every_route_says_what_it_answers() -> None:
     missing = REGISTERED.keys() - ROUTES.keys()
-    assert not missing, "Add a line to ROUTES in functions/handlers/openapi/answers.py, then run `make openapi`."
+    assert not missing, "Add a line to ROUTES in functions/handlers/openapi/routes.py, then run `make openapi`."
     assert not ROUTES.keys() - REGISTERED.keys(), "ROUTES describes routes that are gone."
 
 

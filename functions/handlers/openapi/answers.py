@@ -1,10 +1,5 @@
-"""What each route is called and answers: the models of the domain, and a model for each answer composed by hand.
+"""What answers look like: the models of the domain as they are shown, and a model for each answer composed by hand."""
 
-A new route gets a line in ROUTES; the document describes it without one as well, but says nothing of its answer.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -243,78 +238,3 @@ class ShownInvoice(OpenShown):
 
 class ShownFailure(Failure):
     tenant: None = Field(default=None, exclude=True)  # type: ignore[assignment]
-
-
-@dataclass(frozen=True)
-class Each:
-    """A bare array."""
-
-    model: type[BaseModel]
-
-
-@dataclass(frozen=True)
-class Paged:
-    """A page: items, page, pageSize, totalCount."""
-
-    model: type[BaseModel]
-
-
-@dataclass(frozen=True)
-class EachOrPaged:
-    """A bare array, or a page when one is asked for."""
-
-    model: type[BaseModel]
-
-
-Answered = type[BaseModel] | Each | Paged | EachOrPaged | None
-
-
-@dataclass(frozen=True)
-class Described:
-    summary: str
-    answer: Answered = None
-
-
-ROUTES: Mapping[str, Described] = {
-    "GET /api/v1/openapi.json": Described("Get this document", Document),
-    "POST /api/v1/meters": Described("Create a meter", ShownMeter),
-    "GET /api/v1/meters": Described("List meters", Each(ShownMeter)),
-    "GET /api/v1/meters/<id_or_slug>": Described("Get a meter", ShownMeter),
-    "PUT /api/v1/meters/<id_or_slug>": Described("Update a meter", ShownMeter),
-    "DELETE /api/v1/meters/<id_or_slug>": Described("Delete a meter"),
-    "GET /api/v1/meters/<id_or_slug>/query": Described("Query a meter", UsageResult),
-    "POST /api/v1/meters/<id_or_slug>/query": Described("Query a meter by a body", UsageResult),
-    "GET /api/v1/events": Described("List events", Each(IngestedEvent)),
-    "GET /api/v2/events": Described("List events page by page", IngestedEventPage),
-    "GET /api/v1/rejects": Described("List what was not counted", RejectPage),
-    "POST /api/v1/features": Described("Create a feature", ShownFeature),
-    "GET /api/v1/features": Described("List features", EachOrPaged(ShownFeature)),
-    "GET /api/v1/features/<id_or_key>": Described("Get a feature", ShownFeature),
-    "DELETE /api/v1/features/<id_or_key>": Described("Archive a feature"),
-    "POST /api/v1/customers": Described("Create a customer", ShownCustomer),
-    "GET /api/v1/customers": Described("List customers", Paged(ShownCustomer)),
-    "GET /api/v1/customers/<id_or_key>": Described("Get a customer", ShownCustomer),
-    "PUT /api/v1/customers/<id_or_key>": Described("Replace a customer", ShownCustomer),
-    "DELETE /api/v1/customers/<id_or_key>": Described("Delete a customer"),
-    "GET /api/v1/customers/<id_or_key>/subscriptions": Described(
-        "List a customer's subscriptions", Paged(ShownSubscription)
-    ),
-    "POST /api/v1/plans": Described("Create a plan", ShownPlan),
-    "GET /api/v1/plans": Described("List plans", Paged(ShownPlan)),
-    "GET /api/v1/plans/<id_or_key>": Described("Get a plan", ShownPlan),
-    "PUT /api/v1/plans/<plan_id>": Described("Update a draft plan", ShownPlan),
-    "DELETE /api/v1/plans/<plan_id>": Described("Delete a draft plan"),
-    "POST /api/v1/plans/<plan_id>/publish": Described("Publish a plan", ShownPlan),
-    "POST /api/v1/plans/<id_or_key>/next": Described("Draft the next version of a plan", ShownPlan),
-    "POST /api/v1/plans/<plan_id>/archive": Described("Archive a plan", ShownPlan),
-    "POST /api/v1/subscriptions": Described("Create a subscription", ShownSubscription),
-    "GET /api/v1/subscriptions/<subscription_id>": Described("Get a subscription", ExpandedSubscription),
-    "POST /api/v1/subscriptions/<subscription_id>/cancel": Described("Cancel a subscription", ShownSubscription),
-    "POST /api/v1/billing/invoices/invoice": Described("Invoice a customer now", Each(ShownInvoice)),
-    "GET /api/v1/billing/invoices": Described("List invoices", Paged(ShownInvoice)),
-    "GET /api/v1/billing/invoices/<invoice_id>": Described("Get an invoice", ShownInvoice),
-    "GET /api/v1/billing/failures": Described("List whom billing failed for", Paged(ShownFailure)),
-    "POST /api/v1/api-keys": Described("Create an API key", CreatedApiKey),
-    "GET /api/v1/api-keys": Described("List API keys", Paged(ShownApiKey)),
-    "DELETE /api/v1/api-keys/<key_id>": Described("Revoke an API key"),
-}

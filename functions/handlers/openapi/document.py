@@ -10,9 +10,9 @@ from pydantic.json_schema import models_json_schema
 
 from functions.handlers import problem
 from functions.handlers.events_request import EventsFilter
-from functions.handlers.openapi.answers import ROUTES, Answered, Described, Each, EachOrPaged, Paged
 from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_PATHS, FIXED_SCHEMAS, PUBLIC
 from functions.handlers.openapi.reading import Route, Schema, read_route
+from functions.handlers.openapi.routes import ROUTES, Answered, Described, Each, EachOrPaged, EachText, Paged
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS
 
@@ -91,6 +91,9 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
             yield parameter | {"content": {"application/json": {"schema": _reference(model)}}}
             continue
         schema = route.parameters.get(name) or SHAPES.get((route.key, name))
+        if schema and "contentMediaType" in schema:
+            yield parameter | {"content": {schema["contentMediaType"]: {"schema": {"type": schema["type"]}}}}
+            continue
         parameter["schema"] = schema or {"type": "string"}
         if schema is None:
             parameter["description"] = WITHOUT_EFFECT
@@ -114,6 +117,8 @@ def _answer_schema(answer: Answered) -> Schema:
     match answer:
         case None:
             return {}
+        case EachText():
+            return {"type": "array", "items": {"type": "string"}}
         case Each(model):
             return {"type": "array", "items": _reference(model)}
         case Paged(model):
@@ -136,9 +141,7 @@ def _errors(route: Route) -> dict[str, Any]:
     statuses = {HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR}
     if route.key not in PUBLIC:
         statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
-        statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
-    if "<" in route.rule or route.body:
-        statuses.add(HTTPStatus.NOT_FOUND)
+        statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_FOUND}
     if route.method != "GET":
         statuses |= {HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}
@@ -181,5 +184,5 @@ def _generated(models: set[type[BaseModel]], mode: Any) -> dict[str, Any]:
 def _models(answer: Answered) -> Iterator[type[BaseModel]]:
     if isinstance(answer, Each | Paged | EachOrPaged):
         yield answer.model
-    elif answer is not None:
+    elif isinstance(answer, type):
         yield answer

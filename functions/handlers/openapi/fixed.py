@@ -13,6 +13,11 @@ PUBLIC = ("GET /api/v1/openapi.json",)
 
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _BATCH = {"type": "array", "items": _EVENT}
+_FIELD_ERROR = {
+    "type": "object",
+    "properties": {"field": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
+    "required": ["field", "code", "message"],
+}
 _REFUSALS = {
     "400": "BAD_REQUEST",
     "401": "UNAUTHORIZED",
@@ -39,6 +44,14 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                 "CloudEvents types."
             ),
             "tags": ["events"],
+            "parameters": [
+                {
+                    "name": "partial",
+                    "in": "query",
+                    "schema": {"type": "boolean", "default": False},
+                    "description": "Take the valid events of a batch and answer 200 with what became of each.",
+                }
+            ],
             "x-scope": "ingest",
             "requestBody": {
                 "required": True,
@@ -48,7 +61,14 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                     http_ingest.JSON: {"schema": {"oneOf": [_EVENT, _BATCH]}},
                 },
             },
-            "responses": {"204": {"description": "Accepted"}, **_refused()},
+            "responses": {
+                "200": {
+                    "description": "With `partial`",
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PartialResult"}}},
+                },
+                "204": {"description": "Accepted"},
+                **_refused(),
+            },
         }
     },
     "/api/v1/apps/{id}/stripe/webhook": {
@@ -115,6 +135,30 @@ FIXED_SCHEMAS: dict[str, Any] = {
         },
         "required": ["items", "page", "pageSize", "totalCount"],
     },
+    "PartialResult": {
+        "type": "object",
+        "description": "Of a very long answer only the invalid events, each with its first error.",
+        "properties": {
+            "accepted": {"type": "integer"},
+            "invalid": {"type": "integer"},
+            "results": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "index": {"type": "integer"},
+                        "id": {"type": "string"},
+                        "status": {"enum": ["accepted", "invalid"]},
+                        "code": {"type": "string"},
+                        "message": {"type": "string"},
+                        "errors": {"type": "array", "items": _FIELD_ERROR},
+                    },
+                    "required": ["index", "status"],
+                },
+            },
+        },
+        "required": ["accepted", "invalid", "results"],
+    },
     "Problem": {
         "type": "object",
         "description": "RFC 7807; `validationErrors` names each wrong field with a stable code.",
@@ -129,15 +173,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
                 "properties": {
                     "validationErrors": {
                         "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {
-                                "field": {"type": "string"},
-                                "code": {"type": "string"},
-                                "message": {"type": "string"},
-                            },
-                            "required": ["field", "code", "message"],
-                        },
+                        "items": _FIELD_ERROR,
                     }
                 },
             },

@@ -104,6 +104,8 @@ def _note_parameter(found: dict[str, Schema], getter: str, node: ast.Call, names
             found[name] = {"type": "boolean", "default": False}
         case "instant", [str(name)]:
             found[name] = INSTANT
+        case "json", [str(name)]:
+            found[name] = {"type": "object", "contentMediaType": "application/json"}
         case "mapping", [str(name)]:
             found[name] = {"type": "object", "additionalProperties": {"type": "string"}}
         case "whole", [str(name), default, least, most]:
