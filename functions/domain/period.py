@@ -1,10 +1,11 @@
 """Half-open periods [start, end) in UTC, recurrences counted from an anchor, and exact proration."""
 
-from calendar import monthrange
+from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from functions.domain.errors import InvalidInput
 from functions.domain.money import EXACT
@@ -12,6 +13,8 @@ from functions.domain.money import EXACT
 # Longer ones are typing errors; a hundred years from any accepted instant stay inside the calendar.
 LONGEST_MONTHS = 1_200
 LONGEST_REST = timedelta(days=36_525)
+DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+FEBRUARY = 1  # counted from 0, as in DAYS
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,15 @@ class Cadence:
 
     def after(self, anchor: datetime, count: int) -> datetime:
         """The anchor plus `count` recurrences, counted from the anchor so that the 31st does not drift."""
-        return add_months(anchor, self.months * count) + self.rest * count
+        moved = add_months(anchor, self.months * count) if self.months else anchor
+        return moved + self.rest * count if self.rest else moved
 
 
 def add_months(instant: datetime, months: int) -> datetime:
     """The same day of the month `months` later, or that month's last day when it is shorter."""
     month_index = instant.year * 12 + instant.month - 1 + months
     year, month = divmod(month_index, 12)
-    day = min(instant.day, monthrange(year, month + 1)[1])
+    day = min(instant.day, 29 if month == FEBRUARY and isleap(year) else DAYS[month])
     return instant.replace(year=year, month=month + 1, day=day)
 
 
@@ -92,6 +96,8 @@ class Period:
         return EXACT.divide(Decimal(self.length // micro), Decimal(whole.length // micro))
 
 
+# All items of a subscription, and of all that bill on the first of the month, ask for the same few periods.
+@lru_cache(maxsize=4_096)
 def recurrence_at(instant: datetime, anchor: datetime, cadence: Cadence) -> int:
     """The number, counted from the anchor in either direction, of the recurrence period that contains `instant`."""
     approximate_days = cadence.months * 30.436875 + cadence.rest / timedelta(days=1)
@@ -103,6 +109,7 @@ def recurrence_at(instant: datetime, anchor: datetime, cadence: Cadence) -> int:
     return count
 
 
+@lru_cache(maxsize=4_096)
 def period_at(instant: datetime, anchor: datetime, cadence: Cadence) -> Period:
     """The recurrence period that contains `instant`, counted from the anchor in either direction."""
     count = recurrence_at(instant, anchor, cadence)

@@ -11,7 +11,7 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 from infra.local import paths
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.failure import StepFailed
-from tests.bench import cpu, deployed, idle, rates, report, startup
+from tests.bench import cpu, deployed, idle, rate, rates, report, startup
 
 OUTPUT = paths.TOOLS / "bench.json"
 
@@ -51,6 +51,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         measured = rates.measure(endpoint, stacks, batches, say)
         say("CPU time again, minutes later: the machine may have been busy")
         again = cpu.measure(endpoint, runs)
+        rating_ms = rate.milliseconds(runs)
         spent = {name: min(value, again[name]) for name, value in first.items()}
     storage = {
         str(rate.per_second): idle.usd_storage_per_million(
@@ -62,7 +63,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         for rate in rates.RATES
     }
     say("done")
-    return report.Figures(measured, idle_usd, storage, spent, import_ms, client_ms, assets)
+    return report.Figures(measured, idle_usd, storage, spent, rating_ms, import_ms, client_ms, assets)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
@@ -34,6 +34,7 @@ from infra.local.ports import LOOPBACK, free_port
 from tests.bench.load import METERS, event_json, http_payload, subject_name
 from tests.bench.scenario import delivered
 from tests.bench.stand import Stand
+from tests.bench.timing import best
 
 LANES = 8
 CALL_EVENTS = 1_000
@@ -73,17 +74,6 @@ class Traffic:
         for _ in range(LANES):
             assert http_ingest.handler(self.call(), None)["statusCode"] == 204
         return [one for one in self._stand.counter.take_records() if int(one["PartitionKey"]) < lanes]
-
-
-def best(runs: int, prepare: Callable[[], Any], work: Callable[[Any], Any]) -> float:
-    """The least process time of `work`, each time on freshly prepared input."""
-    least = float("inf")
-    for _ in range(runs):
-        prepared = prepare()
-        started = time.process_time()
-        work(prepared)
-        least = min(least, time.process_time() - started)
-    return least
 
 
 def measure(endpoint: str, runs: int) -> dict[str, float]:

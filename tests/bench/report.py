@@ -22,6 +22,7 @@ USD_BOUNDS = {"10": 0.75, "1000": 0.10, "10000": 0.08}
 LEDGER_UNITS = 0.05
 IDLE_USD = 15.0
 CPU_BOUNDS = {"ingest": 6.0, "aggregate": 4.0, "aggregate_with_calls": 15.0}
+RATING_MS = 2.0
 INGEST_IMPORT_MS = 350.0
 STREAM_ASSET_MB = 30.0
 
@@ -34,6 +35,7 @@ class Figures:
     idle: Mapping[str, float]
     storage: Mapping[str, Mapping[str, float]]  # rate -> kind -> usd
     cpu: Mapping[str, float]
+    rating_ms: float
     import_ms: Mapping[str, float | None]
     client_ms: float
     asset_mb: Mapping[str, float]
@@ -52,6 +54,7 @@ class Figures:
                 "totals": round(commits["write_units.totals"], 4),
             },
             "cpu_us_per_event": {name: round(self.cpu[name], 2) for name in CPU_BOUNDS},
+            "rating_ms": round(self.rating_ms, 3),
             "import_ms": dict(self.import_ms),
             "asset_mb": dict(self.asset_mb),
             "details": self._details(),
@@ -94,6 +97,7 @@ def table(figures: Figures) -> str:
     lines += ["", "write units per event at 1,000-event lane commits: " + _pairs(units)]
     lines += ["CPU, us per event: " + _pairs(shown["cpu_us_per_event"])]
     lines += ["  further: " + _pairs(shown["details"]["cpu_us_other"])]
+    lines += [f"CPU, ms to rate a subscription of ten rate cards: {shown['rating_ms']}"]
     lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb), ""]
     return "\n".join([*lines, *(_verdict(*bound) for bound in bounds(shown))])
 
@@ -107,6 +111,7 @@ def bounds(shown: Mapping[str, Any]) -> Sequence[tuple[str, float | None, float]
         ("idle, $ a month", shown["usd_idle_per_month"], IDLE_USD),
         ("ledger, write units per event", shown["write_units_per_event"]["ledger"], LEDGER_UNITS),
         *((f"CPU {name}, us per event", cpu[name], limit) for name, limit in CPU_BOUNDS.items()),
+        ("rating ten rate cards, ms", shown["rating_ms"], RATING_MS),
         ("http_ingest import, ms", shown["import_ms"]["http_ingest"], INGEST_IMPORT_MS),
         ("stream asset, MB", shown["asset_mb"]["stream"], STREAM_ASSET_MB),
         ("a full page, bytes", full, 1024),

@@ -45,10 +45,13 @@ class RatedCharge:
 
     @property
     def total(self) -> Money:
-        return self.amount - self.discount
+        return self.amount - self.discount if self.discounts else self.amount
 
     def less(self, reason: Reason, amount: Money) -> "RatedCharge":
-        return replace(self, discounts=(*self.discounts, AmountDiscount(reason, amount))) if amount.minor else self
+        if not amount.minor:
+            return self
+        discounts = (*self.discounts, AmountDiscount(reason, amount))
+        return RatedCharge(self.charge, self.amount, discounts, self.category)
 
 
 def converted(usage: LineUsage, conversion: UnitConversion | None) -> LineUsage:

@@ -159,7 +159,14 @@ def test_the_minimum_is_owed_by_the_last_line_counting_what_the_others_billed(
 
 @pytest.mark.parametrize(
     ("position", "before", "billed", "minor"),
-    [(ONLY, "0", 0, 700), (FIRST, "0", 0, 700), (MIDDLE, "7", 700, 300), (LAST, "14", 1000, 0), (LAST, "5", 999, 1)],
+    [
+        (ONLY, "0", 0, 700),
+        (FIRST, "0", 0, 700),
+        (MIDDLE, "7", 700, 300),
+        (LAST, "14", 1000, 0),
+        (LAST, "14", 1500, 0),
+        (LAST, "5", 999, 1),
+    ],
 )
 def test_the_maximum_holds_on_every_line_counting_what_the_others_billed(
     position: dict[str, bool], before: str, billed: int, minor: int

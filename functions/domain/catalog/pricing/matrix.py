@@ -52,9 +52,10 @@ class MatrixPrice(CommittedPrice):
         return Needs(dimensions=self.dimensions)
 
     def _charges(self, usage: LineUsage) -> list[Charge]:
-        number = {self._key(row): i for i, row in enumerate(self.rows)}
-        names = [(", ".join(self._key(row)), row.amount) for row in self.rows]
-        return priced_parts("matrix", names, self.default_amount, usage, lambda group: number.get(group.values))
+        keys = [self._key(row) for row in self.rows]
+        number = {key: i for i, key in enumerate(keys)}
+        rows = [(", ".join(key), row.amount) for key, row in zip(keys, self.rows, strict=True)]
+        return priced_parts("matrix", rows, self.default_amount, usage, lambda group: number.get(group.values))
 
     def _key(self, row: MatrixRow) -> tuple[str, ...]:
         return tuple(row.values[name] for name in self.dimensions)

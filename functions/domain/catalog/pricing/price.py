@@ -123,9 +123,11 @@ def priced_parts(
     for group, quantity in usage.groups.items():
         part = part_of(group)
         used[part] = used.get(part, ZERO) + quantity
-    priced = [(i, f"{reference}-{i + 1}-usage", name, amount) for i, (name, amount) in enumerate(parts)]
-    return [
-        Charge(name, label, used[part], amount)
-        for part, name, label, amount in [*priced, (None, f"{reference}-default-usage", "Anything else", default)]
-        if used.get(part)
+    charges = [
+        Charge(f"{reference}-{i + 1}-usage", name, used[i], amount)
+        for i, (name, amount) in enumerate(parts)
+        if used.get(i)
     ]
+    if used.get(None):
+        charges.append(Charge(f"{reference}-default-usage", "Anything else", used[None], default))
+    return charges

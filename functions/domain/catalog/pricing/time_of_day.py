@@ -1,6 +1,5 @@
 """Time-of-day price: a unit price for bands of hours of the week in a time zone, and one for the hours between them."""
 
-from datetime import UTC
 from itertools import product
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -65,12 +64,12 @@ class TimeOfDayPrice(CommittedPrice):
 
     def _charges(self, usage: LineUsage) -> list[Charge]:
         zone = ZoneInfo(self.time_zone)
-        number = {hour: i for i, band in enumerate(self.bands) for hour in _hours(band)}
+        number = {(WEEK.index(day), hour): i for i, band in enumerate(self.bands) for day, hour in _hours(band)}
 
         def band_of(group: Group) -> int | None:
             assert group.hour is not None, group
-            local = group.hour.replace(tzinfo=group.hour.tzinfo or UTC).astimezone(zone)
-            return number.get((WEEK[local.weekday()], local.hour))
+            local = group.hour.astimezone(zone)
+            return number.get((local.weekday(), local.hour))
 
         bands = [(band.name, band.amount) for band in self.bands]
         return priced_parts("time-of-day", bands, self.default_amount, usage, band_of)
