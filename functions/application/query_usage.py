@@ -43,7 +43,7 @@ class UsageReader:
         total = new_tally(found.aggregation, found.is_exact)
         for tally in found.tallies.values():
             total.add_tally(tally)
-        return Decimal(0) if total.is_empty else total.answer(query.percentile)
+        return Decimal(0) if total.is_empty else total.answer(query.percent)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)

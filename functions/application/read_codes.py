@@ -23,23 +23,14 @@ class MeterCodes:
 
     def counted_as(self, groups: Groups) -> Groups:
         """The groups an event was counted under: its own, or `__other__` where the lane had no room for them."""
-        if not self._has_other or any(self._holds(names, known, groups) for names, known in self._known.items()):
+        if not self._has_other or tuple(sorted(groups.items())) in self._known:
             return groups
         return dict.fromkeys(groups, OTHER)
-
-    @staticmethod
-    def _holds(names: tuple[str, ...], known: set[tuple[str, ...]], groups: Groups) -> bool:
-        return all(name in groups for name in names) and tuple(groups[name] for name in names) in known
 
     @cached_property
     def _has_other(self) -> bool:
         return any(code.groups and set(code.groups.values()) == {OTHER} for code in self.codes)
 
     @cached_property
-    def _known(self) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
-        """The values of all codes by their dimensions: older codes may have others than the meter has now."""
-        known: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-        for code in self.codes:
-            names = tuple(sorted(code.groups))
-            known.setdefault(names, set()).add(tuple(code.groups[name] for name in names))
-        return known
+    def _known(self) -> set[tuple[tuple[str, str], ...]]:
+        return {tuple(sorted(code.groups.items())) for code in self.codes}

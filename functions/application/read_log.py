@@ -8,11 +8,12 @@ from functions.application.read_counters import Cuts
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.hour_index import HourEntry, subject_mark
 from functions.domain.metering.ledger import HOUR_SECONDS
-from functions.domain.metering.meter import CompiledMeter, Uncountable, decode_data
+from functions.domain.metering.meter import CompiledMeter
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import Found
+from functions.domain.metering.values import Data, Uncountable, decode_data
 
 Windows = Mapping[int, Collection[str | None]]  # by half-hour window the subjects asked for, None for all
 
@@ -95,13 +96,17 @@ class LogReader:
             return
         if value is None:
             return
-        groups: Mapping[str, str] = self._meter.groups_at(data, event.meter_version)
-        if not self._query.is_exact:
-            groups = codes.counted_as(groups)
+        groups = self._groups(event, data, codes)
         if self._query.accepts(groups):
             second = event.time_seconds
             place, group = self._placing.containing(second), self._placing.group(event.subject, groups)
             found.tally(place, group, second, second).add_value(value, second, 0)
+
+    def _groups(self, event: ArchivedEvent, data: Data, codes: MeterCodes) -> Mapping[str, str]:
+        """As the event was counted; of an exact question by the dimensions the meter has today."""
+        if self._query.is_exact:
+            return dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True))
+        return codes.counted_as(self._meter.groups_at(data, event.meter_version))
 
 
 def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:

@@ -18,8 +18,6 @@ from functions.domain.metering.aggregation import (
     unpack_values,
 )
 
-DEFAULT_PERCENTILE = Decimal(95)
-
 
 class Tally:
     """The parts of one window and group. Sets and sketches stay unpacked until the answer, so many merge in no time."""
@@ -69,9 +67,9 @@ class Tally:
                 return sum(self._held[0].values())
         return 1
 
-    def answer(self, percentile: Decimal | None = None) -> Decimal:
+    def answer(self, percentile: Decimal) -> Decimal:
         cells: Any = self._cells()
-        return answer(self._aggregation, cells, percentile if percentile is not None else DEFAULT_PERCENTILE)
+        return answer(self._aggregation, cells, percentile)
 
     def _cells(self) -> list[Cell | None]:
         return [
@@ -105,10 +103,9 @@ class ExactTally(Tally):
     def is_empty(self) -> bool:
         return not self._values
 
-    def answer(self, percentile: Decimal | None = None) -> Decimal:
-        percent = percentile if percentile is not None else DEFAULT_PERCENTILE
+    def answer(self, percentile: Decimal) -> Decimal:
         total = self._values.total()
-        rank = max(1, int((percent * total / 100).to_integral_value(ROUND_CEILING)))
+        rank = max(1, int((percentile * total / 100).to_integral_value(ROUND_CEILING)))
         for value in sorted(self._values):
             rank -= self._values[value]
             if rank <= 0:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from functions.domain.metering.filters import Predicate
-from functions.domain.metering.meter import Meter
+from functions.domain.metering.meter import DEFAULT_PERCENTILE, Meter
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class UsageQuery:
         return all(groups.get(name, "") in allowed for name, allowed in self.filters.items()) and all(
             test(groups.get(name, "")) for name, test in self.conditions.items()
         )
+
+    @property
+    def percent(self) -> Decimal:
+        """What was asked for, or the meter's own, or the 95th."""
+        return next(each for each in (self.percentile, self.meter.percentile, DEFAULT_PERCENTILE) if each is not None)
 
     @property
     def first_second(self) -> int | None:

@@ -53,7 +53,7 @@ class Found:
 def rows_of(query: UsageQuery, found: Found, whole: Window) -> list[UsageRow]:
     """By window start, subject, customer and groups; `whole` is the range shown where no window size was asked."""
     values = {
-        (place or whole, group): tally.answer(query.percentile)
+        (place or whole, group): tally.answer(query.percent)
         for (place, group), tally in found.tallies.items()
         if not tally.is_empty
     }
