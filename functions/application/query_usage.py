@@ -68,7 +68,7 @@ class _Answer:
         self._budget = Budget(bounds)
         placing = Placing(query)
         self._counters = CounterReader(ledger, lanes, query, placing, self._budget)
-        self._log = LogReader(ledger, archive, query, placing, self._counters.codes)
+        self._log = LogReader(ledger, archive, lanes, query, placing, self._counters.codes)
 
     def found(self) -> Found:
         found = Found(self._query.meter.aggregation, self._query.is_exact)

@@ -7,7 +7,7 @@ from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
 from functions.application.usage_bounds import Budget
 from functions.domain.errors import TooLarge
-from functions.domain.metering.aggregation import Cell
+from functions.domain.metering.aggregation import Cell, Keep
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Code
 from functions.domain.metering.pages import CODES_PER_PAGE, PAGE_SECONDS, WINDOW_SECONDS, parse_cell
@@ -138,3 +138,10 @@ class CounterReader:
                     if isinstance(cell, bytes):
                         self._budget.take_values(len(cell))
                     yield window, number, cell
+        if Keep.VALUES not in self._query.meter.aggregation.parts:
+            return
+        for key, name, values in self._ledger.value_chunks(tenant, lane, subject, first, last):
+            window, number = parse_cell(name, key.span)
+            self._budget.take_values(len(values))
+            if number in asked.places:
+                yield window, number, values

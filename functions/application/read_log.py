@@ -6,7 +6,9 @@ from functions.application.ports.ledger import ArchivedEvent, ArchiveReader, Led
 from functions.application.read_codes import MeterCodes
 from functions.application.read_counters import Cuts
 from functions.application.usage_bounds import Budget
+from functions.domain.metering.aggregation import Number
 from functions.domain.metering.hour_index import HourEntry, subject_mark
+from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS
 from functions.domain.metering.meter import CompiledMeter
 from functions.domain.metering.pages import WINDOW_SECONDS
@@ -25,12 +27,14 @@ class LogReader:
         self,
         ledger: LedgerReader,
         archive: ArchiveReader,
+        lanes: Lanes,
         query: UsageQuery,
         placing: Placing,
         codes: Callable[[int], MeterCodes],
     ) -> None:
         self._ledger = ledger
         self._archive = archive
+        self._lanes = lanes
         self._query = query
         self._placing = placing
         self._codes = codes
@@ -100,7 +104,11 @@ class LogReader:
         if self._query.accepts(groups):
             second = event.time_seconds
             place, group = self._placing.containing(second), self._placing.group(event.subject, groups)
-            found.tally(place, group, second, second).add_value(value, second, 0)
+            found.tally(place, group, second, second).add_value(*self._contribution(value), second)
+
+    def _contribution(self, value: Number | str) -> tuple[Number, int]:
+        """The number and the fingerprint of a value: UNIQUE_COUNT counts texts, all others numbers."""
+        return (0, self._lanes.value_fingerprint(value)) if isinstance(value, str) else (value, 0)
 
     def _groups(self, event: ArchivedEvent, data: Data, codes: MeterCodes) -> Mapping[str, str]:
         """As the event was counted; of an exact question by the dimensions the meter has today."""

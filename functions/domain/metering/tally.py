@@ -40,8 +40,8 @@ class Tally:
         else:
             self._held[part] = cell if held is None else merge(keep, held, cell)
 
-    def add_value(self, value: Number, second: int, fingerprint: int) -> None:
-        """One event's value; `fingerprint` is the value's, for UNIQUE_COUNT."""
+    def add_value(self, value: Number, fingerprint: int, second: int) -> None:
+        """One event's value, of which UNIQUE_COUNT takes the fingerprint alone."""
         for part, cell in enumerate(contribution(self._aggregation, value, second, fingerprint)):
             self.add_cell(part, cell)
 
@@ -92,7 +92,7 @@ class ExactTally(Tally):
         super().__init__(aggregation)
         self._values: Counter[Number] = Counter()
 
-    def add_value(self, value: Number, _second: int, _fingerprint: int) -> None:
+    def add_value(self, value: Number, _fingerprint: int, _second: int) -> None:
         self._values[value] += 1
 
     def add_tally(self, other: Tally) -> None:

@@ -1,0 +1,261 @@
+"""Whatever is sent in whatever way, every answer equals a plain recount of the distinct events.
+
+Events are shuffled, duplicated, cut into random batches and counted by writers that die at any request; then the same
+deployment is asked many random questions. `naive.py` recounts without any code of the product.
+"""
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.application.commit_usage import LaneWriter
+from functions.application.query_usage import UsageReader
+from functions.domain.metering import pages
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.filter_string import FilterString
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import UsageRow
+from tests.application.metering.naive import MISSING, Answers, Happening, Question, label, recount
+
+DEPLOYMENTS = 60
+QUESTIONS = 50
+# Summer time ends in Europe on 25 October and in America on 1 November, and begins on Lord Howe on 3 October.
+START, NOW = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 12, 9, 7, 31, tzinfo=UTC)
+CLOCK_CHANGES = (
+    datetime(2026, 10, 3, 15, 30, tzinfo=UTC),
+    datetime(2026, 10, 25, 1, tzinfo=UTC),
+    datetime(2026, 11, 1, 4, 30, tzinfo=UTC),
+    datetime(2026, 11, 1, 6, tzinfo=UTC),
+)
+ZONES = (
+    *("UTC", "Europe/Berlin", "America/New_York", "America/St_Johns"),
+    *("Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"),
+)
+WINDOWS = (None, "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+LANES = Lanes(2, b"a key of the test")
+SUBJECTS = ("c1", "c2", "c3", "ü/ß")
+CUSTOMERS = (("one", ("c1", "ü/ß")), ("two", ("c2", "never")))
+VALUES = (
+    *(1, 7, -3, 0, 123456789012, Decimal("2.5"), Decimal("0.000000000000000001"), Decimal("9999999999999.5")),
+    *("100", "2.5", "1e3", " 7", "NaN", "Inf", "many", "", True, None, MISSING, [1], {"a": 1}),
+)
+MODELS = ("gpt-4", "gpt-5", "claude", 7, True, None, MISSING, ["a"], {"b": 1})
+TEAMS = ("a", "b", MISSING)
+METERS = {
+    aggregation: Meter(
+        f"m-{aggregation}",
+        aggregation.lower(),
+        "call",
+        aggregation,
+        "$.n" if aggregation.needs_value else None,
+        {"model": "$.model", "team": "$.deep.team"},
+        since=1,
+    )
+    for aggregation in Aggregation
+}
+CONDITIONS: tuple[tuple[dict[str, Any], Any], ...] = (
+    ({"$eq": "gpt-4"}, lambda text: text == "gpt-4"),
+    ({"$ne": ""}, lambda text: text != ""),
+    ({"$in": ["7", "true", "null"]}, lambda text: text in ("7", "true", "null")),
+    ({"$nin": ["gpt-5", ""]}, lambda text: text not in ("gpt-5", "")),
+    ({"$like": "gpt-_"}, lambda text: text in ("gpt-4", "gpt-5")),
+    ({"$nilike": "GPT%"}, lambda text: not text.startswith("gpt")),
+    ({"$gt": "claude"}, lambda text: text > "claude"),
+    ({"$exists": False}, lambda text: text == ""),
+    ({"$or": [{"$lt": "b"}, {"$eq": "true"}]}, lambda text: text < "b" or text == "true"),
+)
+
+
+class Killed(BaseException):
+    """The process is gone, at once and without a word."""
+
+
+class Deployment:
+    """The production writer and reader on memory ports; a writer dies before any of its requests, sometimes."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.risk = 0.0
+        self.ledger, self.archive = MemoryLedger(request=self.die), MemoryArchive(request=self.die)
+        self.ledger.put_meter_set("t", MeterSet(1, tuple(METERS.values())))
+        self.attempts = self.deaths = 0
+        self.writer = self.new_writer()
+        self.reader = UsageReader(self.ledger, self.archive, LANES)
+
+    def now(self) -> datetime:
+        return NOW
+
+    def die(self, _request: str) -> None:
+        if self.chance.random() < self.risk:
+            raise Killed
+
+    def new_writer(self) -> LaneWriter:
+        fingerprint = LANES.value_fingerprint
+        return LaneWriter(self.ledger, self.archive, self, self.new_attempt, AcceptanceWindow(), 3_600, fingerprint)
+
+    def new_attempt(self) -> str:
+        self.attempts += 1
+        return str(self.attempts)
+
+    def count(self, arriving: list[Event]) -> None:
+        """Everything arrives, in batches that begin elsewhere after every death."""
+        while arriving:
+            batch = arriving[: self.chance.randint(1, 9)]
+            self.risk = self.chance.choice((0, 0, 0.05, 0.3))
+            try:
+                self.write(batch)
+            except Killed:
+                self.deaths += 1
+                self.writer = self.new_writer()
+                continue
+            finally:
+                self.risk = 0
+            arriving = arriving[len(batch) :]
+            if self.chance.random() < 0.2:
+                self.writer = self.new_writer()
+        for lane in range(LANES.count):
+            self.new_writer().help(lane)
+
+    def write(self, batch: list[Event]) -> None:
+        self.writer.begin_invocation()
+        for lane in range(LANES.count):
+            events = [event for event in batch if LANES.lane_of("t", event.subject) == lane]
+            if events:
+                self.writer.write(lane, [Pack("t", lane, "p", int(NOW.timestamp()), events)])
+        self.writer.end_invocation()
+
+
+def instant(chance: random.Random) -> datetime:
+    """Anywhere in six weeks, though often near a change of clocks or close to others, and often on a boundary."""
+    near = chance.choice((*CLOCK_CHANGES, *[START + timedelta(hours=6)] * 4, None, None, None))
+    if near is None:
+        at = START + (NOW - START) * chance.random()
+    else:
+        at = near + timedelta(seconds=chance.randint(-5_400, 5_400))
+    at = at.replace(microsecond=0)
+    return at.replace(minute=chance.choice((0, 30)), second=0) if chance.random() < 0.2 else at
+
+
+def happening(chance: random.Random) -> Happening:
+    groups = {"model": chance.choice(MODELS), "team": chance.choice(TEAMS)}
+    return Happening(instant(chance), chance.choice(SUBJECTS), chance.choice(VALUES), groups)
+
+
+def event(number: int, one: Happening) -> Event:
+    data: dict[str, Any] = {"n": one.value, "model": one.groups["model"]}
+    if one.groups["team"] is not MISSING:
+        data["deep"] = {"team": one.groups["team"]}
+    body = msgspec.json.Encoder(decimal_format="number").encode({k: v for k, v in data.items() if v is not MISSING})
+    fingerprint = LANES.fingerprint("t", one.subject, "s", str(number))
+    return Event(fingerprint, int(one.at.timestamp()), str(number), "s", "call", one.subject, body)
+
+
+def question(chance: random.Random, happenings: list[Happening]) -> tuple[Question, UsageQuery]:
+    aggregation = chance.choice(list(Aggregation))
+    period_from, period_to = period(chance, happenings)
+    window = chance.choice(WINDOWS)
+    by_customer = chance.random() < 0.2
+    group_by = tuple(name for name in ("model", "team", "subject") if chance.random() < 0.3)
+    filters: dict[str, tuple[str, ...]] = {}
+    conditions: dict[str, tuple[dict[str, Any], Any]] = {}
+    match chance.randint(0, 3):
+        case 1:
+            filters["model"] = chance.choice((("gpt-4",), ("gpt-5", "null"), ("",), ("nothing",)))
+        case 2:
+            conditions[chance.choice(("model", "team"))] = chance.choice(CONDITIONS)
+    asked = Question(
+        aggregation=aggregation.value,
+        period_from=period_from,
+        period_to=period_to,
+        window=window,
+        zone=chance.choice(ZONES),
+        subjects=chance.choice(((), (), ("c1",), ("c2", "ü/ß", "never"))),
+        customers=CUSTOMERS if by_customer else (),
+        group_by=group_by,
+        passes=lambda groups: (
+            all(groups[name] in allowed for name, allowed in filters.items())
+            and all(test(groups[name]) for name, (_, test) in conditions.items())
+        ),
+        fills_zero=bool(period_from and period_to and window not in (None, "MINUTE") and chance.random() < 0.3),
+        percentile=chance.choice((0, 50, 95, 99, 100)),
+    )
+    return asked, UsageQuery(
+        tenant="t",
+        meter=METERS[aggregation],
+        period_from=period_from,
+        period_to=period_to,
+        window=window,
+        time_zone=asked.zone,
+        subjects=asked.subjects,
+        customers=dict(asked.customers),
+        group_by=group_by,
+        filters=filters,
+        conditions={
+            name: FilterString.model_validate(condition).predicate() for name, (condition, _) in conditions.items()
+        },
+        percentile=Decimal(asked.percentile),
+        is_exact=chance.random() < 0.2,
+        fills_zero=asked.fills_zero,
+    )
+
+
+def period(chance: random.Random, happenings: list[Happening]) -> tuple[datetime | None, datetime | None]:
+    """Open, wide, on a boundary, or from the very second of an event to the one after another."""
+    low, high = sorted(chance.choice((chance.choice(happenings).at, instant(chance), START, NOW)) for _ in range(2))
+    high += timedelta(seconds=1) if low == high else timedelta(seconds=chance.choice((0, 1)))
+    return (None if chance.random() < 0.2 else low), (None if chance.random() < 0.2 else high)
+
+
+def as_answers(rows: list[UsageRow], asked: Question) -> Answers:
+    found = {
+        (
+            label(row.window_start, asked.window, asked.zone),
+            row.subject,
+            row.customer_id,
+            tuple(row.group_by[name] for name in asked.group_by if name != "subject"),
+        ): row.value
+        for row in rows
+    }
+    assert len(found) == len(rows), "two rows of the same window and group"
+    return found
+
+
+def is_right(found: Answers, expected: Answers, query: UsageQuery) -> bool:
+    if query.meter.aggregation is not Aggregation.PERCENTILE or query.is_exact:
+        return found == expected
+    return found.keys() == expected.keys() and all(
+        abs(found[key] - value) <= abs(value) / 100 for key, value in expected.items()
+    )
+
+
+@pytest.mark.parametrize("seed", range(DEPLOYMENTS))
+def test_every_answer_equals_a_recount(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(seed)
+    monkeypatch.setattr(pages, "INLINE_VALUES", chance.choice((1, 2, 24)))
+    happenings = [happening(chance) for _ in range(chance.randint(1, 40))]
+    arriving = [event(number, one) for number, one in enumerate(happenings)]
+    arriving += chance.sample(arriving, len(arriving) // 2)
+    chance.shuffle(arriving)
+    deployment = Deployment(chance)
+    deployment.count(arriving)
+    for _ in range(QUESTIONS):
+        asked, query = question(chance, happenings)
+        rows = deployment.reader.rows(query, NOW)
+        expected = recount(happenings, asked)
+        assert is_right(as_answers(rows, asked), expected, query), (asked, query, happenings)
+        assert rows == sorted(rows, key=lambda row: row.window_start)
+
+
+def test_writers_do_die() -> None:
+    chance = random.Random(1)
+    deployment = Deployment(chance)
+    deployment.count([event(number, happening(chance)) for number in range(200)])
+    assert deployment.deaths > 10
