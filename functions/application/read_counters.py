@@ -1,7 +1,6 @@
 """Adding up counters: whole half-hour windows of a range, and which windows the log has to answer instead."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
@@ -24,12 +23,7 @@ Owner = tuple[int, str | None]  # lane, subject; None for the totals of a lane
 Cuts = dict[int, dict[int, set[str | None]]]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Where the cells of an owner belong: by cell number its group and part, and the cells that do not say enough."""
-
-    places: Mapping[int, tuple[GroupKey, int]]
-    vague: frozenset[int]
+Places = Mapping[int, tuple[GroupKey, int]]  # by cell number its group and part
 
 
 class CounterReader:
@@ -84,57 +78,48 @@ class CounterReader:
         return iter(used.values())
 
     def _touching(self, owner: Owner, at_once: int | None = None) -> Iterator[int]:
-        asked = self._asked(owner)
-        if not asked.places:
-            return iter(())
-        return (number for window, number, _ in self._cells(owner, asked, at_once) if self._placing.verdict(window))
+        cells = self._cells(owner, self._places(owner), at_once)
+        return (number for window, number, _ in cells if self._placing.verdict(window))
 
     def _read_owner(self, found: Found, owner: Owner) -> set[int]:
-        asked = self._asked(owner)
-        if not asked.places:
-            return set()
-        cells: Iterable[tuple[int, int, Cell]] = self._cells(owner, asked)
-        verdict, cut = self._placing.verdict, set[int]()
-        if asked.vague:
-            cells = list(cells)
-            cut = {window for window, number, _ in cells if number in asked.vague and verdict(window)}
-        for window, number, cell in cells:
-            placed = verdict(window)
-            if placed is None or window in cut:
+        places = self._places(owner)
+        cut: set[int] = set()
+        for window, number, cell in self._cells(owner, places):
+            verdict = self._placing.verdict(window)
+            if verdict is None:
                 continue
-            if placed.is_cut:
+            if verdict.is_cut:
                 cut.add(window)
                 continue
-            group, part = asked.places[number]
+            group, part = places[number]
             start = window * WINDOW_SECONDS
-            found.tally(placed.place, group, start, start + WINDOW_SECONDS - 1).add_cell(part, cell)
+            found.tally(verdict.place, group, start, start + WINDOW_SECONDS - 1).add_cell(part, cell)
         return cut
 
-    def _asked(self, owner: Owner) -> _Asked:
+    def _places(self, owner: Owner) -> Places:
+        """The cells that were asked for. Exactly, events decide that themselves, so all of the meter's count."""
         lane, subject = owner
-        places: dict[int, tuple[GroupKey, int]] = {}
-        vague: set[int] = set()
-        needed = self._query.needed_dimensions
-        for number, code, part in self.codes(lane).cells():
-            if needed - code.groups.keys():
-                vague.add(number)
-                places[number] = self._placing.group(subject, code.groups), part
-            elif self._query.accepts(code.groups):
-                places[number] = self._placing.group(subject, code.groups), part
-        return _Asked(places, frozenset(vague))
+        query = self._query
+        return {
+            number: (self._placing.group(subject, code.groups), part)
+            for number, code, part in self.codes(lane).cells()
+            if query.is_exact or query.accepts(code.groups)
+        }
 
-    def _cells(self, owner: Owner, asked: _Asked, at_once: int | None = None) -> Iterator[tuple[int, int, Cell]]:
+    def _cells(self, owner: Owner, places: Places, at_once: int | None = None) -> Iterator[tuple[int, int, Cell]]:
         """(window, cell number, cell) of what was asked for, in the spans of the range."""
+        if not places:
+            return
         tenant, (lane, subject) = self._query.tenant, owner
         first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
-        pages = {number // CODES_PER_PAGE for number in asked.places}
+        pages = {number // CODES_PER_PAGE for number in places}
         for page in self._ledger.pages(tenant, lane, subject, first, last, at_once):
             self._budget.take_page(len(page.cells))
             if page.key.number not in pages:
                 continue
             for name, cell in page.cells.items():
                 window, number = parse_cell(name, page.key.span)
-                if number in asked.places:
+                if number in places:
                     if isinstance(cell, bytes):
                         self._budget.take_values(len(cell))
                     yield window, number, cell
@@ -143,5 +128,5 @@ class CounterReader:
         for key, name, values in self._ledger.value_chunks(tenant, lane, subject, first, last):
             window, number = parse_cell(name, key.span)
             self._budget.take_values(len(values))
-            if number in asked.places:
+            if number in places:
                 yield window, number, values

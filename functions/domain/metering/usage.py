@@ -46,11 +46,6 @@ class UsageQuery:
     def dimensions(self) -> tuple[str, ...]:
         return tuple(name for name in self.group_by if name not in ("subject", "customer_id"))
 
-    @property
-    def needed_dimensions(self) -> frozenset[str]:
-        """What a group must say about itself to be placed."""
-        return frozenset(self.dimensions) | self.filters.keys() | self.conditions.keys()
-
     def accepts(self, groups: Mapping[str, str]) -> bool:
         """A dimension that the groups do not name is the empty text, as it is in an event without the property."""
         return all(groups.get(name, "") in allowed for name, allowed in self.filters.items()) and all(

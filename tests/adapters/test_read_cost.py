@@ -1,0 +1,97 @@
+"""What an answer reads of DynamoDB, as DynamoDB itself counts it."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.memory import MemoryArchive
+from functions.application.commit_usage import LaneWriter
+from functions.application.query_usage import UsageReader
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.usage import UsageQuery
+from tests.conftest import DynamoDb
+
+UNIT_BYTES = 4_096  # of a strongly consistent read
+MOST_BYTES = 200_000
+START, END = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+NOW = END + timedelta(hours=1)
+LANES = Lanes(1, b"a key of the test")
+TOKENS = Meter("m1", "tokens", "call", Aggregation.SUM, "$.n", {"model": "$.model"}, since=1)
+SLOWEST = Meter("m2", "slowest", "call", Aggregation.MAX, "$.ms", {"model": "$.model"}, since=1)
+MODELS = ("gpt-4", "gpt-5", "claude")
+
+
+class Meters(DynamoLedger):
+    def meter_set(self, tenant: str) -> MeterSet:
+        return MeterSet(1, (TOKENS, SLOWEST))
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Consumption:
+    """Requests and read units of a client from now on."""
+
+    def __init__(self, client: Any) -> None:
+        self.requests, self.units = 0, Decimal(0)
+        for operation in ("Query", "GetItem"):
+            client.meta.events.register(f"provide-client-params.dynamodb.{operation}", self._ask)
+            client.meta.events.register(f"after-call.dynamodb.{operation}", self._add)
+
+    def _ask(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+
+    def _add(self, parsed: dict[str, Any], **_: Any) -> None:
+        self.requests += 1
+        self.units += Decimal(str(parsed["ConsumedCapacity"]["CapacityUnits"]))
+
+    @property
+    def bytes(self) -> Decimal:
+        return self.units * UNIT_BYTES
+
+
+@pytest.fixture
+def month(dynamodb: DynamoDb) -> DynamoLedger:
+    """A subject that was busy with every model in every half hour of a month, and another one beside it."""
+    ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    attempts = iter(range(1_000))
+    writer = LaneWriter(
+        ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), AcceptanceWindow(), 60, LANES.value_fingerprint
+    )
+    starts = range(int(START.timestamp()), int(END.timestamp()), 1_800)
+    events = [
+        Event(n * 10 + m, second, f"{second}-{m}", "s", "call", subject, b'{"n":123456.25,"ms":%d,"model":"%s"}' % (
+            1_000 + n % 7_000, model.encode()
+        ))
+        for n, second in enumerate(starts)
+        for m, (subject, model) in enumerate((s, model) for s in ("ada", *["bob"] * (n % 8 == 0)) for model in MODELS)
+    ]  # fmt: skip
+    writer.begin_invocation()
+    writer.write(0, [Pack("t", 0, "p", int(NOW.timestamp()), events)])
+    writer.end_invocation()
+    return ledger
+
+
+def test_a_month_of_a_subject_by_day_reads_less_than_200_kb(month: DynamoLedger) -> None:
+    reader = UsageReader(month, MemoryArchive(), LANES)
+    for meter in (TOKENS, SLOWEST):
+        consumed = Consumption(month._client)
+        rows = reader.rows(UsageQuery("t", meter, START, END, "DAY", subjects=("ada",)), NOW)
+        assert len(rows) == 31
+        assert consumed.bytes <= MOST_BYTES, consumed.bytes
+        assert consumed.requests <= 2
+        if meter is TOKENS:
+            assert {row.value for row in rows} == {48 * len(MODELS) * Decimal("123456.25")}
+
+    day = Consumption(month._client)
+    rows = reader.rows(UsageQuery("t", TOKENS, END - timedelta(days=1), END, "HOUR", group_by=("model",)), NOW)
+    assert len(rows) == 24 * len(MODELS)
+    assert day.bytes <= MOST_BYTES / 10, "a day reads its part of the month"
