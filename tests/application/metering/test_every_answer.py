@@ -25,8 +25,8 @@ from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
 from tests.application.metering.naive import MISSING, Answers, Happening, Question, label, recount
 
-DEPLOYMENTS = 60
-QUESTIONS = 50
+DEPLOYMENTS = 80
+QUESTIONS = 40
 # Summer time ends in Europe on 25 October and in America on 1 November, and begins on Lord Howe on 3 October.
 START, NOW = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 12, 9, 7, 31, tzinfo=UTC)
 CLOCK_CHANGES = (
@@ -133,6 +133,24 @@ class Deployment:
         self.writer.end_invocation()
 
 
+class Population:
+    """What events are about: little or much of everything, so that some deployments have few and full windows."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.subjects = some_of(chance, SUBJECTS)
+        self.values = some_of(chance, VALUES)
+        self.models = some_of(chance, MODELS)
+        self.teams = some_of(chance, TEAMS)
+
+    def happening(self, chance: random.Random) -> Happening:
+        groups = {"model": chance.choice(self.models), "team": chance.choice(self.teams)}
+        return Happening(instant(chance), chance.choice(self.subjects), chance.choice(self.values), groups)
+
+
+def some_of(chance: random.Random, everything: tuple[Any, ...]) -> list[Any]:
+    return chance.sample(everything, chance.randint(1, len(everything)))
+
+
 def instant(chance: random.Random) -> datetime:
     """Anywhere in six weeks, though often near a change of clocks or close to others, and often on a boundary."""
     near = chance.choice((*CLOCK_CHANGES, *[START + timedelta(hours=6)] * 4, None, None, None))
@@ -142,11 +160,6 @@ def instant(chance: random.Random) -> datetime:
         at = near + timedelta(seconds=chance.randint(-5_400, 5_400))
     at = at.replace(microsecond=0)
     return at.replace(minute=chance.choice((0, 30)), second=0) if chance.random() < 0.2 else at
-
-
-def happening(chance: random.Random) -> Happening:
-    groups = {"model": chance.choice(MODELS), "team": chance.choice(TEAMS)}
-    return Happening(instant(chance), chance.choice(SUBJECTS), chance.choice(VALUES), groups)
 
 
 def event(number: int, one: Happening) -> Event:
@@ -240,7 +253,8 @@ def is_right(found: Answers, expected: Answers, query: UsageQuery) -> bool:
 def test_every_answer_equals_a_recount(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     monkeypatch.setattr(pages, "INLINE_VALUES", chance.choice((1, 2, 24)))
-    happenings = [happening(chance) for _ in range(chance.randint(1, 40))]
+    population = Population(chance)
+    happenings = [population.happening(chance) for _ in range(chance.randint(1, 60))]
     arriving = [event(number, one) for number, one in enumerate(happenings)]
     arriving += chance.sample(arriving, len(arriving) // 2)
     chance.shuffle(arriving)
@@ -256,6 +270,6 @@ def test_every_answer_equals_a_recount(seed: int, monkeypatch: pytest.MonkeyPatc
 
 def test_writers_do_die() -> None:
     chance = random.Random(1)
-    deployment = Deployment(chance)
-    deployment.count([event(number, happening(chance)) for number in range(200)])
+    deployment, population = Deployment(chance), Population(chance)
+    deployment.count([event(number, population.happening(chance)) for number in range(200)])
     assert deployment.deaths > 10

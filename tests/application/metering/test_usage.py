@@ -5,12 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
 from functions.application.aggregate_usage import Aggregator, Delivered
@@ -93,93 +90,6 @@ class Deployment:
 def event(event_id: str, at: datetime, subject: str = "c1", kind: str = "call", **data: Any) -> Event:
     fingerprint = LANES.fingerprint("t", subject, "s", event_id)
     return Event(fingerprint, int(at.timestamp()), event_id, "s", kind, subject, msgspec.json.encode(data))
-
-
-instants = st.integers(0, 30 * 86_400 - 1).map(lambda second: START + timedelta(seconds=second))
-drafts = st.tuples(
-    instants,
-    st.sampled_from(("c1", "c2", "c3", "ü")),
-    st.sampled_from((1, 7, "2.5", Decimal("0.000000000000000001"), -3, "NaN", None)),
-    st.sampled_from(("gpt", "claude", None)),
-)
-zones = st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"))
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(drafts, min_size=5, max_size=25), st.randoms(use_true_random=False), zones, st.data())
-def test_every_answer_equals_a_recount(sent: list[Any], chance: Any, zone: str, data: st.DataObject) -> None:
-    events = [
-        event(str(number), at, subject, n=str(n) if isinstance(n, Decimal) else n, model=model)
-        for number, (at, subject, n, model) in enumerate(sent)
-    ]
-    for bare in chance.sample(events, len(events) // 4):
-        bare.data = b""
-    deployment = Deployment()
-    arriving = events + chance.sample(events, len(events) // 2)
-    chance.shuffle(arriving)
-    while arriving:
-        cut = chance.randint(1, len(arriving))
-        deployment.send(arriving[:cut])
-        arriving = arriving[cut:]
-        if chance.random() < 0.7:
-            deployment.deliver()
-        if chance.random() < 0.3:
-            deployment.writer = deployment.new_writer()
-    deployment.deliver()
-
-    meter = data.draw(st.sampled_from((TOKENS, CALLS, PEAK)))
-    window = data.draw(st.sampled_from((None, "HOUR", "DAY", "MONTH")))
-    low, high = sorted(data.draw(st.one_of(st.just((START, NOW)), st.tuples(instants, instants))))
-    high += timedelta(seconds=1)
-    group_by = data.draw(st.sampled_from(((), ("model",), ("subject",), ("model", "subject"))))
-    if "model" not in meter.group_by:
-        group_by = tuple(name for name in group_by if name != "model")
-    subjects = data.draw(st.sampled_from(((), ("c1",), ("c1", "ü"))))
-    models = data.draw(st.sampled_from((None, ("gpt",), ("gpt", "null"))))
-    filters = {"model": models} if models and "model" in meter.group_by else {}
-
-    rows = deployment.ask(
-        meter, period_from=low, period_to=high, window=window, time_zone=zone,
-        subjects=subjects, group_by=group_by, filters=filters,
-    )  # fmt: skip
-    found = {
-        (row.window_start if window else None, row.subject, tuple(sorted(row.group_by.items()))): row.value
-        for row in rows
-    }
-    expected = recount(events, meter, low, high, window, zone, group_by, subjects, filters)
-    if meter is CALLS and not (window or group_by or subjects):
-        expected = expected or {(None, None, ()): Decimal(0)}
-    assert found == expected
-
-
-def recount(
-    events: list[Event], meter: Meter, low: datetime, high: datetime, window: str | None, zone: str,
-    group_by: tuple[str, ...], subjects: tuple[str, ...], filters: dict[str, tuple[str, ...]],
-) -> dict[Any, Decimal]:  # fmt: skip
-    values: dict[Any, list[Decimal]] = defaultdict(list)
-    for one in events:
-        at = datetime.fromtimestamp(one.time, UTC)
-        data = msgspec.json.decode(one.data) if one.data else {"n": None, "model": ""}
-        model = "null" if data["model"] is None else data["model"]
-        if not low <= at < high or (subjects and one.subject not in subjects):
-            continue
-        if filters and model not in filters["model"]:
-            continue
-        if meter.aggregation is not Aggregation.COUNT and data["n"] in ("NaN", None):
-            continue
-        value = Decimal(1) if meter.aggregation is Aggregation.COUNT else Decimal(str(data["n"]))
-        local = at.astimezone(ZoneInfo(zone))
-        start = {
-            None: None,
-            "HOUR": at - timedelta(minutes=local.minute, seconds=local.second),
-            "DAY": local.replace(hour=0, minute=0, second=0, fold=0).astimezone(UTC),
-            "MONTH": local.replace(day=1, hour=0, minute=0, second=0, fold=0).astimezone(UTC),
-        }[window]
-        subject = one.subject if subjects or "subject" in group_by else None
-        groups = (("model", model),) if "model" in group_by else ()
-        values[(start, subject, groups)].append(value)
-    merge = max if meter.aggregation is Aggregation.MAX else sum
-    return {key: Decimal(merge(found)) for key, found in values.items()}  # type: ignore[arg-type]
 
 
 def test_days_that_begin_inside_a_half_hour_are_cut_to_the_second() -> None:
