@@ -95,10 +95,12 @@ EVENTS = st.tuples(
     st.one_of(st.integers(0, 20), st.integers(0, 3 * 3_600)).map(lambda second: START + second),
 )
 BATCHES = st.lists(st.lists(EVENTS, min_size=1, max_size=6), max_size=12)
+LIMITS = st.sampled_from([1, 2, 3, 7, 100])
+BUDGETS = st.sampled_from([1, 2, 5, 400])  # objects a call may open
 
 
 @settings(max_examples=150)
-@given(BATCHES, st.integers(1, 7), st.integers(1, 6), st.sampled_from([None, {"ada"}, {"ada", "zoe"}]), st.data())
+@given(BATCHES, LIMITS, BUDGETS, st.sampled_from([None, {"ada"}, {"ada", "zoe"}]), st.data())
 def test_the_pages_are_all_matching_events_newest_first(
     batches: list[Any], limit: int, budget: int, subjects: set[str] | None, data: st.DataObject
 ) -> None:
