@@ -32,11 +32,12 @@ INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is 
 MAX_TRIES = 20  # writers of one lane meet only while shards split or an old invocation lingers
 MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
 FORGET_AFTER_SECONDS = 600  # beyond the look-back: redelivered records are a little older than new ones
-# Memory of one process, whatever arrives: 100 bytes a recent fingerprint and 50 a fingerprint of a bucket. A shard's
-# writer remembers a full hour up to 1,900 events/s; beyond that the look-back shortens, so give the stream more shards.
+# Memory of one process, whatever arrives, shared by its lanes: 100 bytes a recent fingerprint and 50 a fingerprint of a
+# bucket, and what `apply_pages` remembers; about 1.2 GB in all. A shard's writer remembers a full hour up to 1,900 events/s; beyond that the look-back shortens, so give the stream more shards.
 MAX_RECENT_FINGERPRINTS = 7_000_000
 MAX_CACHED_FINGERPRINTS = 2_000_000
-MAX_CACHED_SUBJECTS = 200_000  # per lane
+MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each
+MAX_CACHED_CODES = 200_000  # 400 bytes each; the tenants of a batch may exceed it
 
 
 class LostRace(Exception):
@@ -199,21 +200,28 @@ class LaneWriter:
         oldest = self._window.oldest_countable(now)
         times = {event.time for pack in packs for event in pack.events}
         needed = {bucket_of(time) for time in times if time >= oldest}
-        self._make_room(state, needed)
+        tenants = {pack.tenant for pack in packs}
+        self._make_room(state, needed, tenants)
         for bucket in needed - state.buckets.keys():
             state.buckets[bucket] = set(unpack_fingerprints(self._ledger.chunk(state.lane, bucket)))
         self._learn_recent(state, min((pack.received_at for pack in packs), default=now) - self._look_back)
-        for tenant in {pack.tenant for pack in packs}:
+        for tenant in tenants:
             self._learn_tenant(state, tenant, (pack for pack in packs if pack.tenant == tenant))
 
-    def _make_room(self, state: LaneState, needed: set[int]) -> None:
+    def _make_room(self, state: LaneState, needed: set[int], tenants: set[str]) -> None:
+        lanes = len(self._states)
         held = sum(map(len, state.buckets.values()))
         for bucket in sorted(state.buckets.keys() - needed):
-            if held <= MAX_CACHED_FINGERPRINTS // len(self._states):
+            if held <= MAX_CACHED_FINGERPRINTS // lanes:
                 break
             held -= len(state.buckets.pop(bucket))
-        if len(state.subjects) > MAX_CACHED_SUBJECTS:
+        if len(state.subjects) > MAX_CACHED_SUBJECTS // lanes:
             state.subjects.clear()
+        codes = sum(len(directory.numbers) for directory in state.directories.values())
+        for tenant in state.directories.keys() - tenants:
+            if codes <= MAX_CACHED_CODES // lanes:
+                break
+            codes -= len(state.directories.pop(tenant).numbers)
 
     def _learn_recent(self, state: LaneState, horizon: int) -> None:
         recent = state.recent

@@ -17,6 +17,7 @@ _RANGES = ((100, 2, 0), (200, 4, 50), (400, 8, 100))
 STEPS = 175
 EXPONENTS = range(-40, 41)  # values have at most 13 integer and 18 fraction digits
 ZERO = 0
+COARSEST = 14  # negative, zero, positive: nothing is left to put together
 
 
 class _Sketch(msgspec.Struct, array_like=True):
@@ -80,7 +81,7 @@ def merge(left: bytes, right: bytes, max_buckets: int | None = None) -> bytes:
 
 
 def _packed(level: int, counts: dict[int, int], max_buckets: int | None) -> bytes:
-    while max_buckets and len(counts) > max_buckets:
+    while max_buckets and len(counts) > max_buckets and level < COARSEST:
         counts = _coarser(counts, 1)
         level += 1
     return _encode(_Sketch(level, dict(sorted(counts.items()))))

@@ -1,6 +1,8 @@
 """The decimal histogram behind PERCENTILE: its stated error, its order, its merging."""
 
+from collections import Counter
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -50,3 +52,31 @@ def test_the_smallest_and_largest_countable_values_have_buckets() -> None:
 def test_nothing_has_no_percentile() -> None:
     with pytest.raises(AssertionError):
         sketch.percentile(sketch.pack({}), Decimal(50))
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=60), st.integers(1, 20), st.randoms())
+def test_a_bounded_sketch_does_not_depend_on_the_order_and_counts_everything(
+    numbers: list[int], bound: int, chance: Random
+) -> None:
+    sketches = []
+    for _ in range(2):
+        chance.shuffle(numbers)
+        merged = sketch.pack({})
+        cut = chance.randint(0, len(numbers))
+        for part in (numbers[:cut], numbers[cut:]):
+            counts = Counter(map(sketch.bucket_of, part))
+            merged = sketch.merge(merged, sketch.pack(counts, bound), bound)
+        sketches.append(merged)
+    assert sketches[0] == sketches[1]
+    assert sum(sketch.unpack(sketches[0]).values()) == len(numbers)
+    assert len(sketch.unpack(sketches[0])) <= max(bound, 3)
+
+
+def test_a_coarser_sketch_is_as_far_off_as_it_says() -> None:
+    numbers = [number for number in range(1_000, 100_000, 37)]
+    fine = Counter(map(sketch.bucket_of, numbers))
+    for bound, most in ((None, Decimal("0.01")), (200, Decimal("0.03")), (100, Decimal("0.05"))):
+        packed = sketch.pack(fine, bound)
+        for percent in (1, 10, 50, 95, 99):
+            exact = numbers[-(-len(numbers) * percent // 100) - 1]
+            assert abs(sketch.percentile(packed, Decimal(percent)) - exact) <= most * exact, (bound, percent)

@@ -1,0 +1,185 @@
+"""What must stay bounded whatever is sent: requests, memory, items; with one hot subject and with very many."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.adapters.records import encode_commit
+from functions.application import apply_pages, commit_usage
+from functions.application.apply_pages import PageApplier
+from functions.application.commit_usage import LaneWriter
+from functions.domain.metering import counting
+from functions.domain.metering.aggregation import Aggregation, unpack_values
+from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.ledger import Commit
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.pages import MAX_BUCKETS, PageDelta, PageKey
+
+NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())
+LANES = Lanes(1, b"a key of the test")
+ITEM_BYTES = 400_000
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(NOW, UTC)
+
+
+def meter(aggregation: Aggregation, **group_by: str) -> Meter:
+    value = "$.n" if aggregation.needs_value else None
+    return Meter(f"m{aggregation}", aggregation.lower(), "call", aggregation, value, group_by, since=1)
+
+
+class Lane:
+    """One writer on memory ports, counting what it asks for."""
+
+    def __init__(self, *meters: Meter, tenants: Sequence[str] = ("t",)) -> None:
+        self.requests: Counter[str] = Counter()
+        self.ledger = MemoryLedger(request=lambda name: self.requests.update([name]))
+        for tenant in tenants:
+            self.ledger.put_meter_set(tenant, MeterSet(1, meters))
+        self.archive = MemoryArchive()
+        self.ids = 0
+        self.writer = self.new_writer()
+
+    def new_writer(self) -> LaneWriter:
+        window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
+        return LaneWriter(self.ledger, self.archive, Clock(), self.new_id, window, 3_600, fingerprint)
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"a{self.ids}"
+
+    def write(self, events: list[tuple[str, dict[str, Any]]], tenant: str = "t") -> Counter[str]:
+        """Returns the requests it took."""
+        self.requests.clear()
+        new = []
+        for subject, data in events:
+            self.ids += 1
+            new.append(Event(self.ids, NOW, str(self.ids), "s", "call", subject, msgspec.json.encode(data)))
+        self.writer.begin_invocation()
+        self.writer.write(0, [Pack(tenant, 0, "p", NOW, new)])
+        return Counter(self.requests)
+
+    def largest_commit(self) -> int:
+        return max(len(encode_commit(self.commit(n))) for n in range(1, self.ledger.last_commit_number(0) + 1))
+
+    def commit(self, n: int) -> Commit:
+        found = self.ledger.commit(0, n)
+        assert found is not None
+        return found
+
+
+def test_ten_thousand_events_of_one_subject_are_one_commit_and_two_pages() -> None:
+    lane = Lane(*[meter(each) for each in Aggregation])
+    for number in range(2):
+        requests = lane.write([("hot", {"n": n % 50 + number}) for n in range(10_000)])
+        assert requests["put_commit"] == 1
+        assert requests["write_page"] == 2
+    assert requests["read_pages"] == 0
+
+
+def test_many_subjects_cost_no_read_once_their_pages_are_known() -> None:
+    lane = Lane(meter(Aggregation.SUM))
+    events = [(f"s{number}", {"n": 1}) for number in range(1_500)]
+    assert lane.write(events)["read_pages"] > 0
+    assert lane.write(events)["read_pages"] == 0
+
+
+def test_pages_are_forgotten_when_they_take_too_much_memory_and_counted_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apply_pages, "PAGES_AT_A_TIME", 10)
+    ledger = MemoryLedger()
+    applier = PageApplier(ledger, max_bytes=50_000)
+    keys = [PageKey("t", 0, f"s{number}", 1, 0) for number in range(500)]
+    for n in (1, 2, 3):
+        pages = [PageDelta(key, {"A0": 1}) for key in keys]
+        applier.apply(Commit(0, n, "a", 0, 0, {}, pages, [], [], [], [], "", b"", None, {}))  # type: ignore[arg-type]
+        assert applier.known_bytes <= 50_000
+    assert {page.cells["A0"] for page in ledger.read_pages(keys)} == {3}
+
+
+def test_what_a_process_knows_of_subjects_and_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_usage, "MAX_CACHED_SUBJECTS", 300)
+    monkeypatch.setattr(commit_usage, "MAX_CACHED_CODES", 300)
+    tenants = [f"t{number}" for number in range(10)]
+    lane = Lane(meter(Aggregation.SUM, model="$.model"), tenants=tenants)
+    for tenant in tenants:
+        lane.write([(f"s{number}", {"n": 1, "model": str(number)}) for number in range(200)], tenant)
+    (state,) = lane.writer._states.values()
+    assert len(state.subjects) <= 500
+    assert sum(len(directory.numbers) for directory in state.directories.values()) <= 500
+    lane.write([("s0", {"n": 1, "model": "0"})], "t0")
+    assert [code.number for code in lane.ledger.codes("t0", 0)] == list(range(200))
+
+
+def test_groups_are_bounded_by_meter_and_by_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MAX_METER_CODES", 50)
+    monkeypatch.setattr(counting, "MAX_LANE_CODES", 70)
+    by_model, by_region = meter(Aggregation.AVG, model="$.model"), meter(Aggregation.COUNT, region="$.region")
+    lane = Lane(by_model, by_region)
+    for start in (0, 500):
+        numbers = range(start, start + 500)
+        lane.write([(f"s{n % 7}", {"n": 2, "model": str(n), "region": str(n % 100)}) for n in numbers])
+        lane.writer = lane.new_writer()
+    codes = list(lane.ledger.codes("t", 0))
+    held = Counter(code.meter_id for code in codes)
+    assert held[by_model.id] <= 51
+    assert len(codes) <= 72
+    taken = sorted(number for code in codes for number in range(code.number, code.number + code.parts))
+    assert taken == list(range(len(taken)))
+    assert {code.meter_id for code in codes if "__other__" in code.groups.values()} == {by_model.id, by_region.id}
+
+
+def test_a_hundred_thousand_values_are_stored_once_however_often_they_come() -> None:
+    lane = Lane(meter(Aggregation.UNIQUE_COUNT))
+    for start in range(0, 100_000, 10_000):
+        lane.write([("hot", {"n": f"user-{n}"}) for n in range(start, start + 10_000)])
+    for owner in ("hot", None):
+        stored = [values for _, _, values in lane.ledger.value_chunks("t", 0, owner, 0, 999_999)]
+        assert sum(map(len, stored)) == 8 * 100_000
+        assert max(map(len, stored)) < ITEM_BYTES / 2
+        assert len({value for values in stored for value in unpack_values(values)}) == 100_000
+    again = lane.write([("hot", {"n": f"user-{n}"}) for n in range(10_000)])
+    assert again["put_value_chunk"] == again["write_page"] == 0
+    assert lane.largest_commit() < ITEM_BYTES
+
+
+def test_a_maximum_that_stays_writes_nothing() -> None:
+    lane = Lane(meter(Aggregation.MAX))
+    assert lane.write([("hot", {"n": 9})])["write_page"] == 2
+    assert lane.write([("hot", {"n": 5})])["write_page"] == 0
+
+
+@pytest.mark.parametrize("aggregation", [Aggregation.PERCENTILE, Aggregation.UNIQUE_COUNT, Aggregation.LATEST])
+def test_hostile_values_fit_into_commits_and_pages(aggregation: Aggregation) -> None:
+    lane = Lane(meter(aggregation, model="$.model"))
+    for start in range(0, 8_000, 4_000):
+        numbers = range(start, start + 4_000)
+        lane.write(
+            [
+                ("\U0001f600" * 200 + str(n % 40), {"n": f"{n}e{n % 30 - 18}"[:12], "model": str(n % 16)})
+                for n in numbers
+            ]
+        )
+    assert lane.largest_commit() < ITEM_BYTES
+    for page in lane.ledger.pages("t", 0, None, 0, 999_999):
+        cells = [cell for cell in page.cells.values() if isinstance(cell, bytes)]
+        assert all(len(cell) <= 8 * MAX_BUCKETS + 10 for cell in cells)
+        assert 12 * 16 * max(map(len, cells), default=0) < ITEM_BYTES * 0.8
+
+
+def test_subjects_seen_before_take_their_place_in_a_commit_too() -> None:
+    lane = Lane(meter(Aggregation.COUNT))
+    letters = [[chr(0x4E00 + (n * 7_919 + place * 104_729) % 20_000) for place in range(250)] for n in range(1_500)]
+    subjects = ["".join(each) for each in letters]
+    for _ in range(2):
+        lane.write([(subject, {}) for subject in subjects])
+    assert lane.largest_commit() < ITEM_BYTES
