@@ -32,8 +32,9 @@ INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is 
 MAX_TRIES = 20  # writers of one lane meet only while shards split or an old invocation lingers
 MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
 FORGET_AFTER_SECONDS = 600  # beyond the look-back: redelivered records are a little older than new ones
-# Memory of one process, whatever arrives, shared by its lanes: 100 bytes a recent fingerprint and 50 a fingerprint of a
-# bucket, and what `apply_pages` remembers; about 1.2 GB in all. A shard's writer remembers a full hour up to 1,900 events/s; beyond that the look-back shortens, so give the stream more shards.
+# Memory of one process, whatever arrives, shared by its lanes: 100 bytes a recent fingerprint, 50 a fingerprint of a
+# bucket, and what `apply_pages` remembers; about 1.2 GB in all. A shard's writer remembers a full hour up to 1,900
+# events/s; beyond that the look-back shortens, so give the stream more shards.
 MAX_RECENT_FINGERPRINTS = 7_000_000
 MAX_CACHED_FINGERPRINTS = 2_000_000
 MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each

@@ -19,7 +19,8 @@ PUT_UNIT_BYTES = 25 * 1024
 MAX_BATCH_GET = 100
 REPORTS_CAPACITY = {"PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem"}
 READS = {"GetItem", "Query", "BatchGetItem"}
-# By the first letter of the partition key: commits, heads, fingerprints, hour index, directory | totals | counters | values.
+# By the first letter of the partition key: commits, heads, fingerprints, hour index, directory | totals | counters |
+# values.
 KINDS = {"L": "ledger", "F": "ledger", "X": "ledger", "D": "ledger", "T": "totals", "S": "pages", "U": "values"}
 ANSWERED = SimpleNamespace(status_code=200)
 

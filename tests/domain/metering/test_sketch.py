@@ -73,7 +73,7 @@ def test_a_bounded_sketch_does_not_depend_on_the_order_and_counts_everything(
 
 
 def test_a_coarser_sketch_is_as_far_off_as_it_says() -> None:
-    numbers = [number for number in range(1_000, 100_000, 37)]
+    numbers = list(range(1_000, 100_000, 37))
     fine = Counter(map(sketch.bucket_of, numbers))
     for bound, most in ((None, Decimal("0.01")), (200, Decimal("0.03")), (100, Decimal("0.05"))):
         packed = sketch.pack(fine, bound)
