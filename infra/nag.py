@@ -7,6 +7,7 @@ from aws_cdk import Acknowledgment, App, Validations
 from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
+from infra.constructs.archive_catalog import RESULTS
 from infra.constructs.stream_source import FAILED_PREFIX
 from infra.service import Service
 from infra.stacks.data import ARCHIVE, REJECTS, STAGING
@@ -20,6 +21,7 @@ MACHINE = "BillingMachine07CCF068"
 PREFIXES = {
     STAGING: "The events of one attempt; their keys carry the attempt.",
     ARCHIVE: "The events of every commit; their keys carry lane and commit.",
+    RESULTS: "Athena chooses the names of a query's result; they go after a week.",
     REJECTS: "The events that could not be counted; their keys carry lane and time.",
     FAILED_PREFIX: "Lambda chooses the key of a failed batch below its own prefix.",
 }
@@ -40,8 +42,8 @@ def acknowledged(stage: StageSettings) -> Iterator[Acknowledged]:
     yield from _object_prefixes(stage)
     if not stage.tls_only:
         yield from _plain_http()
-    if stage.batch_statement_on_all:
-        yield from _batch_statements()
+    if stage.some_actions_on_all:
+        yield from _some_actions()
 
 
 def check(app: App, service: Service) -> None:
@@ -91,7 +93,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
         "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
-        "api/HttpApiRole": (ARCHIVE, REJECTS),
+        "api/HttpApiRole": (ARCHIVE, REJECTS, RESULTS),
     }
     for path, prefixes in users.items():
         for prefix in prefixes:
@@ -104,9 +106,9 @@ def _plain_http() -> Iterator[Acknowledged]:
     yield Acknowledged("ingestion/Undelivered", _rule("SQS4"), reason)
 
 
-def _batch_statements() -> Iterator[Acknowledged]:
-    reason = "The emulator asks dynamodb:BatchExecuteStatement on *; AWS checks the action of each statement."
-    for path in ("ingestion/StreamAggregateRole", "ingestion/ScheduleSweepRole"):
+def _some_actions() -> Iterator[Acknowledged]:
+    reason = "The emulator asks PartiQL batches and the reading of Athena queries on *; AWS on table and workgroup."
+    for path in ("ingestion/StreamAggregateRole", "ingestion/ScheduleSweepRole", "api/HttpApiRole"):
         yield Acknowledged(path, _any("*"), reason)
 
 

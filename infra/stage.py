@@ -26,15 +26,17 @@ class StageSettings:
     own_credentials: bool = _because("The emulator with IAM enforced refuses the bootstrap publishing roles.", False)
     tls_only: bool = _because("The emulator speaks plain HTTP; a TLS-only policy would deny everything.", True)
     key_conditions: bool = _because("The emulator does not know dynamodb:LeadingKeys.", True)
-    batch_statement_on_all: bool = _because(
-        "The emulator asks dynamodb:BatchExecuteStatement on * for PartiQL batches; AWS checks each statement.", False
+    some_actions_on_all: bool = _because(
+        "The emulator asks a PartiQL batch and the reading of an Athena query on *; AWS on table and workgroup.", False
     )
+    named_queries: bool = _because("The emulator refuses a stack with an Athena NamedQuery; its SQL runs there.", True)
     stripe_api_base: str = _because("The local stage pays at the stand-in; empty means Stripe itself.", "")
 
     shards: int = _because("One shard carries about 15,000 packed events/s; $10.95 a month each.", 1)
     stream_retention_hours: int = _because("24 is included in the shard; 168 costs another $14.60 a shard-month.", 24)
     lanes: int = _because("Writers of the ledger: 8, or 64 for a large deployment; fixed at the first deploy.", 8)
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
+    archive_query_gigabytes: int = _because("What one question to the archive may read, at $5 a 1,000 GB.", 100)
     look_back_seconds: int = _because("How long a resend with a new time is still the same event.", 3600)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,8 @@ def local(stripe_api_base: str = "") -> StageSettings:
         own_credentials=True,
         tls_only=False,
         key_conditions=False,
-        batch_statement_on_all=True,
+        some_actions_on_all=True,
+        named_queries=False,
         stripe_api_base=stripe_api_base,
     )
 

@@ -100,6 +100,10 @@ def created(body: Any) -> Answer:
     return _json(201, body)
 
 
+def accepted(body: Any) -> Answer:
+    return _json(202, body)
+
+
 def no_content() -> Answer:
     # An empty text, not nothing: gateways differ in what they make of a missing body.
     return Response(status_code=204, body="")

@@ -3,6 +3,7 @@
 from functions.handlers import (
     http,
     http_api_keys,
+    http_archive,
     http_billing,
     http_customers,
     http_events,
@@ -26,6 +27,7 @@ ROUTERS = (
     http_api_keys.router,
     http_rejects.router,
     http_events.router,
+    http_archive.router,
     http_openapi.router,
 )
 

@@ -32,6 +32,14 @@ def archive_bucket() -> str:
     return _required(names.ENV_ARCHIVE_BUCKET)
 
 
+def archive_workgroup() -> str:
+    return _required(names.ENV_ARCHIVE_WORKGROUP)
+
+
+def archive_database() -> str:
+    return _required(names.ENV_ARCHIVE_DATABASE)
+
+
 def lanes() -> int:
     return int(_required(names.ENV_LANES))
 

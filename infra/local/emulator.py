@@ -13,12 +13,14 @@ NAME = "emulator"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_SECONDS = 60.0
+# MiniStack, and what its Athena lacks of Trino.
+PROGRAM = paths.REPOSITORY / "infra" / "local" / "emulator_program"
 
 
 def start(port: int) -> processes.Process:
     """Start the emulator and wait until it answers."""
     process = processes.start(
-        NAME, [str(paths.EMULATOR_PYTHON), "-m", "ministack"], port=port, environment=_environment(port)
+        NAME, [str(paths.EMULATOR_PYTHON), str(PROGRAM)], port=port, environment=_environment(port)
     )
     processes.wait_until(process, lambda: _is_healthy(port), seconds=START_SECONDS)
     return process

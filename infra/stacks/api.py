@@ -57,6 +57,7 @@ def permissions(data: DataStack, stream: Resource, billing: BillingStack) -> Map
             data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
             # Rejects that are replayed go the way of new events.
             stream.allows("kinesis:PutRecords"),
+            data.catalog.allows_queries(),
             data.ledger_key.allows(READ_SECRET),
             billing.machine.allows("states:StartExecution"),
         ),

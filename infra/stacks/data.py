@@ -1,4 +1,4 @@
-"""What must survive: the two tables, the archive and the secrets. Renaming anything here would lose data."""
+"""What must survive: the two tables, the archive with its catalogue, the secrets. Renaming them would lose data."""
 
 import json
 
@@ -10,6 +10,7 @@ from constructs import Construct
 
 from functions import names
 from infra.constructs.access import Resource
+from infra.constructs.archive_catalog import RESULTS, ArchiveCatalog
 from infra.constructs.stage_stack import StageStack
 from infra.stage import StageSettings
 
@@ -19,6 +20,8 @@ REJECTS = "rejects/*"
 
 # As long as a commit lives (8 days): until then a crash may still need the staged events.
 STAGING_DAYS = 8
+# As long as the API answers for a query of the archive.
+RESULT_DAYS = 7
 # After the acceptance window nothing new refers to an archived event; queries of old ranges still do.
 ARCHIVE_COLD_AFTER_DAYS = 60
 
@@ -32,6 +35,7 @@ class DataStack(StageStack):
         usage_table = self._table("UsageTable")
         billing_table = self._table("BillingTable")
         self.archive_bucket = self._archive()
+        self.catalog = ArchiveCatalog(self, "Catalog", stage=stage, bucket=self.archive_bucket)
         ledger_key = self._generated_secret("LedgerKey", "Keys lanes and fingerprints; never rotated")
         admin_key = self._generated_secret("AdminKey", "First admin API key, written by the deployment")
         stripe_secret = self._stripe_secret()
@@ -63,7 +67,7 @@ class DataStack(StageStack):
 
     def _table_resource(self, table: dynamodb.TableV2, variable: str) -> Resource:
         also_on_all = (
-            {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLUpdate"} if self._stage.batch_statement_on_all else {}
+            {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLUpdate"} if self._stage.some_actions_on_all else {}
         )
         return Resource(table.table_arn, variable, table.table_name, self._stage.key_conditions, also_on_all)
 
@@ -79,6 +83,11 @@ class DataStack(StageStack):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="staging-ends-with-its-commit", prefix="staging/", expiration=Duration.days(STAGING_DAYS)
+                ),
+                s3.LifecycleRule(
+                    id="answers-are-forgotten",
+                    prefix=RESULTS.removesuffix("*"),
+                    expiration=Duration.days(RESULT_DAYS),
                 ),
                 s3.LifecycleRule(
                     id="old-events-get-cheaper",

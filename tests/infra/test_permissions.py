@@ -20,6 +20,7 @@ COUNT = {
     **READ_KEY,
 }
 SETTLE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
+READ_CATALOG = {"glue:GetDatabase", "glue:GetTable", "glue:GetPartitions"}
 READ_USAGE = {"dynamodb:GetItem", "dynamodb:Query"}
 
 # handler -> resource -> verbs. A verb more or less is a decision: change it here and in the stack.
@@ -46,6 +47,13 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "archive/archive/*": {"s3:GetObject"},
         "archive/rejects/*": {"s3:GetObject"},
         "stream": {"kinesis:PutRecords"},
+        # What Athena asks of whoever starts a query.
+        "workgroup": {"athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults"},
+        "catalog": READ_CATALOG,
+        "catalog database": READ_CATALOG,
+        "catalog table": READ_CATALOG,
+        "archive": {"s3:GetBucketLocation", "s3:ListBucket"},
+        "archive/queries/*": {"s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"},
         "machine": {"states:StartExecution"},
         **READ_KEY,
     },
@@ -71,6 +79,13 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "webhook_stripe": {"billing": SETTLE, **READ_STRIPE},
 }
 
+# What the emulator asks on every resource, and AWS on the table or the workgroup.
+ON_ALL_LOCALLY = {
+    "stream_aggregate": {"dynamodb:BatchExecuteStatement"},
+    "schedule_sweep": {"dynamodb:BatchExecuteStatement"},
+    "http_api": {"athena:GetQueryExecution", "athena:GetQueryResults"},
+}
+
 SPOKEN = {
     "UsageTable": "usage",
     "BillingTable": "billing",
@@ -80,6 +95,10 @@ SPOKEN = {
     "StripeSecret": "stripe secret",
     "BillingMachine": "machine",
     "Stream790": "stream",
+    "workgroup/tollbooth-": "workgroup",
+    ":catalog": "catalog",
+    "database/tollbooth_": "catalog database",
+    "table/tollbooth_": "catalog table",
 }
 
 
@@ -112,13 +131,9 @@ def test_only_log_delivery_may_touch_every_resource(prod: Any) -> None:
     assert {action.partition(":")[0] for action in everywhere} == {"logs"}
 
 
-def test_the_emulator_adds_one_permission_and_nothing_else(prod: Any, local: Any) -> None:
+def test_the_emulator_adds_few_permissions_and_nothing_else(prod: Any, local: Any) -> None:
     for handler in names.HANDLERS:
-        more = (
-            {"everything": {"dynamodb:BatchExecuteStatement"}}
-            if handler in ("stream_aggregate", "schedule_sweep")
-            else {}
-        )
+        more = {"everything": ON_ALL_LOCALLY[handler]} if handler in ON_ALL_LOCALLY else {}
         assert _allowed(local, handler) == {**ALLOWED[handler], **more}, handler
 
 

@@ -43,7 +43,7 @@ def test_staged_events_outlive_the_longest_retry_and_archived_ones_are_kept(prod
         for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
     }
-    assert expiring == {"staging/": 8}
+    assert expiring == {"staging/": 8, "queries/": 7}
 
 
 def test_the_archive_is_private_encrypted_and_tls_only(prod: Any) -> None:

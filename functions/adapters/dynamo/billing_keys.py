@@ -37,6 +37,12 @@ Stripe (store: push):
 | who is this customer at the gateway       | `<tenant>#gateway_customer`      | `<customer id>#<currency>`           |
 | has this message been dealt with          | `<tenant>#gateway_event`         | `<event id>`; expires after 35 days  |
 
+Archive (store: archive_query):
+
+| what is asked                             | pk                               | sk                                   |
+|-------------------------------------------|----------------------------------|--------------------------------------|
+| whose is this query; how many of late     | `<tenant>#archive_query`         | `<query id>`; expires after 7 days   |
+
 An invoice id is a ULID of the instant the invoice is owed from, so a range of ids is a range of boundaries. Index
 entries are written in the transaction of what they index.
 
@@ -96,6 +102,10 @@ INVOICE_REQUEST = "invoice_request"
 # Two indexes over all tenants, like the credentials above.
 DUE = "due"
 UNPUSHED = "unpushed"
+
+# Archive
+
+ARCHIVE_QUERY = "archive_query"
 
 # Stripe
 

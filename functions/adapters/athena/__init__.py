@@ -1,0 +1,1 @@
+"""The archive as a store that answers SQL: Athena on AWS."""

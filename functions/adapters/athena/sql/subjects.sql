@@ -1,0 +1,11 @@
+-- Subjects by usage, the largest first.
+{counted}
+SELECT
+  subject,
+  count(*) AS events,
+  count(number) AS numbers,
+  sum(number) AS total
+FROM counted
+GROUP BY subject
+ORDER BY sum(number) DESC NULLS LAST, count(*) DESC, subject
+LIMIT 1000

@@ -1,0 +1,51 @@
+"""What answers questions to the archive, and what remembers who asked which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from functions.domain.metering.archive_query import ArchiveQuestion, AskedQuery, Progress
+
+Cell = str | int | Decimal | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """How far a query is; `is_too_large` says that it was stopped at the byte limit."""
+
+    progress: Progress
+    scanned_bytes: int = 0
+    is_too_large: bool = False
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """`cursor` continues behind the last row; None when there is no more."""
+
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]] = field(default_factory=list)
+    cursor: str | None = None
+
+
+class ArchiveEngine(Protocol):
+    def start(self, question: ArchiveQuestion, token: str) -> str:
+        """The execution's id, the same for the same token; raises InvalidInput for a value it has no room for."""
+        ...
+
+    def look(self, execution_id: str) -> Look: ...
+
+    def page(self, execution_id: str, cursor: str | None, limit: int) -> ResultPage:
+        """Rows of a query that succeeded, `limit` or one more; raises InvalidInput for a cursor it never gave."""
+        ...
+
+
+class AskedQueries(Protocol):
+    def add(self, query: AskedQuery, expires_at: datetime) -> None: ...
+
+    def get(self, tenant: str, query_id: str) -> AskedQuery | None: ...
+
+    def count_since(self, tenant: str, first_id: str, limit: int) -> int:
+        """How many queries have an id from `first_id` on; stops counting at `limit`."""
+        ...

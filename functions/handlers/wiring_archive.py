@@ -1,0 +1,32 @@
+"""The composition root of questions to the archive."""
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from functions.handlers import settings, wiring
+
+if TYPE_CHECKING:
+    from functions.adapters.athena.engine import AthenaEngine
+    from functions.adapters.dynamo.archive_query_store import DynamoArchiveQueries
+
+
+@cache
+def engine() -> "AthenaEngine":
+    import boto3
+
+    from functions.adapters.athena.engine import AthenaEngine
+
+    return AthenaEngine(boto3.client("athena"), settings.archive_workgroup(), settings.archive_database())
+
+
+def queries() -> "DynamoArchiveQueries":
+    from functions.adapters.dynamo.archive_query_store import DynamoArchiveQueries
+
+    return DynamoArchiveQueries(wiring.billing_table())
+
+
+def ulid_at(at: datetime) -> str:
+    from ulid import ULID
+
+    return str(ULID.from_datetime(at))
