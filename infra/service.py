@@ -23,7 +23,13 @@ class Service(Stage):
         self.billing = BillingStack(self, "billing", stage=stage, data=self.data, ingestion=self.ingestion)
         self.api = ApiStack(self, "api", stage=stage, data=self.data, ingestion=self.ingestion, billing=self.billing)
         self.observability = ObservabilityStack(
-            self, "observability", stage=stage, ingestion=self.ingestion, api=self.api, billing=self.billing
+            self,
+            "observability",
+            stage=stage,
+            data=self.data,
+            ingestion=self.ingestion,
+            api=self.api,
+            billing=self.billing,
         )
         Tags.of(self).add("tollbooth:stage", stage.name)
         self._outputs()

@@ -122,7 +122,7 @@ class ApiStack(StageStack):
         )
 
     def _add_stage(self, stage: StageSettings) -> None:
-        access_log = logs.LogGroup(
+        self.access_log = logs.LogGroup(
             self,
             "AccessLog",
             retention=LOG_RETENTION[stage.log_retention_days],
@@ -137,5 +137,5 @@ class ApiStack(StageStack):
         low_level = default.node.default_child
         assert isinstance(low_level, api.CfnStage)
         low_level.access_log_settings = api.CfnStage.AccessLogSettingsProperty(
-            destination_arn=access_log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
+            destination_arn=self.access_log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
         )

@@ -14,6 +14,8 @@ from infra.constructs.python_function import PythonFunction
 from infra.constructs.stage_stack import StageStack
 from infra.stacks.api import ApiStack
 from infra.stacks.billing import BillingStack
+from infra.stacks.dashboard import Dashboard, Sources, own_metric
+from infra.stacks.data import DataStack
 from infra.stacks.ingestion import IngestionStack
 from infra.stage import StageSettings
 
@@ -45,6 +47,7 @@ class ObservabilityStack(StageStack):
         construct_id: str,
         *,
         stage: StageSettings,
+        data: DataStack,
         ingestion: IngestionStack,
         api: ApiStack,
         billing: BillingStack,
@@ -55,7 +58,7 @@ class ObservabilityStack(StageStack):
         alarms = [self._alarm(watch) for watch in watches]
         if stage.notify:
             self._notify(alarms)
-        self._dashboard(watches, ingestion, api)
+        Dashboard(self, "Dashboard", stage=stage, sources=Sources(data, ingestion, api, billing), alarms=alarms)
 
     def _watches(self, ingestion: IngestionStack, api: ApiStack, billing: BillingStack) -> Sequence[Watch]:
         runs = billing.workflow.machine.metric_failed(period=FIVE_MINUTES)
@@ -79,14 +82,8 @@ class ObservabilityStack(StageStack):
             Watch("Undelivered", ticks, 0, "The Scheduler could not reach a function."),
         )
 
-    def _ours(self, metric_name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=names.METRIC_NAMESPACE,
-            metric_name=metric_name,
-            dimensions_map={names.METRIC_DIMENSION: self._stage.name},
-            statistic=statistic,
-            period=FIVE_MINUTES,
-        )
+    def _ours(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        return own_metric(self._stage, name, statistic)
 
     def _alarm(self, watch: Watch) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
@@ -104,23 +101,6 @@ class ObservabilityStack(StageStack):
         topic = sns.Topic(self, "AlarmTopic", enforce_ssl=True)
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(topic))
-
-    def _dashboard(self, watches: Sequence[Watch], ingestion: IngestionStack, api: ApiStack) -> None:
-        counted = [self._ours(name) for name in (names.METRIC_ACCEPTED, names.METRIC_DUPLICATE, names.METRIC_REJECTED)]
-        traffic = [api.http.metric_count(period=FIVE_MINUTES), api.http.metric_server_error(period=FIVE_MINUTES)]
-        speed = [
-            ingestion.http_ingest.metric_duration(period=FIVE_MINUTES, statistic="p95"),
-            ingestion.stream_aggregate.metric_duration(period=FIVE_MINUTES, statistic="p95"),
-        ]
-        board = cloudwatch.Dashboard(self, "Dashboard", default_interval=Duration.hours(24))
-        board.add_widgets(
-            cloudwatch.GraphWidget(title="Events", left=counted, width=8),
-            cloudwatch.GraphWidget(title="Requests", left=traffic, width=8),
-            cloudwatch.GraphWidget(title="Time of a call, p95", left=speed, width=8),
-        )
-        board.add_widgets(
-            *(cloudwatch.GraphWidget(title=watch.name, left=[watch.metric], width=8) for watch in watches)
-        )
 
 
 def _errors(function: PythonFunction) -> cloudwatch.Metric:
