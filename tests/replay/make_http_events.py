@@ -41,6 +41,9 @@ def api() -> Iterator[Made]:
     yield Made("http_api", "create_customer", http_request("POST", "/api/v1/customers", customer), [made, taken])
     empty = {"payload": {"statusCode": 200, "body": {"items": [], "totalCount": 0}}}
     yield Made("http_api", "list_invoices", http_request("GET", "/api/v1/billing/invoices"), [empty])
+    question = {"query": "usage", "meter": "tokens", "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}
+    backwards = http_request("POST", "/api/v1/archive/queries", question)
+    yield Made("http_api", "archive_query_bad_input", backwards, [refused], ["ledger", "meter"])
     query = http_request("GET", "/api/v1/meters/tokens/query", query="windowSize=DAY&groupBy=model")
     nothing_yet = {"payload": {"statusCode": 200, "body": {"data": []}}}
     none = {"payload": {"statusCode": 200, "body": {"items": []}}}
