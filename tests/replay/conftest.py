@@ -78,6 +78,8 @@ def resources(port: int) -> dict[str, str]:
     return {
         names.ENV_STREAM_NAME: stream,
         names.ENV_ARCHIVE_BUCKET: bucket,
+        names.ENV_ARCHIVE_WORKGROUP: "primary",
+        names.ENV_ARCHIVE_DATABASE: "default",
         names.ENV_LEDGER_SECRET: secret(port, f"ledger-{suffix}", LEDGER_KEY),
         names.ENV_ADMIN_SECRET: secret(port, f"admin-{suffix}", "not made yet"),
         names.ENV_STRIPE_SECRET: secret(port, f"stripe-{suffix}", json.dumps(stripe_secret())),
