@@ -11,6 +11,7 @@ from functions.domain.catalog.feature import Feature
 from functions.domain.catalog.plan import Alignment, Plan, PlanStatus, ProRating
 from functions.domain.catalog.pricing import AnyPrice
 from functions.domain.invoicing.invoice import InvoiceStatus
+from functions.domain.metering.archive_query import Kind, Progress
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.subscriptions.customer import Customer
 from functions.domain.subscriptions.subscription import PlanReference, SubscriptionStatus
@@ -102,6 +103,22 @@ class Reject(Shown):
 class RejectPage(Shown):
     items: list[Reject]
     next_cursor: str | None = None
+
+
+class ArchiveQuery(Shown):
+    id: str
+    query: Kind
+    created_at: Instant
+    status: Progress
+
+
+class ArchiveQueryAnswer(ArchiveQuery):
+    """`rows` are there once the query succeeded; which columns they have depends on what was asked."""
+
+    scanned_bytes: int
+    rows: list[dict[str, Any]] | None = None
+    next_cursor: str | None = None
+    error: str | None = None
 
 
 class ShownCloudEvent(OpenShown):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from functions.handlers.openapi.answers import (
+    ArchiveQuery,
+    ArchiveQueryAnswer,
     CreatedApiKey,
     Document,
     ExpandedSubscription,
@@ -76,6 +78,8 @@ ROUTES: Mapping[str, Described] = {
     "GET /api/v1/events": Described("List events", Each(IngestedEvent)),
     "GET /api/v2/events": Described("List events page by page", IngestedEventPage),
     "GET /api/v1/rejects": Described("List what was not counted", RejectPage),
+    "POST /api/v1/archive/queries": Described("Ask the archive", ArchiveQuery),
+    "GET /api/v1/archive/queries/<query_id>": Described("Get an answer of the archive", ArchiveQueryAnswer),
     "POST /api/v1/features": Described("Create a feature", ShownFeature),
     "GET /api/v1/features": Described("List features", EachOrPaged(ShownFeature)),
     "GET /api/v1/features/<id_or_key>": Described("Get a feature", ShownFeature),
