@@ -1,34 +1,75 @@
-"""End a subscription now, at the end of its billing period, or at the end of a later one."""
+"""End a subscription, take the end back, or delete one that has not begun."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 
-from functions.application.ports.billing import Subscriptions
+from functions.application.ports.billing import SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
-from functions.application.ports.registry import Stale
-from functions.domain.errors import NotFound, Unavailable
-from functions.domain.subscriptions.subscription import Subscription
+from functions.application.write_subscriptions import DecideOne, write_subscription
+from functions.domain.errors import Conflict
+from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 
-# Only a billing run writes the same subscription, and it does so once a period.
-MAX_TRIES = 5
+Changes = Sequence[SubscriptionChange]
 
 
 def cancel_subscription(
     tenant: str, subscription_id: str, timing: datetime | str, *, subscriptions: Subscriptions, clock: Clock
 ) -> Subscription:
     """Raises NotFound, InvalidInput for a time inside a period, Conflict when it ended or is billed beyond."""
-    for _ in range(MAX_TRIES):
-        subscription = subscriptions.get(tenant, subscription_id)
-        if subscription is None:
-            raise NotFound(f"There is no subscription {subscription_id!r}.", code="subscription_not_found")
-        slot = subscriptions.slot(tenant, subscription.customer_id)
-        now = clock.now().replace(microsecond=0)
-        ended = subscription.cancelled(subscription.cancel_time(timing, now), now)
-        holds_slot = slot is not None and slot.subscription_id == subscription.id
-        changed = replace(slot, ends_at=ended.active_to) if slot is not None and holds_slot else None
-        try:
-            subscriptions.replace(tenant, subscription, ended, changed)
-        except Stale:
-            continue
-        return ended
-    raise Unavailable(f"Subscription {subscription_id} is being billed right now.", retry_after_seconds=2)
+
+    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Changes:
+        return [SubscriptionChange(this, this.cancelled(this.effective_time(timing, now), now))]
+
+    return _changed(tenant, subscription_id, decide, subscriptions, clock)
+
+
+def unschedule_cancellation(
+    tenant: str, subscription_id: str, *, subscriptions: Subscriptions, clock: Clock
+) -> Subscription:
+    """It goes on; raises Conflict when it is not cancelled, has ended, or another one has taken its place."""
+
+    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Changes:
+        return [SubscriptionChange(this, this.continued(now))]
+
+    return _changed(tenant, subscription_id, decide, subscriptions, clock)
+
+
+def restore_subscription(
+    tenant: str, subscription_id: str, *, subscriptions: Subscriptions, clock: Clock
+) -> Subscription:
+    """It goes on, and whatever was scheduled to start after it is deleted; raises Conflict when it has ended."""
+
+    def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Changes:
+        continued = SubscriptionChange(this, this.continued(now))
+        following = [
+            each
+            for each in every
+            if each.id != this.id
+            and each.status(now) is SubscriptionStatus.SCHEDULED
+            and this.active_to is not None
+            and each.active_from >= this.active_to
+        ]
+        return [continued, *(SubscriptionChange(each, None) for each in following)]
+
+    return _changed(tenant, subscription_id, decide, subscriptions, clock)
+
+
+def delete_subscription(tenant: str, subscription_id: str, *, subscriptions: Subscriptions, clock: Clock) -> None:
+    """Raises Conflict for one that has begun: that can only be cancelled."""
+
+    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Changes:
+        status = this.status(now)
+        if status is not SubscriptionStatus.SCHEDULED:
+            message = f"Only a scheduled subscription can be deleted; {this.id} is {status.value}. Cancel it instead."
+            raise Conflict(message, code="subscription_not_scheduled")
+        return [SubscriptionChange(this, None)]
+
+    write_subscription(tenant, subscription_id, decide, subscriptions=subscriptions, clock=clock)
+
+
+def _changed(
+    tenant: str, subscription_id: str, decide: DecideOne, subscriptions: Subscriptions, clock: Clock
+) -> Subscription:
+    first = write_subscription(tenant, subscription_id, decide, subscriptions=subscriptions, clock=clock)[0]
+    assert first.after is not None
+    return first.after

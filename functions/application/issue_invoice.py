@@ -20,6 +20,7 @@ from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, in
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.rating import rate
 from functions.domain.invoicing.rating_steps import summed
+from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Service, Subscription
 
 # Bounds one call of the workflow's function; the workflow calls again while there is more.
@@ -174,10 +175,25 @@ class _Boundary:
                 subscription.currency,
                 prorate=subscription.pro_rating_config.enabled,
                 groups=measured.groups if measured else None,
+                before=self._before(service) if measured else None,
             )
             if rated.is_worth_a_line:
                 lines.append(line_from(rated, subscription.id, measured.usage if measured else None))
         return lines
+
+    def _before(self, service: Service) -> Decimal | None:
+        """What was used of the period under the item that this one follows; None when it follows none."""
+        price, feature = service.item.card.price, _meter_of(service)
+        is_carried = service.counted_from < service.period.start
+        if not is_carried or price is None or price.needs or not price.is_splittable:
+            return None
+        if not self.customer.subject_keys:
+            return Decimal(0)
+        assert feature.meter_slug is not None
+        earlier = Period(service.counted_from, service.period.start)
+        subjects = self.customer.subject_keys
+        used, _ = self.ports.usage.usage(self.tenant, feature.meter_slug, subjects, feature.filters, earlier)
+        return max(used, Decimal(0))
 
     def _measured(self, service: Service, now: datetime) -> _Measured:
         feature, subjects = _meter_of(service), self.customer.subject_keys

@@ -92,8 +92,8 @@ def _with_subscription(tenant: str, customer: Customer) -> dict[str, Any]:
 
 
 def _subscription_id(tenant: str, customer_id: str, now: datetime) -> str | None:
-    """The subscription of a customer that has not ended."""
-    slot = wiring_billing.subscriptions().slot(tenant, customer_id)
-    if slot is None or (slot.ends_at is not None and slot.ends_at <= now):
-        return None
-    return slot.subscription_id
+    """The first of a customer's subscriptions that is running, or else the first that will."""
+    known = wiring_billing.subscriptions().tenures(tenant, customer_id).tenures
+    left = [each for each in known if not each.is_over(now)]
+    first = min(left, key=lambda each: (not each.is_on(now), each.starts_at, each.subscription_id), default=None)
+    return first.subscription_id if first else None

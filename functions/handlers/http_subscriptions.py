@@ -1,85 +1,55 @@
-"""Routes of subscriptions: subscribe, look, cancel."""
+"""Routes of subscriptions: subscribe, look, edit, change, cancel."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from pydantic import Field
 
-from functions.application.cancel_subscription import cancel_subscription
+from functions.application.cancel_subscription import (
+    cancel_subscription,
+    delete_subscription,
+    restore_subscription,
+    unschedule_cancellation,
+)
+from functions.application.change_subscription import Changed, change_subscription, migrate_subscription
 from functions.application.create_subscription import SubscriptionWish, create_subscription
-from functions.domain.catalog.plan import Alignment
-from functions.domain.errors import InvalidInput, NotFound
+from functions.application.edit_subscription import edit_subscription
+from functions.application.write_subscriptions import subscription_not_found
+from functions.domain.errors import NotFound
+from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
-from functions.domain.wire import Description, Instant, Key, Metadata, Name, NotYet, WireModel
 from functions.handlers import http, json_body, settings, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
+from functions.handlers.subscription_body import (
+    SubscriptionCancel,
+    SubscriptionChange,
+    SubscriptionCreate,
+    SubscriptionEdit,
+    SubscriptionMigrate,
+)
 from functions.handlers.subscription_json import expanded, shown
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
-
-Timing = Literal["immediate", "next_billing_cycle"] | Instant
-
-
-class PlanChoice(WireModel):
-    key: Key
-    version: Annotated[int, Field(ge=1)] | None = None
-
-
-class SubscriptionCreate(WireModel):
-    plan: PlanChoice
-    custom_plan: NotYet = None
-    customer_id: str | None = None
-    customer_key: str | None = None
-    timing: Timing = "immediate"
-    billing_anchor: Instant | None = None
-    starting_phase: str | None = None
-    name: Name | None = None
-    description: Description | None = None
-    metadata: Metadata = None
-    # The plan's own decide; sent by the SDKs all the same.
-    alignment: Alignment | None = None
-    settlement_mode: Literal["credit_then_invoice"] | None = None
-    cost_basis_mode: Literal["dynamic"] | None = None
-
-
-class CancelRequest(WireModel):
-    timing: Timing = "immediate"
 
 
 @router.post("/api/v1/subscriptions")
 def create() -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     body = request.body(SubscriptionCreate)
-    customer = body.customer_id or body.customer_key
-    if not customer:
-        raise InvalidInput("Name the customer: send customerId or customerKey.")
-    wish = SubscriptionWish(
-        plan_key=body.plan.key,
-        plan_version=body.plan.version,
-        customer=customer,
-        timing=body.timing,
-        billing_anchor=body.billing_anchor,
-        starting_phase=body.starting_phase,
-        name=body.name,
-        description=body.description,
-        metadata=body.metadata,
-    )
     subscription = create_subscription(
         request.tenant,
-        wish,
+        SubscriptionWish(plan=body.choice, customer=body.customer, timing=body.timing, terms=body.terms),
         accept_past=timedelta(days=settings.accept_past_days()),
-        plans=wiring_billing.plans(),
+        catalogue=wiring_billing.catalogue(),
         subscriptions=wiring_billing.subscriptions(),
         customers=wiring_billing.billed_customers(),
-        features=wiring_billing.metered_features(),
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
     )
-    return http.created(shown(subscription, wiring.clock().now()))
+    return http.created(_shown(subscription))
 
 
 @router.get("/api/v1/subscriptions/<subscription_id>")
@@ -87,23 +57,123 @@ def get(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     found = wiring_billing.subscriptions().get(request.tenant, http.path_value(subscription_id))
     if found is None:
-        raise NotFound(f"There is no subscription {subscription_id!r}.", code="subscription_not_found")
+        raise subscription_not_found(subscription_id)
     return http.ok(expanded(found, request.query.instant("at") or wiring.clock().now()))
+
+
+@router.patch("/api/v1/subscriptions/<subscription_id>")
+def edit(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    body = request.body(SubscriptionEdit)
+    subscription = edit_subscription(
+        request.tenant,
+        http.path_value(subscription_id),
+        body.customizations,
+        body.timing,
+        subscriptions=wiring_billing.subscriptions(),
+        features=wiring_billing.metered_features(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.ok(_shown(subscription))
+
+
+@router.delete("/api/v1/subscriptions/<subscription_id>")
+def delete(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    delete_subscription(
+        request.tenant,
+        http.path_value(subscription_id),
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+    )
+    return http.no_content()
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/cancel")
 def cancel(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    has_body = json_body.body_bytes(router.current_event.raw_event).strip()
-    timing = request.body(CancelRequest).timing if has_body else "immediate"
     subscription = cancel_subscription(
         request.tenant,
         http.path_value(subscription_id),
-        timing,
+        request.body(SubscriptionCancel).timing if _has_body() else "immediate",
         subscriptions=wiring_billing.subscriptions(),
         clock=wiring.clock(),
     )
-    return http.ok(shown(subscription, wiring.clock().now()))
+    return http.ok(_shown(subscription))
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/unschedule-cancelation")
+def unschedule(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    subscription = unschedule_cancellation(
+        request.tenant,
+        http.path_value(subscription_id),
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+    )
+    return http.ok(_shown(subscription))
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/restore")
+def restore(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    subscription = restore_subscription(
+        request.tenant,
+        http.path_value(subscription_id),
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+    )
+    return http.ok(_shown(subscription))
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/change")
+def change(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    body = request.body(SubscriptionChange)
+    changed = change_subscription(
+        request.tenant,
+        http.path_value(subscription_id),
+        body.choice,
+        body.timing,
+        body.terms,
+        catalogue=wiring_billing.catalogue(),
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.ok(_both(changed))
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/migrate")
+def migrate(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
+    changed = migrate_subscription(
+        request.tenant,
+        http.path_value(subscription_id),
+        body.target_version,
+        body.timing,
+        Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase),
+        catalogue=wiring_billing.catalogue(),
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.ok(_both(changed))
+
+
+def _has_body() -> bool:
+    return bool(json_body.body_bytes(router.current_event.raw_event).strip())
+
+
+def _shown(subscription: Subscription) -> dict[str, Any]:
+    return shown(subscription, wiring.clock().now())
+
+
+def _both(changed: Changed) -> dict[str, Any]:
+    now = wiring.clock().now()
+    return {"current": shown(changed.current, now), "next": expanded(changed.following, now)}
 
 
 @router.get("/api/v1/customers/<id_or_key>/subscriptions")

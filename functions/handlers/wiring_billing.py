@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
     from functions.adapters.workflow import StepFunctionsRuns
+    from functions.application.create_subscription import Catalogue
     from functions.application.issue_invoice import BillingPorts
     from functions.application.measure_usage import MeasuredUsage
 
@@ -86,6 +87,12 @@ def plans() -> "DynamoPlans":
     from functions.adapters.dynamo.plan_store import DynamoPlans
 
     return DynamoPlans(wiring.billing_table())
+
+
+def catalogue() -> "Catalogue":
+    from functions.application.create_subscription import Catalogue
+
+    return Catalogue(plans(), metered_features())
 
 
 def subscriptions() -> "DynamoSubscriptions":

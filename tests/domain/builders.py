@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from functions.domain.catalog.plan import Plan
-from functions.domain.subscriptions.subscribe import subscribe
+from functions.domain.subscriptions.edit import Operation, edited
+from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 
 TOKENS = MeteredFeature(id="01FEATURE0000000000000TOKEN", key="tokens", name="Tokens", meter_slug="tokens_total")
@@ -43,6 +46,25 @@ def plan(*phases: dict[str, Any], **changed: Any) -> Plan:
     return Plan.model_validate(draft(*phases, **changed) | times | {"id": "01PLAN", "version": 1})
 
 
+EDIT: TypeAdapter[Any] = TypeAdapter(Operation)
+_new_ids = count(1)
+
+
+def edit(
+    of: Subscription, *operations: dict[str, Any], at: str | datetime, now: datetime | None = None
+) -> Subscription:
+    """The subscription with the operations in effect from `at` on, asked for at `now` or at that moment."""
+    effective = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at
+    return edited(
+        of,
+        [EDIT.validate_python(each) for each in operations],
+        at=effective,
+        now=now or effective,
+        features={"tokens": TOKENS},
+        new_id=lambda: f"01NEW{next(_new_ids):021d}",
+    )
+
+
 def subscription(of: Plan, start: str, *, anchor: str | None = None, **changed: Any) -> Subscription:
     numbers = count(1)
     return subscribe(
@@ -52,6 +74,5 @@ def subscription(of: Plan, start: str, *, anchor: str | None = None, **changed: 
         features={"tokens": TOKENS},
         start=at(start),
         now=at(start),
-        anchor=at(anchor) if anchor else None,
-        **changed,
+        terms=Terms(anchor=at(anchor) if anchor else None, **changed),
     )

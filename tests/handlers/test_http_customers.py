@@ -6,8 +6,9 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from functions.application.ports.billing import CustomerSlot
+from functions.application.ports.billing import Tenure, Tenures
 from functions.handlers import wiring_billing
+from tests.domain.builders import at
 from tests.handlers.gateway import Client
 
 ACME = {
@@ -95,8 +96,11 @@ def test_a_deleted_customer_is_kept_but_frees_its_names(api: Client) -> None:
 
 def test_a_customer_with_a_running_subscription_stays(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     class Subscribed:
-        def slot(self, tenant: str, customer_id: str) -> CustomerSlot:
-            return CustomerSlot("01ARZ3NDEKTSV4RRFFQ69G5FAV", None, 1)
+        def tenures(self, tenant: str, customer_id: str) -> Tenures:
+            over = Tenure("01ARZ3NDEKTSV4RRFFQ69G5FAA", at("2020-01-01"), at("2020-02-01"))
+            running = Tenure("01ARZ3NDEKTSV4RRFFQ69G5FAV", at("2026-01-01"), None)
+            coming = Tenure("01ARZ3NDEKTSV4RRFFQ69G5FAB", at("2190-01-01"), None)
+            return Tenures((over, coming, running), 1)
 
     api.post("/api/v1/customers", ACME)
     monkeypatch.setattr(wiring_billing, "subscriptions", Subscribed)

@@ -23,7 +23,7 @@ from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
 from functions.application.create_plan import create_plan
-from functions.application.create_subscription import SubscriptionWish, create_subscription
+from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.issue_invoice import BillingPorts, issue_invoices
 from functions.application.push_invoice import push_invoice
 from functions.application.revise_plan import publish_plan
@@ -95,12 +95,11 @@ def _subscribe(world: World, currency: str) -> None:
     publish_plan(TENANT, draft.id, plans=plans, features=features, clock=clock)
     create_subscription(
         TENANT,
-        SubscriptionWish(plan_key="basic", customer=CUSTOMER),
+        SubscriptionWish(PlanChoice("basic"), CUSTOMER),
         accept_past=timedelta(days=45),
-        plans=plans,
+        catalogue=Catalogue(plans, features),
         subscriptions=DynamoSubscriptions(table),
         customers=DynamoCustomers(table),
-        features=features,
         clock=clock,
         new_id=new_id,
     )

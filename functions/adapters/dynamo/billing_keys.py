@@ -18,7 +18,7 @@ Billing (stores: plan, subscription, invoice, payment, billing_index, failure); 
 | the versions of a plan key                | `<tenant>#plan_family`           | `<plan key>`                         |
 | a subscription by id                      | `<tenant>#subscription`          | `<subscription id>`                  |
 | the subscriptions of a customer           | `<tenant>#customer_subscription` | `<customer id>#<subscription id>`    |
-| is there room for another subscription    | `<tenant>#unique`                | `subscription#<customer id>`         |
+| a customer's subscriptions at a glance    | `<tenant>#unique`                | `subscription#<customer id>`         |
 | whose period has ended, over all tenants  | `due`                            | `<due at>#<tenant>#<customer id>#    |
 |                                           |                                  | <subscription id>`                   |
 | what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |

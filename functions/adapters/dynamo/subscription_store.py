@@ -1,4 +1,4 @@
-"""Subscriptions, a customer's one slot for them, and their entries in the due index."""
+"""Subscriptions, each customer's at a glance, and their entries in the due index."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,12 +7,15 @@ from typing import Any
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
-from functions.adapters.dynamo.condition import VERSION
+from functions.adapters.dynamo.condition import VERSION, version_is
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import CustomerSlot
+from functions.application.ports.billing import SubscriptionChange, Tenure, Tenures
 from functions.application.ports.registry import Stale
 from functions.domain.subscriptions.subscription import Subscription
 from functions.names import PARTITION_KEY, SORT_KEY
+
+# At a glance: the running, the coming and the latest ones; all of them are in the customer's index.
+MAX_TENURES = 50
 
 
 class DynamoSubscriptions:
@@ -29,65 +32,74 @@ class DynamoSubscriptions:
         found = self._table.batch_get([(keys.records(tenant, keys.SUBSCRIPTION), each) for each in ids])
         return sorted(map(_subscription, found), key=lambda each: each.id)
 
-    def slot(self, tenant: str, customer_id: str) -> CustomerSlot | None:
-        item = self._table.get(*_slot_key(tenant, customer_id))
+    def tenures(self, tenant: str, customer_id: str) -> Tenures:
+        item = self._table.get(*_tenures_key(tenant, customer_id))
         if item is None:
-            return None
-        ends_at = datetime.fromisoformat(item["ends_at"]) if "ends_at" in item else None
-        return CustomerSlot(item["subscription_id"], ends_at, item[VERSION])
+            return Tenures()
+        return Tenures(tuple(map(_tenure, item["tenures"])), item[VERSION])
 
-    def add(self, tenant: str, subscription: Subscription, slot: CustomerSlot | None) -> None:
-        taken = CustomerSlot(subscription.id, subscription.active_to, slot.version if slot else 0)
-        pointer = {
-            PARTITION_KEY: keys.records(tenant, keys.CUSTOMER_SUBSCRIPTION),
-            SORT_KEY: keys.joined(subscription.customer_id, subscription.id),
-        }
-        self._transact(
-            [
-                *self.writing(tenant, None, subscription),
-                self._table.putting(pointer),
-                self._slot_write(tenant, subscription.customer_id, taken),
-            ]
-        )
-
-    def replace(self, tenant: str, before: Subscription, after: Subscription, slot: CustomerSlot | None) -> None:
-        writes = self.writing(tenant, before, after)
-        if slot is not None:
-            writes.append(self._slot_write(tenant, after.customer_id, slot))
-        self._transact(writes)
-
-    def writing(self, tenant: str, before: Subscription | None, after: Subscription) -> list[dict[str, Any]]:
-        """The writes of one change, for a transaction: the record under its version, and its due index entry."""
-        item = {
-            PARTITION_KEY: keys.records(tenant, keys.SUBSCRIPTION),
-            SORT_KEY: after.id,
-            "body": after.model_dump_json(exclude={"version"}),
-        }
-        writes = [self._table.putting_version(item, before.version if before else 0)]
-        was, is_now = (_due_key(tenant, each) if each else None for each in (before, after))
-        if was == is_now:
-            return writes
-        if was is not None:
-            writes.append(self._table.deleting(keys.DUE, was))
-        if is_now is not None:
-            writes.append(self._table.putting({PARTITION_KEY: keys.DUE, SORT_KEY: is_now}))
-        return writes
-
-    def _slot_write(self, tenant: str, customer_id: str, slot: CustomerSlot) -> dict[str, Any]:
-        pk, sk = _slot_key(tenant, customer_id)
-        ends_at = slot.ends_at.isoformat() if slot.ends_at else None
-        item = {PARTITION_KEY: pk, SORT_KEY: sk, "subscription_id": slot.subscription_id, "ends_at": ends_at}
-        return self._table.putting_version(item, slot.version)
-
-    def _transact(self, writes: list[dict[str, Any]]) -> None:
+    def save(self, tenant: str, customer_id: str, changes: Sequence[SubscriptionChange], tenures: Tenures) -> None:
+        writes = []
+        known = {each.subscription_id: each for each in tenures.tenures}
+        for change in changes:
+            writes += self.writing(tenant, change.before, change.after)
+            if change.after is not None:
+                after = change.after
+                known[after.id] = Tenure(after.id, after.active_from, after.active_to)
+            elif change.before is not None:
+                known.pop(change.before.id, None)
+        pk, sk = _tenures_key(tenant, customer_id)
+        kept = sorted(known.values(), key=_by_end)[-MAX_TENURES:]
+        item = {PARTITION_KEY: pk, SORT_KEY: sk, "tenures": [_kept(each) for each in kept]}
+        writes.append(self._table.putting_version(item, tenures.version))
         try:
             self._table.transact(writes)
         except (TransactionRefused, Contended) as error:
             raise Stale from error
 
+    def writing(self, tenant: str, before: Subscription | None, after: Subscription | None) -> list[dict[str, Any]]:
+        """The writes of one change, for a transaction: the record under its version, and its index entries."""
+        writes = []
+        pk = keys.records(tenant, keys.SUBSCRIPTION)
+        if after is not None:
+            item = {PARTITION_KEY: pk, SORT_KEY: after.id, "body": after.model_dump_json(exclude={"version"})}
+            writes.append(self._table.putting_version(item, before.version if before else 0))
+            if before is None:
+                of_customer, key = _pointer(tenant, after)
+                writes.append(self._table.putting({PARTITION_KEY: of_customer, SORT_KEY: key}))
+        elif before is not None:
+            writes.append(self._table.deleting(pk, before.id, version_is(before.version)))
+            writes.append(self._table.deleting(*_pointer(tenant, before)))
+        was, is_now = (_due_key(tenant, each) if each else None for each in (before, after))
+        if was != is_now and was is not None:
+            writes.append(self._table.deleting(keys.DUE, was))
+        if was != is_now and is_now is not None:
+            writes.append(self._table.putting({PARTITION_KEY: keys.DUE, SORT_KEY: is_now}))
+        return writes
 
-def _slot_key(tenant: str, customer_id: str) -> tuple[str, str]:
+
+def _pointer(tenant: str, subscription: Subscription) -> tuple[str, str]:
+    key = keys.joined(subscription.customer_id, subscription.id)
+    return keys.records(tenant, keys.CUSTOMER_SUBSCRIPTION), key
+
+
+def _tenures_key(tenant: str, customer_id: str) -> tuple[str, str]:
     return keys.unique_names(tenant), keys.unique_name(keys.SUBSCRIPTION, customer_id)
+
+
+def _tenure(kept: dict[str, Any]) -> Tenure:
+    ends_at = datetime.fromisoformat(kept["ends_at"]) if kept["ends_at"] else None
+    return Tenure(kept["id"], datetime.fromisoformat(kept["starts_at"]), ends_at)
+
+
+def _kept(tenure: Tenure) -> dict[str, Any]:
+    ends_at = tenure.ends_at.isoformat() if tenure.ends_at else None
+    return {"id": tenure.subscription_id, "starts_at": tenure.starts_at.isoformat(), "ends_at": ends_at}
+
+
+def _by_end(tenure: Tenure) -> tuple[bool, str]:
+    """Those without an end come last, so that they are kept whatever else there was."""
+    return tenure.ends_at is None, tenure.ends_at.isoformat() if tenure.ends_at else tenure.subscription_id
 
 
 def _due_key(tenant: str, subscription: Subscription) -> str | None:

@@ -40,12 +40,34 @@ class Plans(Protocol):
 
 
 @dataclass(frozen=True)
-class CustomerSlot:
-    """The latest subscription of a customer and when it ends; while it does not, there is room for no other."""
+class Tenure:
+    """One subscription's time with its customer; `ends_at` is None while it has no end."""
 
     subscription_id: str
+    starts_at: datetime
     ends_at: datetime | None
-    version: int
+
+    def is_on(self, at: datetime) -> bool:
+        return self.starts_at <= at and not self.is_over(at)
+
+    def is_over(self, at: datetime) -> bool:
+        return self.ends_at is not None and self.ends_at <= at
+
+
+@dataclass(frozen=True)
+class Tenures:
+    """A customer's latest subscriptions at a glance; `version` counts the changes of any of them."""
+
+    tenures: tuple[Tenure, ...] = ()
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class SubscriptionChange:
+    """None before: it is made; None after: it is deleted."""
+
+    before: Subscription | None
+    after: Subscription | None
 
 
 class Subscriptions(Protocol):
@@ -55,14 +77,13 @@ class Subscriptions(Protocol):
         """All of them, ended ones too, in order of creation."""
         ...
 
-    def slot(self, tenant: str, customer_id: str) -> CustomerSlot | None: ...
+    def tenures(self, tenant: str, customer_id: str) -> Tenures: ...
 
-    def add(self, tenant: str, subscription: Subscription, slot: CustomerSlot | None) -> None:
-        """Write it with its due index entry and take the slot, if the slot is still as it was read; raises Stale."""
-        ...
+    def save(self, tenant: str, customer_id: str, changes: Sequence[SubscriptionChange], tenures: Tenures) -> None:
+        """Write the changes with their due index entries, all or nothing; raises Stale.
 
-    def replace(self, tenant: str, before: Subscription, after: Subscription, slot: CustomerSlot | None) -> None:
-        """Write the change with its due index entry and the slot's new end; raises Stale."""
+        Neither the subscriptions nor any other of the customer's, as `tenures` tells, may have changed since.
+        """
         ...
 
 

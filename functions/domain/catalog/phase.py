@@ -16,7 +16,8 @@ class PlanPhase(WireModel):
     name: Name
     description: Description | None = None
     metadata: Metadata = None
-    duration: Duration | None
+    # Not required: the Python SDK leaves out what is null.
+    duration: Duration | None = None
     rate_cards: Annotated[tuple[RateCard, ...], Field(max_length=MAX_RATE_CARDS)]
 
 

@@ -35,8 +35,8 @@ class FlatFeeCard(_RateCard):
     """A recurring fee, or a one-time fee when the cadence is null."""
 
     type: Literal["flat_fee"]
-    billing_cadence: Duration | None
-    price: FlatPrice | None
+    billing_cadence: Duration | None = None
+    price: FlatPrice | None = None
 
     @property
     def is_metered(self) -> bool:
@@ -48,7 +48,7 @@ class UsageBasedCard(_RateCard):
 
     type: Literal["usage_based"]
     billing_cadence: Duration
-    price: AnyPrice | None
+    price: AnyPrice | None = None
     unit_config: UnitConversion | None = None
 
     @property

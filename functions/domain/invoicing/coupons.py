@@ -11,7 +11,9 @@ from functions.domain.money import EXACT, Money
 def redeem(
     lines: Sequence[InvoiceLine], coupons: Sequence[Coupon], currency: str, invoice_at: datetime
 ) -> tuple[list[InvoiceLine], list[Coupon]]:
-    """The lines with their coupons taken off, and the coupons as they are after it; a line never goes below zero.
+    """The lines with their coupons taken off, and the coupons as they are after it; no fee goes below zero.
+
+    What gives part of a fee back is made smaller by a percentage as the fee was; an amount is only taken off fees.
 
     Coupons are taken in the order given, each off what the ones before it left; one that finds nothing to take off is
     not used up.
@@ -31,6 +33,9 @@ def _taken(coupon: Coupon, lines: Sequence[InvoiceLine], currency: str) -> list[
     if not any(left):
         return []
     if isinstance(coupon.off, AmountOff):
+        left = [max(minor, 0) for minor in left]
+        if not any(left):
+            return []
         most = Money.rounded(coupon.off.amount, currency).minor
         # A share is never more than its line: the whole is at most their sum.
         shares = Money(min(most, sum(left)), currency).allocate(left)

@@ -116,11 +116,11 @@ class InvoiceLine(WireModel):
 def line_from(rated: RatedService, subscription_id: str, usage: UsageSnapshot | None) -> InvoiceLine:
     service, line = rated.service, rated.line
     item, phase = service.item, service.phase
-    reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/period[{service.index}]"
+    reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/{service.name}"
     return InvoiceLine(
         id=named_ulid(service.invoice_at, "line", reference),
         reference=reference,
-        name=item.card.name,
+        name=f"{item.card.name} (unused time)" if service.is_credit else item.card.name,
         description=item.card.description,
         subscription_id=subscription_id,
         phase_id=phase.id,

@@ -20,6 +20,7 @@ from functions.domain.invoicing.rating_steps import (
     at_most,
     converted,
     less_percentage,
+    reversed_charge,
     rounded,
     summed,
     total,
@@ -97,19 +98,23 @@ def rate(
     *,
     prorate: bool,
     groups: Mapping[Group, Decimal] | None = None,
+    before: Decimal | None = None,
 ) -> RatedService:
     """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
 
-    A price that needs parts of the usage gets them as `groups`; their sum is then the quantity.
+    A price that needs parts of the usage gets them as `groups`; their sum is then the quantity. `before` is what was
+    used earlier in the period under an item that this one follows: tiers and free units go on from there.
     """
     terms = Terms.of(service.item.card)
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
     if quantity is None:
-        return RatedService(service, rate_fee(terms, currency, service.period, service.full if prorate else None))
+        fee = rate_fee(terms, currency, service.period, service.full if prorate else None)
+        return RatedService(service, given_back(fee) if service.is_credit else fee)
     if terms.price.needs:
         groups = groups or {}
         quantity = summed(groups)
-    return RatedService(service, rate_usage(terms, LineUsage(quantity, groups=groups or {}), currency))
+    usage = LineUsage(quantity, before or Decimal(0), is_first=before is None, groups=groups or {})
+    return RatedService(service, rate_usage(terms, usage, currency))
 
 
 def rate_usage(terms: Terms, usage: LineUsage, currency: str, previously_billed: Money | None = None) -> RatedLine:
@@ -134,3 +139,9 @@ def rate_fee(
         charges = [replace(each, unit_amount=prorated(each.unit_amount, period, full)) for each in charges]
     rated = less_percentage(rounded(charges, currency), terms.discounts.percentage)
     return RatedLine(terms, tuple(rated), total(rated, currency))
+
+
+def given_back(line: RatedLine) -> RatedLine:
+    """The same line with every amount reversed: what was paid for time that was not served after all."""
+    charges = tuple(reversed_charge(each) for each in line.charges)
+    return replace(line, charges=charges, total=-line.total)

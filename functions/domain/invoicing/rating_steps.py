@@ -54,6 +54,13 @@ class RatedCharge:
         return RatedCharge(self.charge, self.amount, discounts, self.category)
 
 
+def reversed_charge(rated: RatedCharge) -> RatedCharge:
+    """The charge that takes this one back."""
+    charge = replace(rated.charge, unit_amount=-rated.charge.unit_amount)
+    discounts = tuple(replace(each, amount=-each.amount) for each in rated.discounts)
+    return replace(rated, charge=charge, amount=-rated.amount, discounts=discounts)
+
+
 def converted(usage: LineUsage, conversion: UnitConversion | None) -> LineUsage:
     """The usage in priced units. What the period has used so far is converted, so that its lines add up."""
     if conversion is None:

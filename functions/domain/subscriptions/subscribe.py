@@ -1,113 +1,144 @@
-"""How a plan version becomes a subscription: phases get dates, rate cards become items with their features."""
+"""How a plan becomes a subscription: phases get dates, rate cards become items with their features."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 
 from functions.domain.catalog.phase import PlanPhase
-from functions.domain.catalog.plan import Plan, PlanStatus
+from functions.domain.catalog.plan import CustomPlan, Plan, PlanStatus
 from functions.domain.errors import InvalidInput
-from functions.domain.period import Cadence
-from functions.domain.subscriptions.subscription import (
+from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, Cadence
+from functions.domain.subscriptions.item import (
     MeteredFeature,
+    Offset,
     PlanReference,
-    Subscription,
     SubscriptionItem,
     SubscriptionPhase,
 )
+from functions.domain.subscriptions.subscription import Subscription
 
-# One item of at most 400 KB; a plan within its bound gets there only by features with very long names and filters.
-MAX_SUBSCRIPTION_BYTES = 380_000
+NewId = Callable[[], str]
+_MOST_SECONDS = int(LONGEST_REST.total_seconds())
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a subscription says beside its plan; what is None is the plan's, the anchor the start."""
+
+    anchor: datetime | None = None
+    starting_phase: str | None = None
+    name: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+    # Since when another subscription has sold the running period's usage of a feature, by feature key.
+    counts_from: Mapping[str, datetime] = field(default_factory=dict)
+
+
+# As the plan has it.
+PLAIN = Terms()
 
 
 def subscribe(
-    plan: Plan,
+    plan: Plan | CustomPlan,
     *,
-    new_id: Callable[[], str],
+    new_id: NewId,
     customer_id: str,
     features: Mapping[str, MeteredFeature],
     start: datetime,
     now: datetime,
-    anchor: datetime | None = None,
-    starting_phase: str | None = None,
-    name: str | None = None,
-    description: str | None = None,
-    metadata: dict[str, str] | None = None,
+    terms: Terms = PLAIN,
 ) -> Subscription:
     """A subscription that copies everything it will be billed by, so that a later plan version changes nothing."""
-    status = plan.status(now)
-    if status is not PlanStatus.ACTIVE:
+    if isinstance(plan, Plan) and (status := plan.status(now)) is not PlanStatus.ACTIVE:
         remedy = "publish it first" if status is PlanStatus.DRAFT else "only an active plan can be subscribed to"
         raise InvalidInput(f"Plan {plan.label} is {status}; {remedy}.", code="plan_not_active")
     subscription = Subscription(
         id=new_id(),
         customer_id=customer_id,
-        plan=PlanReference(id=plan.id, key=plan.key, version=plan.version),
-        name=name or plan.name,
-        description=description,
-        metadata=metadata,
+        plan=PlanReference(id=plan.id, key=plan.key, version=plan.version) if isinstance(plan, Plan) else None,
+        name=terms.name or plan.name,
+        description=terms.description,
+        metadata=terms.metadata,
         alignment=plan.alignment,
         currency=plan.currency,
         billing_cadence=plan.billing_cadence,
         pro_rating_config=plan.pro_rating_config,
         settlement_mode=plan.settlement_mode,
-        billing_anchor=anchor or start,
+        billing_anchor=terms.anchor or start,
         active_from=start,
-        phases=_dated(_from_phase(plan, starting_phase), start, new_id, features),
+        phases=_phases(plan, start, new_id, features, terms),
         created_at=now,
         updated_at=now,
     )
-    if (size := len(subscription.model_dump_json().encode())) > MAX_SUBSCRIPTION_BYTES:
-        message = f"Plan {plan.label} with its features is too large to subscribe to: {size} bytes of JSON."
-        raise InvalidInput(message, code="plan_too_large")
+    subscription.require_storable()
     return subscription
 
 
-def _from_phase(plan: Plan, starting_phase: str | None) -> tuple[PlanPhase, ...]:
-    if starting_phase is None:
-        return plan.phases
-    keys = [phase.key for phase in plan.phases]
-    if starting_phase not in keys:
-        message = f"Plan {plan.label} has no phase {starting_phase!r}; it has {', '.join(keys)}."
-        raise InvalidInput(message, code="unknown_phase")
-    return plan.phases[keys.index(starting_phase) :]
-
-
-def _dated(
-    phases: tuple[PlanPhase, ...],
-    start: datetime,
-    new_id: Callable[[], str],
-    features: Mapping[str, MeteredFeature],
+def _phases(
+    plan: Plan | CustomPlan, start: datetime, new_id: NewId, features: Mapping[str, MeteredFeature], terms: Terms
 ) -> tuple[SubscriptionPhase, ...]:
-    dated = []
-    begins = start
-    passed: list[Cadence] = []
-    for phase in phases:
-        ends = None
-        if phase.duration is not None:
-            passed.append(Cadence.parse(phase.duration))
-            ends = _after_all(start, passed)
+    made: list[SubscriptionPhase] = []
+    offset = Offset()
+    for phase in _from_phase(plan.phases, terms.starting_phase):
+        # Usage is carried over by what is on when the other subscription ends, not by later phases.
+        since = terms.counts_from if not made else {}
         items = tuple(
-            SubscriptionItem(id=new_id(), key=card.key, card=card, feature=features.get(card.feature_key or ""))
+            SubscriptionItem(
+                id=new_id(),
+                key=card.key,
+                card=card,
+                feature=features.get(card.feature_key or ""),
+                counts_from=since.get(card.feature_key or ""),
+            )
             for card in phase.rate_cards
         )
-        dated.append(
+        made.append(
             SubscriptionPhase(
                 id=new_id(),
                 key=phase.key,
                 name=phase.name,
                 description=phase.description,
                 metadata=phase.metadata,
-                starts_at=begins,
-                ends_at=ends,
+                offset=offset,
+                starts_at=start,
+                ends_at=None,
                 items=items,
             )
         )
-        begins = ends or begins
-    return tuple(dated)
+        if phase.duration is not None:
+            offset += offset_of(phase.duration)
+    return dated(made, start)
 
 
-def _after_all(start: datetime, durations: list[Cadence]) -> datetime:
-    """All durations together counted from the start: two months after 31 January is 31 March, not 28."""
-    months = sum(duration.months for duration in durations)
-    rest = sum((duration.rest for duration in durations), timedelta())
-    return Cadence(months, rest).after(start, 1)
+def offset_of(duration: str) -> Offset:
+    cadence = Cadence.parse(duration)
+    return Offset(months=cadence.months, seconds=int(cadence.rest.total_seconds()))
+
+
+def dated(phases: Sequence[SubscriptionPhase], start: datetime) -> tuple[SubscriptionPhase, ...]:
+    """The phases with the times their offsets give, each ending where the next one starts; raises InvalidInput."""
+    offsets = [phase.offset for phase in phases]
+    if any(abs(each.months) > LONGEST_MONTHS or abs(each.seconds) > _MOST_SECONDS for each in offsets):
+        message = f"All phases together must not be longer than {LONGEST_MONTHS // 12} years."
+        raise InvalidInput(message, code="phases_too_long")
+    starts = [each.after(start) for each in offsets]
+    for phase, (begin, following) in zip(phases, pairwise(starts), strict=False):
+        if begin >= following:
+            message = f"Phase {phase.key!r} would end at {following.isoformat()}, not after it begins."
+            raise InvalidInput(message, code="phase_without_time")
+    ends = [*starts[1:], None]
+    return tuple(
+        phase.model_copy(update={"starts_at": begins, "ends_at": end})
+        for phase, begins, end in zip(phases, starts, ends, strict=True)
+    )
+
+
+def _from_phase(phases: tuple[PlanPhase, ...], starting_phase: str | None) -> tuple[PlanPhase, ...]:
+    if starting_phase is None:
+        return phases
+    keys = [phase.key for phase in phases]
+    if starting_phase not in keys:
+        message = f"The plan has no phase {starting_phase!r}; it has {', '.join(keys)}."
+        raise InvalidInput(message, code="unknown_phase")
+    return phases[keys.index(starting_phase) :]

@@ -1,28 +1,23 @@
 """A subscription: a customer's copy of one plan version as dated phases and items, and when each of them is billed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from itertools import takewhile
 from typing import Literal
 
-from pydantic import Field
-
 from functions.domain.catalog.plan import Alignment, ProRating
-from functions.domain.catalog.pricing import FlatPrice
-from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, InvalidInput
-from functions.domain.period import Cadence, Period, period_at, recurrence_at
-from functions.domain.wire import CurrencyCode, Duration, Instant, Key, WireModel
+from functions.domain.period import Period, period_at
+from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
+from functions.domain.subscriptions.item import PlanReference as PlanReference
+from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
+from functions.domain.subscriptions.item import SubscriptionPhase as SubscriptionPhase
+from functions.domain.subscriptions.service import MOMENT, Schedule, cadence_of
+from functions.domain.subscriptions.service import Service as Service
+from functions.domain.wire import CurrencyCode, Duration, Instant, WireModel
 
-_MOMENT = timedelta(microseconds=1)
-_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-@lru_cache(maxsize=256)
-def _cadence(text: str) -> Cadence:
-    return Cadence.parse(text)
+# One item of at most 400 KB; a plan within its bound gets there only by features with very long names and filters.
+MAX_SUBSCRIPTION_BYTES = 380_000
 
 
 class SubscriptionStatus(StrEnum):
@@ -32,66 +27,12 @@ class SubscriptionStatus(StrEnum):
     SCHEDULED = "scheduled"
 
 
-class MeteredFeature(WireModel):
-    """The feature as it was when the item was made: a feature archived later is still billed."""
-
-    id: str
-    key: str
-    name: str
-    meter_slug: str | None = None
-    filters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-
-
-class SubscriptionItem(WireModel):
-    """One rate card of one phase; `version` rises when the item is edited."""
-
-    id: str
-    key: Key
-    version: int = 0
-    card: RateCard
-    feature: MeteredFeature | None = None
-
-
-class SubscriptionPhase(WireModel):
-    id: str
-    key: Key
-    name: str
-    description: str | None = None
-    metadata: dict[str, str] | None = None
-    starts_at: Instant
-    ends_at: Instant | None
-    items: tuple[SubscriptionItem, ...]
-
-
-class PlanReference(WireModel):
-    id: str
-    key: Key
-    version: int
-
-
-@dataclass(frozen=True)
-class Service:
-    """One item in one of its periods: what a line of an invoice is made from.
-
-    `full` is the whole recurrence period, `period` the part of it in which the item was on, `index` counts the item's
-    own periods from 0, `invoice_at` is the instant from which the line is owed.
-    """
-
-    phase: SubscriptionPhase
-    item: SubscriptionItem
-    index: int
-    full: Period
-    period: Period
-    billing_period: Period
-    invoice_at: datetime
-
-
 class Subscription(WireModel):
-    """Everything up to and including `billed_until` is on an invoice already; `version` counts the stored writes."""
+    """`billed_until` is the latest boundary that was invoiced; `version` counts the stored writes."""
 
     id: str
     customer_id: str
-    plan: PlanReference
+    plan: PlanReference | None = None
     name: str
     description: str | None = None
     metadata: dict[str, str] | None = None
@@ -109,6 +50,20 @@ class Subscription(WireModel):
     billed_until: Instant | None = None
     version: int = 0
 
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(
+            anchor=self.billing_anchor,
+            cadence=cadence_of(self.billing_cadence),
+            active_from=self.active_from,
+            active_to=self.active_to,
+            is_prorated=self.pro_rating_config.enabled,
+        )
+
+    @property
+    def label(self) -> str:
+        return f"{self.plan.key} version {self.plan.version}" if self.plan else "a plan of its own"
+
     def status(self, now: datetime) -> SubscriptionStatus:
         if now < self.active_from:
             return SubscriptionStatus.SCHEDULED
@@ -116,113 +71,108 @@ class Subscription(WireModel):
             return SubscriptionStatus.ACTIVE
         return SubscriptionStatus.CANCELED if now < self.active_to else SubscriptionStatus.INACTIVE
 
+    def is_over(self, now: datetime) -> bool:
+        return self.active_to is not None and self.active_to <= now
+
     def billing_period_at(self, instant: datetime) -> Period:
         """The billing period that contains the instant, cut to the subscription's own life."""
-        whole = period_at(instant, self.billing_anchor, _cadence(self.billing_cadence))
-        end = whole.end if self.active_to is None else min(whole.end, self.active_to)
-        return Period(min(max(whole.start, self.active_from), end), end)
+        return self.schedule.billing_period_at(instant)
 
     @property
     def normalized_anchor(self) -> datetime:
         """The anchor's last recurrence not after the start, as the API shows it."""
-        return period_at(self.active_from, self.billing_anchor, _cadence(self.billing_cadence)).start
+        return period_at(self.active_from, self.billing_anchor, cadence_of(self.billing_cadence)).start
+
+    def require_storable(self) -> None:
+        """Raises InvalidInput when it would not fit the store."""
+        size = len(self.model_dump_json().encode())
+        if size > MAX_SUBSCRIPTION_BYTES:
+            message = (
+                f"A subscription to {self.label} is too large to subscribe to: {size} bytes of JSON, "
+                f"at most {MAX_SUBSCRIPTION_BYTES} are kept."
+            )
+            raise InvalidInput(message, code="subscription_too_large")
+
+    def require_changeable(self, at: datetime, now: datetime) -> None:
+        """Raises Conflict when it is over, or when what happened at `at` is on an invoice already."""
+        if self.active_to is not None and self.active_to <= now:
+            raise Conflict(f"Subscription {self.id} ended at {self.active_to.isoformat()}.")
+        if self.billed_until is not None and at < self.billed_until:
+            raise Conflict(f"Subscription {self.id} is billed until {self.billed_until.isoformat()} already.")
 
     def cancelled(self, at: datetime, now: datetime) -> "Subscription":
         """The same subscription ending at `at`; periods end there, and nothing that is owed is lost."""
-        if self.active_to is not None and self.active_to <= now:
-            raise Conflict(f"Subscription {self.id} ended at {self.active_to.isoformat()}.")
         end = max(at, self.active_from)
-        if self.billed_until is not None and end < self.billed_until:
-            raise Conflict(f"Subscription {self.id} is billed until {self.billed_until.isoformat()} already.")
+        self.require_changeable(end, now)
         return self.model_copy(update={"active_to": end, "updated_at": now})
 
-    def cancel_time(self, timing: datetime | str, now: datetime) -> datetime:
-        """When a cancellation takes effect; a time of the caller's own must be the end of a billing period."""
+    def continued(self, now: datetime) -> "Subscription":
+        """The same subscription without the end it was to have; raises Conflict when there is none or it came."""
+        if self.active_to is None:
+            raise Conflict(f"Subscription {self.id} is not cancelled.")
+        self.require_changeable(now, now)
+        return self.model_copy(update={"active_to": None, "updated_at": now})
+
+    def effective_time(self, timing: datetime | str, now: datetime) -> datetime:
+        """When a change takes effect; a time of the caller's own must be the end of a billing period."""
         if timing == "immediate":
             return now
         if timing == "next_billing_cycle":
             return self.billing_period_at(max(now, self.active_from)).end
         assert isinstance(timing, datetime), timing
         if timing < now:
-            raise InvalidInput("A subscription cannot be cancelled in the past.", code="invalid_timing")
-        if timing > self.active_from and self.billing_period_at(timing - _MOMENT).end != timing:
+            raise InvalidInput("A subscription cannot be cancelled or changed in the past.", code="invalid_timing")
+        if timing > self.active_from and self.billing_period_at(timing - MOMENT).end != timing:
             end = self.billing_period_at(timing).end.isoformat()
             message = f"{timing.isoformat()} is not the end of a billing period; the one it falls into ends {end}."
             raise InvalidInput(message, code="invalid_timing")
         return timing
 
-    def billed(self, until: datetime, now: datetime) -> "Subscription":
-        return self.model_copy(update={"billed_until": until, "updated_at": now})
+    def phase_at(self, instant: datetime) -> SubscriptionPhase | None:
+        """The phase that is on; None before the first one and after the end."""
+        if self.is_over(instant):
+            return None
+        return next((each for each in reversed(self.phases) if each.starts_at <= instant), None)
+
+    def counting_since(self, at: datetime) -> dict[str, datetime]:
+        """Since when each metered feature that is on until `at` has been sold, by feature key."""
+        schedule = self.schedule
+        before = at - MOMENT
+        return {
+            item.card.feature_key: min(item.counts_from or schedule.on(phase, item).start, at)
+            for phase in self.phases
+            for item in phase.items
+            if item.card.feature_key is not None and item.card.is_metered and before in schedule.on(phase, item)
+        }
 
     def next_due_at(self) -> datetime | None:
         """The next instant at which something is owed; None when everything is billed for good."""
-        due = [service.invoice_at for service in self._first_due_of_each_item()]
-        return min(due, default=None)
+        schedule = self.schedule
+        firsts = (next(schedule.unbilled(phase, item), None) for phase in self.phases for item in phase.items)
+        return min((service.invoice_at for service in firsts if service is not None), default=None)
 
     def services_due_at(self, boundary: datetime) -> list[Service]:
-        """All that is owed exactly from `boundary` on, in the order of phases and rate cards."""
-        due = []
-        for phase in self.phases:
-            for item in phase.items:
-                for service in self._services(phase, item, boundary - _MOMENT):
-                    if service.invoice_at > boundary:
-                        break
-                    if service.invoice_at == boundary:
-                        due.append(service)
-        return due
+        """All that is owed exactly from `boundary` on and not billed yet, in the order of phases and items."""
+        schedule = self.schedule
+        return [
+            service
+            for phase in self.phases
+            for item in phase.items
+            for service in takewhile(lambda each: each.invoice_at <= boundary, schedule.unbilled(phase, item))
+            if service.invoice_at == boundary
+        ]
 
-    def _first_due_of_each_item(self) -> Iterator[Service]:
-        after = self.billed_until or self.active_from - _MOMENT
-        for phase in self.phases:
-            for item in phase.items:
-                service = next((each for each in self._services(phase, item, after) if each.invoice_at > after), None)
-                if service is not None:
-                    yield service
+    def billed(self, until: datetime, now: datetime) -> "Subscription":
+        """The same subscription with everything owed at or before `until` on invoices."""
+        schedule = self.schedule
 
-    def _services(self, phase: SubscriptionPhase, item: SubscriptionItem, after: datetime) -> Iterator[Service]:
-        """The item's services in order, from one billing period before `after` on; without end when it has none."""
-        on = self._on(phase)
-        if item.card.price is None or not on.length:
-            return
-        if item.card.billing_cadence is None:
-            yield from self._one_time(phase, item, on)
-            return
-        cadence = _cadence(item.card.billing_cadence)
-        first = recurrence_at(on.start, self.billing_anchor, cadence)
-        # Whatever is owed after this instant is served in its billing period or later, so earlier ones are skipped.
-        billing_start = period_at(after, self.billing_anchor, _cadence(self.billing_cadence)).start
-        count = max(first, recurrence_at(billing_start, self.billing_anchor, cadence))
-        while True:
-            full = Period(cadence.after(self.billing_anchor, count), cadence.after(self.billing_anchor, count + 1))
-            period = full.overlap(on)
-            if period is None:
-                return
-            yield self._service(phase, item, count - first, full, period)
-            count += 1
+        def after(phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
+            due = list(takewhile(lambda each: each.invoice_at <= until, schedule.unbilled(phase, item)))
+            return item.model_copy(update={"billed_to": schedule.billed(due[-1])}) if due else item
 
-    def _on(self, phase: SubscriptionPhase) -> Period:
-        end = min(phase.ends_at or _FOREVER, self.active_to or _FOREVER)
-        return Period(phase.starts_at, max(phase.starts_at, end))
-
-    def _service(
-        self, phase: SubscriptionPhase, item: SubscriptionItem, index: int, full: Period, period: Period
-    ) -> Service:
-        billing_period = self.billing_period_at(period.start)
-        if _in_advance(item):
-            # Known before the service is given: owed when the billing period starts, never before the phase does.
-            invoice_at = max(billing_period.start, phase.starts_at)
-        else:
-            invoice_at = max(period.end, self.billing_period_at(period.end - _MOMENT).end)
-        return Service(phase, item, index, full, period, billing_period, invoice_at)
-
-    def _one_time(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
-        if _in_advance(item):
-            moment = Period(on.start, on.start)
-            yield Service(phase, item, 0, moment, moment, self.billing_period_at(on.start), on.start)
-        elif on.end != _FOREVER:
-            billing_period = self.billing_period_at(on.end - _MOMENT)
-            yield Service(phase, item, 0, on, on, billing_period, max(on.end, billing_period.end))
-
-
-def _in_advance(item: SubscriptionItem) -> bool:
-    return isinstance(item.card.price, FlatPrice) and item.card.price.payment_term == "in_advance"
+        phases = tuple(
+            phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)})
+            for phase in self.phases
+        )
+        latest = max(until, self.billed_until or until)
+        return self.model_copy(update={"phases": phases, "billed_until": latest, "updated_at": now})

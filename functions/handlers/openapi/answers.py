@@ -158,7 +158,7 @@ class ShownSubscription(Shown):
     alignment: Alignment | None = None
     status: SubscriptionStatus
     customer_id: str
-    plan: PlanReference
+    plan: PlanReference | None = None
     currency: str
     cost_basis_mode: Literal["dynamic"]
     cost_basis_pins: list[dict[str, Any]]
@@ -197,6 +197,13 @@ class ExpandedAlignment(Alignment):
 class ExpandedSubscription(ShownSubscription):
     alignment: ExpandedAlignment
     phases: list[ShownPhase]
+
+
+class ChangedSubscription(Shown):
+    """The subscription that ends, and the one in its place."""
+
+    current: ShownSubscription
+    following: ExpandedSubscription = Field(alias="next")
 
 
 class InvoiceTotals(Shown):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from functions.handlers.openapi.answers import (
     ArchiveQuery,
     ArchiveQueryAnswer,
+    ChangedSubscription,
     CreatedApiKey,
     Document,
     ExpandedSubscription,
@@ -103,6 +104,16 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/subscriptions": Described("Create a subscription", ShownSubscription),
     "GET /api/v1/subscriptions/<subscription_id>": Described("Get a subscription", ExpandedSubscription),
     "POST /api/v1/subscriptions/<subscription_id>/cancel": Described("Cancel a subscription", ShownSubscription),
+    "PATCH /api/v1/subscriptions/<subscription_id>": Described("Edit a subscription", ShownSubscription),
+    "DELETE /api/v1/subscriptions/<subscription_id>": Described("Delete a scheduled subscription"),
+    "POST /api/v1/subscriptions/<subscription_id>/change": Described("Change the plan", ChangedSubscription),
+    "POST /api/v1/subscriptions/<subscription_id>/migrate": Described(
+        "Migrate to another version", ChangedSubscription
+    ),
+    "POST /api/v1/subscriptions/<subscription_id>/restore": Described("Restore a subscription", ShownSubscription),
+    "POST /api/v1/subscriptions/<subscription_id>/unschedule-cancelation": Described(
+        "Take a cancellation back", ShownSubscription
+    ),
     "POST /api/v1/billing/invoices/invoice": Described("Invoice a customer now", Each(ShownInvoice)),
     "GET /api/v1/billing/invoices": Described("List invoices", Paged(ShownInvoice)),
     "GET /api/v1/billing/invoices/<invoice_id>": Described("Get an invoice", ShownInvoice),

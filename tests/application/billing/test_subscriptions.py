@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from functions.application.cancel_subscription import cancel_subscription
+from functions.application.create_subscription import PlanChoice
 from functions.application.revise_plan import delete_plan
 from functions.domain.errors import Conflict, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
@@ -100,9 +101,9 @@ def test_nonsense_is_refused(world: World):
     with pytest.raises(NotFound, match="no customer"):
         world.subscribe("01JNJBJDYNJBJDYNJBJDYNJBJD")
     with pytest.raises(NotFound, match="no plan 'gold'"):
-        world.subscribe(plan_key="gold")
+        world.subscribe(plan=PlanChoice("gold"))
     with pytest.raises(NotFound, match="version 7"):
-        world.subscribe(plan_version=7)
+        world.subscribe(plan=PlanChoice("pro", 7))
     with pytest.raises(InvalidInput, match="three years"):
         world.subscribe(start="2126-01-01")
     with pytest.raises(InvalidInput, match="next_billing_cycle"):

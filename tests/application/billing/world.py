@@ -16,20 +16,22 @@ from functions.adapters.dynamo.plan_store import DynamoPlans
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
 from functions.application.create_plan import create_plan
-from functions.application.create_subscription import SubscriptionWish, create_subscription
+from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
 from functions.application.ports.billing import BillingRun
 from functions.application.revise_plan import publish_plan
-from functions.domain.catalog.plan import Plan, PlanDraft
+from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.period import Period
+from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from tests.domain.builders import TOKENS, at, draft
 
 TENANT = "default"
 ACME = "01JACMEACMEACMEACMEACMEACM"
 GLOBEX = "01JGJBEXGJBEXGJBEXGJBEXGJB"
+PRO = PlanChoice("pro")
 
 
 @dataclass
@@ -136,19 +138,30 @@ class World:
         made = self.draft_plan(*phases, **changed)
         return publish_plan(TENANT, made.id, plans=self.plans, features=self.features, clock=self.clock)
 
-    def subscribe(self, customer_id: str = ACME, start: str | None = None, **wish: Any) -> Subscription:
-        timing = at(start) if start else "immediate"
+    def subscribe(
+        self,
+        customer_id: str = ACME,
+        start: str | None = None,
+        *,
+        plan: PlanChoice | CustomPlan = PRO,
+        timing: datetime | str = "immediate",
+        **terms: Any,
+    ) -> Subscription:
+        timing = at(start) if start else timing
         return create_subscription(
             TENANT,
-            SubscriptionWish(**({"plan_key": "pro", "customer": customer_id, "timing": timing} | wish)),
+            SubscriptionWish(plan, customer_id, timing, Terms(**terms)),
             accept_past=timedelta(days=45),
-            plans=self.plans,
+            catalogue=self.catalogue,
             subscriptions=self.subscriptions,
             customers=self.customers,
-            features=self.features,
             clock=self.clock,
             new_id=self.new_id,
         )
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.plans, self.features)
 
     @property
     def ports(self) -> BillingPorts:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.subscriptions.subscription import Service, Subscription, SubscriptionStatus
-from tests.domain.builders import at, flat, phase, plan, subscription, unit
+from tests.domain.builders import at, edit, flat, phase, plan, subscription, unit
 
 USAGE_ONLY = plan(phase(unit()))
 STARTS = st.datetimes(at("2020-01-01").replace(tzinfo=None), at("2028-12-31").replace(tzinfo=None))
@@ -178,18 +178,30 @@ def test_the_status_follows_from_time():
     assert ending.status(at("2026-03-01")) is SubscriptionStatus.INACTIVE
 
 
-def test_cancelling_cuts_the_running_period_and_owes_its_usage_at_once():
+def test_cancelling_cuts_the_running_period_owes_its_usage_and_gives_back_the_fee_at_once():
     of = subscription(plan(), "2026-01-15").billed(at("2026-02-15"), at("2026-02-15"))
     ended = of.cancelled(at("2026-02-20"), at("2026-02-20"))
 
+    due = ended.services_due_at(at("2026-02-20"))
     assert boundaries(ended, 5) == [at("2026-02-20")]
-    assert spans(ended.services_due_at(at("2026-02-20")), "tokens") == [("02-15", "02-20")]
-    assert spans(ended.services_due_at(at("2026-02-20")), "fee") == []
+    assert spans(due, "tokens") == [("02-15", "02-20")]
+    assert spans(due, "fee") == [("02-20", "03-15")]
+    assert [each.is_credit for each in due] == [True, False]
+    assert [each.name for each in due] == ["period[1]/credit[20260220T000000Z]", "period[1]"]
+
+
+def test_without_proration_nothing_is_given_back_and_the_rest_of_a_paid_period_is_free():
+    unprorated = plan(phase(flat(), key="a", duration="P45D"), phase(), proRatingConfig={"enabled": False})
+    of = subscription(unprorated, "2026-01-01").billed(at("2026-02-01"), at("2026-02-01"))
+
+    assert of.cancelled(at("2026-02-10"), at("2026-02-10")).next_due_at() is None
+    stretched = edit(of, {"op": "stretch_phase", "phaseKey": "a", "extendBy": "P30D"}, at="2026-02-05")
+    assert boundaries(stretched, 2) == [at("2026-03-01")]
 
 
 def test_cancelling_at_the_end_of_the_period_adds_no_further_fee():
     of = subscription(plan(), "2026-01-15")
-    ended = of.cancelled(of.cancel_time("next_billing_cycle", at("2026-01-20")), at("2026-01-20"))
+    ended = of.cancelled(of.effective_time("next_billing_cycle", at("2026-01-20")), at("2026-01-20"))
 
     assert ended.active_to == at("2026-02-15")
     assert [each.item.key for each in ended.services_due_at(at("2026-02-15"))] == ["tokens"]
@@ -204,11 +216,11 @@ def test_a_scheduled_subscription_cancelled_before_it_starts_owes_nothing():
 def test_a_cancellation_time_must_be_the_end_of_a_period():
     of = subscription(plan(), "2026-01-15")
 
-    assert of.cancel_time(at("2026-03-15"), at("2026-01-20")) == at("2026-03-15")
+    assert of.effective_time(at("2026-03-15"), at("2026-01-20")) == at("2026-03-15")
     with pytest.raises(InvalidInput, match="ends 2026-03-15"):
-        of.cancel_time(at("2026-03-01"), at("2026-01-20"))
+        of.effective_time(at("2026-03-01"), at("2026-01-20"))
     with pytest.raises(InvalidInput, match="in the past"):
-        of.cancel_time(at("2026-01-16"), at("2026-01-20"))
+        of.effective_time(at("2026-01-16"), at("2026-01-20"))
 
 
 def test_what_is_billed_or_ended_cannot_be_cancelled_away():

@@ -18,6 +18,7 @@ from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
 from functions.adapters.stripe.gateway import StripeGateway
 from functions.adapters.stripe.refusals import PatientCaller
 from functions.application.commit_usage import LaneWriter
+from functions.application.create_subscription import PlanChoice
 from functions.application.ingest_events import ingest_events
 from functions.application.measure_usage import MeasuredUsage
 from functions.application.ports.gateway import GatewayStatus
@@ -326,7 +327,7 @@ def test_a_price_by_model_and_one_by_the_hour_are_measured_by_what_they_need(dep
     night = {"name": "Night", "fromHour": 0, "toHour": 6, "amount": "0.001"}
     by_hour = {"type": "time_of_day", "timeZone": "Asia/Kolkata", "bands": [night], "defaultAmount": "0.002"}
     world.plan(phase(usage_card(world, "by_model", by_model), usage_card(world, "by_hour", by_hour)), key="parts")
-    world.subscribe(ACME, start="2026-04-01", plan_key="parts")
+    world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("parts"))
     for n, when, model in (
         (100, "2026-04-02T18:29:59", "gpt"),  # 23:59:59 in Kolkata
         (200, "2026-04-02T18:30:00", "gpt"),  # 0:00
@@ -356,7 +357,7 @@ def test_a_price_by_model_and_one_by_the_hour_are_measured_by_what_they_need(dep
 def test_a_price_by_a_dimension_the_meter_does_not_have_is_recorded_as_a_failure(deployment: Deployment, world: World):
     by_region = {"type": "matrix", "dimensions": ["region"], "rows": [], "defaultAmount": "1"}
     world.plan(phase(usage_card(world, "by_region", by_region)), key="regions")
-    world.subscribe(ACME, start="2026-04-01", plan_key="regions")
+    world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("regions"))
 
     deployment.run()
 

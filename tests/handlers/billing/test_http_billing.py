@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from openmeter._generated.models import Invoice, InvoicePaginatedResponse
 
+from functions.application.create_subscription import PlanChoice
 from functions.application.ports.billing import BillingRun
 from functions.application.ports.gateway import PaymentUpdate
 from functions.application.record_failure import record_failure
@@ -210,7 +211,7 @@ def test_a_line_explains_tiers_discounts_and_commitments_in_the_genuine_clients_
     for key in ("rich", "poor", "bulk"):
         world.features.features[key] = TOKENS.model_copy(update={"key": key})
     world.plan(phase(rich, poor, bulk), key="explained")
-    world.subscribe(start="2026-04-01", plan_key="explained")
+    world.subscribe(start="2026-04-01", plan=PlanChoice("explained"))
 
     (invoice,) = client.post(NOW, {"customerId": ACME}).json
 

@@ -1,0 +1,112 @@
+"""Change a subscription to another plan, or migrate it to another version of its own: one ends, the next begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from functions.application.create_subscription import Catalogue, PlanChoice
+from functions.application.ports.billing import NewId, SubscriptionChange, Subscriptions
+from functions.application.ports.clock import Clock
+from functions.application.write_subscriptions import subscription_not_found, write_subscription
+from functions.domain.catalog.plan import CustomPlan, Plan
+from functions.domain.errors import Conflict, InvalidInput
+from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The subscription that ends and the one that takes its place."""
+
+    current: Subscription
+    following: Subscription
+
+
+def change_subscription(
+    tenant: str,
+    subscription_id: str,
+    choice: PlanChoice | CustomPlan,
+    timing: datetime | str,
+    terms: Terms,
+    *,
+    catalogue: Catalogue,
+    subscriptions: Subscriptions,
+    clock: Clock,
+    new_id: NewId,
+) -> Changed:
+    """The anchor stays unless the terms name one, and tiers go on from the usage of the running period.
+
+    Raises NotFound, InvalidInput for times and plans, Conflict when it is not running or another one sells the same.
+    """
+    plan = catalogue.chosen(tenant, choice)
+    features = catalogue.features_of(tenant, plan.phases)
+
+    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+        if this.status(now) not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELED):
+            raise Conflict(f"Only a running subscription can be changed; {this.id} is {this.status(now).value}.")
+        if this.currency != plan.currency:
+            message = f"Subscription {this.id} is billed in {this.currency}, the new plan is in {plan.currency}."
+            raise InvalidInput(message, code="currency_mismatch")
+        at = this.effective_time(timing, now)
+        if this.active_to is not None and this.active_to < at:
+            raise Conflict(f"Subscription {this.id} ends at {this.active_to.isoformat()}, before it would change.")
+        made = subscribe(
+            plan,
+            new_id=new_id,
+            customer_id=this.customer_id,
+            features=features,
+            start=at,
+            now=now,
+            terms=replace(terms, anchor=terms.anchor or this.billing_anchor, counts_from=this.counting_since(at)),
+        )
+        return [SubscriptionChange(this, this.cancelled(at, now)), SubscriptionChange(None, made)]
+
+    changes = write_subscription(tenant, subscription_id, decide, subscriptions=subscriptions, clock=clock)
+    ended, made = (change.after for change in changes)
+    assert ended is not None
+    assert made is not None
+    return Changed(ended, made)
+
+
+def migrate_subscription(
+    tenant: str,
+    subscription_id: str,
+    version: int | None,
+    timing: datetime | str,
+    terms: Terms,
+    *,
+    catalogue: Catalogue,
+    subscriptions: Subscriptions,
+    clock: Clock,
+    new_id: NewId,
+) -> Changed:
+    """To the active version of the same plan, or the one named; it stays in the phase it is in if that still exists.
+
+    Raises Conflict when the version is not another one than it has, InvalidInput for one that is not active.
+    """
+    this = subscriptions.get(tenant, subscription_id)
+    if this is None:
+        raise subscription_not_found(subscription_id)
+    if this.plan is None:
+        raise Conflict(f"Subscription {this.id} has a plan of its own, which has no versions; change it instead.")
+    choice = PlanChoice(this.plan.key, version)
+    plan = catalogue.chosen(tenant, choice)
+    assert isinstance(plan, Plan)
+    if plan.version <= this.plan.version:
+        message = f"Subscription {this.id} has version {this.plan.version} already; migrate to a newer one."
+        raise Conflict(message, code="plan_version_not_newer")
+    running = this.phase_at(clock.now())
+    if terms.starting_phase is None and running is not None and running.key in {each.key for each in plan.phases}:
+        terms = replace(terms, starting_phase=running.key)
+    terms = replace(terms, name=this.name, description=this.description, metadata=this.metadata)
+    return change_subscription(
+        tenant,
+        subscription_id,
+        choice,
+        timing,
+        terms,
+        catalogue=catalogue,
+        subscriptions=subscriptions,
+        clock=clock,
+        new_id=new_id,
+    )

@@ -1,0 +1,72 @@
+"""One change of a customer's subscriptions: read them all, decide, see that they fit, write; again if overtaken."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from functions.application.ports.billing import SubscriptionChange, Subscriptions
+from functions.application.ports.clock import Clock
+from functions.application.ports.registry import Stale
+from functions.domain.errors import Conflict, NotFound, Unavailable
+from functions.domain.subscriptions.room import require_room
+from functions.domain.subscriptions.subscription import Subscription
+
+# Billing runs and other changes of the same customer write in between, each a few times a day.
+MAX_TRIES = 8
+# All of them are read for every change and every invoice; more are a mistake in a loop.
+MAX_OPEN = 40
+
+Decide = Callable[[Sequence[Subscription], datetime], Sequence[SubscriptionChange]]
+DecideOne = Callable[[Subscription, Sequence[Subscription], datetime], Sequence[SubscriptionChange]]
+
+
+def write_subscriptions(
+    tenant: str, customer_id: str, decide: Decide, *, subscriptions: Subscriptions, clock: Clock
+) -> Sequence[SubscriptionChange]:
+    """`decide` sees all of the customer's subscriptions; raises what it raises, and Conflict when two sell the same."""
+    for _ in range(MAX_TRIES):
+        tenures = subscriptions.tenures(tenant, customer_id)
+        present = subscriptions.of_customer(tenant, customer_id)
+        now = clock.now().replace(microsecond=0)
+        changes = decide(present, now)
+        _require_fit(customer_id, present, changes, now)
+        try:
+            subscriptions.save(tenant, customer_id, changes, tenures)
+        except Stale:
+            continue
+        return changes
+    raise Unavailable(f"The subscriptions of {customer_id} are being changed or billed.", retry_after_seconds=2)
+
+
+def write_subscription(
+    tenant: str, subscription_id: str, decide: DecideOne, *, subscriptions: Subscriptions, clock: Clock
+) -> Sequence[SubscriptionChange]:
+    """The same for one subscription that exists; raises NotFound."""
+    found = subscriptions.get(tenant, subscription_id)
+    if found is None:
+        raise subscription_not_found(subscription_id)
+
+    def decided(present: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+        this = next((each for each in present if each.id == subscription_id), None)
+        if this is None:
+            raise subscription_not_found(subscription_id)
+        return decide(this, present, now)
+
+    return write_subscriptions(tenant, found.customer_id, decided, subscriptions=subscriptions, clock=clock)
+
+
+def subscription_not_found(subscription_id: str) -> NotFound:
+    return NotFound(f"There is no subscription {subscription_id!r}.", code="subscription_not_found")
+
+
+def _require_fit(
+    customer_id: str, present: Sequence[Subscription], changes: Sequence[SubscriptionChange], now: datetime
+) -> None:
+    changed = {change.before.id for change in changes if change.before is not None}
+    after = [change.after for change in changes if change.after is not None]
+    still_open = [each for each in (*present, *after) if not each.is_over(now)]
+    kept = [each for each in still_open if each in after or each.id not in changed]
+    if len(kept) > MAX_OPEN:
+        raise Conflict(f"Customer {customer_id} has {MAX_OPEN} subscriptions, the most there can be; cancel one.")
+    for each in after:
+        each.require_storable()
+    require_room(kept)

@@ -1,0 +1,271 @@
+"""Edits of a running subscription: the operations as the API has them, and what each does to phases and items."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from functions.domain.catalog.rate_card import RateCard
+from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from functions.domain.subscriptions.item import (
+    FOREVER,
+    MeteredFeature,
+    Offset,
+    SubscriptionPhase,
+)
+from functions.domain.subscriptions.layers import Merge, NewId, Stretch, base_of, joined, settled, unmerged
+from functions.domain.subscriptions.subscribe import dated, offset_of
+from functions.domain.subscriptions.subscription import Subscription
+from functions.domain.wire import Description, Duration, Key, Name, NotYet, WireModel
+
+MAX_OPERATIONS = 100
+MAX_PHASES = 50
+MAX_ITEMS_ON = 100
+
+
+class AddItem(WireModel):
+    op: Literal["add_item"]
+    phase_key: Key
+    rate_card: RateCard
+
+
+class RemoveItem(WireModel):
+    op: Literal["remove_item"]
+    phase_key: Key
+    item_key: Key
+
+
+class NewPhase(WireModel):
+    """`start_after` counts from the start of the subscription; null is its start."""
+
+    start_after: Duration | None
+    duration: Duration | None = None
+    discounts: NotYet = None
+    key: Key
+    name: Name
+    description: Description | None = None
+
+
+class AddPhase(WireModel):
+    op: Literal["add_phase"]
+    phase: NewPhase
+
+
+class RemovePhase(WireModel):
+    """`next`: the following phases begin earlier; `prev`: the phase before goes on instead."""
+
+    op: Literal["remove_phase"]
+    phase_key: Key
+    shift: Literal["next", "prev"]
+
+
+class StretchPhase(WireModel):
+    op: Literal["stretch_phase"]
+    phase_key: Key
+    extend_by: Duration
+
+
+class UnscheduleEdit(WireModel):
+    op: Literal["unschedule_edit"]
+
+
+Operation = Annotated[
+    AddItem | RemoveItem | AddPhase | RemovePhase | StretchPhase | UnscheduleEdit, Field(discriminator="op")
+]
+
+
+@dataclass
+class _Layout:
+    """A phase while it is edited, with the layer that edits change."""
+
+    phase: SubscriptionPhase
+    base: list[Stretch]
+
+
+def edited(
+    subscription: Subscription,
+    operations: Sequence[Operation],
+    *,
+    at: datetime,
+    now: datetime,
+    features: Mapping[str, MeteredFeature],
+    new_id: NewId,
+    merge: Merge = unmerged,
+) -> Subscription:
+    """The subscription with all operations in effect from `at` on; what was before stays as it is.
+
+    Raises NotFound for phases and items, Conflict for what has passed or is there already, InvalidInput for the rest;
+    each names the operation.
+    """
+    editor = _Editor(subscription, max(at, subscription.active_from), now, features, new_id)
+    for n, operation in enumerate(operations):
+        try:
+            editor.apply(operation)
+        except (NotFound, Conflict, InvalidInput) as error:
+            fields = [FieldError(f"customizations[{n}]", error.code, error.detail)]
+            raise type(error)(f"customizations[{n}]: {error.detail}", code=error.code, fields=fields) from error
+    return editor.result(merge)
+
+
+class _Editor:
+    def __init__(
+        self,
+        subscription: Subscription,
+        at: datetime,
+        now: datetime,
+        features: Mapping[str, MeteredFeature],
+        new_id: NewId,
+    ) -> None:
+        self._subscription = subscription
+        self._at = at
+        self._now = now
+        self._features = features
+        self._new_id = new_id
+        self._layouts = [_Layout(phase, base_of(phase)) for phase in subscription.phases]
+
+    def apply(self, operation: Operation) -> None:
+        match operation:
+            case AddItem():
+                self._add_item(operation)
+            case RemoveItem():
+                self._remove_item(operation)
+            case AddPhase():
+                self._add_phase(operation.phase)
+            case RemovePhase():
+                self._remove_phase(operation)
+            case StretchPhase():
+                self._stretch_phase(operation)
+            case UnscheduleEdit():
+                self._unschedule()
+
+    def result(self, merge: Merge) -> Subscription:
+        phases = tuple(
+            settled(each.phase, merge(each.phase, joined(each.base)), self._at, self._now, self._new_id)
+            for each in self._layouts
+        )
+        for phase in phases:
+            on = sum(1 for item in phase.items if item.ends_at is None)
+            if on > MAX_ITEMS_ON:
+                message = f"Phase {phase.key!r} would have {on} items, at most {MAX_ITEMS_ON} are possible."
+                raise InvalidInput(message, code="too_many_items")
+        return self._subscription.model_copy(update={"phases": phases, "updated_at": self._now})
+
+    def _find(self, key: str) -> int:
+        """A phase that is on or will be; raises NotFound, and Conflict for one that is over."""
+        for n, layout in enumerate(self._layouts):
+            if layout.phase.key == key:
+                if layout.phase.ends_at is not None and layout.phase.ends_at <= self._at:
+                    raise Conflict(f"Phase {key!r} is over; what has passed cannot be edited.", code="phase_over")
+                return n
+        keys = ", ".join(each.phase.key for each in self._layouts)
+        raise NotFound(f"There is no phase {key!r}; there are {keys}.", code="phase_not_found")
+
+    def _since(self, phase: SubscriptionPhase) -> datetime:
+        return max(self._at, phase.starts_at)
+
+    def _add_item(self, operation: AddItem) -> None:
+        layout = self._layouts[self._find(operation.phase_key)]
+        card, since = operation.rate_card, self._since(layout.phase)
+        if any(each.key == card.key and each.start > since for each in layout.base):
+            message = f"Another change of {card.key!r} is scheduled; unschedule_edit it first."
+            raise Conflict(message, code="edit_scheduled")
+        if since > self._at and any(each.key == card.key for each in layout.base):
+            message = f"Phase {layout.phase.key!r} has an item {card.key!r} already; remove it first."
+            raise Conflict(message, code="item_exists")
+        self._cut(layout, card.key, since)
+        layout.base.append(Stretch(card, self._features.get(card.feature_key or ""), since))
+
+    def _remove_item(self, operation: RemoveItem) -> None:
+        layout = self._layouts[self._find(operation.phase_key)]
+        since = self._since(layout.phase)
+        there = [each for each in layout.base if each.key == operation.item_key and each.end > since]
+        if not there:
+            keys = ", ".join(sorted({each.key for each in layout.base if each.end > since}))
+            message = f"Phase {layout.phase.key!r} has no item {operation.item_key!r}; it has {keys or 'none'}."
+            raise NotFound(message, code="item_not_found")
+        self._cut(layout, operation.item_key, since)
+
+    def _cut(self, layout: _Layout, key: str, since: datetime) -> None:
+        """Nothing of the key is sold from `since` on."""
+        layout.base = [
+            replace(each, end=since) if each.key == key and each.end > since else each
+            for each in layout.base
+            if each.key != key or each.start < since
+        ]
+
+    def _add_phase(self, wish: NewPhase) -> None:
+        if wish.key in {each.phase.key for each in self._layouts}:
+            raise Conflict(f"There is a phase {wish.key!r} already.", code="phase_exists")
+        if len(self._layouts) >= MAX_PHASES:
+            raise Conflict(f"A subscription has at most {MAX_PHASES} phases.", code="too_many_phases")
+        start = self._subscription.active_from
+        offset = offset_of(wish.start_after) if wish.start_after is not None else Offset()
+        begins = offset.after(start)
+        if begins < self._at or (begins == self._at and self._at > start):
+            message = f"A phase can only be added ahead; {begins.isoformat()} is not after {self._at.isoformat()}."
+            raise Conflict(message, code="phase_not_ahead")
+        later = [each for each in self._layouts if each.phase.starts_at >= begins]
+        if later and wish.duration is None:
+            raise InvalidInput("Only the last phase has no duration; say how long the new one lasts.")
+        if wish.duration is not None and not later:
+            raise InvalidInput("The new phase would be the last one, which has no duration; leave it out.")
+        if later:
+            assert wish.duration is not None
+            shift = offset + offset_of(wish.duration) - later[0].phase.offset
+            self._shift(later, shift)
+        phase = SubscriptionPhase(
+            id=self._new_id(),
+            key=wish.key,
+            name=wish.name,
+            description=wish.description,
+            offset=offset,
+            starts_at=begins,
+            ends_at=None,
+            items=(),
+        )
+        self._layouts.insert(len(self._layouts) - len(later), _Layout(phase, []))
+        self._date()
+
+    def _remove_phase(self, operation: RemovePhase) -> None:
+        n = self._find(operation.phase_key)
+        phase = self._layouts[n].phase
+        if phase.starts_at <= self._at or n == 0:
+            raise Conflict(f"Phase {phase.key!r} has begun; only a coming phase can be removed.", code="phase_begun")
+        del self._layouts[n]
+        later = self._layouts[n:]
+        if later and operation.shift == "next":
+            self._shift(later, phase.offset - later[0].phase.offset)
+        self._date()
+
+    def _stretch_phase(self, operation: StretchPhase) -> None:
+        n = self._find(operation.phase_key)
+        later = self._layouts[n + 1 :]
+        if not later:
+            message = f"Phase {operation.phase_key!r} is the last one and goes on anyway."
+            raise InvalidInput(message, code="last_phase")
+        self._shift(later, offset_of(operation.extend_by))
+        self._date()
+
+    def _unschedule(self) -> None:
+        """What the phase that is on sells now, it goes on selling."""
+        now = max(self._now, self._subscription.active_from)
+        for layout in self._layouts:
+            phase = layout.phase
+            if phase.starts_at <= now and (phase.ends_at is None or now < phase.ends_at):
+                layout.base = [
+                    replace(each, end=FOREVER) if each.end > now else each for each in layout.base if each.start <= now
+                ]
+
+    def _shift(self, layouts: Sequence[_Layout], by: Offset) -> None:
+        for each in layouts:
+            each.phase = each.phase.model_copy(update={"offset": each.phase.offset + by})
+
+    def _date(self) -> None:
+        """New times for every phase; an item that begins with its phase still does."""
+        before = [layout.phase.starts_at for layout in self._layouts]
+        phases = dated([layout.phase for layout in self._layouts], self._subscription.active_from)
+        for layout, was, phase in zip(self._layouts, before, phases, strict=True):
+            layout.phase = phase
+            layout.base = [replace(each, start=phase.starts_at) if each.start == was else each for each in layout.base]

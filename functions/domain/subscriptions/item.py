@@ -1,0 +1,95 @@
+"""What a subscription consists of: phases laid out in time, and in each of them items with a timeline per key."""
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import Field
+
+from functions.domain.catalog.pricing import FlatPrice
+from functions.domain.catalog.rate_card import FlatFeeCard, RateCard, UsageBasedCard
+from functions.domain.period import add_months
+from functions.domain.wire import Instant, Key, WireModel
+
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class MeteredFeature(WireModel):
+    """The feature as it was when the item was made: a feature archived later is still billed."""
+
+    id: str
+    key: str
+    name: str
+    meter_slug: str | None = None
+    filters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class SubscriptionItem(WireModel):
+    """One rate card for one stretch of its phase; `version` counts the items of a key within the phase.
+
+    Without times of its own it starts and ends with its phase. `billed_to` is the instant up to which it is on
+    invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
+    `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
+    """
+
+    id: str
+    key: Key
+    version: int = 0
+    card: RateCard
+    feature: MeteredFeature | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    counts_from: Instant | None = None
+    billed_to: Instant | None = None
+    base: RateCard | None = None
+    is_added: bool = False
+    created_at: Instant | None = None
+
+    @property
+    def base_card(self) -> FlatFeeCard | UsageBasedCard | None:
+        """What the plan and edits sell under this key, without add-ons."""
+        return None if self.is_added else self.base or self.card
+
+    @property
+    def is_in_advance(self) -> bool:
+        return isinstance(self.card.price, FlatPrice) and self.card.price.payment_term == "in_advance"
+
+
+class Offset(WireModel):
+    """Calendar months and then seconds after the subscription's start: two months after 31 January is 31 March."""
+
+    months: int = 0
+    seconds: int = 0
+
+    def after(self, start: datetime) -> datetime:
+        return add_months(start, self.months) + timedelta(seconds=self.seconds)
+
+    def __add__(self, other: "Offset") -> "Offset":
+        return Offset(months=self.months + other.months, seconds=self.seconds + other.seconds)
+
+    def __sub__(self, other: "Offset") -> "Offset":
+        return Offset(months=self.months - other.months, seconds=self.seconds - other.seconds)
+
+
+class SubscriptionPhase(WireModel):
+    """Its times follow from the offsets of all phases; `items` are all there ever were, by key and start."""
+
+    id: str
+    key: Key
+    name: str
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+    offset: Offset = Offset()
+    starts_at: Instant
+    ends_at: Instant | None
+    items: tuple[SubscriptionItem, ...]
+
+    def start_of(self, item: SubscriptionItem) -> datetime:
+        return item.starts_at or self.starts_at
+
+    def end_of(self, item: SubscriptionItem) -> datetime:
+        return min(item.ends_at or FOREVER, self.ends_at or FOREVER)
+
+
+class PlanReference(WireModel):
+    id: str
+    key: Key
+    version: int

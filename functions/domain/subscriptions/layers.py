@@ -1,0 +1,135 @@
+"""The two layers of a phase: what the plan and edits sell, and the items that come of it with add-ons merged in."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+
+from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionItem, SubscriptionPhase
+
+Card = FlatFeeCard | UsageBasedCard
+NewId = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A rate card under its key from `start` to `end`; FOREVER is until the phase ends, whenever that is."""
+
+    card: Card
+    feature: MeteredFeature | None
+    start: datetime
+    end: datetime = FOREVER
+
+    @property
+    def key(self) -> str:
+        return self.card.key
+
+    def is_on(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What shall be sold in a stretch; `base` is its card without add-ons, None when only add-ons bring it."""
+
+    stretch: Stretch
+    base: Card | None
+
+
+# Makes the wanted stretches of one phase from its base; without add-ons each stands for itself.
+Merge = Callable[[SubscriptionPhase, Sequence[Stretch]], list[Wanted]]
+
+
+def unmerged(_phase: SubscriptionPhase, base: Sequence[Stretch]) -> list[Wanted]:
+    return [Wanted(each, each.card) for each in base]
+
+
+def base_of(phase: SubscriptionPhase) -> list[Stretch]:
+    """The layer below add-ons, read back from the items."""
+    stretches = [
+        Stretch(card, item.feature, phase.start_of(item), item.ends_at or FOREVER)
+        for item in phase.items
+        if (card := item.base_card) is not None and (item.ends_at is None or item.ends_at > phase.start_of(item))
+    ]
+    return joined(stretches)
+
+
+def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Stretches that touch and sell the same are one."""
+    found: list[Stretch] = []
+    for each in stretches:
+        before = next((n for n, one in enumerate(found) if one.key == each.key and one.end == each.start), None)
+        if before is not None and found[before].card == each.card and found[before].feature == each.feature:
+            found[before] = replace(found[before], end=each.end)
+        else:
+            found.append(each)
+    return found
+
+
+def settled(
+    phase: SubscriptionPhase, wanted: Sequence[Wanted], at: datetime, now: datetime, new_id: NewId
+) -> SubscriptionPhase:
+    """The phase with the wanted items: those that stay the same stay themselves, others end and get a successor.
+
+    Nothing before `at` may differ between what is there and what is wanted.
+    """
+    left = list(wanted)
+    items = []
+    for item in phase.items:
+        match = next((each for each in left if _is_same(phase, item, each)), None)
+        if match is not None:
+            left.remove(match)
+            end = None if match.stretch.end == FOREVER else match.stretch.end
+            items.append(item.model_copy(update={"ends_at": end}))
+        elif phase.start_of(item) < at:
+            items.append(item.model_copy(update={"ends_at": min(at, item.ends_at or at)}))
+        elif item.billed_to is not None:
+            # It is on an invoice already, although it never was on: kept so that it is credited.
+            items.append(item.model_copy(update={"ends_at": phase.start_of(item)}))
+    for each in left:
+        items.append(_successor(phase, items, each, now, new_id))
+    order = {key: n for n, key in enumerate(dict.fromkeys(item.key for item in (*phase.items, *items)))}
+    items.sort(key=lambda item: (order[item.key], item.version))
+    return phase.model_copy(update={"items": tuple(items)})
+
+
+def _is_same(phase: SubscriptionPhase, item: SubscriptionItem, wanted: Wanted) -> bool:
+    stretch = wanted.stretch
+    return item.card == stretch.card and item.base_card == wanted.base and phase.start_of(item) == stretch.start
+
+
+def _successor(
+    phase: SubscriptionPhase, items: Sequence[SubscriptionItem], wanted: Wanted, now: datetime, new_id: NewId
+) -> SubscriptionItem:
+    stretch = wanted.stretch
+    same = [each for each in items if each.key == stretch.key]
+    before = next((each for each in same if phase.end_of(each) == stretch.start), None)
+    counts_from = None
+    if before is not None and before.card.is_metered and stretch.card.is_metered:
+        counts_from = before.counts_from or phase.start_of(before)
+    return SubscriptionItem(
+        id=new_id(),
+        key=stretch.key,
+        version=max((each.version + 1 for each in same), default=0),
+        card=stretch.card,
+        feature=stretch.feature,
+        starts_at=None if stretch.start == phase.starts_at else stretch.start,
+        ends_at=None if stretch.end == FOREVER else stretch.end,
+        counts_from=counts_from,
+        base=None if wanted.base is None or wanted.base == stretch.card else wanted.base,
+        is_added=wanted.base is None,
+        created_at=now,
+    )
+
+
+def overlapping(stretches: Sequence[Stretch]) -> str | None:
+    """The first key that would be sold twice at a time."""
+    by_key: dict[str, list[Stretch]] = {}
+    for each in stretches:
+        by_key.setdefault(each.key, []).append(each)
+    for key, group in by_key.items():
+        ordered = sorted(group, key=lambda each: each.start)
+        if any(one.end > other.start for one, other in pairwise(ordered)):
+            return key
+    return None

@@ -1,0 +1,146 @@
+"""When each item of a subscription is owed: its recurrence periods, cut to the second, that no invoice has yet."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from functions.domain.period import Cadence, Period, period_at, recurrence_at
+from functions.domain.subscriptions.item import FOREVER, SubscriptionItem, SubscriptionPhase
+
+MOMENT = timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=256)
+def cadence_of(text: str) -> Cadence:
+    return Cadence.parse(text)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One item in one of its periods: what a line of an invoice is made from.
+
+    `full` is the whole recurrence period, `period` the part of it in which the item was on, `index` counts the item's
+    own periods from 0, `invoice_at` is the instant from which the line is owed. A credit gives back what was paid in
+    advance for a `period` in which the item was not on after all. `is_rest` tells the part of a period that follows a
+    part already billed.
+    """
+
+    phase: SubscriptionPhase
+    item: SubscriptionItem
+    index: int
+    full: Period
+    period: Period
+    billing_period: Period
+    invoice_at: datetime
+    is_credit: bool = False
+    is_rest: bool = False
+
+    @property
+    def counted_from(self) -> datetime:
+        """Since when usage moves the price's tiers: earlier than the period's start if another item sold it before."""
+        if self.item.counts_from is None or self.period.start > self.phase.start_of(self.item):
+            return self.period.start
+        return max(self.full.start, min(self.item.counts_from, self.period.start))
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other services of its item; the same however often it is looked at."""
+        name = f"period[{self.index}]"
+        if self.is_credit or self.is_rest:
+            name += f"/{'credit' if self.is_credit else 'rest'}[{self.period.start:%Y%m%dT%H%M%SZ}]"
+        return name
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The subscription's own rhythm; `is_prorated` says whether part of a period costs part of a flat fee."""
+
+    anchor: datetime
+    cadence: Cadence
+    active_from: datetime
+    active_to: datetime | None
+    is_prorated: bool
+
+    def billing_period_at(self, instant: datetime) -> Period:
+        """The billing period that contains the instant, cut to the subscription's own life."""
+        whole = period_at(instant, self.anchor, self.cadence)
+        end = whole.end if self.active_to is None else min(whole.end, self.active_to)
+        return Period(min(max(whole.start, self.active_from), end), end)
+
+    def on(self, phase: SubscriptionPhase, item: SubscriptionItem) -> Period:
+        """When the item is on; without length when it ended before it started."""
+        start = phase.start_of(item)
+        return Period(start, max(start, min(phase.end_of(item), self.active_to or FOREVER)))
+
+    def unbilled(self, phase: SubscriptionPhase, item: SubscriptionItem) -> Iterator[Service]:
+        """The item's services that are on no invoice yet, by `invoice_at`; without end when the item has none."""
+        if item.card.price is None:
+            return
+        on = self.on(phase, item)
+        if item.card.billing_cadence is None:
+            yield from self._one_time(phase, item, on)
+        elif item.billed_to is not None and item.billed_to > on.end:
+            yield from self._credits(phase, item, on)
+        else:
+            yield from self._recurring(phase, item, on)
+
+    def billed(self, service: Service) -> datetime:
+        """The item's `billed_to` once the service is on an invoice."""
+        if service.is_credit:
+            return self.on(service.phase, service.item).end
+        if service.item.card.price is not None and service.item.card.price.is_flat and not self.is_prorated:
+            # The whole fee is paid, so the rest of the period costs nothing should the item go on after all.
+            return max(service.full.end, service.period.end)
+        return service.period.end
+
+    def _one_time(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
+        if item.billed_to is not None or not on.length:
+            return
+        if item.is_in_advance:
+            moment = Period(on.start, on.start)
+            yield Service(phase, item, 0, moment, moment, self.billing_period_at(on.start), on.start)
+        elif on.end != FOREVER:
+            billing_period = self.billing_period_at(on.end - MOMENT)
+            yield Service(phase, item, 0, on, on, billing_period, max(on.end, billing_period.end))
+
+    def _recurring(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
+        assert item.card.billing_cadence is not None
+        cadence = cadence_of(item.card.billing_cadence)
+        start = max(on.start, item.billed_to or on.start)
+        if start >= on.end:
+            return
+        first = recurrence_at(on.start, self.anchor, cadence)
+        count = recurrence_at(start, self.anchor, cadence)
+        while True:
+            full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
+            period = full.overlap(Period(start, on.end))
+            if period is None:
+                return
+            billing_period = self.billing_period_at(period.start)
+            if item.is_in_advance:
+                # Known before the service is given: owed when the billing period starts, never before the item does.
+                invoice_at = max(billing_period.start, start)
+            else:
+                invoice_at = max(period.end, self.billing_period_at(period.end - MOMENT).end)
+            is_rest = period.start > max(full.start, on.start)
+            yield Service(phase, item, count - first, full, period, billing_period, invoice_at, is_rest=is_rest)
+            count += 1
+
+    def _credits(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
+        if not self.is_prorated or not item.is_in_advance:
+            return
+        assert item.card.billing_cadence is not None
+        assert item.billed_to is not None
+        cadence = cadence_of(item.card.billing_cadence)
+        unused = Period(on.end, item.billed_to)
+        first = recurrence_at(on.start, self.anchor, cadence)
+        count = recurrence_at(unused.start, self.anchor, cadence)
+        while True:
+            full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
+            period = full.overlap(unused)
+            if period is None:
+                return
+            billing_period = self.billing_period_at(on.end)
+            yield Service(phase, item, count - first, full, period, billing_period, on.end, is_credit=True)
+            count += 1

@@ -1,0 +1,184 @@
+from typing import Any
+
+import pytest
+from openmeter._generated import models
+
+from tests.application.billing.world import ACME, World
+from tests.domain.builders import at, draft, flat, phase, unit
+from tests.handlers.billing.genuine import problems
+from tests.handlers.gateway import Client, Response
+
+SUBSCRIPTIONS = "/api/v1/subscriptions"
+
+
+@pytest.fixture(autouse=True)
+def published(world: World) -> None:
+    world.plan(phase(flat(), unit(), key="ramp", duration="P3M"), phase(flat("20"), unit(), key="rest"))
+    world.plan(phase(flat("50", key="seat"), unit("0.1")), key="team")
+
+
+def create(client: Client, **changed: Any) -> str:
+    body = {"plan": {"key": "pro"}, "customerId": ACME, "timing": "2026-05-01T00:00:00Z"}
+    made = client.post(SUBSCRIPTIONS, body | changed)
+    assert made.status == 201, made.text
+    return f"{SUBSCRIPTIONS}/{made.json['id']}"
+
+
+def edit(client: Client, of: str, *operations: dict[str, Any], **timing: str) -> Response:
+    return client.call("PATCH", of, {"customizations": list(operations)} | timing)
+
+
+ADD_SEAT = {"op": "add_item", "phaseKey": "ramp", "rateCard": flat("7", key="seat")}
+
+
+def test_a_subscription_is_edited_and_shows_its_timelines(client: Client, world: World):
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+
+    answer = edit(client, of, ADD_SEAT, {"op": "remove_item", "phaseKey": "ramp", "itemKey": "fee"}, timing="immediate")
+    assert answer.status == 200, answer.text
+    assert problems(models.Subscription, answer.json) == []
+    found = client.get(of).json
+    assert problems(models.SubscriptionExpanded, found) == []
+    ramp = found["phases"][0]
+    assert [item["key"] for item in ramp["items"]] == ["tokens", "seat"]
+    assert [each["activeTo"] for each in ramp["itemTimelines"]["fee"]] == ["2026-05-10T00:00:00Z"]
+    before = client.get(of, {"at": "2026-05-09T00:00:00Z"}).json["phases"][0]
+    assert [item["key"] for item in before["items"]] == ["fee", "tokens"]
+
+
+def test_an_edit_of_the_next_cycle_is_scheduled_and_unscheduled(client: Client, world: World):
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+
+    assert edit(client, of, ADD_SEAT, timing="next_billing_cycle").status == 200
+    timeline = client.get(of).json["phases"][0]["itemTimelines"]["seat"]
+    assert [each["activeFrom"] for each in timeline] == ["2026-06-01T00:00:00Z"]
+    assert edit(client, of, {"op": "unschedule_edit"}).status == 200
+    assert "seat" not in client.get(of).json["phases"][0]["itemTimelines"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "timing", "status", "field"),
+    [
+        (ADD_SEAT | {"phaseKey": "nope"}, "immediate", 404, "customizations[0]"),
+        ({"op": "explode"}, "immediate", 400, "customizations[0]"),
+        (ADD_SEAT, "2026-06-01T00:00:00Z", 400, "timing"),
+        (ADD_SEAT | {"rateCard": unit(key="gone")}, "immediate", 400, "customizations[0].rateCard.featureKey"),
+        (
+            ADD_SEAT | {"rateCard": flat(cadence="P1W")},
+            "immediate",
+            400,
+            "customizations[0].rateCard.billingCadence",
+        ),
+        ({"op": "remove_phase", "phaseKey": "ramp", "shift": "next"}, "immediate", 409, "customizations[0]"),
+    ],
+)
+def test_a_wrong_edit_names_its_field(client: Client, operation: dict[str, Any], timing: str, status: int, field: str):
+    answer = edit(client, create(client), operation, timing=timing)
+
+    assert (answer.status, answer.fields[0]) == (status, field), answer.text
+
+
+def test_a_change_ends_one_and_begins_the_next_with_the_same_anchor(client: Client, world: World):
+    of = create(client)
+    world.clock.time = at("2026-05-10T12:00:00")
+
+    answer = client.post(f"{of}/change", {"timing": "immediate", "plan": {"key": "team"}})
+
+    assert answer.status == 200, answer.text
+    assert problems(models.SubscriptionChangeResponseBody, answer.json) == []
+    current, following = answer.json["current"], answer.json["next"]
+    assert (current["status"], current["activeTo"]) == ("inactive", "2026-05-10T12:00:00Z")
+    assert (following["status"], following["activeFrom"]) == ("active", "2026-05-10T12:00:00Z")
+    assert following["billingAnchor"] == "2026-05-01T00:00:00Z"
+    stored = world.subscriptions.get("default", following["id"])
+    assert stored is not None
+    tokens = next(item for item in stored.phases[0].items if item.key == "tokens")
+    assert tokens.counts_from == at("2026-05-01")
+
+
+def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, world: World):
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+    changed = client.post(f"{of}/change", {"timing": "next_billing_cycle", "plan": {"key": "team"}}).json
+    assert (changed["current"]["status"], changed["next"]["status"]) == ("canceled", "scheduled")
+    following = f"{SUBSCRIPTIONS}/{changed['next']['id']}"
+
+    assert client.post(f"{of}/unschedule-cancelation").status == 409
+    restored = client.post(f"{of}/restore")
+    assert (restored.status, restored.json["status"], "activeTo" in restored.json) == (200, "active", False)
+    assert client.get(following).status == 404
+
+
+def test_a_change_to_a_plan_of_its_own(client: Client):
+    of = create(client)
+    custom = {name: value for name, value in draft(phase(flat("3"), unit("0.2"))).items() if name != "key"}
+
+    answer = client.post(f"{of}/change", {"timing": "immediate", "customPlan": custom})
+
+    assert answer.status == 200, answer.text
+    assert "plan" not in answer.json["next"]
+    assert answer.json["next"]["name"] == "Pro"
+    assert client.post(f"{SUBSCRIPTIONS}/{answer.json['next']['id']}/migrate").status == 409
+
+
+def test_a_subscription_migrates_to_the_newer_version_in_the_phase_it_is_in(client: Client, world: World):
+    of = create(client, timing="2026-03-20T00:00:00Z")
+    assert client.post(f"{of}/migrate").status == 409
+    world.clock.time = at("2026-07-01")
+    world.plan(phase(flat(), unit(), key="ramp", duration="P3M"), phase(flat("30"), unit(), key="rest"))
+
+    answer = client.post(f"{of}/migrate", {"timing": "immediate"})
+
+    assert answer.status == 200, answer.text
+    assert answer.json["next"]["plan"]["version"] == 2
+    assert [each["key"] for each in answer.json["next"]["phases"]] == ["rest"]
+
+
+def test_a_cancellation_is_unscheduled_and_a_scheduled_subscription_deleted(client: Client, world: World):
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+    client.post(f"{of}/cancel", {"timing": "next_billing_cycle"})
+    coming = create(client, timing="2026-06-01T00:00:00Z")
+
+    assert client.delete(of).status == 409
+    assert client.delete(coming).status == 204
+    assert client.get(coming).status == 404
+    answer = client.post(f"{of}/unschedule-cancelation")
+    assert (answer.status, answer.json["status"]) == (200, "active")
+    assert client.post(f"{of}/unschedule-cancelation").status == 409
+    assert client.get(f"/api/v1/customers/{ACME}/subscriptions").json["totalCount"] == 1
+
+
+def test_several_subscriptions_run_side_by_side_unless_they_sell_the_same(client: Client, world: World):
+    create(client)
+    world.plan(phase(flat("5", key="support")), key="support")
+    create(client, plan={"key": "support"})
+
+    same_feature = client.post(SUBSCRIPTIONS, {"plan": {"key": "team"}, "customerId": ACME})
+    same_plan = client.post(SUBSCRIPTIONS, {"plan": {"key": "support"}, "customerId": ACME})
+    for answer, words in ((same_feature, "feature 'tokens'"), (same_plan, "plan 'support'")):
+        codes = [error["code"] for error in answer.json["extensions"]["validationErrors"]]
+        assert (answer.status, codes) == (409, ["only_single_subscription_allowed_per_customer_at_a_time"])
+        assert words in answer.json["detail"]
+
+
+def test_a_subscription_begins_with_the_next_cycle_of_its_anchor(client: Client):
+    answer = client.post(
+        SUBSCRIPTIONS,
+        {
+            "plan": {"key": "pro"},
+            "customerId": ACME,
+            "timing": "next_billing_cycle",
+            "billingAnchor": "2026-01-31T00:00:00Z",
+        },
+    )
+
+    assert answer.json["activeFrom"] == "2026-05-31T00:00:00Z"
+
+
+@pytest.mark.parametrize("verb", ["unschedule-cancelation", "restore", "migrate"])
+def test_what_does_not_exist_cannot_change(client: Client, verb: str):
+    assert client.post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/{verb}").status == 404
+    assert client.acting_as("read").post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/{verb}").status == 403
