@@ -3,7 +3,9 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,15 +14,63 @@ from tests.local.tenant import Tenant
 
 pytestmark = pytest.mark.stack
 
-SCRIPT = Path(__file__).with_name("sdk_smoke.mjs")
+SCRIPT = Path(__file__).with_name("node_sdk.mjs")
+MOST_SECONDS = 180
+
+Run = Callable[[str], dict[str, Any]]
 
 
-def test_the_node_sdk_creates_a_meter_sends_twice_and_queries_once(tenant: Tenant, tmp_path: Path) -> None:
+@pytest.fixture
+def run(tenant: Tenant, tmp_path: Path) -> Run:
     # A module is looked for beside the script that imports it.
     (tmp_path / "node_modules").symlink_to(paths.NODE_TOOLS / "node_modules")
     script = shutil.copy(SCRIPT, tmp_path)
-    ran = subprocess.run(
-        ["node", script, tenant.stack.api_url, tenant.key], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) == {"slug": "tokens", "byModel": {"small": 11, "large": 100}}
+
+    def scenario(name: str) -> dict[str, Any]:
+        command = ["node", script, name, tenant.stack.api_url, tenant.key]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
+        assert ran.returncode == 0, ran.stderr
+        seen: dict[str, Any] = json.loads(ran.stdout)
+        return seen
+
+    return scenario
+
+
+def test_a_meter_lives_its_life(run: Run) -> None:
+    seen = run("meters")
+    assert (seen["slug"], seen["foundByItsId"], seen["listed"]) == ("tokens", "tokens", ["tokens"])
+    assert (seen["name"], seen["createdAtIsADate"], seen["left"]) == ("Tokens", True, 0)
+    assert (seen["again"]["name"], seen["again"]["status"]) == ("HTTPError", 409)
+    assert "slug 'tokens'" in seen["again"]["detail"]
+    assert seen["afterwards"]["status"] == 404
+
+
+def test_events_are_sent_one_or_many_and_listed_with_their_subjects(run: Run) -> None:
+    seen = run("events")
+    assert seen["counted"] == 111
+    assert seen["listed"] == seen["paged"] == ["one", "three", "two"]
+    assert (seen["pages"], seen["timesAreDates"]) == ([2, 1], True)
+    assert seen["data"] == {"tokens": 100, "model": "large", "region": "eu"}
+    assert seen["ofGlobex"] == ["three"]
+    assert seen["subjects"] == ["acme", "globex"]
+    assert sorted(seen["models"]) == ["large", "small"]
+    assert (seen["refused"]["status"], "subject" in seen["refused"]["detail"]) == (400, True)
+
+
+def test_usage_is_queried_as_json_as_csv_and_with_advanced_filters(run: Run) -> None:
+    seen = run("queries")
+    assert seen["hourly"] == [[0, 101], [1, 10]]
+    assert seen["grouped"] == [["large", "globex", 100], ["small", "acme", 11]]
+    assert (seen["ofOneSubject"], seen["filtered"]) == ([100], [11])
+    assert seen["advanced"] == [["small", 11]]
+    header, *rows = seen["csv"]
+    assert header == ["model", "value"]
+    assert sorted((model, float(value)) for model, value in rows) == [("large", 100), ("small", 11)]
+    assert (seen["unknownGroup"]["status"], "colour" in seen["unknownGroup"]["detail"]) == (400, True)
+
+
+def test_an_id_sent_twice_counts_once_also_across_a_bucket_and_an_hour(run: Run) -> None:
+    seen = run("resends")
+    assert seen["counted"] == 111_111
+    # Where the first one said it happened, and nowhere else.
+    assert seen["hourly"] == [[0, 11_100]]

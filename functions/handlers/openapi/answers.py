@@ -96,8 +96,26 @@ class Reject(Shown):
     reason: str
     received_at: Instant
     counted_elsewhere: bool | None = None
+    meter_id: str | None = None
+    meter_slug: str | None = None
     object_key: str | None = None
     event: Any = None
+    replayed_at: Instant | None = None
+    replayed_by: str | None = None
+
+
+class NotReplayed(Shown):
+    id: str
+    code: str
+    message: str
+
+
+class ReplayReport(Shown):
+    replayed: int
+    already_replayed: int
+    counted_elsewhere: int
+    refused: list[NotReplayed]
+    next_cursor: str | None = None
 
 
 class RejectPage(Shown):

@@ -1,0 +1,145 @@
+// The genuine Node SDK against a running stack, one scenario a run; prints what it saw as JSON.
+// Run from a folder that holds node_modules: node node_sdk.mjs <scenario> <api url> <api key>
+const { OpenMeter } = await import("@openmeter/sdk");
+
+const [scenario, baseUrl, apiKey] = process.argv.slice(-3);
+const openmeter = new OpenMeter({ baseUrl, apiKey });
+
+const METER = {
+  slug: "tokens",
+  eventType: "call",
+  aggregation: "SUM",
+  valueProperty: "$.tokens",
+  groupBy: { model: "$.model", region: "$.region" },
+};
+const HOUR = 3_600_000;
+// An hour that is long over, so that no window is cut by now.
+const start = new Date(Math.floor(Date.now() / HOUR) * HOUR - 5 * HOUR);
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const event = (id, tokens, model, more = {}) => ({
+  id,
+  type: "call",
+  subject: "acme",
+  data: { tokens, model, region: "eu" },
+  ...more,
+});
+const at = (seconds) => ({ time: new Date(start.getTime() + seconds * 1000) });
+const rows = async (query = {}) => (await openmeter.meters.query("tokens", query)).data;
+const total = async () => (await rows()).reduce((sum, row) => sum + row.value, 0);
+
+// Until the meter says so; and then a little longer, so that whatever would be counted twice has been.
+async function reaches(expected) {
+  for (let round = 0; round < 200 && (await total()) < expected; round++) await pause(300);
+  await pause(2_500);
+  return total();
+}
+
+async function refusal(promise) {
+  try {
+    await promise;
+    return null;
+  } catch (error) {
+    return { name: error.constructor.name, status: error.status, title: error.title, detail: error.message };
+  }
+}
+
+const scenarios = {
+  async meters() {
+    const made = await openmeter.meters.create(METER);
+    const again = await refusal(openmeter.meters.create(METER));
+    const updated = await openmeter.meters.update("tokens", { name: "Tokens", groupBy: METER.groupBy });
+    const found = await openmeter.meters.get(made.id);
+    const listed = await openmeter.meters.list();
+    await openmeter.meters.delete("tokens");
+    return {
+      slug: made.slug,
+      createdAtIsADate: made.createdAt instanceof Date,
+      again,
+      name: updated.name,
+      foundByItsId: found.slug,
+      listed: listed.map((meter) => meter.slug),
+      afterwards: await refusal(openmeter.meters.get("tokens")),
+      left: (await openmeter.meters.list()).length,
+    };
+  },
+
+  async events() {
+    await openmeter.meters.create(METER);
+    await openmeter.events.ingest(event("one", 1, "small"));
+    await openmeter.events.ingest([event("two", 10, "small"), event("three", 100, "large", { subject: "globex" })]);
+    const counted = await reaches(111);
+    const newest = await openmeter.events.list();
+    const ofGlobex = await openmeter.events.list({ subject: "globex", limit: 10 });
+    const first = await openmeter.events.listV2({ limit: 2 });
+    const second = await openmeter.events.listV2({ limit: 2, cursor: first.nextCursor });
+    const subjects = await openmeter.client.GET("/api/v1/meters/{meterIdOrSlug}/subjects", {
+      params: { path: { meterIdOrSlug: "tokens" } },
+    });
+    return {
+      counted,
+      listed: newest.map((each) => each.event.id).sort(),
+      timesAreDates: newest.every((each) => each.event.time instanceof Date && each.ingestedAt instanceof Date),
+      data: newest.find((each) => each.event.id === "three").event.data,
+      ofGlobex: ofGlobex.map((each) => each.event.id),
+      pages: [first.items.length, second.items.length],
+      paged: [...first.items, ...second.items].map((each) => each.event.id).sort(),
+      subjects: [...subjects.data].sort(),
+      models: await openmeter.meters.listGroupByValues("tokens", "model", { from: new Date(Date.now() - HOUR) }),
+      refused: await refusal(openmeter.events.ingest({ id: "x", type: "call", subject: "" })),
+    };
+  },
+
+  async queries() {
+    await openmeter.meters.create(METER);
+    await openmeter.events.ingest([
+      event("one", 1, "small", at(10)),
+      event("two", 10, "small", at(4_000)),
+      event("three", 100, "large", { ...at(20), subject: "globex" }),
+    ]);
+    await reaches(111);
+    const range = { from: start, to: new Date(start.getTime() + 3 * HOUR) };
+    const hourly = await rows({ ...range, windowSize: "HOUR" });
+    const grouped = await rows({ ...range, groupBy: ["model", "subject"] });
+    const csv = await openmeter.meters.query(
+      "tokens",
+      { ...range, windowSize: "DAY", groupBy: ["model"] },
+      { headers: { Accept: "text/csv" }, parseAs: "text" },
+    );
+    const advanced = await openmeter.meters.queryPost("tokens", {
+      ...range,
+      groupBy: ["model"],
+      advancedMeterGroupByFilters: { model: { $in: ["small", "tiny"] }, region: { $ne: "us" } },
+    });
+    return {
+      hourly: hourly.map((row) => [(row.windowStart - start) / HOUR, row.value]),
+      grouped: grouped.map((row) => [row.groupBy.model, row.subject, row.value]).sort(),
+      ofOneSubject: (await rows({ ...range, subject: ["globex"] })).map((row) => row.value),
+      filtered: (await rows({ ...range, filterGroupBy: { model: "small" } })).map((row) => row.value),
+      advanced: advanced.data.map((row) => [row.groupBy.model, row.value]),
+      csv: csv.trim().split("\n").map((line) => line.split(",").slice(2)),
+      unknownGroup: await refusal(openmeter.meters.query("tokens", { groupBy: ["colour"] })),
+    };
+  },
+
+  // Every call stamps a new time: a resend is the same id at another time.
+  async resends() {
+    await openmeter.meters.create(METER);
+    const batch = [event("one", 1, "small"), event("two", 10, "small")];
+    await openmeter.events.ingest(batch);
+    await pause(1_500);
+    await openmeter.events.ingest(batch);
+    // 12:04:59 and 12:05:01, 12:59:59 and 13:00:01: the same call, twice within the look-back.
+    await openmeter.events.ingest(event("bucket", 100, "small", at(299)));
+    await openmeter.events.ingest(event("bucket", 100, "small", at(301)));
+    await openmeter.events.ingest(event("hour", 1_000, "small", at(3_599)));
+    await openmeter.events.ingest(event("hour", 1_000, "small", at(3_601)));
+    await openmeter.events.ingest([event("both", 10_000, "small", at(299)), event("both", 10_000, "small", at(301))]);
+    await openmeter.events.ingest(event("last", 100_000, "small"));
+    const counted = await reaches(111_111);
+    const hourly = await rows({ from: start, to: new Date(start.getTime() + 2 * HOUR), windowSize: "HOUR" });
+    return { counted, hourly: hourly.map((row) => [(row.windowStart - start) / HOUR, row.value]) };
+  },
+};
+
+console.log(JSON.stringify(await scenarios[scenario]()));
