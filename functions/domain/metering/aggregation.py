@@ -49,11 +49,6 @@ class Aggregation(StrEnum):
     def is_additive(self) -> bool:
         return self in (Aggregation.SUM, Aggregation.COUNT)
 
-    def merge(self, left: Number, right: Number) -> Number:
-        if self is Aggregation.MAX:
-            return max(left, right)
-        return min(left, right) if self is Aggregation.MIN else add(left, right)
-
     @property
     def is_zero_when_empty(self) -> bool:
         """Nothing counted is a zero, not an absence."""

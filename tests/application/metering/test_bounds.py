@@ -14,6 +14,7 @@ from functions.adapters.records import encode_commit
 from functions.application import apply_pages, commit_usage
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
+from functions.application.query_usage import UsageReader
 from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation, unpack_values
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
@@ -21,6 +22,7 @@ from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.pages import MAX_BUCKETS, PageDelta, PageKey
+from functions.domain.metering.usage import UsageQuery
 
 NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())
 LANES = Lanes(1, b"a key of the test")
@@ -151,6 +153,17 @@ def test_a_hundred_thousand_values_are_stored_once_however_often_they_come() -> 
     again = lane.write([("hot", {"n": f"user-{n}"}) for n in range(10_000)])
     assert again["put_value_chunk"] == again["write_page"] == 0
     assert lane.largest_commit() < ITEM_BYTES
+
+
+def test_values_beside_the_pages_are_in_the_answer() -> None:
+    users = meter(Aggregation.UNIQUE_COUNT)
+    lane = Lane(users)
+    for start in (0, 5, 100):
+        lane.write([("hot", {"n": f"user-{n}"}) for n in range(start, 10 * start + 20)])
+    reader = UsageReader(lane.ledger, lane.archive, LANES)
+    for subjects in ((), ("hot",)):
+        (row,) = reader.rows(UsageQuery("t", users, subjects=subjects), Clock().now())
+        assert row.value == 990, subjects
 
 
 def test_a_maximum_that_stays_writes_nothing() -> None:
