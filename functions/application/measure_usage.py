@@ -8,6 +8,7 @@ from typing import Protocol
 from functions.application.query_usage import UsageReader
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unbillable
+from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
@@ -45,6 +46,8 @@ class MeasuredUsage:
             period.end,
             subjects=tuple(subjects),
             filters={name: tuple(values) for name, values in filters.items()},
+            # Counters know a percentile to 1 %; money is owed for what it was.
+            is_exact=found.aggregation is Aggregation.PERCENTILE,
         )
         # Before the counters: what they contain may be more than these commits, never less.
         lanes = self._reader.applied(tenant, query.subjects)

@@ -71,7 +71,7 @@ class _Answer:
         self._log = LogReader(ledger, archive, lanes, query, placing, self._counters.codes)
 
     def found(self) -> Found:
-        found = Found(self._query.meter.aggregation, self._query.is_exact)
+        found = Found(self._query.meter.aggregation, self._query.is_exact, self._budget.bounds.rows)
         cuts = self._counters.read(found)
         self._log.read(found, cuts, self._budget)
         return found

@@ -9,8 +9,9 @@ ELSEWHERE = "or ask the archive: the saved Athena queries answer the same over a
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sized so that the largest question ends within the 29 seconds API Gateway waits and 512 MB."""
+    """Sized so that the largest question ends within the 29 seconds and the 1 GB of the API's function."""
 
+    rows: int = 20_000  # about what fits into an answer of 4 MB
     subjects: int = 1_000  # one request of a few milliseconds each
     pages: int = 50_000  # some 25 MB of items in as many requests of 1 MB
     cells: int = 2_000_000  # about 5 microseconds each
@@ -18,6 +19,17 @@ class Bounds:
     objects: int = 2_000  # archived commits of at most 300 KB, ten at a time
     events: int = 2_000_000  # archived lines, about 3 microseconds each
     range_objects: int = 200  # to show an open range to the minute instead of the half hour
+
+
+# An invoice has 300 seconds and a line takes all its windows and groups into one price.
+BILLING = Bounds(
+    rows=200_000,
+    pages=500_000,
+    cells=10_000_000,
+    value_bytes=32_000_000,
+    objects=20_000,
+    events=4_000_000,
+)
 
 
 @dataclass

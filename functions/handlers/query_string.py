@@ -106,8 +106,8 @@ class Query:
         for key, value in self.pairs:
             if key.startswith(f"{name}[") and key.endswith("]"):
                 found.setdefault(key[len(name) + 1 : -1], []).append(value)
-        for key, value in self._as_python_writes_it(name).items():
-            found.setdefault(key, []).append(value)
+        for key, values in self._as_python_writes_it(name).items():
+            found.setdefault(key, []).extend(values)
         return {key: tuple(values) for key, values in found.items()}
 
     def json(self, name: str) -> Any:
@@ -123,8 +123,8 @@ class Query:
             reason = error.detail.removeprefix("The body is not valid JSON: ")
             raise refused(name, f"is not valid JSON: {reason}") from error
 
-    def _as_python_writes_it(self, name: str) -> dict[str, str]:
-        """The Python SDK sends a mapping as the text of a dict: name={'key': 'value'}."""
+    def _as_python_writes_it(self, name: str) -> dict[str, list[str]]:
+        """The Python SDK sends a mapping as the text of a dict: name={'key': 'value'}, or with a list of values."""
         text = self.text(name)
         if text is None:
             return {}
@@ -135,9 +135,12 @@ class Query:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise refused(name, right) from error
-        if not isinstance(value, dict) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        if not isinstance(value, dict):
             raise refused(name, right)
-        return value
+        found = {key: values if isinstance(values, list) else [values] for key, values in value.items()}
+        if not all(isinstance(part, str) for key, values in found.items() for part in (key, *values)):
+            raise refused(name, right)
+        return found
 
 
 def parse_instant(name: str, text: str) -> datetime:

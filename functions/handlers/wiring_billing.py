@@ -142,8 +142,11 @@ def metered_features() -> "DynamoFeatures":
 
 def usage_meter() -> "MeasuredUsage":
     from functions.application.measure_usage import MeasuredUsage
+    from functions.application.query_usage import UsageReader
+    from functions.application.usage_bounds import BILLING
 
-    return MeasuredUsage(wiring.usage_reader(), wiring.ledger())
+    reader = UsageReader(wiring.ledger(), wiring.archive(), wiring.lanes(), BILLING)
+    return MeasuredUsage(reader, wiring.ledger())
 
 
 def billing_ports() -> "BillingPorts":

@@ -349,6 +349,55 @@ def test_a_count_without_events_is_zero(api: Client) -> None:
     assert [row["value"] for row in answer["data"]] == [0]
 
 
+# What OpenMeter answers to these three events, as far as its binary numbers can say it.
+EXACTLY = {
+    "SUM": Decimal("123.4567890123456789"),
+    "COUNT": 3,
+    "UNIQUE_COUNT": 2,
+    "AVG": Decimal("61.72839450617283945"),
+    "MIN": Decimal("0.4567890123456789"),
+    "MAX": 123,
+    "LATEST": Decimal("0.4567890123456789"),
+    "PERCENTILE": 123,
+}
+
+
+def test_every_aggregation_answers_with_all_digits(api: Client, counted: Metering) -> None:
+    for aggregation in EXACTLY:
+        value = {} if aggregation == "COUNT" else {"valueProperty": "$.tokens"}
+        meter = {"slug": aggregation.lower(), "eventType": "vector", "aggregation": aggregation, **value}
+        assert api.post("/api/v1/meters", meter).status == 201
+    sent: list[Any] = [123, "0.4567890123456789", None]
+    counted.count([event(50 + n, n, "eve", tokens) | {"type": "vector"} for n, tokens in enumerate(sent)])
+    for aggregation, expected in EXACTLY.items():
+        path = f"/api/v1/meters/{aggregation.lower()}/query"
+        for asked in ({"exact": "true"}, {}):
+            (row,) = api.get(path, {"from": at(0), "to": at(3), **asked}).json["data"]
+            if aggregation == "PERCENTILE" and not asked:
+                assert abs(row["value"] - 123) < Decimal("1.23")
+            else:
+                assert row["value"] == expected, aggregation
+        empty = api.get(path, {"from": at(4), "to": at(5)}).json["data"]
+        assert [row["value"] for row in empty] == ([0] if "COUNT" in aggregation else [])
+        assert api.get(path, {"from": at(4), "to": at(5), "groupBy": "subject"}).json["data"] == []
+
+
+def test_a_percentile_is_asked_for_with_the_query(api: Client, counted: Metering) -> None:
+    slow = {"slug": "slow", "eventType": "slow", "aggregation": "PERCENTILE", "valueProperty": "$.tokens"}
+    assert api.post("/api/v1/meters", slow).status == 201
+    counted.count([event(100 + n, n / 100, "eve", n) | {"type": "slow"} for n in range(1, 101)])
+    path = "/api/v1/meters/slow/query"
+    for percentile, expected in ((None, 95), ("50", 50), ("99", 99), ("99.5", 100), ("0", 1)):
+        asked = {"from": at(0)} if percentile is None else {"from": at(0), "percentile": percentile}
+        (counted_row,) = api.get(path, asked).json["data"]
+        (exact_row,) = api.get(path, {**asked, "exact": "true"}).json["data"]
+        assert exact_row["value"] == expected
+        assert abs(counted_row["value"] - expected) <= Decimal(expected) / 100
+    assert api.get(path, {"percentile": "100.1"}).status == 400
+    posted = api.post(path, {"from": at(0), "percentile": 50, "exact": True}).json["data"]
+    assert [row["value"] for row in posted] == [50]
+
+
 def test_what_no_meter_could_take_is_listed_with_its_reason(api: Client, counted: Metering) -> None:
     counted.count([event(20 + n, n, "ada", "many") for n in range(3)])
     page = api.get("/api/v1/rejects", "limit=2").json

@@ -11,8 +11,6 @@ from functions.domain.metering.tally import Tally, new_tally
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.windows import Window, Windows, WindowSize
 
-MAX_ROWS = 20_000  # about what fits into an answer of 4 MB
-
 GroupKey = tuple[str | None, str | None, tuple[str, ...]]  # subject, customer id, dimension values
 Place = Window | None  # an output window, or None when the whole range is one
 
@@ -33,6 +31,7 @@ class Found:
 
     aggregation: Aggregation
     is_exact: bool = False
+    max_rows: int = 20_000  # about what fits into an answer of 4 MB
     tallies: dict[tuple[Place, GroupKey], Tally] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
@@ -44,8 +43,11 @@ class Found:
         key = (place, group)
         found = self.tallies.get(key)
         if found is None:
-            if len(self.tallies) >= MAX_ROWS:
-                raise TooLarge(f"The answer has more than {MAX_ROWS} rows; choose a larger window or fewer groups.")
+            if len(self.tallies) >= self.max_rows:
+                raise TooLarge(
+                    f"The answer has more than {self.max_rows} rows; choose a larger window, a shorter range "
+                    "or fewer groups."
+                )
             found = self.tallies[key] = new_tally(self.aggregation, self.is_exact)
         return found
 
@@ -60,7 +62,7 @@ def rows_of(query: UsageQuery, found: Found, whole: Window) -> list[UsageRow]:
     if not values and _is_zero_when_empty(query):
         values = {(whole, (None, None, ())): Decimal(0)}
     if query.fills_zero and query.window:
-        _fill(query, values)
+        _fill(query, values, found.max_rows)
     rows = [_row(query, window, group, value) for (window, group), value in values.items()]
     return sorted(rows, key=_order)
 
@@ -70,7 +72,7 @@ def _is_zero_when_empty(query: UsageQuery) -> bool:
     return is_plain and query.meter.aggregation.is_zero_when_empty
 
 
-def _fill(query: UsageQuery, values: dict[tuple[Window, GroupKey], Decimal]) -> None:
+def _fill(query: UsageQuery, values: dict[tuple[Window, GroupKey], Decimal], most: int) -> None:
     """A zero for every group seen in every window of the range; an open side ends where usage does."""
     seen = [window for window, _ in values]
     assert query.window
@@ -82,9 +84,9 @@ def _fill(query: UsageQuery, values: dict[tuple[Window, GroupKey], Decimal]) -> 
     if start is None or end is None or not groups:
         return
     for count, window in enumerate(Windows(WindowSize(query.window), query.time_zone).between(start, end), 1):
-        if count * len(groups) > MAX_ROWS:
+        if count * len(groups) > most:
             raise TooLarge(
-                f"Zero filled, the answer has more than {MAX_ROWS} rows; choose a shorter range, a larger window or "
+                f"Zero filled, the answer has more than {most} rows; choose a shorter range, a larger window or "
                 "fewer groups."
             )
         for group in groups:
