@@ -1,6 +1,7 @@
 """Adding up counters: whole half-hour windows of a range, and which windows the log has to answer instead."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
@@ -9,10 +10,11 @@ from functions.domain.errors import TooLarge
 from functions.domain.metering.aggregation import Cell, Keep
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Code
-from functions.domain.metering.pages import CODES_PER_PAGE, PAGE_SECONDS, WINDOW_SECONDS, parse_cell
+from functions.domain.metering.pages import CODES_PER_PAGE, PAGE_SECONDS, WINDOW_SECONDS, WINDOWS_PER_PAGE, parse_cell
 from functions.domain.metering.placing import Placing
+from functions.domain.metering.tally import Tally
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import Found, GroupKey
+from functions.domain.metering.usage_rows import Found, GroupKey, Place
 
 LAST_SPAN = 999_999  # of the sort key's six digits
 
@@ -36,6 +38,7 @@ class CounterReader:
         self._placing = placing
         self._budget = budget
         self._codes: dict[int, MeterCodes] = {}
+        self._parsed = lru_cache(maxsize=20_000)(_parsed)
 
     def codes(self, lane: int) -> MeterCodes:
         if lane not in self._codes:
@@ -82,18 +85,25 @@ class CounterReader:
         return (number for window, number, _ in cells if self._placing.verdict(window))
 
     def _read_owner(self, found: Found, owner: Owner) -> set[int]:
-        places = self._places(owner)
+        places, judge = self._places(owner), self._placing.verdict
+        whole: set[int] = set()
         cut: set[int] = set()
+        targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
         for window, number, cell in self._cells(owner, places):
-            verdict = self._placing.verdict(window)
+            verdict = judge(window)
             if verdict is None:
                 continue
             if verdict.is_cut:
                 cut.add(window)
                 continue
-            group, part = places[number]
-            start = window * WINDOW_SECONDS
-            found.tally(verdict.place, group, start, start + WINDOW_SECONDS - 1).add_cell(part, cell)
+            whole.add(window)
+            target = targets.get((verdict.place, number))
+            if target is None:
+                group, part = places[number]
+                target = targets[(verdict.place, number)] = found.tally(verdict.place, group), part
+            target[0].add_cell(target[1], cell)
+        if whole:
+            found.saw(min(whole) * WINDOW_SECONDS, (max(whole) + 1) * WINDOW_SECONDS - 1)
         return cut
 
     def _places(self, owner: Owner) -> Places:
@@ -117,12 +127,13 @@ class CounterReader:
             self._budget.take_page(len(page.cells))
             if page.key.number not in pages:
                 continue
+            first_window = page.key.span * WINDOWS_PER_PAGE
             for name, cell in page.cells.items():
-                window, number = parse_cell(name, page.key.span)
+                offset, number = self._parsed(name)
                 if number in places:
-                    if isinstance(cell, bytes):
+                    if type(cell) is bytes:
                         self._budget.take_values(len(cell))
-                    yield window, number, cell
+                    yield first_window + offset, number, cell
         if Keep.VALUES not in self._query.meter.aggregation.parts:
             return
         for key, name, values in self._ledger.value_chunks(tenant, lane, subject, first, last):
@@ -130,3 +141,8 @@ class CounterReader:
             self._budget.take_values(len(values))
             if number in places:
                 yield window, number, values
+
+
+def _parsed(name: str) -> tuple[int, int]:
+    """A cell's window on its page and its number."""
+    return parse_cell(name, 0)

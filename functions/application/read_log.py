@@ -104,7 +104,8 @@ class LogReader:
         if self._query.accepts(groups):
             second = event.time_seconds
             place, group = self._placing.containing(second), self._placing.group(event.subject, groups)
-            found.tally(place, group, second, second).add_value(*self._contribution(value), second)
+            found.saw(second, second)
+            found.tally(place, group).add_value(*self._contribution(value), second)
 
     def _contribution(self, value: Number | str) -> tuple[Number, int]:
         """The number and the fingerprint of a value: UNIQUE_COUNT counts texts, all others numbers."""

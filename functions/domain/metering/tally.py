@@ -31,7 +31,9 @@ class Tally:
 
     def add_cell(self, part: int, cell: Cell) -> None:
         keep, held = self._keeps[part], self._held[part]
-        if keep is Keep.VALUES:
+        if keep is Keep.SUM and type(held) is int and type(cell) is int:
+            self._held[part] = held + cell
+        elif keep is Keep.VALUES:
             self._held[part] = set() if held is None else held
             self._held[part].update(unpack_values(cell))  # type: ignore[arg-type]
         elif keep is Keep.SKETCH:

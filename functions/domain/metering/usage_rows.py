@@ -36,10 +36,13 @@ class Found:
     first: int | None = None
     last: int | None = None
 
-    def tally(self, place: Place, group: GroupKey, first: int, last: int) -> Tally:
-        """The tally to add to what was found in the seconds first..last."""
+    def saw(self, first: int, last: int) -> None:
+        """Something was found in the seconds first..last."""
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
+
+    def tally(self, place: Place, group: GroupKey) -> Tally:
+        """The tally to add to."""
         key = (place, group)
         found = self.tallies.get(key)
         if found is None:
