@@ -173,9 +173,9 @@ class MemoryLedger:
             if self.table.get(("head", lane), 0) < n:
                 self.table.put(("head", lane), n)
 
-    def codes(self, tenant: str, lane: int) -> Iterable[Code]:
+    def codes(self, tenant: str, lane: int, first: int = 0) -> Iterable[Code]:
         self.request("codes")
-        return [self.table.get(key) for key in self.table.keys("code", tenant, lane)]
+        return [self.table.get(key) for key in self.table.keys("code", tenant, lane) if key[3] >= first]
 
     def known_subjects(self, tenant: str, lane: int, subjects: Sequence[str]) -> set[str]:
         self.request("known_subjects")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 
+from functions.application.code_book import CodeBook
 from functions.application.ports.ledger import LedgerReader
 from functions.application.read_counters import CounterReader
 from functions.application.usage_bounds import Bounds, Budget
@@ -30,15 +31,16 @@ class SubjectPage:
 
 
 class UsageLister:
-    def __init__(self, ledger: LedgerReader, lanes: Lanes, bounds: Bounds) -> None:
+    def __init__(self, ledger: LedgerReader, book: CodeBook, lanes: Lanes, bounds: Bounds) -> None:
         self._ledger = ledger
+        self._book = book
         self._lanes = lanes
         self._bounds = bounds
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         """The subjects with usage in the range, from those behind `after`; looks at so many as one call may."""
         query, most = _to_half_hours(query), self._bounds.subjects
-        counters = CounterReader(self._ledger, self._lanes, query, Placing(query), Budget(self._bounds))
+        counters = CounterReader(self._ledger, self._book, self._lanes, query, Placing(query), Budget(self._bounds))
         directory = merge(*(self._directory(query.tenant, lane, after) for lane in range(self._lanes.count)))
         looked_at = list(islice(directory, most + 1))
         owners = [(self._lanes.lane_of(query.tenant, subject), subject) for subject in looked_at[:most]]
@@ -56,7 +58,7 @@ class UsageLister:
     def group_values(self, query: UsageQuery, dimension: str, most: int) -> list[str]:
         """The values a dimension had in the range, in order; raises TooLarge when there are more than `most`."""
         query = _to_half_hours(query)
-        counters = CounterReader(self._ledger, self._lanes, query, Placing(query), Budget(self._bounds))
+        counters = CounterReader(self._ledger, self._book, self._lanes, query, Placing(query), Budget(self._bounds))
         values = {code.groups.get(dimension, "") for owner in counters.owners() for code in counters.used_codes(owner)}
         if len(values - {""}) > most:
             raise TooLarge(f"{dimension} has more than {most} values in this range; choose a shorter range.")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from functions.application.code_book import CodeBook
 from functions.application.list_usage import SubjectPage, UsageLister
 from functions.application.ports.ledger import ArchiveReader, LedgerReader
 from functions.application.read_counters import CounterReader, Cuts
@@ -29,21 +30,28 @@ class UsageReader:
         self._archive = archive
         self._lanes = lanes
         self._bounds = bounds or Bounds()
-        self._lister = UsageLister(ledger, lanes, self._bounds)
+        self._book = CodeBook(ledger)
+        self._lister = UsageLister(ledger, self._book, lanes, self._bounds)
 
     def rows(self, query: UsageQuery, now: datetime) -> list[UsageRow]:
         """The rows of the answer, by window start; raises TooLarge when it would read too much."""
-        answer = _Answer(self._ledger, self._archive, self._lanes, query, self._bounds)
+        answer = self._answer(query)
         found = answer.found()
         return rows_of(query, found, answer.whole_range(found, int(now.timestamp())))
 
     def total(self, query: UsageQuery) -> Decimal:
         """The whole range as one number, 0 when there is nothing."""
-        found = _Answer(self._ledger, self._archive, self._lanes, query, self._bounds).found()
+        found = self._answer(query).found()
         total = new_tally(found.aggregation, found.is_exact)
         for tally in found.tallies.values():
             total.add_tally(tally)
         return Decimal(0) if total.is_empty else total.answer(query.percent)
+
+    def _answer(self, query: UsageQuery) -> "_Answer":
+        budget, placing = Budget(self._bounds), Placing(query)
+        counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
+        log = LogReader(self._ledger, self._archive, self._lanes, query, placing, counters.codes)
+        return _Answer(query, counters, log, budget)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)
@@ -61,14 +69,13 @@ def query_usage(reader: UsageReader, query: UsageQuery, now: datetime) -> list[U
 
 
 class _Answer:
-    def __init__(
-        self, ledger: LedgerReader, archive: ArchiveReader, lanes: Lanes, query: UsageQuery, bounds: Bounds
-    ) -> None:
+    """One question on its way through counters and log."""
+
+    def __init__(self, query: UsageQuery, counters: CounterReader, log: LogReader, budget: Budget) -> None:
         self._query = query
-        self._budget = Budget(bounds)
-        placing = Placing(query)
-        self._counters = CounterReader(ledger, lanes, query, placing, self._budget)
-        self._log = LogReader(ledger, archive, lanes, query, placing, self._counters.codes)
+        self._counters = counters
+        self._log = log
+        self._budget = budget
 
     def found(self) -> Found:
         found = Found(self._query.meter.aggregation, self._query.is_exact, self._budget.bounds.rows)

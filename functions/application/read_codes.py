@@ -1,6 +1,6 @@
 """A meter's codes in a lane: which cells are its, what groups they stand for, and how an event was grouped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from functions.domain.metering.aggregation import Aggregation
@@ -11,10 +11,11 @@ Groups = Mapping[str, str]
 
 
 class MeterCodes:
-    """The codes of one meter in one (tenant, lane), read once."""
+    """The codes of one meter in one (tenant, lane), read once; `highest_number` is of the cells of all its meters."""
 
-    def __init__(self, codes: Iterable[Code], meter_id: str, aggregation: Aggregation) -> None:
+    def __init__(self, codes: Sequence[Code], meter_id: str, aggregation: Aggregation) -> None:
         self.codes = [code for code in codes if code.meter_id == meter_id]
+        self.highest_number = max((code.number + code.parts - 1 for code in codes), default=-1)
         self._parts = len(aggregation.parts)
 
     def cells(self) -> Iterable[tuple[int, Code, int]]:

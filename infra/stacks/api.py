@@ -53,7 +53,7 @@ def permissions(data: DataStack, stream: Resource, billing: BillingStack) -> Map
         "http_api": (
             data.billing.allows(*KEEP_RECORDS),
             # Puts: the set of meters that count, in one transaction with the meter's record.
-            data.usage.allows("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"),
+            data.usage.allows("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"),
             data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
             # Rejects that are replayed go the way of new events.
             stream.allows("kinesis:PutRecords"),

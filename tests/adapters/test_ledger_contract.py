@@ -142,8 +142,13 @@ def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     codes.append(Code("acme", 30, "m2", {}, parts=2))
     ledger.put_index(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
     assert list(ledger.codes("acme", 3)) == codes
+    assert list(ledger.codes("acme", 3, 28)) == codes[28:]
+    assert list(ledger.codes("acme", 3, 31)) == []
     assert ledger.subjects("acme", 3, 10) == ["b", "ü"]
     assert ledger.subjects("acme", 3, 1) == ["b"]
+    assert ledger.subjects("acme", 3, 10, "b") == ["ü"]
+    assert ledger.subjects("acme", 3, 10, "a") == ["b", "ü"]
+    assert ledger.subjects("acme", 3, 10, "ü") == []
     assert ledger.known_subjects("acme", 3, ["ü", "c", "z"]) == {"ü"}
     assert list(ledger.codes("acme", 4)) == []
 

@@ -43,7 +43,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "http_authorize": {"billing": {"dynamodb:GetItem"}},
     "http_api": {
         "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
-        "usage": READ_USAGE | {"dynamodb:PutItem"},
+        "usage": READ_USAGE | {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
         "archive/archive/*": {"s3:GetObject"},
         "archive/rejects/*": {"s3:GetObject"},
         "stream": {"kinesis:PutRecords"},

@@ -219,8 +219,8 @@ class DynamoLedger:
         """The lanes that have counted everything before the marker, with the commit that says so."""
         return {int(item[SORT_KEY]["S"]): int(item["n"]["N"]) for item in self._table.query(keys.marker(marker))}
 
-    def codes(self, tenant: str, lane: int) -> Iterable[Code]:
-        for item in self._table.query(keys.directory(tenant, lane), prefix=keys.CODE_PREFIX):
+    def codes(self, tenant: str, lane: int, first: int = 0) -> Iterable[Code]:
+        for item in self._table.query(keys.directory(tenant, lane), between=keys.codes_from(first)):
             number = int(item[SORT_KEY]["S"][len(keys.CODE_PREFIX) :])
             groups = msgspec.msgpack.decode(item["g"]["B"], type=dict[str, str])
             yield Code(tenant, number, item["m"]["S"], groups, int(item["p"]["N"]) if "p" in item else 1)

@@ -132,6 +132,11 @@ def code(number: int) -> str:
     return f"{CODE_PREFIX}{number:08d}"
 
 
+def codes_from(number: int) -> tuple[str, str]:
+    """Bounds that include every code from a number on."""
+    return code(number), f"{CODE_PREFIX}~"
+
+
 def subject(name: str) -> str:
     return f"{SUBJECT_PREFIX}{name}"
 

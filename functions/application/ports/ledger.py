@@ -111,13 +111,19 @@ class LedgerReader(Protocol):
         """
         ...
 
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        """Those pages alone, in any order; one that does not exist has the stamp 0 and no cells."""
+        ...
+
     def value_chunks(
         self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
     ) -> Iterable[tuple[PageKey, str, bytes]]:
         """(page, cell, packed values) beside those pages; a value may be in several chunks and in the cell."""
         ...
 
-    def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...
+    def codes(self, tenant: str, lane: int, first: int = 0) -> Iterable[Code]:
+        """The codes of a lane from a number on, in order."""
+        ...
 
     def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
         """The first subjects of a lane behind `after`, in the order of their code points."""

@@ -299,3 +299,17 @@ def test_poison_records_are_kept_and_their_neighbours_counted() -> None:
     assert {refusal.object_key for refusal in deployment.ledger.refusals("t")} == {
         f"rejects/{identity}" for identity in deployment.rejected
     }
+
+
+def test_one_group_of_very_many_reads_only_its_own_pages() -> None:
+    deployment = Deployment()
+    deployment.send([event(str(i), NOW - timedelta(hours=i % 40), "c1", n=i, model=f"m{i}") for i in range(1_000)])
+    deployment.deliver()
+    asked = {"period_from": NOW - timedelta(days=10), "period_to": NOW, "filters": {"model": ("m41", "m900")}}
+    requests: list[str] = []
+    deployment.ledger.request = requests.append
+    (row,) = deployment.ask(**asked)
+    assert row.value == 941
+    assert "pages" not in requests
+    assert [row.value for row in deployment.ask(filters=asked["filters"])] == [941], "an open range reads them all"
+    assert "pages" in requests
