@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from functions.domain.errors import TooLarge
 
-ELSEWHERE = "or ask the archive: the saved Athena queries answer the same over any number of events"
+ELSEWHERE = "or ask the archive (POST /api/v1/archive/queries), which reads any number of events"
 
 
 @dataclass(frozen=True)
