@@ -17,13 +17,19 @@ MAX_ID = 256
 
 
 def is_asked(query: str) -> bool:
-    """Raises InvalidInput for a value that is neither true nor false."""
-    if "partial" not in query:
+    """Raises InvalidInput for a value that is neither true nor false, and for any other parameter."""
+    if not query:
         return False
     try:
-        asked = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)).get("partial", "false")
+        sent = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS))
     except ValueError as error:
         raise InvalidInput(f"The query string holds more than {MAX_PARAMETERS} parameters.") from error
+    asked = sent.pop("partial", "false")
+    if sent:
+        # `tenant` too: a key sends events of its own tenant only.
+        names = [name[:MAX_ID] for name in sent]
+        message = f"{names[0]!r} is not a query parameter of this route. It takes partial."
+        raise InvalidInput(message, fields=[FieldError(name, "unknown_parameter", message) for name in names])
     if asked.lower() not in ("true", "false"):
         message = "partial is either true or false."
         raise InvalidInput(message, fields=[FieldError("partial", "invalid_parameter", message)])

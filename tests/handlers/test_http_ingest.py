@@ -227,3 +227,12 @@ def test_a_full_stream_takes_nothing_of_a_partial_batch(stream: MemoryStream, mo
 
     monkeypatch.setattr(stream, "put", full)
     assert partial([EVENT, {"id": "1"}])[0] == 503
+
+
+@pytest.mark.parametrize("query", ["partal=true", "partial=true&tenant=acme", "tenant=acme"])
+def test_a_parameter_it_does_not_know_is_refused_by_name(stream: MemoryStream, query: str) -> None:
+    status, answer = partial([EVENT], query=query)
+    (error,) = answer["extensions"]["validationErrors"]
+    assert (status, error["code"]) == (400, "unknown_parameter")
+    assert error["field"] == query.rpartition("&")[2].partition("=")[0]
+    assert stream.records == []
