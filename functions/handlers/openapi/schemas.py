@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SCHEMAS = "#/components/schemas"
+WITHOUT = object()
 
 
 def public(name: str) -> str:
@@ -19,7 +20,7 @@ def told(schema: Any) -> Any:
 
 
 def told_in_answer(schema: Any, renamed: Mapping[str, str]) -> Any:
-    """An answer leaves out what is null, and may gain fields."""
+    """An answer has no defaults that are null, and may gain fields."""
     return _mapped(schema, renamed, _shown)
 
 
@@ -54,10 +55,7 @@ def _reference(target: str, renamed: Mapping[str, str]) -> str:
 def _shown(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("additionalProperties") is False:
         schema = {name: value for name, value in schema.items() if name != "additionalProperties"}
-    if "default" not in schema or schema["default"] is not None:
-        return schema
-    schema = {name: value for name, value in schema.items() if name != "default"}
-    kinds = [each for each in schema.pop("anyOf", []) if each != {"type": "null"}]
-    if len(kinds) == 1:
-        return {**schema, **kinds[0]}
-    return {**schema, "anyOf": kinds} if kinds else schema
+    # Absent or null, by model: the plan's own fields are left out, those of its phases stay null.
+    if schema.get("default", WITHOUT) is None:
+        return {name: value for name, value in schema.items() if name != "default"}
+    return schema
