@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -150,6 +151,20 @@ def test_archived_events_come_back_to_the_digit_whether_staged_or_inline(aws: in
         assert (line.tenant, line.id, line.subject, line.meter_version) == ("t", "é1", "c1", 3)
         assert (line.time_seconds, line.raw_data) == (NOW, EVENT.data)
         client.delete_object(Bucket="archive", Key=archive_key(2, 17, NOW // HOUR_SECONDS))
+
+
+def test_many_commits_are_read_in_order_whatever_their_number(aws: int) -> None:
+    client = emulator.client("s3", aws)
+    client.create_bucket(Bucket="many")
+    archive = S3Archive(client, "many")
+    for n in range(1, 26):
+        body = archive.encode([("t", f"c{n}", [EVENT])], NOW, {"t": 3})
+        archive.publish(msgspec.structs.replace(commit(inline_archive=body), n=n))
+    wanted = [(n, NOW // 3_600) for n in range(1, 26)]
+    assert [event.subject for event in archive.events_of(2, wanted)] == [f"c{n}" for n, _ in wanted]
+    assert list(archive.events_of(2, [])) == []
+    first = next(iter(archive.events_of(2, wanted)))
+    assert first.subject == "c1"
 
 
 def test_the_archive_is_lines_anyone_can_read(aws: int) -> None:

@@ -14,6 +14,7 @@ from functions.application.aggregate_usage import Aggregator, Delivered
 from functions.application.close_lanes import close_lanes, count_lanes
 from functions.application.commit_usage import LaneWriter
 from functions.application.ingest_events import ingest_events
+from functions.application.measure_usage import MeasuredUsage
 from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
 from functions.domain.errors import TooLarge
@@ -24,6 +25,7 @@ from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
+from functions.domain.period import Period
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 START = datetime(2026, 10, 20, tzinfo=UTC)  # summer time ends in Europe on the 25th
@@ -313,3 +315,73 @@ def test_one_group_of_very_many_reads_only_its_own_pages() -> None:
     assert "pages" not in requests
     assert [row.value for row in deployment.ask(filters=asked["filters"])] == [941], "an open range reads them all"
     assert "pages" in requests
+
+
+@pytest.mark.parametrize(
+    ("bounds", "asked", "bound"),
+    [
+        (Bounds(pages=1), {}, "1 counter pages"),
+        (Bounds(cells=3), {}, "3 counters"),
+        (Bounds(rows=2), {"window": "HOUR"}, "2 rows"),
+        (Bounds(objects=1), {"window": "MINUTE"}, "1 archived commits"),
+        (Bounds(events=3), {"is_exact": True}, "3 archived events"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_too_much_to_read_names_the_bound_and_the_remedy(bounds: Bounds, asked: dict[str, Any], bound: str) -> None:
+    deployment = Deployment()
+    for hours in range(4):
+        deployment.send([event(str(hours), NOW - timedelta(hours=7 * hours), n=1)])
+        deployment.deliver()
+    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES, bounds)
+    with pytest.raises(TooLarge, match=bound) as refused:
+        deployment.ask(**asked)
+    assert "shorter range" in refused.value.detail
+    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES)
+    assert sum(row.value for row in deployment.ask(**asked)) == 4
+
+
+def test_too_many_values_are_not_united() -> None:
+    unique = Meter("m4", "users", "call", Aggregation.UNIQUE_COUNT, "$.user", since=1)
+    deployment = Deployment(MeterSet(1, (unique,)))
+    deployment.send([event(str(number), NOW, user=f"u{number}") for number in range(100)])
+    deployment.deliver()
+    assert [row.value for row in deployment.ask(unique)] == [100]
+    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES, Bounds(value_bytes=99 * 8))
+    with pytest.raises(TooLarge, match="more than 99 values"):
+        deployment.ask(unique)
+
+
+def test_a_range_left_open_over_very_many_events_ends_on_a_half_hour() -> None:
+    deployment = Deployment()
+    at = NOW - timedelta(minutes=20)
+    deployment.send([event("1", at, n=1)])
+    deployment.deliver()
+    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES, Bounds(range_objects=0))
+    (row,) = deployment.ask()
+    assert (row.window_start, row.window_end) == (NOW - timedelta(minutes=30), NOW)
+
+
+def test_exactly_means_the_groups_of_the_events_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MAX_METER_CODES", 1)
+    deployment = Deployment(MeterSet(1, (CALLS,)))
+    deployment.send([event(str(number), NOW - timedelta(hours=1), model=f"m{number}") for number in range(3)])
+    deployment.deliver()
+    for edge in (None, NOW - timedelta(hours=1, seconds=1)):
+        rows = deployment.ask(CALLS, group_by=("model",), period_from=edge)
+        assert {row.group_by["model"]: row.value for row in rows} == {"m0": 1, "__other__": 2}, edge
+    rows = deployment.ask(CALLS, group_by=("model",), is_exact=True)
+    assert {row.group_by["model"]: row.value for row in rows} == {"m0": 1, "m1": 1, "m2": 1}
+    assert [row.value for row in deployment.ask(CALLS, filters={"model": ("m2",)}, is_exact=True)] == [1]
+    assert deployment.ask(CALLS, group_by=("model",), filters={"model": ("m2",)}) == []
+
+
+def test_an_invoice_takes_a_percentile_from_the_log() -> None:
+    latency = Meter("m5", "latency", "call", Aggregation.PERCENTILE, "$.ms", since=1, percentile=Decimal(99))
+    deployment = Deployment(MeterSet(1, (latency,)))
+    deployment.send([event(str(number), NOW - timedelta(hours=1), ms=number * 7) for number in range(1, 201)])
+    deployment.deliver()
+    usage = MeasuredUsage(deployment.reader, deployment.ledger)
+    period = Period(NOW - timedelta(days=1), NOW)
+    assert usage.usage("t", "latency", ["c1"], {}, period)[0] == 198 * 7
+    assert deployment.ask(latency)[0].value != 198 * 7
