@@ -1,19 +1,19 @@
 """Create a plan, or the next draft version of one that exists."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import datetime
 
-from functions.application.find_plan import find_plan
-from functions.application.ports.billing import MeteredFeatures, NewId, PlanFamily, Plans
+from functions.application.find_plan import find_plan, plan_shelf
+from functions.application.ports.billing import MeteredFeatures, NewId
+from functions.application.ports.catalogue import PlanAddons, Plans
 from functions.application.ports.clock import Clock
-from functions.application.ports.registry import Stale
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import Plan, PlanDraft
+from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import feature_problems, refuse
-from functions.domain.errors import Conflict
+from functions.domain.errors import Conflict, FieldError
 
-# A family item lists the ids of all versions; this many keep it far below DynamoDB's 400 KB.
-MAX_VERSIONS = 1_000
+Cards = Sequence[FlatFeeCard | UsageBasedCard]
 
 
 def create_plan(
@@ -24,24 +24,10 @@ def create_plan(
     return _drafted(tenant, draft, plans, clock, new_id)
 
 
-def _drafted(tenant: str, draft: PlanDraft, plans: Plans, clock: Clock, new_id: NewId) -> Plan:
-    family = plans.family(tenant, draft.key) or PlanFamily(draft.key)
-    if family.draft is not None:
-        raise Conflict(f"Plan {draft.key!r} has a draft version already; change or publish it.", code="plan_has_draft")
-    if len(family.ids) >= MAX_VERSIONS:
-        raise Conflict(f"Plan {draft.key!r} has {MAX_VERSIONS} versions, the most there can be; use another key.")
-    now = clock.now().replace(microsecond=0)
-    values = {name: getattr(draft, name) for name in PlanDraft.model_fields}
-    plan = Plan(**values, id=new_id(), version=len(family.ids) + 1, created_at=now, updated_at=now)
-    try:
-        plans.save(tenant, [plan], replace(family, ids=(*family.ids, plan.id), draft=plan.id))
-    except Stale as stale:
-        raise Conflict(f"Plan {draft.key!r} was changed by another request; look at it and try again.") from stale
-    return plan
-
-
-def next_plan(tenant: str, id_or_key: str, *, plans: Plans, clock: Clock, new_id: NewId) -> Plan:
-    """A new draft that says what the latest published version says; raises NotFound and Conflict."""
+def next_plan(
+    tenant: str, id_or_key: str, *, plans: Plans, plan_addons: PlanAddons, clock: Clock, new_id: NewId
+) -> Plan:
+    """A new draft that says what the latest published version says, with its add-ons; raises NotFound, Conflict."""
     plan = find_plan(tenant, id_or_key, plans=plans)
     family = plans.family(tenant, plan.key)
     assert family is not None, plan.key
@@ -49,15 +35,35 @@ def next_plan(tenant: str, id_or_key: str, *, plans: Plans, clock: Clock, new_id
     if plan.id != (family.active or latest):
         raise Conflict(f"{plan.label} is not the latest published version; draft the next one from that.")
     draft = PlanDraft.model_construct(**{name: getattr(plan, name) for name in PlanDraft.model_fields})
-    return _drafted(tenant, draft, plans, clock, new_id)
+    made = _drafted(tenant, draft, plans, clock, new_id)
+    assigned = [each for each in plan_addons.of_plan(tenant, plan.id) if each.deleted_at is None]
+    times = {"plan_id": made.id, "created_at": made.created_at, "updated_at": made.created_at}
+    plan_addons.put(tenant, [each.model_copy(update=times) for each in assigned])
+    return made
+
+
+def _drafted(tenant: str, draft: PlanDraft, plans: Plans, clock: Clock, new_id: NewId) -> Plan:
+    values = {name: getattr(draft, name) for name in PlanDraft.model_fields}
+
+    def make(version: int, now: datetime) -> Plan:
+        return Plan(**values, id=new_id(), version=version, created_at=now, updated_at=now)
+
+    return plan_shelf(plans, clock).draft(tenant, draft.key, make)
 
 
 def check_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFeatures) -> None:
     """Every feature a card names must exist and have the meter its price or entitlement needs; raises InvalidInput."""
-    keys = {card.feature_key for phase in phases for card in phase.rate_cards if card.feature_key}
-    known = features.metered(tenant, sorted(keys))
-    has_meter = {key: feature.meter_slug is not None for key, feature in known.items()}
+    has_meter = _meters(tenant, [card for phase in phases for card in phase.rate_cards], features)
     each_phase = [
         feature_problems(phase.rate_cards, f"phases[{p}].rateCards", has_meter) for p, phase in enumerate(phases)
     ]
     refuse([problem for problems in each_phase for problem in problems])
+
+
+def card_feature_problems(tenant: str, cards: Cards, where: str, features: MeteredFeatures) -> list[FieldError]:
+    return feature_problems(cards, where, _meters(tenant, cards, features))
+
+
+def _meters(tenant: str, cards: Cards, features: MeteredFeatures) -> dict[str, bool]:
+    known = features.metered(tenant, sorted({card.feature_key for card in cards if card.feature_key}))
+    return {key: feature.meter_slug is not None for key, feature in known.items()}

@@ -10,10 +10,10 @@ from functions.application.ports.billing import (
     BilledCustomers,
     MeteredFeatures,
     NewId,
-    Plans,
     SubscriptionChange,
     Subscriptions,
 )
+from functions.application.ports.catalogue import Plans
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscriptions
 from functions.domain.catalog.phase import PlanPhase

@@ -2,6 +2,7 @@
 
 from functions.handlers import (
     http,
+    http_addons,
     http_api_keys,
     http_archive,
     http_billing,
@@ -12,6 +13,7 @@ from functions.handlers import (
     http_openapi,
     http_plans,
     http_rejects,
+    http_subscription_addons,
     http_subscriptions,
     http_usage,
 )
@@ -22,7 +24,9 @@ ROUTERS = (
     http_customers.router,
     http_features.router,
     http_plans.router,
+    http_addons.router,
     http_subscriptions.router,
+    http_subscription_addons.router,
     http_billing.router,
     http_api_keys.router,
     http_rejects.router,

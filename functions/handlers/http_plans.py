@@ -1,6 +1,5 @@
 """Routes of plans: drafts, versions, publishing."""
 
-from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -8,21 +7,13 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.create_plan import create_plan, next_plan
 from functions.application.find_plan import find_plan
 from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
-from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
+from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
-from functions.handlers.query_string import Query, refused
+from functions.handlers.version_filter import VERSION_ORDERS, VersionFilter
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
-
-ORDERS: dict[str, Callable[[Plan], Any]] = {
-    "id": lambda plan: plan.id,
-    "key": lambda plan: (plan.key, plan.version),
-    "version": lambda plan: (plan.version, plan.id),
-    "created_at": lambda plan: (plan.created_at, plan.id),
-    "updated_at": lambda plan: (plan.updated_at, plan.id),
-}
 
 
 @router.post("/api/v1/plans")
@@ -42,11 +33,11 @@ def create() -> Answer:
 @router.get("/api/v1/plans")
 def list_plans() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    wanted = _Filter(request.query)
-    order = request.query.choice("orderBy", list(ORDERS), "id")
+    wanted = VersionFilter(request.query, wiring.clock().now())
+    order = request.query.choice("orderBy", list(VERSION_ORDERS), "id")
     found = sorted(
         filter(wanted.takes, wiring_billing.plans().all(request.tenant)),
-        key=ORDERS[order],
+        key=VERSION_ORDERS[order],
         reverse=request.query.is_descending(),
     )
     return http.ok(http.page_of(found, request.query.page(), _shown))
@@ -102,6 +93,7 @@ def following(id_or_key: str) -> Answer:
         request.tenant,
         http.path_value(id_or_key),
         plans=wiring_billing.plans(),
+        plan_addons=wiring_billing.plan_addons(),
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
     )
@@ -113,29 +105,6 @@ def archive(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     plan = archive_plan(request.tenant, http.path_value(plan_id), plans=wiring_billing.plans(), clock=wiring.clock())
     return http.ok(_shown(plan))
-
-
-class _Filter:
-    """Which plans a list asks for."""
-
-    def __init__(self, query: Query) -> None:
-        self.deleted = query.flag("includeDeleted")
-        self.ids, self.keys = set(query.texts("id")), set(query.texts("key"))
-        self.currencies, self.statuses = set(query.texts("currency")), set(query.texts("status"))
-        unknown = self.statuses - {status.value for status in PlanStatus}
-        if unknown:
-            raise refused("status", f"is one of {', '.join(PlanStatus)}.")
-        self.versions = query.mapping("keyVersion")
-
-    def takes(self, plan: Plan) -> bool:
-        return (
-            (self.deleted or plan.deleted_at is None)
-            and (not self.ids or plan.id in self.ids)
-            and (not self.keys or plan.key in self.keys)
-            and (not self.currencies or plan.currency in self.currencies)
-            and (not self.statuses or plan.status(wiring.clock().now()) in self.statuses)
-            and (not self.versions or str(plan.version) in self.versions.get(plan.key, ()))
-        )
 
 
 def _shown(plan: Plan) -> dict[str, Any]:

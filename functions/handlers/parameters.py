@@ -43,6 +43,11 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/features": (*PAGE, *ORDER, "meterSlug", "includeArchived", "offset", "limit"),
     "GET /api/v1/plans": (*PAGE, *ORDER, "includeDeleted", "id", "key", "keyVersion", "status", "currency"),
     "GET /api/v1/plans/<id_or_key>": ("includeLatest",),
+    "GET /api/v1/plans/<id_or_key>/addons": (
+        *(*PAGE, *ORDER, "includeDeleted", "id", "key", "keyVersion", "status", "currency"),
+    ),
+    "GET /api/v1/addons": (*PAGE, *ORDER, "includeDeleted", "id", "key", "keyVersion", "status", "currency"),
+    "GET /api/v1/addons/<id_or_key>": ("includeLatest",),
     "GET /api/v1/subscriptions/<subscription_id>": ("at",),
     "GET /api/v1/billing/invoices": (
         *(*PAGE, *ORDER, *INVOICE_TIMES),

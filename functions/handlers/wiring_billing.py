@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.invoice_store import DynamoInvoices
     from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
-    from functions.adapters.dynamo.plan_store import DynamoPlans
+    from functions.adapters.dynamo.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
     from functions.adapters.dynamo.push_store import DynamoPushStore
     from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
     from functions.adapters.workflow import StepFunctionsRuns
+    from functions.application.buy_addon import SubscriptionAddons
     from functions.application.create_subscription import Catalogue
     from functions.application.issue_invoice import BillingPorts
+    from functions.application.keep_plan_addons import PlanAddonsOf
     from functions.application.measure_usage import MeasuredUsage
 
 
@@ -87,6 +89,30 @@ def plans() -> "DynamoPlans":
     from functions.adapters.dynamo.plan_store import DynamoPlans
 
     return DynamoPlans(wiring.billing_table())
+
+
+def addons() -> "DynamoAddons":
+    from functions.adapters.dynamo.plan_store import DynamoAddons
+
+    return DynamoAddons(wiring.billing_table())
+
+
+def plan_addons() -> "DynamoPlanAddons":
+    from functions.adapters.dynamo.plan_store import DynamoPlanAddons
+
+    return DynamoPlanAddons(wiring.billing_table())
+
+
+def plan_addons_of() -> "PlanAddonsOf":
+    from functions.application.keep_plan_addons import PlanAddonsOf
+
+    return PlanAddonsOf(plans(), addons(), plan_addons(), wiring.clock())
+
+
+def subscription_addons() -> "SubscriptionAddons":
+    from functions.application.buy_addon import SubscriptionAddons
+
+    return SubscriptionAddons(plan_addons_of(), subscriptions(), metered_features(), wiring.clock(), wiring.new_ulid)
 
 
 def catalogue() -> "Catalogue":

@@ -16,6 +16,9 @@ Billing (stores: plan, subscription, invoice, payment, billing_index, failure); 
 |-------------------------------------------|----------------------------------|--------------------------------------|
 | a plan version by id; all of them         | `<tenant>#plan`                  | `<plan id>`                          |
 | the versions of a plan key                | `<tenant>#plan_family`           | `<plan key>`                         |
+| an add-on version by id; all of them      | `<tenant>#addon`                 | `<add-on id>`                        |
+| the versions of an add-on key             | `<tenant>#addon_family`          | `<add-on key>`                       |
+| the add-ons of a plan version             | `<tenant>#plan_addon`            | `<plan id>#<add-on id>`              |
 | a subscription by id                      | `<tenant>#subscription`          | `<subscription id>`                  |
 | the subscriptions of a customer           | `<tenant>#customer_subscription` | `<customer id>#<subscription id>`    |
 | a customer's subscriptions at a glance    | `<tenant>#unique`                | `subscription#<customer id>`         |
@@ -92,6 +95,9 @@ CREDENTIALS = "api_key"
 
 PLAN = "plan"
 PLAN_FAMILY = "plan_family"
+ADDON = "addon"
+ADDON_FAMILY = "addon_family"
+PLAN_ADDON = "plan_addon"
 SUBSCRIPTION = "subscription"
 CUSTOMER_SUBSCRIPTION = "customer_subscription"
 INVOICE = "invoice"

@@ -1,51 +1,84 @@
-"""Plans and their families in the billing table."""
+"""Versioned plans and add-ons with their families, and which add-on is assigned to which plan."""
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar, Generic
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import PlanFamily
+from functions.application.ports.catalogue import Family, Record
 from functions.application.ports.registry import Stale
+from functions.domain.catalog.addon import Addon
 from functions.domain.catalog.plan import Plan
+from functions.domain.catalog.plan_addon import PlanAddon
 from functions.names import PARTITION_KEY, SORT_KEY
 
 
-class DynamoPlans:
+class _DynamoVersions(Generic[Record]):
+    kind: ClassVar[str]
+    family_kind: ClassVar[str]
+    model: type[Record]
+
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def get(self, tenant: str, plan_id: str) -> Plan | None:
-        item = self._table.get(keys.records(tenant, keys.PLAN), plan_id)
-        return _plan(item) if item else None
+    def get(self, tenant: str, version_id: str) -> Record | None:
+        item = self._table.get(keys.records(tenant, self.kind), version_id)
+        return self._read(item) if item else None
 
-    def family(self, tenant: str, key: str) -> PlanFamily | None:
-        item = self._table.get(keys.records(tenant, keys.PLAN_FAMILY), key)
+    def family(self, tenant: str, key: str) -> Family | None:
+        item = self._table.get(keys.records(tenant, self.family_kind), key)
         if item is None:
             return None
-        return PlanFamily(key, tuple(item["ids"]), item.get("draft"), item.get("active"), item["version"])
+        return Family(key, tuple(item["ids"]), item.get("draft"), item.get("active"), item["version"])
 
-    def all(self, tenant: str) -> Iterator[Plan]:
-        return map(_plan, self._table.query(keys.records(tenant, keys.PLAN)))
+    def all(self, tenant: str) -> Iterator[Record]:
+        return map(self._read, self._table.query(keys.records(tenant, self.kind)))
 
-    def save(self, tenant: str, plans: Sequence[Plan], family: PlanFamily) -> None:
+    def save(self, tenant: str, versions: Sequence[Record], family: Family) -> None:
         family_item = {
-            PARTITION_KEY: keys.records(tenant, keys.PLAN_FAMILY),
+            PARTITION_KEY: keys.records(tenant, self.family_kind),
             SORT_KEY: family.key,
             "ids": list(family.ids),
             "draft": family.draft,
             "active": family.active,
         }
         writes = [self._table.putting_version(family_item, family.version)]
-        for plan in plans:
-            item = {PARTITION_KEY: keys.records(tenant, keys.PLAN), SORT_KEY: plan.id, "body": plan.model_dump_json()}
+        for each in versions:
+            item = {PARTITION_KEY: keys.records(tenant, self.kind), SORT_KEY: each.id, "body": each.model_dump_json()}
             writes.append(self._table.putting(item))
         try:
             self._table.transact(writes)
         except (TransactionRefused, Contended) as error:
             raise Stale from error
 
+    def _read(self, item: Item) -> Record:
+        return self.model.model_validate_json(item["body"])
 
-def _plan(item: Item) -> Plan:
-    return Plan.model_validate_json(item["body"])
+
+class DynamoPlans(_DynamoVersions[Plan]):
+    kind, family_kind, model = keys.PLAN, keys.PLAN_FAMILY, Plan
+
+
+class DynamoAddons(_DynamoVersions[Addon]):
+    kind, family_kind, model = keys.ADDON, keys.ADDON_FAMILY, Addon
+
+
+class DynamoPlanAddons:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def of_plan(self, tenant: str, plan_id: str) -> Sequence[PlanAddon]:
+        found = self._table.query(keys.records(tenant, keys.PLAN_ADDON), prefix=f"{plan_id}#")
+        return [PlanAddon.model_validate_json(item["body"]) for item in found]
+
+    def get(self, tenant: str, plan_id: str, addon_id: str) -> PlanAddon | None:
+        item = self._table.get(keys.records(tenant, keys.PLAN_ADDON), keys.joined(plan_id, addon_id))
+        return PlanAddon.model_validate_json(item["body"]) if item else None
+
+    def put(self, tenant: str, assignments: Sequence[PlanAddon]) -> None:
+        for each in assignments:
+            key = keys.joined(each.plan_id, each.addon_id)
+            item = {PARTITION_KEY: keys.records(tenant, keys.PLAN_ADDON), SORT_KEY: key}
+            self._table.put(item | {"body": each.model_dump_json()})

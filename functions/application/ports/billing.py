@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.period import Period
@@ -14,29 +13,6 @@ from functions.domain.subscriptions.subscription import MeteredFeature, Subscrip
 from functions.domain.wire import Instant, WireModel
 
 NewId = Callable[[], str]
-
-
-@dataclass(frozen=True)
-class PlanFamily:
-    """All versions of one plan key: their ids in order, and which is the draft and which the active one."""
-
-    key: str
-    ids: tuple[str, ...] = ()
-    draft: str | None = None
-    active: str | None = None
-    version: int = 0
-
-
-class Plans(Protocol):
-    def get(self, tenant: str, plan_id: str) -> Plan | None: ...
-
-    def family(self, tenant: str, key: str) -> PlanFamily | None: ...
-
-    def all(self, tenant: str) -> Iterable[Plan]: ...
-
-    def save(self, tenant: str, plans: Sequence[Plan], family: PlanFamily) -> None:
-        """Write plans and their family, if the family still has the version it was read with; raises Stale."""
-        ...
 
 
 @dataclass(frozen=True)

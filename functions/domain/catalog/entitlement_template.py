@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from functions.domain.wire import Duration, Metadata, Numeric, WireModel
 
@@ -26,7 +26,7 @@ class MeteredEntitlement(WireModel):
     metadata: Metadata = None
     type: Literal["metered"]
     is_soft_limit: bool = False
-    issue_after_reset: Annotated[Numeric, Field(ge=0)] | None = None
+    issue_after_reset: Annotated[Numeric, Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})] | None = None
     issue_after_reset_priority: Annotated[int, Field(ge=1, le=255)] = 1
     preserve_overage_at_reset: bool = False
     usage_period: Duration | None = None

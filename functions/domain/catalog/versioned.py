@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from functions.domain.errors import Conflict
 from functions.domain.money import minor_digits
-from functions.domain.wire import Instant, WireModel, checked
+from functions.domain.wire import Instant, Key, WireModel, checked
 
 
 class VersionStatus(StrEnum):
@@ -25,6 +25,7 @@ class Versioned(WireModel):
     """One version; its status follows from its effective times and is never stored."""
 
     id: str
+    key: Key
     version: int
     created_at: Instant
     updated_at: Instant

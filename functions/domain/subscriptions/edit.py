@@ -9,13 +9,14 @@ from pydantic import Field
 
 from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from functions.domain.subscriptions.addons import SubscriptionAddon, merging
 from functions.domain.subscriptions.item import (
     FOREVER,
     MeteredFeature,
     Offset,
     SubscriptionPhase,
 )
-from functions.domain.subscriptions.layers import Merge, NewId, Stretch, base_of, joined, settled, unmerged
+from functions.domain.subscriptions.layers import NewId, Stretch, base_of, joined, settled
 from functions.domain.subscriptions.subscribe import dated, offset_of
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.wire import Description, Duration, Key, Name, NotYet, WireModel
@@ -92,7 +93,6 @@ def edited(
     now: datetime,
     features: Mapping[str, MeteredFeature],
     new_id: NewId,
-    merge: Merge = unmerged,
 ) -> Subscription:
     """The subscription with all operations in effect from `at` on; what was before stays as it is.
 
@@ -106,7 +106,15 @@ def edited(
         except (NotFound, Conflict, InvalidInput) as error:
             fields = [FieldError(f"customizations[{n}]", error.code, error.detail)]
             raise type(error)(f"customizations[{n}]: {error.detail}", code=error.code, fields=fields) from error
-    return editor.result(merge)
+    return editor.result()
+
+
+def with_addons(
+    subscription: Subscription, addons: Sequence[SubscriptionAddon], *, at: datetime, now: datetime, new_id: NewId
+) -> Subscription:
+    """The subscription with these add-ons instead of those it has, which differ from `at` on; raises Conflict."""
+    changed = subscription.model_copy(update={"addons": tuple(addons)})
+    return _Editor(changed, max(at, subscription.active_from), now, {}, new_id).result()
 
 
 class _Editor:
@@ -140,7 +148,8 @@ class _Editor:
             case UnscheduleEdit():
                 self._unschedule()
 
-    def result(self, merge: Merge) -> Subscription:
+    def result(self) -> Subscription:
+        merge = merging(self._subscription.addons)
         phases = tuple(
             settled(each.phase, merge(each.phase, joined(each.base)), self._at, self._now, self._new_id)
             for each in self._layouts

@@ -37,12 +37,8 @@ class Wanted:
     base: Card | None
 
 
-# Makes the wanted stretches of one phase from its base; without add-ons each stands for itself.
+# Makes the wanted stretches of one phase from its base.
 Merge = Callable[[SubscriptionPhase, Sequence[Stretch]], list[Wanted]]
-
-
-def unmerged(_phase: SubscriptionPhase, base: Sequence[Stretch]) -> list[Wanted]:
-    return [Wanted(each, each.card) for each in base]
 
 
 def base_of(phase: SubscriptionPhase) -> list[Stretch]:

@@ -8,6 +8,7 @@ from typing import Literal
 from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Period, period_at
+from functions.domain.subscriptions.addons import SubscriptionAddon
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
 from functions.domain.subscriptions.item import PlanReference as PlanReference
 from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
@@ -45,6 +46,7 @@ class Subscription(WireModel):
     active_from: Instant
     active_to: Instant | None = None
     phases: tuple[SubscriptionPhase, ...]
+    addons: tuple[SubscriptionAddon, ...] = ()
     created_at: Instant
     updated_at: Instant
     billed_until: Instant | None = None

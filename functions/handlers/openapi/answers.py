@@ -8,13 +8,10 @@ from pydantic.alias_generators import to_camel
 
 from functions.application.ports.billing import Failure
 from functions.domain.catalog.feature import Feature
-from functions.domain.catalog.plan import Alignment, Plan, PlanStatus, ProRating
-from functions.domain.catalog.pricing import AnyPrice
 from functions.domain.invoicing.invoice import InvoiceStatus
 from functions.domain.metering.archive_query import Kind, Progress
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.subscriptions.customer import Customer
-from functions.domain.subscriptions.subscription import PlanReference, SubscriptionStatus
 from functions.domain.wire import Instant
 
 
@@ -52,11 +49,6 @@ class ShownFeature(Feature):
 
 class ShownCustomer(Customer):
     current_subscription_id: str | None = None
-
-
-class ShownPlan(Plan):
-    shown_status: PlanStatus = Field(alias="status")
-    validation_errors: list[dict[str, Any]]
 
 
 class UsageRow(Shown):
@@ -162,66 +154,6 @@ class IngestedEvent(OpenShown):
 class IngestedEventPage(Shown):
     items: list[IngestedEvent]
     next_cursor: str | None = None
-
-
-class ShownSubscription(Shown):
-    id: str
-    name: str
-    description: str | None = None
-    metadata: dict[str, str] | None = None
-    created_at: Instant
-    updated_at: Instant
-    active_from: Instant
-    active_to: Instant | None = None
-    alignment: Alignment | None = None
-    status: SubscriptionStatus
-    customer_id: str
-    plan: PlanReference | None = None
-    currency: str
-    cost_basis_mode: Literal["dynamic"]
-    cost_basis_pins: list[dict[str, Any]]
-    billing_cadence: str
-    pro_rating_config: ProRating
-    billing_anchor: Instant
-    settlement_mode: str
-
-
-class ShownItem(OpenShown):
-    id: str
-    key: str
-    name: str
-    active_from: Instant
-    active_to: Instant | None = None
-    currency: str | None = None
-    feature_key: str | None = None
-    billing_cadence: str | None
-    price: AnyPrice | None
-
-
-class ShownPhase(OpenShown):
-    id: str
-    key: str
-    name: str
-    active_from: Instant
-    active_to: Instant | None = None
-    items: list[ShownItem]
-    item_timelines: dict[str, list[ShownItem]]
-
-
-class ExpandedAlignment(Alignment):
-    current_aligned_billing_period: ShownPeriod | None = None
-
-
-class ExpandedSubscription(ShownSubscription):
-    alignment: ExpandedAlignment
-    phases: list[ShownPhase]
-
-
-class ChangedSubscription(Shown):
-    """The subscription that ends, and the one in its place."""
-
-    current: ShownSubscription
-    following: ExpandedSubscription = Field(alias="next")
 
 
 class InvoiceTotals(Shown):

@@ -11,10 +11,8 @@ from pydantic import BaseModel
 from functions.handlers.openapi.answers import (
     ArchiveQuery,
     ArchiveQueryAnswer,
-    ChangedSubscription,
     CreatedApiKey,
     Document,
-    ExpandedSubscription,
     IngestedEvent,
     IngestedEventPage,
     Reject,
@@ -26,9 +24,16 @@ from functions.handlers.openapi.answers import (
     ShownFeature,
     ShownInvoice,
     ShownMeter,
-    ShownPlan,
-    ShownSubscription,
     UsageResult,
+)
+from functions.handlers.openapi.answers_selling import (
+    ChangedSubscription,
+    ExpandedSubscription,
+    ShownAddon,
+    ShownPlan,
+    ShownPlanAddon,
+    ShownSubscription,
+    ShownSubscriptionAddon,
 )
 
 
@@ -105,6 +110,18 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/plans/<plan_id>/publish": Described("Publish a plan", ShownPlan),
     "POST /api/v1/plans/<id_or_key>/next": Described("Draft the next version of a plan", ShownPlan),
     "POST /api/v1/plans/<plan_id>/archive": Described("Archive a plan", ShownPlan),
+    "POST /api/v1/addons": Described("Create an add-on", ShownAddon),
+    "GET /api/v1/addons": Described("List add-ons", Paged(ShownAddon)),
+    "GET /api/v1/addons/<id_or_key>": Described("Get an add-on", ShownAddon),
+    "PUT /api/v1/addons/<addon_id>": Described("Update a draft add-on", ShownAddon),
+    "DELETE /api/v1/addons/<addon_id>": Described("Delete a draft add-on"),
+    "POST /api/v1/addons/<addon_id>/publish": Described("Publish an add-on", ShownAddon),
+    "POST /api/v1/addons/<addon_id>/archive": Described("Archive an add-on", ShownAddon),
+    "GET /api/v1/plans/<id_or_key>/addons": Described("List a plan's add-ons", Paged(ShownPlanAddon)),
+    "POST /api/v1/plans/<plan_id>/addons": Described("Assign an add-on to a plan", ShownPlanAddon),
+    "GET /api/v1/plans/<id_or_key>/addons/<addon_id_or_key>": Described("Get a plan's add-on", ShownPlanAddon),
+    "PUT /api/v1/plans/<plan_id>/addons/<addon_id_or_key>": Described("Update a plan's add-on", ShownPlanAddon),
+    "DELETE /api/v1/plans/<plan_id>/addons/<addon_id_or_key>": Described("End a plan's add-on"),
     "POST /api/v1/subscriptions": Described("Create a subscription", ShownSubscription),
     "GET /api/v1/subscriptions/<subscription_id>": Described("Get a subscription", ExpandedSubscription),
     "POST /api/v1/subscriptions/<subscription_id>/cancel": Described("Cancel a subscription", ShownSubscription),
@@ -117,6 +134,16 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/subscriptions/<subscription_id>/restore": Described("Restore a subscription", ShownSubscription),
     "POST /api/v1/subscriptions/<subscription_id>/unschedule-cancelation": Described(
         "Take a cancellation back", ShownSubscription
+    ),
+    "POST /api/v1/subscriptions/<subscription_id>/addons": Described("Buy an add-on", ShownSubscriptionAddon),
+    "GET /api/v1/subscriptions/<subscription_id>/addons": Described(
+        "List a subscription's add-ons", Each(ShownSubscriptionAddon)
+    ),
+    "GET /api/v1/subscriptions/<subscription_id>/addons/<addon_id>": Described(
+        "Get a subscription's add-on", ShownSubscriptionAddon
+    ),
+    "PATCH /api/v1/subscriptions/<subscription_id>/addons/<addon_id>": Described(
+        "Change a subscription's add-on", ShownSubscriptionAddon
     ),
     "POST /api/v1/billing/invoices/invoice": Described("Invoice a customer now", Each(ShownInvoice)),
     "GET /api/v1/billing/invoices": Described("List invoices", Paged(ShownInvoice)),

@@ -109,7 +109,9 @@ def test_the_next_version_starts_as_a_copy_of_the_published_one(world: World):
 
 
 def following(world: World, id_or_key: str) -> Plan:
-    return next_plan(TENANT, id_or_key, plans=world.plans, clock=world.clock, new_id=world.new_id)
+    return next_plan(
+        TENANT, id_or_key, plans=world.plans, plan_addons=world.plan_addons, clock=world.clock, new_id=world.new_id
+    )
 
 
 def test_unknown_features_are_refused_when_creating_and_again_when_publishing(world: World):

@@ -12,7 +12,7 @@ from functions.adapters.dynamo.billing_index import DynamoDueIndex
 from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
 from functions.adapters.dynamo.invoice_store import DynamoInvoices
 from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
-from functions.adapters.dynamo.plan_store import DynamoPlans
+from functions.adapters.dynamo.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
 from functions.application.create_plan import create_plan
@@ -110,6 +110,8 @@ class World:
     def __init__(self, table: Table, now: str = "2026-05-01") -> None:
         self.clock = MovableClock(at(now))
         self.plans = DynamoPlans(table)
+        self.addons = DynamoAddons(table)
+        self.plan_addons = DynamoPlanAddons(table)
         self.subscriptions = DynamoSubscriptions(table)
         self.invoices = DynamoInvoices(table)
         self.documents = DynamoInvoiceDocuments(table)

@@ -1,0 +1,121 @@
+"""What the catalogue's and subscriptions' answers look like."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from functions.domain.catalog.addon import Addon
+from functions.domain.catalog.plan import Alignment, Plan, PlanStatus, ProRating
+from functions.domain.catalog.plan_addon import PlanAddonTerms
+from functions.domain.catalog.pricing import AnyPrice
+from functions.domain.catalog.rate_card import RateCard
+from functions.domain.subscriptions.addons import AddonReference
+from functions.domain.subscriptions.subscription import PlanReference, SubscriptionStatus
+from functions.domain.wire import Instant
+from functions.handlers.openapi.answers import OpenShown, Shown, ShownPeriod
+
+
+class ShownPlan(Plan):
+    shown_status: PlanStatus = Field(alias="status")
+    validation_errors: list[dict[str, Any]]
+
+
+class ShownAddon(Addon):
+    shown_status: PlanStatus = Field(alias="status")
+    validation_errors: list[dict[str, Any]]
+
+
+class ShownPlanAddon(PlanAddonTerms):
+    created_at: Instant
+    updated_at: Instant
+    deleted_at: Instant | None = None
+    addon: ShownAddon
+    validation_errors: list[dict[str, Any]]
+
+
+class AddonSegment(Shown):
+    active_from: Instant
+    active_to: Instant | None = None
+    quantity: int
+
+
+class AddonCard(Shown):
+    rate_card: RateCard
+    affected_subscription_item_ids: list[str]
+
+
+class ShownSubscriptionAddon(Shown):
+    id: str
+    name: str
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+    created_at: Instant
+    updated_at: Instant
+    active_from: Instant
+    active_to: Instant | None = None
+    addon: AddonReference
+    quantity_at: Instant
+    quantity: int
+    timeline: list[AddonSegment]
+    subscription_id: str
+    rate_cards: list[AddonCard]
+
+
+class ShownSubscription(Shown):
+    id: str
+    name: str
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+    created_at: Instant
+    updated_at: Instant
+    active_from: Instant
+    active_to: Instant | None = None
+    alignment: Alignment | None = None
+    status: SubscriptionStatus
+    customer_id: str
+    plan: PlanReference | None = None
+    currency: str
+    cost_basis_mode: Literal["dynamic"]
+    cost_basis_pins: list[dict[str, Any]]
+    billing_cadence: str
+    pro_rating_config: ProRating
+    billing_anchor: Instant
+    settlement_mode: str
+
+
+class ShownItem(OpenShown):
+    id: str
+    key: str
+    name: str
+    active_from: Instant
+    active_to: Instant | None = None
+    currency: str | None = None
+    feature_key: str | None = None
+    billing_cadence: str | None
+    price: AnyPrice | None
+
+
+class ShownPhase(OpenShown):
+    id: str
+    key: str
+    name: str
+    active_from: Instant
+    active_to: Instant | None = None
+    items: list[ShownItem]
+    item_timelines: dict[str, list[ShownItem]]
+
+
+class ExpandedAlignment(Alignment):
+    current_aligned_billing_period: ShownPeriod | None = None
+
+
+class ExpandedSubscription(ShownSubscription):
+    alignment: ExpandedAlignment
+    phases: list[ShownPhase]
+
+
+class ChangedSubscription(Shown):
+    """The subscription that ends, and the one in its place."""
+
+    current: ShownSubscription
+    following: ExpandedSubscription = Field(alias="next")
