@@ -16,7 +16,7 @@ from botocore.handlers import add_expect_header
 from isal import igzip
 
 from functions.domain.errors import NotFound
-from functions.domain.metering.event import Event
+from functions.domain.metering.event import Event, Void
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ NO_DATA = msgspec.Raw(b"null")
 
 
 class ArchivedEvent(msgspec.Struct, omit_defaults=True):
-    """One line; `meter_version` is the meter set the event was counted with."""
+    """One line; `meter_version` is the meter set the event was counted with.
+
+    A line with `voids`, the id of a correction, is no event: it says that the event of this tenant, subject, source, id
+    and time does not count.
+    """
 
     tenant: str
     id: str
@@ -40,6 +44,7 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
     meter_version: int
     data: msgspec.Raw = NO_DATA
     extensions: msgspec.Raw = NO_DATA
+    voids: str = ""
 
     @property
     def time_seconds(self) -> int:
@@ -99,6 +104,17 @@ def encode_lines(groups: Sequence[tuple[str, str, list[Event]]], received_at: in
     return igzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
 
 
+def encode_void_lines(voids: Sequence[tuple[str, Void]], received_at: int, versions: dict[str, int]) -> bytes:
+    lines = [
+        ArchivedEvent(
+            tenant, void.id, void.source, "", void.subject, _iso(void.time), _iso(received_at), versions[tenant],
+            voids=void.correction_id,
+        )
+        for tenant, void in voids
+    ]  # fmt: skip
+    return igzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
+
+
 def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
     yield from _decode_lines(igzip.decompress(body))  # type: ignore[no-untyped-call]
 
@@ -114,6 +130,9 @@ class S3Archive:
         self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
     ) -> bytes:
         return encode_lines(groups, received_at, versions)
+
+    def encode_voids(self, voids: Sequence[tuple[str, Void]], received_at: int, versions: dict[str, int]) -> bytes:
+        return encode_void_lines(voids, received_at, versions)
 
     def stage(self, lane: int, attempt: str, body: bytes) -> str:
         key = f"staging/{lane}/{attempt}.jsonl.gz"

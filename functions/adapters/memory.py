@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines
+from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines, encode_void_lines
 from functions.domain.errors import NotFound
-from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
@@ -79,10 +79,17 @@ class MemoryLedger:
         self.request("chunk")
         return b"".join(self.table.get(key) for key in self.table.keys("chunk", lane, bucket))
 
+    def commits_of_bucket(self, lane: int, bucket: int) -> Iterable[tuple[int, bytes]]:
+        self.request("commits_of_bucket")
+        return [(key[3], self.table.get(key)) for key in self.table.keys("chunk", lane, bucket)]
+
     def put_index(self, commit: Commit) -> None:
         self._put_chunks(commit)
         self._index_hours(commit)
         self._put_directory(commit)
+        for outcome in commit.voids:
+            self.request("put_outcome")
+            self.table.put(("outcome", outcome.tenant, outcome.correction_id), (outcome, commit.n))
 
     def _put_chunks(self, commit: Commit) -> None:
         for bucket, chunk in commit.fingerprints.items():
@@ -226,6 +233,9 @@ class MemoryArchive:
         self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
     ) -> bytes:
         return encode_lines(groups, received_at, versions)
+
+    def encode_voids(self, voids: Sequence[tuple[str, Void]], received_at: int, versions: dict[str, int]) -> bytes:
+        return encode_void_lines(voids, received_at, versions)
 
     def stage(self, lane: int, attempt: str, body: bytes) -> str:
         self.request("stage")

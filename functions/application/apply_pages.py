@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from functions.application.ports.ledger import Ledger
-from functions.domain.metering.aggregation import pack_values, unpack_values
+from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_values
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import (
     Cells,
@@ -121,6 +121,8 @@ class PageApplier:
         known = self._known[delta.key]
         chunks = []
         for name, packed in delta.values.items():
+            if known.page.cells.get(name) == DIRTY:
+                continue
             present = as_bytes(known.page.cells.get(name, b""))
             inside = set(unpack_values(present))
             new = set(unpack_values(packed)) - inside - known.beside.get(name, set())

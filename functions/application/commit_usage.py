@@ -11,19 +11,22 @@ from functions.application.apply_commit import apply_commit
 from functions.application.apply_pages import PageApplier
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
+from functions.application.void_events import Voider
 from functions.domain.errors import Unavailable
 from functions.domain.metering.counting import Deltas, count
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack, Void
 from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.ledger import (
     Commit,
     Counts,
     Directory,
     LaneState,
+    Refusal,
     bucket_of,
     fingerprints_by_bucket,
     hours_of,
     sift,
+    sift_voids,
     unpack_fingerprints,
 )
 from functions.domain.metering.meter import MetersByType, MeterSet, compile_meters
@@ -66,6 +69,7 @@ class LaneWriter:
         self._look_back = look_back_seconds
         self._value_fingerprint = value_fingerprint
         self._pages = PageApplier(ledger)
+        self._voider = Voider(ledger, archive, new_attempt)
         self._states: dict[int, LaneState] = {}
         self._meter_sets: dict[str, MeterSet] = {}
         self._applied: dict[int, int] = {}
@@ -119,25 +123,39 @@ class LaneWriter:
         self._learn(state, packs, now)
         received_at = max([record.received_at for record in packs] + [marker.received_at for marker in markers])
         sifted = sift(state, packs, self._window, self._look_back, now, received_at)
-        self._ledger.put_refusals(sifted.refusals)
+        voids, refused_voids = self._sift_voids(state, packs, now)
+        self._ledger.put_refusals([*sifted.refusals, *refused_voids])
         counts = Counts(0, sifted.duplicates, len(sifted.refusals))
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        waiting = deque(voids)  # until the batch's own events are counted, so that they can be found
         pending_markers = [marker.marker for marker in markers]
-        while queue or pending_markers:
-            deltas = count(state, queue, self._meters_of, self._value_fingerprint, received_at)
-            last_markers = pending_markers if not queue else []
-            commit = self._decide(state, deltas, last_markers, received_at, now)
+        while queue or waiting or pending_markers:
+            uncountable: list[Refusal] = []
+            if waiting and not queue:
+                commit = self._voider.decide(state, waiting, self._meters_of, self._versions(), received_at, now)
+            else:
+                deltas = count(state, queue, self._meters_of, self._value_fingerprint, received_at)
+                commit = self._decide(state, deltas, received_at, now)
+                uncountable = deltas.uncountable
+            if not queue and not waiting:
+                commit.markers, pending_markers = pending_markers, []
             self._put(commit)
             self._apply(commit)
-            self._ledger.put_refusals(deltas.uncountable)
+            self._ledger.put_refusals(uncountable)
             state.n, state.confirmed_at = commit.n, now
             state.meter_versions.update(commit.meter_versions)
             counts += commit.counts
-            if last_markers:
-                pending_markers = []
         return counts
 
-    def _decide(self, state: LaneState, deltas: Deltas, markers: list[str], received_at: int, now: int) -> Commit:
+    def _sift_voids(
+        self, state: LaneState, packs: Sequence[Pack], now: int
+    ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
+        return sift_voids(state, packs, self._window.oldest_countable(now))
+
+    def _versions(self) -> dict[str, int]:
+        return {tenant: meter_set.version for tenant, meter_set in self._meter_sets.items()}
+
+    def _decide(self, state: LaneState, deltas: Deltas, received_at: int, now: int) -> Commit:
         attempt = self._new_attempt()
         versions = {tenant: self._meter_sets[tenant].version for tenant, _, _ in deltas.groups}
         fingerprints = fingerprints_by_bucket(deltas.groups)
@@ -155,7 +173,7 @@ class LaneWriter:
             hours=hours_of(fingerprints),
             codes=deltas.codes,
             subjects=deltas.subjects,
-            markers=markers,
+            markers=[],
             staged_key="" if is_inline else self._archive.stage(state.lane, attempt, body),
             inline_archive=body if is_inline else b"",
             counts=Counts(accepted=deltas.event_count, uncountable=deltas.uncountable_count),
@@ -200,6 +218,7 @@ class LaneWriter:
         """Read what deciding this batch needs and the state does not hold yet."""
         oldest = self._window.oldest_countable(now)
         times = {event.time for pack in packs for event in pack.events}
+        times |= {void.time for pack in packs for void in pack.voids}
         needed = {bucket_of(time) for time in times if time >= oldest}
         tenants = {pack.tenant for pack in packs}
         self._make_room(state, needed, tenants)

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, groupby
 from operator import itemgetter
 
@@ -13,6 +13,7 @@ from functions.domain.metering.event_filter import EventFilter, Position
 from functions.domain.metering.hour_index import HourEntry, subject_mark
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS
+from functions.domain.metering.voiding import Identity, identity
 
 # What one call may read. A usual page opens a handful of objects; these bound a search for something rare to a few
 # seconds, and what is still unread then is for the next call.
@@ -34,7 +35,8 @@ Place = tuple[int, HourEntry]  # a lane and a commit of it in one hour
 class Listed:
     """An accepted event on its own, without the object it came in. Times in epoch seconds, `data` and `extensions` raw.
 
-    `stored_at` is when its commit was decided.
+    `stored_at` is when its commit was decided. `voided_at` is when it was decided that the event does not count, by the
+    correction of `correction_id`.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Listed:
     stored_at: int
     data: bytes
     extensions: bytes
+    voided_at: int | None = None
+    correction_id: str | None = None
 
     @property
     def size(self) -> int:
@@ -71,6 +75,7 @@ class Opened:
     events: int
     size: int
     found: list[Found]
+    voided: dict[Identity, tuple[int, str]]
 
 
 class EventReader:
@@ -120,6 +125,8 @@ class _Search:
     largest: int = 1
     events: int = 0
     entries: int = 0
+    # An event's voiding lies at the event's own second, so whatever is certain about the one is about the other.
+    voided: dict[Identity, tuple[int, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.newest = self.wanted.last if self.after is None else min(self.wanted.last, self.after.newest_second)
@@ -172,32 +179,41 @@ class _Search:
         start, end = entry.hour * HOUR_SECONDS, (entry.hour + 1) * HOUR_SECONDS - 1
         count = size = 0
         found: list[tuple[Position, ArchivedEvent]] = []
+        voided: dict[Identity, tuple[int, str]] = {}
         for event in self.archive.events(lane, entry.n, entry.decided_hour):
             count += 1
             size += len(event.raw_data) + EVENT_OVERHEAD_BYTES
-            if self.wanted.accepts(event, start, min(end, self.newest)):
+            if event.voids:
+                voided[identity(event)] = entry.decided_at, event.voids
+            elif self.wanted.accepts(event, start, min(end, self.newest)):
                 position = Position.of(event)
                 if self.after is None or position < self.after:
                     found.append((position, event))
         best = heapq.nlargest(self.limit + 1, found, key=itemgetter(0))
-        return Opened(count, size, [(position, _alone(event, entry.decided_at)) for position, event in best])
+        return Opened(count, size, [(position, _alone(event, entry.decided_at)) for position, event in best], voided)
 
     def _keep(self, opened: Opened) -> None:
         self.objects += 1
         self.events += opened.events
         self.largest = max(self.largest, opened.size)
+        self.voided |= opened.voided
         self.best = heapq.nlargest(self.limit + 1, [*self.best, *opened.found], key=itemgetter(0))
 
     def page(self, unread: int | None) -> EventPage:
         """What is certain: of the seconds up to `unread` something newer could still be found."""
         certain = [found for found in self.best if unread is None or found[0].time > unread]
         shown = _that_fit(certain[: self.limit])
-        events = [listed for _, listed in shown]
+        events = [self._marked(listed) for _, listed in shown]
         if len(shown) < len(certain) or (unread is not None and len(shown) == self.limit):
             return EventPage(events, shown[-1][0], is_cut=len(shown) < self.limit)
         if unread is None:
             return EventPage(events, None)
         return EventPage(events, Position.after_second(unread), is_cut=True)
+
+    def _marked(self, listed: Listed) -> Listed:
+        name = (self.wanted.tenant, listed.subject, listed.source, listed.id, listed.time)
+        voided_at, correction_id = self.voided.get(name, (None, None))
+        return replace(listed, voided_at=voided_at, correction_id=correction_id) if correction_id else listed
 
 
 def _alone(event: ArchivedEvent, stored_at: int) -> Listed:

@@ -8,7 +8,7 @@ from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
 from functions.application.usage_bounds import Budget
 from functions.domain.errors import TooLarge
-from functions.domain.metering.aggregation import Cell, Keep
+from functions.domain.metering.aggregation import DIRTY, Cell, Keep
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Code
 from functions.domain.metering.pages import (
@@ -24,6 +24,7 @@ from functions.domain.metering.tally import Tally
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import Found, GroupKey, Place
 
+TAKES_OFF = {Keep.SUM, Keep.SKETCH}  # cells of other kinds may be dirty
 LAST_SPAN = 999_999  # of the sort key's six digits
 
 PAGES_OF_A_GLANCE = 25  # usually the first of them shows usage
@@ -66,7 +67,7 @@ class CounterReader:
         return self._codes[lane]
 
     def read(self, found: Found) -> Cuts:
-        """Adds every whole window to what was found; returns the windows that are cut and hold usage."""
+        """Adds every whole window to what was found; returns those with usage that are cut or have a dirty cell."""
         cuts: Cuts = {}
         for owner in self.owners():
             for window in self._read_owner(found, owner):
@@ -108,11 +109,15 @@ class CounterReader:
         whole: set[int] = set()
         cut: set[int] = set()
         targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
-        for window, number, cell in self._cells(owner, places):
+        cells, dirty = self._cells(owner, places), frozenset[int]()
+        if not TAKES_OFF.issuperset(self._query.meter.aggregation.parts):
+            cells = iter(held := list(cells))
+            dirty = frozenset(window for window, _, cell in held if cell == DIRTY)
+        for window, number, cell in cells:
             verdict = judge(window)
             if verdict is None:
                 continue
-            if verdict.is_cut:
+            if verdict.is_cut or window in dirty:
                 cut.add(window)
                 continue
             whole.add(window)

@@ -1,6 +1,6 @@
 """Adding up archived events, one by one, with the meter's own functions: what counters cannot place."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from functions.application.ports.ledger import ArchivedEvent, ArchiveReader, LedgerReader
 from functions.application.read_codes import MeterCodes
@@ -16,6 +16,7 @@ from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import Found
 from functions.domain.metering.values import Data, Uncountable, decode_data
+from functions.domain.metering.voiding import countable
 
 Windows = Mapping[int, Collection[str | None]]  # by half-hour window the subjects asked for, None for all
 
@@ -66,7 +67,7 @@ class LogReader:
                 yield event
 
     def _archived(self, lane: int, windows: Windows, budget: Budget) -> Iterator[ArchivedEvent]:
-        """Every event of the commits that may hold one of those asked for."""
+        """Every event of the commits that may hold one of those asked for, unless it was voided."""
         commits: dict[int, int] = {}
         for first, last in _runs({window * WINDOW_SECONDS // HOUR_SECONDS for window in windows}):
             for entry in self._ledger.hour_index(lane, last, first):
@@ -74,9 +75,12 @@ class LogReader:
                     continue
                 budget.take_object()
                 commits[entry.n] = entry.decided_hour
-        for event in self._archive.events_of(lane, sorted(commits.items())):
+        yield from countable(self._taken(lane, sorted(commits.items(), reverse=True), budget))
+
+    def _taken(self, lane: int, newest_first: Sequence[tuple[int, int]], budget: Budget) -> Iterator[ArchivedEvent]:
+        for line in self._archive.events_of(lane, newest_first):
             budget.take_event()
-            yield event
+            yield line
 
     def _may_matter(self, entry: HourEntry, windows: Windows) -> bool:
         touched = range(entry.first // WINDOW_SECONDS, entry.last // WINDOW_SECONDS + 1)

@@ -59,6 +59,8 @@ def _ingested(explained: Explained) -> dict[str, Any]:
             "validationError": "\n".join(explained.problems) or None,
             "ingestedAt": _at(event.received_at),
             "storedAt": _at(event.stored_at),
+            "voidedAt": _at(event.voided_at) if event.voided_at else None,
+            "correctionId": event.correction_id,
         }
     )
 

@@ -43,7 +43,12 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             data.admin_key.allows(READ_SECRET, "secretsmanager:PutSecretValue"),
             data.ledger_key.allows(READ_SECRET),
         ),
-        "stream_aggregate": (*count, data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS))),
+        "stream_aggregate": (
+            *count,
+            data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS)),
+            # Voiding an event finds what it was counted for in the archive.
+            data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+        ),
         "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
     }
 

@@ -10,7 +10,7 @@ from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryLedger
 from functions.application.apply_pages import PageApplier
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import pack_values
+from functions.domain.metering.aggregation import DIRTY, pack_values
 from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
 from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
@@ -88,6 +88,28 @@ def test_chunks_of_a_bucket_are_joined(ledger: Any) -> None:
     ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
     assert ledger.chunk(3, 7) == b"aaaaaaaacccccccc"
     assert ledger.chunk(3, 9) == b""
+
+
+def test_a_bucket_tells_which_commit_accepted_what(ledger: Any) -> None:
+    ledger.put_index(commit(1, fingerprints={7: b"aaaaaaaa"}))
+    ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
+    assert list(ledger.commits_of_bucket(3, 7)) == [(1, b"aaaaaaaa"), (2, b"cccccccc")]
+    assert list(ledger.commits_of_bucket(3, 9)) == []
+
+
+def test_what_cannot_be_taken_off_makes_its_cell_dirty_for_good(ledger: Any) -> None:
+    counted = PageDelta(KEY, highest={"A0": 7, "B0": 7}, lowest={"A1": 2, "B1": 2}, latest={"A2": (5, 1), "B2": (5, 1)})
+    counted.values["A3"] = pack_values([1, 2])
+    PageApplier(ledger).apply(commit(1, pages=[counted]))
+    lost = PageDelta(KEY, lost_highest={"A0": 7, "B0": 6}, lost_lowest={"A1": 2, "B1": 3}, dirty=["A3"])
+    lost.lost_latest.update({"A2": (5, 1), "B2": (4, 9)})
+    PageApplier(ledger).apply(commit(2, pages=[lost]))
+    later = PageDelta(KEY, highest={"A0": 9}, lowest={"A1": 1}, latest={"A2": (9, 9)}, values={"A3": pack_values([3])})
+    PageApplier(ledger).apply(commit(3, pages=[later]))
+    (page,) = ledger.pages(KEY.tenant, KEY.lane, KEY.subject, KEY.span, KEY.span)
+    dirty = dict.fromkeys(("A0", "A1", "A2", "A3"), DIRTY)
+    assert page.cells == {"B0": 7, "B1": 2, "B2": (5, 1), **dirty}
+    assert list(ledger.value_chunks(KEY.tenant, KEY.lane, KEY.subject, KEY.span, KEY.span)) == []
 
 
 def test_hours_list_their_commits_however_many(ledger: Any) -> None:

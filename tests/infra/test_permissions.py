@@ -29,7 +29,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "stream_aggregate": {
         **COUNT,
         "archive/staging/*": {"s3:GetObject", "s3:PutObject"},
-        "archive/archive/*": {"s3:PutObject"},
+        "archive/archive/*": {"s3:GetObject", "s3:PutObject"},
         "archive/rejects/*": {"s3:PutObject"},
         "archive/aws/lambda/*": {"s3:PutObject"},
         "archive": {"s3:ListBucket"},

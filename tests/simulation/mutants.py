@@ -1,4 +1,4 @@
-"""Fifteen ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
+"""Eighteen ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +7,9 @@ import msgspec
 
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
-from functions.domain.metering.ledger import Commit
+from functions.domain.metering.aggregation import DIRTY
+from functions.domain.metering.event import Pack, Void
+from functions.domain.metering.ledger import VOIDED, Commit, LaneState, Refusal, bucket_of
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageKey, ValueChunk
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
@@ -166,6 +168,41 @@ class OneChunkPerCell(SimulatedLedger):
         super().put_value_chunks(msgspec.structs.replace(commit, n=0), chunks)
 
 
+class VoidTwice(LaneWriter):
+    """A void that comes again takes its event off again."""
+
+    def _sift_voids(
+        self, state: LaneState, packs: Sequence[Pack], now: int
+    ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
+        super()._sift_voids(state, packs, now)
+        return [(pack.tenant, void) for pack in packs for void in pack.voids], []
+
+
+class VoidOfUnseenIgnored(LaneWriter):
+    """A void whose event has not come yet is forgotten."""
+
+    def _sift_voids(
+        self, state: LaneState, packs: Sequence[Pack], now: int
+    ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
+        new, refusals = super()._sift_voids(state, packs, now)
+        seen = [each for each in new if each[1].fingerprint in state.buckets[bucket_of(each[1].time)]]
+        for _, void in new:
+            if (_, void) not in seen:
+                state.buckets[bucket_of(void.time)].discard(void.fingerprint ^ VOIDED)
+        return seen, refusals
+
+
+class CleanedByMerges(SimulatedLedger):
+    """A dirty cell takes the next commit's contribution as if it were empty."""
+
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        pages = super().read_pages(keys)
+        return [
+            Page(page.key, page.stamp, {name: cell for name, cell in page.cells.items() if cell != DIRTY})
+            for page in pages
+        ]
+
+
 Mutant = tuple[MeterSet, type[LaneWriter], type[SimulatedLedger]]
 
 MUTANTS: dict[str, Mutant] = {
@@ -183,5 +220,8 @@ MUTANTS: dict[str, Mutant] = {
     "MAX from a stale read": (MAX_METERS, LaneWriter, StaleRead),
     "MAX from a stale cache": (MAX_METERS, KeptPages, UncomparedWrites),
     "SUM from a stale cache": (SUM_METERS, KeptPages, UncomparedWrites),
+    "a void applied twice": (SUM_METERS, VoidTwice, SimulatedLedger),
+    "a void ignored when it comes first": (SUM_METERS, VoidOfUnseenIgnored, SimulatedLedger),
+    "a dirty cell filled again": (MAX_METERS, LaneWriter, CleanedByMerges),
     "one chunk of values for all commits": (UNIQUE_METERS, LaneWriter, OneChunkPerCell),
 }

@@ -125,8 +125,12 @@ class DynamoLedger:
     def chunk(self, lane: int, bucket: int) -> bytes:
         return b"".join(item[BODY]["B"] for item in self._table.query(keys.bucket(lane, bucket)))
 
+    def commits_of_bucket(self, lane: int, bucket: int) -> Iterator[tuple[int, bytes]]:
+        for item in self._table.query(keys.bucket(lane, bucket)):
+            yield int(item[SORT_KEY]["S"]), bytes(item[BODY]["B"])
+
     def put_index(self, commit: Commit) -> None:
-        self._table.put_all([*self._chunks(commit), *self._hours(commit), *self._directory(commit)])
+        self._table.put_all([*self._chunks(commit), *self._hours(commit), *self._directory(commit), *_outcomes(commit)])
 
     def _chunks(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for bucket, chunk in commit.fingerprints.items():
@@ -237,6 +241,12 @@ class DynamoLedger:
     def meter_set(self, tenant: str) -> MeterSet:
         item = self._table.get(keys.meters(tenant), keys.METER_SET)
         return MeterSet.decode(item["body"]["B"]) if item else MeterSet(0)
+
+
+def _outcomes(commit: Commit) -> Iterator[dict[str, Any]]:
+    for each in commit.voids:
+        key = item_key(keys.corrections(each.tenant), keys.correction_outcome(each.correction_id))
+        yield {**key, "w": {"BOOL": each.was_counted}, "t": {"N": str(commit.decided_at)}}
 
 
 def _hour_entry(item: Mapping[str, Any]) -> HourEntry:

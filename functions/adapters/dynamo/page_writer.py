@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import raise_unless_condition_failed
-from functions.domain.metering.aggregation import Cell, Number
+from functions.domain.metering.aggregation import DIRTY, Cell, Number
 from functions.domain.metering.pages import Page, PageKey, PageWrite, as_number, is_cell
 from functions.names import PARTITION_KEY, SORT_KEY
 
@@ -100,7 +100,9 @@ def stored_page(key: PageKey, item: Mapping[str, Any]) -> Page:
 
 
 def _attribute(cell: Cell) -> dict[str, Any]:
-    """Numbers are N, a latest value is a list of its second and itself, values and sketches are binary."""
+    """Numbers are N, a latest value a list of its second and itself, values and sketches binary, a dirty cell NULL."""
+    if cell == DIRTY:
+        return {"NULL": True}
     if isinstance(cell, bytes):
         return {"B": cell}
     if isinstance(cell, tuple):
@@ -112,6 +114,8 @@ def _cell(value: Mapping[str, Any]) -> Cell:
     ((kind, content),) = value.items()
     if kind == "N":
         return _number(content)
+    if kind == "NULL":
+        return DIRTY
     if kind == "B":
         return bytes(content)
     second, latest = content

@@ -15,6 +15,7 @@
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
 | the meters of a tenant                               | `M#<tenant>`            | `set`                        | get |
 | events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>[#<meter>]` | get, query backwards |
+| corrections of a tenant; by id; newest first; outcome  | `V#<tenant>`            | `i#<id>`, `t#<time>#<id>`, `o#<id>` | get, query backwards, batch get |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
 A tenant never contains `#`, so keys of two tenants cannot meet.
@@ -152,6 +153,14 @@ def marker(name: str) -> str:
 
 def meters(tenant: str) -> str:
     return f"M#{tenant}"
+
+
+def corrections(tenant: str) -> str:
+    return f"V#{tenant}"
+
+
+def correction_outcome(correction_id: str) -> str:
+    return f"o#{correction_id}"
 
 
 def refusals(tenant: str, time: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
@@ -43,8 +43,17 @@ class Ledger(Protocol):
         """All fingerprints accepted in a bucket, 8 bytes each."""
         ...
 
+    def commits_of_bucket(self, lane: int, bucket: int) -> Iterable[tuple[int, bytes]]:
+        """The same by commit: (number, fingerprints it accepted in the bucket)."""
+        ...
+
     def put_index(self, commit: Commit) -> None:
-        """The commit's fingerprint chunks, its place in the hour index, its new codes and subjects; in any order."""
+        """The commit's fingerprint chunks, its place in the hour index, its new codes and subjects, what it did about
+        corrections; in any order."""
+        ...
+
+    def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
+        """(commit number, hour it was decided in) of the commits with events in an hour."""
         ...
 
     def put_markers(self, commit: Commit) -> None: ...
@@ -91,6 +100,14 @@ class Archive(Protocol):
     def encode(
         self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
     ) -> bytes: ...
+
+    def encode_voids(self, voids: Sequence[tuple[str, Void]], received_at: int, versions: dict[str, int]) -> bytes:
+        """Lines that say which events do not count, each with its tenant."""
+        ...
+
+    def events(self, lane: int, n: int, decided_hour: int) -> Iterable["ArchivedEvent"]:
+        """The lines of a commit."""
+        ...
 
 
 class KeptRecords(Protocol):
@@ -152,8 +169,13 @@ class LedgerReader(Protocol):
 
 
 class ArchivedEvent(Protocol):
-    """An accepted event as it is kept; `meter_version` is the meter set it was counted with."""
+    """An accepted event as it is kept; `meter_version` is the meter set it was counted with.
 
+    With `voids`, a correction's id, it is the voiding of the event of that name: `countable` of `voiding` tells.
+    """
+
+    @property
+    def voids(self) -> str: ...
     @property
     def tenant(self) -> str: ...
     @property

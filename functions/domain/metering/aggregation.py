@@ -16,6 +16,9 @@ EXACT_SUMS = Context(prec=60, traps=[Inexact, Overflow])
 AVERAGES = Context(prec=34, rounding=ROUND_HALF_EVEN)  # a quotient may have no end
 
 
+DIRTY = b""  # in place of any cell: an event of it was voided, and only the log can tell what is left
+
+
 class Keep(StrEnum):
     """How the contributions to a cell merge."""
 

@@ -25,14 +25,29 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     extensions: bytes = b""
 
 
+class Void(msgspec.Struct, array_like=True, frozen=True):
+    """An event that must not count: its fingerprint, its time in epoch seconds, what it is called, and who says so."""
+
+    fingerprint: int
+    time: int
+    id: str
+    source: str
+    subject: str
+    correction_id: str
+
+
 class Pack(msgspec.Struct, array_like=True, tag=True):
-    """Events of one tenant for one lane from one ingest call; `received_at` in epoch seconds."""
+    """Events of one tenant for one lane from one ingest call; `received_at` in epoch seconds.
+
+    `voids` are events that must not count, whether or not they came before.
+    """
 
     tenant: str
     lane: int
     pack_id: str
     received_at: int
     events: list[Event]
+    voids: list[Void] = []
 
 
 class CloseMarker(msgspec.Struct, array_like=True, tag=True):

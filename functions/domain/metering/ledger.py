@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import PageDelta
 
 BUCKET_SECONDS = 300
 HOUR_SECONDS = 3_600
+VOIDED = 0x9E37_79B9_7F4A_7C15  # fingerprint ^ VOIDED, in the same bucket, says that the event must not count
 
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
@@ -48,6 +49,14 @@ class Counts(msgspec.Struct, array_like=True):
         )
 
 
+class VoidOutcome(msgspec.Struct, array_like=True, frozen=True):
+    """What a commit did about a correction: `was_counted`, or else the event is left out when it comes."""
+
+    tenant: str
+    correction_id: str
+    was_counted: bool
+
+
 class Commit(msgspec.Struct, array_like=True):
     """Commit `n` of a lane: accepted fingerprints by bucket, page deltas, directory entries, and its archive object.
 
@@ -73,6 +82,7 @@ class Commit(msgspec.Struct, array_like=True):
     oldest: int = 0
     newest: int = 0
     marks: bytes = b""
+    voids: list[VoidOutcome] = []
 
 
 class Refusal(msgspec.Struct):
@@ -149,8 +159,9 @@ def sift(
     """Keep the first of every event the lane has not seen, remembering it in `state`.
 
     An event was seen if its fingerprint is in its bucket (the same time, at any age), or if it arrived within
-    `look_back` seconds with any time. `state` must hold the buckets of all events and the look-back of the packs;
-    `received_at` is when the newest pack arrived.
+    `look_back` seconds with any time; one that was voided before it came is left out as if it had been seen.
+    `state` must hold the buckets of all events and the look-back of the packs; `received_at` is when the newest pack
+    arrived.
     """
     sifted = Sifted()
     groups, buckets, recent = sifted.groups, state.buckets, state.recent
@@ -167,6 +178,9 @@ def sift(
             if fingerprint in bucket or recent.get(fingerprint, still_recent) > still_recent:
                 duplicates += 1
                 continue
+            if fingerprint ^ VOIDED in bucket:
+                duplicates += 1
+                continue
             bucket.add(fingerprint)
             recent[fingerprint] = received_at
             accepted += 1
@@ -178,6 +192,27 @@ def sift(
                 group.append(event)
     sifted.accepted, sifted.duplicates = accepted, duplicates
     return sifted
+
+
+def sift_voids(state: LaneState, packs: Iterable[Pack], oldest: int) -> tuple[list[tuple[str, Void]], list[Refusal]]:
+    """The voids the lane has not seen, each with its tenant, and those that came too late to be sure about."""
+    new: list[tuple[str, Void]] = []
+    refusals: list[Refusal] = []
+    for pack in packs:
+        for void in pack.voids:
+            if void.time < oldest:
+                refusals.append(_too_old_to_void(pack.tenant, void, pack.received_at))
+                continue
+            bucket = state.buckets[bucket_of(void.time)]
+            if void.fingerprint ^ VOIDED not in bucket:
+                bucket.add(void.fingerprint ^ VOIDED)
+                new.append((pack.tenant, void))
+    return new, refusals
+
+
+def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Refusal:
+    reason = f"Correction {void.correction_id}: the event is older than the acceptance window, so it stays as it is."
+    return Refusal(tenant, f"{void.fingerprint:016x}{void.time:x}", "void_outside_window", reason, received_at)
 
 
 def _too_old(tenant: str, event: Event, received_at: int) -> Refusal:

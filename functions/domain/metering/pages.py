@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from string import ascii_lowercase, digits
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import VALUE_BYTES, Cell, Keep, Latest, Number, add, merge
+from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, Cell, Keep, Latest, Number, add, merge
 
 WINDOW_SECONDS = 1_800  # day boundaries of nearly all time zones are whole windows
 WINDOWS_PER_PAGE = 12
@@ -75,7 +75,11 @@ Cells = dict[str, Cell]
 
 
 class PageDelta(msgspec.Struct, array_like=True):
-    """What one commit does to one page: contributions to cells, by the kind of the cell."""
+    """What one commit does to one page: contributions to cells, by the kind of the cell.
+
+    What was voided is taken off sums and sketches by negative contributions. `lost_...` are voided contributions that
+    cannot be taken off: a cell that does not surely hold more than them becomes dirty, like all those of `dirty`.
+    """
 
     key: PageKey
     sum: dict[str, Number] = {}
@@ -84,6 +88,10 @@ class PageDelta(msgspec.Struct, array_like=True):
     latest: dict[str, Latest] = {}
     values: dict[str, bytes] = {}
     sketch: dict[str, bytes] = {}
+    lost_highest: dict[str, Number] = {}
+    lost_lowest: dict[str, Number] = {}
+    lost_latest: dict[str, Latest] = {}
+    dirty: list[str] = []
 
     def applied_to(self, cells: Cells) -> Cells:
         """The cells this changes with their new contents, given the page's present ones; all kinds but values."""
@@ -97,13 +105,27 @@ class PageDelta(msgspec.Struct, array_like=True):
         for keep, part in self._compared():
             for name, cell in part.items():
                 present = cells.get(name)
+                if present == DIRTY:
+                    continue
                 merged = cell if present is None else merge(keep, present, cell)
                 if merged != present:
                     changed[name] = merged
         for name, packed in self.sketch.items():
             present = cells.get(name)
             changed[name] = packed if present is None else sketch.merge(as_bytes(present), packed, MAX_BUCKETS)
+        changed.update(dict.fromkeys(self._made_dirty(cells), DIRTY))
         return changed
+
+    def _made_dirty(self, cells: Cells) -> Iterator[str]:
+        """Whatever is greater than all that is lost was contributed by an event that is still there."""
+        for name in self.dirty:
+            if cells.get(name) != DIRTY:
+                yield name
+        for keep, lost in ((max, self.lost_highest), (min, self.lost_lowest), (max, self.lost_latest)):
+            for name, cell in lost.items():
+                present: Any = cells.get(name)
+                if present != DIRTY and (present is None or present == cell or keep(present, cell) == cell):
+                    yield name
 
     def _compared(self) -> Iterator[tuple[Keep, Mapping[str, Cell]]]:
         if self.highest:

@@ -54,13 +54,17 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing is left to answer with; a commit half applied may show one part of two for a moment."""
+        """Nothing is left to answer with: a commit half applied may show one part of two for a moment, and of voided
+        events counts of zero stay. A sum does not say how many it is of, so one of zero is an answer.
+        """
         if any(held is None for held in self._held):
             return True
-        return self._aggregation not in (Aggregation.SUM, Aggregation.COUNT) and self._count() == 0
+        return self._aggregation is not Aggregation.SUM and self._count() == 0
 
     def _count(self) -> int:
         match self._aggregation:
+            case Aggregation.COUNT:
+                return int(self._held[0])
             case Aggregation.AVG:
                 return int(self._held[1])
             case Aggregation.UNIQUE_COUNT:

@@ -149,6 +149,8 @@ class IngestedEvent(OpenShown):
     validation_error: str | None = None
     ingested_at: Instant
     stored_at: Instant
+    voided_at: Instant | None = None
+    correction_id: str | None = None
 
 
 class IngestedEventPage(Shown):

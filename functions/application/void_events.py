@@ -1,0 +1,112 @@
+"""Deciding about voided events: what had been counted is found in the log and taken off, the rest is kept out."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from functions.application.ports.ledger import Archive, ArchivedEvent, Ledger
+from functions.domain.metering.counting import MAX_COMMIT_BYTES
+from functions.domain.metering.event import Void
+from functions.domain.metering.hour_index import marks_of
+from functions.domain.metering.ledger import (
+    BUCKET_SECONDS,
+    HOUR_SECONDS,
+    VOIDED,
+    Commit,
+    Counts,
+    LaneState,
+    VoidOutcome,
+    bucket_of,
+    hours_of,
+    unpack_fingerprints,
+)
+from functions.domain.metering.meter import MetersByType
+from functions.domain.metering.voiding import Lost
+
+MAX_VOIDS = 100  # of a commit; each opens an archive object
+ENOUGH_BYTES = MAX_COMMIT_BYTES // 2  # one event touches at most 50 meters, which the other half has room for
+
+
+class Voider:
+    """Everything before these voids must be applied: they are decided from what commits have left behind."""
+
+    def __init__(self, ledger: Ledger, archive: Archive, new_attempt: Callable[[], str]) -> None:
+        self._ledger = ledger
+        self._archive = archive
+        self._new_attempt = new_attempt
+
+    def decide(
+        self,
+        state: LaneState,
+        waiting: deque[tuple[str, Void]],
+        meters_of: Callable[[str], MetersByType],
+        versions: Mapping[str, int],
+        received_at: int,
+        now: int,
+    ) -> Commit:
+        """The next commit, of as many of the waiting voids as fit into it; they are taken from there."""
+        lost = Lost(state.lane)
+        voids: list[tuple[str, Void]] = []
+        outcomes: list[VoidOutcome] = []
+        while waiting and len(voids) < MAX_VOIDS and lost.size < ENOUGH_BYTES:
+            tenant, void = waiting.popleft()
+            original = self._accepted(state, tenant, void)
+            if original is not None:
+                lost.add(original, meters_of(tenant).get(original.type, ()), state.directories[tenant])
+                # The log says when the event happened; the void may name another second of the same five minutes.
+                void = msgspec.structs.replace(void, time=original.time_seconds)
+            voids.append((tenant, void))
+            outcomes.append(VoidOutcome(tenant, void.correction_id, original is not None))
+        mine = {tenant: versions[tenant] for tenant, _ in voids}
+        times = [void.time for _, void in voids]
+        fingerprints = _fingerprints(voids)
+        return Commit(
+            lane=state.lane,
+            n=state.n + 1,
+            attempt=self._new_attempt(),
+            decided_at=now,
+            received_at=received_at,
+            fingerprints=fingerprints,
+            pages=list(lost.pages.values()),
+            hours=hours_of(fingerprints),
+            codes=[],
+            subjects=[],
+            markers=[],
+            staged_key="",
+            inline_archive=self._archive.encode_voids(voids, received_at, mine),
+            counts=Counts(),
+            meter_versions=mine,
+            oldest=min(times),
+            newest=max(times),
+            marks=marks_of([(tenant, void.subject, []) for tenant, void in voids]),
+            voids=outcomes,
+        )
+
+    def _accepted(self, state: LaneState, tenant: str, void: Void) -> ArchivedEvent | None:
+        """The event in the log; None if it was not accepted so far."""
+        bucket = bucket_of(void.time)
+        if void.fingerprint not in state.buckets[bucket]:
+            return None
+        for n, chunk in self._ledger.commits_of_bucket(state.lane, bucket):
+            if void.fingerprint in unpack_fingerprints(chunk):
+                return self._line(state.lane, n, tenant, void)
+        raise ValueError(f"No commit of lane {state.lane} has the event of correction {void.correction_id}.")
+
+    def _line(self, lane: int, n: int, tenant: str, void: Void) -> ArchivedEvent:
+        bucket = bucket_of(void.time)
+        hours = dict(self._ledger.commits_in_hour(lane, bucket * BUCKET_SECONDS // HOUR_SECONDS))
+        name = (tenant, void.id, void.source, void.subject)
+        for line in self._archive.events(lane, n, hours[n]):
+            is_it = (line.tenant, line.id, line.source, line.subject) == name and not line.voids
+            if is_it and bucket_of(line.time_seconds) == bucket:
+                return line
+        raise ValueError(f"Commit {n} of lane {lane} does not hold the event of correction {void.correction_id}.")
+
+
+def _fingerprints(voids: list[tuple[str, Void]]) -> dict[int, bytes]:
+    by_bucket: dict[int, bytes] = {}
+    for _, void in voids:
+        bucket = bucket_of(void.time)
+        by_bucket[bucket] = by_bucket.get(bucket, b"") + (void.fingerprint ^ VOIDED).to_bytes(8, "little")
+    return dict(sorted(by_bucket.items()))
