@@ -159,6 +159,23 @@ class S3Archive:
                 for body in pool.map(self._body, keys[start : start + FETCHERS]):
                     yield from decode_lines(body)
 
+    def lines_of(
+        self, lane: int, commits: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, list[ArchivedEvent] | None]]:
+        """(commit, its lines) of many commits, in order; None for an object that is not there."""
+        with ThreadPoolExecutor(FETCHERS) as pool:
+            for start in range(0, len(commits), FETCHERS):
+                some = commits[start : start + FETCHERS]
+                keys = [archive_key(lane, n, decided_hour) for n, decided_hour in some]
+                for (n, _), body in zip(some, pool.map(self._body_if_there, keys), strict=True):
+                    yield n, None if body is None else list(decode_lines(body))
+
+    def _body_if_there(self, key: str) -> bytes | None:
+        try:
+            return self._body(key)
+        except self._client.exceptions.NoSuchKey:
+            return None
+
     def _body(self, key: str) -> bytes:
         return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 

@@ -12,9 +12,10 @@ import msgspec
 
 from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines, encode_void_lines
 from functions.domain.errors import NotFound
+from functions.domain.metering.audit import LaneDay
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry, hour_entries
-from functions.domain.metering.ledger import Code, Commit, Refusal
+from functions.domain.metering.ledger import BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, ValueChunk
 
@@ -180,6 +181,20 @@ class MemoryLedger:
             if self.table.get(("head", lane), 0) < n:
                 self.table.put(("head", lane), n)
 
+    def put_tallies(self, tallies: Sequence[BatchTally]) -> None:
+        for tally in tallies:
+            self.request("put_tally")
+            self.table.put(("tally", tally.lane, tally.received_at, tally.name), tally)
+
+    def tallies(self, lane: int, start: int, end: int) -> list[Counts]:
+        self.request("tallies")
+        return [self.table.get(key).counts for key in self.table.keys("tally", lane) if start <= key[2] < end]
+
+    def commits_from(self, lane: int, n: int) -> Iterator[Commit]:
+        for key in self.table.keys("commit", lane):
+            if key[2] >= n and (commit := self.commit(lane, key[2])):
+                yield commit
+
     def codes(self, tenant: str, lane: int, first: int = 0) -> Iterable[Code]:
         self.request("codes")
         return [self.table.get(key) for key in self.table.keys("code", tenant, lane) if key[3] >= first]
@@ -256,6 +271,13 @@ class MemoryArchive:
         for n, decided_hour in commits:
             yield from self.events(lane, n, decided_hour)
 
+    def lines_of(
+        self, lane: int, commits: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, list[ArchivedEvent] | None]]:
+        for n, _ in commits:
+            body = self.objects.get(f"archive/{lane}/{n}")
+            yield n, None if body is None else list(decode_lines(body))
+
     def keep_reject(self, identity: str, body: bytes) -> str:
         self.objects[f"rejects/{identity}"] = body
         return f"rejects/{identity}"
@@ -264,6 +286,17 @@ class MemoryArchive:
         if key not in self.objects:
             raise NotFound("The bytes of this record are not kept any more.", code="record_not_found")
         return self.objects[key]
+
+
+class MemoryAuditResults:
+    def __init__(self) -> None:
+        self._results: dict[tuple[str, int], LaneDay] = {}
+
+    def put(self, result: LaneDay) -> None:
+        self._results[result.day, result.lane] = deepcopy(result)
+
+    def of_day(self, day: str) -> list[LaneDay]:
+        return [result for (of, _), result in sorted(self._results.items()) if of == day]
 
 
 class MemoryStream:

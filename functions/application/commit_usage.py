@@ -17,17 +17,21 @@ from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack, Void
 from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.ledger import (
+    BatchTally,
     Commit,
     Counts,
     Directory,
+    Group,
     LaneState,
     Refusal,
     bucket_of,
     fingerprints_by_bucket,
     hours_of,
+    pack_marks,
     sift,
     sift_voids,
     unpack_fingerprints,
+    unpack_marks,
 )
 from functions.domain.metering.meter import MetersByType, MeterSet, compile_meters
 
@@ -39,6 +43,7 @@ FORGET_AFTER_SECONDS = 600  # beyond the look-back: redelivered records are a li
 # bucket, and what `apply_pages` remembers; about 1.2 GB in all. A shard's writer remembers a full hour up to 1,900
 # events/s; beyond that the look-back shortens, so give the stream more shards.
 MAX_RECENT_FINGERPRINTS = 7_000_000
+MAX_RECENT_PACKS = 200_000  # 110 bytes each; only tells redelivered duplicates from sent ones
 MAX_CACHED_FINGERPRINTS = 2_000_000
 MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each
 MAX_CACHED_CODES = 200_000  # 400 bytes each; the tenants of a batch may exceed it
@@ -73,16 +78,24 @@ class LaneWriter:
         self._states: dict[int, LaneState] = {}
         self._meter_sets: dict[str, MeterSet] = {}
         self._applied: dict[int, int] = {}
+        self._tallies: list[BatchTally] = []
 
     def begin_invocation(self) -> None:
         """Meter sets are read again once per invocation, so a meter made before an event arrived counts it."""
         self._meter_sets = {}
+        self._tallies = []
 
     def end_invocation(self) -> None:
-        """Raises the heads of all lanes at once; whoever dies before leaves commits that are applied once more."""
+        """Raises the heads of all lanes at once; whoever dies before leaves commits that are applied once more.
+
+        Batches that made no commit, because they held nothing new, leave a tally of what they held.
+        """
         if self._applied:
             self._ledger.advance_heads(self._applied)
             self._applied = {}
+        if self._tallies:
+            self._ledger.put_tallies(self._tallies)
+            self._tallies = []
 
     def write(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker] = ()) -> Counts:
         """Count a batch; returns what became of its events once everything is applied."""
@@ -125,27 +138,30 @@ class LaneWriter:
         sifted = sift(state, packs, self._window, self._look_back, now, received_at)
         voids, refused_voids = self._sift_voids(state, packs, now)
         self._ledger.put_refusals([*sifted.refusals, *refused_voids])
-        counts = Counts(0, sifted.duplicates, len(sifted.refusals))
+        counts, uncommitted, marks_left = Counts(), sifted.counts, pack_marks(packs)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
         waiting = deque(voids)  # until the batch's own events are counted, so that they can be found
         pending_markers = [marker.marker for marker in markers]
         while queue or waiting or pending_markers:
-            uncountable: list[Refusal] = []
+            deltas = Deltas()
             if waiting and not queue:
                 commit = self._voider.decide(state, waiting, self._meters_of, self._versions(), received_at, now)
             else:
                 deltas = count(state, queue, self._meters_of, self._value_fingerprint, received_at)
                 commit = self._decide(state, deltas, received_at, now)
-                uncountable = deltas.uncountable
+            uncommitted, commit.counts = _share(uncommitted, deltas, queue)
+            commit.packs, marks_left = marks_left, b""
             if not queue and not waiting:
                 commit.markers, pending_markers = pending_markers, []
             self._put(commit)
             self._apply(commit)
-            self._ledger.put_refusals(uncountable)
+            self._ledger.put_refusals(deltas.uncountable)
             state.n, state.confirmed_at = commit.n, now
             state.meter_versions.update(commit.meter_versions)
             counts += commit.counts
-        return counts
+        if uncommitted.received:
+            self._tallies.append(BatchTally(lane, received_at, marks_left, uncommitted))
+        return counts + uncommitted
 
     def _sift_voids(
         self, state: LaneState, packs: Sequence[Pack], now: int
@@ -176,7 +192,7 @@ class LaneWriter:
             markers=[],
             staged_key="" if is_inline else self._archive.stage(state.lane, attempt, body),
             inline_archive=body if is_inline else b"",
-            counts=Counts(accepted=deltas.event_count, uncountable=deltas.uncountable_count),
+            counts=Counts(),
             meter_versions=versions,
             oldest=oldest,
             newest=newest,
@@ -250,6 +266,7 @@ class LaneWriter:
                 if commit.received_at >= horizon:
                     for chunk in commit.fingerprints.values():
                         recent.update(dict.fromkeys(unpack_fingerprints(chunk), commit.received_at))
+                    state.packs.update(dict.fromkeys(unpack_marks(commit.packs), commit.received_at))
             state.recent_since = horizon
             return
         known_since = max(state.recent_since, horizon - FORGET_AFTER_SECONDS)
@@ -261,6 +278,8 @@ class LaneWriter:
             forgotten.append(fingerprint)
         for fingerprint in forgotten:
             del recent[fingerprint]
+        while len(state.packs) > MAX_RECENT_PACKS // len(self._states):
+            del state.packs[next(iter(state.packs))]
         state.recent_since = known_since
 
     def _learn_tenant(self, state: LaneState, tenant: str, packs: Iterable[Pack]) -> None:
@@ -279,3 +298,20 @@ class LaneWriter:
 
     def _meters_of(self, tenant: str) -> MetersByType:
         return compile_meters(self._meter_sets[tenant])
+
+
+def _share(uncommitted: Counts, deltas: Deltas, queue: Iterable[Group]) -> tuple[Counts, Counts]:
+    """What is left of a batch's counts for its further commits, and the share of the commit of these deltas.
+
+    Whatever the next commits will accept waits in the queue; all else that was received is this commit's to tell.
+    """
+    waiting = sum(len(events) for _, _, events in queue)
+    share = Counts(
+        deltas.event_count,
+        uncommitted.duplicates,
+        uncommitted.rejected,
+        deltas.uncountable_count,
+        uncommitted.received - waiting,
+        uncommitted.redelivered,
+    )
+    return Counts(accepted=waiting, received=waiting), share

@@ -109,7 +109,7 @@ def aggregate(endpoint: str, runs: int) -> dict[str, float]:
         sifted = sift(state, found, window, LOOK_BACK_SECONDS, NOW, NOW)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
         deltas = count(state, queue, lambda _: meters, stand.lanes.value_fingerprint, NOW)
-        counted[:] = [(deltas, sifted.accepted)]
+        counted[:] = [(deltas, sifted.counts.accepted)]
 
     def prepare() -> list[bytes]:
         return [base64.b64encode(record["Data"]) for record in traffic.records(lanes=1)]

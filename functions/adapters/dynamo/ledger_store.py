@@ -13,7 +13,7 @@ from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_un
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry, hour_entries
-from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, Code, Commit, Refusal
+from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, ValueChunk
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
@@ -119,6 +119,23 @@ class DynamoLedger:
             )
         except ClientError as error:
             raise_unless_condition_failed(error)
+
+    def commits_from(self, lane: int, n: int) -> Iterator[Commit]:
+        """The commits n and later that are stored, in order, as they are consumed."""
+        found = self._table.query(keys.lane(lane), between=(keys.commit(n), keys.COMMITS_END), page_size=LOOK_BACK_PAGE)
+        return (decode_commit(item[BODY]["B"]) for item in found)
+
+    def put_tallies(self, tallies: Sequence[BatchTally]) -> None:
+        items = {}
+        for tally in tallies:
+            key = (keys.lane(tally.lane), keys.tally(tally.received_at, tally.name))
+            expiry = {"N": str(tally.received_at + COMMIT_DAYS * DAY)}
+            items[key] = {**item_key(*key), BODY: {"B": msgspec.msgpack.encode(tally.counts)}, EXPIRES_AT: expiry}
+        self._table.put_all(items.values())
+
+    def tallies(self, lane: int, start: int, end: int) -> list[Counts]:
+        found = self._table.query(keys.lane(lane), between=keys.tally_range(start, end))
+        return [msgspec.msgpack.decode(item[BODY]["B"], type=Counts) for item in found]
 
     # What a commit leaves behind.
 

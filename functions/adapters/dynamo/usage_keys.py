@@ -4,6 +4,7 @@
 |------------------------------------------------------|-------------------------|------------------------------|-----|
 | commit n of a lane; the newest; the look-back        | `L#<lane>`              | `C#<n>`                      | get, query backwards; expires after 8 days |
 | the highest commit applied                           | `L#<lane>`              | `H`                          | get |
+| what batches held that made no commit                | `L#<lane>`              | `N#<arrived>#<name>`         | query; expires after 8 days |
 | fingerprints accepted in a 5-minute bucket           | `F#<lane>#<bucket>`     | `<n>`                        | query; expires behind the acceptance window |
 | commits by the hours of their events, newest first   | `X#<lane>`              | `<hour>#<n>#<hour decided>`  | query backwards |
 | counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
@@ -16,6 +17,7 @@
 | the meters of a tenant                               | `M#<tenant>`            | `set`                        | get |
 | events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>[#<meter>]` | get, query backwards |
 | corrections of a tenant; by id; newest first; outcome  | `V#<tenant>`            | `i#<id>`, `t#<time>#<id>`, `o#<id>` | get, query backwards, batch get |
+| what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
 A tenant never contains `#`, so keys of two tenants cannot meet.
@@ -28,9 +30,11 @@ from functions.domain.metering.refusal import refusal_id
 
 HEAD = "H"
 COMMIT_PREFIX = "C#"
+COMMITS_END = "C$"
 CODE_PREFIX = "c#"
 SUBJECT_PREFIX = "s#"
 METER_SET = "set"
+AUDIT = "audit"
 GENESIS = ("genesis", "genesis")
 
 
@@ -40,6 +44,23 @@ def lane(lane: int) -> str:
 
 def commit(n: int) -> str:
     return f"{COMMIT_PREFIX}{n:012d}"
+
+
+def audit(day: str, lane: int) -> str:
+    return f"{audit_day(day)}{lane:03d}"
+
+
+def audit_day(day: str) -> str:
+    return f"{day}#"
+
+
+def tally(received_at: int, name: str) -> str:
+    return f"N#{received_at:012d}#{name}"
+
+
+def tally_range(start: int, end: int) -> tuple[str, str]:
+    """Bounds that include every tally of a batch that arrived in [start, end)."""
+    return f"N#{start:012d}#", f"N#{end:012d}"
 
 
 def commit_number(sort_key: str) -> int:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry
-from functions.domain.metering.ledger import Code, Commit, Refusal
+from functions.domain.metering.ledger import BatchTally, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, ValueChunk
 
@@ -76,6 +76,8 @@ class Ledger(Protocol):
     def advance_heads(self, heads: Mapping[int, int]) -> None:
         """Raise the heads of lanes to their numbers; a higher head stays."""
         ...
+
+    def put_tallies(self, tallies: Sequence[BatchTally]) -> None: ...
 
     def codes(self, tenant: str, lane: int) -> Iterable[Code]: ...
 

@@ -7,6 +7,7 @@ to apply it, and is applied completely before the next is decided. Everything he
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import msgspec
 
@@ -17,6 +18,8 @@ from functions.domain.metering.pages import PageDelta
 BUCKET_SECONDS = 300
 HOUR_SECONDS = 3_600
 VOIDED = 0x9E37_79B9_7F4A_7C15  # fingerprint ^ VOIDED, in the same bucket, says that the event must not count
+PACK_MARK_BYTES = 8
+MAX_PACK_MARKS = 1_000  # redelivered events of further packs show as clients' duplicates
 
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
@@ -33,12 +36,18 @@ class Code(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Counts(msgspec.Struct, array_like=True):
-    """What became of the events a commit's batch received."""
+    """What became of the events a batch received: received = accepted + duplicates + rejected.
+
+    `redelivered` are those duplicates whose pack came before: the stream delivered it again, no client sent it twice.
+    `uncountable` events are accepted; only some meter could not take a value from them.
+    """
 
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
     uncountable: int = 0
+    received: int = 0
+    redelivered: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -46,6 +55,8 @@ class Counts(msgspec.Struct, array_like=True):
             self.duplicates + other.duplicates,
             self.rejected + other.rejected,
             self.uncountable + other.uncountable,
+            self.received + other.received,
+            self.redelivered + other.redelivered,
         )
 
 
@@ -57,11 +68,26 @@ class VoidOutcome(msgspec.Struct, array_like=True, frozen=True):
     was_counted: bool
 
 
+class BatchTally(msgspec.Struct, frozen=True):
+    """A batch that held nothing new: it made no commit, so its counts stand alone. Times as in `Commit`."""
+
+    lane: int
+    received_at: int
+    packs: bytes
+    counts: Counts
+
+    @property
+    def name(self) -> str:
+        """The same for the same batch, so that it is told once however often it is delivered."""
+        return blake2b(self.packs, digest_size=8).hexdigest()
+
+
 class Commit(msgspec.Struct, array_like=True):
     """Commit `n` of a lane: accepted fingerprints by bucket, page deltas, directory entries, and its archive object.
 
     `received_at` is when the newest of its events arrived, `decided_at` when the commit was made; epoch seconds.
     `oldest`, `newest` and `marks` (see `hour_index`) tell readers when its events happened and whose they are.
+    The first commit of a batch counts its duplicates and rejected events too, and names its `packs` (`pack_mark`).
     """
 
     lane: int
@@ -83,6 +109,7 @@ class Commit(msgspec.Struct, array_like=True):
     newest: int = 0
     marks: bytes = b""
     voids: list[VoidOutcome] = []
+    packs: bytes = b""
 
 
 class Refusal(msgspec.Struct):
@@ -128,6 +155,7 @@ class LaneState:
     buckets: dict[int, set[int]] = field(default_factory=dict)
     recent: dict[int, int] = field(default_factory=dict)  # fingerprint -> when it arrived
     recent_since: int | None = None  # `recent` holds everything that arrived from then on
+    packs: dict[bytes, int] = field(default_factory=dict)  # mark -> when its batch arrived
     meter_versions: dict[str, int] = field(default_factory=dict)
     directories: dict[str, Directory] = field(default_factory=dict)
     subjects: set[tuple[str, str]] = field(default_factory=set)
@@ -149,8 +177,7 @@ class Sifted:
 
     groups: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
-    accepted: int = 0
-    duplicates: int = 0
+    counts: Counts = field(default_factory=Counts)
 
 
 def sift(
@@ -166,9 +193,11 @@ def sift(
     sifted = Sifted()
     groups, buckets, recent = sifted.groups, state.buckets, state.recent
     oldest, still_recent = window.oldest_countable(now), received_at - look_back
-    duplicates = accepted = 0
+    duplicates = accepted = received = redelivered = 0
     for pack in packs:
         tenant = pack.tenant
+        received += len(pack.events)
+        seen_before = duplicates
         for event in pack.events:
             if event.time < oldest:
                 sifted.refusals.append(_too_old(tenant, event, pack.received_at))
@@ -190,7 +219,11 @@ def sift(
                 groups[key] = [event]
             else:
                 group.append(event)
-    sifted.accepted, sifted.duplicates = accepted, duplicates
+        mark = pack_mark(pack.pack_id)
+        if mark in state.packs:
+            redelivered += duplicates - seen_before
+        state.packs[mark] = received_at
+    sifted.counts = Counts(accepted, duplicates, len(sifted.refusals), 0, received, redelivered)
     return sifted
 
 
@@ -213,6 +246,19 @@ def sift_voids(state: LaneState, packs: Iterable[Pack], oldest: int) -> tuple[li
 def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Refusal:
     reason = f"Correction {void.correction_id}: the event is older than the acceptance window, so it stays as it is."
     return Refusal(tenant, f"{void.fingerprint:016x}{void.time:x}", "void_outside_window", reason, received_at)
+
+
+def pack_mark(pack_id: str) -> bytes:
+    return blake2b(pack_id.encode(), digest_size=PACK_MARK_BYTES).digest()
+
+
+def pack_marks(packs: Iterable[Pack]) -> bytes:
+    """The marks of a batch's packs, each once; of very many packs only the first ones are named."""
+    return b"".join(list(dict.fromkeys(pack_mark(pack.pack_id) for pack in packs))[:MAX_PACK_MARKS])
+
+
+def unpack_marks(packed: bytes) -> list[bytes]:
+    return [packed[start : start + PACK_MARK_BYTES] for start in range(0, len(packed), PACK_MARK_BYTES)]
 
 
 def _too_old(tenant: str, event: Event, received_at: int) -> Refusal:

@@ -80,6 +80,14 @@ def merge(left: bytes, right: bytes, max_buckets: int | None = None) -> bytes:
     return _packed(level, {group: count for group, count in counts.items() if count}, max_buckets)
 
 
+def is_same(left: bytes, right: bytes) -> bool:
+    """Do they hold the same values, as far as the coarser one can tell?"""
+    one, other = _decode(left), _decode(right)
+    level = max(one.level, other.level)
+    ones, others = (_coarser(each.counts, level - each.level) for each in (one, other))
+    return {g: n for g, n in ones.items() if n} == {g: n for g, n in others.items() if n}
+
+
 def _packed(level: int, counts: dict[int, int], max_buckets: int | None) -> bytes:
     while max_buckets and len(counts) > max_buckets and level < COARSEST:
         counts = _coarser(counts, 1)

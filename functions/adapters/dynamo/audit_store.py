@@ -1,0 +1,34 @@
+"""What audits found, by day and lane, in the usage table; the only thing an audit writes."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from functions.adapters.dynamo import usage_keys as keys
+from functions.adapters.dynamo.usage_table import UsageTable, item_key
+from functions.domain.metering.audit import LaneDay
+from functions.names import EXPIRES_AT
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEPT_SECONDS = 400 * 86_400
+BODY = "b"
+
+
+class DynamoAuditResults:
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = UsageTable(client, table)
+
+    def put(self, result: LaneDay) -> None:
+        item = {
+            **item_key(keys.AUDIT, keys.audit(result.day, result.lane)),
+            BODY: {"B": msgspec.msgpack.encode(result)},
+            EXPIRES_AT: {"N": str(result.audited_at + KEPT_SECONDS)},
+        }
+        self._client.put_item(TableName=self._table.name, Item=item)
+
+    def of_day(self, day: str) -> list[LaneDay]:
+        found = self._table.query(keys.AUDIT, prefix=keys.audit_day(day))
+        return [msgspec.msgpack.decode(item[BODY]["B"], type=LaneDay) for item in found]

@@ -1,0 +1,105 @@
+"""Counting archived events anew, as the aggregator did when they came: which cells must stand in the counters."""
+
+from collections.abc import Iterable, Iterator
+
+from functions.application.ports.ledger import ArchivedEvent, LedgerReader
+from functions.domain.metering.aggregation import Aggregation, Cell, Keep
+from functions.domain.metering.cells import ADD, OpenCells, Place
+from functions.domain.metering.counting import OTHER, FingerprintOf
+from functions.domain.metering.ledger import Code, Directory
+from functions.domain.metering.meter import (
+    CompiledMeter,
+    MeterSet,
+    Uncountable,
+    code_family,
+    compile_meters,
+    decode_data,
+)
+from functions.domain.metering.pages import WINDOW_SECONDS, parse_cell
+from functions.domain.metering.values import Data
+
+Owner = str | None  # a subject; None for the totals of the lane
+
+
+class TenantRecount:
+    """The recount of a tenant's events in a lane and some hours. Voided events must not be given to it."""
+
+    def __init__(self, codes: Iterable[Code], meter_set: MeterSet, value_fingerprint: FingerprintOf) -> None:
+        self._directory = Directory()
+        self._by_type = compile_meters(meter_set)
+        self._value_fingerprint = value_fingerprint
+        meters = {meter.id: meter for meter in meter_set.meters}
+        self.keeps: dict[int, Keep] = {}
+        self.numbers: set[int] = set()
+        for code in codes:
+            self._directory.learn(code)
+            self.numbers.update(range(code.number, code.number + code.parts))
+            if code.meter_id in meters:
+                for part, keep in enumerate(meters[code.meter_id].aggregation.parts):
+                    self.keeps[code.number + part] = keep
+        self._cells: dict[str, OpenCells] = {}
+        self.without_code: set[str] = set()
+
+    def add(self, line: ArchivedEvent) -> None:
+        meters = [meter for meter in self._by_type.get(line.type, ()) if line.meter_version >= meter.meter.since]
+        if not meters:
+            return
+        try:
+            data = decode_data(line.raw_data)
+        except Uncountable:
+            return
+        second = line.time_seconds
+        for meter in meters:
+            try:
+                value = meter.value(data)
+            except Uncountable:
+                continue
+            if value is None:
+                continue
+            number = self._number(meter, data, line.meter_version)
+            if number is None:
+                self.without_code.add(meter.id)
+                continue
+            if meter.aggregation is Aggregation.UNIQUE_COUNT:
+                value = self._value_fingerprint(str(value))
+            cells = self._cells.setdefault(line.subject, OpenCells())
+            ADD[meter.aggregation](cells, (second // WINDOW_SECONDS, number), value, second, 0)
+
+    def _number(self, meter: CompiledMeter, data: Data, version: int) -> int | None:
+        """The code an event was counted under; `__other__` where there was no room for its groups."""
+        if not meter.meter.former:
+            family, groups = meter.family, meter.groups(data)
+        else:
+            named = meter.groups_at(data, version)
+            family, groups = code_family(meter.id, named), tuple(value for _, value in sorted(named.items()))
+        numbers = self._directory.numbers
+        number = numbers.get((family, groups))
+        return numbers.get((family, (OTHER,) * len(groups))) if number is None else number
+
+    def subjects(self) -> set[str]:
+        return set(self._cells)
+
+    def cells(self, subject: str) -> dict[Place, Cell]:
+        return _merged(self._cells[subject]) if subject in self._cells else {}
+
+    def totals(self) -> dict[Place, Cell]:
+        total = OpenCells()
+        for cells in self._cells.values():
+            total.merge(cells)
+        return _merged(total)
+
+
+def stored_cells(
+    ledger: LedgerReader, tenant: str, lane: int, subject: Owner, span: int, has_values: bool
+) -> Iterator[tuple[Place, Cell]]:
+    """Every cell of a span as it is stored; distinct values may come in several pieces."""
+    for page in ledger.pages(tenant, lane, subject, span, span):
+        for name, cell in page.cells.items():
+            yield parse_cell(name, span), cell
+    if has_values:
+        for key, name, values in ledger.value_chunks(tenant, lane, subject, span, span):
+            yield parse_cell(name, key.span), values
+
+
+def _merged(cells: OpenCells) -> dict[Place, Cell]:
+    return {place: cell for _, found in cells.packed() for place, cell in found.items()}
