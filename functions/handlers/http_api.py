@@ -6,6 +6,7 @@ from functions.handlers import (
     http_api_keys,
     http_archive,
     http_billing,
+    http_corrections,
     http_customers,
     http_events,
     http_features,
@@ -31,6 +32,7 @@ ROUTERS = (
     http_api_keys.router,
     http_rejects.router,
     http_events.router,
+    http_corrections.router,
     http_archive.router,
     http_openapi.router,
 )

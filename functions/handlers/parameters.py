@@ -30,6 +30,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/events": (
         *("clientId", "ingestedAtFrom", "ingestedAtTo", "id", "subject", "customerId", "from", "to", "limit"),
     ),
+    "GET /api/v1/events/corrections": ("cursor", "limit"),
     "GET /api/v2/events": ("cursor", "limit", "clientId", "filter"),
     "GET /api/v1/meters": (*PAGE, *ORDER, "includeDeleted"),
     "GET /api/v1/meters/<id_or_slug>/query": USAGE,

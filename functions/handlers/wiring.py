@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
     from functions.adapters.dynamo.api_key_store import DynamoApiKeys
+    from functions.adapters.dynamo.correction_store import DynamoCorrections
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.genesis_store import DynamoGenesis
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from functions.adapters.secrets import SecretsManagerVault
     from functions.application.aggregate_usage import Aggregator
     from functions.application.commit_usage import LaneWriter
+    from functions.application.correct_event import CorrectionPorts
     from functions.application.list_events import EventReader
     from functions.application.query_usage import UsageReader
     from functions.application.replay_refusals import ReplayPorts
@@ -163,6 +165,26 @@ def replay_ports() -> "ReplayPorts":
         refusals=refusals(),
         records=archive(),
         decode=decode_record,
+        stream=event_stream(),
+        lanes=lanes(),
+        window=acceptance_window(),
+        clock=clock(),
+        new_id=new_id,
+    )
+
+
+def corrections() -> "DynamoCorrections":
+    from functions.adapters.dynamo.correction_store import DynamoCorrections
+
+    return DynamoCorrections(usage_table())
+
+
+def correction_ports() -> "CorrectionPorts":
+    from functions.application.correct_event import CorrectionPorts
+
+    return CorrectionPorts(
+        corrections=corrections(),
+        events=event_reader,
         stream=event_stream(),
         lanes=lanes(),
         window=acceptance_window(),

@@ -180,6 +180,17 @@ def corrections(tenant: str) -> str:
     return f"V#{tenant}"
 
 
+CORRECTION_PLACES = "t#"
+
+
+def correction(correction_id: str) -> str:
+    return f"i#{correction_id}"
+
+
+def correction_place(time: int, correction_id: str) -> str:
+    return f"{CORRECTION_PLACES}{time:012d}#{correction_id}"
+
+
 def correction_outcome(correction_id: str) -> str:
     return f"o#{correction_id}"
 

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from functions.domain.access import ApiKey
 from functions.domain.catalog.feature import Feature
+from functions.domain.metering.correction import Correction
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.metering.refusal import KeptRefusal
@@ -108,6 +109,20 @@ class ApiKeys(Protocol):
         ...
 
     def revoke(self, key: ApiKey, at: datetime) -> None: ...
+
+
+class Corrections(Protocol):
+    """Who took which events back; what came of it is written by whoever applies the commit."""
+
+    def add(self, tenant: str, correction: Correction) -> Correction:
+        """Keep it unless there is one of the same id; answers the one that is kept."""
+        ...
+
+    def newest(self, tenant: str, *, before: str | None, limit: int) -> tuple[Sequence[Correction], str | None]:
+        """Newest first, and what continues behind the last one; None when there are no more."""
+        ...
+
+    def with_effects(self, tenant: str, corrections: Sequence[Correction]) -> Sequence[Correction]: ...
 
 
 class Refusals(Protocol):

@@ -245,7 +245,14 @@ def sift_voids(state: LaneState, packs: Iterable[Pack], oldest: int) -> tuple[li
 
 def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Refusal:
     reason = f"Correction {void.correction_id}: the event is older than the acceptance window, so it stays as it is."
-    return Refusal(tenant, f"{void.fingerprint:016x}{void.time:x}", "void_outside_window", reason, received_at)
+    return Refusal(
+        tenant,
+        f"{void.fingerprint:016x}{void.time:x}",
+        "void_outside_window",
+        reason,
+        received_at,
+        is_counted_elsewhere=True,
+    )
 
 
 def pack_mark(pack_id: str) -> bytes:

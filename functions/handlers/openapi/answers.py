@@ -110,6 +110,39 @@ class ReplayReport(Shown):
     next_cursor: str | None = None
 
 
+class ShownEventName(Shown):
+    id: str
+    source: str
+    subject: str
+    time: Instant
+
+
+class ShownReplacement(Shown):
+    id: str
+    type: str
+    subject: str
+    time: Instant
+
+
+class ShownCorrection(Shown):
+    """`effect` of an applied one: the event had counted before, or it has not come so far and will not count."""
+
+    id: str
+    status: Literal["requested", "applied"]
+    effect: Literal["voided", "suppressed"] | None = None
+    event: ShownEventName
+    replacement: ShownReplacement | None = None
+    reason: str
+    requested_by: str
+    requested_at: Instant
+    applied_at: Instant | None = None
+
+
+class CorrectionPage(Shown):
+    items: list[ShownCorrection]
+    next_cursor: str | None = None
+
+
 class RejectPage(Shown):
     items: list[Reject]
     next_cursor: str | None = None
