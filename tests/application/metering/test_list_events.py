@@ -10,11 +10,11 @@ from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application import list_events
 from functions.application.list_events import EventReader, Listed
 from functions.domain.errors import TooLarge
-from functions.domain.metering.event import Event
+from functions.domain.metering.event import Event, Void
 from functions.domain.metering.event_filter import EventFilter, Position
 from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Commit, Counts, Group, fingerprints_by_bucket, hours_of
+from functions.domain.metering.ledger import Commit, Counts, Group, bucket_of, fingerprints_by_bucket, hours_of
 
 LANES = Lanes(3, b"a key of the test")
 START = 497_222 * 3_600
@@ -70,6 +70,34 @@ class Log:
             oldest=oldest,
             newest=newest,
             marks=marks_of(groups),
+        )
+        self.archive.publish(commit)
+        self.ledger.put_index(commit)
+
+    def void(self, subject: str, time: int, event_id: str) -> None:
+        lane = LANES.lane_of("acme", subject)
+        n = self.numbers[lane] = self.numbers.get(lane, 0) + 1
+        void = Void(0, time, event_id, "s", subject, f"correction of {event_id}")
+        chunks = {bucket_of(time): b"12345678"}
+        commit = Commit(
+            lane=lane,
+            n=n,
+            attempt="a",
+            decided_at=START + 10_000,
+            received_at=START + 9_999,
+            fingerprints=chunks,
+            pages=[],
+            hours=hours_of(chunks),
+            codes=[],
+            subjects=[],
+            markers=[],
+            staged_key="",
+            inline_archive=self.archive.encode_voids([("acme", void)], START + 9_999, {"acme": 1}),
+            counts=Counts(),
+            meter_versions={},
+            oldest=time,
+            newest=time,
+            marks=marks_of([("acme", subject, [])]),
         )
         self.archive.publish(commit)
         self.ledger.put_index(commit)
@@ -217,3 +245,21 @@ def test_positions_of_different_events_differ() -> None:
     assert log.all(EventFilter("acme"), limit=1) == ["1", "1"]
     assert Position.after_second(START).newest_second == START
     assert log.all(EventFilter("acme", subjects=frozenset())) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_voided_events_are_listed_with_their_correction_and_voids_are_no_events(limit: int) -> None:
+    log = Log()
+    events = [("acme", "ada", START + number % 3, f"{number}") for number in range(7)]
+    log.commit(START + 5, *events[:4])
+    log.commit(START + 6, *events[4:])
+    for _, subject, time, event_id in (events[1], events[6]):
+        log.void(subject, time, event_id)
+    log.void("ada", START + 1, "never came")
+    listed = [event for page in log.pages(EventFilter("acme"), limit) for event in page]
+    assert {event.id for event in listed} == {str(number) for number in range(7)}
+    assert {event.id: event.correction_id for event in listed if event.correction_id} == {
+        "1": "correction of 1",
+        "6": "correction of 6",
+    }
+    assert {event.voided_at for event in listed} == {None, START + 10_000}
