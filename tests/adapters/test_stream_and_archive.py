@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import zstandard
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions.adapters.archive import S3Archive, archive_key
 from functions.adapters.kinesis import KinesisStream
 from functions.adapters.records import Undecodable, decode_commit, decode_record, encode_commit, encode_record
 from functions.domain.errors import Unavailable
-from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Counts
 from infra.local import emulator, processes
@@ -183,3 +184,15 @@ def test_rejected_bytes_are_kept_whole(aws: int) -> None:
     client.create_bucket(Bucket="rejected")
     key = S3Archive(client, "rejected").keep_reject("shard-0-1", b"\x00\xff")
     assert client.get_object(Bucket="rejected", Key=key)["Body"].read() == b"\x00\xff"
+
+
+def test_a_pack_from_before_there_were_voids_is_still_read() -> None:
+    written = msgspec.msgpack.decode(msgspec.msgpack.encode(Pack("acme", 2, "p1", NOW, [EVENT])))
+    assert written.pop() == []
+    body = zstandard.ZstdCompressor().compress(msgspec.msgpack.encode(written))
+    assert decode_record(body) == Pack("acme", 2, "p1", NOW, [EVENT])
+
+
+def test_a_void_comes_through_the_stream_as_it_was() -> None:
+    pack = Pack("acme", 2, "p1", NOW, [EVENT], [Void(7, NOW, "é1", "api", "c1", "0-1")])
+    assert decode_record(encode_record(pack)) == pack

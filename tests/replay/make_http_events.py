@@ -64,6 +64,12 @@ def api() -> Iterator[Made]:
     ]
     yield Made("http_api", "replay_rejects", replay, answers, ["ledger", "reject"])
     yield Made("http_api", "query_meter", query, [nothing_yet], ["ledger", "meter"])
+    sent = {"id": "req-1", "source": "gateway", "subject": "a", "time": f"{DAY}T12:00:00Z"}
+    void = http_request("POST", "/api/v1/events/corrections", {"event": sent, "reason": "sent by a load test"})
+    on_record = {"payload": {"statusCode": 202, "body": {"status": "requested", "event": sent, "requestedBy": KEY_ID}}}
+    yield Made("http_api", "void_event", void, [on_record, on_record], ["ledger"])
+    corrections = http_request("GET", "/api/v1/events/corrections", query="limit=10")
+    yield Made("http_api", "list_corrections", corrections, [none], ["ledger"])
 
 
 def authorize() -> Iterator[Made]:
