@@ -1,15 +1,46 @@
 """Archive a feature: its key is free again, what was sold with it stays."""
 
+from collections.abc import Iterable
+
 from functions.application.find_feature import find_feature
+from functions.application.ports.catalogue import Addons, Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Features
 from functions.application.retry import decide_again_when_stale
-from functions.domain.errors import NotFound
+from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.versioned import Versioned, VersionStatus
+from functions.domain.errors import Conflict, NotFound
+
+FOR_SALE = (VersionStatus.ACTIVE, VersionStatus.SCHEDULED)
+MAX_NAMED = 5
 
 
-def archive_feature(tenant: str, id_or_key: str, *, features: Features, clock: Clock) -> None:
-    """Raises NotFound for a feature that does not exist or was archived before."""
+def archive_feature(
+    tenant: str, id_or_key: str, *, features: Features, plans: Plans, addons: Addons, clock: Clock
+) -> None:
+    """Raises NotFound for a feature that does not exist or was archived before, Conflict while it is for sale."""
+    feature = find_feature(tenant, id_or_key, features=features)
+    if not feature.is_archived:
+        _require_unsold(tenant, feature.key, plans, addons, clock)
     decide_again_when_stale(lambda: _archive(tenant, id_or_key, features, clock))
+
+
+def _require_unsold(tenant: str, key: str, plans: Plans, addons: Addons, clock: Clock) -> None:
+    """Drafts may name it: they are looked at again when they are published."""
+    now = clock.now()
+    cards: list[tuple[Versioned, Iterable[FlatFeeCard | UsageBasedCard]]] = [
+        *((plan, (card for phase in plan.phases for card in phase.rate_cards)) for plan in plans.all(tenant)),
+        *((addon, addon.rate_cards) for addon in addons.all(tenant)),
+    ]
+    selling = [
+        version.label
+        for version, of in cards
+        if version.status(now) in FOR_SALE and any(card.feature_key == key for card in of)
+    ]
+    if selling:
+        more = f" and {len(selling) - MAX_NAMED} more" if len(selling) > MAX_NAMED else ""
+        message = f"Feature {key!r} is sold by {', '.join(selling[:MAX_NAMED])}{more}; archive those first."
+        raise Conflict(message, code="feature_in_use")
 
 
 def _archive(tenant: str, id_or_key: str, features: Features, clock: Clock) -> None:

@@ -50,8 +50,10 @@ def _meter(tenant: str, wish: FeatureCreate, meters: Meters) -> Stored[MeterReco
             error.detail, code=error.code, fields=[FieldError("meterSlug", error.code, error.detail)]
         ) from error
     known = sorted(meter.record.group_by or {})
-    for name in wish.filters:
+    filtered = "advancedMeterGroupByFilters" if wish.advanced_meter_group_by_filters else "meterGroupByFilters"
+    named = [(name, f"{filtered}.{name[:100]}") for name in wish.filters]
+    for name, field in (*named, *((name, "unitCost") for name in wish.dimensions)):
         if name not in known:
             message = f"Meter {wish.meter_slug!r} has no groupBy {name[:100]!r}; it has {', '.join(known) or 'none'}."
-            raise InvalidInput(message, fields=[FieldError(f"meterGroupByFilters.{name[:100]}", "unknown", message)])
+            raise InvalidInput(message, fields=[FieldError(field, "unknown", message)])
     return meter

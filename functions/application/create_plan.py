@@ -1,6 +1,6 @@
 """Create a plan, or the next draft version of one that exists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from functions.application.find_plan import find_plan, plan_shelf
@@ -12,6 +12,7 @@ from functions.domain.catalog.plan import Plan, PlanDraft
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import feature_problems, refuse
 from functions.domain.errors import Conflict, FieldError
+from functions.domain.subscriptions.item import MeteredFeature
 
 Cards = Sequence[FlatFeeCard | UsageBasedCard]
 
@@ -53,7 +54,12 @@ def _drafted(tenant: str, draft: PlanDraft, plans: Plans, clock: Clock, new_id: 
 
 def check_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFeatures) -> None:
     """Every feature a card names must exist and have the meter its price or entitlement needs; raises InvalidInput."""
-    has_meter = _meters(tenant, [card for phase in phases for card in phase.rate_cards], features)
+    keys = {card.feature_key for phase in phases for card in phase.rate_cards if card.feature_key}
+    require_features(phases, features.metered(tenant, sorted(keys)))
+
+
+def require_features(phases: Sequence[PlanPhase], known: Mapping[str, MeteredFeature]) -> None:
+    has_meter = {key: feature.meter_slug is not None for key, feature in known.items()}
     each_phase = [
         feature_problems(phase.rate_cards, f"phases[{p}].rateCards", has_meter) for p, phase in enumerate(phases)
     ]
@@ -61,9 +67,5 @@ def check_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFe
 
 
 def card_feature_problems(tenant: str, cards: Cards, where: str, features: MeteredFeatures) -> list[FieldError]:
-    return feature_problems(cards, where, _meters(tenant, cards, features))
-
-
-def _meters(tenant: str, cards: Cards, features: MeteredFeatures) -> dict[str, bool]:
     known = features.metered(tenant, sorted({card.feature_key for card in cards if card.feature_key}))
-    return {key: feature.meter_slug is not None for key, feature in known.items()}
+    return feature_problems(cards, where, {key: feature.meter_slug is not None for key, feature in known.items()})

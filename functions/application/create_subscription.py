@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from functions.application.create_plan import check_features
+from functions.application.create_plan import require_features
 from functions.application.find_plan import find_plan
 from functions.application.ports.billing import (
     BilledCustomers,
@@ -55,9 +55,8 @@ class Catalogue:
     features: MeteredFeatures
 
     def chosen(self, tenant: str, choice: PlanChoice | CustomPlan) -> Plan | CustomPlan:
-        """Raises NotFound for a plan, InvalidInput for the features of one that was made for the subscription."""
+        """Raises NotFound."""
         if isinstance(choice, CustomPlan):
-            check_features(tenant, choice.phases, self.features)
             return choice
         try:
             return find_plan(tenant, choice.key, plans=self.plans, version=choice.version)
@@ -69,8 +68,11 @@ class Catalogue:
             return latest
 
     def features_of(self, tenant: str, phases: Sequence[PlanPhase]) -> dict[str, MeteredFeature]:
+        """As they are now; raises InvalidInput when one that is sold is gone or has no meter to be billed by."""
         keys = {card.feature_key for phase in phases for card in phase.rate_cards if card.feature_key}
-        return dict(self.features.metered(tenant, sorted(keys)))
+        known = dict(self.features.metered(tenant, sorted(keys)))
+        require_features(phases, known)
+        return known
 
 
 def create_subscription(

@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from functions.application.query_usage import UsageReader
+from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unbillable
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.filters import Predicate, predicate
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
@@ -33,7 +35,7 @@ class MeasuredUsage:
         tenant: str,
         meter: str,
         subjects: Sequence[str],
-        filters: Mapping[str, Sequence[str]],
+        filters: Mapping[str, GroupFilter],
         period: Period,
     ) -> tuple[Decimal, dict[int, int]]:
         found = self._meter(tenant, meter)
@@ -45,7 +47,8 @@ class MeasuredUsage:
             period.start,
             period.end,
             subjects=tuple(subjects),
-            filters={name: tuple(values) for name, values in filters.items()},
+            filters=_values(filters),
+            conditions=_conditions(filters),
             # Counters know a percentile to 1 %; money is owed for what it was.
             is_exact=found.aggregation is Aggregation.PERCENTILE,
         )
@@ -58,7 +61,7 @@ class MeasuredUsage:
         tenant: str,
         meter: str,
         subjects: Sequence[str],
-        filters: Mapping[str, Sequence[str]],
+        filters: Mapping[str, GroupFilter],
         period: Period,
         needs: Needs,
     ) -> dict[Group, Decimal]:
@@ -75,7 +78,8 @@ class MeasuredUsage:
             time_zone=needs.time_zone or "UTC",
             subjects=tuple(subjects),
             group_by=needs.dimensions,
-            filters={name: tuple(values) for name, values in filters.items()},
+            filters=_values(filters),
+            conditions=_conditions(filters),
         )
         parts = dict[Group, Decimal]()
         for row in self._reader.rows(query, period.end):
@@ -104,3 +108,11 @@ def _require_parts(meter: Meter, needs: Needs) -> None:
     if missing:
         message = f"Meter {meter.slug!r} has no dimension {missing[0]!r}, which the price needs; it has"
         raise Unbillable(f"{message} {', '.join(meter.group_by) or 'none'}.", code="dimension_not_found")
+
+
+def _values(filters: Mapping[str, GroupFilter]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(each) for name, each in filters.items() if not isinstance(each, Mapping)}
+
+
+def _conditions(filters: Mapping[str, GroupFilter]) -> dict[str, Predicate]:
+    return {name: predicate(each) for name, each in filters.items() if isinstance(each, Mapping)}

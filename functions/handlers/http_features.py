@@ -6,7 +6,7 @@ from functions.application.archive_feature import archive_feature
 from functions.application.create_feature import create_feature
 from functions.application.find_feature import ORDERS, find_feature, list_features
 from functions.domain.catalog.feature import Feature, FeatureCreate
-from functions.handlers import http, wiring
+from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.query_string import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from functions.names import SCOPE_ADMIN, SCOPE_READ
@@ -60,5 +60,12 @@ def get(id_or_key: str) -> Answer:
 @router.delete("/api/v1/features/<id_or_key>")
 def archive(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    archive_feature(request.tenant, http.path_value(id_or_key), features=wiring.features(), clock=wiring.clock())
+    archive_feature(
+        request.tenant,
+        http.path_value(id_or_key),
+        features=wiring.features(),
+        plans=wiring_billing.plans(),
+        addons=wiring_billing.addons(),
+        clock=wiring.clock(),
+    )
     return http.no_content()

@@ -196,7 +196,7 @@ def _snapshot(line: InvoiceLine) -> dict[str, Any] | None:
     wire = {
         "meterSlug": usage.meter,
         "subjects": list(usage.subjects),
-        "filters": {name: list(values) for name, values in usage.filters.items()},
+        "filters": dict(usage.filters),
         "quantity": plain(usage.quantity),
         "period": period(Period(line.period_start, line.period_end)),
         "groupBy": list(usage.group_by) or None,

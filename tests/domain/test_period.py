@@ -1,7 +1,13 @@
+from calendar import monthrange
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.domain.errors import InvalidInput
-from functions.domain.period import Cadence, period_at
+from functions.domain.period import Cadence, Period, period_at, recurrence_at
 from tests.domain.builders import at
 
 
@@ -39,3 +45,82 @@ def test_the_longest_cadence_stays_inside_the_calendar_from_every_accepted_ancho
     now = at("2026-05-01")
 
     assert now in period_at(now, at(anchor), Cadence.parse("P1200M36525D"))
+
+
+# What starts on the anchor and recurs: the instants at which the first periods end.
+RECURRENCES = [
+    ("2026-01-29", "P1M", ["2026-02-28", "2026-03-29", "2026-04-29"]),
+    ("2026-01-30", "P1M", ["2026-02-28", "2026-03-30", "2026-04-30"]),
+    ("2026-01-31", "P1M", ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"]),
+    ("2024-01-29", "P1M", ["2024-02-29", "2024-03-29"]),
+    ("2024-01-30", "P1M", ["2024-02-29", "2024-03-30"]),
+    ("2024-01-31", "P1M", ["2024-02-29", "2024-03-31"]),
+    ("2024-02-29", "P1M", ["2024-03-29", "2024-04-29"]),
+    ("2025-11-30", "P3M", ["2026-02-28", "2026-05-30", "2026-08-30"]),
+    ("2025-11-29", "P3M", ["2026-02-28", "2026-05-29"]),
+    ("2026-08-31", "P3M", ["2026-11-30", "2027-02-28", "2027-05-31"]),
+    ("2023-11-30", "P3M", ["2024-02-29", "2024-05-30"]),
+    ("2024-02-29", "P1Y", ["2025-02-28", "2026-02-28", "2027-02-28", "2028-02-29"]),
+    ("2096-02-29", "P1Y", ["2097-02-28", "2098-02-28", "2099-02-28", "2100-02-28", "2101-02-28"]),
+    ("2026-02-28", "P1Y", ["2027-02-28", "2028-02-28"]),
+    ("2026-12-31", "P1W", ["2027-01-07", "2027-01-14"]),
+    ("2024-02-26", "P1W", ["2024-03-04", "2024-03-11"]),
+    # Clocks change on 2026-03-29 and 2026-10-25 in Europe, 2026-03-08 and 2026-11-01 in America: UTC does not.
+    ("2026-03-28T23:00:00", "P1D", ["2026-03-29T23:00:00", "2026-03-30T23:00:00"]),
+    ("2026-03-22T23:00:00", "P1W", ["2026-03-29T23:00:00", "2026-04-05T23:00:00"]),
+    ("2026-02-28T23:00:00", "P1M", ["2026-03-28T23:00:00", "2026-04-28T23:00:00"]),
+    ("2026-10-24T22:00:00", "P1D", ["2026-10-25T22:00:00", "2026-10-26T22:00:00"]),
+    ("2026-03-08T07:30:00", "PT1H", ["2026-03-08T08:30:00", "2026-03-08T09:30:00"]),
+]
+
+
+@pytest.mark.parametrize(("anchor", "cadence", "ends"), RECURRENCES)
+def test_periods_end_where_the_calendar_says_and_never_drift(anchor: str, cadence: str, ends: list[str]):
+    of = Cadence.parse(cadence)
+    bounds = [at(anchor), *map(at, ends)]
+
+    assert [of.after(at(anchor), n) for n in range(len(bounds))] == bounds
+    for n, (start, end) in enumerate(pairwise(bounds)):
+        assert period_at(start, at(anchor), of) == Period(start, end)
+        assert period_at(end - timedelta(seconds=1), at(anchor), of) == Period(start, end)
+        assert recurrence_at(start, at(anchor), of) == n
+
+
+@pytest.mark.parametrize(
+    ("instant", "anchor", "start", "end"),
+    [
+        ("2026-02-10", "2026-05-31", "2026-01-31", "2026-02-28"),
+        ("2026-02-28", "2026-05-31", "2026-02-28", "2026-03-31"),
+        ("2024-02-29", "2026-05-30", "2024-02-29", "2024-03-30"),
+        ("2026-05-30T23:59:59", "2026-05-31", "2026-04-30", "2026-05-31"),
+    ],
+)
+def test_an_anchor_that_lies_ahead_counts_backwards_alike(instant: str, anchor: str, start: str, end: str):
+    assert period_at(at(instant), at(anchor), Cadence.parse("P1M")) == Period(at(start), at(end))
+
+
+def test_an_instant_of_another_zone_is_the_same_instant_whatever_its_clocks_do():
+    before, after = (
+        datetime.fromisoformat(f"2026-{day}T00:00:00{zone}") for day, zone in (("03-01", "+01:00"), ("04-01", "+02:00"))
+    )
+
+    end = Cadence.parse("P1M").after(at("2026-02-28T23:00:00"), 1)
+    assert before == at("2026-02-28T23:00:00")
+    assert (end, after) == (at("2026-03-28T23:00:00"), at("2026-03-31T22:00:00"))
+
+
+FIRST, LAST = (at(day).replace(tzinfo=None) for day in ("1971-01-01", "2199-01-01"))
+DAYS = st.datetimes(FIRST, LAST).map(lambda day: day.replace(microsecond=0))
+
+
+@given(DAYS, DAYS, st.sampled_from(["P1D", "P1W", "P1M", "P3M", "P1Y", "P1M3D", "PT6H"]))
+def test_every_instant_is_in_exactly_one_period_and_periods_touch(one: datetime, other: datetime, text: str):
+    anchor, instant, cadence = at(one.isoformat()), at(other.isoformat()), Cadence.parse(text)
+    period = period_at(instant, anchor, cadence)
+
+    assert instant in period
+    assert period_at(period.end, anchor, cadence).start == period.end
+    assert period_at(period.start - timedelta(seconds=1), anchor, cadence).end == period.start
+    if not cadence.rest:
+        last = monthrange(period.end.year, period.end.month)[1]
+        assert period.end.day == min(anchor.day, last)

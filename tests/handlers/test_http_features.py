@@ -46,6 +46,47 @@ def test_advanced_filters_and_a_unit_cost_are_kept(api: Client) -> None:
     assert {name: feature.json[name] for name in wish} == wish
 
 
+ADVANCED = [{"$like": "gpt-%"}, {"$nin": ["a", "b"]}, {"$and": [{"$ne": "a"}, {"$or": [{"$gt": "b"}, {"$eq": "x"}]}]}]
+
+
+@pytest.mark.parametrize("condition", ADVANCED)
+def test_every_condition_of_the_api_can_be_a_filter(api: Client, condition: dict[str, Any]) -> None:
+    wish = {"key": "part", "name": "Part", "meterSlug": "tokens"}
+    made = api.post("/api/v1/features", wish | {"advancedMeterGroupByFilters": {"model": condition}})
+    assert made.status == 201, made.text
+    assert made.json["advancedMeterGroupByFilters"] == {"model": condition}
+
+
+def test_a_unit_cost_is_looked_up_by_dimensions(api: Client) -> None:
+    cost = {"type": "llm", "provider": "openai", "modelProperty": "model", "tokenType": "input"}
+    made = api.post("/api/v1/features", {"key": "cost", "name": "Cost", "meterSlug": "tokens", "unitCost": cost})
+    assert (made.status, made.json["unitCost"]) == (201, cost)
+
+
+def test_a_feature_that_is_for_sale_is_not_archived(api: Client) -> None:
+    api.post("/api/v1/features", SUPPORT)
+    card = {"type": "flat_fee", "key": "support", "name": "Support", "featureKey": "support", "billingCadence": "P1M"}
+    cards = [card | {"price": {"type": "flat", "amount": "9"}}]
+    plan = {
+        "key": "pro",
+        "name": "Pro",
+        "billingCadence": "P1M",
+        "phases": [{"key": "p", "name": "P", "rateCards": cards}],
+    }
+    plan_id = api.post("/api/v1/plans", plan).json["id"]
+    addon = {"key": "more", "name": "More", "currency": "USD", "instanceType": "single", "rateCards": cards}
+    addon_id = api.post("/api/v1/addons", addon).json["id"]
+    assert api.post(f"/api/v1/plans/{plan_id}/publish").status == 200
+    assert api.post(f"/api/v1/addons/{addon_id}/publish").status == 200
+
+    refused = api.delete("/api/v1/features/support")
+    assert refused.status == 409
+    assert "pro version 1, more version 1" in refused.json["detail"]
+    api.post(f"/api/v1/addons/{addon_id}/archive")
+    api.post(f"/api/v1/plans/{plan_id}/archive")
+    assert api.delete("/api/v1/features/support").status == 204
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"key": "Not A Key"}, "key"),
     ({"key": None}, "key"),
@@ -57,12 +98,18 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"advancedMeterGroupByFilters": {"model": {"$eq": "a"}}}, "$"),
     ({"meterGroupByFilters": None, "advancedMeterGroupByFilters": {"model": {}}}, "advancedMeterGroupByFilters.model"),
     (
-        {"meterGroupByFilters": None, "advancedMeterGroupByFilters": {"model": {"$like": "a"}}},
-        "advancedMeterGroupByFilters.model.$like",
+        {"meterGroupByFilters": None, "advancedMeterGroupByFilters": {"model": {"$looks": "a"}}},
+        "advancedMeterGroupByFilters.model.$looks",
+    ),
+    (
+        {"meterGroupByFilters": None, "advancedMeterGroupByFilters": {"team": {"$ne": "a"}}},
+        "advancedMeterGroupByFilters.team",
     ),
     ({"unitCost": {"type": "manual", "amount": 0.5}}, ""),
     ({"unitCost": {"type": "manual", "amount": "NaN"}}, "unitCost.amount"),
-    ({"unitCost": {"type": "llm"}}, "unitCost.type"),
+    ({"unitCost": {"type": "free"}}, "unitCost"),
+    ({"unitCost": {"type": "llm", "model": "gpt-4", "modelProperty": "model"}}, "unitCost"),
+    ({"unitCost": {"type": "llm", "modelProperty": "engine"}}, "unitCost"),
     ({"archivedAt": "2026-01-01T00:00:00Z"}, "archivedAt"),
 ]
 

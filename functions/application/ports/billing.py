@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.period import Period
@@ -123,7 +124,7 @@ class UsageMeter(Protocol):
         tenant: str,
         meter: str,
         subjects: Sequence[str],
-        filters: Mapping[str, Sequence[str]],
+        filters: Mapping[str, GroupFilter],
         period: Period,
     ) -> tuple[Decimal, dict[int, int]]:
         """What the meter measured for the subjects in the period, and the last commit it contains of each lane.
@@ -137,7 +138,7 @@ class UsageMeter(Protocol):
         tenant: str,
         meter: str,
         subjects: Sequence[str],
-        filters: Mapping[str, Sequence[str]],
+        filters: Mapping[str, GroupFilter],
         period: Period,
         needs: Needs,
     ) -> Mapping[Group, Decimal]:

@@ -2,45 +2,55 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 
+from functions.domain.metering.filter_string import FilterString
 from functions.domain.wire import Instant, Key, Metadata, Name, Numeric, WireModel
 
 # A filter is compared with every group of the meter; these are far more than any feature names.
 MAX_FILTERS = 10
-MAX_FILTER_VALUES = 100
 MAX_FILTER_CHARACTERS = 512
 
 
-def _bounded(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not 0 < len(values) <= MAX_FILTER_VALUES:
-        raise ValueError(f"must name 1 to {MAX_FILTER_VALUES} values")
-    return values
-
-
 FilterValue = Annotated[str, StringConstraints(max_length=MAX_FILTER_CHARACTERS)]
-
-
-class FilterString(WireModel):
-    """Equal to a value or to one of several; other operators are not supported yet."""
-
-    eq: FilterValue | None = Field(default=None, alias="$eq")
-    one_of: Annotated[tuple[FilterValue, ...], AfterValidator(_bounded)] | None = Field(default=None, alias="$in")
-
-    @model_validator(mode="after")
-    def _has_one_operator(self) -> Self:
-        if (self.eq is None) == (self.one_of is None):
-            raise ValueError("must have either $eq or $in")
-        return self
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        return self.one_of if self.one_of is not None else (self.eq or "",)
+CostValue = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+# The values a dimension may have, or a condition on its text.
+GroupFilter = tuple[str, ...] | dict[str, Any]
 
 
 class ManualUnitCost(WireModel):
+    """What one unit costs us, in USD."""
+
     type: Literal["manual"]
-    amount: Numeric
+    amount: Annotated[Numeric, Field(ge=0)]
+
+
+class LlmUnitCost(WireModel):
+    """Where a model's own price per token is looked up: each by a value, or by the dimension that holds it."""
+
+    type: Literal["llm"]
+    provider: CostValue | None = None
+    provider_property: CostValue | None = None
+    model: CostValue | None = None
+    model_property: CostValue | None = None
+    token_type: CostValue | None = None
+    token_type_property: CostValue | None = None
+
+    @model_validator(mode="after")
+    def _says_each_once(self) -> Self:
+        for name in ("provider", "model", "token_type"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_property") is not None:
+                raise ValueError(f"give {to_camel(name)} or {to_camel(name)}Property, not both")
+        return self
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        named = (self.provider_property, self.model_property, self.token_type_property)
+        return tuple(name for name in named if name is not None)
+
+
+UnitCost = Annotated[ManualUnitCost | LlmUnitCost, Field(discriminator="type")]
 
 
 class FeatureCreate(WireModel):
@@ -50,7 +60,7 @@ class FeatureCreate(WireModel):
     meter_slug: Key | None = None
     meter_group_by_filters: Annotated[dict[str, FilterValue], Field(max_length=MAX_FILTERS)] | None = None
     advanced_meter_group_by_filters: Annotated[dict[str, FilterString], Field(max_length=MAX_FILTERS)] | None = None
-    unit_cost: ManualUnitCost | None = None
+    unit_cost: UnitCost | None = None
 
     @model_validator(mode="after")
     def _filters_need_a_meter(self) -> Self:
@@ -58,13 +68,23 @@ class FeatureCreate(WireModel):
             raise ValueError("give meterGroupByFilters or advancedMeterGroupByFilters, not both")
         if self.filters and self.meter_slug is None:
             raise ValueError("filters need a meterSlug")
+        if self.dimensions and self.meter_slug is None:
+            raise ValueError("a unitCost by properties needs a meterSlug")
         return self
 
     @property
-    def filters(self) -> dict[str, tuple[str, ...]]:
-        """The values of each dimension that count, whichever way they were asked for."""
-        simple = {name: (value,) for name, value in (self.meter_group_by_filters or {}).items()}
-        return simple | {name: each.values for name, each in (self.advanced_meter_group_by_filters or {}).items()}
+    def filters(self) -> dict[str, GroupFilter]:
+        """What of each dimension counts, whichever way it was asked for."""
+        found: dict[str, GroupFilter] = {name: (value,) for name, value in (self.meter_group_by_filters or {}).items()}
+        for name, each in (self.advanced_meter_group_by_filters or {}).items():
+            values = each.one_of if each.eq is None else (each.eq,)
+            found[name] = each.condition() if values is None else values
+        return found
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The dimensions its cost is looked up by."""
+        return self.unit_cost.dimensions if isinstance(self.unit_cost, LlmUnitCost) else ()
 
 
 class Feature(FeatureCreate):

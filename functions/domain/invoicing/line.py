@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import PlainSerializer
 
 from functions.domain.catalog.discount import Discounts
+from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import AnyPrice, UnitConversion
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.rating import RatedLine, RatedService
@@ -27,7 +28,7 @@ class UsageSnapshot(WireModel):
 
     meter: str
     subjects: tuple[str, ...]
-    filters: dict[str, tuple[str, ...]]
+    filters: dict[str, GroupFilter]
     quantity: Exact
     lanes: dict[str, int]
     taken_at: Instant

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
+from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, RateCard, UsageBasedCard
 from functions.domain.period import add_months
@@ -19,7 +20,7 @@ class MeteredFeature(WireModel):
     key: str
     name: str
     meter_slug: str | None = None
-    filters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    filters: dict[str, GroupFilter] = Field(default_factory=dict)
 
 
 class SubscriptionItem(WireModel):

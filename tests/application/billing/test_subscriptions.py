@@ -110,6 +110,14 @@ def test_nonsense_is_refused(world: World):
         world.subscribe(timing="next_billing_cycle")
 
 
+def test_what_is_sold_must_be_there_when_it_is_sold(world: World):
+    world.plan()
+    world.features.features.clear()
+
+    with pytest.raises(InvalidInput, match="no active feature 'tokens'"):
+        world.subscribe()
+
+
 def test_a_plan_in_another_currency_than_the_customer_is_refused(world: World):
     world.plan()
     world.customers.customers[ACME] = BilledCustomer(id=ACME, name="Acme", currency="EUR")

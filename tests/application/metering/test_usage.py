@@ -385,3 +385,19 @@ def test_an_invoice_takes_a_percentile_from_the_log() -> None:
     period = Period(NOW - timedelta(days=1), NOW)
     assert usage.usage("t", "latency", ["c1"], {}, period)[0] == 198 * 7
     assert deployment.ask(latency)[0].value != 198 * 7
+
+
+def test_an_invoice_counts_what_a_features_conditions_let_through() -> None:
+    deployment = Deployment(MeterSet(1, (CALLS,)))
+    models = ("gpt-4", "gpt-5", "claude", "gpt-5")
+    deployment.send([event(str(n), NOW - timedelta(hours=1), model=model) for n, model in enumerate(models)])
+    deployment.deliver()
+    usage = MeasuredUsage(deployment.reader, deployment.ledger)
+    period = Period(NOW - timedelta(days=1), NOW)
+
+    def counted(condition: Any) -> Decimal:
+        return usage.usage("t", CALLS.slug, ["c1"], {"model": condition}, period)[0]
+
+    assert counted({"$like": "gpt-%"}) == 3
+    assert counted({"$and": [{"$like": "gpt-%"}, {"$ne": "gpt-4"}]}) == 2
+    assert counted(("claude", "gpt-4")) == 2
