@@ -140,6 +140,93 @@ const scenarios = {
     const hourly = await rows({ from: start, to: new Date(start.getTime() + 2 * HOUR), windowSize: "HOUR" });
     return { counted, hourly: hourly.map((row) => [(row.windowStart - start) / HOUR, row.value]) };
   },
+
+  // A plan of three phases with every price there is; a customer who subscribes, edits, changes and cancels.
+  async selling() {
+    await openmeter.meters.create(METER);
+    const keys = ["calls", "storage", "seats", "spend", "minutes"];
+    for (const key of keys) await openmeter.features.create({ key, name: key, meterSlug: "tokens" });
+    const customer = await openmeter.customers.create({
+      name: "Acme",
+      key: "acme",
+      usageAttribution: { subjectKeys: ["acme"] },
+    });
+    const draft = await openmeter.plans.create(plan("pro", everyPrice()));
+    const wrong = await refusal(openmeter.plans.create({ ...plan("wrong", everyPrice()), phases: [] }));
+    const published = await openmeter.plans.publish(draft.id);
+    const team = await openmeter.plans.create(plan("team", [fee("platform", "99.00")]));
+    await openmeter.plans.publish(team.id);
+
+    const made = await openmeter.subscriptions.create({
+      customerId: customer.id,
+      plan: { key: "pro" },
+      startingPhase: "ramp",
+      timing: "immediate",
+    });
+    const second = await refusal(
+      openmeter.subscriptions.create({ customerId: customer.id, plan: { key: "pro" }, timing: "immediate" }),
+    );
+    const edited = await openmeter.subscriptions.edit(made.id, {
+      customizations: [{ op: "add_item", phaseKey: "ramp", rateCard: fee("extra", "5") }],
+      timing: "immediate",
+    });
+    const shown = await openmeter.subscriptions.get(edited.id);
+    const changed = await openmeter.subscriptions.change(made.id, { plan: { key: "team" }, timing: "immediate" });
+    const canceled = await openmeter.subscriptions.cancel(changed.next.id, { timing: "next_billing_cycle" });
+    const goesOn = await openmeter.subscriptions.unscheduleCancelation(changed.next.id);
+    return {
+      draft: draft.status,
+      published: published.status,
+      phases: published.phases.map((phase) => phase.key),
+      prices: published.phases[1].rateCards.map((card) => card.price.type),
+      wrong,
+      status: made.status,
+      startedAtIsADate: made.activeFrom instanceof Date,
+      second,
+      items: shown.phases[0].items.map((item) => item.key).sort(),
+      changed: [changed.current.status, changed.next.status, changed.next.plan.key],
+      canceled: canceled.status,
+      goesOn: goesOn.status,
+    };
+  },
 };
+
+function fee(key, amount, billingCadence = "P1M", paymentTerm = "in_advance") {
+  return { type: "flat_fee", key, name: key, billingCadence, price: { type: "flat", amount, paymentTerm } };
+}
+
+function usage(key, price, more = {}) {
+  return { type: "usage_based", key, name: key, featureKey: key, billingCadence: "P1M", price, ...more };
+}
+
+function tiered(mode) {
+  const tiers = [
+    { upToAmount: "1000", flatPrice: { type: "flat", amount: "5" }, unitPrice: null },
+    { flatPrice: null, unitPrice: { type: "unit", amount: "0.002" } },
+  ];
+  return { type: "tiered", mode, tiers };
+}
+
+function everyPrice() {
+  const entitlementTemplate = { type: "metered", issueAfterReset: 1000, isSoftLimit: true };
+  return [
+    fee("platform", "49.00"),
+    fee("setup", "99", null),
+    usage("calls", { type: "unit", amount: "0.0000025", minimumAmount: "1" }, { entitlementTemplate }),
+    usage("storage", tiered("graduated"), { discounts: { usage: { quantity: "10" } } }),
+    usage("seats", tiered("volume")),
+    usage("spend", { type: "dynamic", multiplier: "1.2", maximumAmount: "500" }),
+    usage("minutes", { type: "package", amount: "3", quantityPerPackage: "60" }),
+  ];
+}
+
+function plan(key, rateCards) {
+  const phases = [
+    { key: "trial", name: "Trial", duration: "P14D", rateCards: [] },
+    { key: "ramp", name: "Ramp", duration: "P3M", rateCards },
+    { key: "rest", name: "Rest", duration: null, rateCards },
+  ];
+  return { key, name: key, currency: "USD", billingCadence: "P1M", phases };
+}
 
 console.log(JSON.stringify(await scenarios[scenario]()));

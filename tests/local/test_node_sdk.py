@@ -74,3 +74,15 @@ def test_an_id_sent_twice_counts_once_also_across_a_bucket_and_an_hour(run: Run)
     assert seen["counted"] == 111_111
     # Where the first one said it happened, and nowhere else.
     assert seen["hourly"] == [[0, 11_100]]
+
+
+def test_a_plan_of_three_phases_and_every_price_is_sold_changed_and_cancelled(run: Run) -> None:
+    seen = run("selling")
+    assert (seen["draft"], seen["published"], seen["phases"]) == ("draft", "active", ["trial", "ramp", "rest"])
+    assert seen["prices"] == ["flat", "flat", "unit", "tiered", "tiered", "dynamic", "package"]
+    assert (seen["wrong"]["status"], "phases" in seen["wrong"]["detail"]) == (400, True)
+    assert (seen["status"], seen["startedAtIsADate"]) == ("active", True)
+    assert (seen["second"]["status"], "would both sell" in seen["second"]["detail"]) == (409, True)
+    assert seen["items"] == ["calls", "extra", "minutes", "platform", "seats", "setup", "spend", "storage"]
+    assert seen["changed"] == ["inactive", "active", "team"]
+    assert (seen["canceled"], seen["goesOn"]) == ("canceled", "active")

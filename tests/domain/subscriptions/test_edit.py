@@ -1,16 +1,21 @@
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.domain.catalog.addon import Addon
 from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothError
 from functions.domain.period import Period
+from functions.domain.subscriptions.addons import SubscriptionAddon, bought
+from functions.domain.subscriptions.edit import with_addons
 from functions.domain.subscriptions.service import Service
 from functions.domain.subscriptions.subscription import Subscription
 from tests.domain.builders import at, edit, flat, phase, plan, subscription, unit
+from tests.domain.catalog.test_addon import addon, free
 
 RAMP = plan(phase(flat(), unit(), key="ramp", duration="P3M"), phase(flat("20"), unit("0.4"), key="rest"))
 START = "2026-01-15"
@@ -232,11 +237,36 @@ STEPS = st.lists(
         st.tuples(st.just("bill"), st.none()),
         st.tuples(st.just("now"), st.lists(OPERATIONS, min_size=1, max_size=3)),
         st.tuples(st.just("next cycle"), st.lists(OPERATIONS, min_size=1, max_size=3)),
+        st.tuples(st.just("add-on"), st.tuples(st.sampled_from(["fees", "seats"]), st.integers(0, 3), st.booleans())),
         st.tuples(st.just("cancel next cycle"), st.none()),
         st.tuples(st.just("continue"), st.none()),
     ),
     max_size=14,
 )
+
+
+NUMBERS = count(1)
+ADDONS = {
+    "fees": addon(flat("2"), flat("4", key="year", cadence="P1Y"), key="fees", instanceType="multiple"),
+    "seats": addon(
+        flat("1", key="seat"), free({"type": "metered", "issueAfterReset": 5}), key="seats", instanceType="multiple"
+    ),
+}
+
+
+def subscription_addon(of: Addon, quantity: int, start: datetime, now: datetime) -> SubscriptionAddon:
+    return bought(
+        of,
+        id=of.key,
+        name="n",
+        description=None,
+        metadata=None,
+        quantity=quantity,
+        max_quantity=None,
+        features={},
+        at=start,
+        now=now,
+    )
 
 
 class Life:
@@ -257,6 +287,8 @@ class Life:
                 self.edit(what, self.now)
             case "next cycle":
                 self.edit(what, self.of.effective_time("next_billing_cycle", self.now))
+            case "add-on":
+                self.buy(*what)
             case "cancel next cycle":
                 self.of = self.of.cancelled(self.of.effective_time("next_billing_cycle", self.now), self.now)
             case "continue":
@@ -265,6 +297,20 @@ class Life:
     def edit(self, operations: list[dict[str, Any]], effective: datetime) -> None:
         self.of.require_changeable(effective, self.now)
         self.of = edit(self.of, *operations, at=effective, now=self.now)
+
+    def buy(self, key: str, quantity: int, is_at_once: bool) -> None:
+        """So many of an add-on, now or from the next cycle on."""
+        at = self.now if is_at_once else self.of.effective_time("next_billing_cycle", self.now)
+        self.of.require_changeable(at, self.now)
+        had = next((each for each in self.of.addons if each.addon.key == key), None)
+        others = [each for each in self.of.addons if each.addon.key != key]
+        if had is not None:
+            addon = had.with_quantity(quantity, at, self.now)
+        else:
+            addon = subscription_addon(ADDONS[key], quantity, at, self.now)
+        self.of = with_addons(
+            self.of, [*others, addon], at=at, now=self.now, new_id=lambda: f"01MORE{next(NUMBERS):020d}"
+        )
 
     def bill(self, until: datetime) -> None:
         for _ in range(500):
