@@ -92,7 +92,14 @@ def settled(
 
 def _is_same(phase: SubscriptionPhase, item: SubscriptionItem, wanted: Wanted) -> bool:
     stretch = wanted.stretch
-    return item.card == stretch.card and item.base_card == wanted.base and phase.start_of(item) == stretch.start
+    # One that ended as it began was billed and given back: whoever takes its place has an invoice line of its own.
+    is_void = item.ends_at is not None and item.ends_at <= phase.start_of(item)
+    return (
+        not is_void
+        and item.card == stretch.card
+        and item.base_card == wanted.base
+        and phase.start_of(item) == stretch.start
+    )
 
 
 def _successor(

@@ -4,7 +4,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functions.domain.catalog.addon import Addon
@@ -330,6 +330,8 @@ class Life:
         assert self.of.next_due_at() is None
 
 
+# An item that was billed and replaced at the instant it began does not come back under its old line.
+@example("P1M", 0, [("bill", None), ("add-on", ("fees", 1, True)), ("bill", None), ("add-on", ("fees", 0, True))])
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(["P1M", "P3M", "P1Y"]), st.integers(0, 40), STEPS)
 def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_they_are_on(
@@ -353,7 +355,7 @@ def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_t
     for each_phase in life.of.phases:
         for item in each_phase.items:
             on = life.of.schedule.on(each_phase, item)
-            if item.card.billing_cadence is not None and on.length:
+            if item.card.price is not None and item.card.billing_cadence is not None and on.length:
                 name = (each_phase.key, item.key, item.version)
                 expected.update({(*name, on.start): 1, (*name, on.end): -1})
     assert clean(expected) == clean(edges(life.services))
