@@ -117,6 +117,16 @@ def test_amounts_arrive_in_stripes_digits_and_come_back_in_ours(
     assert found["total"] == at_stripe
 
 
+def test_an_invoice_that_gives_money_back_becomes_the_customers_balance(world: PushWorld) -> None:
+    world.issue(document(of=amounts(1000, -2600)))
+
+    update = world.push()
+
+    assert update.status is PaymentStatus.PAID
+    (found,) = world.invoices()
+    assert (found["total"], found["amount_due"], found["ending_balance"]) == (-1600, 0, -1600)
+
+
 def test_a_negative_line_reduces_the_total(world: PushWorld) -> None:
     world.issue(document(of=amounts(1000, -400)))
     world.push()
