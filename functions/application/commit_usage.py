@@ -11,7 +11,7 @@ from functions.application.apply_commit import apply_commit
 from functions.application.apply_pages import PageApplier
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
-from functions.application.void_events import Voider
+from functions.application.void_events import LostRace, Voider
 from functions.domain.errors import Unavailable
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack, Void
@@ -47,10 +47,6 @@ MAX_RECENT_PACKS = 200_000  # 110 bytes each; only tells redelivered duplicates 
 MAX_CACHED_FINGERPRINTS = 2_000_000
 MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each
 MAX_CACHED_CODES = 200_000  # 400 bytes each; the tenants of a batch may exceed it
-
-
-class LostRace(Exception):
-    """Another writer took the commit number; everything known about the lane may be stale."""
 
 
 class LaneWriter:

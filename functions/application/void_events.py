@@ -28,8 +28,15 @@ MAX_VOIDS = 100  # of a commit; each opens an archive object
 ENOUGH_BYTES = MAX_COMMIT_BYTES // 2  # one event touches at most 50 meters, which the other half has room for
 
 
+class LostRace(Exception):
+    """Another writer took the commit number; everything known about the lane may be stale."""
+
+
 class Voider:
-    """Everything before these voids must be applied: they are decided from what commits have left behind."""
+    """Everything before these voids must be applied: they are decided from what commits have left behind.
+
+    Raises LostRace where that cannot be because of commits the state does not know.
+    """
 
     def __init__(self, ledger: Ledger, archive: Archive, new_attempt: Callable[[], str]) -> None:
         self._ledger = ledger
@@ -90,6 +97,8 @@ class Voider:
             return None
         for n, chunk in self._ledger.commits_of_bucket(state.lane, bucket):
             if void.fingerprint in unpack_fingerprints(chunk):
+                if n > state.n:
+                    raise LostRace  # another writer's, and not all of it may be applied
                 return self._line(state.lane, n, tenant, void)
         raise ValueError(f"No commit of lane {state.lane} has the event of correction {void.correction_id}.")
 
