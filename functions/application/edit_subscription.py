@@ -9,7 +9,8 @@ from functions.application.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import amount_problems, card_problems, feature_problems, refuse
 from functions.domain.errors import Conflict, FieldError, InvalidInput
-from functions.domain.subscriptions.edit import AddItem, Operation, edited
+from functions.domain.subscriptions.edit import edited
+from functions.domain.subscriptions.operations import AddItem, Operation
 from functions.domain.subscriptions.subscription import Subscription
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from functions.application.create_subscription import PlanChoice
 from functions.domain.catalog.plan import Alignment, CustomPlan
-from functions.domain.subscriptions.edit import MAX_OPERATIONS, Operation
+from functions.domain.subscriptions.operations import MAX_OPERATIONS, Operation
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.wire import Description, Instant, Key, Metadata, Name, WireModel
 

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from functions.domain.catalog.plan import Plan
-from functions.domain.subscriptions.edit import Operation, edited
+from functions.domain.subscriptions.edit import edited
+from functions.domain.subscriptions.operations import Operation
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 

@@ -1,13 +1,9 @@
-"""Edits of a running subscription: the operations as the API has them, and what each does to phases and items."""
+"""Edits of a running subscription: what each operation does to phases and items."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Literal
 
-from pydantic import Field
-
-from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from functions.domain.subscriptions.addons import SubscriptionAddon, merging
 from functions.domain.subscriptions.item import (
@@ -17,64 +13,21 @@ from functions.domain.subscriptions.item import (
     SubscriptionPhase,
 )
 from functions.domain.subscriptions.layers import NewId, Stretch, base_of, joined, settled
+from functions.domain.subscriptions.operations import (
+    AddItem,
+    AddPhase,
+    NewPhase,
+    Operation,
+    RemoveItem,
+    RemovePhase,
+    StretchPhase,
+    UnscheduleEdit,
+)
 from functions.domain.subscriptions.subscribe import dated, offset_of
 from functions.domain.subscriptions.subscription import Subscription
-from functions.domain.wire import Description, Duration, Key, Name, NotYet, WireModel
 
-MAX_OPERATIONS = 100
 MAX_PHASES = 50
 MAX_ITEMS_ON = 100
-
-
-class AddItem(WireModel):
-    op: Literal["add_item"]
-    phase_key: Key
-    rate_card: RateCard
-
-
-class RemoveItem(WireModel):
-    op: Literal["remove_item"]
-    phase_key: Key
-    item_key: Key
-
-
-class NewPhase(WireModel):
-    """`start_after` counts from the start of the subscription; null is its start."""
-
-    start_after: Duration | None
-    duration: Duration | None = None
-    discounts: NotYet = None
-    key: Key
-    name: Name
-    description: Description | None = None
-
-
-class AddPhase(WireModel):
-    op: Literal["add_phase"]
-    phase: NewPhase
-
-
-class RemovePhase(WireModel):
-    """`next`: the following phases begin earlier; `prev`: the phase before goes on instead."""
-
-    op: Literal["remove_phase"]
-    phase_key: Key
-    shift: Literal["next", "prev"]
-
-
-class StretchPhase(WireModel):
-    op: Literal["stretch_phase"]
-    phase_key: Key
-    extend_by: Duration
-
-
-class UnscheduleEdit(WireModel):
-    op: Literal["unschedule_edit"]
-
-
-Operation = Annotated[
-    AddItem | RemoveItem | AddPhase | RemovePhase | StretchPhase | UnscheduleEdit, Field(discriminator="op")
-]
 
 
 @dataclass

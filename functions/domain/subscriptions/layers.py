@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import pairwise
 
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionItem, SubscriptionPhase
@@ -124,15 +123,3 @@ def _successor(
         is_added=wanted.base is None,
         created_at=now,
     )
-
-
-def overlapping(stretches: Sequence[Stretch]) -> str | None:
-    """The first key that would be sold twice at a time."""
-    by_key: dict[str, list[Stretch]] = {}
-    for each in stretches:
-        by_key.setdefault(each.key, []).append(each)
-    for key, group in by_key.items():
-        ordered = sorted(group, key=lambda each: each.start)
-        if any(one.end > other.start for one, other in pairwise(ordered)):
-            return key
-    return None

@@ -12,7 +12,7 @@ from functions.application.create_subscription import PlanChoice
 from functions.application.edit_subscription import edit_subscription
 from functions.domain.invoicing.invoice import InvoiceRecord
 from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.subscriptions.edit import Operation
+from functions.domain.subscriptions.operations import Operation
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import TENANT, World
