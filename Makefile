@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs test check fix openapi bench synth deploy admin-key install install-tests
+.PHONY: help up down logs audit test check fix openapi bench synth deploy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -45,6 +45,9 @@ deploy: install  ## Deploy STAGE (default dev) to the AWS account of your creden
 
 admin-key: install  ## Print the first admin API key of the running local stack, or of STAGE=... in AWS
 	@$(BIN)/python -m infra.local.admin_key $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
+
+audit: install  ## Recount DAY (default today) of the local stack, or of STAGE=..., against its counters; fails on a difference
+	@$(BIN)/python -m infra.local.audit $(if $(DAY),--day $(DAY)) $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
 
 install:
 	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install

@@ -31,6 +31,7 @@ HANDLERS = {
     "http_ingest": (STREAM_ASSET, "functions.handlers.http_ingest.handler"),
     "stream_aggregate": (STREAM_ASSET, "functions.handlers.stream_aggregate.handler"),
     "schedule_sweep": (STREAM_ASSET, "functions.handlers.schedule_sweep.handler"),
+    "schedule_audit": (STREAM_ASSET, "functions.handlers.schedule_audit.handler"),
     "http_authorize": (SERVICE_ASSET, "functions.handlers.http_authorize.handler"),
     "http_api": (SERVICE_ASSET, "functions.handlers.http_api.handler"),
     "deploy_bootstrap": (SERVICE_ASSET, "functions.handlers.deploy_bootstrap.handler"),
@@ -52,6 +53,7 @@ METRIC_REJECTED = "EventsRejected"
 METRIC_ACCEPTED = "EventsAccepted"
 METRIC_DUPLICATE = "EventsDuplicate"
 METRIC_LANE_LAG = "LaneLag"
+METRIC_AUDIT_DIFFERENCE = "AuditDifference"
 METRIC_BILLING_FAILED = "BillingCustomersFailed"
 METRIC_WEBHOOK_FAILED = "WebhooksFailed"
 

@@ -92,6 +92,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
     users = {
         "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
+        "ingestion/ScheduleAuditRole": (ARCHIVE,),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
         "api/HttpApiRole": (ARCHIVE, REJECTS, RESULTS),
     }

@@ -5,6 +5,7 @@ from functions.handlers import (
     http_addons,
     http_api_keys,
     http_archive,
+    http_audit,
     http_billing,
     http_corrections,
     http_customers,
@@ -34,6 +35,7 @@ ROUTERS = (
     http_events.router,
     http_corrections.router,
     http_archive.router,
+    http_audit.router,
     http_openapi.router,
 )
 

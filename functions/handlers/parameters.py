@@ -58,6 +58,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/billing/failures": PAGE,
     "GET /api/v1/api-keys": PAGE,
     "GET /api/v1/archive/queries/<query_id>": ("cursor", "limit"),
+    "GET /api/v1/audit/metering": ("day",),
     "GET /api/v1/rejects": ("from", "to", "code", "cursor", "limit"),
 }
 

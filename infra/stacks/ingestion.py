@@ -17,6 +17,8 @@ from infra.stacks.data import ARCHIVE, REJECTS, STAGING, DataStack
 from infra.stage import StageSettings
 
 GENESIS_KEY = "genesis"
+AUDIT_KEY = "audit"
+AUDIT_EVERY_MINUTES = 60  # audits what is left of yesterday, and usually nothing is
 SWEEP_EVERY_MINUTES = 5
 READ_SECRET = "secretsmanager:GetSecretValue"
 # The handler answers CloudFormation itself; if it cannot even be imported, do not wait the default hour.
@@ -50,6 +52,15 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
         ),
         "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
+        # Reads everything and writes its results, nothing else.
+        "schedule_audit": (
+            data.usage.allows("dynamodb:GetItem", "dynamodb:Query"),
+            data.usage.allows("dynamodb:PutItem", only_keys=(AUDIT_KEY,)),
+            data.ledger_key.allows(READ_SECRET),
+            data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            # Without it a missing object would look like a forbidden one.
+            data.archive.allows("s3:ListBucket"),
+        ),
     }
 
 
@@ -78,7 +89,9 @@ class IngestionStack(StageStack):
         self.stream_aggregate = make.make("stream_aggregate", memory_mb=1769, timeout_seconds=120)
         self.schedule_sweep = make.make("schedule_sweep", memory_mb=1769, timeout_seconds=240)
 
-        for function in (self.http_ingest, self.stream_aggregate, self.schedule_sweep):
+        self.schedule_audit = make.make("schedule_audit", memory_mb=1769, timeout_seconds=900)
+
+        for function in (self.http_ingest, self.stream_aggregate, self.schedule_sweep, self.schedule_audit):
             # Another lane count is refused before anybody works with it.
             function.node.add_dependency(bootstrap)
 
@@ -88,6 +101,13 @@ class IngestionStack(StageStack):
             "Sweep",
             function=self.schedule_sweep,
             every_minutes=SWEEP_EVERY_MINUTES,
+            undelivered=self.undelivered,
+        )
+        Schedule(
+            self,
+            "Audit",
+            function=self.schedule_audit,
+            every_minutes=AUDIT_EVERY_MINUTES,
             undelivered=self.undelivered,
         )
 

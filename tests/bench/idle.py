@@ -17,6 +17,8 @@ KEPT_DAYS = 45
 ITEM_OVERHEAD_BYTES = 100
 # The billing schedule's query, and a new environment each time because 15 minutes of idleness end the last one.
 BILLING_READ_UNITS = 1
+# An idle lane's day is 300 buckets and a few items, once a day; in the other hours only the results are read.
+AUDIT_READ_UNITS = 8 * 310 / 24 + 2
 COLD_STARTS_READ_SECRETS = 1
 
 
@@ -29,26 +31,30 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
     sweeps = deployed.schedules_per_hour["schedule_sweep"] * HOURS_PER_MONTH
     runs = deployed.schedules_per_hour["schedule_billing"] * HOURS_PER_MONTH
     sweep_memory, billing_memory = deployed.memory_mb["schedule_sweep"], deployed.memory_mb["schedule_billing"]
+    audits = deployed.schedules_per_hour["schedule_audit"] * HOURS_PER_MONTH
+    audit_memory = deployed.memory_mb["schedule_audit"]
+    audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, audit_memory)
     billing = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, billing_memory)
     # The sweeper runs often enough to keep its environment; INIT is charged every ENVIRONMENT_SECONDS.
     inits = HOURS_PER_MONTH * 3_600 / assume.ENVIRONMENT_SECONDS
     sweep = assume.gb_seconds(swept.cpu_seconds, swept.tally, sweep_memory) * sweeps
     sweep += assume.gb_seconds(assume.INIT_SECONDS, {}, sweep_memory) * inits
-    log_bytes = swept.log_bytes * (sweeps + runs)
+    log_bytes = swept.log_bytes * (sweeps + runs + audits)
     return {
         "shards": deployed.shards * HOURS_PER_MONTH * PRICES["kinesis_shard_hours"].usd,
         "secrets": MONTHLY["secrets"].idle(deployed.secrets),
         "secret reads": MONTHLY["secret_reads"].idle(inits * COLD_STARTS_READ_SECRETS),
         "alarm metrics": MONTHLY["alarm_metrics"].idle(deployed.alarm_metrics),
-        "custom metrics": MONTHLY["custom_metrics"].idle(1),
+        "custom metrics": MONTHLY["custom_metrics"].idle(2),
         "dashboards": MONTHLY["dashboards"].idle(deployed.dashboards),
         "KMS requests": MONTHLY["kms_requests"].idle(
             deployed.shards * HOURS_PER_MONTH * assume.KMS_REQUESTS_PER_SHARD_HOUR
         ),
-        "schedules": MONTHLY["schedule_runs"].idle(sweeps + runs),
-        "invocations": PRICES["lambda_requests"].idle(sweeps + runs),
-        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs),
-        "reads": (swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs) * PRICES["read_units"].usd,
+        "schedules": MONTHLY["schedule_runs"].idle(sweeps + runs + audits),
+        "invocations": PRICES["lambda_requests"].idle(sweeps + runs + audits),
+        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits),
+        "reads": (swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs + AUDIT_READ_UNITS * audits)
+        * PRICES["read_units"].usd,
         "logs": PRICES["log_bytes"].idle(log_bytes) + MONTHLY["log_storage"].idle(log_bytes),
     }
 

@@ -12,6 +12,8 @@ PROMISED = {
     "iterator age": ("AWS/Lambda", "IteratorAge", "StreamAggregate"),
     "rejects": (names.METRIC_NAMESPACE, names.METRIC_REJECTED, ""),
     "lane lag": (names.METRIC_NAMESPACE, names.METRIC_LANE_LAG, ""),
+    "audit differences": (names.METRIC_NAMESPACE, names.METRIC_AUDIT_DIFFERENCE, ""),
+    "audit errors": ("AWS/Lambda", "Errors", "ScheduleAudit"),
     "billing run failures": ("AWS/States", "ExecutionsFailed", "BillingMachine"),
     "billing run timeouts": ("AWS/States", "ExecutionsTimedOut", "BillingMachine"),
     "billing schedule": ("AWS/Lambda", "Errors", "ScheduleBilling"),

@@ -40,6 +40,12 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         },
     },
     "schedule_sweep": {**COUNT, "archive/staging/*": {"s3:GetObject"}, "archive/archive/*": {"s3:PutObject"}},
+    "schedule_audit": {
+        "usage": READ_USAGE | {"dynamodb:PutItem"},
+        "archive/archive/*": {"s3:GetObject"},
+        "archive": {"s3:ListBucket"},
+        **READ_KEY,
+    },
     "http_authorize": {"billing": {"dynamodb:GetItem"}},
     "http_api": {
         "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
@@ -111,6 +117,12 @@ def test_only_the_genesis_of_the_ledger_is_open_to_the_bootstrap(prod: Any) -> N
     on_usage = [each for each in _statements(prod, "deploy_bootstrap") if "UsageTable" in json.dumps(each["Resource"])]
     assert [each["Action"] for each in on_usage] == ["dynamodb:PutItem"]
     assert on_usage[0]["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["genesis"]}}
+
+
+def test_an_audit_writes_its_results_only(prod: Any) -> None:
+    on_usage = [each for each in _statements(prod, "schedule_audit") if "UsageTable" in json.dumps(each["Resource"])]
+    (writes,) = [each for each in on_usage if each["Action"] == "dynamodb:PutItem"]
+    assert writes["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["audit"]}}
 
 
 def test_no_policy_has_a_wildcard_in_an_action(each_stage: Any) -> None:

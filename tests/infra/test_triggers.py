@@ -29,7 +29,11 @@ def test_the_stream_has_one_shard_a_day_and_aws_managed_encryption(dev: Any) -> 
 
 def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage: Any) -> None:
     schedules = [each["Properties"] for each in each_stage.all("AWS::Scheduler::Schedule").values()]
-    assert sorted(each["ScheduleExpression"] for each in schedules) == ["rate(15 minutes)", "rate(5 minutes)"]
+    assert sorted(each["ScheduleExpression"] for each in schedules) == [
+        "rate(15 minutes)",
+        "rate(5 minutes)",
+        "rate(60 minutes)",
+    ]
     assert all("DeadLetterConfig" in each["Target"] for each in schedules)
 
 
@@ -77,7 +81,7 @@ def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: 
         for each in functions.values()
         if "Bootstrap" in each.get("DependsOn", [])
     }
-    assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep"}
+    assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep", "schedule_audit"}
 
 
 def test_the_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any) -> None:

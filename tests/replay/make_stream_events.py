@@ -18,6 +18,7 @@ def scenarios() -> Iterator[Made]:
     yield from ingest()
     yield from aggregate()
     yield from sweep()
+    yield from audit()
 
 
 def ingest() -> Iterator[Made]:
@@ -91,3 +92,12 @@ def sweep() -> Iterator[Made]:
     yield Made("schedule_sweep", "duplicate", scheduled("Sweep"), [swept, swept], ["ledger"])
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_sweep", "bad_input", {"detail": ["not", "a", "schedule"]}, [swept], ["ledger"])
+
+
+def audit() -> Iterator[Made]:
+    done = {"payload": {"audited": 2, "left": 0, "differences": 0}, "log": {"message": "lanes audited"}}
+    again = {"payload": {"audited": 0, "left": 0, "differences": 0}, "log": {"message": "lanes audited"}}
+    yield Made("schedule_audit", "happy", scheduled("Audit"), [done], ["ledger"])
+    yield Made("schedule_audit", "duplicate", scheduled("Audit"), [done, again], ["ledger"])
+    # The schedule's input says nothing, so nothing in it can be wrong.
+    yield Made("schedule_audit", "bad_input", {"detail": ["not", "a", "schedule"]}, [done], ["ledger"])

@@ -148,6 +148,36 @@ class RejectPage(Shown):
     next_cursor: str | None = None
 
 
+class AuditDifference(Shown):
+    kind: str
+    place: str
+    expected: str
+    found: str
+
+
+class LaneAudit(Shown):
+    lane: int
+    day: str
+    audited_at: Instant
+    commits: int
+    received: int
+    accepted: int
+    duplicates: int
+    redelivered: int
+    rejected: int
+    archived: int
+    recounted: int
+    cells: int
+    difference_count: int
+    differences: list[AuditDifference]
+
+
+class MeteringAudit(Shown):
+    day: str
+    difference_count: int
+    items: list[LaneAudit]
+
+
 class ArchiveQuery(Shown):
     id: str
     query: Kind

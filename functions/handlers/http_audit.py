@@ -1,0 +1,37 @@
+"""/api/v1/audit/metering: what the audits of a day found; for the operator only, because a lane holds all tenants."""
+
+from datetime import UTC, datetime
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.domain.errors import Forbidden
+from functions.handlers import http, wiring, wiring_audit
+from functions.handlers.audit_json import shown_audit
+from functions.handlers.http import Answer
+from functions.handlers.query_string import refused
+from functions.names import SCOPE_ADMIN
+
+router = Router()  # type: ignore[no-untyped-call]
+
+
+@router.get("/api/v1/audit/metering")
+def list_day() -> Answer:
+    """Of a UTC day such as 2026-11-23; without it of today."""
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    if not request.caller.is_operator:
+        raise Forbidden("Audits are about all tenants; ask with an admin key of the default tenant.")
+    day = _day(request.query.text("day")) or wiring.clock().now().date().isoformat()
+    items = [
+        shown_audit(result) | {"auditedAt": datetime.fromtimestamp(result.audited_at, UTC)}
+        for result in wiring_audit.results().of_day(day)
+    ]
+    return http.ok({"day": day, "differenceCount": sum(item["differenceCount"] for item in items), "items": items})
+
+
+def _day(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
+    except ValueError:
+        raise refused("day", "is a date such as 2026-11-23.") from None

@@ -1,0 +1,51 @@
+"""Scheduled: audits yesterday, lane after lane; or one lane of a day, when `make audit` asks for it."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from functions import names
+from functions.application.audit_day import audit_day
+from functions.domain.errors import InvalidInput
+from functions.handlers import metrics, settings, wiring, wiring_audit
+from functions.handlers.audit_json import shown_audit
+
+SPARE_MILLISECONDS = 480_000  # a lane's day of ten million events takes a few minutes
+
+
+def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """{lane, day?} -> the audit of that lane; anything else -> {day, audited, left, differences} of yesterday."""
+    today = wiring.clock().now().date()
+    if "lane" in payload:
+        result = wiring_audit.auditor().audit(_lane(payload["lane"]), _day(payload.get("day"), today))
+        _tell(result.difference_count, lane=result.lane, day=result.day)
+        return shown_audit(result)
+
+    def has_time() -> bool:
+        return bool(context.get_remaining_time_in_millis() > SPARE_MILLISECONDS)
+
+    done = audit_day(
+        today - timedelta(days=1), settings.lanes(), wiring_audit.auditor(), wiring_audit.results(), has_time
+    )
+    answer = {"audited": done.audited, "left": done.left}
+    _tell(done.differences, day=done.day.isoformat(), **answer)
+    return {"day": done.day.isoformat(), **answer, "differences": done.differences}
+
+
+def _tell(differences: int, **fields: Any) -> None:
+    metrics.write("lanes audited", {names.METRIC_AUDIT_DIFFERENCE: differences}, **fields)
+
+
+def _lane(lane: object) -> int:
+    if type(lane) is not int or not 0 <= lane < settings.lanes():
+        raise InvalidInput(f"lane is a number from 0 to {settings.lanes() - 1}.")
+    return lane
+
+
+def _day(text: object, today: date) -> date:
+    if text is None:
+        return today
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        raise InvalidInput("day is a date such as 2026-11-23.") from None

@@ -1,0 +1,103 @@
+"""`make audit`: audits all lanes of a day, of the running local stack or of a stage in AWS; prints what it found."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local import emulator, state
+from infra.local.console import report_failure, say
+from infra.local.failure import StepFailed
+
+FUNCTION_OUTPUT = "ScheduleAuditFunctionName"
+COLUMNS = ("lane", "received", "accepted", "duplicates", "redelivered", "rejected", "archived", "recounted", "cells")
+DIFFERENCE = "differenceCount"
+AT_ONCE = 2
+READ_SECONDS = 900
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Where audits run: a Lambda client, and the function's name."""
+
+    client: Any
+    function: str
+
+    def lane(self, lane: int, day: str | None) -> Row:
+        wish = {"lane": lane} | ({"day": day} if day else {})
+        answer = self.client.invoke(FunctionName=self.function, Payload=json.dumps(wish).encode())
+        found = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer or "errorMessage" in found:
+            raise StepFailed(
+                f"Lane {lane} could not be audited: {found.get('errorMessage', found)}", "See the logs of the function."
+            )
+        return dict(found)
+
+    def day(self, day: str | None) -> list[Row]:
+        """A row for each lane, the sums last."""
+        first = self.lane(0, day)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            others = list(pool.map(lambda lane: self.lane(lane, day), range(1, self._lanes())))
+        return [first, *others]
+
+    def _lanes(self) -> int:
+        found = self.client.get_function_configuration(FunctionName=self.function)
+        return int(found["Environment"]["Variables"]["LANES"])
+
+
+def of_local_stack(stack: state.LocalStack) -> Audited:
+    return Audited(emulator.client("lambda", stack.ports[emulator.NAME]), stack.outputs[FUNCTION_OUTPUT])
+
+
+def of_stage(stage: str) -> Audited:
+    """With the credentials and region of the caller's environment; raises StepFailed when AWS refuses."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    name = f"tollbooth-{stage}-ingestion"
+    try:
+        (stack,) = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        client = boto3.client("lambda", config=Config(read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}))
+        return Audited(client, outputs[FUNCTION_OUTPUT])
+    except (BotoCoreError, ClientError) as error:
+        remedy = f"Check account, region and credentials, and that `make deploy STAGE={stage}` has run there."
+        raise StepFailed(f"AWS did not show {name}: {error}", remedy) from error
+
+
+def table(rows: Sequence[Row]) -> str:
+    sums = {name: sum(row[name] for row in rows) for name in (*COLUMNS[1:], DIFFERENCE)}
+    lines = [(*COLUMNS, "difference")]
+    lines += [tuple(str(row[name]) for name in (*COLUMNS, DIFFERENCE)) for row in [*rows, {"lane": "all", **sums}]]
+    return "\n".join("  ".join(text.rjust(11) for text in line) for line in lines)
+
+
+def described(difference: Mapping[str, str]) -> str:
+    return "{kind}: {place}: {expected} expected, {found} found".format(**difference)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stage", help="a stage deployed to AWS; without it, the local stack")
+    parser.add_argument("--day", help="a UTC date of the last six days; without it, today")
+    wish = parser.parse_args()
+    try:
+        is_local = not wish.stage or wish.stage == "local"
+        rows = (of_local_stack(state.load()) if is_local else of_stage(wish.stage)).day(wish.day)
+    except StepFailed as failure:
+        return report_failure(failure)
+    say(table(rows))
+    for row in rows:
+        for difference in row["differences"]:
+            say(f"lane {row['lane']}: {described(difference)}")
+    return 1 if any(row[DIFFERENCE] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

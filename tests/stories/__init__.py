@@ -1,0 +1,1 @@
+"""Stories that take minutes: run by hand, not by `make test`."""
