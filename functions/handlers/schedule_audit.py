@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from functions import names
@@ -10,7 +11,7 @@ from functions.domain.errors import InvalidInput
 from functions.handlers import metrics, settings, wiring, wiring_audit
 from functions.handlers.audit_json import shown_audit
 
-SPARE_MILLISECONDS = 480_000  # a lane's day of ten million events takes a few minutes
+SPARE_MILLISECONDS = 15_000
 
 
 def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -21,8 +22,13 @@ def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
         _tell(result.difference_count, lane=result.lane, day=result.day)
         return shown_audit(result)
 
+    remaining = [int(context.get_remaining_time_in_millis())]
+
     def has_time() -> bool:
-        return bool(context.get_remaining_time_in_millis() > SPARE_MILLISECONDS)
+        """Would another lane fit that takes twice as long as the longest so far?"""
+        remaining.append(int(context.get_remaining_time_in_millis()))
+        longest = max(before - after for before, after in pairwise(remaining))
+        return remaining[-1] > 2 * longest + SPARE_MILLISECONDS
 
     done = audit_day(
         today - timedelta(days=1), settings.lanes(), wiring_audit.auditor(), wiring_audit.results(), has_time

@@ -73,7 +73,7 @@ def of_stage(stage: str) -> Audited:
 
 def table(rows: Sequence[Row]) -> str:
     sums = {name: sum(row[name] for row in rows) for name in (*COLUMNS[1:], DIFFERENCE)}
-    lines = [(*COLUMNS, "difference")]
+    lines: list[tuple[str, ...]] = [(*COLUMNS, "difference")]
     lines += [tuple(str(row[name]) for name in (*COLUMNS, DIFFERENCE)) for row in [*rows, {"lane": "all", **sums}]]
     return "\n".join("  ".join(text.rjust(11) for text in line) for line in lines)
 

@@ -1,0 +1,55 @@
+"""What audits found is told to the operator, and to nobody else."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.audit_store import DynamoAuditResults
+from functions.domain.metering.audit import Kind, LaneDay
+from functions.domain.metering.ledger import Counts
+from functions.handlers import http_api, settings, wiring_audit
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client
+
+AUDITS = "/api/v1/audit/metering"
+
+
+@pytest.fixture(autouse=True)
+def results(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> DynamoAuditResults:
+    store = DynamoAuditResults(dynamodb.client, settings.usage_table())
+    monkeypatch.setattr(wiring_audit, "results", lambda: store)
+    return store
+
+
+def test_the_audits_of_a_day_are_listed_by_lane(api: Client, results: DynamoAuditResults) -> None:
+    at = int(datetime(2026, 11, 24, 1, tzinfo=UTC).timestamp())
+    for lane in (1, 0):
+        result = LaneDay(lane, "2026-11-23", at, commits=2, counts=Counts(3, 1, 1, 0, 5, 1), archived=3)
+        if lane:
+            result.differ(Kind.COUNTER, "acme, subject ada", 3, 4)
+        results.put(result)
+    results.put(LaneDay(0, "2026-11-22", at))
+    answer = api.get(AUDITS, {"day": "2026-11-23"})
+    assert answer.status == 200, answer.text
+    assert (answer.json["day"], answer.json["differenceCount"]) == ("2026-11-23", 1)
+    first, second = answer.json["items"]
+    assert (first["lane"], first["received"], first["redelivered"], first["differences"]) == (0, 5, 1, [])
+    expected: Any = {"kind": Kind.COUNTER, "place": "acme, subject ada", "expected": "3", "found": "4"}
+    assert second["differences"] == [expected]
+    assert second["auditedAt"] == "2026-11-24T01:00:00Z"
+
+
+def test_without_a_day_it_is_today(api: Client) -> None:
+    assert api.get(AUDITS).json["items"] == []
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "2026-11-23T00:00:00Z"])
+def test_a_day_is_a_date(api: Client, day: str) -> None:
+    answer = api.get(AUDITS, {"day": day})
+    assert answer.status == 400
+    assert "2026-11-23" in answer.text
+
+
+def test_another_tenants_admin_does_not_see_it() -> None:
+    assert Client(http_api.handler, "acme").get(AUDITS).status == 403

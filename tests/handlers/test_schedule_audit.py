@@ -1,0 +1,77 @@
+"""The schedule audits what is left of yesterday, as far as its time goes."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from functions.adapters.memory import MemoryAuditResults
+from functions.domain.errors import InvalidInput
+from functions.domain.metering.audit import Kind, LaneDay
+from functions.handlers import schedule_audit, settings, wiring, wiring_audit
+
+
+class FakeAuditor:
+    def __init__(self, results: MemoryAuditResults) -> None:
+        self.results = results
+        self.seconds_a_lane = 1
+        self.remaining = 900_000
+        self.audited: list[int] = []
+
+    def audit(self, lane: int, day: date) -> LaneDay:
+        self.audited.append(lane)
+        self.remaining -= self.seconds_a_lane * 1_000
+        result = LaneDay(lane, day.isoformat(), 1)
+        if lane == 2:
+            result.differ(Kind.COUNTER, "acme", 1, 2)
+        self.results.put(result)
+        return result
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining
+
+
+@pytest.fixture
+def auditor(monkeypatch: pytest.MonkeyPatch) -> FakeAuditor:
+    results = MemoryAuditResults()
+    auditor = FakeAuditor(results)
+    monkeypatch.setattr(wiring_audit, "results", lambda: results)
+    monkeypatch.setattr(wiring_audit, "auditor", lambda: auditor)
+    monkeypatch.setattr(settings, "lanes", lambda: 4)
+    return auditor
+
+
+def run(auditor: FakeAuditor, payload: Any = None) -> Any:
+    return schedule_audit.handler(payload or {}, auditor)
+
+
+def test_every_lane_is_audited_once(auditor: FakeAuditor) -> None:
+    found = run(auditor)
+    assert (found["audited"], found["left"], found["differences"]) == (4, 0, 1)
+    assert run(auditor)["audited"] == 0
+    assert auditor.audited == [0, 1, 2, 3]
+
+
+def test_a_call_ends_in_time_and_the_next_goes_on(auditor: FakeAuditor) -> None:
+    auditor.seconds_a_lane = 300
+    assert run(auditor)["left"] == 3
+    auditor.remaining = 900_000
+    run(auditor)
+    assert auditor.audited == [0, 1]
+
+
+def test_a_difference_is_a_metric(auditor: FakeAuditor, capsys: pytest.CaptureFixture[str]) -> None:
+    run(auditor, {"lane": 2})
+    assert '"AuditDifference":1' in capsys.readouterr().out
+    assert [result.lane for result in auditor.results.of_day(_today())] == [2]
+
+
+@pytest.mark.parametrize("payload", [{"lane": 4}, {"lane": "0"}, {"lane": True}, {"lane": 1, "day": "yesterday"}])
+def test_a_lane_or_day_that_is_none_is_refused(auditor: FakeAuditor, payload: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        run(auditor, payload)
+    assert auditor.audited == []
+
+
+def _today() -> str:
+    return wiring.clock().now().date().isoformat()
