@@ -17,6 +17,7 @@ ENV_ADMIN_SECRET = "ADMIN_SECRET_ARN"
 ENV_STRIPE_SECRET = "STRIPE_SECRET_ARN"
 ENV_STRIPE_API_BASE = "STRIPE_API_BASE"
 ENV_BILLING_MACHINE = "BILLING_MACHINE_ARN"
+ENV_BACKFILL_MACHINE = "BACKFILL_MACHINE_ARN"
 ENV_ACCEPT_PAST_DAYS = "ACCEPT_PAST_DAYS"
 ENV_ACCEPT_AHEAD_SECONDS = "ACCEPT_AHEAD_SECONDS"
 ENV_LOOK_BACK_SECONDS = "LOOK_BACK_SECONDS"
@@ -42,6 +43,9 @@ HANDLERS = {
     "workflow_issue_invoice": (SERVICE_ASSET, "functions.handlers.workflow_issue_invoice.handler"),
     "workflow_push_invoice": (SERVICE_ASSET, "functions.handlers.workflow_push_invoice.handler"),
     "workflow_record_failure": (SERVICE_ASSET, "functions.handlers.workflow_record_failure.handler"),
+    "workflow_plan_backfill": (SERVICE_ASSET, "functions.handlers.workflow_plan_backfill.handler"),
+    "workflow_fill_history": (SERVICE_ASSET, "functions.handlers.workflow_fill_history.handler"),
+    "workflow_end_backfill": (SERVICE_ASSET, "functions.handlers.workflow_end_backfill.handler"),
     "webhook_stripe": (SERVICE_ASSET, "functions.handlers.webhook_stripe.handler"),
 }
 

@@ -16,7 +16,7 @@ from infra.stage import StageSettings
 # How cdk-nag spells the archive's ARN in another stack, and the machine's executions; pinned with the logical ids.
 ARCHIVE_ARN = "data:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792"
 EXECUTIONS = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
-MACHINE = "BillingMachine07CCF068"
+MACHINES = {"billing": "BillingMachine07CCF068", "backfill": "BackfillMachine1D3BFE08"}
 
 PREFIXES = {
     STAGING: "The events of one attempt; their keys carry the attempt.",
@@ -63,15 +63,17 @@ def _everywhere() -> Iterator[Acknowledged]:
     yield Acknowledged("data/AdminKey", _rule("SMG4"), "The operator replaces it through the API and revokes it there.")
     yield Acknowledged("data/StripeSecret", _rule("SMG4"), "Stripe rotates it; two webhook secrets overlap meanwhile.")
     yield Acknowledged("ingestion/Undelivered", _rule("SQS3"), "It is the dead-letter queue of the schedules.")
-    yield Acknowledged("billing/Billing/Machine", _rule("SF2"), "X-Ray costs more than the run; every state is logged.")
-    yield Acknowledged(
-        "billing/Billing/Role", _any("*"), "AWS offers log delivery (logs:*LogDelivery) on all resources only."
-    )
-    yield Acknowledged(
-        "billing/Billing/DistributedMap",
-        _any(f"{EXECUTIONS}:<{MACHINE}.Name>:*"),
-        "A distributed map watches its own child executions, whose names AWS makes.",
-    )
+    for name, machine in MACHINES.items():
+        path = f"{name}/{name.capitalize()}"
+        yield Acknowledged(f"{path}/Machine", _rule("SF2"), "X-Ray costs more than the run; every state is logged.")
+        yield Acknowledged(
+            f"{path}/Role", _any("*"), "AWS offers log delivery (logs:*LogDelivery) on all resources only."
+        )
+        yield Acknowledged(
+            f"{path}/DistributedMap",
+            _any(f"{EXECUTIONS}:<{machine}.Name>:*"),
+            "A distributed map watches its own child executions, whose names AWS makes.",
+        )
     yield Acknowledged(
         "api/Api/POST--api--v1--apps--{id}--stripe--webhook",
         _rule("APIG4"),
@@ -94,6 +96,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
         "ingestion/ScheduleAuditRole": (ARCHIVE,),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
+        "backfill/WorkflowFillHistoryRole": (ARCHIVE,),
         "api/HttpApiRole": (ARCHIVE, REJECTS, RESULTS),
     }
     for path, prefixes in users.items():

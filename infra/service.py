@@ -5,6 +5,7 @@ from constructs import Construct
 
 from infra.constructs.python_function import PythonFunction, construct_id
 from infra.stacks.api import ApiStack
+from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import BillingStack
 from infra.stacks.data import DataStack
 from infra.stacks.ingestion import IngestionStack
@@ -21,7 +22,16 @@ class Service(Stage):
         self.data = DataStack(self, "data", stage=stage)
         self.ingestion = IngestionStack(self, "ingestion", stage=stage, data=self.data)
         self.billing = BillingStack(self, "billing", stage=stage, data=self.data, ingestion=self.ingestion)
-        self.api = ApiStack(self, "api", stage=stage, data=self.data, ingestion=self.ingestion, billing=self.billing)
+        self.backfill = BackfillStack(self, "backfill", stage=stage, data=self.data, billing=self.billing)
+        self.api = ApiStack(
+            self,
+            "api",
+            stage=stage,
+            data=self.data,
+            ingestion=self.ingestion,
+            billing=self.billing,
+            backfill=self.backfill,
+        )
         self.observability = ObservabilityStack(
             self,
             "observability",
@@ -30,6 +40,7 @@ class Service(Stage):
             ingestion=self.ingestion,
             api=self.api,
             billing=self.billing,
+            backfill=self.backfill,
         )
         Tags.of(self).add("tollbooth:stage", stage.name)
         self._outputs()
@@ -45,11 +56,13 @@ class Service(Stage):
         _output(data, "StripeSecretArn", data.stripe_secret.value)
         _output(ingestion, "StreamName", ingestion.stream.value)
         _output(billing, "BillingMachineArn", billing.machine.value)
+        _output(self.backfill, "BackfillMachineArn", self.backfill.machine.value)
         _output(api, "ApiUrl", api.url)
         _output(api, "ApiId", api.http.api_id)
         for stack, functions in (
             (ingestion, ingestion.functions),
             (billing, billing.functions),
+            (self.backfill, self.backfill.functions),
             (api, api.functions),
         ):
             for handler, function in functions.items():

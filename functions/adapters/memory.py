@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines, encode_void_lines
+from functions.adapters.memory_history import MemoryHistories
 from functions.domain.errors import NotFound
 from functions.domain.metering.audit import LaneDay
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
@@ -44,7 +45,7 @@ class MemoryTable:
         return sorted(key for key in self.versions if key[: len(prefix)] == prefix and self.get(key) is not None)
 
 
-class MemoryLedger:
+class MemoryLedger(MemoryHistories):
     def __init__(self, table: MemoryTable | None = None, request: Callable[[str], None] = _uninterrupted) -> None:
         self.table = table or MemoryTable()
         self.request = request
@@ -123,6 +124,10 @@ class MemoryLedger:
         for key in reversed(self.table.keys("hour", lane)):
             if oldest_hour <= key[2] <= newest_hour:
                 yield from sorted(self.table.get(key), reverse=True)
+
+    def oldest_hour(self, lane: int) -> int | None:
+        self.request("oldest_hour")
+        return min((key[2] for key in self.table.keys("hour", lane)), default=None)
 
     def put_markers(self, commit: Commit) -> None:
         for marker in commit.markers:

@@ -1,26 +1,43 @@
-"""The billing workflow as Step Functions executions."""
+"""Workflows as Step Functions executions: a run's id is its execution's name, given only once in 90 days."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from functions.application.ports.billing import BillingRun
+from functions.domain.metering.history import Backfill
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+    from functions.application.ports.billing import BillingRun
+
 
 class StepFunctionsRuns:
-    """A run's id is its execution's name, which Step Functions gives only once in 90 days."""
+    """Billing's runs."""
 
     def __init__(self, client: "SFNClient", machine_arn: str) -> None:
         self._client = client
         self._machine_arn = machine_arn
 
-    def start(self, run: BillingRun) -> None:
-        try:
-            self._client.start_execution(
-                stateMachineArn=self._machine_arn, name=run.run_id, input=json.dumps(run.to_input())
-            )
-        except self._client.exceptions.ExecutionAlreadyExists:
-            # Started by somebody else, or by an earlier delivery of the same schedule.
-            return
+    def start(self, run: "BillingRun") -> None:
+        _start(self._client, self._machine_arn, run.run_id, run.to_input())
+
+
+class StepFunctionsBackfills:
+    """Backfills of meters."""
+
+    def __init__(self, client: "SFNClient", machine_arn: str) -> None:
+        self._client = client
+        self._machine_arn = machine_arn
+
+    def start(self, run: Backfill) -> None:
+        given = {"tenant": run.tenant, "meter_id": run.meter_id, "run": run.run, "run_id": run.run_id}
+        _start(self._client, self._machine_arn, run.run_id, given)
+
+
+def _start(client: "SFNClient", machine_arn: str, name: str, given: Mapping[str, Any]) -> None:
+    try:
+        client.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(given))
+    except client.exceptions.ExecutionAlreadyExists:
+        # Started by somebody else, or by an earlier delivery of the same request.
+        return

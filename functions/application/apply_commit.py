@@ -2,6 +2,7 @@
 
 from functions.application.apply_pages import PageApplier
 from functions.application.ports.ledger import Archive, Ledger
+from functions.domain.metering.history import voided_parts
 from functions.domain.metering.ledger import Commit
 
 
@@ -11,5 +12,6 @@ def apply_commit(ledger: Ledger, archive: Archive, pages: PageApplier, commit: C
         archive.publish(commit)
         ledger.put_index(commit)
         pages.apply(commit)
+        ledger.put_history(list(voided_parts(commit)))
     if commit.markers:
         ledger.put_markers(commit)

@@ -11,6 +11,7 @@ from functions.domain.errors import FieldError, InvalidInput, NotFound, Unavaila
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.archive_query import (
     DIMENSIONS,
+    NO_HISTORY,
     ArchiveQuestion,
     AskedQuery,
     Counts,
@@ -124,11 +125,16 @@ def _question(tenant: str, meter: Meter, wish: Wish, acceptance: Acceptance, now
         counts=NEEDS.get(meter.aggregation, Counts.NUMBERS),
         # The two that look around instead of recounting also see what came before the meter.
         since=0 if wish.kind in (Kind.USAGE, Kind.SUBJECTS) else meter.since,
+        history_from=_history_from(meter),
         subjects=wish.subjects,
         by_subject=SUBJECT in wish.group_by,
         window=wish.window,
         dimensions=_dimensions(meter, wish),
     )
+
+
+def _history_from(meter: Meter) -> str:
+    return NO_HISTORY if meter.event_from is None else _instant(datetime.fromtimestamp(meter.event_from, UTC))
 
 
 def _dimensions(meter: Meter, wish: Wish) -> tuple[Dimension, ...]:

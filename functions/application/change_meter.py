@@ -1,5 +1,7 @@
 """Change or delete a meter without breaking a feature that uses it."""
 
+from datetime import datetime
+
 from functions.application.create_meter import checked
 from functions.application.find_meter import find_meter
 from functions.application.ports.clock import Clock
@@ -7,6 +9,7 @@ from functions.application.ports.registry import Features, Meters, Stored
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import Conflict, FieldError, InvalidInput
+from functions.domain.metering.history import require_reach
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord, MeterUpdate, dimension_at
 
@@ -24,6 +27,11 @@ def update_meter(
 def delete_meter(tenant: str, id_or_slug: str, *, meters: Meters, features: Features, clock: Clock) -> None:
     """Raises Conflict while a feature uses it."""
     decide_again_when_stale(lambda: _delete(tenant, id_or_slug, meters, features, clock))
+
+
+def with_history(tenant: str, id_or_slug: str, event_from: datetime, *, meters: Meters, clock: Clock) -> MeterRecord:
+    """The meter, from now on with a history from `event_from`; raises Conflict when its history begins elsewhere."""
+    return decide_again_when_stale(lambda: _with_history(tenant, id_or_slug, event_from, meters, clock))
 
 
 # The set is read before the record: a change of the meter between the two reads then makes this write stale.
@@ -65,6 +73,28 @@ def _delete(tenant: str, id_or_slug: str, meters: Meters, features: Features, cl
     deleted = meter.model_copy(update={"deleted_at": now, "updated_at": now})
     others = tuple(each for each in counting.meters if each.id != meter.id)
     meters.save(tenant, Stored(deleted, stored.version), MeterSet(counting.version + 1, others))
+
+
+def _with_history(tenant: str, id_or_slug: str, event_from: datetime, meters: Meters, clock: Clock) -> MeterRecord:
+    counting = meters.counting(tenant)
+    stored = find_meter(tenant, id_or_slug, meters=meters)
+    meter = stored.record
+    if meter.event_from is not None:
+        if meter.event_from != event_from:
+            message = (
+                f"The history of {meter.slug!r} begins at {meter.event_from:%Y-%m-%dT%H:%M:%SZ} and cannot be moved; "
+                "send that eventFrom, or create another meter."
+            )
+            raise Conflict(message, code="history_begins_elsewhere", fields=[FieldError("eventFrom", "fixed", message)])
+        return meter
+    now = clock.now()
+    require_reach(event_from, now)
+    version = counting.version + 1
+    change = {"event_from": event_from, "history_since": version, "updated_at": now.replace(microsecond=0)}
+    changed = meter.model_copy(update=change)
+    others = tuple(changed.counting() if each.id == meter.id else each for each in counting.meters)
+    meters.save(tenant, Stored(changed, stored.version), checked(MeterSet(version, others)))
+    return changed
 
 
 def _used_by(tenant: str, meter: MeterRecord, features: Features) -> list[Feature]:

@@ -6,6 +6,7 @@ from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Meters, Stored
 from functions.application.retry import decide_again_when_stale
 from functions.domain.errors import Conflict, FieldError
+from functions.domain.metering.history import require_reach
 from functions.domain.metering.meter import MAX_METERS, MAX_METERS_PER_TYPE, MeterSet
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord
 
@@ -16,7 +17,10 @@ MAX_SET_BYTES = 380_000
 def create_meter(
     tenant: str, wish: MeterCreate, *, meters: Meters, clock: Clock, new_id: Callable[[], str]
 ) -> MeterRecord:
-    """Raises Conflict when the slug is taken or the tenant has as many meters as it may."""
+    """Raises Conflict when the slug is taken or the tenant has as many meters as it may.
+
+    A meter with `event_from` has its history still to be counted: `fill_meter`.
+    """
     return decide_again_when_stale(lambda: _create(tenant, wish, meters, clock, new_id))
 
 
@@ -24,6 +28,8 @@ def _create(tenant: str, wish: MeterCreate, meters: Meters, clock: Clock, new_id
     counting = meters.counting(tenant)
     _require_room(wish, counting)
     now = clock.now()
+    if wish.event_from is not None:
+        require_reach(wish.event_from, now)
     meter = MeterRecord(
         id=new_id(),
         slug=wish.slug,
@@ -40,6 +46,7 @@ def _create(tenant: str, wish: MeterCreate, meters: Meters, clock: Clock, new_id
         created_at=now,
         updated_at=now,
         since=counting.version + 1,
+        history_since=counting.version + 1 if wish.event_from else 0,
     )
     meters.save(tenant, Stored(meter), checked(MeterSet(counting.version + 1, (*counting.meters, meter.counting()))))
     return meter

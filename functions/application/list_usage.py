@@ -12,6 +12,7 @@ from itertools import islice
 from functions.application.code_book import CodeBook
 from functions.application.ports.ledger import LedgerReader
 from functions.application.read_counters import CounterReader
+from functions.application.read_history import PastReader
 from functions.application.usage_bounds import Bounds, Budget
 from functions.domain.errors import TooLarge
 from functions.domain.metering.lanes import Lanes
@@ -40,11 +41,11 @@ class UsageLister:
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         """The subjects with usage in the range, from those behind `after`; looks at so many as one call may."""
         query, most = _to_half_hours(query), self._bounds.subjects
-        counters = CounterReader(self._ledger, self._book, self._lanes, query, Placing(query), Budget(self._bounds))
+        counters, past = self._readers(query)
         directory = merge(*(self._directory(query.tenant, lane, after) for lane in range(self._lanes.count)))
         looked_at = list(islice(directory, most + 1))
         owners = [(self._lanes.lane_of(query.tenant, subject), subject) for subject in looked_at[:most]]
-        found = [subject for lane, subject in owners if counters.has_usage((lane, subject))]
+        found = [owner[1] for owner in owners if counters.has_usage(owner) or past.has_usage(owner)]
         return SubjectPage(found, looked_at[most - 1] if len(looked_at) > most else None)
 
     def _directory(self, tenant: str, lane: int, after: str) -> Iterator[str]:
@@ -58,11 +59,19 @@ class UsageLister:
     def group_values(self, query: UsageQuery, dimension: str, most: int) -> list[str]:
         """The values a dimension had in the range, in order; raises TooLarge when there are more than `most`."""
         query = _to_half_hours(query)
-        counters = CounterReader(self._ledger, self._book, self._lanes, query, Placing(query), Budget(self._bounds))
-        values = {code.groups.get(dimension, "") for owner in counters.owners() for code in counters.used_codes(owner)}
+        counters, past = self._readers(query)
+        values: set[str] = set()
+        for owner in counters.owners():
+            values.update(code.groups.get(dimension, "") for code in counters.used_codes(owner))
+            values.update(groups.get(dimension, "") for groups in past.groups(owner))
         if len(values - {""}) > most:
             raise TooLarge(f"{dimension} has more than {most} values in this range; choose a shorter range.")
         return sorted(values - {""})
+
+    def _readers(self, query: UsageQuery) -> tuple[CounterReader, PastReader]:
+        placing, budget = Placing(query), Budget(self._bounds)
+        counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
+        return counters, PastReader(self._ledger, query, placing, budget)
 
 
 def _to_half_hours(query: UsageQuery) -> UsageQuery:

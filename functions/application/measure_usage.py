@@ -52,6 +52,7 @@ class MeasuredUsage:
             # Counters know a percentile to 1 %; money is owed for what it was.
             is_exact=found.aggregation is Aggregation.PERCENTILE,
         )
+        self._reader.require_whole(query)
         # Before the counters: what they contain may be more than these commits, never less.
         lanes = self._reader.applied(tenant, query.subjects)
         return self._reader.total(query), lanes
@@ -81,6 +82,7 @@ class MeasuredUsage:
             filters=_values(filters),
             conditions=_conditions(filters),
         )
+        self._reader.require_whole(query)
         parts = dict[Group, Decimal]()
         for row in self._reader.rows(query, period.end):
             group = _group(row, needs)

@@ -5,12 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from functions.application.code_book import CodeBook
+from functions.application.fill_meter import is_partial
 from functions.application.list_usage import SubjectPage, UsageLister
 from functions.application.ports.ledger import ArchiveReader, LedgerReader
 from functions.application.read_counters import CounterReader, Cuts
+from functions.application.read_history import PastReader
 from functions.application.read_log import LogReader
 from functions.application.usage_bounds import Bounds, Budget
-from functions.domain.errors import TooLarge
+from functions.domain.errors import TooLarge, Unavailable
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
@@ -39,6 +41,16 @@ class UsageReader:
         found = answer.found()
         return rows_of(query, found, answer.whole_range(found, int(now.timestamp())))
 
+    def is_partial(self, query: UsageQuery) -> bool:
+        """Is the meter's history still being counted? Asked before the question itself, so that a no stays true."""
+        return is_partial(query.tenant, query.meter, self._ledger)
+
+    def require_whole(self, query: UsageQuery) -> None:
+        """Raises Unavailable while the meter's history is not counted: for answers that cannot be taken back."""
+        if self.is_partial(query):
+            message = f"The history of meter {query.meter.slug!r} is not counted yet; see its backfill."
+            raise Unavailable(message, retry_after_seconds=60, code="backfill_not_done")
+
     def total(self, query: UsageQuery) -> Decimal:
         """The whole range as one number, 0 when there is nothing."""
         found = self._answer(query).found()
@@ -51,7 +63,7 @@ class UsageReader:
         budget, placing = Budget(self._bounds), Placing(query)
         counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
         log = LogReader(self._ledger, self._archive, self._lanes, query, placing, counters.codes)
-        return _Answer(query, counters, log, budget)
+        return _Answer(query, counters, PastReader(self._ledger, query, placing, budget), log, budget)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)
@@ -69,17 +81,24 @@ def query_usage(reader: UsageReader, query: UsageQuery, now: datetime) -> list[U
 
 
 class _Answer:
-    """One question on its way through counters and log."""
+    """One question on its way through counters, history and log."""
 
-    def __init__(self, query: UsageQuery, counters: CounterReader, log: LogReader, budget: Budget) -> None:
+    def __init__(
+        self, query: UsageQuery, counters: CounterReader, past: PastReader, log: LogReader, budget: Budget
+    ) -> None:
         self._query = query
         self._counters = counters
+        self._past = past
         self._log = log
         self._budget = budget
 
     def found(self) -> Found:
         found = Found(self._query.meter.aggregation, self._query.is_exact, self._budget.bounds.rows)
-        cuts = self._counters.read(found)
+        cuts: Cuts = {}
+        for owner in self._counters.owners():
+            outdated = self._past.begin(owner)
+            self._counters.read(found, cuts, owner, outdated)
+            self._past.read(found, cuts, owner)
         self._log.read(found, cuts, self._budget)
         return found
 

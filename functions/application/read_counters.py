@@ -66,13 +66,10 @@ class CounterReader:
             self._codes[lane] = MeterCodes(self._book.codes(self._query.tenant, lane), meter.id, meter.aggregation)
         return self._codes[lane]
 
-    def read(self, found: Found) -> Cuts:
-        """Adds every whole window to what was found; returns those with usage that are cut or have a dirty cell."""
-        cuts: Cuts = {}
-        for owner in self.owners():
-            for window in self._read_owner(found, owner):
-                cuts.setdefault(owner[0], {}).setdefault(window, set()).add(owner[1])
-        return cuts
+    def read(self, found: Found, cuts: Cuts, owner: Owner, dirty: Collection[int] = ()) -> None:
+        """Adds an owner's whole windows to what was found; those with usage that are cut or dirty go to the cuts."""
+        for window in self._read_owner(found, owner, frozenset(dirty)):
+            cuts.setdefault(owner[0], {}).setdefault(window, set()).add(owner[1])
 
     def owners(self) -> Iterator[Owner]:
         query = self._query
@@ -104,15 +101,15 @@ class CounterReader:
         cells = self._cells(owner, self._places(owner), at_once)
         return (number for window, number, _ in cells if self._placing.verdict(window))
 
-    def _read_owner(self, found: Found, owner: Owner) -> set[int]:
+    def _read_owner(self, found: Found, owner: Owner, dirty: frozenset[int]) -> set[int]:
         places, judge = self._places(owner), self._placing.verdict
         whole: set[int] = set()
         cut: set[int] = set()
         targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
-        cells, dirty = self._cells(owner, places), frozenset[int]()
+        cells = self._cells(owner, places)
         if not TAKES_OFF.issuperset(self._query.meter.aggregation.parts):
             cells = iter(held := list(cells))
-            dirty = frozenset(window for window, _, cell in held if cell == DIRTY)
+            dirty |= {window for window, _, cell in held if cell == DIRTY}
         for window, number, cell in cells:
             verdict = judge(window)
             if verdict is None:

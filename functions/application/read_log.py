@@ -7,6 +7,7 @@ from functions.application.read_codes import MeterCodes
 from functions.application.read_counters import Cuts
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.aggregation import Number
+from functions.domain.metering.history import bounded
 from functions.domain.metering.hour_index import HourEntry, subject_mark
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS
@@ -58,9 +59,11 @@ class LogReader:
         """The meter's events of the subjects that are asked for in each window, each event once."""
         meter, tenant = self._query.meter, self._query.tenant
         for event in self._archived(lane, windows, budget):
-            if event.tenant != tenant or event.type != meter.event_type or event.meter_version < meter.since:
+            if event.tenant != tenant or event.type != meter.event_type:
                 continue
             second = event.time_seconds
+            if not meter.counts_version(event.meter_version, second):
+                continue
             subjects = windows.get(second // WINDOW_SECONDS)
             is_asked = subjects is not None and (None in subjects or event.subject in subjects)
             if is_asked and self._placing.is_inside(second):
@@ -119,7 +122,8 @@ class LogReader:
         """As the event was counted; of an exact question by the dimensions the meter has today."""
         if self._query.is_exact:
             return dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True))
-        return codes.counted_as(self._meter.groups_at(data, event.meter_version))
+        groups = self._meter.groups_at(data, event.meter_version)
+        return bounded(groups) if event.meter_version < self._meter.meter.since else codes.counted_as(groups)
 
 
 def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:

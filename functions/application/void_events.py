@@ -88,6 +88,7 @@ class Voider:
             newest=max(times),
             marks=marks_of([(tenant, void.subject, []) for tenant, void in voids]),
             voids=outcomes,
+            voided_history=lost.history,
         )
 
     def _accepted(self, state: LaneState, tenant: str, void: Void) -> ArchivedEvent | None:

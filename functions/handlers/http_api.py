@@ -6,6 +6,7 @@ from functions.handlers import (
     http_api_keys,
     http_archive,
     http_audit,
+    http_backfill,
     http_billing,
     http_corrections,
     http_customers,
@@ -23,6 +24,7 @@ from functions.handlers import (
 ROUTERS = (
     http_meters.router,
     http_usage.router,
+    http_backfill.router,
     http_customers.router,
     http_features.router,
     http_plans.router,

@@ -4,11 +4,14 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.change_meter import delete_meter, update_meter
 from functions.application.create_meter import create_meter
+from functions.application.fill_meter import start_backfill
 from functions.application.find_meter import ORDERS, find_meter, list_meters
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers import http, wiring
 from functions.handlers.http import Answer
 from functions.names import SCOPE_ADMIN, SCOPE_READ
+
+INTERNAL = {"since", "former", "history_since"}
 
 router = Router()  # type: ignore[no-untyped-call]
 
@@ -23,6 +26,14 @@ def create() -> Answer:
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
     )
+    if meter.event_from is not None:
+        start_backfill(
+            request.tenant,
+            meter,
+            histories=wiring.ledger(),
+            runs=wiring.backfill_runs(),
+            clock=wiring.clock(),
+        )
     return http.created(_shown(meter))
 
 
@@ -80,5 +91,5 @@ def delete(id_or_slug: str) -> Answer:
 def _shown(meter: MeterRecord) -> dict[str, object]:
     return {
         "groupBy": {},
-        **meter.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"since", "former"}),
+        **meter.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=INTERNAL),
     }

@@ -45,10 +45,12 @@ def query_by_body(id_or_slug: str) -> Answer:
 
 def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
     query = resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers())
-    rows = query_usage(wiring.usage_reader(), query, wiring.clock().now())
+    reader = wiring.usage_reader()
+    is_partial = reader.is_partial(query)  # first: what is whole now stays whole
+    rows = query_usage(reader, query, wiring.clock().now())
     if request.wants_csv:
-        return usage_csv(query, rows)
-    return http.ok(shown(query, rows))
+        return usage_csv(query, rows, is_partial=is_partial)
+    return http.ok(shown(query, rows, is_partial=is_partial))
 
 
 @router.get("/api/v1/meters/<id_or_slug>/subjects")

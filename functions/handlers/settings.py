@@ -64,6 +64,10 @@ def billing_machine() -> str:
     return _required(names.ENV_BILLING_MACHINE)
 
 
+def backfill_machine() -> str:
+    return _required(names.ENV_BACKFILL_MACHINE)
+
+
 def accept_past_days() -> int:
     return int(os.environ.get(names.ENV_ACCEPT_PAST_DAYS, "45"))
 

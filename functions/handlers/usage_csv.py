@@ -12,11 +12,12 @@ from functions.handlers.usage_request import instant
 
 # A spreadsheet runs what begins like this; an apostrophe in front makes it text.
 SIX_DECIMALS, WIDE = Decimal("0.000001"), Context(prec=100)
+PARTIAL = "Tollbooth-Partial"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def usage_csv(query: UsageQuery, rows: Sequence[UsageRow]) -> Answer:
-    """Window, subject, customer and dimensions as asked for, then the value."""
+def usage_csv(query: UsageQuery, rows: Sequence[UsageRow], *, is_partial: bool) -> Answer:
+    """Window, subject, customer and dimensions as asked for, then the value; a header says that it is partial."""
     columns = ["window_start", "window_end"]
     columns += ["subject"] if query.is_by_subject else []
     columns += ["customer_id"] if query.is_by_customer else []
@@ -34,8 +35,9 @@ def usage_csv(query: UsageQuery, rows: Sequence[UsageRow]) -> Answer:
         named = {name: _harmless(value or "") for name, value in row.group_by.items()}
         cells = [named[name] if name in query.dimensions else known[name] for name in columns]
         writer.writerow([*cells, _number(row.value)])
-    disposition = {"Content-Disposition": f"attachment; filename={query.meter.slug}.csv"}
-    return text_answer(200, "text/csv", text.getvalue(), disposition)
+    headers = {"Content-Disposition": f"attachment; filename={query.meter.slug}.csv"}
+    headers |= {PARTIAL: "true"} if is_partial else {}
+    return text_answer(200, "text/csv", text.getvalue(), headers)
 
 
 def _number(value: Decimal) -> str:

@@ -145,13 +145,14 @@ def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers)
     return {customer_id: found[customer_id].usage_subjects for customer_id in customer_ids}
 
 
-def shown(query: UsageQuery, rows: Sequence[UsageRow]) -> dict[str, Any]:
-    """Values are JSON numbers with all their digits."""
+def shown(query: UsageQuery, rows: Sequence[UsageRow], *, is_partial: bool) -> dict[str, Any]:
+    """Values are JSON numbers with all their digits; `partial` only while a history is not counted."""
     return http.without_none(
         {
             "from": query.period_from,
             "to": query.period_to,
             "windowSize": query.window,
+            "partial": is_partial or None,
             "data": [_row(row) for row in rows],
         }
     )

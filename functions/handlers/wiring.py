@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.table import Table
     from functions.adapters.kinesis import KinesisStream
     from functions.adapters.secrets import SecretsManagerVault
+    from functions.adapters.workflow import StepFunctionsBackfills
     from functions.application.aggregate_usage import Aggregator
     from functions.application.commit_usage import LaneWriter
     from functions.application.correct_event import CorrectionPorts
+    from functions.application.fill_history import HistoryFiller
     from functions.application.list_events import EventReader
     from functions.application.query_usage import UsageReader
     from functions.application.replay_refusals import ReplayPorts
@@ -142,6 +144,20 @@ def usage_reader() -> "UsageReader":
     from functions.application.query_usage import UsageReader
 
     return UsageReader(ledger(), archive(), lanes())
+
+
+@cache
+def history_filler() -> "HistoryFiller":
+    from functions.application.fill_history import HistoryFiller
+
+    return HistoryFiller(ledger(), archive(), ledger(), lanes().value_fingerprint)
+
+
+@cache
+def backfill_runs() -> "StepFunctionsBackfills":
+    from functions.adapters.workflow import StepFunctionsBackfills
+
+    return StepFunctionsBackfills(aws("stepfunctions"), settings.backfill_machine())
 
 
 def new_ulid() -> str:

@@ -14,6 +14,7 @@ from functions import names
 from infra.constructs.access import Access, Resource
 from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction
 from infra.constructs.stage_stack import StageStack
+from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import SETTLE, BillingStack
 from infra.stacks.data import ARCHIVE, REJECTS, DataStack
 from infra.stacks.ingestion import IngestionStack
@@ -46,13 +47,15 @@ ACCESS_LOG_FIELDS = {
 }
 
 
-def permissions(data: DataStack, stream: Resource, billing: BillingStack) -> Mapping[str, Sequence[Access]]:
+def permissions(
+    data: DataStack, stream: Resource, billing: BillingStack, backfill: BackfillStack
+) -> Mapping[str, Sequence[Access]]:
     """What each function of this stack may do; its variables follow from it."""
     return {
         "http_authorize": (data.billing.allows("dynamodb:GetItem"),),
         "http_api": (
             data.billing.allows(*KEEP_RECORDS),
-            # Puts: the set of meters that count, in one transaction with the meter's record.
+            # Puts: the set of meters that count, in one transaction with the meter's record; the runs of backfills.
             data.usage.allows("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"),
             data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
             # Rejects that are replayed go the way of new events.
@@ -60,6 +63,7 @@ def permissions(data: DataStack, stream: Resource, billing: BillingStack) -> Map
             data.catalog.allows_queries(),
             data.ledger_key.allows(READ_SECRET),
             billing.machine.allows("states:StartExecution"),
+            backfill.machine.allows("states:StartExecution"),
         ),
         "webhook_stripe": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
     }
@@ -77,9 +81,10 @@ class ApiStack(StageStack):
         data: DataStack,
         ingestion: IngestionStack,
         billing: BillingStack,
+        backfill: BackfillStack,
     ) -> None:
         super().__init__(scope, construct_id, stage=stage, description="HTTP API")
-        make = FunctionFactory(self, stage, permissions(data, ingestion.stream, billing))
+        make = FunctionFactory(self, stage, permissions(data, ingestion.stream, billing, backfill))
         stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
         self.functions = make.made
         self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)

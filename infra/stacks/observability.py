@@ -13,6 +13,7 @@ from functions import names
 from infra.constructs.python_function import PythonFunction
 from infra.constructs.stage_stack import StageStack
 from infra.stacks.api import ApiStack
+from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import BillingStack
 from infra.stacks.dashboard import Dashboard, Sources, own_metric
 from infra.stacks.data import DataStack
@@ -39,7 +40,7 @@ class Watch:
 
 
 class ObservabilityStack(StageStack):
-    """Eleven alarms, ten of them free. One metric each: the emulator refuses metric math."""
+    """Fourteen alarms, ten of them free. One metric each: the emulator refuses metric math."""
 
     def __init__(
         self,
@@ -51,16 +52,20 @@ class ObservabilityStack(StageStack):
         ingestion: IngestionStack,
         api: ApiStack,
         billing: BillingStack,
+        backfill: BackfillStack,
     ) -> None:
         super().__init__(scope, construct_id, stage=stage, description="alarms and dashboard")
         self._stage = stage
-        watches = self._watches(ingestion, api, billing)
+        watches = self._watches(ingestion, api, billing, backfill)
         alarms = [self._alarm(watch) for watch in watches]
         if stage.notify:
             self._notify(alarms)
         Dashboard(self, "Dashboard", stage=stage, sources=Sources(data, ingestion, api, billing), alarms=alarms)
 
-    def _watches(self, ingestion: IngestionStack, api: ApiStack, billing: BillingStack) -> Sequence[Watch]:
+    def _watches(
+        self, ingestion: IngestionStack, api: ApiStack, billing: BillingStack, backfill: BackfillStack
+    ) -> Sequence[Watch]:
+        backfills = backfill.workflow.machine.metric_failed(period=FIVE_MINUTES)
         runs = billing.workflow.machine.metric_failed(period=FIVE_MINUTES)
         timeouts = billing.workflow.machine.metric_timed_out(period=FIVE_MINUTES)
         age = ingestion.stream_aggregate.metric("IteratorAge", statistic="Maximum", period=FIVE_MINUTES)
@@ -81,6 +86,7 @@ class ObservabilityStack(StageStack):
             Watch("BillingSchedule", _errors(billing.schedule_billing), 0, "Due periods could not be looked for."),
             Watch("BillingCustomers", self._ours(names.METRIC_BILLING_FAILED), 0, "A customer could not be billed."),
             Watch("Webhooks", self._ours(names.METRIC_WEBHOOK_FAILED), 0, "A payment notice of Stripe was not taken."),
+            Watch("Backfills", backfills, 0, "A meter's history could not be counted."),
             Watch("Undelivered", ticks, 0, "The Scheduler could not reach a function."),
         )
 

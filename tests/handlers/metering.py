@@ -12,7 +12,7 @@ from functions.application.commit_usage import LaneWriter
 from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
-from functions.domain.metering.event import AcceptanceWindow, Pack
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack
 from functions.domain.metering.lanes import Lanes
 from functions.handlers import http_ingest, wiring
 from tests.conftest import DynamoDb
@@ -52,11 +52,11 @@ class Metering:
 
     def deliver(self) -> None:
         """Aggregate what the stream holds."""
-        by_lane: dict[int, list[Pack]] = defaultdict(list)
+        by_lane: dict[int, list[Pack | CloseMarker]] = defaultdict(list)
         for record in self.stream.records:
-            assert isinstance(record, Pack)
             by_lane[record.lane].append(record)
         self.stream.records = []
         self._writer.begin_invocation()
-        for lane, packs in by_lane.items():
-            self._writer.write(lane, packs, [])
+        for lane, records in by_lane.items():
+            packs = [record for record in records if isinstance(record, Pack)]
+            self._writer.write(lane, packs, [record for record in records if isinstance(record, CloseMarker)])

@@ -19,6 +19,7 @@ PROMISED = {
     "billing schedule": ("AWS/Lambda", "Errors", "ScheduleBilling"),
     "customers not billed": (names.METRIC_NAMESPACE, names.METRIC_BILLING_FAILED, ""),
     "webhook failures": (names.METRIC_NAMESPACE, names.METRIC_WEBHOOK_FAILED, ""),
+    "backfill failures": ("AWS/States", "ExecutionsFailed", "BackfillMachine"),
     "undelivered ticks": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Undelivered"),
 }
 

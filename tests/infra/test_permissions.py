@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pytest
+
 from functions import names
 from infra.constructs.python_function import construct_id
 
@@ -61,6 +63,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "archive": {"s3:GetBucketLocation", "s3:ListBucket"},
         "archive/queries/*": {"s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"},
         "machine": {"states:StartExecution"},
+        "backfill machine": {"states:StartExecution"},
         **READ_KEY,
     },
     "deploy_bootstrap": {
@@ -82,6 +85,13 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     },
     "workflow_push_invoice": {"billing": SETTLE, **READ_STRIPE},
     "workflow_record_failure": {"billing": {"dynamodb:GetItem", "dynamodb:PutItem"}},
+    "workflow_plan_backfill": {"usage": READ_USAGE | {"dynamodb:UpdateItem"}, **READ_KEY},
+    "workflow_fill_history": {
+        "usage": READ_USAGE | {"dynamodb:UpdateItem", "dynamodb:BatchWriteItem"},
+        "archive/archive/*": {"s3:GetObject"},
+        **READ_KEY,
+    },
+    "workflow_end_backfill": {"usage": {"dynamodb:GetItem", "dynamodb:UpdateItem"}, **READ_KEY},
     "webhook_stripe": {"billing": SETTLE, **READ_STRIPE},
 }
 
@@ -100,6 +110,7 @@ SPOKEN = {
     "AdminKey": "admin key",
     "StripeSecret": "stripe secret",
     "BillingMachine": "machine",
+    "BackfillMachine": "backfill machine",
     "Stream790": "stream",
     "workgroup/tollbooth-": "workgroup",
     ":catalog": "catalog",
@@ -154,12 +165,28 @@ def test_no_role_has_a_managed_policy(each_stage: Any) -> None:
     assert [name for name, role in roles.items() if role["Properties"].get("ManagedPolicyArns")] == []
 
 
-def test_the_workflow_invokes_its_own_functions_only(prod: Any) -> None:
-    policies = prod.resources("billing", "AWS::IAM::Policy")
-    (policy,) = [each for name, each in policies.items() if name.startswith("BillingRoleDefaultPolicy")]
+BACKFILL = {"workflow_plan_backfill", "workflow_fill_history", "workflow_end_backfill"}
+BOTH = {"workflow_close_lanes", "workflow_count_lanes"}
+WORKFLOWS = {
+    "billing": {handler for handler in names.HANDLERS if handler.startswith("workflow_")} - BACKFILL,
+    "backfill": BACKFILL | BOTH,
+}
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_a_workflow_invokes_its_own_functions_only(prod: Any, workflow: str) -> None:
+    policies = prod.resources(workflow, "AWS::IAM::Policy")
+    role = f"{workflow.capitalize()}RoleDefaultPolicy"
+    (policy,) = [each for name, each in policies.items() if name.startswith(role)]
     (invoke,) = [each for each in _of(policy) if each["Action"] == "lambda:InvokeFunction"]
-    invoked = {re.sub(r"[0-9A-F]{8}$", "", each["Fn::GetAtt"][0]) for each in invoke["Resource"]}
-    assert invoked == {construct_id(handler) for handler in names.HANDLERS if handler.startswith("workflow_")}
+    invoked = {_function(each) for each in invoke["Resource"]}
+    assert invoked == {construct_id(handler) for handler in WORKFLOWS[workflow]}
+
+
+def _function(arn: Any) -> str:
+    """The construct behind a function's ARN, in this stack or imported from another."""
+    text = arn["Fn::GetAtt"][0] if "Fn::GetAtt" in arn else arn["Fn::ImportValue"].split("FnGetAtt")[1].split("Arn")[0]
+    return re.sub(r"[0-9A-F]{8}$", "", text)
 
 
 def _allowed(synthesized: Any, handler: str) -> dict[str, set[str]]:

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 
 def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forgets(each_stage: Any) -> None:
     (stream,) = each_stage.all("AWS::Kinesis::Stream").values()
@@ -84,8 +86,9 @@ def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: 
     assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep", "schedule_audit"}
 
 
-def test_the_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any) -> None:
-    (machine,) = prod.all("AWS::StepFunctions::StateMachine").values()
+@pytest.mark.parametrize("stack", ["billing", "backfill"])
+def test_a_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any, stack: str) -> None:
+    (machine,) = prod.resources(stack, "AWS::StepFunctions::StateMachine").values()
     definition = machine["Properties"]["DefinitionString"]
     substitutions = machine["Properties"]["DefinitionSubstitutions"]
     assert json.loads(definition)["States"]

@@ -198,6 +198,7 @@ def test_a_saved_query_runs_as_it_is_deployed(stack: LocalStack, metered: Tenant
         **span(),
         "type": "call",
         "since": 0,
+        "history_from": "9999-12-31T23:59:59Z",
         "takes": "numbers",
         "subjects": "",
         **{f"values_{n}": "" for n in (1, 2, 3)},

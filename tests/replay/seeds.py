@@ -16,7 +16,7 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Refusal
 from functions.domain.metering.meter_record import MeterCreate
-from tests.replay import billing_seeds, key_seeds
+from tests.replay import billing_seeds, history_seeds, key_seeds
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs
 from tests.replay.world import TENANT, World
@@ -70,6 +70,7 @@ SEEDS: dict[str, Seed] = {
     "ledger_of_64_lanes": ledger_of_64_lanes,
     "meter": meter,
     "reject": reject,
+    "history": history_seeds.history,
     "key": key_seeds.key,
     "cloudformation": cloudformation,
     "subscription": billing_seeds.subscription,

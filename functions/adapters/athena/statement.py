@@ -91,6 +91,7 @@ def _values(question: ArchiveQuestion) -> Mapping[str, Value]:
         "tenant": question.tenant,
         "type": question.event_type,
         "since": question.since,
+        "history_from": question.history_from,
         "from": question.start,
         "to": question.end,
         "first_day": question.first_day,

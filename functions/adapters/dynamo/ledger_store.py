@@ -7,6 +7,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
+from functions.adapters.dynamo.history_store import DynamoHistories
 from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, stored_page
 from functions.adapters.dynamo.refusal_item import refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
@@ -31,10 +32,12 @@ BODY = "b"
 DONE = "d"
 # Of the hour index: seconds into the hour of the events and of the decision, and whose events they are.
 FIRST, LAST, DECIDED, MARKS = "f", "l", "d", "m"
+VOIDS = "v"  # the commit voids events; absent otherwise
 
 
-class DynamoLedger:
+class DynamoLedger(DynamoHistories):
     def __init__(self, client: "DynamoDBClient", table: str, window: AcceptanceWindow) -> None:
+        super().__init__(client, table)
         self._client = client
         self._name = table
         self._table = UsageTable(client, table)
@@ -160,7 +163,9 @@ class DynamoLedger:
             key = item_key(keys.hours(commit.lane), keys.hour_entry(entry.hour, entry.n, entry.decided_hour))
             start = entry.hour * HOUR_SECONDS
             seconds = {FIRST: entry.first - start, LAST: entry.last - start, DECIDED: entry.decided_at % HOUR_SECONDS}
-            yield {**key, **{name: {"N": str(second)} for name, second in seconds.items()}, MARKS: {"B": entry.marks}}
+            voids: dict[str, Any] = {VOIDS: {"BOOL": True}} if entry.has_voids else {}
+            numbers = {name: {"N": str(second)} for name, second in seconds.items()}
+            yield {**key, **numbers, MARKS: {"B": entry.marks}, **voids}
 
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
@@ -236,6 +241,10 @@ class DynamoLedger:
         )
         return map(_hour_entry, found)
 
+    def oldest_hour(self, lane: int) -> int | None:
+        found = self._table.query(keys.hours(lane), limit=1, projection=SORT_KEY)
+        return next((keys.hour_place(item[SORT_KEY]["S"])[0] for item in found), None)
+
     def marked_lanes(self, marker: str) -> dict[int, int]:
         """The lanes that have counted everything before the marker, with the commit that says so."""
         return {int(item[SORT_KEY]["S"]): int(item["n"]["N"]) for item in self._table.query(keys.marker(marker))}
@@ -270,4 +279,4 @@ def _hour_entry(item: Mapping[str, Any]) -> HourEntry:
     hour, n, decided_hour = keys.hour_place(item[SORT_KEY]["S"])
     first, last = (hour * HOUR_SECONDS + int(item[name]["N"]) for name in (FIRST, LAST))
     decided_at = decided_hour * HOUR_SECONDS + int(item[DECIDED]["N"])
-    return HourEntry(hour, n, decided_at, first, last, bytes(item[MARKS]["B"]))
+    return HourEntry(hour, n, decided_at, first, last, bytes(item[MARKS]["B"]), VOIDS in item)

@@ -11,6 +11,9 @@
 | counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
 | distinct values beside a subject's counters          | `U#<tenant>#<subject>`  | `<span>#<page>#<cell>#<n>`   | query |
 | distinct values beside a lane's counters             | `UT#<tenant>#<lane>`    | `<span>#<page>#<cell>#<n>`   | query |
+| a meter's history of a subject in a range            | `S#<tenant>#<subject>`  | `B#<meter>#<span>#<part>`    | query |
+| a meter's history of a lane in a range               | `T#<tenant>#<lane>`     | `B#<meter>#<span>#<part>`    | query |
+| the last backfill of a meter                         | `B#<tenant>`            | `<meter>`                    | get |
 | what the codes in cell names stand for               | `D#<tenant>#<lane>`     | `c#<code>`                   | query |
 | subjects seen                                        | `D#<tenant>#<lane>`     | `s#<subject>`                | query, batch get |
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
@@ -144,6 +147,25 @@ def values_place(sort_key: str) -> tuple[int, int, str]:
 def values_range(first: int, last: int) -> tuple[str, str]:
     """Bounds that include all values of the spans first..last."""
     return f"{first:06d}#", f"{last:06d}#~"
+
+
+def history_part(meter_id: str, span: int, part: str) -> str:
+    return f"B#{meter_id}#{span:06d}#{part}"
+
+
+def history_place(sort_key: str) -> tuple[int, str]:
+    """(span, part)."""
+    _, _, span, part = sort_key.split("#")
+    return int(span), part
+
+
+def history_range(meter_id: str, first: int, last: int) -> tuple[str, str]:
+    """Bounds that include all parts of the spans first..last."""
+    return f"B#{meter_id}#{first:06d}#", f"B#{meter_id}#{last:06d}#~"
+
+
+def backfills(tenant: str) -> str:
+    return f"B#{tenant}"
 
 
 def directory(tenant: str, lane: int) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from functions.application.ports.history import HistoryReader
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
+from functions.domain.metering.history import HistoryPart
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
@@ -57,6 +59,10 @@ class Ledger(Protocol):
         ...
 
     def put_markers(self, commit: Commit) -> None: ...
+
+    def put_history(self, parts: Sequence[HistoryPart]) -> None:
+        """Write whole parts, whatever was there before."""
+        ...
 
     def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
         """The pages as they are, in any order; one that does not exist has the stamp 0 and no cells."""
@@ -118,7 +124,7 @@ class KeptRecords(Protocol):
         ...
 
 
-class LedgerReader(Protocol):
+class LedgerReader(HistoryReader, Protocol):
     """What answering questions about usage needs of the ledger."""
 
     def pages(

@@ -60,9 +60,15 @@ class Dimension:
     values: tuple[str, ...] = ()
 
 
+NO_HISTORY = "9999-12-31T23:59:59Z"  # later than any event
+
+
 @dataclass(frozen=True)
 class ArchiveQuestion:
-    """`start` and `end` bound event times (RFC 3339, UTC), `first_day` and `last_day` partitions, inclusive."""
+    """`start` and `end` bound event times (RFC 3339, UTC), `first_day` and `last_day` partitions, inclusive.
+
+    Counted are events decided under the meter sets from version `since` on, and any from `history_from` on.
+    """
 
     kind: Kind
     tenant: str
@@ -74,6 +80,7 @@ class ArchiveQuestion:
     value: Path | None = None
     counts: Counts = Counts.EVENTS
     since: int = 0
+    history_from: str = NO_HISTORY
     subjects: tuple[str, ...] = ()
     by_subject: bool = False
     window: Window | None = None

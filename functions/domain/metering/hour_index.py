@@ -22,6 +22,7 @@ class HourEntry(NamedTuple):
     first: int
     last: int
     marks: bytes = b""
+    has_voids: bool = False
 
     @property
     def decided_hour(self) -> int:
@@ -82,4 +83,4 @@ def hour_entries(commit: Commit) -> Iterator[HourEntry]:
             first, last = buckets[hour][0] * BUCKET_SECONDS, (buckets[hour][1] + 1) * BUCKET_SECONDS - 1
         if commit.newest:
             first, last = max(first, commit.oldest), min(last, commit.newest)
-        yield HourEntry(hour, commit.n, commit.decided_at, first, last, commit.marks)
+        yield HourEntry(hour, commit.n, commit.decided_at, first, last, commit.marks, bool(commit.voids))

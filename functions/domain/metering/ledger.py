@@ -82,6 +82,15 @@ class BatchTally(msgspec.Struct, frozen=True):
         return blake2b(self.packs, digest_size=8).hexdigest()
 
 
+class VoidedHistory(msgspec.Struct, array_like=True, frozen=True):
+    """A half hour of a subject whose history in a meter says too much, because an event of it was voided."""
+
+    tenant: str
+    meter_id: str
+    subject: str
+    window: int
+
+
 class Commit(msgspec.Struct, array_like=True):
     """Commit `n` of a lane: accepted fingerprints by bucket, page deltas, directory entries, and its archive object.
 
@@ -110,6 +119,7 @@ class Commit(msgspec.Struct, array_like=True):
     marks: bytes = b""
     voids: list[VoidOutcome] = []
     packs: bytes = b""
+    voided_history: list[VoidedHistory] = []
 
 
 class Refusal(msgspec.Struct):

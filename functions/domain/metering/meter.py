@@ -48,7 +48,8 @@ class FormerGroupBy(msgspec.Struct, frozen=True, array_like=True):
 class Meter(msgspec.Struct, frozen=True, omit_defaults=True):
     """`group_by` maps a dimension to a JSONPath, `event_filter` a JSONPath to a condition of `filters`; an event counts
     when all conditions hold. `since` is the version of the meter set that first held it, `former` its dimensions before
-    they were changed, oldest first.
+    they were changed, oldest first. `event_from` (epoch second) is where its history begins that is counted from the
+    archive, `history_since` the version of the meter set that first said so.
     """
 
     id: str
@@ -61,6 +62,16 @@ class Meter(msgspec.Struct, frozen=True, omit_defaults=True):
     percentile: Decimal | None = None
     event_filter: dict[str, dict[str, Any]] = {}
     former: tuple[FormerGroupBy, ...] = ()
+    event_from: int | None = None
+    history_since: int = 0
+
+    def is_history(self, meter_version: int, second: int) -> bool:
+        """Is an event that was decided under this version of the meter set part of the meter's history?"""
+        return meter_version < self.since and self.event_from is not None and second >= self.event_from
+
+    def counts_version(self, meter_version: int, second: int) -> bool:
+        """Is such an event the meter's, in its counters or in its history?"""
+        return meter_version >= self.since or self.is_history(meter_version, second)
 
 
 class MeterSet(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.filter_string import FilterString
 from functions.domain.metering.json_path import MAX_PATH_LENGTH, parse_path
 from functions.domain.metering.meter import DEFAULT_PERCENTILE, MAX_GROUP_BY, FormerGroupBy, Meter, is_same_path
-from functions.domain.wire import Description, Instant, Key, Metadata, Name, NotYet, Numeric, WireModel
+from functions.domain.wire import Description, Instant, Key, Metadata, Name, Numeric, WireModel
 
 DIMENSION = re.compile(r"[a-zA-Z_][0-9a-zA-Z_]{0,63}", re.ASCII)
 # What a query may group by beside the meter's own dimensions.
@@ -93,7 +93,7 @@ class MeterCreate(MeterUpdate):
     value_property: Annotated[JsonPath | None, Field(validate_default=True)] = None
     percentile: Annotated[Percentile | None, Field(validate_default=True)] = None
     event_filter: EventFilter = None
-    event_from: NotYet = None
+    event_from: Instant | None = None
 
     @field_validator("aggregation", mode="before")
     @classmethod
@@ -135,7 +135,7 @@ def dimension_at(path: str | None, group_by: dict[str, str] | None) -> str | Non
 
 
 class MeterRecord(WireModel):
-    """`since` is the version of the meter set that first held it; `former` as `Meter.former`."""
+    """`since` is the version of the meter set that first held it; `former` and `history_since` as in `Meter`."""
 
     id: str
     slug: str
@@ -154,6 +154,7 @@ class MeterRecord(WireModel):
     deleted_at: Instant | None = None
     since: int
     former: tuple[tuple[int, dict[str, str]], ...] = ()
+    history_since: int = 0
 
     def counting(self) -> Meter:
         """The part of it that the aggregator needs."""
@@ -168,4 +169,6 @@ class MeterRecord(WireModel):
             percentile=self.percentile,
             event_filter={path: each.condition() for path, each in (self.event_filter or {}).items()},
             former=tuple(FormerGroupBy(*each) for each in self.former),
+            event_from=int(self.event_from.timestamp()) if self.event_from else None,
+            history_since=self.history_since,
         )

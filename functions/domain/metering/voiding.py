@@ -8,7 +8,7 @@ from functions.domain.metering import sketch
 from functions.domain.metering.aggregation import Aggregation, Number, add
 from functions.domain.metering.cells import Place
 from functions.domain.metering.counting import CELL_BYTES, OTHER, PAGE_BYTES
-from functions.domain.metering.ledger import Directory
+from functions.domain.metering.ledger import Directory, VoidedHistory
 from functions.domain.metering.meter import CompiledMeter, Uncountable, code_family, decode_data
 from functions.domain.metering.pages import (
     CODES_PER_PAGE,
@@ -70,10 +70,11 @@ def countable(lines: Iterable[SomeLine], voided: Collection[Identity] = ()) -> I
 
 @dataclass
 class Lost:
-    """What voided events had contributed, as page deltas of their subjects and of the lane."""
+    """What voided events had contributed, as page deltas of their subjects and of the lane, and histories of theirs."""
 
     lane: int
     pages: dict[PageKey, PageDelta] = field(default_factory=dict)
+    history: list[VoidedHistory] = field(default_factory=list)
     size: int = 0
 
     def add(self, event: CountedLine, meters: Iterable[CompiledMeter], directory: Directory) -> None:
@@ -84,6 +85,7 @@ class Lost:
             return
         for meter in meters:
             if meter.meter.since > event.meter_version:
+                self._add_history(event, meter)
                 continue
             try:
                 value = meter.value(data)
@@ -94,6 +96,13 @@ class Lost:
                 place = (event.time_seconds // WINDOW_SECONDS, number)
                 for owner in (event.subject, None):
                     self._take_off(event.tenant, owner, place, meter.aggregation, value, event.time_seconds)
+
+    def _add_history(self, event: CountedLine, meter: CompiledMeter) -> None:
+        """A history is never written twice: what was voided since it began is left to the log."""
+        if meter.meter.is_history(event.meter_version, event.time_seconds):
+            window = event.time_seconds // WINDOW_SECONDS
+            self.history.append(VoidedHistory(event.tenant, meter.id, event.subject, window))
+            self.size += CELL_BYTES + PAGE_BYTES + len(event.subject) * 4
 
     def _take_off(
         self, tenant: str, owner: str | None, place: Place, aggregation: Aggregation, value: Any, second: int

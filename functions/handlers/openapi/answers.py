@@ -10,6 +10,7 @@ from functions.application.ports.billing import Failure
 from functions.domain.catalog.feature import Feature
 from functions.domain.invoicing.invoice import InvoiceStatus
 from functions.domain.metering.archive_query import Kind, Progress
+from functions.domain.metering.history import Status
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.subscriptions.customer import Customer
 from functions.domain.wire import Instant
@@ -41,6 +42,19 @@ class ShownPeriod(Shown):
 class ShownMeter(MeterRecord):
     since: None = Field(default=None, exclude=True)  # type: ignore[assignment]
     former: None = Field(default=None, exclude=True)  # type: ignore[assignment]
+    history_since: None = Field(default=None, exclude=True)  # type: ignore[assignment]
+
+
+class ShownBackfill(Shown):
+    """How far a meter's history is counted; `done` and `total` are pieces of work."""
+
+    status: Status
+    event_from: Instant
+    started_at: Instant | None = None
+    finished_at: Instant | None = None
+    done: int
+    total: int
+    reason: str | None = None
 
 
 class ShownFeature(Feature):
@@ -64,6 +78,7 @@ class UsageResult(OpenShown):
     period_from: Instant | None = Field(default=None, alias="from")
     period_to: Instant | None = Field(default=None, alias="to")
     window_size: str | None = None
+    partial: bool | None = None
     data: list[UsageRow]
 
 

@@ -1,4 +1,4 @@
-"""A reader of the part of Amazon States Language that the billing machine uses, to run it in this process."""
+"""A reader of the part of Amazon States Language that our machines use, to run it in this process."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -44,6 +44,8 @@ class Machine:
             result = self._functions[state["Resource"]](json.loads(json.dumps(given)), None)
         except Exception as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            if "Catch" not in state:
+                raise MachineFailed(type(error).__name__, cause) from error
             catch = state["Catch"][0]
             return catch["Next"], _with(data, catch["ResultPath"], {"Error": type(error).__name__, "Cause": cause})
         return state.get("Next"), _with(data, state.get("ResultPath", "$"), json.loads(json.dumps(result)))
@@ -55,9 +57,13 @@ class Machine:
             given = _fill(state["ItemSelector"], data, {"Map": {"Item": {"Value": item}}})
             try:
                 results.append(self._run(state["ItemProcessor"], given))
-            except MachineFailed:
-                if state.get("ToleratedFailurePercentage") != 100:
+            except MachineFailed as error:
+                if state.get("ToleratedFailurePercentage") == 100:
+                    continue
+                if "Catch" not in state:
                     raise
+                catch = state["Catch"][0]
+                return catch["Next"], _with(data, catch["ResultPath"], {"Error": error.error, "Cause": str(error)})
         return state.get("Next"), _with(data, state.get("ResultPath", "$"), results)
 
     def _do_choice(self, state: dict[str, Any], data: Any) -> tuple[str | None, Any]:

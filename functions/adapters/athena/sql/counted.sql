@@ -10,7 +10,7 @@ asked AS (
 ),
 kept AS (
   SELECT * FROM asked AS e
-  WHERE type = :type AND meter_version >= :since AND voids IS NULL
+  WHERE type = :type AND (meter_version >= :since OR time >= :history_from) AND voids IS NULL
     AND NOT EXISTS (
       SELECT 1 FROM asked AS v
       WHERE v.voids IS NOT NULL AND v.source = e.source AND v.id = e.id AND v.subject = e.subject AND v.time = e.time

@@ -1,0 +1,83 @@
+"""Adding up a meter's history as far as it is counted: what happened before the meter was there."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from functions.application.ports.history import HistoryReader
+from functions.application.read_counters import LAST_SPAN, Cuts, Owner
+from functions.application.usage_bounds import Budget
+from functions.domain.metering.aggregation import Cell
+from functions.domain.metering.history import HistoryPart, decode_rows, voided_windows
+from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
+from functions.domain.metering.placing import Placing
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import Found
+
+Row = tuple[int, Mapping[str, str], Sequence[Cell]]
+
+
+class PastReader:
+    """Reads what one query needs of its meter's history; nothing for a meter without."""
+
+    def __init__(self, history: HistoryReader, query: UsageQuery, placing: Placing, budget: Budget) -> None:
+        self._history = history
+        self._query = query
+        self._placing = placing
+        self._budget = budget
+        self._held: Sequence[Row] = ()
+        self._outdated: Collection[int] = ()
+
+    def begin(self, owner: Owner) -> Collection[int]:
+        """Reads an owner's history; returns the half hours of which only the log can tell, before counters are read."""
+        self._held = self._outdated = ()
+        if self._query.meter.event_from is not None:
+            parts = list(self._parts(owner))
+            self._held = [row for part in parts for row in self._rows(part)]
+            self._outdated = frozenset(window for part in parts for window in voided_windows(part) or ())
+        return self._outdated
+
+    def read(self, found: Found, cuts: Cuts, owner: Owner) -> None:
+        """Adds the owner's whole windows to what was found, and those that only the log can place to the cuts.
+
+        The log answers a cut window with old events and new ones, so the counters must have been read before.
+        """
+        lane, subject = owner
+        for window, groups, cells in self._held:
+            placed = self._placing.verdict(window)
+            if placed is None or not (self._query.is_exact or self._query.accepts(groups)):
+                continue
+            if placed.is_cut or window in self._outdated or subject in cuts.get(lane, {}).get(window, ()):
+                cuts.setdefault(lane, {}).setdefault(window, set()).add(subject)
+                continue
+            found.saw(window * WINDOW_SECONDS, (window + 1) * WINDOW_SECONDS - 1)
+            tally = found.tally(placed.place, self._placing.group(subject, groups))
+            for part, cell in enumerate(cells):
+                tally.add_cell(part, cell)
+
+    def has_usage(self, owner: Owner) -> bool:
+        return any(True for _ in self.groups(owner))
+
+    def groups(self, owner: Owner) -> Iterator[Mapping[str, str]]:
+        """The groups with history that touches the range, some of them more than once."""
+        for part in self._parts(owner):
+            for window, groups, _ in self._rows(part):
+                if self._placing.verdict(window) and self._query.accepts(groups):
+                    yield groups
+
+    def _parts(self, owner: Owner) -> Iterable[HistoryPart]:
+        meter = self._query.meter
+        if meter.event_from is None:
+            return ()
+        return self._history.history(
+            self._query.tenant, *owner, meter.id, *self._placing.spans(PAGE_SECONDS, LAST_SPAN)
+        )
+
+    def _rows(self, part: HistoryPart) -> Iterator[Row]:
+        if voided_windows(part) is not None:
+            return
+        rows = list(decode_rows(self._query.meter.aggregation, part.body))
+        self._budget.take_page(len(rows))
+        for row in rows:
+            for cell in row[2]:
+                if isinstance(cell, bytes):
+                    self._budget.take_values(len(cell))
+            yield row
