@@ -100,7 +100,14 @@ def aggregate(endpoint: str, runs: int) -> dict[str, float]:
     stand = Stand(endpoint, LANES, NOW)
     traffic = Traffic(stand)
     window, meters = AcceptanceWindow(), compile_meters(METERS)
-    state = LaneState(0, 1, NOW, {bucket_of(NOW - 1): set()}, {}, NOW, {}, {DEFAULT_TENANT: Directory()})
+    state = LaneState(
+        lane=0,
+        n=1,
+        confirmed_at=NOW,
+        buckets={bucket_of(NOW - 1): set()},
+        recent_since=NOW,
+        directories={DEFAULT_TENANT: Directory()},
+    )
     counted: list[tuple[Deltas, int]] = []
 
     def work(records: list[Any]) -> None:
