@@ -116,9 +116,6 @@ class MemoryLedger(MemoryHistories):
         self.request("commits_in_hour")
         return sorted((entry.n, entry.decided_hour) for entry in self.table.get(("hour", lane, hour), frozenset()))
 
-    def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[tuple[int, int, int]]:
-        return ((entry.hour, entry.n, entry.decided_hour) for entry in self.hour_index(lane, newest_hour, oldest_hour))
-
     def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[HourEntry]:
         self.request("hour_index")
         for key in reversed(self.table.keys("hour", lane)):

@@ -119,15 +119,19 @@ def test_hours_list_their_commits_however_many(ledger: Any) -> None:
     assert ledger.commits_in_hour(3, 497_224) == []
 
 
+def places(ledger: Any, lane: int, newest_hour: int, oldest_hour: int) -> list[tuple[int, int, int]]:
+    return [(entry.hour, entry.n, entry.decided_hour) for entry in ledger.hour_index(lane, newest_hour, oldest_hour)]
+
+
 def test_commits_are_listed_by_hour_the_newest_first(ledger: Any) -> None:
     hours = {1: [99_999], 2: [497_222, 497_223], 3: [497_221], 4: [497_223, 100_000], 5: [497_224]}
     for n, its_hours in hours.items():
         ledger.put_index(commit(n, hours=its_hours))
     decided = NOW // 3_600
     listed = [(497_223, 4), (497_223, 2), (497_222, 2), (497_221, 3), (100_000, 4)]
-    assert list(ledger.commits_by_hour(3, 497_223, 100_000)) == [(hour, n, decided) for hour, n in listed]
-    assert list(ledger.commits_by_hour(3, 497_223, 497_223)) == [(497_223, 4, decided), (497_223, 2, decided)]
-    assert list(ledger.commits_by_hour(4, 497_223, 0)) == []
+    assert places(ledger, 3, 497_223, 100_000) == [(hour, n, decided) for hour, n in listed]
+    assert places(ledger, 3, 497_223, 497_223) == [(497_223, 4, decided), (497_223, 2, decided)]
+    assert places(ledger, 4, 497_223, 0) == []
 
 
 def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) -> None:
@@ -154,7 +158,7 @@ def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) ->
 def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:
     for n in range(1, 451):
         ledger.put_index(commit(n, hours=[497_000 + n % 3]))
-    found = list(ledger.commits_by_hour(3, 497_001, 497_000))
+    found = places(ledger, 3, 497_001, 497_000)
     assert found == sorted(found, reverse=True)
     assert len(found) == 300
 

@@ -228,9 +228,6 @@ class DynamoLedger(DynamoHistories):
         found = self._table.query(keys.hours(lane), between=keys.hour_range(hour, hour))
         return [keys.hour_place(item[SORT_KEY]["S"])[1:] for item in found]
 
-    def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[tuple[int, int, int]]:
-        return ((entry.hour, entry.n, entry.decided_hour) for entry in self.hour_index(lane, newest_hour, oldest_hour))
-
     def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[HourEntry]:
         """What the hours first..last hold, newest hour first, as far as it is consumed."""
         found = self._table.query(

@@ -158,15 +158,11 @@ class LedgerReader(HistoryReader, Protocol):
         """(commit number, hour it was decided in) of the commits with events in an hour."""
         ...
 
-    def commits_by_hour(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterable[tuple[int, int, int]]:
-        """(hour, commit number, hour it was decided in) of the commits with events in the hours, newest first.
+    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterable[HourEntry]:
+        """The commits with events in the hours, newest first, with what is known of their events.
 
         Read as it is consumed: whoever stops early pays for what was taken. A commit is listed under each of its hours.
         """
-        ...
-
-    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterable[HourEntry]:
-        """The same commits with what is known of their events: when they happened and whose they are."""
         ...
 
     def marked_lanes(self, marker: str) -> dict[int, int]:
