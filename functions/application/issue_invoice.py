@@ -1,9 +1,8 @@
 """Issue what a customer owes: snapshot usage, rate it, and write invoice and subscription in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from functions.application.ports.billing import (
     BilledCustomers,
@@ -14,14 +13,11 @@ from functions.application.ports.billing import (
 )
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Stale
-from functions.domain.catalog.pricing import Group, Needs
+from functions.application.rate_services import Rater
 from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
-from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
-from functions.domain.invoicing.rating import rate
-from functions.domain.invoicing.rating_steps import summed
-from functions.domain.period import Period
-from functions.domain.subscriptions.subscription import MeteredFeature, Service, Subscription
+from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.subscriptions.subscription import Subscription
 
 # Bounds one call of the workflow's function; the workflow calls again while there is more.
 MAX_INVOICES_PER_CALL = 10
@@ -29,7 +25,6 @@ MAX_INVOICES_PER_CALL = 10
 MAX_TRIES = 12
 # More invoices of one customer for one instant mean that something creates subscriptions in a loop.
 MAX_INVOICES_PER_BOUNDARY = 50
-NOTHING_MORE = Needs()
 
 
 @dataclass(frozen=True)
@@ -72,12 +67,6 @@ def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, 
 
 
 @dataclass(frozen=True)
-class _Measured:
-    usage: UsageSnapshot
-    groups: Mapping[Group, Decimal]
-
-
-@dataclass(frozen=True)
 class _Boundary:
     """The customer's subscriptions of one currency that owe something from the same instant on."""
 
@@ -107,7 +96,8 @@ class _Boundary:
     def issue(self) -> InvoiceRecord | None:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
-        lines = [line for subscription in self.subscriptions for line in self._lines(subscription, now)]
+        rater = Rater(self.tenant, self.customer.subject_keys, self.ports.usage)
+        lines = [line for each in self.subscriptions for line in rater.lines(each, each.services_due_at(self.at), now)]
         advanced = [(each, self._advanced(each, now)) for each in self.subscriptions]
         for _ in range(MAX_TRIES):
             record, last_number = self._record(lines, now)
@@ -164,67 +154,3 @@ class _Boundary:
         read = {each.id: each.version for each in self.subscriptions}
         stored = self.ports.subscriptions.of_customer(self.tenant, self.customer.id)
         return any(each.id in read and each.version != read[each.id] for each in stored)
-
-    def _lines(self, subscription: Subscription, now: datetime) -> list[InvoiceLine]:
-        lines = []
-        for service in subscription.services_due_at(self.at):
-            measured = self._measured(service, now) if service.item.card.is_metered else None
-            rated = rate(
-                service,
-                measured.usage.quantity if measured else None,
-                subscription.currency,
-                prorate=subscription.pro_rating_config.enabled,
-                groups=measured.groups if measured else None,
-                before=self._before(service) if measured else None,
-            )
-            if rated.is_worth_a_line:
-                lines.append(line_from(rated, subscription.id, measured.usage if measured else None))
-        return lines
-
-    def _before(self, service: Service) -> Decimal | None:
-        """What was used of the period under the item that this one follows; None when it follows none."""
-        price, feature = service.item.card.price, _meter_of(service)
-        is_carried = service.counted_from < service.period.start
-        if not is_carried or price is None or price.needs or not price.is_splittable:
-            return None
-        if not self.customer.subject_keys:
-            return Decimal(0)
-        assert feature.meter_slug is not None
-        earlier = Period(service.counted_from, service.period.start)
-        subjects = self.customer.subject_keys
-        used, _ = self.ports.usage.usage(self.tenant, feature.meter_slug, subjects, feature.filters, earlier)
-        return max(used, Decimal(0))
-
-    def _measured(self, service: Service, now: datetime) -> _Measured:
-        feature, subjects = _meter_of(service), self.customer.subject_keys
-        needs = service.item.card.price.needs if service.item.card.price else NOTHING_MORE
-        assert feature.meter_slug is not None
-        quantity, lanes, groups = Decimal(0), dict[int, int](), dict[Group, Decimal]()
-        if subjects:
-            # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
-            asked = (self.tenant, feature.meter_slug, subjects, feature.filters, service.period)
-            quantity, lanes = self.ports.usage.usage(*asked)
-            # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
-            quantity = max(quantity, Decimal(0))
-            if needs:
-                groups = {group: max(part, Decimal(0)) for group, part in self.ports.usage.parts(*asked, needs).items()}
-                quantity = summed(groups)
-        usage = UsageSnapshot(
-            meter=feature.meter_slug,
-            subjects=subjects,
-            filters=feature.filters,
-            quantity=quantity,
-            lanes={str(lane): commit for lane, commit in lanes.items()},
-            taken_at=now,
-            group_by=needs.dimensions,
-            window="HOUR" if needs.time_zone else None,
-            time_zone=needs.time_zone,
-        )
-        return _Measured(usage, groups)
-
-
-def _meter_of(service: Service) -> MeteredFeature:
-    feature = service.item.feature
-    if feature is None or feature.meter_slug is None:
-        raise NotFound(f"Item {service.item.key!r} has no meter to be billed by.", code="meter_not_found")
-    return feature
