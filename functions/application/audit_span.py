@@ -2,15 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+from functions.application.audit_cells import agree, merged, shown
 from functions.application.audit_commits import line_fingerprint
+from functions.application.audit_history import HistoryAudit
 from functions.application.ports.audit import AuditedArchive, AuditedLedger
 from functions.application.ports.ledger import ArchivedEvent
 from functions.application.recount import Owner, TenantRecount, stored_cells
-from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import DIRTY, Cell, Keep, merge
+from functions.domain.metering.aggregation import Cell, Keep
 from functions.domain.metering.audit import Kind, LaneDay
 from functions.domain.metering.cells import Place
+from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, bucket_of, unpack_fingerprints
@@ -28,15 +31,24 @@ class SpanAudit:
     """Late events may come while it reads: what differs is looked at again while the index shows new commits."""
 
     def __init__(
-        self, ledger: AuditedLedger, archive: AuditedArchive, lanes: Lanes, pause: Callable[[float], None]
+        self,
+        ledger: AuditedLedger,
+        archive: AuditedArchive,
+        lanes: Lanes,
+        window: AcceptanceWindow,
+        pause: Callable[[float], None],
     ) -> None:
         self._ledger = ledger
         self._archive = archive
         self._lanes = lanes
+        self._window = window
         self._pause = pause
 
     def run(self, result: LaneDay, span: int) -> list[HourEntry]:
-        """Adds what was recounted and every difference to the result; returns the commits it found."""
+        """Adds what was recounted and every difference to the result; returns the commits it found.
+
+        The fingerprints of spans that have left the acceptance window may have expired and are not looked at.
+        """
         entries, found = self._once(result, span)
         for _ in range(MAX_TRIES - 1):
             if not found.difference_count or (found.is_settled and entries == self._entries(result.lane, span)):
@@ -45,6 +57,7 @@ class SpanAudit:
             entries, found = self._once(result, span)
         result.recounted += found.recounted
         result.cells += found.cells
+        result.history_cells += found.history_cells
         result.difference_count += found.difference_count - len(found.differences)
         for each in found.differences:
             result.differ(each.kind, each.place, each.expected, each.found)
@@ -64,7 +77,7 @@ class SpanAudit:
         by_hour: dict[int, list[HourEntry]] = defaultdict(list)
         for entry in entries:
             by_hour[entry.hour].append(entry)
-        recounts: dict[str, TenantRecount] = {}
+        recounts: dict[str, _Tenant] = {}
         for hour in range(span * HOURS_PER_SPAN, (span + 1) * HOURS_PER_SPAN):
             self._recount(found, recounts, hour, by_hour[hour])
         for tenant, recount in recounts.items():
@@ -72,12 +85,14 @@ class SpanAudit:
         return entries, found
 
     def _recount(
-        self, found: "_Found", recounts: dict[str, TenantRecount], hour: int, entries: Sequence[HourEntry]
+        self, found: "_Found", recounts: "dict[str, _Tenant]", hour: int, entries: Sequence[HourEntry]
     ) -> None:
         fingerprints: dict[int, list[int]] = defaultdict(list)
         newest_first = sorted({(entry.n, entry.decided_hour) for entry in entries}, reverse=True)
         for line in countable(self._lines(found, hour, newest_first, fingerprints)):
             self._add(found, recounts, line)
+        if hour * HOUR_SECONDS < found.audited_at - self._window.past:
+            return
         for bucket in range(hour * BUCKETS_PER_HOUR, (hour + 1) * BUCKETS_PER_HOUR):
             self._check_bucket(found, bucket, fingerprints[bucket])
 
@@ -94,14 +109,20 @@ class SpanAudit:
                     fingerprints[bucket_of(second)].append(line_fingerprint(self._lanes, line))
                     yield line
 
-    def _add(self, found: "_Found", recounts: dict[str, TenantRecount], line: ArchivedEvent) -> None:
-        tenant = line.tenant
-        recount = recounts.get(tenant)
+    def _add(self, found: "_Found", recounts: "dict[str, _Tenant]", line: ArchivedEvent) -> None:
+        recount = recounts.get(line.tenant)
         if recount is None:
-            codes, meters = self._ledger.codes(tenant, found.lane), self._ledger.meter_set(tenant)
-            recount = recounts[tenant] = TenantRecount(codes, meters, self._lanes.value_fingerprint)
+            span = line.time_seconds // PAGE_SECONDS
+            recount = recounts[line.tenant] = self._new_tenant(line.tenant, found.lane, span)
         found.recounted += 1
-        recount.add(line)
+        recount.counters.add(line)
+        recount.histories.add(line)
+
+    def _new_tenant(self, tenant: str, lane: int, span: int) -> "_Tenant":
+        ledger, fingerprint = self._ledger, self._lanes.value_fingerprint
+        codes, meters = ledger.codes(tenant, lane), ledger.meter_set(tenant)
+        histories = HistoryAudit(ledger, tenant, lane, span, meters, fingerprint, self._window.ahead)
+        return _Tenant(TenantRecount(codes, meters, fingerprint), histories)
 
     def _check_bucket(self, found: "_Found", bucket: int, archived: Sequence[int]) -> None:
         accepted = unpack_fingerprints(self._ledger.chunk(found.lane, bucket))
@@ -114,19 +135,27 @@ class SpanAudit:
         if lost := len(in_chunks - in_archive):
             found.differ(Kind.NO_LINE, place, 0, lost)
 
-    def _compare(self, found: "_Found", tenant: str, recount: TenantRecount, span: int) -> None:
-        for meter_id in recount.without_code:
+    def _compare(self, found: "_Found", tenant: str, recount: "_Tenant", span: int) -> None:
+        for meter_id in recount.counters.without_code:
             found.differ(Kind.NO_CODE, f"{tenant}, meter {meter_id}")
-        unseen = recount.subjects()
-        after, subjects = "", [""]
-        while subjects := self._ledger.subjects(tenant, found.lane, SUBJECTS_AT_ONCE, after):
-            for subject in subjects:
-                self._compare_owner(found, tenant, subject, recount, span, recount.cells(subject))
-            unseen.difference_update(subjects)
-            after = subjects[-1]
+        unseen = recount.counters.subjects() | recount.histories.subjects()
+        for subject in self._subjects(tenant, found.lane):
+            unseen.discard(subject)
+            self._compare_subject(found, tenant, subject, recount, span)
         for subject in unseen:
-            self._compare_owner(found, tenant, subject, recount, span, recount.cells(subject))
-        self._compare_owner(found, tenant, None, recount, span, recount.totals())
+            self._compare_subject(found, tenant, subject, recount, span)
+        self._compare_owner(found, tenant, None, recount.counters, span, recount.counters.totals())
+        recount.histories.compare(found, None)
+
+    def _subjects(self, tenant: str, lane: int) -> Iterator[str]:
+        after, subjects = "", [""]
+        while subjects := self._ledger.subjects(tenant, lane, SUBJECTS_AT_ONCE, after):
+            yield from subjects
+            after = subjects[-1]
+
+    def _compare_subject(self, found: "_Found", tenant: str, subject: str, recount: "_Tenant", span: int) -> None:
+        self._compare_owner(found, tenant, subject, recount.counters, span, recount.counters.cells(subject))
+        recount.histories.compare(found, subject)
 
     def _compare_owner(
         self, found: "_Found", tenant: str, owner: Owner, recount: TenantRecount, span: int, expected: dict[Place, Cell]
@@ -136,40 +165,26 @@ class SpanAudit:
         for place, cell in stored_cells(self._ledger, tenant, found.lane, owner, span, has_values):
             keep = recount.keeps.get(place[1])
             if keep is not None:
-                stored[place] = _merged(keep, stored.get(place), cell)
+                stored[place] = merged(keep, stored.get(place), cell)
             elif place[1] not in recount.numbers:
                 found.differ(Kind.COUNTER, _name(tenant, owner, place), "no cell of this number", cell)
         found.cells += len(expected)
         for place in sorted(expected.keys() | stored.keys()):
             wanted, seen = expected.get(place), stored.get(place)
-            if not _agree(recount.keeps[place[1]], wanted, seen):
-                found.differ(Kind.COUNTER, _name(tenant, owner, place), _shown(wanted), _shown(seen))
+            if not agree(recount.keeps[place[1]], wanted, seen):
+                found.differ(Kind.COUNTER, _name(tenant, owner, place), shown(wanted), shown(seen))
 
 
 class _Found(LaneDay):
     is_settled: bool = True
 
 
-def _merged(keep: Keep, present: Cell | None, cell: Cell) -> Cell:
-    return cell if present is None else DIRTY if DIRTY in (present, cell) else merge(keep, present, cell)
-
-
-def _agree(keep: Keep, wanted: Cell | None, seen: Cell | None) -> bool:
-    """A dirty cell says nothing; a sum or sketch of which everything was voided says nothing is left."""
-    if keep is Keep.SUM:
-        return (wanted or 0) == (seen or 0)
-    if keep is Keep.SKETCH:
-        return sketch.is_same(*(each if isinstance(each, bytes) else sketch.pack({}) for each in (wanted, seen)))
-    return wanted == seen or seen == DIRTY
+class _Tenant(NamedTuple):
+    counters: TenantRecount
+    histories: HistoryAudit
 
 
 def _name(tenant: str, owner: Owner, place: Place) -> str:
     window, number = place
     whose = "the lane's total" if owner is None else f"subject {owner}"
     return f"{tenant}, {whose}, half hour from {window * WINDOW_SECONDS}, cell {number}"
-
-
-def _shown(cell: Cell | None) -> object:
-    if cell is None:
-        return "nothing"
-    return f"{len(cell)} bytes {cell[:16].hex()}" if isinstance(cell, bytes) else cell

@@ -19,6 +19,7 @@ def shown_audit(result: LaneDay) -> dict[str, Any]:
         "archived": result.archived,
         "recounted": result.recounted,
         "cells": result.cells,
+        "historyCells": result.history_cells,
         "differenceCount": result.difference_count,
         "differences": [
             {"kind": str(each.kind), "place": each.place, "expected": each.expected, "found": each.found}

@@ -22,4 +22,5 @@ def results() -> "DynamoAuditResults":
 def auditor() -> "LaneAuditor":
     from functions.application.audit_lane import LaneAuditor
 
-    return LaneAuditor(wiring.ledger(), wiring.archive(), results(), wiring.lanes(), wiring.clock(), time.sleep)
+    window, clock = wiring.acceptance_window(), wiring.clock()
+    return LaneAuditor(wiring.ledger(), wiring.archive(), results(), wiring.lanes(), window, clock, time.sleep)

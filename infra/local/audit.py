@@ -13,7 +13,11 @@ from infra.local.console import report_failure, say
 from infra.local.failure import StepFailed
 
 FUNCTION_OUTPUT = "ScheduleAuditFunctionName"
-COLUMNS = ("lane", "received", "accepted", "duplicates", "redelivered", "rejected", "archived", "recounted", "cells")
+# By their names in the function's answer.
+COLUMNS = {
+    name: name
+    for name in ("lane", "received", "accepted", "duplicates", "redelivered", "rejected", "archived", "recounted")
+} | {"cells": "cells", "historyCells": "history", "differenceCount": "difference"}
 DIFFERENCE = "differenceCount"
 AT_ONCE = 2
 READ_SECONDS = 900
@@ -72,9 +76,8 @@ def of_stage(stage: str) -> Audited:
 
 
 def table(rows: Sequence[Row]) -> str:
-    sums = {name: sum(row[name] for row in rows) for name in (*COLUMNS[1:], DIFFERENCE)}
-    lines: list[tuple[str, ...]] = [(*COLUMNS, "difference")]
-    lines += [tuple(str(row[name]) for name in (*COLUMNS, DIFFERENCE)) for row in [*rows, {"lane": "all", **sums}]]
+    total = {"lane": "all"} | {name: sum(row[name] for row in rows) for name in COLUMNS if name != "lane"}
+    lines = [tuple(COLUMNS.values()), *(tuple(str(row[name]) for name in COLUMNS) for row in [*rows, total])]
     return "\n".join("  ".join(text.rjust(11) for text in line) for line in lines)
 
 
@@ -85,7 +88,7 @@ def described(difference: Mapping[str, str]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", help="a stage deployed to AWS; without it, the local stack")
-    parser.add_argument("--day", help="a UTC date of the last six days; without it, today")
+    parser.add_argument("--day", help="a UTC date, without it today; older than six days: counters only")
     wish = parser.parse_args()
     try:
         is_local = not wish.stage or wish.stage == "local"

@@ -77,8 +77,11 @@ class World:
         self.writer.end_invocation()
 
     def audit(self) -> LaneDay:
-        auditor = LaneAuditor(self.ledger, self.archive, self.results, LANES, self.clock, lambda _: None)
-        return auditor.audit(LANE, TODAY)
+        return self.auditor().audit(LANE, TODAY)
+
+    def auditor(self) -> LaneAuditor:
+        window, clock = AcceptanceWindow(), self.clock
+        return LaneAuditor(self.ledger, self.archive, self.results, LANES, window, clock, lambda _: None)
 
     # Damage.
 
@@ -282,11 +285,10 @@ def test_differences_are_bounded_but_all_are_counted(world: World, monkeypatch: 
     assert result.difference_count > len(result.differences)
 
 
-def test_only_days_whose_commits_are_kept_can_be_audited(world: World) -> None:
-    auditor = LaneAuditor(world.ledger, world.archive, world.results, LANES, world.clock, lambda _: None)
-    for days in (7, -1):
-        with pytest.raises(InvalidInput, match="6 days later"):
-            auditor.audit(LANE, TODAY - timedelta(days=days))
+def test_only_days_that_may_have_history_can_be_audited(world: World) -> None:
+    for days in (3 * 366 + 1, -1):
+        with pytest.raises(InvalidInput, match="1098 days later"):
+            world.auditor().audit(LANE, TODAY - timedelta(days=days))
 
 
 def _raise_cell(world: World, owner: str | None) -> None:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     TWICE = "event_accepted_twice"
     NO_CODE = "counted_without_a_code"
     COUNTER = "counter_is_not_the_recount"
+    HISTORY = "history_is_not_the_recount"
     UNFINISHED = "commit_not_applied"
 
 
@@ -37,8 +38,8 @@ class Difference(msgspec.Struct, frozen=True):
 class LaneDay(msgspec.Struct):
     """The audit of what a lane decided on a UTC day, and of the counters of the events that happened on it.
 
-    `counts` and `archived` (lines of the archive) are of the day's commits, `recounted` (events) and `cells` of the
-    events of the day, whenever they came.
+    `counts` and `archived` (lines of the archive) are of the day's commits, `recounted` (events), `cells` (of counters)
+    and `history_cells` (of what backfills counted) of the events of the day, whenever they came.
     """
 
     lane: int
@@ -51,6 +52,7 @@ class LaneDay(msgspec.Struct):
     cells: int = 0
     difference_count: int = 0
     differences: list[Difference] = []
+    history_cells: int = 0
 
     def differ(self, kind: Kind, place: str, expected: object = "", found: object = "") -> None:
         self.difference_count += 1

@@ -183,6 +183,7 @@ class LaneAudit(Shown):
     archived: int
     recounted: int
     cells: int
+    history_cells: int
     difference_count: int
     differences: list[AuditDifference]
 
