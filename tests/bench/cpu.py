@@ -26,12 +26,12 @@ from functions.domain.metering.ledger import (
     hours_of,
     sift,
 )
-from functions.domain.metering.meter import compile_meters
+from functions.domain.metering.meter import MeterSet, compile_meters
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.handlers import http_ingest, stream_aggregate
 from functions.names import DEFAULT_TENANT
 from infra.local.ports import LOOPBACK, free_port
-from tests.bench.load import METERS, event_json, http_payload, subject_name
+from tests.bench.load import METERS, MODELS, USERS_PER_SUBJECT, event_json, http_payload, subject_name
 from tests.bench.scenario import delivered
 from tests.bench.stand import Stand
 from tests.bench.timing import best
@@ -68,6 +68,16 @@ class Traffic:
         chance.shuffle(names)
         return http_payload([event_json(chance, name, at) for name in names])
 
+    def one_of_each(self) -> list[Any]:
+        """Records after which every page exists and every user of every subject is known in the window."""
+        chance, at = self._chance, self._stand.clock.seconds - 1
+        names = [name for names in self._subjects for name in names]
+        whose = [(name, model, user) for name in names for model in MODELS for user in range(USERS_PER_SUBJECT)]
+        events = [event_json(chance, name, at, model, user) for name, model, user in whose]
+        for start in range(0, len(events), CALL_EVENTS):
+            assert http_ingest.handler(http_payload(events[start : start + CALL_EVENTS]), None)["statusCode"] == 204
+        return self._stand.counter.take_records()
+
     def records(self, lanes: int) -> list[Any]:
         """The stream's records of as many calls as give each of `lanes` lanes one 1,000-event commit."""
         self._stand.counter.take_records()
@@ -76,9 +86,9 @@ class Traffic:
         return [one for one in self._stand.counter.take_records() if int(one["PartitionKey"]) < lanes]
 
 
-def measure(endpoint: str, runs: int) -> dict[str, float]:
-    spent = {"ingest": ingest(endpoint, runs), **aggregate(endpoint, runs)}
-    return spent | aggregate_with_calls(endpoint, runs)
+def measure(endpoint: str, runs: int, meters: MeterSet = METERS) -> dict[str, float]:
+    spent = {"ingest": ingest(endpoint, runs), **aggregate(endpoint, runs, meters)}
+    return spent | aggregate_with_calls(endpoint, runs, meters)
 
 
 def ingest(endpoint: str, runs: int) -> float:
@@ -95,11 +105,11 @@ def ingest(endpoint: str, runs: int) -> float:
     return seconds / CALL_EVENTS * 1e6
 
 
-def aggregate(endpoint: str, runs: int) -> dict[str, float]:
+def aggregate(endpoint: str, runs: int, meter_set: MeterSet = METERS) -> dict[str, float]:
     """Microseconds per event of decoding, deciding and counting a lane's 1,000 events, and of encoding the result."""
-    stand = Stand(endpoint, LANES, NOW)
+    stand = Stand(endpoint, LANES, NOW, meters=meter_set)
     traffic = Traffic(stand)
-    window, meters = AcceptanceWindow(), compile_meters(METERS)
+    window, meters = AcceptanceWindow(), compile_meters(meter_set)
     state = LaneState(
         lane=0,
         n=1,
@@ -147,17 +157,17 @@ def _commit(deltas: Deltas, body: bytes) -> Commit:
     return Commit(0, 2, "a", NOW, NOW, fingerprints, deltas.pages, hours, [], [], [], "staging/key", b"", counts, {})
 
 
-def aggregate_with_calls(endpoint: str, runs: int) -> dict[str, float]:
+def aggregate_with_calls(endpoint: str, runs: int, meters: MeterSet = METERS) -> dict[str, float]:
     """Microseconds per event of whole invocations: eight lanes, a 1,000-event commit each, AWS calls over HTTP.
 
     An invocation is too long to run undisturbed on a busy machine. So it is cut at the beginning and the end of every
     AWS call, and the sum is taken of the least time each piece took; the best whole invocation is told beside it.
     """
     with s3_stub() as s3_endpoint:
-        stand = Stand(endpoint, LANES, NOW, s3_endpoint)
+        stand = Stand(endpoint, LANES, NOW, s3_endpoint, meters)
         traffic = Traffic(stand)
-        for _ in range(2):  # makes the pages, then knows them
-            stand.invoke(stream_aggregate.handler, {"Records": delivered(traffic.records(LANES), NOW)})
+        stand.invoke(stream_aggregate.handler, {"Records": delivered(traffic.one_of_each(), NOW)})
+        stand.invoke(stream_aggregate.handler, {"Records": delivered(traffic.records(LANES), NOW)})
         whole: list[float] = []
         pieces: list[list[float]] = []
         for _ in range(runs):

@@ -15,11 +15,24 @@ from functions.names import DEFAULT_TENANT
 EVENT_BYTES = 293
 MODELS = ("claude-sonnet-4-5", "gpt-4.1-mini-2025")
 EVENT_TYPE = "llm.completion"
+BY_MODEL = {"model": "$.model"}
+USERS_PER_SUBJECT = 10
 METERS = MeterSet(
     1,
     (
-        Meter("01TOKENS", "tokens", EVENT_TYPE, Aggregation.SUM, "$.tokens", {"model": "$.model"}),
-        Meter("01CALLS", "calls", EVENT_TYPE, Aggregation.COUNT, None, {"model": "$.model"}),
+        Meter("01TOKENS", "tokens", EVENT_TYPE, Aggregation.SUM, "$.tokens", BY_MODEL),
+        Meter("01CALLS", "calls", EVENT_TYPE, Aggregation.COUNT, None, BY_MODEL),
+    ),
+)
+SEVEN_METERS = MeterSet(
+    1,
+    (
+        *METERS.meters,
+        Meter("01USERS", "users", EVENT_TYPE, Aggregation.UNIQUE_COUNT, "$.user", BY_MODEL),
+        Meter("01LATENCY", "latency", EVENT_TYPE, Aggregation.AVG, "$.ms", BY_MODEL),
+        Meter("01FASTEST", "fastest", EVENT_TYPE, Aggregation.MIN, "$.ms", BY_MODEL),
+        Meter("01SLOWEST", "slowest", EVENT_TYPE, Aggregation.MAX, "$.ms", BY_MODEL),
+        Meter("01CONTEXT", "context", EVENT_TYPE, Aggregation.LATEST, "$.prompt_tokens", BY_MODEL),
     ),
 )
 
@@ -28,17 +41,22 @@ def subject_name(number: int) -> str:
     return f"customer-{number:05d}"
 
 
-def event_json(chance: random.Random, subject: str, time: float, model: str | None = None) -> str:
+def event_json(
+    chance: random.Random, subject: str, time: float, model: str | None = None, user: int | None = None
+) -> str:
     """One event as a client's JSON library writes it; with its comma it has EVENT_BYTES bytes on average."""
     identity = f"{chance.getrandbits(128):032x}"
     prompt, completion = chance.randrange(100, 4_000), chance.randrange(20, 1_500)
+    milliseconds = completion + chance.randrange(100, 900)
+    if user is None:
+        user = chance.randrange(USERS_PER_SUBJECT)
     at = datetime.fromtimestamp(time, UTC)
     return (
         f'{{"specversion":"1.0","id":"{identity[:8]}-{identity[8:12]}-4{identity[13:16]}-a{identity[17:20]}-'
-        f'{identity[20:]}","source":"llm-gateway","type":"{EVENT_TYPE}","subject":"{subject}",'
+        f'{identity[20:]}","source":"edge","type":"{EVENT_TYPE}","subject":"{subject}",'
         f'"time":"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06d}Z","data":{{"model":"{model or chance.choice(MODELS)}",'
         f'"prompt_tokens":{prompt},"completion_tokens":{completion},"tokens":{prompt + completion},'
-        f'"route":"assistant"}}}}'
+        f'"user":"{subject[9:]}-{user}","ms":{milliseconds}}}}}'
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS
-from functions.domain.metering.pages import PAGE_SECONDS
+from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
 from functions.handlers import http_ingest, stream_aggregate
 from tests.bench import assumptions as assume
 from tests.bench.load import Call, Deployment, ShardLoad, http_payload
@@ -29,6 +29,7 @@ RECORD = {
 }
 LOOK_BACK_SECONDS = 3_600
 READ_UNIT_BYTES = 4_096
+HARDLY_ANY = 0.03
 
 _sequence = itertools.count(1)
 
@@ -101,10 +102,35 @@ class Scenario:
         return tally.times(1 / (self._load.rate * PAGE_SECONDS))
 
     def run(self, way: Way, start: float, batches: int, first_of_span: Tally) -> tuple[Result, float]:
-        """The figures of a way of calling, and the time at which the next run may start."""
-        bucket_end = (start // BUCKET_SECONDS + 1) * BUCKET_SECONDS
+        """The figures of a way of calling, and the time at which the next run may start.
+
+        `batches` alike are measured; 0 stands for all of a half-hour window, whose first ones meet values that are new
+        in it: once a batch meets hardly any, all further ones are as it is.
+        """
+        if batches:
+            at, plain = self._some(way, start, batches)
+            weights = [1.0] * batches
+        else:
+            at, plain = self._until_nothing_is_new(way, (start // WINDOW_SECONDS + 1) * WINDOW_SECONDS)
+            weights = [1.0] * (len(plain) - 1)
+            weights.append(max(1.0, WINDOW_SECONDS / plain[-1].seconds - len(weights)))
+        seen = plain[-1]
+        bucket_end = (at // BUCKET_SECONDS + 2) * BUCKET_SECONDS
+        if bucket_end % HOUR_SECONDS == 0:
+            bucket_end += BUCKET_SECONDS
+        over_bucket = self._next(way, bucket_end - seen.seconds / 2)
+        hour_end = (bucket_end // HOUR_SECONDS + 1) * HOUR_SECONDS
+        over_hour = self._next(way, hour_end - seen.seconds / 2)
+        per_event = self._mixed(plain, weights, over_bucket, over_hour).plus(
+            first_of_span, 1 / (self._load.rate * PAGE_SECONDS)
+        )
+        per_event = per_event.plus(self._per_environment(per_event)).plus(self._ingest(way, over_hour))
+        return self._result(way, per_event, plain), hour_end + 2 * BUCKET_SECONDS
+
+    def _some(self, way: Way, start: float, batches: int) -> tuple[float, list[Batch]]:
+        """So many consecutive batches, none of which crosses a bucket, and when the last of them began."""
         plain: list[Batch] = []
-        at = bucket_end
+        at = (start // BUCKET_SECONDS + 1) * BUCKET_SECONDS
         seen = self._next(way, at)  # not measured: opens the bucket
         while len(plain) < batches:
             at += seen.seconds
@@ -114,15 +140,18 @@ class Scenario:
                 continue
             seen = self._next(way, at)
             plain.append(seen)
-        bucket_end = (at // BUCKET_SECONDS + 2) * BUCKET_SECONDS
-        if bucket_end % HOUR_SECONDS == 0:
-            bucket_end += BUCKET_SECONDS
-        over_bucket = self._next(way, bucket_end - seen.seconds / 2)
-        hour_end = (bucket_end // HOUR_SECONDS + 1) * HOUR_SECONDS
-        over_hour = self._next(way, hour_end - seen.seconds / 2)
-        per_event = self._mixed(plain, over_bucket, over_hour).plus(first_of_span, 1 / (self._load.rate * PAGE_SECONDS))
-        per_event = per_event.plus(self._per_environment(per_event)).plus(self._ingest(way, over_hour))
-        return self._result(way, per_event, plain), hour_end + 2 * BUCKET_SECONDS
+        return at, plain
+
+    def _until_nothing_is_new(self, way: Way, window_start: float) -> tuple[float, list[Batch]]:
+        """The batches from the beginning of a window on, and when the last of them began."""
+        at, plain = window_start, [self._next(way, window_start)]
+        while at + 2 * plain[-1].seconds <= window_start + WINDOW_SECONDS:
+            units = plain[-1].measured.tally
+            if len(plain) > 1 and units["write_units.values"] < HARDLY_ANY * units["write_units.pages"]:
+                break
+            at += plain[-1].seconds
+            plain.append(self._next(way, at))
+        return at, plain
 
     # The stream.
 
@@ -169,13 +198,14 @@ class Scenario:
         tally["aggregate_cpu_seconds"] = measured.cpu_seconds
         return tally
 
-    def _mixed(self, plain: list[Batch], over_bucket: Batch, over_hour: Batch) -> Tally:
+    def _mixed(self, plain: list[Batch], weights: list[float], over_bucket: Batch, over_hour: Batch) -> Tally:
         """Batches in the proportion in which they come: so many cross a five-minute bucket, so many an hour."""
         seconds = sum(batch.seconds for batch in plain) / len(plain)
         hourly = seconds / HOUR_SECONDS
         per_bucket = max(0.0, seconds / BUCKET_SECONDS - hourly)
         mixed = Tally()
-        shares = [(batch, (1 - per_bucket - hourly) / len(plain)) for batch in plain]
+        usual = (1 - per_bucket - hourly) / sum(weights)
+        shares = [(batch, usual * weight) for batch, weight in zip(plain, weights, strict=True)]
         for batch, share in [*shares, (over_bucket, per_bucket), (over_hour, hourly)]:
             mixed = mixed.plus(self._aggregate_tally(batch), share / batch.events)
         return mixed
@@ -243,7 +273,9 @@ class Scenario:
             "payload_mb": round(sum(batch.payload_bytes for batch in plain) / batches / 1e6, 2),
             "records_per_second_and_shard": round(records, 1),
             "bytes_per_second_and_shard": round(size),
-            "write_units": {kind: round(per_event[f"write_units.{kind}"], 5) for kind in ("ledger", "pages", "totals")},
+            "write_units": {
+                kind: round(per_event[f"write_units.{kind}"], 5) for kind in ("ledger", "pages", "totals", "values")
+            },
             "aggregate_cpu_us": round(per_event["aggregate_cpu_seconds"] * 1e6, 2),
         }
         return Result(per_event, per_event.usd(), facts)

@@ -15,6 +15,7 @@ import botocore.session
 from functions import names
 from functions.adapters.dynamo import usage_keys as keys
 from functions.domain.metering.lanes import Lanes, key_check
+from functions.domain.metering.meter import MeterSet
 from functions.handlers import wiring
 from functions.names import DEFAULT_TENANT, PARTITION_KEY, SORT_KEY
 from tests.bench.counting import Counter
@@ -48,7 +49,7 @@ class Measured:
 class Stand:
     """Makes this process the deployment under test; the next Stand takes its place."""
 
-    def __init__(self, endpoint: str, lanes: int, now: float, s3_endpoint: str = "") -> None:
+    def __init__(self, endpoint: str, lanes: int, now: float, s3_endpoint: str = "", meters: MeterSet = METERS) -> None:
         """With an `s3_endpoint` DynamoDB and S3 are called live and not counted."""
         self.clock = SimulatedClock(now)
         self.lanes = Lanes(lanes, SECRET.encode())
@@ -68,7 +69,7 @@ class Stand:
         )
         plain = boto3.session.Session().client("dynamodb", endpoint_url=endpoint)
         self._plain: Any = plain
-        self._create_ledger()
+        self._create_ledger(meters)
         session = botocore.session.Session()
         self.counter = Counter(session, plain, self.table, SECRET, live=bool(s3_endpoint))
         boto3.setup_default_session(botocore_session=session)
@@ -97,11 +98,11 @@ class Stand:
     def drop(self) -> None:
         self._plain.delete_table(TableName=self.table)
 
-    def _create_ledger(self) -> None:
+    def _create_ledger(self, meters: MeterSet) -> None:
         create_table(self._plain, self.table)
         partition, sort = keys.GENESIS
         self._put(partition, sort, lanes={"N": str(self.lanes.count)}, key_check={"S": key_check(self.lanes.key)})
-        self._put(keys.meters(DEFAULT_TENANT), keys.METER_SET, body={"B": METERS.encode()})
+        self._put(keys.meters(DEFAULT_TENANT), keys.METER_SET, body={"B": meters.encode()})
 
     def _put(self, partition: str, sort: str, **attributes: Any) -> None:
         item = {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}, **attributes}
