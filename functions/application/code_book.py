@@ -28,7 +28,7 @@ class CodeBook:
     def _remember(self, place: tuple[str, int], known: list[Code], found: list[Code]) -> None:
         """A commit's codes are stored in any order: whatever lies behind a gap is read again."""
         for code in found:
-            if code.number != _end_of(known):
+            if code.number - code.skipped != _end_of(known):
                 break
             known.append(code)
             self._count += 1

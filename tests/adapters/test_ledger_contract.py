@@ -166,10 +166,11 @@ def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:
 def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     codes = [Code("acme", number, "m1", {"model": f"é{number}"}) for number in range(30)]
     codes.append(Code("acme", 30, "m2", {}, parts=2))
+    codes.append(Code("acme", 48, "m2", {"model": "a"}, parts=2, skipped=1))
     ledger.put_index(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
     assert list(ledger.codes("acme", 3)) == codes
     assert list(ledger.codes("acme", 3, 28)) == codes[28:]
-    assert list(ledger.codes("acme", 3, 31)) == []
+    assert list(ledger.codes("acme", 3, 49)) == []
     assert ledger.subjects("acme", 3, 10) == ["b", "ü"]
     assert ledger.subjects("acme", 3, 1) == ["b"]
     assert ledger.subjects("acme", 3, 10, "b") == ["ü"]

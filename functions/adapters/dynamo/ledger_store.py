@@ -32,6 +32,7 @@ BODY = "b"
 DONE = "d"
 # Of the hour index: seconds into the hour of the events and of the decision, and whose events they are.
 FIRST, LAST, DECIDED, MARKS = "f", "l", "d", "m"
+PARTS, SKIPPED = "p", "s"  # of codes; absent for the usual 1 and 0
 VOIDS = "v"  # the commit voids events; absent otherwise
 
 
@@ -170,8 +171,10 @@ class DynamoLedger(DynamoHistories):
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
             key = item_key(keys.directory(code.tenant, commit.lane), keys.code(code.number))
-            parts = {"p": {"N": str(code.parts)}} if code.parts > 1 else {}
-            yield {**key, "m": {"S": code.meter_id}, "g": {"B": msgspec.msgpack.encode(code.groups)}, **parts}
+            parts = {PARTS: {"N": str(code.parts)}} if code.parts > 1 else {}
+            skipped = {SKIPPED: {"N": str(code.skipped)}} if code.skipped else {}
+            groups = {"B": msgspec.msgpack.encode(code.groups)}
+            yield {**key, "m": {"S": code.meter_id}, "g": groups, **parts, **skipped}
         for tenant, name in commit.subjects:
             yield item_key(keys.directory(tenant, commit.lane), keys.subject(name))
 
@@ -250,7 +253,8 @@ class DynamoLedger(DynamoHistories):
         for item in self._table.query(keys.directory(tenant, lane), between=keys.codes_from(first)):
             number = int(item[SORT_KEY]["S"][len(keys.CODE_PREFIX) :])
             groups = msgspec.msgpack.decode(item["g"]["B"], type=dict[str, str])
-            yield Code(tenant, number, item["m"]["S"], groups, int(item["p"]["N"]) if "p" in item else 1)
+            parts, skipped = (int(item[name]["N"]) if name in item else 0 for name in (PARTS, SKIPPED))
+            yield Code(tenant, number, item["m"]["S"], groups, parts or 1, skipped)
 
     def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
         found = self._table.query(keys.directory(tenant, lane), between=keys.subjects_after(after), limit=limit)

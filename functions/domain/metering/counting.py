@@ -150,7 +150,9 @@ def _number_for(
         if known is not None:
             return known
     named = dict(zip(meter.dimensions, groups, strict=True))
-    code = Code(tenant, directory.next_number, meter.id, named, len(meter.aggregation.parts))
+    parts = len(meter.aggregation.parts)
+    skipped = directory.skipped(parts)
+    code = Code(tenant, directory.next_number + skipped, meter.id, named, parts, skipped)
     directory.learn(code)
     deltas.codes.append(code)
     deltas.size += CODE_BYTES + size * 4

@@ -13,7 +13,7 @@ import msgspec
 
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.meter import code_family
-from functions.domain.metering.pages import PageDelta
+from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 
 BUCKET_SECONDS = 300
 HOUR_SECONDS = 3_600
@@ -25,7 +25,8 @@ MAX_PACK_MARKS = 1_000  # redelivered events of further packs show as clients' d
 class Code(msgspec.Struct, frozen=True, array_like=True):
     """A directory entry: the short number that stands for (meter, group values) in one (tenant, lane).
 
-    Part i of what its meter keeps has the number + i, so a code with several parts takes as many numbers.
+    Part i of what its meter keeps has the number + i, so a code with several parts takes as many numbers. `skipped`
+    numbers before it stand for nothing, so that its parts lie on one page (not those of codes before 2026-11-23).
     """
 
     tenant: str
@@ -33,6 +34,7 @@ class Code(msgspec.Struct, frozen=True, array_like=True):
     meter_id: str
     groups: dict[str, str]
     parts: int = 1
+    skipped: int = 0
 
 
 class Counts(msgspec.Struct, array_like=True):
@@ -147,6 +149,11 @@ class Directory:
     numbers: dict[tuple[str, tuple[str, ...]], int] = field(default_factory=dict)
     per_meter: dict[str, int] = field(default_factory=dict)
     next_number: int = 0
+
+    def skipped(self, parts: int) -> int:
+        """How many numbers the next code leaves out, so that its parts lie on one page and change at one instant."""
+        left = CODES_PER_PAGE - self.next_number % CODES_PER_PAGE
+        return left if left < parts else 0
 
     def learn(self, code: Code) -> None:
         self.next_number = max(self.next_number, code.number + code.parts)

@@ -5,9 +5,9 @@ from functions.application.code_book import CodeBook
 from functions.domain.metering.ledger import Code
 
 
-def put(ledger: MemoryLedger, *numbers: int, parts: int = 1, lane: int = 0) -> None:
+def put(ledger: MemoryLedger, *numbers: int, parts: int = 1, lane: int = 0, skipped: int = 0) -> None:
     for number in numbers:
-        code = Code("t", number, "m", {"model": str(number)}, parts)
+        code = Code("t", number, "m", {"model": str(number)}, parts, skipped)
         ledger.table.put(("code", "t", lane, number), code)
 
 
@@ -52,6 +52,17 @@ def test_codes_of_several_parts_leave_no_gap() -> None:
     put(ledger, 4)
     assert read(book) == read(book) == [0, 2, 4]
     assert ledger.given == 3
+
+
+def test_skipped_numbers_are_no_gap_and_a_code_before_them_is_found_later() -> None:
+    ledger = CountingLedger()
+    book = CodeBook(ledger)
+    put(ledger, *range(14))
+    put(ledger, 16, parts=2, skipped=1)
+    assert read(book) == [*range(14), 16]
+    put(ledger, 14)
+    assert read(book) == read(book) == [*range(15), 16]
+    assert ledger.given == 15 + 2
 
 
 def test_no_more_is_remembered_than_allowed() -> None:
