@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Protocol
 
+from functions.application.ports.billing import MeasuredWindow, Windowed
 from functions.application.query_usage import UsageReader
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
@@ -14,9 +16,11 @@ from functions.domain.metering.filters import Predicate, predicate
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
-from functions.domain.metering.windows import WindowSize
+from functions.domain.metering.windows import Windows, WindowSize
 from functions.domain.money import EXACT
 from functions.domain.period import Period
+
+READABLE_SIZES = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH, WindowSize.YEAR)
 
 
 class MeterSets(Protocol):
@@ -89,11 +93,49 @@ class MeasuredUsage:
             parts[group] = EXACT.add(parts.get(group, Decimal(0)), row.value)
         return parts
 
+    def windows(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, GroupFilter],
+        period: Period,
+        most: int,
+    ) -> Windowed:
+        found = self._meter(tenant, meter)
+        size = window_size(period, most)
+        query = UsageQuery(
+            tenant,
+            found,
+            period.start,
+            period.end,
+            window=size,
+            subjects=tuple(subjects),
+            filters=_values(filters),
+            conditions=_conditions(filters),
+            is_exact=found.aggregation is Aggregation.PERCENTILE,
+        )
+        self._reader.require_whole(query)
+        measured = [
+            MeasuredWindow(max(each.start, period.start), min(each.end, period.end), quantity)
+            for each, quantity in self._reader.by_window(query)
+        ]
+        return Windowed(found.aggregation, size, measured)
+
     def _meter(self, tenant: str, slug: str) -> Meter:
         found = next((each for each in self._meters.meter_set(tenant).meters if each.slug == slug), None)
         if found is None:
             raise NotFound(f"There is no meter {slug!r} to bill by.", code="meter_not_found")
         return found
+
+
+def window_size(period: Period, most: int) -> WindowSize:
+    """The smallest size in UTC of which the period has at most `most` windows; years when no size has so few."""
+    start, end = int(period.start.timestamp()), int(period.end.timestamp())
+    for size in READABLE_SIZES:
+        if sum(1 for _ in islice(Windows(size, "UTC").between(start, end), most + 1)) <= most:
+            return size
+    return READABLE_SIZES[-1]
 
 
 def _group(row: UsageRow, needs: Needs) -> Group:

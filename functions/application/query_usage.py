@@ -1,7 +1,7 @@
 """Answering usage questions exactly: whole half-hour windows from the counters, cut ones from the archived events."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from functions.application.code_book import CodeBook
@@ -16,10 +16,11 @@ from functions.domain.errors import TooLarge, Unavailable
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
-from functions.domain.metering.tally import new_tally
+from functions.domain.metering.tally import Tally, new_tally
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import Found, UsageRow, rows_of
 from functions.domain.metering.windows import Window
+from functions.domain.period import Period
 
 
 class UsageReader:
@@ -58,6 +59,20 @@ class UsageReader:
         for tally in found.tallies.values():
             total.add_tally(tally)
         return Decimal(0) if total.is_empty else total.answer(query.percent)
+
+    def by_window(self, query: UsageQuery) -> list[tuple[Period, Decimal]]:
+        """Each window as one number, of all subjects and groups together, in order; empty ones are left out."""
+        assert query.window, "the whole range as one window is a total"
+        found = self._answer(query).found()
+        totals: dict[Window, Tally] = {}
+        for (place, _), tally in found.tallies.items():
+            assert place is not None
+            totals.setdefault(place, new_tally(found.aggregation, found.is_exact)).add_tally(tally)
+        return [
+            (Period(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)), total.answer(query.percent))
+            for (start, end), total in sorted(totals.items())
+            if not total.is_empty
+        ]
 
     def _answer(self, query: UsageQuery) -> "_Answer":
         budget, placing = Budget(self._bounds), Placing(query)

@@ -88,7 +88,7 @@ def field_errors(found: Iterable[Any], value: Any) -> list[FieldError]:
     """`found` as pydantic lists it, `value` as it was sent; the ways a field could have been right become one error."""
     by_path: dict[str, dict[str, str]] = {}
     for error in found:
-        path = _path(error["loc"], value, is_missing=error["type"] == "missing")
+        path = _path(error["loc"], value, is_missing=error["type"] in ("missing", "required"))
         code, message = _said(error)
         by_path.setdefault(path, {}).setdefault(message, code)
     # pydantic also calls a list too short when its entries are wrong.

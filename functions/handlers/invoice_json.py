@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.domain.identity import named_ulid
-from functions.domain.invoicing.invoice import DAYS_UNTIL_DUE, InvoiceRecord
+from functions.domain.invoicing.invoice import DAYS_UNTIL_DUE, Invoice, InvoiceRecord, Payment
 from functions.domain.period import Period
 from functions.handlers.http import without_none
 from functions.handlers.invoice_line_json import line_shown, totals
@@ -55,6 +55,17 @@ def shown(record: InvoiceRecord, now: datetime, *, collection_seconds: int, with
         "invoicePdf": payment.invoice_pdf,
     }
     return without_none(wire)
+
+
+def unissued(
+    invoice: Invoice, now: datetime, *, status: str, extended_status: str, collection_seconds: int
+) -> dict[str, Any]:
+    """An invoice that nobody owes: tried out or looked ahead at, and stored nowhere."""
+    record = InvoiceRecord(invoice, Payment(updated_at=now))
+    wire = shown(record, now, collection_seconds=collection_seconds, with_lines=True)
+    details = {"immutable": False, "failed": False, "extendedStatus": extended_status, "availableActions": {}}
+    kept = {name: value for name, value in wire.items() if name not in ("issuedAt", "dueAt", "runId")}
+    return kept | {"status": status, "statusDetails": details}
 
 
 def _customer(record: InvoiceRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.invoice import InvoiceRecord
 from functions.domain.invoicing.line import InvoiceCharge, InvoiceDiscount, InvoiceLine
+from functions.domain.invoicing.simulation import LinkedPercentage, LinkedUsage
 from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.wire import WireModel, plain
@@ -70,29 +71,33 @@ def _base(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
     return {
         "createdAt": invoice.issued_at,
         "updatedAt": invoice.issued_at,
-        "managedBy": "subscription",
+        "managedBy": "subscription" if line.subscription_id else "manual",
         "invoice": {"id": invoice.id, "number": invoice.number},
         "currency": invoice.currency,
         "period": period(Period(line.period_start, line.period_end)),
         "invoiceAt": line.invoice_at,
-        "subscription": {
-            "subscription": {"id": line.subscription_id},
-            "phase": {"id": line.phase_id},
-            "item": {"id": line.item_id},
-            "billingPeriod": period(Period(line.billing_start, line.billing_end)),
-        },
+        "subscription": _subscription(line) if line.subscription_id else None,
+    }
+
+
+def _subscription(line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "subscription": {"id": line.subscription_id},
+        "phase": {"id": line.phase_id},
+        "item": {"id": line.item_id},
+        "billingPeriod": period(Period(line.billing_start, line.billing_end)),
     }
 
 
 def _quantities(line: InvoiceLine) -> dict[str, Any]:
     """The priced quantity, and the metered one that it was before conversion and free units."""
-    if line.usage is None:
+    if line.usage is None and line.working is None:
         return {"quantity": "1"}
     metered = before = priced = priced_before = Decimal(0)
     if line.working:
         metered, before = line.working.metered, line.working.metered_before
         priced, priced_before = line.working.priced, line.working.priced_before
-    else:
+    elif line.usage:
         metered = priced = line.usage.quantity
     return {
         "quantity": plain(priced),
@@ -111,7 +116,10 @@ def _rate_discounts(line: InvoiceLine) -> dict[str, Any] | None:
 
 
 def _correlation_id(line: InvoiceLine, name: str) -> str:
-    return named_ulid(line.billing_start, "discount", line.item_id, name)
+    """The caller's own, if a line was tried out with one."""
+    discount = getattr(line.rate_discounts, name, None)
+    given = discount.correlation_id if isinstance(discount, LinkedPercentage | LinkedUsage) else None
+    return given or named_ulid(line.billing_start, "discount", line.item_id or line.reference, name)
 
 
 def _line_discounts(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any] | None:

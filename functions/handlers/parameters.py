@@ -55,6 +55,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         *("statuses", "extendedStatuses", "customers", "expand", "includeDeleted"),
     ),
     "GET /api/v1/billing/invoices/<invoice_id>": ("expand", "includeDeletedLines"),
+    "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice": ("notBefore", "expand"),
     "GET /api/v1/billing/failures": PAGE,
     "GET /api/v1/api-keys": PAGE,
     "GET /api/v1/archive/queries/<query_id>": ("cursor", "limit"),

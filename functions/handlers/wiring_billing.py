@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from functions.application.issue_invoice import BillingPorts
     from functions.application.keep_plan_addons import PlanAddonsOf
     from functions.application.measure_usage import MeasuredUsage
+    from functions.application.preview_invoice import PreviewPorts
 
 
 @cache
@@ -173,6 +174,19 @@ def usage_meter() -> "MeasuredUsage":
 
     reader = UsageReader(wiring.ledger(), wiring.archive(), wiring.lanes(), BILLING)
     return MeasuredUsage(reader, wiring.ledger())
+
+
+def api_usage_meter() -> "MeasuredUsage":
+    """The same within the bounds of a request: nobody waits for it as long as a run does."""
+    from functions.application.measure_usage import MeasuredUsage
+
+    return MeasuredUsage(wiring.usage_reader(), wiring.ledger())
+
+
+def preview_ports() -> "PreviewPorts":
+    from functions.application.preview_invoice import PreviewPorts
+
+    return PreviewPorts(subscriptions(), billed_customers(), api_usage_meter(), wiring.clock(), wiring.new_ulid)
 
 
 def billing_ports() -> "BillingPorts":

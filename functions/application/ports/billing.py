@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from functions.domain.wire import Instant, WireModel
@@ -145,6 +147,43 @@ class UsageMeter(Protocol):
         """The same usage cut by dimension values, or by the hours of a time zone.
 
         Raises Unbillable for a meter without those dimensions or whose parts do not add up.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MeasuredWindow:
+    """One window of a line's period, cut to it, with what was measured in it."""
+
+    start: datetime
+    end: datetime
+    quantity: Decimal
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A period's windows of one size in UTC; those in which nothing was used are left out."""
+
+    aggregation: Aggregation
+    size: WindowSize
+    windows: Sequence[MeasuredWindow]
+
+
+class WindowedUsage(UsageMeter, Protocol):
+    """What explaining asks of the meters beside what billing asks."""
+
+    def windows(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, GroupFilter],
+        period: Period,
+        most: int,
+    ) -> Windowed:
+        """The same usage by the smallest windows (hours, days, months, years) of which the period has at most `most`.
+
+        Raises NotFound for a meter that does not exist.
         """
         ...
 

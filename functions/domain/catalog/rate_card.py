@@ -60,16 +60,21 @@ RateCard = Annotated[FlatFeeCard | UsageBasedCard, Field(discriminator="type")]
 
 
 def _term_problems(card: FlatFeeCard | UsageBasedCard) -> list[InitErrorDetails]:
-    """Discounts and conversions that nothing says how to apply to the card's price."""
-    problems, price, discounts = [], card.price, card.discounts
-    if discounts is not None and price is None:
+    if card.discounts is not None and card.price is None:
         message = "must be left out of a free rate card"
-        problems.append(wrong("discounts", code="discount_without_price", message=message))
-    elif discounts is not None and discounts.usage is not None and price is not None and not price.takes_usage_discount:
+        return [wrong("discounts", code="discount_without_price", message=message)]
+    return term_problems(card.price, card.discounts, card.unit_config if isinstance(card, UsageBasedCard) else None)
+
+
+def term_problems(
+    price: AnyPrice | None, discounts: Discounts | None, unit_config: UnitConversion | None
+) -> list[InitErrorDetails]:
+    """Discounts and conversions that nothing says how to apply to the price."""
+    problems = []
+    if discounts is not None and discounts.usage is not None and price is not None and not price.takes_usage_discount:
         message = "must be left out: no units of this price are alike, so nothing says which are free"
         problems.append(wrong("discounts", "usage", code="usage_discount_not_supported", message=message))
-    is_converted = isinstance(card, UsageBasedCard) and card.unit_config is not None
-    if is_converted and (price is None or price.is_flat):
+    if unit_config is not None and (price is None or price.is_flat):
         message = "must be left out: this card prices no units"
         problems.append(wrong("unitConfig", code="unit_config_not_supported", message=message))
     return problems

@@ -170,13 +170,41 @@ def issued(
 
     Raises Unbillable when a line or the total is more than a document can say.
     """
-    assert lines and all(line.invoice_at == invoice_at for line in lines)
+    assert all(line.invoice_at == invoice_at for line in lines)
+    invoice = summed_up(
+        lines,
+        id=id,
+        tenant=tenant,
+        number=number,
+        run_id=run_id,
+        customer=customer,
+        currency=currency,
+        invoice_at=invoice_at,
+        now=now,
+    )
+    return InvoiceRecord(invoice, Payment(updated_at=now))
+
+
+def summed_up(
+    lines: Sequence[InvoiceLine],
+    *,
+    id: str,
+    tenant: str,
+    number: str,
+    run_id: str,
+    customer: BilledCustomer,
+    currency: str,
+    invoice_at: datetime,
+    now: datetime,
+) -> Invoice:
+    """The lines as one invoice, whether it is issued or only looked at; raises Unbillable as `issued` does."""
+    assert lines
     total = sum((Money(line.total_minor, currency) for line in lines), Money.zero(currency))
     if max(total.minor, *(line.total_minor for line in lines)) > MAX_AMOUNT_MINOR:
         most = Money(MAX_AMOUNT_MINOR, currency)
         message = f"An invoice can be at most {most.major:,f} {currency}; customer {customer.id} owes {total.major:,f}."
         raise Unbillable(message, code="amount_too_large")
-    invoice = Invoice(
+    return Invoice(
         id=id,
         tenant=tenant,
         number=number,
@@ -196,7 +224,6 @@ def issued(
         commitments_minor=sum(line.commitments_minor for line in lines),
         discounts_minor=sum(line.discounts_minor for line in lines),
     )
-    return InvoiceRecord(invoice, Payment(updated_at=now))
 
 
 def _document_lines(lines: Sequence[InvoiceLine], currency: str) -> list[DocumentLine]:

@@ -79,15 +79,18 @@ class UsageWorking(WireModel):
 
 
 class InvoiceLine(WireModel):
-    """One service of one item; `reference` is the same however often it is rated, and so is the id made from it."""
+    """One service of one item; `reference` is the same however often it is rated, and so is the id made from it.
+
+    A line that was only tried out is of no subscription.
+    """
 
     id: str
     reference: str
     name: str
     description: str | None = None
-    subscription_id: str
-    phase_id: str
-    item_id: str
+    subscription_id: str | None = None
+    phase_id: str | None = None
+    item_id: str | None = None
     feature_key: str | None = None
     price: AnyPrice
     rate_discounts: Discounts | None = None

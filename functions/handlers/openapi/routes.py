@@ -30,6 +30,7 @@ from functions.handlers.openapi.answers import (
     ShownMeter,
     UsageResult,
 )
+from functions.handlers.openapi.answers_rating import InvoiceLineExplanation, ShownSimulation, UpcomingInvoice
 from functions.handlers.openapi.answers_selling import (
     ChangedSubscription,
     ExpandedSubscription,
@@ -157,6 +158,13 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/billing/invoices/invoice": Described("Invoice a customer now", Each(ShownInvoice)),
     "GET /api/v1/billing/invoices": Described("List invoices", Paged(ShownInvoice)),
     "GET /api/v1/billing/invoices/<invoice_id>": Described("Get an invoice", ShownInvoice),
+    "POST /api/v1/billing/customers/<customer_id>/invoices/simulate": Described("Simulate an invoice", ShownSimulation),
+    "GET /api/v1/billing/invoices/<invoice_id>/lines/<line_id>/explanation": Described(
+        "Explain a line of an invoice", InvoiceLineExplanation
+    ),
+    "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice": Described(
+        "Look ahead at a subscription's next invoice", UpcomingInvoice
+    ),
     "GET /api/v1/billing/failures": Described("List whom billing failed for", Paged(ShownFailure)),
     "POST /api/v1/api-keys": Described("Create an API key", CreatedApiKey),
     "GET /api/v1/api-keys": Described("List API keys", Paged(ShownApiKey)),

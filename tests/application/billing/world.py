@@ -18,11 +18,14 @@ from functions.adapters.dynamo.table import Table
 from functions.application.create_plan import create_plan
 from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
-from functions.application.ports.billing import BillingRun
+from functions.application.ports.billing import BillingRun, MeasuredWindow, Windowed
+from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
 from functions.application.revise_plan import publish_plan
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
@@ -73,6 +76,24 @@ class FakeUsage:
             return {Group(hour=period.start): quantity / 3, Group(hour=period.end): quantity * 2 / 3}
         one, other = (tuple(f"{name}-{part}" for name in needs.dimensions) for part in ("a", "b"))
         return {Group(one): quantity / 3, Group(other): quantity * 2 / 3}
+
+    def windows(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+        period: Period,
+        most: int,
+    ) -> Windowed:
+        """Days, whatever the bound."""
+        days, start = list[MeasuredWindow](), period.start
+        while start < period.end:
+            end = min(start + timedelta(days=1), period.end)
+            quantity, _ = self.usage(tenant, meter, subjects, filters, Period(start, end))
+            days.append(MeasuredWindow(start, end, quantity))
+            start = end
+        return Windowed(Aggregation.SUM, WindowSize.DAY, days)
 
 
 @dataclass
@@ -172,6 +193,10 @@ class World:
     def issue(self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1") -> Issued:
         until = at(as_of) if as_of else self.clock.now()
         return issue_invoices(TENANT, customer_id, until, run_id, self.ports)
+
+    def preview(self, subscription_id: str, not_before: str | None = None) -> Upcoming:
+        ports = PreviewPorts(self.subscriptions, self.customers, self.usage, self.clock, self.new_id)
+        return upcoming_invoice(TENANT, subscription_id, at(not_before) if not_before else None, ports)
 
     def all_invoices(self) -> list[InvoiceRecord]:
         return list(self.invoices.headers(TENANT))

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.handlers import http, http_billing, http_plans, http_subscriptions, wiring, wiring_billing
+from functions.handlers import http, http_billing, http_plans, http_rating, http_subscriptions, wiring, wiring_billing
 from tests.application.billing.world import World
 from tests.handlers.gateway import Client
 
@@ -21,6 +21,7 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
         "billed_customers": lambda: world.customers,
         "metered_features": lambda: world.features,
         "usage_meter": lambda: world.usage,
+        "api_usage_meter": lambda: world.usage,
         "billing_runs": lambda: world.runs,
     }
     for name, factory in stand_ins.items():
@@ -30,4 +31,5 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def client(world: World) -> Client:
-    return Client(http.resolver([http_plans.router, http_subscriptions.router, http_billing.router]))
+    routers = [http_plans.router, http_subscriptions.router, http_billing.router, http_rating.router]
+    return Client(http.resolver(routers))

@@ -1,0 +1,36 @@
+"""Try an invoice out: price given quantities for a customer; nothing is measured, numbered or stored."""
+
+from functions.application.ports.billing import BilledCustomers, NewId
+from functions.application.ports.clock import Clock
+from functions.domain.errors import NotFound
+from functions.domain.invoicing.invoice import Invoice, summed_up
+from functions.domain.invoicing.simulation import SIMULATED, InvoiceSimulation
+
+# Nobody ran it.
+NO_RUN = ""
+
+
+def simulate_invoice(
+    tenant: str,
+    customer: str,
+    simulation: InvoiceSimulation,
+    *,
+    customers: BilledCustomers,
+    clock: Clock,
+    new_id: NewId,
+) -> Invoice:
+    """Raises NotFound for the customer, Unbillable for more money than an invoice can say."""
+    billed = customers.find(tenant, customer)
+    if billed is None:
+        raise NotFound(f"There is no customer {customer[:100]!r}.", code="customer_not_found")
+    return summed_up(
+        [line.line(new_id(), simulation.currency) for line in simulation.lines],
+        id=new_id(),
+        tenant=tenant,
+        number=simulation.number or SIMULATED,
+        run_id=NO_RUN,
+        customer=billed,
+        currency=simulation.currency,
+        invoice_at=simulation.invoice_at,
+        now=clock.now().replace(microsecond=0),
+    )

@@ -1,0 +1,132 @@
+"""What answers that rate without billing look like: invoices nobody owes, and explanations of lines."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from functions.domain.invoicing.explanation import StepName
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.windows import WindowSize
+from functions.domain.wire import Instant
+from functions.handlers.openapi.answers import (
+    InvoiceStatusDetails,
+    InvoiceTotals,
+    OpenShown,
+    Shown,
+    ShownInvoiceLine,
+    ShownPeriod,
+)
+
+
+class _Unissued(OpenShown):
+    """An invoice that is stored nowhere."""
+
+    id: str
+    created_at: Instant
+    updated_at: Instant
+    type: Literal["standard"]
+    customer: dict[str, Any]
+    number: str
+    currency: str
+    totals: InvoiceTotals
+    status_details: InvoiceStatusDetails
+    period: ShownPeriod
+    collection_at: Instant
+
+
+class ShownSimulation(_Unissued):
+    status: Literal["draft"]
+    lines: list[ShownInvoiceLine]
+
+
+class ExplainedStep(Shown):
+    """A rule of the pipeline: the change, and what there was after it; of units or of money in texts."""
+
+    step: StepName
+    quantity: str | None = None
+    quantity_after: str | None = None
+    amount: str | None = None
+    amount_after: str | None = None
+    coupon_key: str | None = None
+
+
+class ExplainedCharge(Shown):
+    reference: str
+    name: str
+    category: Literal["regular", "commitment"]
+    tier: int | None = None
+    quantity: str
+    unit_amount: str
+    amount: str
+    discounts: list[dict[str, str]] | None = None
+    total: str
+
+
+class ExplainedWindow(Shown):
+    window_from: Instant = Field(alias="from")
+    window_to: Instant = Field(alias="to")
+    quantity: str
+
+
+class ExplainedPart(Shown):
+    group_by: dict[str, str] | None = None
+    hour: Instant | None = None
+    quantity: str
+
+
+class ExplainedUsage(Shown):
+    """`quantity` is what was billed, `measured_now` what the meter says now, `difference` what came since.
+
+    `not_measured` says why the meter cannot answer any more.
+    """
+
+    meter_slug: str
+    subjects: list[str]
+    filters: dict[str, Any]
+    quantity: str
+    before: str | None = None
+    taken_at: Instant
+    lanes: dict[str, int]
+    measured_now: str | None = None
+    difference: str | None = None
+    aggregation: Aggregation | None = None
+    how_measured: str | None = None
+    window_size: WindowSize | None = None
+    window_time_zone: str | None = None
+    windows_add_up: bool | None = None
+    windows: list[ExplainedWindow] | None = None
+    parts: list[ExplainedPart] | None = None
+    part_count: int | None = None
+    not_measured: str | None = None
+
+
+class LineExplanation(Shown):
+    line_id: str
+    reference: str
+    name: str
+    sentence: str
+    currency: str
+    period: ShownPeriod
+    steps: list[ExplainedStep]
+    charges: list[ExplainedCharge]
+    total: str
+    usage: ExplainedUsage | None = None
+
+
+class InvoiceLineExplanation(LineExplanation):
+    invoice_id: str
+    number: str
+
+
+class UpcomingLine(ShownInvoiceLine):
+    """`explanation` is there when it is asked for."""
+
+    explanation: LineExplanation | None = None
+
+
+class UpcomingInvoice(_Unissued):
+    """`as_of` is up to when usage is counted."""
+
+    status: Literal["gathering"]
+    as_of: Instant
+    lines: list[UpcomingLine]

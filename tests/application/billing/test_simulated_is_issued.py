@@ -1,0 +1,190 @@
+"""What is simulated or looked ahead at is what the run issues: for random plans, usage and changes of plan."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.application.simulate_invoice import simulate_invoice
+from functions.domain.catalog.plan import Plan
+from functions.domain.catalog.pricing import Group
+from functions.domain.invoicing.invoice import Invoice
+from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.invoicing.simulation import InvoiceSimulation
+from functions.domain.period import Period
+from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
+from functions.handlers import json_body
+from tests.application.billing.memory import Billing
+from tests.application.billing.world import ACME, TENANT, FakeUsage
+from tests.domain.builders import at, draft, phase
+from tests.domain.catalog.test_pricing import GRADUATED, GRADUATED_SHARE, HOURS, MATRIX, PACKAGE, SHARE, VOLUME
+
+START = at("2026-01-31")
+AMOUNT = st.decimals(0, 1000, places=6).map(lambda amount: f"{amount:f}")
+PRICES: list[dict[str, Any]] = [
+    {"type": "unit", "amount": "0.0000025"},
+    {"type": "unit", "amount": "1.5"},
+    {"type": "dynamic", "multiplier": "1.0725"},
+    PACKAGE,
+    GRADUATED,
+    VOLUME,
+    SHARE,
+    GRADUATED_SHARE,
+    MATRIX,
+    HOURS,
+]
+COMMITMENTS = st.sampled_from(
+    [{}, {"minimumAmount": "50"}, {"maximumAmount": "120"}, {"minimumAmount": "7", "maximumAmount": "70"}]
+)
+CONVERSIONS = st.sampled_from([None, {"operation": "divide", "conversionFactor": "1000", "rounding": "ceiling"}])
+
+
+@st.composite
+def usage_card(draw: st.DrawFn, number: int, cadence: str) -> dict[str, Any]:
+    price = draw(st.sampled_from(PRICES)) | draw(COMMITMENTS)
+    discounts: dict[str, Any] = {}
+    if draw(st.booleans()):
+        discounts["percentage"] = {"percentage": draw(st.sampled_from([10, 33, 100]))}
+    if price["type"] not in ("matrix", "time_of_day") and draw(st.booleans()):
+        discounts["usage"] = {"quantity": draw(st.sampled_from(["10", "2500"]))}
+    key = f"metered_{number}"
+    return {
+        "type": "usage_based",
+        "key": key,
+        "name": key,
+        "featureKey": key,
+        "billingCadence": draw(st.sampled_from([cadence, "P1D"])) if cadence == "P1W" else cadence,
+        "price": price,
+        "discounts": discounts or None,
+        "unitConfig": draw(CONVERSIONS),
+    }
+
+
+@st.composite
+def fee_card(draw: st.DrawFn, number: int, cadence: str) -> dict[str, Any]:
+    price = {"type": "flat", "amount": draw(AMOUNT), "paymentTerm": draw(st.sampled_from(["in_advance", "in_arrears"]))}
+    discounts = {"percentage": {"percentage": 15}} if draw(st.booleans()) else None
+    key = f"fee_{number}"
+    card = {"type": "flat_fee", "key": key, "name": key, "billingCadence": draw(st.sampled_from([cadence, None]))}
+    return card | {"price": price, "discounts": discounts}
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    cadence = draw(st.sampled_from(["P1M", "P1W"]))
+    cards = [draw(usage_card(n, cadence)) for n in range(draw(st.integers(1, 3)))]
+    cards += [draw(fee_card(n, cadence)) for n in range(draw(st.integers(0, 2)))]
+    times = {"createdAt": START, "updatedAt": START, "effectiveFrom": START}
+    body = draft(phase(*cards), billingCadence=cadence, currency=draw(st.sampled_from(["USD", "JPY", "KWD"])))
+    return Plan.model_validate(body | times | {"id": "01PLAN", "version": 1})
+
+
+def subscribed(plan: Plan, start: datetime, **terms: Any) -> Subscription:
+    numbers = count(1)
+    cards = [card for each in plan.phases for card in each.rate_cards]
+    features = {
+        card.feature_key: MeteredFeature(
+            id="01F", key=card.feature_key, name="F", meter_slug=f"{card.feature_key}_meter"
+        )
+        for card in cards
+        if card.feature_key
+    }
+    return subscribe(
+        plan,
+        new_id=lambda: f"01ID{next(numbers):022d}",
+        customer_id=ACME,
+        features=features,
+        start=start,
+        now=start,
+        terms=Terms(**terms),
+    )
+
+
+def simulated(invoice: Invoice, billing: Billing) -> Invoice:
+    """The invoice again from nothing but its prices and measured quantities, through the shape of the API."""
+    body = {"currency": invoice.currency, "lines": [as_input(line, billing) for line in invoice.lines]}
+    simulation = InvoiceSimulation.model_validate(json_body.parse(json_body.encode(body).encode()))
+    ids = count(1)
+    return simulate_invoice(
+        TENANT,
+        ACME,
+        simulation,
+        customers=billing.customers,
+        clock=billing.clock,
+        new_id=lambda: f"{next(ids):026d}",
+    )
+
+
+def as_input(line: InvoiceLine, billing: Billing) -> dict[str, Any]:
+    card: dict[str, Any] = {"price": line.price.model_dump(mode="json", by_alias=True)}
+    if line.rate_discounts:
+        card["discounts"] = line.rate_discounts.model_dump(mode="json", by_alias=True)
+    if line.unit_config:
+        card["unitConfig"] = line.unit_config.model_dump(mode="json", by_alias=True)
+    wire = {
+        "name": line.name,
+        "period": {"from": line.period_start, "to": line.period_end},
+        "invoiceAt": line.invoice_at,
+        "rateCard": card,
+        "quantity": f"{line.usage.quantity:f}" if line.usage else "1",
+    }
+    if line.price.needs and line.usage:
+        parts = billing.usage.parts(TENANT, "", line.usage.subjects, {}, _period(line), line.price.needs)
+        wire["parts"] = [_part(line, group) | {"quantity": f"{part:f}"} for group, part in parts.items()]
+    return wire
+
+
+def _part(line: InvoiceLine, group: Group) -> dict[str, Any]:
+    if group.hour:
+        return {"hour": group.hour}
+    return {"groupBy": dict(zip(line.price.needs.dimensions, group.values, strict=True))}
+
+
+def _period(line: InvoiceLine) -> Period:
+    return Period(line.period_start, line.period_end)
+
+
+def working(invoice: Invoice) -> list[Any]:
+    return [(line.charges, line.working, line.total_minor, line.discounts) for line in invoice.lines]
+
+
+# A third of it is one part: a multiple of three cuts exactly.
+PER_DAY = st.sampled_from([Decimal(text) for text in ("0", "0.3", "3", "33", "2700", "30000000")])
+
+
+@settings(max_examples=150, deadline=None)
+@given(plan=plans(), per_day=PER_DAY, months=st.integers(1, 2))
+def test_simulating_the_measured_quantities_is_the_real_run(plan: Plan, per_day: Decimal, months: int) -> None:
+    until = START + timedelta(days=31 * months)
+    billing = Billing(FakeUsage({"acme-app": per_day}), until, subscribed(plan, START))
+    for invoice in billing.issue():
+        tried = simulated(invoice, billing)
+        assert working(tried) == working(invoice)
+        assert (tried.total_minor, tried.discounts_minor, tried.commitments_minor) == (
+            invoice.total_minor,
+            invoice.discounts_minor,
+            invoice.commitments_minor,
+        )
+
+
+@settings(max_examples=150, deadline=None)
+@given(plan=plans(), per_day=PER_DAY)
+def test_the_preview_at_the_end_of_the_period_is_the_invoice_issued(plan: Plan, per_day: Decimal) -> None:
+    subscription = subscribed(plan, START)
+    billing = Billing(FakeUsage({"acme-app": per_day}), START, subscription)
+    billing.issue()
+    end = billing.subscriptions.stored[subscription.id].next_due_at()
+    assert end is not None
+    billing.clock.time = end
+
+    looked_ahead = billing.preview(subscription.id)
+    before = dict(billing.subscriptions.stored), dict(billing.invoices.stored)
+    (issued, *_) = billing.issue()
+
+    assert looked_ahead.invoice.lines == issued.lines
+    assert looked_ahead.invoice.total_minor == issued.total_minor
+    assert issued.id not in before[1], "looking ahead stores nothing"
