@@ -1,5 +1,6 @@
 """Issue what a customer owes: snapshot usage, rate it, and write invoice and subscription in one transaction."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,15 @@ from functions.application.ports.billing import (
     UsageMeter,
 )
 from functions.application.ports.clock import Clock
+from functions.application.ports.coupons import Coupons
 from functions.application.ports.registry import Stale
 from functions.application.rate_services import Rater
+from functions.application.take_off_coupons import take_off_coupons
 from functions.domain.errors import NotFound, Unavailable, Unbillable
+from functions.domain.invoicing.coupons import fee_of
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
 from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.subscriptions.item import DiscountedFee
 from functions.domain.subscriptions.subscription import Subscription
 
 # Bounds one call of the workflow's function; the workflow calls again while there is more.
@@ -25,6 +30,8 @@ MAX_INVOICES_PER_CALL = 10
 MAX_TRIES = 12
 # More invoices of one customer for one instant mean that something creates subscriptions in a loop.
 MAX_INVOICES_PER_BOUNDARY = 50
+# Of one invoice: each is up to three of the 100 writes of a transaction; the others get an invoice of their own.
+MAX_SUBSCRIPTIONS = 25
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class BillingPorts:
     customers: BilledCustomers
     usage: UsageMeter
     failures: Failures
+    coupons: Coupons
     clock: Clock
 
 
@@ -87,22 +95,30 @@ class _Boundary:
             return None
         first = min(at for at, _ in due)
         currency = next(each.currency for at, each in due if at == first)
-        owing = tuple(each for at, each in due if at == first and each.currency == currency)
+        owing = tuple(each for at, each in due if at == first and each.currency == currency)[:MAX_SUBSCRIPTIONS]
         customer = ports.customers.billed(tenant, customer_id)
         if customer is None:
             raise NotFound(f"There is no customer {customer_id!r} to bill.", code="customer_not_found")
         return cls(tenant, run_id, first, owing, customer, ports)
+
+    @property
+    def currency(self) -> str:
+        return self.subscriptions[0].currency
 
     def issue(self) -> InvoiceRecord | None:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
         rater = Rater(self.tenant, self.customer.subject_keys, self.ports.usage)
         lines = [line for each in self.subscriptions for line in rater.lines(each, each.services_due_at(self.at), now)]
-        advanced = [(each, self._advanced(each, now)) for each in self.subscriptions]
         for _ in range(MAX_TRIES):
-            record, last_number = self._record(lines, now)
+            discounted, coupons = take_off_coupons(
+                self.tenant, self.customer.id, lines, self.currency, self.at, coupons=self.ports.coupons
+            )
+            record, last_number = self._record(discounted, now)
+            used = [each.taken_off(record.invoice.id) for each in coupons] if record else []
+            advanced = [(each, self._advanced(each, discounted, now)) for each in self.subscriptions]
             try:
-                self.ports.invoices.issue(self.tenant, record, advanced, last_number)
+                self.ports.invoices.issue(self.tenant, record, advanced, last_number, used)
             except Stale:
                 if self._is_overtaken():
                     return None
@@ -111,9 +127,15 @@ class _Boundary:
         message = f"Customer {self.customer.id} cannot be invoiced: others keep writing the same numbers."
         raise Unavailable(message, retry_after_seconds=5)
 
-    def _advanced(self, subscription: Subscription, now: datetime) -> Subscription:
+    def _advanced(self, subscription: Subscription, lines: Sequence[InvoiceLine], now: datetime) -> Subscription:
         """Whoever would owe the same boundary again would be invoiced for it without end."""
         advanced = subscription.billed(self.at, now)
+        fees = defaultdict[str, list[DiscountedFee]](list)
+        for line in lines:
+            if line.item_id is not None and (fee := fee_of(line)) is not None:
+                fees[line.item_id].append(fee)
+        given_back = {each.item.id for each in subscription.services_due_at(self.at) if each.is_credit}
+        advanced = advanced.with_discounted(fees, given_back, self.at)
         following = advanced.next_due_at()
         if following is not None and following <= self.at:
             message = f"Subscription {subscription.id} still owes {following.isoformat()} when billed to {self.at}."
@@ -123,7 +145,7 @@ class _Boundary:
     def _record(self, lines: Sequence[InvoiceLine], now: datetime) -> tuple[InvoiceRecord | None, int]:
         if not lines:
             return None, 0
-        prefix, currency = number_prefix(self.customer.name), self.subscriptions[0].currency
+        prefix, currency = number_prefix(self.customer.name), self.currency
         last_number = self.ports.invoices.last_number(self.tenant, prefix)
         record = issued(
             lines,

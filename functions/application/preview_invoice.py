@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 from functions.application.ports.billing import BilledCustomers, NewId, Subscriptions, UsageMeter
 from functions.application.ports.clock import Clock
+from functions.application.ports.coupons import Coupons
 from functions.application.rate_services import Rater
+from functions.application.take_off_coupons import take_off_coupons
 from functions.application.write_subscriptions import subscription_not_found
 from functions.domain.errors import FieldError, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer, Invoice, summed_up
@@ -27,6 +29,7 @@ class PreviewPorts:
     subscriptions: Subscriptions
     customers: BilledCustomers
     usage: UsageMeter
+    coupons: Coupons
     clock: Clock
     new_id: NewId
 
@@ -42,7 +45,8 @@ class Upcoming:
 def upcoming_invoice(tenant: str, subscription_id: str, not_before: datetime | None, ports: PreviewPorts) -> Upcoming:
     """What the subscription owes at its first boundary that is not billed yet and not before `not_before`.
 
-    It is this subscription's part of the invoice: others of the customer that are owed then share the real one.
+    It is this subscription's part of the invoice: others of the customer that are owed then share the real one, and
+    what the customer's coupons take off it. Coupons are as they are now, whatever comes before the boundary.
     Raises InvalidInput for a time too far ahead, NotFound for the subscription, or when nothing is left to be invoiced.
     """
     subscription = ports.subscriptions.get(tenant, subscription_id)
@@ -75,6 +79,9 @@ def _next_invoice(
             break
         lines = rater.lines(ahead, ahead.services_due_at(boundary), now)
         if lines:
+            lines, _ = take_off_coupons(
+                tenant, customer.id, lines, subscription.currency, boundary, coupons=ports.coupons
+            )
             return summed_up(
                 lines,
                 id=ports.new_id(),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functions.application.ports.billing import UsageMeter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound
+from functions.domain.invoicing.coupons import as_paid
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.rating import rate
 from functions.domain.invoicing.rating_steps import summed
@@ -48,7 +49,8 @@ class Rater:
                 before=self._before(service) if measured else None,
             )
             if rated.is_worth_a_line:
-                lines.append(line_from(rated, subscription.id, measured.usage if measured else None))
+                line = line_from(rated, subscription.id, measured.usage if measured else None)
+                lines.append(as_paid(line, service.item, subscription.currency) if service.is_credit else line)
         return lines
 
     def _before(self, service: Service) -> Decimal | None:

@@ -123,15 +123,18 @@ def _said(error: Any) -> tuple[str, str]:
 
 def _path(loc: Sequence[str | int], value: Any, *, is_missing: bool) -> str:
     """Only what is in the request: pydantic also names the alternatives it tried on the way."""
-    path = ""
+    path, last = "", len(loc) - 1
+    chosen: Any = None  # the object whose kind was named already
     for n, part in enumerate(loc):
-        if isinstance(part, int):
+        if n < last and value is not chosen and isinstance(value, Mapping) and value.get("type") == part:
+            chosen = value  # the name of an alternative, even if a field is called the same
+        elif isinstance(part, int):
             path += f"[{part}]"
             value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
         elif isinstance(value, Mapping) and part in value:
             path += f".{part}"
             value = value[part]
-        elif is_missing and n == len(loc) - 1:
+        elif is_missing and n == last:
             path += f".{part}"
     return path.removeprefix(".") or WHOLE
 

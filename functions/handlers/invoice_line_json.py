@@ -161,7 +161,9 @@ def _amount_discount(record: InvoiceRecord, line: InvoiceLine, name: str, discou
     # OpenMeter has no coupons; a percentage off is the reason of its own that comes closest.
     percentage = discount.percentage if discount.percentage is not None else Decimal(0)
     reason = {"type": "ratecard_percentage", "percentage": percentage}
-    return base | {"reason": reason, "description": f"Coupon {discount.coupon_key}"}
+    # Beyond OpenMeter: which coupon it was, and which redemption of it.
+    coupon = without_none({"key": discount.coupon_key, "appliedCouponId": discount.coupon_id})
+    return base | {"reason": reason, "description": f"Coupon {discount.coupon_key}", "coupon": coupon}
 
 
 def _child(record: InvoiceRecord, line: InvoiceLine, charge: InvoiceCharge) -> dict[str, Any]:

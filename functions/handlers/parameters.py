@@ -41,6 +41,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     ),
     "GET /api/v1/customers/<id_or_key>": ("expand",),
     "GET /api/v1/customers/<id_or_key>/subscriptions": (*PAGE, *ORDER, "status"),
+    "GET /api/v1/customers/<id_or_key>/coupons": (*PAGE, "includeRemoved"),
+    "GET /api/v1/coupons": (*PAGE, *ORDER, "includeArchived"),
     "GET /api/v1/features": (*PAGE, *ORDER, "meterSlug", "includeArchived", "offset", "limit"),
     "GET /api/v1/plans": (*PAGE, *ORDER, "includeDeleted", "id", "key", "keyVersion", "status", "currency"),
     "GET /api/v1/plans/<id_or_key>": ("includeLatest",),
@@ -50,6 +52,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/addons": (*PAGE, *ORDER, "includeDeleted", "id", "key", "keyVersion", "status", "currency"),
     "GET /api/v1/addons/<id_or_key>": ("includeLatest",),
     "GET /api/v1/subscriptions/<subscription_id>": ("at",),
+    "GET /api/v1/subscriptions/<subscription_id>/coupons": (*PAGE, "includeRemoved"),
     "GET /api/v1/billing/invoices": (
         *(*PAGE, *ORDER, *INVOICE_TIMES),
         *("statuses", "extendedStatuses", "customers", "expand", "includeDeleted"),

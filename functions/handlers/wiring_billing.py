@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import stripe
 
     from functions.adapters.dynamo.billing_index import DynamoDueIndex
+    from functions.adapters.dynamo.coupon_store import DynamoCoupons
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
     from functions.adapters.dynamo.feature_store import DynamoFeatures
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
     from functions.adapters.workflow import StepFunctionsRuns
+    from functions.application.apply_coupon import AppliedCoupons
     from functions.application.buy_addon import SubscriptionAddons
     from functions.application.create_subscription import Catalogue
     from functions.application.issue_invoice import BillingPorts
@@ -122,6 +124,18 @@ def catalogue() -> "Catalogue":
     return Catalogue(plans(), metered_features())
 
 
+def coupons() -> "DynamoCoupons":
+    from functions.adapters.dynamo.coupon_store import DynamoCoupons
+
+    return DynamoCoupons(wiring.billing_table())
+
+
+def applied_coupons() -> "AppliedCoupons":
+    from functions.application.apply_coupon import AppliedCoupons
+
+    return AppliedCoupons(coupons(), billed_customers(), subscriptions(), wiring.clock(), wiring.new_ulid)
+
+
 def subscriptions() -> "DynamoSubscriptions":
     from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 
@@ -186,12 +200,20 @@ def api_usage_meter() -> "MeasuredUsage":
 def preview_ports() -> "PreviewPorts":
     from functions.application.preview_invoice import PreviewPorts
 
-    return PreviewPorts(subscriptions(), billed_customers(), api_usage_meter(), wiring.clock(), wiring.new_ulid)
+    return PreviewPorts(
+        subscriptions(), billed_customers(), api_usage_meter(), coupons(), wiring.clock(), wiring.new_ulid
+    )
 
 
 def billing_ports() -> "BillingPorts":
     from functions.application.issue_invoice import BillingPorts
 
     return BillingPorts(
-        subscriptions(), invoices(), billed_customers(), usage_meter(), billing_failures(), wiring.clock()
+        subscriptions=subscriptions(),
+        invoices=invoices(),
+        customers=billed_customers(),
+        usage=usage_meter(),
+        failures=billing_failures(),
+        coupons=coupons(),
+        clock=wiring.clock(),
     )

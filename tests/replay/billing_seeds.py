@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from functions.adapters.dynamo.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.customer_store import DynamoCustomers
 from functions.adapters.dynamo.failure_store import DynamoFailures
 from functions.adapters.dynamo.invoice_store import DynamoInvoices
@@ -114,6 +115,7 @@ def invoice(world: World, event: Any) -> Any:
         customers=DynamoCustomers(table),
         usage=NoUsage(),
         failures=DynamoFailures(table),
+        coupons=DynamoCoupons(table),
         clock=StandingClock(ENDED),
     )
     (issued,) = issue_invoices(TENANT, CUSTOMER, ENDED, RUN, ports).invoices

@@ -6,11 +6,12 @@
 | a customer by id; all customers             | `<tenant>#customer` | `<customer id>`            | get, query |
 | a feature by id; all features               | `<tenant>#feature`  | `<feature id>`             | get, query |
 | an API key of a tenant by id; all of them   | `<tenant>#api_key`  | `<key id>`                 | get, query |
-| whose is this customer key, subject or      | `<tenant>#unique`   | `<kind>#<value>`           | get        |
-| feature key: the lock items of unique names |                     | when long: `<kind>~<hash>` |            |
+| whose is this customer key, subject,        | `<tenant>#unique`   | `<kind>#<value>`           | get        |
+| feature or coupon key: the lock items of    |                     | when long: `<kind>~<hash>` |            |
+| unique names                                |                     |                            |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
 
-Billing (stores: plan, subscription, invoice, payment, billing_index, failure); single items by get, ranges by query:
+Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure); single items by get, ranges by query:
 
 | what is asked                             | pk                               | sk                                   |
 |-------------------------------------------|----------------------------------|--------------------------------------|
@@ -19,6 +20,9 @@ Billing (stores: plan, subscription, invoice, payment, billing_index, failure); 
 | an add-on version by id; all of them      | `<tenant>#addon`                 | `<add-on id>`                        |
 | the versions of an add-on key             | `<tenant>#addon_family`          | `<add-on key>`                       |
 | the add-ons of a plan version             | `<tenant>#plan_addon`            | `<plan id>#<add-on id>`              |
+| a coupon by id; all of them               | `<tenant>#coupon`                | `<coupon id>`                        |
+| the coupons of a customer and of their    | `<tenant>#applied_coupon`        | `<customer id>#<applied id>`         |
+| subscriptions, in the order applied       |                                  |                                      |
 | a subscription by id                      | `<tenant>#subscription`          | `<subscription id>`                  |
 | the subscriptions of a customer           | `<tenant>#customer_subscription` | `<customer id>#<subscription id>`    |
 | a customer's subscriptions at a glance    | `<tenant>#unique`                | `subscription#<customer id>`         |
@@ -87,6 +91,7 @@ API_KEY = "api_key"
 CUSTOMER_KEY = "customer_key"
 SUBJECT = "subject"
 FEATURE_KEY = "feature_key"
+COUPON_KEY = "coupon_key"
 
 # The one partition without a tenant: the authorizer learns the tenant from it.
 CREDENTIALS = "api_key"
@@ -98,6 +103,8 @@ PLAN_FAMILY = "plan_family"
 ADDON = "addon"
 ADDON_FAMILY = "addon_family"
 PLAN_ADDON = "plan_addon"
+COUPON = "coupon"
+APPLIED_COUPON = "applied_coupon"
 SUBSCRIPTION = "subscription"
 CUSTOMER_SUBSCRIPTION = "customer_subscription"
 INVOICE = "invoice"

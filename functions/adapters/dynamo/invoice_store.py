@@ -9,9 +9,11 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
+from functions.adapters.dynamo.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.registry import Stale
+from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.identity import ulid_floor
 from functions.domain.invoicing.invoice import Invoice, InvoiceRecord, Payment, number_prefix
 from functions.domain.invoicing.line import InvoiceLine
@@ -31,6 +33,7 @@ class DynamoInvoices:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._subscriptions = DynamoSubscriptions(table)
+        self._coupons = DynamoCoupons(table)
 
     def get(self, tenant: str, invoice_id: str) -> InvoiceRecord | None:
         header = self._table.get(keys.records(tenant, keys.INVOICE), invoice_id)
@@ -57,8 +60,10 @@ class DynamoInvoices:
         record: InvoiceRecord | None,
         advanced: Sequence[tuple[Subscription, Subscription]],
         last_number: int,
+        coupons: Sequence[AppliedCoupon] = (),
     ) -> None:
         writes = [] if record is None else self._issuing(record, last_number)
+        writes += [self._coupons.writing(tenant, each) for each in coupons]
         for before, after in advanced:
             writes += self._subscriptions.writing(tenant, before, after)
         try:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
@@ -112,10 +113,12 @@ class Invoices(Protocol):
         record: InvoiceRecord | None,
         advanced: Sequence[tuple[Subscription, Subscription]],
         last_number: int,
+        coupons: Sequence[AppliedCoupon] = (),
     ) -> None:
-        """Write the invoice (None: there was nothing to bill) and move the subscriptions on, all or nothing.
+        """Write the invoice (None: there was nothing to bill), move the subscriptions on and count the coupons.
 
-        Raises Stale when the invoice exists, its number is taken or a subscription has changed.
+        All or nothing; raises Stale when the invoice exists, its number is taken, or a subscription or a coupon has
+        changed.
         """
         ...
 

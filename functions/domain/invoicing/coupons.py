@@ -2,52 +2,88 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
-from functions.domain.catalog.coupon import AmountOff, Coupon
+from functions.domain.catalog.coupon import AmountOff, AppliedCoupon
 from functions.domain.invoicing.line import InvoiceDiscount, InvoiceLine
 from functions.domain.money import EXACT, Money
+from functions.domain.period import Period
+from functions.domain.subscriptions.item import DiscountedFee, SubscriptionItem, TakenOff
 
 
 def redeem(
-    lines: Sequence[InvoiceLine], coupons: Sequence[Coupon], currency: str, invoice_at: datetime
-) -> tuple[list[InvoiceLine], list[Coupon]]:
-    """The lines with their coupons taken off, and the coupons as they are after it; no fee goes below zero.
+    lines: Sequence[InvoiceLine], coupons: Sequence[AppliedCoupon], currency: str, invoice_at: datetime
+) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
+    """The lines with coupons taken off what they charge, and the coupons that took something off.
 
-    What gives part of a fee back is made smaller by a percentage as the fee was; an amount is only taken off fees.
-
-    Coupons are taken in the order given, each off what the ones before it left; one that finds nothing to take off is
-    not used up.
+    Coupons are taken in the order given, each off what the ones before it left; no line goes below zero. A line that
+    gives money back is left alone: `as_paid` has made it what was paid.
     """
-    after = []
+    used = []
     for coupon in coupons:
         taken = _taken(coupon, lines, currency) if coupon.is_good_for(invoice_at, currency) else []
-        lines = [_less(line, coupon, minor) for line, minor in zip(lines, taken, strict=True)] if taken else lines
-        after.append(coupon.taken_once_more() if any(taken) else coupon)
-    return list(lines), after
+        if any(taken):
+            lines = [_less(line, coupon, minor) for line, minor in zip(lines, taken, strict=True)]
+            used.append(coupon)
+    return list(lines), used
 
 
-def _taken(coupon: Coupon, lines: Sequence[InvoiceLine], currency: str) -> list[int]:
+def as_paid(line: InvoiceLine, item: SubscriptionItem, currency: str) -> InvoiceLine:
+    """A line that gives part of a fee back, less the same part of what coupons had taken off the fee."""
+    period = Period(line.period_start, line.period_end)
+    # The latest fee for that time: an item that went on after all was paid for anew.
+    fee = next((each for each in reversed(item.discounted) if each.starts_at <= period.start < each.ends_at), None)
+    if line.total_minor >= 0 or fee is None:
+        return line
+    share = period.share_of(Period(fee.starts_at, fee.ends_at))
+    for taken in fee.taken_off:
+        part = Money.rounded(EXACT.multiply(Money(taken.amount_minor, currency).major, share), currency)
+        minor = min(part.minor, -line.total_minor)
+        line = _discounted(line, taken.coupon_id, taken.coupon_key, taken.percentage, -minor)
+    return line
+
+
+def fee_of(line: InvoiceLine) -> DiscountedFee | None:
+    """What its item has to remember of a line that was paid in advance; None when no coupon was taken off it."""
+    taken = tuple(
+        TakenOff(
+            coupon_id=each.coupon_id or "",
+            coupon_key=each.coupon_key or "",
+            amount_minor=each.amount_minor,
+            percentage=each.percentage,
+        )
+        for each in line.discounts
+        if each.reason == "coupon" and each.amount_minor > 0
+    )
+    return DiscountedFee(starts_at=line.period_start, ends_at=line.period_end, taken_off=taken) if taken else None
+
+
+def _taken(coupon: AppliedCoupon, lines: Sequence[InvoiceLine], currency: str) -> list[int]:
     """Minor units off each line."""
     is_covered = [coupon.subscription_id in (None, line.subscription_id) for line in lines]
-    left = [line.total_minor if covered else 0 for line, covered in zip(lines, is_covered, strict=True)]
+    left = [max(line.total_minor, 0) if covered else 0 for line, covered in zip(lines, is_covered, strict=True)]
     if not any(left):
         return []
-    if isinstance(coupon.off, AmountOff):
-        left = [max(minor, 0) for minor in left]
-        if not any(left):
-            return []
-        most = Money.rounded(coupon.off.amount, currency).minor
+    off = coupon.terms.off
+    if isinstance(off, AmountOff):
+        most = Money.rounded(off.amount, currency).minor
         # A share is never more than its line: the whole is at most their sum.
         shares = Money(min(most, sum(left)), currency).allocate(left)
         return [share.minor for share in shares]
-    part = coupon.off.percentage.scaleb(-2, EXACT)
+    part = off.percentage.scaleb(-2, EXACT)
     return [Money.rounded(EXACT.multiply(Money(minor, currency).major, part), currency).minor for minor in left]
 
 
-def _less(line: InvoiceLine, coupon: Coupon, minor: int) -> InvoiceLine:
+def _less(line: InvoiceLine, coupon: AppliedCoupon, minor: int) -> InvoiceLine:
+    percentage = None if isinstance(coupon.terms.off, AmountOff) else coupon.terms.off.percentage
+    return _discounted(line, coupon.id, coupon.terms.key, percentage, minor)
+
+
+def _discounted(line: InvoiceLine, coupon_id: str, key: str, percentage: Decimal | None, minor: int) -> InvoiceLine:
     if not minor:
         return line
-    percentage = None if isinstance(coupon.off, AmountOff) else coupon.off.percentage
-    discount = InvoiceDiscount(reason="coupon", amount_minor=minor, percentage=percentage, coupon_key=coupon.key)
+    discount = InvoiceDiscount(
+        reason="coupon", amount_minor=minor, percentage=percentage, coupon_id=coupon_id, coupon_key=key
+    )
     update = {"discounts": (*line.discounts, discount), "total_minor": line.total_minor - minor}
     return line.model_copy(update=update)

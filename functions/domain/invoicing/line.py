@@ -38,12 +38,16 @@ class UsageSnapshot(WireModel):
 
 
 class InvoiceDiscount(WireModel):
-    """Money taken off: a charge by its rate card's percentage or its price's maximum, a line by a coupon."""
+    """Money taken off: a charge by its rate card's percentage or its price's maximum, a line by a coupon.
+
+    `coupon_id` names what the customer was given, `coupon_key` the coupon it was made from.
+    """
 
     reason: Literal["ratecard_percentage", "maximum_spend", "coupon"]
     amount_minor: int
     percentage: Exact | None = None
     coupon_key: str | None = None
+    coupon_id: str | None = None
 
 
 class InvoiceCharge(WireModel):
@@ -203,9 +207,10 @@ def _less(line: InvoiceLine) -> Sequence[str]:
     names = {
         "ratecard_percentage": "discount",
         "maximum_spend": "maximum spend",
-        "coupon": "coupon",
     }
-    return words + [f"less {name}" for reason, name in names.items() if any(each.reason == reason for each in given)]
+    coupons = dict.fromkeys(each.coupon_key for each in given if each.reason == "coupon")
+    said = [f"less {name}" for reason, name in names.items() if any(each.reason == reason for each in given)]
+    return [*words, *said, *(f"less coupon {key}" for key in coupons)]
 
 
 def _grouped(quantity: Decimal) -> str:

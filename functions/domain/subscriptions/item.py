@@ -8,7 +8,7 @@ from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, RateCard, UsageBasedCard
 from functions.domain.period import add_months
-from functions.domain.wire import Instant, Key, WireModel
+from functions.domain.wire import Instant, Key, Numeric, WireModel
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -23,11 +23,29 @@ class MeteredFeature(WireModel):
     filters: dict[str, GroupFilter] = Field(default_factory=dict)
 
 
+class TakenOff(WireModel):
+    """What one coupon took off a fee."""
+
+    coupon_id: str
+    coupon_key: str
+    amount_minor: int
+    percentage: Numeric | None = None
+
+
+class DiscountedFee(WireModel):
+    """A fee that was paid in advance with coupons; whoever gives time of it back gives that much less."""
+
+    starts_at: Instant
+    ends_at: Instant
+    taken_off: tuple[TakenOff, ...]
+
+
 class SubscriptionItem(WireModel):
     """One rate card for one stretch of its phase; `version` counts the items of a key within the phase.
 
     Without times of its own it starts and ends with its phase. `billed_to` is the instant up to which it is on
     invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
+    `discounted` are the fees of time to come that coupons made smaller.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
     """
 
@@ -40,6 +58,7 @@ class SubscriptionItem(WireModel):
     ends_at: Instant | None = None
     counts_from: Instant | None = None
     billed_to: Instant | None = None
+    discounted: tuple[DiscountedFee, ...] = ()
     base: RateCard | None = None
     is_added: bool = False
     created_at: Instant | None = None

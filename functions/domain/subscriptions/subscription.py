@@ -1,5 +1,6 @@
 """A subscription: a customer's copy of one plan version as dated phases and items, and when each of them is billed."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
@@ -9,6 +10,7 @@ from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Period, period_at
 from functions.domain.subscriptions.addons import SubscriptionAddon
+from functions.domain.subscriptions.item import DiscountedFee
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
 from functions.domain.subscriptions.item import PlanReference as PlanReference
 from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
@@ -178,3 +180,18 @@ class Subscription(WireModel):
         )
         latest = max(until, self.billed_until or until)
         return self.model_copy(update={"phases": phases, "billed_until": latest, "updated_at": now})
+
+    def with_discounted(
+        self, fees: Mapping[str, Sequence[DiscountedFee]], given_back: Collection[str], at: datetime
+    ) -> "Subscription":
+        """The same subscription whose items, by id, remember these fees, none given back or over by `at`."""
+
+        def after(item: SubscriptionItem) -> SubscriptionItem:
+            before = () if item.id in given_back else item.discounted
+            kept = tuple(each for each in (*before, *fees.get(item.id, ())) if each.ends_at > at)
+            return item if kept == item.discounted else item.model_copy(update={"discounted": kept})
+
+        phases = tuple(
+            phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
+        )
+        return self.model_copy(update={"phases": phases})

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from functions.domain.catalog.addon import Addon
+from functions.domain.catalog.coupon import Coupon, CouponTerms
 from functions.domain.catalog.plan import Alignment, Plan, PlanStatus, ProRating
 from functions.domain.catalog.plan_addon import PlanAddonTerms
 from functions.domain.catalog.pricing import AnyPrice
@@ -31,6 +32,24 @@ class ShownPlanAddon(PlanAddonTerms):
     deleted_at: Instant | None = None
     addon: ShownAddon
     validation_errors: list[dict[str, Any]]
+
+
+class ShownCoupon(Coupon):
+    version: None = Field(default=None, exclude=True)  # type: ignore[assignment]
+
+
+class ShownAppliedCoupon(CouponTerms):
+    id: str
+    status: Literal["active", "used_up", "removed"]
+    customer_id: str
+    subscription_id: str | None = None
+    coupon_id: str
+    applied_at: Instant
+    applied_by: str
+    invoice_count: int
+    last_invoice_id: str | None = None
+    removed_at: Instant | None = None
+    removed_by: str | None = None
 
 
 class AddonSegment(Shown):

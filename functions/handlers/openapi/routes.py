@@ -35,6 +35,8 @@ from functions.handlers.openapi.answers_selling import (
     ChangedSubscription,
     ExpandedSubscription,
     ShownAddon,
+    ShownAppliedCoupon,
+    ShownCoupon,
     ShownPlan,
     ShownPlanAddon,
     ShownSubscription,
@@ -154,6 +156,22 @@ ROUTES: Mapping[str, Described] = {
     ),
     "PATCH /api/v1/subscriptions/<subscription_id>/addons/<addon_id>": Described(
         "Change a subscription's add-on", ShownSubscriptionAddon
+    ),
+    "POST /api/v1/coupons": Described("Create a coupon", ShownCoupon),
+    "GET /api/v1/coupons": Described("List coupons", Paged(ShownCoupon)),
+    "GET /api/v1/coupons/<id_or_key>": Described("Get a coupon", ShownCoupon),
+    "POST /api/v1/coupons/<id_or_key>/archive": Described("Archive a coupon", ShownCoupon),
+    "POST /api/v1/customers/<id_or_key>/coupons": Described("Give a customer a coupon", ShownAppliedCoupon),
+    "GET /api/v1/customers/<id_or_key>/coupons": Described("List a customer's coupons", Paged(ShownAppliedCoupon)),
+    "DELETE /api/v1/customers/<id_or_key>/coupons/<applied_id>": Described("Take a coupon from a customer"),
+    "POST /api/v1/subscriptions/<subscription_id>/coupons": Described(
+        "Give a subscription a coupon", ShownAppliedCoupon
+    ),
+    "GET /api/v1/subscriptions/<subscription_id>/coupons": Described(
+        "List a subscription's coupons", Paged(ShownAppliedCoupon)
+    ),
+    "DELETE /api/v1/subscriptions/<subscription_id>/coupons/<applied_id>": Described(
+        "Take a coupon from a subscription"
     ),
     "POST /api/v1/billing/invoices/invoice": Described("Invoice a customer now", Each(ShownInvoice)),
     "GET /api/v1/billing/invoices": Described("List invoices", Paged(ShownInvoice)),

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from functions.adapters.memory_coupons import MemoryCoupons
 from functions.application.issue_invoice import BillingPorts, issue_invoices
 from functions.application.ports.billing import Failure, SubscriptionChange, Tenures
 from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
+from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.invoicing.invoice import BilledCustomer, Invoice, InvoiceRecord
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, TENANT, FakeCustomers, FakeUsage, MovableClock
@@ -32,6 +34,7 @@ class MemorySubscriptions:
 @dataclass
 class MemoryInvoices:
     subscriptions: MemorySubscriptions
+    coupons: MemoryCoupons
     stored: dict[str, InvoiceRecord] = field(default_factory=dict)
 
     def get(self, _tenant: str, invoice_id: str) -> InvoiceRecord | None:
@@ -51,7 +54,10 @@ class MemoryInvoices:
         record: InvoiceRecord | None,
         advanced: Sequence[tuple[Subscription, Subscription]],
         _last_number: int,
+        coupons: Sequence[AppliedCoupon] = (),
     ) -> None:
+        for each in coupons:
+            self.coupons.change(_tenant, each)
         if record is not None:
             self.stored[record.invoice.id] = record
         self.subscriptions.stored |= {after.id: after for _, after in advanced}
@@ -77,11 +83,14 @@ class Billing:
     def __init__(self, usage: FakeUsage, now: datetime, *subscriptions: Subscription) -> None:
         self.usage, self.clock = usage, MovableClock(now)
         self.subscriptions = MemorySubscriptions({each.id: each for each in subscriptions})
-        self.invoices = MemoryInvoices(self.subscriptions)
+        self.coupons = MemoryCoupons()
+        self.invoices = MemoryInvoices(self.subscriptions, self.coupons)
         self.customers = FakeCustomers({ACME: BilledCustomer(id=ACME, name="Acme", subject_keys=("acme-app",))})
 
     def issue(self) -> list[Invoice]:
-        ports = BillingPorts(self.subscriptions, self.invoices, self.customers, self.usage, NoFailures(), self.clock)
+        ports = BillingPorts(
+            self.subscriptions, self.invoices, self.customers, self.usage, NoFailures(), self.coupons, self.clock
+        )
         issued: list[Invoice] = []
         has_more = True
         while has_more:
@@ -92,6 +101,11 @@ class Billing:
 
     def preview(self, subscription_id: str, not_before: datetime | None = None) -> Upcoming:
         ports = PreviewPorts(
-            self.subscriptions, self.customers, self.usage, self.clock, lambda: "01JPREVEWPREVEWPREVEWPREV"
+            self.subscriptions,
+            self.customers,
+            self.usage,
+            self.coupons,
+            self.clock,
+            lambda: "01JPREVEWPREVEWPREVEWPREV",
         )
         return upcoming_invoice(TENANT, subscription_id, not_before, ports)

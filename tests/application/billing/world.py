@@ -9,18 +9,22 @@ from typing import Any
 from ulid import ULID
 
 from functions.adapters.dynamo.billing_index import DynamoDueIndex
+from functions.adapters.dynamo.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
 from functions.adapters.dynamo.invoice_store import DynamoInvoices
 from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
 from functions.adapters.dynamo.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
+from functions.application.apply_coupon import AppliedCoupons
 from functions.application.create_plan import create_plan
 from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
+from functions.application.keep_coupon import create_coupon
 from functions.application.ports.billing import BillingRun, MeasuredWindow, Windowed
 from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
 from functions.application.revise_plan import publish_plan
+from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
@@ -30,6 +34,7 @@ from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from tests.domain.builders import TOKENS, at, draft
+from tests.domain.coupons import wish
 
 TENANT = "default"
 ACME = "01JACMEACMEACMEACMEACMEACM"
@@ -138,6 +143,7 @@ class World:
         self.documents = DynamoInvoiceDocuments(table)
         self.payments = DynamoInvoicePayments(table)
         self.failures = DynamoFailures(table)
+        self.coupons = DynamoCoupons(table)
         self.requests = DynamoInvoiceRequests(table)
         self.index = DynamoDueIndex(table)
         self.runs = FakeRuns()
@@ -188,14 +194,36 @@ class World:
 
     @property
     def ports(self) -> BillingPorts:
-        return BillingPorts(self.subscriptions, self.invoices, self.customers, self.usage, self.failures, self.clock)
+        return BillingPorts(
+            self.subscriptions, self.invoices, self.customers, self.usage, self.failures, self.coupons, self.clock
+        )
+
+    @property
+    def applied_coupons(self) -> AppliedCoupons:
+        return AppliedCoupons(self.coupons, self.customers, self.subscriptions, self.clock, self.new_id)
+
+    def coupon(self, off: str, duration: str = "forever", key: str = "welcome", **changed: Any) -> Coupon:
+        """From words: 25 % or 5 USD; once, 3 times, until 2026-06-01 or forever."""
+        return create_coupon(
+            TENANT,
+            wish(off, duration, key, **changed),
+            by="key-1",
+            coupons=self.coupons,
+            clock=self.clock,
+            new_id=self.new_id,
+        )
+
+    def give(self, coupon: Coupon, of: Subscription | str = ACME) -> AppliedCoupon:
+        use = self.applied_coupons
+        holder = use.of_customer(TENANT, of) if isinstance(of, str) else use.of_subscription(TENANT, of.id)
+        return use.apply(TENANT, holder, coupon.id, by="key-2")
 
     def issue(self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1") -> Issued:
         until = at(as_of) if as_of else self.clock.now()
         return issue_invoices(TENANT, customer_id, until, run_id, self.ports)
 
     def preview(self, subscription_id: str, not_before: str | None = None) -> Upcoming:
-        ports = PreviewPorts(self.subscriptions, self.customers, self.usage, self.clock, self.new_id)
+        ports = PreviewPorts(self.subscriptions, self.customers, self.usage, self.coupons, self.clock, self.new_id)
         return upcoming_invoice(TENANT, subscription_id, at(not_before) if not_before else None, ports)
 
     def all_invoices(self) -> list[InvoiceRecord]:

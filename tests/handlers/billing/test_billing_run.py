@@ -182,6 +182,24 @@ def test_events_still_in_the_stream_when_the_run_starts_are_on_the_invoice(deplo
     assert deployment.machine.visited.count("WaitForLanes") == 1
 
 
+@pytest.mark.parametrize(("off", "total"), [("25 %", 1725), ("3.33 USD", 1967), ("100 %", 0)])
+def test_what_coupons_take_off_is_off_at_the_gateway_too(deployment: Deployment, world: World, off: str, total: int):
+    """Ten dollars and 1,300 tokens; the two lines share what is taken off."""
+    world.subscribe(ACME, start="2026-04-01")
+    applied = world.give(world.coupon(off, "once"))
+    deployment.send("acme-app", 1300, "2026-04-02")
+
+    for run_id in ("run-1", "run-1", "run-2"):
+        assert deployment.run(run_id) == {"status": "billed"}
+
+    assert deployment.totals() == {"INV-ACME-1": total}
+    # An invoice of nothing is not sent.
+    assert deployment.at_the_gateway() == ([total] if total else [])
+    assert deployment.statuses() == ["payment_processing" if total else "paid"]
+    (held,) = world.coupons.of_customer(TENANT, ACME)
+    assert (held.id, held.invoice_count) == (applied.id, 1)
+
+
 def test_running_again_with_the_same_or_another_id_changes_nothing(deployment: Deployment, world: World):
     world.subscribe(ACME, start="2026-04-01")
     deployment.run("run-1")

@@ -1,0 +1,18 @@
+"""Take the coupons a customer has at this moment off the lines of one invoice, issued or only looked at."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from functions.application.ports.coupons import Coupons
+from functions.domain.catalog.coupon import MAX_LIVE, AppliedCoupon
+from functions.domain.invoicing.coupons import redeem
+from functions.domain.invoicing.line import InvoiceLine
+
+
+def take_off_coupons(
+    tenant: str, customer_id: str, lines: Sequence[InvoiceLine], currency: str, at: datetime, *, coupons: Coupons
+) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
+    """The lines, owed from `at` on, less the coupons; and those coupons that took something off. Writes nothing."""
+    every = coupons.of_customer(tenant, customer_id) if lines else ()
+    good = [each for each in every if each.is_good_for(at, currency)]
+    return redeem(lines, good[:MAX_LIVE], currency, at)

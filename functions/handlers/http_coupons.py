@@ -1,0 +1,146 @@
+"""Routes of coupons: create, look, archive; give one to a customer or a subscription and take it away."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from pydantic import Field
+
+from functions.application.apply_coupon import CouponHolder
+from functions.application.keep_coupon import archive_coupon, create_coupon, find_coupon
+from functions.domain.catalog.coupon import AppliedCoupon, Coupon, CouponWish
+from functions.domain.wire import WireModel
+from functions.handlers import http, wiring, wiring_billing
+from functions.handlers.coupon_json import applied_shown, coupon_shown
+from functions.handlers.http import Answer
+from functions.names import SCOPE_ADMIN, SCOPE_READ
+
+router = Router()  # type: ignore[no-untyped-call]
+
+ORDERS = ("id", "key", "name", "createdAt")
+
+
+class CouponChoice(WireModel):
+    """The id or the key of a coupon."""
+
+    coupon: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+@router.post("/api/v1/coupons")
+def create() -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    coupon = create_coupon(
+        request.tenant,
+        request.body(CouponWish),
+        by=request.caller.key_id,
+        coupons=wiring_billing.coupons(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
+    return http.created(coupon_shown(coupon))
+
+
+@router.get("/api/v1/coupons")
+def list_all() -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    with_archived = request.query.flag("includeArchived")
+    order = request.query.choice("orderBy", ORDERS, "id")
+    found = sorted(
+        (each for each in wiring_billing.coupons().all(request.tenant) if with_archived or not each.is_archived),
+        key=lambda each: _place(each, order),
+        reverse=request.query.is_descending(),
+    )
+    return http.ok(http.page_of(found, request.query.page(), coupon_shown))
+
+
+@router.get("/api/v1/coupons/<id_or_key>")
+def get(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    return http.ok(
+        coupon_shown(find_coupon(request.tenant, http.path_value(id_or_key), coupons=wiring_billing.coupons()))
+    )
+
+
+@router.post("/api/v1/coupons/<id_or_key>/archive")
+def archive(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    coupon = archive_coupon(
+        request.tenant,
+        http.path_value(id_or_key),
+        by=request.caller.key_id,
+        coupons=wiring_billing.coupons(),
+        clock=wiring.clock(),
+    )
+    return http.ok(coupon_shown(coupon))
+
+
+@router.post("/api/v1/customers/<id_or_key>/coupons")
+def give_customer(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    choice = request.body(CouponChoice)
+    holder = wiring_billing.applied_coupons().of_customer(request.tenant, http.path_value(id_or_key))
+    return _given(request, holder, choice)
+
+
+@router.get("/api/v1/customers/<id_or_key>/coupons")
+def list_of_customer(id_or_key: str) -> Answer:
+    """Those of the customer's subscriptions are listed with each of these."""
+    request = http.Request(router.current_event, SCOPE_READ)
+    holder = wiring_billing.applied_coupons().of_customer(request.tenant, http.path_value(id_or_key))
+    return http.ok(http.page_of(_listed(request, holder), request.query.page(), _shown))
+
+
+@router.delete("/api/v1/customers/<id_or_key>/coupons/<applied_id>")
+def take_from_customer(id_or_key: str, applied_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    holder = wiring_billing.applied_coupons().of_customer(request.tenant, http.path_value(id_or_key))
+    _take(request, holder, applied_id)
+    return http.no_content()
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/coupons")
+def give_subscription(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    choice = request.body(CouponChoice)
+    holder = wiring_billing.applied_coupons().of_subscription(request.tenant, http.path_value(subscription_id))
+    return _given(request, holder, choice)
+
+
+@router.get("/api/v1/subscriptions/<subscription_id>/coupons")
+def list_of_subscription(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    holder = wiring_billing.applied_coupons().of_subscription(request.tenant, http.path_value(subscription_id))
+    return http.ok(http.page_of(_listed(request, holder), request.query.page(), _shown))
+
+
+@router.delete("/api/v1/subscriptions/<subscription_id>/coupons/<applied_id>")
+def take_from_subscription(subscription_id: str, applied_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    holder = wiring_billing.applied_coupons().of_subscription(request.tenant, http.path_value(subscription_id))
+    _take(request, holder, applied_id)
+    return http.no_content()
+
+
+def _given(request: http.Request, holder: CouponHolder, choice: CouponChoice) -> Answer:
+    applied = wiring_billing.applied_coupons().apply(request.tenant, holder, choice.coupon, by=request.caller.key_id)
+    return http.created(_shown(applied))
+
+
+def _listed(request: http.Request, holder: CouponHolder) -> list[AppliedCoupon]:
+    with_removed = request.query.flag("includeRemoved")
+    every = wiring_billing.applied_coupons().list_all(request.tenant, holder)
+    return [each for each in every if with_removed or each.removed_at is None]
+
+
+def _take(request: http.Request, holder: CouponHolder, applied_id: str) -> None:
+    wiring_billing.applied_coupons().remove(
+        request.tenant, holder, http.path_value(applied_id), by=request.caller.key_id
+    )
+
+
+def _shown(applied: AppliedCoupon) -> dict[str, Any]:
+    return applied_shown(applied, wiring.clock().now())
+
+
+def _place(coupon: Coupon, order: str) -> tuple[Any, str]:
+    found = {"id": coupon.id, "key": coupon.key, "name": coupon.name, "createdAt": coupon.created_at}
+    return found[order], coupon.id
