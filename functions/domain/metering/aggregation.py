@@ -120,7 +120,7 @@ VALUE_BYTES = 8
 
 
 def pack_values(values: Iterable[int]) -> bytes:
-    return array("Q", sorted(set(values))).tobytes()
+    return array("Q", sorted(values if isinstance(values, set) else set(values))).tobytes()
 
 
 def unpack_values(packed: bytes) -> "array[int]":

@@ -1,6 +1,7 @@
 """Cells while a commit is counted: contributions by (window, code number), merged as they come, packed at the end."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from functions.domain.metering import sketch
@@ -19,6 +20,7 @@ DECIMAL_BYTES = 64  # up to 32 characters each
 SECOND_BYTES = 12
 VALUE_BYTES = 18
 BUCKET_BYTES = 16
+MOST_CELL_BYTES = DECIMAL_BYTES + SECOND_BYTES  # beside the cell itself, values and buckets not counted
 
 Place = tuple[int, int]  # window, code number
 
@@ -46,9 +48,15 @@ class OpenCells:
         return 0 if type(present) is type(value) else DECIMAL_BYTES
 
     def merge(self, other: "OpenCells") -> None:
+        sums = self.sum
         for place, value in other.sum.items():
-            present = self.sum.get(place)
-            self.sum[place] = value if present is None else add(present, value)
+            present = sums.get(place)
+            if present is None:
+                sums[place] = value
+            elif type(value) is int and type(present) is int:
+                sums[place] = present + value
+            else:
+                sums[place] = add(present, value)
         _keep(max, self.highest, other.highest)
         _keep(min, self.lowest, other.lowest)
         _keep(max, self.latest, other.latest)
@@ -80,13 +88,19 @@ def as_pages(cells: OpenCells, tenant: str, lane: int, subject: str | None) -> I
     """The page deltas that hold the cells of an owner."""
     pages: dict[tuple[int, int], PageDelta] = {}
     for kind, found in cells.packed():
-        for (window, number), cell in found.items():
-            place = (window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE)
-            page = pages.get(place)
+        for place, cell in found.items():
+            span_and_number, name = _on_page(place)
+            page = pages.get(span_and_number)
             if page is None:
-                page = pages[place] = PageDelta(PageKey(tenant, lane, subject, *place))
-            getattr(page, kind)[cell_name(window, number)] = cell
+                page = pages[span_and_number] = PageDelta(PageKey(tenant, lane, subject, *span_and_number))
+            getattr(page, kind)[name] = cell
     return iter(pages.values())
+
+
+@lru_cache(maxsize=20_000)  # the subjects of a commit have their cells in the same places
+def _on_page(place: Place) -> tuple[tuple[int, int], str]:
+    window, number = place
+    return (window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE), cell_name(window, number)
 
 
 Add = Callable[[OpenCells, Place, Any, int, int], int]
@@ -97,7 +111,7 @@ def _average(cells: OpenCells, place: Place, value: Number, _second: int, cell_b
     return cells.add(place, value, cell_bytes) + cells.add((window, number + 1), 1, cell_bytes)
 
 
-def _highest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+def add_highest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
     present = cells.highest.get(place)
     if present is not None and present >= value:
         return 0
@@ -105,7 +119,7 @@ def _highest(cells: OpenCells, place: Place, value: Number, _second: int, cell_b
     return cell_bytes + DECIMAL_BYTES if present is None else 0
 
 
-def _lowest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+def add_lowest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
     present = cells.lowest.get(place)
     if present is not None and present <= value:
         return 0
@@ -113,7 +127,7 @@ def _lowest(cells: OpenCells, place: Place, value: Number, _second: int, cell_by
     return cell_bytes + DECIMAL_BYTES if present is None else 0
 
 
-def _latest(cells: OpenCells, place: Place, value: Number, second: int, cell_bytes: int) -> int:
+def add_latest(cells: OpenCells, place: Place, value: Number, second: int, cell_bytes: int) -> int:
     present = cells.latest.get(place)
     if present is not None and present >= (second, value):
         return 0
@@ -154,9 +168,9 @@ ADD: dict[Aggregation, Add] = {
     Aggregation.SUM: _sum,
     Aggregation.COUNT: _sum,
     Aggregation.AVG: _average,
-    Aggregation.MAX: _highest,
-    Aggregation.MIN: _lowest,
-    Aggregation.LATEST: _latest,
+    Aggregation.MAX: add_highest,
+    Aggregation.MIN: add_lowest,
+    Aggregation.LATEST: add_latest,
     Aggregation.UNIQUE_COUNT: _value,
     Aggregation.PERCENTILE: _bucket,
 }

@@ -7,15 +7,18 @@ stop its lane for ever.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.cells import ADD, OpenCells, as_pages
+from functions.domain.metering.cells import MOST_CELL_BYTES, VALUE_BYTES, OpenCells, as_pages
+from functions.domain.metering.columns import add_fingerprints
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
-from functions.domain.metering.meter import CompiledMeter, MetersByType, Uncountable, decode_data
-from functions.domain.metering.pages import CODES_PER_PAGE, WINDOW_SECONDS, PageDelta
+from functions.domain.metering.meter import CompiledMeter, MetersByType, Uncountable
+from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
+from functions.domain.metering.rows import Row, Rows
 
 MAX_COMMIT_EVENTS = 10_000
+EVENTS_AT_ONCE = 256  # of a subject, while they surely fit into the commit
 MAX_COMMIT_BYTES = 300_000  # estimated before compression, rounded up; a DynamoDB item ends at 400 KB
 FINGERPRINT_BYTES = 8
 CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part of the page's key
@@ -94,49 +97,79 @@ class _Counting:
     def __init__(self, state: LaneState, deltas: Deltas, value_fingerprint: FingerprintOf, received_at: int) -> None:
         self._state = state
         self._deltas = deltas
-        self._value_fingerprint = value_fingerprint
+        self._value_fingerprint = lru_cache(maxsize=MAX_COMMIT_EVENTS)(value_fingerprint)
         self._received_at = received_at
 
     def add_subject(
         self, cells: OpenCells, tenant: str, subject: str, events: list[Event], by_type: MetersByType
     ) -> int:
         """Count a subject's events into its cells; returns how many of them were taken before the commit was full."""
-        deltas, received_at = self._deltas, self._received_at
-        directory = self._state.directories[tenant]
-        numbers, sums = directory.numbers, cells.sum
         cell_bytes = CELL_BYTES + len(subject) * 4 // CODES_PER_PAGE
-        for taken, event in enumerate(events, 1):
-            meters = by_type.get(event.type)
-            if not meters:
+        taken, at_once = 0, EVENTS_AT_ONCE
+        while taken < len(events) and (self._deltas.size < MAX_COMMIT_BYTES or not taken):
+            some = events[taken : taken + at_once]
+            rows = Rows(some, by_type)
+            if len(some) > 1 and self._deltas.size + _most_bytes(rows, cell_bytes) > MAX_COMMIT_BYTES:
+                at_once = 1
                 continue
-            window = event.time // WINDOW_SECONDS
-            try:
-                data = decode_data(event.data)
-            except Uncountable as problem:
-                _list_uncountable(deltas, tenant, event, problem, received_at)
+            for event, problem in rows.unreadable:
+                _list_uncountable(self._deltas, tenant, event, problem, self._received_at)
+            for row in rows:
+                self._add_row(cells, tenant, row, cell_bytes)
+            taken += len(some)
+        return taken
+
+    def _add_row(self, cells: OpenCells, tenant: str, row: Row, cell_bytes: int) -> None:
+        directory, groups, window, events = self._state.directories[tenant], row.groups, row.window, row.events
+        numbers, size = directory.numbers, 0
+        for meters in row.grouping.by_value:
+            column = meters[0].column(row.data)
+            if column is None:
+                self._add_one_by_one(cells, tenant, row, meters, cell_bytes)
                 continue
+            for meter in meters:
+                number = numbers.get((meter.family, groups))
+                if number is None:
+                    number = _number_for(directory, self._deltas, tenant, meter, groups)
+                place = (window, number)
+                if (add_column := meter.add_column) is not None:
+                    size += add_column(cells, place, column, events, cell_bytes)
+                elif meter.takes_text:
+                    size += add_fingerprints(cells, place, {*map(self._value_fingerprint, {*column})}, cell_bytes)
+                else:
+                    add = meter.add
+                    for value, event in zip(column, events, strict=True):
+                        size += add(cells, place, value, event.time, cell_bytes)
+        self._deltas.size += size
+
+    def _add_one_by_one(
+        self, cells: OpenCells, tenant: str, row: Row, meters: tuple[CompiledMeter, ...], cell_bytes: int
+    ) -> None:
+        deltas, directory, groups = self._deltas, self._state.directories[tenant], row.groups
+        for event, data in zip(row.events, row.data, strict=True):
             for meter in meters:
                 try:
                     value = meter.value(data)
                 except Uncountable as problem:
-                    _list_uncountable(deltas, tenant, event, problem, received_at, meter.id)
+                    _list_uncountable(deltas, tenant, event, problem, self._received_at, meter.id)
                     continue
                 if value is None:
                     continue
-                groups = meter.groups(data)
-                number = numbers.get((meter.family, groups))
+                number = directory.numbers.get((meter.family, groups))
                 if number is None:
                     number = _number_for(directory, deltas, tenant, meter, groups)
-                place = (window, number)
-                if meter.is_additive and type(value) is int and type(present := sums.get(place)) is int:
-                    sums[place] = present + value
-                    continue
-                if meter.aggregation is Aggregation.UNIQUE_COUNT:
+                if meter.takes_text:
                     value = self._value_fingerprint(str(value))
-                deltas.size += ADD[meter.aggregation](cells, place, value, event.time, cell_bytes)
-            if deltas.size >= MAX_COMMIT_BYTES:
-                return taken
-        return len(events)
+                deltas.size += meter.add(cells, (row.window, number), value, event.time, cell_bytes)
+
+
+def _most_bytes(rows: Rows, cell_bytes: int) -> int:
+    """By how much counting them may make the commit grow."""
+    size = 0
+    for row in rows:
+        cells = 2 * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES + 4 * sum(map(len, row.groups))
+        size += len(row.grouping.meters) * (cells + len(row.events) * VALUE_BYTES)
+    return size
 
 
 def _number_for(

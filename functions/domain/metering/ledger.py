@@ -208,11 +208,13 @@ def sift(
     arrived.
     """
     sifted = Sifted()
-    groups, buckets, recent = sifted.groups, state.buckets, state.recent
+    buckets, recent = state.buckets, state.recent
+    by_tenant: dict[str, dict[str, list[Event]]] = {}
     oldest, still_recent = window.oldest_countable(now), received_at - look_back
     duplicates = accepted = received = redelivered = 0
     for pack in packs:
         tenant = pack.tenant
+        by_subject = by_tenant.setdefault(tenant, {})
         received += len(pack.events)
         seen_before = duplicates
         for event in pack.events:
@@ -230,16 +232,17 @@ def sift(
             bucket.add(fingerprint)
             recent[fingerprint] = received_at
             accepted += 1
-            key = (tenant, event.subject)
-            group = groups.get(key)
-            if group is None:
-                groups[key] = [event]
-            else:
-                group.append(event)
+            try:
+                by_subject[event.subject].append(event)
+            except KeyError:
+                by_subject[event.subject] = [event]
         mark = pack_mark(pack.pack_id)
         if mark in state.packs:
             redelivered += duplicates - seen_before
         state.packs[mark] = received_at
+    for tenant, by_subject in by_tenant.items():
+        for subject, events in by_subject.items():
+            sifted.groups[tenant, subject] = events
     sifted.counts = Counts(accepted, duplicates, len(sifted.refusals), 0, received, redelivered)
     return sifted
 

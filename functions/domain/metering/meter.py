@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
 
 from functions.domain.metering import filters
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.cells import ADD
+from functions.domain.metering.columns import ADD_COLUMN, TakeColumn, column_taker
+from functions.domain.metering.groupings import Grouping, groupings_of
 from functions.domain.metering.json_path import MISSING, Find, TooCostly, finder, parse_path
 from functions.domain.metering.values import (
     LARGEST_VALUE,
@@ -105,18 +108,24 @@ class CompiledMeter:
     in the order of the sorted dimension names. Both are made for the meter's paths, because they run for every event.
     `counts` says whether the event filter lets an event through, `has_filter` whether there is one. `family` is what
     codes of equal group values must share to be the same code: the meter and the names of its dimensions.
+
+    `column` takes the values of many events that are let through, or None when one of them needs a closer look;
+    `add_column` adds them up, when that is more than to `add` one after the other.
     """
 
     __slots__ = (
-        *("aggregation", "counts", "dimensions", "family", "groups", "has_filter", "id", "is_additive", "meter"),
-        *("_former", "value"),
+        *("add", "add_column", "aggregation", "column", "counts", "dimensions", "family", "groups", "has_filter"),
+        *("_former", "id", "meter", "takes_text", "value"),
     )
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         self.id = meter.id
         self.aggregation = meter.aggregation
-        self.is_additive = meter.aggregation.is_additive
+        self.takes_text = meter.aggregation is Aggregation.UNIQUE_COUNT
+        self.column = _column_taker(meter)
+        self.add = ADD[meter.aggregation]
+        self.add_column = ADD_COLUMN.get(meter.aggregation)
         self.dimensions, self.groups = _named_taker(meter.group_by)
         self.has_filter = bool(meter.event_filter)
         self.counts = _event_test(meter.event_filter)
@@ -162,6 +171,12 @@ def _value_taker(meter: Meter) -> TakeValue:
         return countable(found, path)
 
     return named_text if is_unique else named_number
+
+
+def _column_taker(meter: Meter) -> TakeColumn:
+    if not meter.aggregation.needs_value:
+        return lambda all_data: all_data
+    return column_taker(meter.value_property or "", is_text=meter.aggregation is Aggregation.UNIQUE_COUNT)
 
 
 def _found_value(find: Find, path: str, taken: Callable[[Any, str], Taken]) -> TakeValue:
@@ -215,15 +230,23 @@ def _filtered(counts: Test, take: TakeValue) -> TakeValue:
     return lambda data: take(data) if counts(data) else None
 
 
-MetersByType = Mapping[str, list[CompiledMeter]]
+class MetersOfType(list[CompiledMeter]):
+    """Meters that count events of one type; `groupings` of them that group alike."""
+
+    @cached_property
+    def groupings(self) -> tuple[Grouping, ...]:
+        return groupings_of(self)
+
+
+MetersByType = Mapping[str, MetersOfType]
 Compile = Callable[[MeterSet], MetersByType]
 
 
 @lru_cache(maxsize=256)
 def _compiled(body: bytes) -> MetersByType:
-    by_type: dict[str, list[CompiledMeter]] = {}
+    by_type: dict[str, MetersOfType] = {}
     for meter in MeterSet.decode(body).meters:
-        by_type.setdefault(meter.event_type, []).append(CompiledMeter(meter))
+        by_type.setdefault(meter.event_type, MetersOfType()).append(CompiledMeter(meter))
     return by_type
 
 

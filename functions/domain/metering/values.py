@@ -1,6 +1,7 @@
 """The value and the texts in an event's data, exactly: what counts, what does not and why; no pydantic, it is hot."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -27,6 +28,14 @@ def decode_data(raw: bytes) -> Data:
         return _decode_data(raw)
     except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:
         raise Uncountable("unreadable_data", f"invalid event: failed to parse event data: {error}") from error
+
+
+def decode_objects(raws: Iterable[bytes]) -> list[Data] | None:
+    """The data of many events at once; None when one of them is empty or cannot be read."""
+    try:
+        return [*map(_decode_data, raws)]
+    except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError):
+        return None
 
 
 class Uncountable(Exception):

@@ -1,0 +1,54 @@
+"""Meters of one event type that group alike: what is the same for all of them is found once per event."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from functions.domain.metering.columns import groups_taker
+
+if TYPE_CHECKING:
+    from functions.domain.metering.meter import CompiledMeter
+    from functions.domain.metering.values import Data
+
+
+class Grouping:
+    """Meters that take the same events into the same groups.
+
+    `counts` is their common event filter, if any; `all_groups` takes the dimensions' values of many events; `by_value`
+    has the meters that take the same value together.
+    """
+
+    __slots__ = ("all_groups", "by_value", "counts", "meters")
+
+    def __init__(self, meters: "Sequence[CompiledMeter]") -> None:
+        first = meters[0]
+        self.meters = tuple(meters)
+        self.counts: Callable[[Data], bool] | None = first.counts if first.has_filter else None
+        self.all_groups = groups_taker([first.meter.group_by[name] for name in first.dimensions], first.groups)
+        self.by_value = tuple(map(tuple, _together(meters, _way_of_taking)))
+
+
+def groupings_of(meters: "Iterable[CompiledMeter]") -> tuple[Grouping, ...]:
+    return tuple(map(Grouping, _together(meters, _way_of_grouping)))
+
+
+def _way_of_grouping(meter: "CompiledMeter") -> Any:
+    return [meter.meter.group_by[name] for name in meter.dimensions], meter.meter.event_filter
+
+
+def _way_of_taking(meter: "CompiledMeter") -> Any:
+    return meter.aggregation.needs_value and meter.meter.value_property, meter.takes_text
+
+
+def _together(
+    meters: "Iterable[CompiledMeter]", what: "Callable[[CompiledMeter], Any]"
+) -> "Iterable[list[CompiledMeter]]":
+    alike: list[tuple[Any, list[CompiledMeter]]] = []
+    for meter in meters:
+        mine = what(meter)
+        for other, found in alike:
+            if other == mine:
+                found.append(meter)
+                break
+        else:
+            alike.append((mine, [meter]))
+    return [found for _, found in alike]
