@@ -151,9 +151,12 @@ class MemoryLedger(MemoryHistories):
         return True
 
     def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+        by_page: dict[PageKey, dict[str, bytes]] = {}
         for key, cell, values in chunks:
+            by_page.setdefault(key, {})[cell] = values
+        for key, cells in by_page.items():
             self.request("put_value_chunk")
-            self.table.put(("values", *_page_key(key)[1:], cell, commit.n), values)
+            self.table.put(("values", *_page_key(key)[1:], commit.n), cells)
 
     def value_chunks(
         self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
@@ -161,7 +164,8 @@ class MemoryLedger(MemoryHistories):
         self.request("value_chunks")
         for key in self.table.keys("values", tenant, lane, subject or ""):
             if first_span <= key[4] <= last_span:
-                yield PageKey(tenant, lane, subject, key[4], key[5]), key[6], self.table.get(key)
+                for cell, values in self.table.get(key).items():
+                    yield PageKey(tenant, lane, subject, key[4], key[5]), cell, values
 
     def pages(
         self,

@@ -9,9 +9,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from functions.application.ports.ledger import Ledger
-from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_values
+from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, pack_values, unpack_values
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import (
+    VALUES_BYTES,
     Cells,
     Page,
     PageDelta,
@@ -20,6 +21,7 @@ from functions.domain.metering.pages import (
     ValueChunk,
     as_bytes,
     has_room_for,
+    stored_bytes,
 )
 
 MAX_PAGE_TRIES = 20
@@ -27,6 +29,7 @@ PAGES_AT_A_TIME = 500  # at most 310 KB each, and usually 1
 MAX_KNOWN_BYTES = 150_000_000  # of a process
 # Estimates of what is remembered: a page with its key, a cell, one of the values that lie beside the page.
 KNOWN_PAGE_BYTES, KNOWN_CELL_BYTES, KNOWN_VALUE_BYTES = 700, 160, 100
+NOTHING: frozenset[int] = frozenset()
 
 
 class KnownPage:
@@ -34,23 +37,47 @@ class KnownPage:
 
     A value is remembered as beside the page only once the chunk that holds it was put. So whoever applies a commit
     leaves out only what commits before it have stored, or this commit's own chunk, whole.
+
+    `used` is about what the stored windows take, by letter; it follows from the page's cells alone.
     """
 
-    __slots__ = ("beside", "page", "weight")
+    __slots__ = ("beside", "page", "used", "weight")
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.beside: dict[str, set[int]] = {}
+        self.used: dict[str, int] = {}
         self.weight = 0
+        for name, cell in page.cells.items():
+            self.used[name[0]] = self.used.get(name[0], 0) + stored_bytes(cell)
+
+    def take(self, stamp: int, changed: Cells) -> None:
+        """What was written is what the page says now."""
+        cells, used = self.page.cells, self.used
+        for name, cell in changed.items():
+            present = cells.get(name)
+            if present is None:
+                used[name[0]] = used.get(name[0], 0) + stored_bytes(cell)
+            elif type(present) is bytes or type(cell) is bytes:
+                used[name[0]] += stored_bytes(cell) - stored_bytes(present)
+        cells.update(changed)
+        self.page.stamp = stamp
+
+    def used_after(self, changed: Cells) -> dict[str, int]:
+        """What the stored windows will take; the same for everybody who applies the commit that makes the changes."""
+        cells, used = self.page.cells, dict(self.used)
+        for name, cell in changed.items():
+            if name not in cells:
+                used[name[0]] = used.get(name[0], 0) + stored_bytes(cell)
+        return used
 
     def weigh(self) -> int:
         """Weigh again; returns by how much the weight has changed."""
         before = self.weight
-        cells = self.page.cells
         self.weight = (
             KNOWN_PAGE_BYTES
-            + KNOWN_CELL_BYTES * len(cells)
-            + sum([len(cell) for cell in cells.values() if type(cell) is bytes])
+            + KNOWN_CELL_BYTES * len(self.page.cells)
+            + sum(self.used.values())
             + KNOWN_VALUE_BYTES * sum(map(len, self.beside.values()))
         )
         return self.weight - before
@@ -117,21 +144,35 @@ class PageApplier:
         return refused
 
     def _add_values(self, delta: PageDelta, changed: Cells) -> list[ValueChunk]:
-        """Distinct values go into their cell while it has room, beside the page otherwise, and nowhere if known."""
+        """Distinct values go into their cell while its window has room, beside the page otherwise, nowhere if known.
+
+        Which of both depends on the page and the delta alone: two that apply a commit write chunks of the same cells,
+        so neither takes away what the other put beside the page.
+        """
         known = self._known[delta.key]
-        chunks = []
+        cells, beside = known.page.cells, known.beside
+        new: dict[str, set[int]] = {}
         for name, packed in delta.values.items():
-            if known.page.cells.get(name) == DIRTY:
+            present = cells.get(name)
+            if present != DIRTY:
+                new[name] = set(unpack_values(packed)).difference(unpack_values(as_bytes(present or b"")))
+        if all(values <= beside.get(name, NOTHING) for name, values in new.items()):
+            return []
+        used = known.used_after(changed)
+        chunks = []
+        for name, values in new.items():
+            if not values:
                 continue
-            present = as_bytes(known.page.cells.get(name, b""))
-            inside = set(unpack_values(present))
-            new = set(unpack_values(packed)) - inside - known.beside.get(name, set())
-            if not new:
-                continue
-            if has_room_for(present, len(new)):
-                changed[name] = pack_values(inside | new)
-            else:
-                chunks.append(ValueChunk(delta.key, name, pack_values(new)))
+            present = cells.get(name)
+            room = used.get(name[0], 0) + (VALUES_BYTES if present is None else 0)
+            fits = has_room_for(room, len(values))
+            if fits:
+                used[name[0]] = room + VALUE_BYTES * len(values)
+            unknown = values - beside.get(name, NOTHING)
+            if unknown and fits:
+                changed[name] = pack_values(values.union(unpack_values(as_bytes(present or b""))))
+            elif unknown:
+                chunks.append(ValueChunk(delta.key, name, pack_values(unknown)))
         return chunks
 
     def _put_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
@@ -142,12 +183,10 @@ class PageApplier:
             self.known_bytes += known.weigh()
 
     def _remember(self, stamp: int, write: PageWrite) -> None:
-        page, changed = write
-        known = self._known[page.key]
-        page.cells.update(changed)
-        page.stamp = stamp
+        known = self._known[write.page.key]
+        known.take(stamp, write.changed)
         self.known_bytes += known.weigh()
-        self._known.move_to_end(page.key)
+        self._known.move_to_end(write.page.key)
 
     def forget(self, lane: int) -> None:
         """Drop what is known of a lane's pages: somebody else may have written them."""

@@ -10,7 +10,7 @@ from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryLedger
 from functions.application.apply_pages import PageApplier
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import DIRTY, pack_values
+from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_values
 from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
 from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
@@ -275,13 +275,13 @@ def test_of_one_second_the_larger_value_is_the_latest(ledger: Any) -> None:
 def test_values_that_do_not_fit_into_the_page_lie_beside_it(ledger: Any) -> None:
     applier = PageApplier(ledger)
     for key in (KEY, TOTAL):
-        applier.apply(commit(1, pages=[PageDelta(key, values={"A0": pack_values(range(20))})]))
+        applier.apply(commit(1, pages=[PageDelta(key, values={"A0": pack_values(range(9))})]))
         applier.apply(commit(2, pages=[PageDelta(key, values={"A0": pack_values(range(10, 60))})]))
         applier.apply(commit(3, pages=[PageDelta(key, values={"A0": pack_values(range(50, 55))})]))
         apply(ledger, 2, PageDelta(key, values={"A0": pack_values(range(10, 60))}))
-        assert page_of(ledger, key).cells == {"A0": pack_values(range(20))}
+        assert page_of(ledger, key).cells == {"A0": pack_values(range(9))}
         place = (key.tenant, key.lane, key.subject)
-        assert list(ledger.value_chunks(*place, key.span, key.span)) == [(key, "A0", pack_values(range(20, 60)))]
+        assert list(ledger.value_chunks(*place, key.span, key.span)) == [(key, "A0", pack_values(range(10, 60)))]
         assert list(ledger.value_chunks(*place, 0, key.span - 1)) == []
         assert list(ledger.value_chunks(*place, key.span + 1, 999_999)) == []
 
@@ -323,10 +323,29 @@ def test_a_statement_that_can_never_succeed_is_not_tried_again(dynamodb: DynamoD
         apply(ledger, 1, PageDelta(KEY, sketch={"A0": bytes(410_000)}))
 
 
-def test_a_sum_of_too_many_digits_loses_its_last_one_and_not_the_lane(dynamodb: DynamoDb) -> None:
-    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
-    apply(ledger, 1, PageDelta(KEY, {"A0": Decimal("123456789012345678901.123456789012345678")}))
-    assert page_of(ledger, KEY).cells == {"A0": Decimal("123456789012345678901.12345678901234568")}
+def test_cells_of_any_size_come_back_to_the_digit(ledger: Any) -> None:
+    numbers = [0, -1, 2**63 - 1, 2**63, 2**64, -(2**63), -(2**64), 10**30, Decimal("0.000000000000000001")]
+    numbers += [Decimal("123456789012345678901.123456789012345678"), Decimal("-1E-18")]
+    sums = {f"L{number}": value for number, value in enumerate(numbers)}
+    start = (KEY.span * 12 + 11) * 1_800
+    latest = {f"Lz{number}": (start + 1_799, value) for number, value in enumerate(numbers)}
+    apply(ledger, 1, PageDelta(KEY, sums, latest=latest, dirty=["Azz"]))
+    assert page_of(ledger, KEY).cells == {**sums, **latest, "Azz": DIRTY}
+
+
+def test_who_knows_less_of_the_values_beside_a_page_takes_none_away(ledger: Any) -> None:
+    known, unknown = pack_values(range(100, 120)), pack_values(range(200, 220))
+    knowing = PageApplier(ledger)
+    knowing.apply(commit(1, pages=[PageDelta(KEY, values={"A0": known})]))
+    second = commit(2, pages=[PageDelta(KEY, values={"A0": known[:16], "A1": unknown, "A2": pack_values(range(5))})])
+    PageApplier(ledger).apply(second)
+    ledger.put_value_chunks(second, knowing._add_values(second.pages[0], {}))
+    values: dict[str, set[int]] = {}
+    for name, cell in page_of(ledger, KEY).cells.items():
+        values.setdefault(name, set()).update(unpack_values(as_bytes(cell)))
+    for _, name, packed in ledger.value_chunks(KEY.tenant, KEY.lane, KEY.subject, KEY.span, KEY.span):
+        values.setdefault(name, set()).update(unpack_values(packed))
+    assert values == {"A0": set(range(100, 120)), "A1": set(range(200, 220)), "A2": set(range(5))}
 
 
 def test_the_same_refusal_twice_is_one_and_keeps_the_event(dynamodb: DynamoDb) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from functions.domain.metering.pages import WINDOWS_PER_PAGE, is_cell
+from functions.domain.metering.pages import WINDOW_LETTERS, WINDOWS_PER_PAGE
 from functions.names import PARTITION_KEY, SORT_KEY
 from tests.bench.tally import Tally
 
@@ -47,11 +47,10 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def full_page_bytes(page: Item) -> int:
-    """The size of a page at the end of its span, when every code has a cell in every window."""
-    cells = {name: value for name, value in page.items() if is_cell(name)}
-    codes = {name[1:] for name in cells}
-    average = item_bytes(cells) / len(cells)
-    return round(item_bytes(page) - item_bytes(cells) + average * len(codes) * WINDOWS_PER_PAGE)
+    """The size of a page at the end of its span, when every window is as its largest."""
+    windows = {name: value for name, value in page.items() if name in WINDOW_LETTERS}
+    largest = max(item_bytes({name: value}) for name, value in windows.items())
+    return item_bytes(page) - item_bytes(windows) + largest * WINDOWS_PER_PAGE
 
 
 class Counter:

@@ -29,7 +29,7 @@ from functions.domain.metering.voiding import countable
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
 # So small that cells overflow in these small worlds.
-INLINE_VALUES, MAX_BUCKETS = 2, 3
+WINDOW_BYTES, MAX_BUCKETS = 22, 3
 
 
 def meters_of(*aggregations: Aggregation) -> MeterSet:
@@ -51,7 +51,7 @@ ALL_METERS = meters_of(*Aggregation)
 
 
 def make_cells_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "INLINE_VALUES", INLINE_VALUES)
+    monkeypatch.setattr(pages, "WINDOW_BYTES", WINDOW_BYTES)
     for module in (pages, open_cells):
         monkeypatch.setattr(module, "MAX_BUCKETS", MAX_BUCKETS)
 

@@ -35,6 +35,9 @@ FIRST, LAST, DECIDED, MARKS = "f", "l", "d", "m"
 PARTS, SKIPPED = "p", "s"  # of codes; absent for the usual 1 and 0
 VOIDS = "v"  # the commit voids events; absent otherwise
 
+_encode_values = msgspec.msgpack.Encoder().encode
+_decode_values = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+
 
 class DynamoLedger(DynamoHistories):
     def __init__(self, client: "DynamoDBClient", table: str, window: AcceptanceWindow) -> None:
@@ -201,9 +204,12 @@ class DynamoLedger(DynamoHistories):
         return self._pages.write(stamp, writes)
 
     def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+        by_page: dict[PageKey, dict[str, bytes]] = {}
+        for key, cell, values in chunks:
+            by_page.setdefault(key, {})[cell] = values
         self._table.put_all(
-            {**item_key(keys.value_owner(key), keys.values(key, cell, commit.n)), BODY: {"B": values}}
-            for key, cell, values in chunks
+            {**item_key(keys.value_owner(key), keys.values(key, commit.n)), BODY: {"B": _encode_values(cells)}}
+            for key, cells in by_page.items()
         )
 
     # What readers ask.
@@ -223,8 +229,9 @@ class DynamoLedger(DynamoHistories):
         """(page, cell, packed values) beside the pages of those spans."""
         owner = keys.lane_values(tenant, lane) if subject is None else keys.subject_values(tenant, subject)
         for item in self._table.query(owner, between=keys.values_range(first_span, last_span)):
-            span, number, cell = keys.values_place(item[SORT_KEY]["S"])
-            yield PageKey(tenant, lane, subject, span, number), cell, bytes(item[BODY]["B"])
+            key = PageKey(tenant, lane, subject, *keys.values_place(item[SORT_KEY]["S"]))
+            for cell, values in _decode_values(item[BODY]["B"]).items():
+                yield key, cell, values
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         """(commit number, hour it was decided in) of the commits with events in an hour."""

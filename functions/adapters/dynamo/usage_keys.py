@@ -9,8 +9,8 @@
 | commits by the hours of their events, newest first   | `X#<lane>`              | `<hour>#<n>#<hour decided>`  | query backwards |
 | counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
 | counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
-| distinct values beside a subject's counters          | `U#<tenant>#<subject>`  | `<span>#<page>#<cell>#<n>`   | query |
-| distinct values beside a lane's counters             | `UT#<tenant>#<lane>`    | `<span>#<page>#<cell>#<n>`   | query |
+| distinct values beside a subject's counters          | `U#<tenant>#<subject>`  | `<span>#<page>#<n>`          | query |
+| distinct values beside a lane's counters             | `UT#<tenant>#<lane>`    | `<span>#<page>#<n>`          | query |
 | a meter's history of a subject in a range            | `S#<tenant>#<subject>`  | `B#<meter>#<span>#<part>`    | query |
 | a meter's history of a lane in a range               | `T#<tenant>#<lane>`     | `B#<meter>#<span>#<part>`    | query |
 | the last backfill of a meter                         | `B#<tenant>`            | `<meter>`                    | get |
@@ -134,14 +134,14 @@ def lane_values(tenant: str, lane: int) -> str:
     return f"UT#{tenant}#{lane}"
 
 
-def values(key: PageKey, cell: str, n: int) -> str:
-    return f"{key.span:06d}#{key.number}#{cell}#{n:012d}"
+def values(key: PageKey, n: int) -> str:
+    return f"{key.span:06d}#{key.number}#{n:012d}"
 
 
-def values_place(sort_key: str) -> tuple[int, int, str]:
-    """(span, page number, cell)."""
-    span, number, cell, _ = sort_key.split("#")
-    return int(span), int(number), cell
+def values_place(sort_key: str) -> tuple[int, int]:
+    """(span, page number)."""
+    span, number, _ = sort_key.split("#")
+    return int(span), int(number)
 
 
 def values_range(first: int, last: int) -> tuple[str, str]:

@@ -76,7 +76,7 @@ class Ledger(Protocol):
         ...
 
     def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
-        """Keep distinct values beside their pages; a commit has at most one chunk a cell."""
+        """Keep distinct values beside their pages; all those of a commit and page take the place of earlier ones."""
         ...
 
     def advance_heads(self, heads: Mapping[int, int]) -> None:

@@ -22,9 +22,13 @@ CODES_PER_PAGE = 16
 # A page must stay far below DynamoDB's 400 KB whatever is sent: at most 192 cells, each of a name and at most
 # 200 buckets of 8 bytes, make 310 KB; 24 values of 8 bytes make less.
 MAX_BUCKETS = 200
-INLINE_VALUES = 24  # more distinct values of a cell lie beside the page
+# A stored window with distinct values stays within this; further values lie beside the page. Twelve such windows, the
+# keys and the stamp are one write unit of 1,024 bytes.
+WINDOW_BYTES = 78
+# What a cell takes in its stored window, once its number has grown: code, number; code, length; code, second, number.
+NUMBER_BYTES, VALUES_BYTES, LATEST_BYTES = 6, 3, 9
 
-_WINDOW_LETTERS = "ABCDEFGHIJKL"
+WINDOW_LETTERS = "ABCDEFGHIJKL"
 _ALPHABET = digits + ascii_lowercase
 _BASE = len(_ALPHABET)
 
@@ -49,16 +53,18 @@ def cell_name(window: int, code: int) -> str:
 
 @lru_cache(maxsize=20_000)  # one text for all pages that have the cell
 def _name(place: int, code: int) -> str:
-    return _WINDOW_LETTERS[place] + encode_code(code)
+    return WINDOW_LETTERS[place] + encode_code(code)
 
 
 def parse_cell(name: str, span: int) -> tuple[int, int]:
     """(window number, code) of a cell on the page of `span`."""
-    return span * WINDOWS_PER_PAGE + _WINDOW_LETTERS.index(name[0]), decode_code(name[1:])
+    return span * WINDOWS_PER_PAGE + WINDOW_LETTERS.index(name[0]), decode_code(name[1:])
 
 
-def is_cell(name: str) -> bool:
-    return name[0] in _WINDOW_LETTERS
+@lru_cache(maxsize=20_000)
+def parse_name(name: str) -> tuple[str, int]:
+    """The letter of the window within its page, and the code."""
+    return name[0], decode_code(name[1:])
 
 
 class PageKey(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -145,7 +151,7 @@ class Page(msgspec.Struct):
 
 
 class PageWrite(NamedTuple):
-    """New contents of some cells of a page, valid only while the page is as it was seen."""
+    """New contents of some cells of a page, valid only while the page is as it was seen, whole, in `page`."""
 
     page: Page
     changed: Cells
@@ -164,9 +170,16 @@ def as_bytes(cell: Cell) -> bytes:
     return cell
 
 
-def has_room_for(cell: bytes, count: int) -> bool:
-    """Do so many more values still fit into a values cell of a page?"""
-    return len(cell) // VALUE_BYTES + count <= INLINE_VALUES
+def stored_bytes(cell: Cell) -> int:
+    """About what a cell takes in its stored window."""
+    if isinstance(cell, bytes):
+        return VALUES_BYTES + len(cell)
+    return LATEST_BYTES if isinstance(cell, tuple) else NUMBER_BYTES
+
+
+def has_room_for(used: int, count: int) -> bool:
+    """Do so many more distinct values fit into a stored window that takes so many bytes without them?"""
+    return used + VALUE_BYTES * count <= WINDOW_BYTES
 
 
 def as_number(value: Decimal) -> Number:

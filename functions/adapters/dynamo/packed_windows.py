@@ -1,0 +1,93 @@
+"""The cells of a half-hour window as one binary attribute of their page: MessagePack of cell by code.
+
+An attribute a cell would take two to three times the bytes, and a page is to be one write unit; and a request with one
+parameter a window is built and sent in a fraction of the time.
+
+| cell                    | stored as                                                        |
+|-------------------------|------------------------------------------------------------------|
+| number                  | integer of up to 64 bits, otherwise text with every digit        |
+| latest (second, value)  | [seconds since the window began, number]                         |
+| values, sketch          | binary                                                           |
+| dirty                   | nil                                                              |
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from functions.domain.metering.aggregation import DIRTY, Cell
+from functions.domain.metering.pages import (
+    WINDOW_LETTERS,
+    WINDOW_SECONDS,
+    WINDOWS_PER_PAGE,
+    Cells,
+    as_number,
+    cell_name,
+    parse_name,
+)
+
+LONGEST = 2**63  # an integer from here on is stored as text
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[int, Any]).decode
+
+
+def packed_windows(span: int, cells: Cells, changed: Cells) -> dict[str, bytes]:
+    """The attributes of the windows that change, whole, given the page's present cells."""
+    windows: dict[str, dict[int, Any]] = {name[0]: {} for name in changed}
+    _sort(windows, span, cells.items())
+    _sort(windows, span, changed.items())
+    return {letter: _packed(window) for letter, window in windows.items()}
+
+
+def _sort(windows: dict[str, dict[int, Any]], span: int, cells: Iterable[tuple[str, Cell]]) -> None:
+    for name, cell in cells:
+        letter, code = parse_name(name)
+        window = windows.get(letter)
+        if window is None:
+            continue
+        if type(cell) is tuple:
+            window[code] = (cell[0] - _start(span, letter), cell[1])
+        else:
+            window[code] = None if cell == DIRTY else cell
+
+
+def _packed(window: dict[int, Any]) -> bytes:
+    try:
+        return _encode(window)
+    except OverflowError:
+        return _encode({code: _shortened(cell) for code, cell in window.items()})
+
+
+def _shortened(cell: Any) -> Any:
+    if isinstance(cell, tuple):
+        return [_shortened(each) for each in cell]
+    return str(cell) if isinstance(cell, int) and not -LONGEST <= cell < LONGEST else cell
+
+
+def stored_cells(span: int, item: Mapping[str, Mapping[str, Any]]) -> Cells:
+    """The cells of a stored page, by name."""
+    cells: Cells = {}
+    for letter, attribute in item.items():
+        if letter not in WINDOW_LETTERS:
+            continue
+        place = WINDOW_LETTERS.index(letter)
+        for code, cell in _decode(attribute["B"]).items():
+            cells[cell_name(place, code)] = cell if type(cell) is int else _cell(cell, span, letter)
+    return cells
+
+
+def _cell(stored: Any, span: int, letter: str) -> Cell:
+    if isinstance(stored, str):
+        return as_number(Decimal(stored))
+    if isinstance(stored, list):
+        second, value = stored
+        return _start(span, letter) + second, value if isinstance(value, int) else as_number(Decimal(value))
+    return DIRTY if stored is None else bytes(stored)
+
+
+def _start(span: int, letter: str) -> int:
+    """When a window begins, epoch seconds."""
+    return (span * WINDOWS_PER_PAGE + WINDOW_LETTERS.index(letter)) * WINDOW_SECONDS
