@@ -66,7 +66,8 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
     if not FIRST_YEAR <= value.year < LAST_YEAR:
         raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return value.astimezone(UTC).replace(microsecond=0)
+    is_plain = value.tzinfo is UTC and not value.microsecond
+    return value if is_plain else value.astimezone(UTC).replace(microsecond=0)
 
 
 def _bounded_metadata(value: dict[str, str] | None) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """What every way of charging has in common: usage becomes charges, each one exact reason for money."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,10 +120,10 @@ def priced_parts(
     part_of: Callable[[Group], int | None],
 ) -> list[Charge]:
     """One charge for each part (name, unit amount) that was used, then one for all the usage that belongs to none."""
-    used = dict[int | None, Decimal]()
+    quantities = defaultdict[int | None, list[Decimal]](list)
     for group, quantity in usage.groups.items():
-        part = part_of(group)
-        used[part] = used.get(part, ZERO) + quantity
+        quantities[part_of(group)].append(quantity)
+    used = {part: sum(found, ZERO) for part, found in quantities.items()}
     charges = [
         Charge(f"{reference}-{i + 1}-usage", name, used[i], amount)
         for i, (name, amount) in enumerate(parts)

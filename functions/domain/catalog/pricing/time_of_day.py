@@ -1,5 +1,7 @@
 """Time-of-day price: a unit price for bands of hours of the week in a time zone, and one for the hours between them."""
 
+from datetime import datetime
+from functools import lru_cache
 from itertools import product
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -63,16 +65,22 @@ class TimeOfDayPrice(CommittedPrice):
         return Needs(time_zone=self.time_zone)
 
     def _charges(self, usage: LineUsage) -> list[Charge]:
-        zone = ZoneInfo(self.time_zone)
+        zone = self.time_zone
         number = {(WEEK.index(day), hour): i for i, band in enumerate(self.bands) for day, hour in _hours(band)}
 
         def band_of(group: Group) -> int | None:
             assert group.hour is not None, group
-            local = group.hour.astimezone(zone)
-            return number.get((local.weekday(), local.hour))
+            return number.get(_local(zone, group.hour))
 
         bands = [(band.name, band.amount) for band in self.bands]
         return priced_parts("time-of-day", bands, self.default_amount, usage, band_of)
+
+
+@lru_cache(maxsize=20_000)  # two years and more: the invoices of a run are about the same hours
+def _local(time_zone: str, hour: datetime) -> tuple[int, int]:
+    """(day of the week, hour of the day) there."""
+    local = hour.astimezone(ZoneInfo(time_zone))
+    return local.weekday(), local.hour
 
 
 def _hours(band: Band) -> list[tuple[Weekday, int]]:
