@@ -38,7 +38,7 @@ def explanation_shown(explanation: Explanation, currency: str) -> dict[str, Any]
         "currency": currency,
         "period": period(Period(line.period_start, line.period_end)),
         "steps": [_step(each, currency) for each in explanation.steps],
-        "charges": [_charge(each, currency) for each in line.charges],
+        "charges": [charge_shown(each, currency) for each in line.charges],
         "total": _money(line.total_minor, currency),
         "usage": _usage(line, line.usage, explanation) if line.usage else None,
     }
@@ -61,7 +61,7 @@ def _step(step: Step, currency: str) -> dict[str, Any]:
     return without_none(wire)
 
 
-def _charge(charge: InvoiceCharge, currency: str) -> dict[str, Any]:
+def charge_shown(charge: InvoiceCharge, currency: str) -> dict[str, Any]:
     discounts = [{"reason": each.reason, "amount": _money(each.amount_minor, currency)} for each in charge.discounts]
     wire = {
         "reference": charge.reference,

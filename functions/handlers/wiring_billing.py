@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from functions.adapters.stripe.gateway import StripeGateway
     from functions.adapters.workflow import StepFunctionsRuns
     from functions.application.apply_coupon import AppliedCoupons
+    from functions.application.backtest_plan import BacktestPorts
     from functions.application.buy_addon import SubscriptionAddons
     from functions.application.create_subscription import Catalogue
     from functions.application.issue_invoice import BillingPorts
@@ -202,6 +203,20 @@ def preview_ports() -> "PreviewPorts":
 
     return PreviewPorts(
         subscriptions(), billed_customers(), api_usage_meter(), coupons(), wiring.clock(), wiring.new_ulid
+    )
+
+
+def backtest_ports() -> "BacktestPorts":
+    from functions.application.backtest_plan import BacktestPorts
+
+    return BacktestPorts(
+        plans(),
+        metered_features(),
+        billed_customers(),
+        subscriptions(),
+        api_usage_meter(),
+        wiring.clock(),
+        wiring.new_ulid,
     )
 
 

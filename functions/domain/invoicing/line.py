@@ -112,6 +112,11 @@ class InvoiceLine(WireModel):
     total_minor: int
 
     @property
+    def item_key(self) -> str:
+        """The key of the item within its phase; empty for a line that was only tried out."""
+        return self.reference.split("/")[2] if self.subscription_id else ""
+
+    @property
     def commitments_minor(self) -> int:
         return sum(each.amount_minor for each in self.charges if each.category == "commitment")
 

@@ -130,3 +130,65 @@ class UpcomingInvoice(_Unissued):
     status: Literal["gathering"]
     as_of: Instant
     lines: list[UpcomingLine]
+
+
+class ComparedAmounts(Shown):
+    """Amounts in texts; `difference` is the new one less the old one."""
+
+    old_amount: str
+    new_amount: str
+    difference: str
+
+
+class BacktestCard(ComparedAmounts):
+    """`key` is the feature's, or a fee's own."""
+
+    key: str
+
+
+class BacktestLine(Shown):
+    key: str
+    name: str
+    feature_key: str | None = None
+    subscription_id: str | None = None
+    period: ShownPeriod
+    quantity: str | None = None
+    charges: list[ExplainedCharge]
+    amount: str
+
+
+class BacktestPeriod(ComparedAmounts):
+    period: ShownPeriod
+    old: list[BacktestLine]
+    new: list[BacktestLine]
+
+
+class BacktestCustomer(ComparedAmounts):
+    customer_id: str
+    customer_key: str | None = None
+    name: str
+    rate_cards: list[BacktestCard]
+    periods: list[BacktestPeriod]
+
+
+class BacktestTotals(ComparedAmounts):
+    rate_cards: list[BacktestCard]
+    compared: int
+    increased: int
+    decreased: int
+    failed: int
+
+
+class BacktestFailure(Shown):
+    customer: str
+    code: str
+    message: str
+
+
+class ShownBacktest(Shown):
+    """Customers that could not be rated are listed as `failed` and left out of the totals."""
+
+    currency: str
+    totals: BacktestTotals
+    customers: list[BacktestCustomer]
+    failed: list[BacktestFailure]

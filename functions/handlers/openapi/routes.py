@@ -30,7 +30,12 @@ from functions.handlers.openapi.answers import (
     ShownMeter,
     UsageResult,
 )
-from functions.handlers.openapi.answers_rating import InvoiceLineExplanation, ShownSimulation, UpcomingInvoice
+from functions.handlers.openapi.answers_rating import (
+    InvoiceLineExplanation,
+    ShownBacktest,
+    ShownSimulation,
+    UpcomingInvoice,
+)
 from functions.handlers.openapi.answers_selling import (
     ChangedSubscription,
     ExpandedSubscription,
@@ -122,6 +127,7 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/plans/<plan_id>/publish": Described("Publish a plan", ShownPlan),
     "POST /api/v1/plans/<id_or_key>/next": Described("Draft the next version of a plan", ShownPlan),
     "POST /api/v1/plans/<plan_id>/archive": Described("Archive a plan", ShownPlan),
+    "POST /api/v1/plans/<id_or_key>/backtest": Described("Rate a plan for past usage", ShownBacktest),
     "POST /api/v1/addons": Described("Create an add-on", ShownAddon),
     "GET /api/v1/addons": Described("List add-ons", Paged(ShownAddon)),
     "GET /api/v1/addons/<id_or_key>": Described("Get an add-on", ShownAddon),

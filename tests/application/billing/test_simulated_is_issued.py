@@ -8,13 +8,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.application.rate_services import Rater
 from functions.application.simulate_invoice import simulate_invoice
 from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group
 from functions.domain.invoicing.invoice import Invoice
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.simulation import InvoiceSimulation
-from functions.domain.period import Period
+from functions.domain.period import Cadence, Period
+from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from functions.handlers import json_body
@@ -188,3 +190,25 @@ def test_the_preview_at_the_end_of_the_period_is_the_invoice_issued(plan: Plan, 
     assert looked_ahead.invoice.lines == issued.lines
     assert looked_ahead.invoice.total_minor == issued.total_minor
     assert issued.id not in before[1], "looking ahead stores nothing"
+
+
+@settings(max_examples=100, deadline=None)
+@given(plan=plans(), per_day=PER_DAY, cut=st.integers(1, 3))
+def test_windows_of_whole_periods_cost_what_was_invoiced_for_them(plan: Plan, per_day: Decimal, cut: int) -> None:
+    """However the past is cut at boundaries, each service is in one window, at the amount of its invoice."""
+    subscription = subscribed(plan, START)
+    boundaries = [Cadence.parse(plan.billing_cadence).after(START, n) for n in range(5)]
+    billing = Billing(FakeUsage({"acme-app": per_day}), boundaries[-1], subscription)
+    issued = [line for invoice in billing.issue() for line in invoice.lines]
+    billed = billing.subscriptions.stored[subscription.id]
+
+    rater = Rater(TENANT, ("acme-app",), billing.usage)
+    windows = [Period(boundaries[0], boundaries[cut]), Period(boundaries[cut], boundaries[-1])]
+    again = [line for window in windows for line in rater.lines(billed, services_within(billed, window), START)]
+
+    def costs(lines: list[InvoiceLine]) -> list[Any]:
+        # A fee paid in advance for the time behind the last window is on an invoice already.
+        inside = [line for line in lines if line.period_start < boundaries[-1]]
+        return sorted((line.item_key, line.period_start, line.period_end, line.total_minor) for line in inside)
+
+    assert costs(again) == costs(issued)

@@ -3,7 +3,16 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.handlers import http, http_billing, http_plans, http_rating, http_subscriptions, wiring, wiring_billing
+from functions.handlers import (
+    http,
+    http_backtest,
+    http_billing,
+    http_plans,
+    http_rating,
+    http_subscriptions,
+    wiring,
+    wiring_billing,
+)
 from tests.application.billing.world import World
 from tests.handlers.gateway import Client
 
@@ -32,4 +41,5 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def client(world: World) -> Client:
     routers = [http_plans.router, http_subscriptions.router, http_billing.router, http_rating.router]
+    routers.append(http_backtest.router)
     return Client(http.resolver(routers))

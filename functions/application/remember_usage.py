@@ -1,0 +1,47 @@
+"""A meter that is asked the same question once: two plans rated for the same usage measure it together."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from functions.application.ports.billing import UsageMeter
+from functions.domain.catalog.feature import GroupFilter
+from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.period import Period
+
+
+class RememberedUsage:
+    """Remembers answers as long as it lives: for one customer, so that it stays small."""
+
+    def __init__(self, meter: UsageMeter) -> None:
+        self._meter = meter
+        self._usage: dict[Any, tuple[Decimal, dict[int, int]]] = {}
+        self._parts: dict[Any, Mapping[Group, Decimal]] = {}
+
+    def usage(
+        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, GroupFilter], period: Period
+    ) -> tuple[Decimal, dict[int, int]]:
+        key = _key(tenant, meter, subjects, filters, period)
+        if key not in self._usage:
+            self._usage[key] = self._meter.usage(tenant, meter, subjects, filters, period)
+        return self._usage[key]
+
+    def parts(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, GroupFilter],
+        period: Period,
+        needs: Needs,
+    ) -> Mapping[Group, Decimal]:
+        key = (_key(tenant, meter, subjects, filters, period), needs)
+        if key not in self._parts:
+            self._parts[key] = self._meter.parts(tenant, meter, subjects, filters, period, needs)
+        return self._parts[key]
+
+
+def _key(
+    tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, GroupFilter], period: Period
+) -> tuple[Any, ...]:
+    return tenant, meter, tuple(subjects), repr(sorted(filters.items())), period
