@@ -33,7 +33,13 @@ class Metering:
         self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600, fingerprint)
         self._monkeypatch = monkeypatch
         events = EventReader(ledger, archive, LANES)
-        replaced = {"lanes": LANES, "event_stream": self.stream, "archive": archive, "event_reader": events}
+        replaced = {
+            "lanes": LANES,
+            "ledger": ledger,
+            "event_stream": self.stream,
+            "archive": archive,
+            "event_reader": events,
+        }
         for name, value in replaced.items():
             monkeypatch.setattr(wiring, name, lambda value=value: value)
         self.bound(Bounds())

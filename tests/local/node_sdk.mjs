@@ -189,6 +189,35 @@ const scenarios = {
       goesOn: goesOn.status,
     };
   },
+
+  // Quantities that nobody used become an invoice that nobody owes.
+  async simulating() {
+    const customer = await openmeter.customers.create({ name: "Acme", usageAttribution: { subjectKeys: ["sim"] } });
+    const period = { from: new Date("2026-04-01T00:00:00Z"), to: new Date("2026-05-01T00:00:00Z") };
+    const line = (name, price, quantity, more = {}) => ({
+      name,
+      period,
+      invoiceAt: period.to,
+      quantity,
+      rateCard: { price, discounts: { percentage: { percentage: 10 } } },
+      ...more,
+    });
+    const simulate = (...lines) =>
+      openmeter.billing.invoices.simulate(customer.id, { currency: "USD", lines });
+    const invoice = await simulate(
+      line("platform", { type: "flat", amount: "49", paymentTerm: "in_advance" }, "1"),
+      line("calls", { type: "unit", amount: "0.0000025", minimumAmount: "1" }, "1234567"),
+      line("storage", tiered("graduated"), "500", { preLinePeriodQuantity: "900" }),
+    );
+    return {
+      number: invoice.number,
+      status: invoice.status,
+      total: invoice.totals.total,
+      lines: invoice.lines.map((each) => each.totals.total),
+      createdAtIsADate: invoice.createdAt instanceof Date,
+      refused: await refusal(simulate(line("calls", { type: "unit", amount: "1" }, "-1"))),
+    };
+  },
 };
 
 function fee(key, amount, billingCadence = "P1M", paymentTerm = "in_advance") {

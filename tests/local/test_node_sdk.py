@@ -86,3 +86,10 @@ def test_a_plan_of_three_phases_and_every_price_is_sold_changed_and_cancelled(ru
     assert seen["items"] == ["calls", "extra", "minutes", "platform", "seats", "setup", "spend", "storage"]
     assert seen["changed"] == ["inactive", "active", "team"]
     assert (seen["canceled"], seen["goesOn"]) == ("canceled", "active")
+
+
+def test_an_invoice_is_simulated(run: Run) -> None:
+    seen = run("simulating")
+    assert (seen["number"], seen["status"], seen["createdAtIsADate"]) == ("INV-SIMULATED", "draft", True)
+    assert (seen["lines"], seen["total"]) == (["44.10", "2.78", "0.72"], "47.60")
+    assert (seen["refused"]["status"], "lines[0].quantity" in seen["refused"]["detail"]) == (400, True)
