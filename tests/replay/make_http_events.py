@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.replay.billing_seeds import CUSTOMER
 from tests.replay.key_seeds import KEY_ID, TOKEN
 from tests.replay.make_scenario import ACCOUNT, AT, DAY, REGION, Made, http_request
 from tests.replay.world import TENANT
@@ -41,6 +42,7 @@ def api() -> Iterator[Made]:
     yield Made("http_api", "create_customer", http_request("POST", "/api/v1/customers", customer), [made, taken])
     empty = {"payload": {"statusCode": 200, "body": {"items": [], "totalCount": 0}}}
     yield Made("http_api", "list_invoices", http_request("GET", "/api/v1/billing/invoices"), [empty])
+    yield from rating()
     question = {"query": "usage", "meter": "tokens", "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}
     backwards = http_request("POST", "/api/v1/archive/queries", question)
     yield Made("http_api", "archive_query_bad_input", backwards, [refused], ["ledger", "meter"])
@@ -70,6 +72,26 @@ def api() -> Iterator[Made]:
     yield Made("http_api", "void_event", void, [on_record, on_record], ["ledger"])
     corrections = http_request("GET", "/api/v1/events/corrections", query="limit=10")
     yield Made("http_api", "list_corrections", corrections, [none], ["ledger"])
+
+
+def rating() -> Iterator[Made]:
+    """What costs are asked for without billing; the customer of the seeds has a plan over 49 dollars a month."""
+    september = {"from": "2026-09-01T00:00:00Z", "to": "2026-10-01T00:00:00Z"}
+    card = {"price": {"type": "unit", "amount": "0.0000025", "minimumAmount": "1"}}
+    line = {"name": "Calls", "period": september, "invoiceAt": september["to"], "quantity": "1234567", "rateCard": card}
+    path = f"/api/v1/billing/customers/{CUSTOMER}/invoices/simulate"
+    simulate = http_request("POST", path, {"currency": "USD", "lines": [line]})
+    priced = {"number": "INV-SIMULATED", "status": "draft", "totals": {"total": "3.09"}}
+    seeds = ["ledger", "subscription"]
+    yield Made("http_api", "simulate_invoice", simulate, [{"payload": {"statusCode": 200, "body": priced}}], seeds)
+    backtest = http_request(
+        "POST", "/api/v1/plans/basic/backtest", {"customers": ["acme-robotics", "nobody"], "periods": [september]}
+    )
+    compared = {
+        "totals": {"oldAmount": "49.00", "newAmount": "49.00", "difference": "0.00", "compared": 1, "failed": 1},
+        "failed": [{"customer": "nobody", "code": "customer_not_found"}],
+    }
+    yield Made("http_api", "backtest_plan", backtest, [{"payload": {"statusCode": 200, "body": compared}}], seeds)
 
 
 def authorize() -> Iterator[Made]:

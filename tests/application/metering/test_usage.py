@@ -14,7 +14,7 @@ from functions.application.aggregate_usage import Aggregator, Delivered
 from functions.application.close_lanes import close_lanes, count_lanes
 from functions.application.commit_usage import LaneWriter
 from functions.application.ingest_events import ingest_events
-from functions.application.measure_usage import MeasuredUsage
+from functions.application.measure_usage import MeasuredUsage, window_size
 from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
 from functions.domain.errors import TooLarge
@@ -401,3 +401,37 @@ def test_an_invoice_counts_what_a_features_conditions_let_through() -> None:
     assert counted({"$like": "gpt-%"}) == 3
     assert counted({"$and": [{"$like": "gpt-%"}, {"$ne": "gpt-4"}]}) == 2
     assert counted(("claude", "gpt-4")) == 2
+
+
+def windowed(meter: Meter, period: Period, most: int = 100) -> Any:
+    """What explaining a line of two subjects asks, over events of three days."""
+    deployment = Deployment(MeterSet(1, (meter,)))
+    times = [NOW - timedelta(days=days, minutes=minutes) for days, minutes in ((2, 7), (1, 0), (0, 1))]
+    deployment.send([event(f"{s}{n}", each, s, n=n + 1) for s in ("c1", "c2") for n, each in enumerate(times)])
+    deployment.deliver()
+    usage = MeasuredUsage(deployment.reader, deployment.ledger)
+    asked = ("t", meter.slug, ["c1", "c2"], {}, period)
+    return usage.windows(*asked, most), usage.usage(*asked)[0]
+
+
+def test_the_windows_of_a_line_add_up_to_its_quantity_over_all_subjects() -> None:
+    period = Period(NOW - timedelta(days=3), NOW)
+    found, quantity = windowed(TOKENS, period)
+    assert (found.size, found.aggregation) == ("HOUR", "SUM")
+    assert [each.quantity for each in found.windows] == [2, 4, 6]
+    assert sum(each.quantity for each in found.windows) == quantity
+    assert found.windows[0].end - found.windows[0].start == timedelta(hours=1)
+
+
+def test_the_windows_of_a_highest_value_do_not_add_up_and_are_cut_to_the_period() -> None:
+    period = Period(NOW - timedelta(days=2, minutes=10), NOW)
+    found, quantity = windowed(PEAK, period, most=3)
+    assert (found.size, [each.quantity for each in found.windows], quantity) == ("DAY", [1, 2, 3], 3)
+    assert (found.windows[0].start, found.windows[-1].end) == (period.start, period.end)
+
+
+@pytest.mark.parametrize(
+    ("days", "size"), [(0, "HOUR"), (4, "HOUR"), (5, "DAY"), (99, "DAY"), (101, "MONTH"), (9_999, "YEAR")]
+)
+def test_a_period_is_shown_in_the_smallest_windows_that_a_person_reads(days: int, size: str) -> None:
+    assert window_size(Period(START, START + timedelta(days=days)), 100) == size
