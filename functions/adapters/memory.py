@@ -18,9 +18,10 @@ from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, ValueChunk
+from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, UnitedChunks, ValueChunk
 
 Key = tuple[Any, ...]
+IS_PART, IS_UNITED = 0, 1  # chunks of values in the order they are read
 
 
 def _uninterrupted(_name: str) -> None:
@@ -156,16 +157,35 @@ class MemoryLedger(MemoryHistories):
             by_page.setdefault(key, {})[cell] = values
         for key, cells in by_page.items():
             self.request("put_value_chunk")
-            self.table.put(("values", *_page_key(key)[1:], commit.n), cells)
+            self.table.put(("values", *_page_key(key)[1:], IS_PART, commit.n), cells)
+
+    def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
+        self._put_united(united)
+        self._delete_parts(united)
+
+    def _put_united(self, united: Sequence[UnitedChunks]) -> None:
+        for key, cells, parts in united:
+            self.request("put_united_chunk")
+            self.table.put(("values", *_page_key(key)[1:], IS_UNITED, parts[-1]), cells)
+
+    def _delete_parts(self, united: Sequence[UnitedChunks]) -> None:
+        for key, _, parts in united:
+            for n in parts:
+                self.request("delete_value_chunk")
+                self.table.put(("values", *_page_key(key)[1:], IS_PART, n), None)
 
     def value_chunks(
         self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
     ) -> Iterable[tuple[PageKey, str, bytes]]:
+        """A request for each: others may write in between."""
         self.request("value_chunks")
-        for key in self.table.keys("values", tenant, lane, subject or ""):
-            if first_span <= key[4] <= last_span:
-                for cell, values in self.table.get(key).items():
-                    yield PageKey(tenant, lane, subject, key[4], key[5]), cell, values
+        behind: Key = ()
+        while following := [key for key in self.table.keys("values", tenant, lane, subject or "") if key > behind]:
+            behind = following[0]
+            if first_span <= behind[4] <= last_span:
+                for cell, values in self.table.get(behind).items():
+                    yield PageKey(tenant, lane, subject, behind[4], behind[5]), cell, values
+                self.request("value_chunks")
 
     def pages(
         self,

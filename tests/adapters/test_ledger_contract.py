@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
@@ -14,7 +15,7 @@ from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_val
 from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
 from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
-from functions.domain.metering.pages import Page, PageDelta, PageKey, PageWrite, as_bytes
+from functions.domain.metering.pages import Page, PageDelta, PageKey, PageWrite, UnitedChunks, ValueChunk, as_bytes
 from tests.conftest import DynamoDb
 
 NOW = 1_790_000_000
@@ -284,6 +285,35 @@ def test_values_that_do_not_fit_into_the_page_lie_beside_it(ledger: Any) -> None
         assert list(ledger.value_chunks(*place, key.span, key.span)) == [(key, "A0", pack_values(range(10, 60)))]
         assert list(ledger.value_chunks(*place, 0, key.span - 1)) == []
         assert list(ledger.value_chunks(*place, key.span + 1, 999_999)) == []
+
+
+@pytest.mark.parametrize("subject", ["ü", None])
+def test_united_values_take_the_place_of_their_parts_and_are_read_behind_all_others(
+    ledger: Any, subject: str | None
+) -> None:
+    key = msgspec.structs.replace(KEY, subject=subject)
+    other = msgspec.structs.replace(key, number=1)
+    place = (key.tenant, key.lane, key.subject, key.span, key.span)
+
+    def read() -> list[tuple[int, str, bytes]]:
+        return [(page.number, cell, values) for page, cell, values in ledger.value_chunks(*place)]
+
+    def part(n: int) -> tuple[int, str, bytes]:
+        return (0, "A0", pack_values([n]))
+
+    for n in range(1, 41):
+        ledger.put_value_chunks(commit(n), [ValueChunk(key, "A0", pack_values([n]))])
+    ledger.put_value_chunks(commit(2), [ValueChunk(other, "B17", pack_values([5]))])
+    beyond = (1, "B17", pack_values([5]))
+    first = UnitedChunks(key, {"A0": pack_values(range(1, 31)), "B1": pack_values([9])}, tuple(range(1, 31)))
+    whole = [(0, "A0", first.cells["A0"]), (0, "B1", first.cells["B1"])]
+    for _ in range(2):  # whoever does it again changes nothing
+        ledger.unite_value_chunks([first])
+        assert read() == [*map(part, range(31, 41)), *whole, beyond]
+    ledger.put_value_chunks(commit(7), [ValueChunk(key, "A0", pack_values([7]))])  # by a writer who is late
+    assert read() == [part(7), *map(part, range(31, 41)), *whole, beyond]
+    ledger.unite_value_chunks([UnitedChunks(key, {"A0": pack_values(range(31, 41))}, tuple(range(31, 41)))])
+    assert read() == [part(7), *whole, (0, "A0", pack_values(range(31, 41))), beyond]
 
 
 def test_pages_are_found_by_span(ledger: Any) -> None:

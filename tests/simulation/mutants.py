@@ -1,4 +1,4 @@
-"""Eighteen ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
+"""Twenty ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,9 +9,9 @@ from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering.aggregation import DIRTY
 from functions.domain.metering.event import Pack, Void
-from functions.domain.metering.ledger import VOIDED, Commit, LaneState, Refusal, bucket_of
+from functions.domain.metering.ledger import VOIDED, Commit, Counts, LaneState, Refusal, bucket_of
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Cells, Page, PageKey, ValueChunk
+from functions.domain.metering.pages import Cells, Page, PageKey, UnitedChunks, ValueChunk
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
 
 
@@ -168,6 +168,24 @@ class OneChunkPerCell(SimulatedLedger):
         super().put_value_chunks(msgspec.structs.replace(commit, n=0), chunks)
 
 
+class DeletedBeforeUnited(SimulatedLedger):
+    """The parts are deleted before their values are stored united."""
+
+    def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
+        self._delete_parts(united)
+        self._put_united(united)
+
+
+class UnitedInPlace(SimulatedLedger):
+    """United values take the place of their last part, which another writer may put again."""
+
+    def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
+        for key, cells, parts in united:
+            last = Commit(key.lane, parts[-1], "", 0, 0, {}, [], [], [], [], [], "", b"", Counts(), {})
+            self.put_value_chunks(last, [ValueChunk(key, cell, values) for cell, values in cells.items()])
+        self._delete_parts([each._replace(parts=each.parts[:-1]) for each in united])
+
+
 class VoidTwice(LaneWriter):
     """A void that comes again takes its event off again."""
 
@@ -224,4 +242,6 @@ MUTANTS: dict[str, Mutant] = {
     "a void ignored when it comes first": (SUM_METERS, VoidOfUnseenIgnored, SimulatedLedger),
     "a dirty cell filled again": (MAX_METERS, LaneWriter, CleanedByMerges),
     "one chunk of values for all commits": (UNIQUE_METERS, LaneWriter, OneChunkPerCell),
+    "parts deleted before they are united": (UNIQUE_METERS, LaneWriter, DeletedBeforeUnited),
+    "values united in place": (UNIQUE_METERS, LaneWriter, UnitedInPlace),
 }

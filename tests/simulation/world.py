@@ -16,6 +16,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from functions.adapters.archive import decode_lines
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.application import apply_pages
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering import cells as open_cells
 from functions.domain.metering import pages, sketch
@@ -29,7 +30,7 @@ from functions.domain.metering.voiding import countable
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
 # So small that cells overflow in these small worlds.
-WINDOW_BYTES, MAX_BUCKETS = 22, 3
+WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS = 22, 3, 2
 
 
 def meters_of(*aggregations: Aggregation) -> MeterSet:
@@ -52,6 +53,7 @@ ALL_METERS = meters_of(*Aggregation)
 
 def make_cells_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "WINDOW_BYTES", WINDOW_BYTES)
+    monkeypatch.setattr(apply_pages, "UNITED_PARTS", UNITED_PARTS)
     for module in (pages, open_cells):
         monkeypatch.setattr(module, "MAX_BUCKETS", MAX_BUCKETS)
 

@@ -16,7 +16,7 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageKey, PageWrite, ValueChunk
+from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
@@ -210,6 +210,15 @@ class DynamoLedger(DynamoHistories):
         self._table.put_all(
             {**item_key(keys.value_owner(key), keys.values(key, commit.n)), BODY: {"B": _encode_values(cells)}}
             for key, cells in by_page.items()
+        )
+
+    def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
+        self._table.put_all(
+            {**item_key(keys.value_owner(key), keys.united_values(key, parts[-1])), BODY: {"B": _encode_values(cells)}}
+            for key, cells, parts in united
+        )
+        self._table.delete_all(
+            item_key(keys.value_owner(key), keys.values(key, n)) for key, _, parts in united for n in parts
         )
 
     # What readers ask.

@@ -68,9 +68,15 @@ class UsageTable:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def put_all(self, items: Iterable[dict[str, Any]]) -> None:
-        puts: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
-        for start in range(0, len(puts), MAX_BATCH_WRITE):
-            request: Any = {self.name: puts[start : start + MAX_BATCH_WRITE]}
+        self._write_all([{"PutRequest": {"Item": item}} for item in items])
+
+    def delete_all(self, wanted: Iterable[dict[str, Any]]) -> None:
+        """The items of these keys, each key once; those that are not there are no error."""
+        self._write_all([{"DeleteRequest": {"Key": key}} for key in wanted])
+
+    def _write_all(self, writes: list[Any]) -> None:
+        for start in range(0, len(writes), MAX_BATCH_WRITE):
+            request: Any = {self.name: writes[start : start + MAX_BATCH_WRITE]}
             for round_number in range(MAX_ROUNDS):
                 request = self.client.batch_write_item(RequestItems=request).get("UnprocessedItems")
                 if not request:

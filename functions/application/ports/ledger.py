@@ -9,7 +9,7 @@ from functions.domain.metering.history import HistoryPart
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageKey, PageWrite, ValueChunk
+from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
 
 
 class EventStream(Protocol):
@@ -79,6 +79,14 @@ class Ledger(Protocol):
         """Keep distinct values beside their pages; all those of a commit and page take the place of earlier ones."""
         ...
 
+    def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
+        """Keep each of them, and then delete its parts.
+
+        Readers find what was united behind all parts of its page, so whoever misses a part because it was deleted while
+        he was reading comes to the values it held.
+        """
+        ...
+
     def advance_heads(self, heads: Mapping[int, int]) -> None:
         """Raise the heads of lanes to their numbers; a higher head stays."""
         ...
@@ -143,7 +151,10 @@ class LedgerReader(HistoryReader, Protocol):
     def value_chunks(
         self, tenant: str, lane: int, subject: str | None, first_span: int, last_span: int
     ) -> Iterable[tuple[PageKey, str, bytes]]:
-        """(page, cell, packed values) beside those pages; a value may be in several chunks and in the cell."""
+        """(page, cell, packed values) beside those pages; a value may be in several chunks and in the cell.
+
+        Read as they are consumed, those that were united behind the others of their page.
+        """
         ...
 
     def codes(self, tenant: str, lane: int, first: int = 0) -> Iterable[Code]:

@@ -165,6 +165,14 @@ class ValueChunk(NamedTuple):
     values: bytes
 
 
+class UnitedChunks(NamedTuple):
+    """Values by cell in place of the chunks that some commits put beside a page; `parts` are their numbers, rising."""
+
+    key: PageKey
+    cells: Mapping[str, bytes]
+    parts: tuple[int, ...]
+
+
 def as_bytes(cell: Cell) -> bytes:
     assert isinstance(cell, bytes), "not a set of values or a sketch"
     return cell
