@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Protocol
 
 from functions.application.ports.billing import MeasuredWindow, Windowed
+from functions.application.ports.clock import Clock
 from functions.application.query_usage import UsageReader
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
@@ -30,9 +31,10 @@ class MeterSets(Protocol):
 class MeasuredUsage:
     """Reads the ledger's counters, which a billing run has closed before."""
 
-    def __init__(self, reader: UsageReader, meters: MeterSets) -> None:
+    def __init__(self, reader: UsageReader, meters: MeterSets, clock: Clock) -> None:
         self._reader = reader
         self._meters = meters
+        self._clock = clock
 
     def usage(
         self,
@@ -59,7 +61,7 @@ class MeasuredUsage:
         self._reader.require_whole(query)
         # Before the counters: what they contain may be more than these commits, never less.
         lanes = self._reader.applied(tenant, query.subjects)
-        return self._reader.total(query), lanes
+        return self._reader.total(query, self._clock.now()), lanes
 
     def parts(
         self,
@@ -88,7 +90,7 @@ class MeasuredUsage:
         )
         self._reader.require_whole(query)
         parts = dict[Group, Decimal]()
-        for row in self._reader.rows(query, period.end):
+        for row in self._reader.rows(query, self._clock.now()):
             group = _group(row, needs)
             parts[group] = EXACT.add(parts.get(group, Decimal(0)), row.value)
         return parts
@@ -118,7 +120,7 @@ class MeasuredUsage:
         self._reader.require_whole(query)
         measured = [
             MeasuredWindow(max(each.start, period.start), min(each.end, period.end), quantity)
-            for each, quantity in self._reader.by_window(query)
+            for each, quantity in self._reader.by_window(query, self._clock.now())
         ]
         return Windowed(found.aggregation, size, measured)
 
@@ -145,8 +147,11 @@ def _group(row: UsageRow, needs: Needs) -> Group:
 
 def _require_parts(meter: Meter, needs: Needs) -> None:
     """Only sums and counts can be cut: the highest of two parts is not the sum of their highest."""
-    if not meter.aggregation.is_additive:
-        message = f"Meter {meter.slug!r} is a {meter.aggregation}; a price by parts of the usage needs a SUM or COUNT."
+    if not meter.aggregation.is_divisible:
+        divisible = ", ".join(each for each in Aggregation if each.is_divisible)
+        message = (
+            f"Meter {meter.slug!r} is a {meter.aggregation}; a price by parts of the usage needs one of {divisible}."
+        )
         raise Unbillable(message, code="meter_not_additive")
     missing = [name for name in needs.dimensions if name not in meter.group_by]
     if missing:

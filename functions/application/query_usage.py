@@ -14,11 +14,12 @@ from functions.application.read_log import LogReader
 from functions.application.usage_bounds import Bounds, Budget
 from functions.domain.errors import TooLarge, Unavailable
 from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.level import in_one_group, level_total, level_values, until_now
 from functions.domain.metering.pages import WINDOW_SECONDS
-from functions.domain.metering.placing import Placing
-from functions.domain.metering.tally import Tally, new_tally
+from functions.domain.metering.placing import Overhang, Placing
+from functions.domain.metering.tally import LevelTally, Tally, new_tally
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import Found, UsageRow, rows_of
+from functions.domain.metering.usage_rows import BEFORE, Found, UsageRow, found_values, rows_of
 from functions.domain.metering.windows import Window
 from functions.domain.period import Period
 
@@ -38,9 +39,12 @@ class UsageReader:
 
     def rows(self, query: UsageQuery, now: datetime) -> list[UsageRow]:
         """The rows of the answer, by window start; raises TooLarge when it would read too much."""
+        query = until_now(query, now)
         answer = self._answer(query)
         found = answer.found()
-        return rows_of(query, found, answer.whole_range(found, int(now.timestamp())))
+        whole = answer.whole_range(found, int(now.timestamp()))
+        values = (level_values if query.is_of_level else found_values)(query, found, whole)
+        return rows_of(query, values, whole, found.max_rows)
 
     def is_partial(self, query: UsageQuery) -> bool:
         """Is the meter's history still being counted? Asked before the question itself, so that a no stays true."""
@@ -52,33 +56,43 @@ class UsageReader:
             message = f"The history of meter {query.meter.slug!r} is not counted yet; see its backfill."
             raise Unavailable(message, retry_after_seconds=60, code="backfill_not_done")
 
-    def total(self, query: UsageQuery) -> Decimal:
+    def total(self, query: UsageQuery, now: datetime) -> Decimal:
         """The whole range as one number, 0 when there is nothing."""
+        query = until_now(query, now)
         found = self._answer(query).found()
+        if query.is_of_level:
+            return level_total(query, found)
         total = new_tally(found.aggregation, found.is_exact)
         for tally in found.tallies.values():
             total.add_tally(tally)
         return Decimal(0) if total.is_empty else total.answer(query.percent)
 
-    def by_window(self, query: UsageQuery) -> list[tuple[Period, Decimal]]:
+    def by_window(self, query: UsageQuery, now: datetime) -> list[tuple[Period, Decimal]]:
         """Each window as one number, of all subjects and groups together, in order; empty ones are left out."""
         assert query.window, "the whole range as one window is a total"
+        query = until_now(query, now)
         found = self._answer(query).found()
+        if query.is_of_level:
+            of_all = level_values(query, in_one_group(found), BEFORE)
+            return sorted((_period(window), value) for (window, _), value in of_all.items())
         totals: dict[Window, Tally] = {}
         for (place, _), tally in found.tallies.items():
             assert place is not None
             totals.setdefault(place, new_tally(found.aggregation, found.is_exact)).add_tally(tally)
         return [
-            (Period(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)), total.answer(query.percent))
-            for (start, end), total in sorted(totals.items())
+            (_period(window), total.answer(query.percent))
+            for window, total in sorted(totals.items())
             if not total.is_empty
         ]
 
     def _answer(self, query: UsageQuery) -> "_Answer":
         budget, placing = Budget(self._bounds), Placing(query)
         counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
-        log = LogReader(self._ledger, self._archive, self._lanes, query, placing, counters.codes)
-        return _Answer(query, counters, PastReader(self._ledger, query, placing, budget), log, budget)
+        log, behind = (
+            LogReader(self._ledger, self._archive, self._lanes, query, each, counters.codes)
+            for each in (placing, Overhang(query))
+        )
+        return _Answer(query, counters, PastReader(self._ledger, query, placing, budget), log, behind, budget)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)
@@ -95,16 +109,28 @@ def query_usage(reader: UsageReader, query: UsageQuery, now: datetime) -> list[U
     return reader.rows(query, now)
 
 
+def _period(window: Window) -> Period:
+    start, end = (datetime.fromtimestamp(second, UTC) for second in window)
+    return Period(start, end)
+
+
 class _Answer:
     """One question on its way through counters, history and log."""
 
     def __init__(
-        self, query: UsageQuery, counters: CounterReader, past: PastReader, log: LogReader, budget: Budget
+        self,
+        query: UsageQuery,
+        counters: CounterReader,
+        past: PastReader,
+        log: LogReader,
+        behind: LogReader,
+        budget: Budget,
     ) -> None:
         self._query = query
         self._counters = counters
         self._past = past
         self._log = log
+        self._behind = behind
         self._budget = budget
 
     def found(self) -> Found:
@@ -115,7 +141,24 @@ class _Answer:
             self._counters.read(found, cuts, owner, outdated)
             self._past.read(found, cuts, owner)
         self._log.read(found, cuts, self._budget)
+        if found.overhang:
+            self._take_off_overhang(found)
         return found
+
+    def _take_off_overhang(self, found: Found) -> None:
+        """Usually next to nothing is behind the end, which mostly is now: cheaper than the half hour from the log."""
+        assert self._query.end_second is not None
+        window = self._query.end_second // WINDOW_SECONDS
+        cuts: Cuts = {}
+        for lane, subject in found.overhang:
+            cuts.setdefault(lane, {}).setdefault(window, set()).add(subject)
+        behind = Found(found.aggregation, max_rows=found.max_rows)
+        self._behind.read(behind, cuts, self._budget)
+        for (place, group), tally in behind.tallies.items():
+            into = found.tally(place, group)
+            assert isinstance(into, LevelTally)
+            assert isinstance(tally, LevelTally)
+            into.take_off(tally)
 
     def whole_range(self, found: Found, now: int) -> Window:
         """What is shown as the range of an answer without windows: an open side ends with its events, to the minute."""

@@ -1,6 +1,7 @@
 """Adding up counters: whole half-hour windows of a range, and which windows the log has to answer instead."""
 
 from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
 from functools import lru_cache
 
 from functions.application.code_book import CodeBook
@@ -8,24 +9,27 @@ from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
 from functions.application.usage_bounds import Budget
 from functions.domain.errors import TooLarge
-from functions.domain.metering.aggregation import DIRTY, Cell, Keep
+from functions.domain.metering.aggregation import DIRTY, Cell, Keep, Number, add
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Code
 from functions.domain.metering.pages import (
+    COARSE_SECONDS,
     CODES_PER_PAGE,
     PAGE_SECONDS,
     WINDOW_SECONDS,
     WINDOWS_PER_PAGE,
+    Page,
     PageKey,
     parse_cell,
 )
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.tally import Tally
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import Found, GroupKey, Place
+from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place
 
 TAKES_OFF = {Keep.SUM, Keep.SKETCH}  # cells of other kinds may be dirty
 LAST_SPAN = 999_999  # of the sort key's six digits
+LAST_WINDOW = LAST_SPAN * WINDOWS_PER_PAGE
 
 PAGES_OF_A_GLANCE = 25  # usually the first of them shows usage
 # A page got alone costs a read unit of 4 KB, eight pages in a row one or two together.
@@ -98,15 +102,25 @@ class CounterReader:
         return iter(used.values())
 
     def _touching(self, owner: Owner, at_once: int | None = None) -> Iterator[int]:
-        cells = self._cells(owner, self._places(owner), at_once)
-        return (number for window, number, _ in cells if self._placing.verdict(window))
+        places = self._places(owner)
+        levels: dict[int, Number] = {}
+        for window, number, cell in self._cells(owner, places, at_once):
+            verdict = self._placing.verdict(window)
+            if verdict is None:
+                continue
+            if verdict.place != BEFORE:
+                yield number
+            elif places[number][1] == 0:
+                assert isinstance(cell, int | Decimal)
+                levels[number] = add(levels.get(number, 0), cell)
+        yield from (number for number, level in levels.items() if level)
 
     def _read_owner(self, found: Found, owner: Owner, dirty: frozenset[int]) -> set[int]:
         places, judge = self._places(owner), self._placing.verdict
         whole: set[int] = set()
         cut: set[int] = set()
         targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
-        cells = self._cells(owner, places)
+        cells = self._cells(owner, places, dirty=dirty)
         if not TAKES_OFF.issuperset(self._query.meter.aggregation.parts):
             cells = iter(held := list(cells))
             dirty |= {window for window, _, cell in held if cell == DIRTY}
@@ -118,11 +132,13 @@ class CounterReader:
                 cut.add(window)
                 continue
             whole.add(window)
+            if verdict.has_overhang:
+                found.overhang.add(owner)
             target = targets.get((verdict.place, number))
             if target is None:
                 group, part = places[number]
                 target = targets[(verdict.place, number)] = found.tally(verdict.place, group), part
-            target[0].add_cell(target[1], cell)
+            target[0].add_cell(target[1], cell, window * WINDOW_SECONDS)
         if whole:
             found.saw(min(whole) * WINDOW_SECONDS, (max(whole) + 1) * WINDOW_SECONDS - 1)
         return cut
@@ -137,26 +153,24 @@ class CounterReader:
             if query.is_exact or query.accepts(code.groups)
         }
 
-    def _cells(self, owner: Owner, places: Places, at_once: int | None = None) -> Iterator[tuple[int, int, Cell]]:
-        """(window, cell number, cell) of what was asked for, in the spans of the range."""
+    def _cells(
+        self, owner: Owner, places: Places, at_once: int | None = None, dirty: Collection[int] = ()
+    ) -> Iterator[tuple[int, int, Cell]]:
+        """(window, cell number, cell) of what was asked for, in the spans of the range.
+
+        What made a level before the range comes from its coarse windows as far as none of them holds a dirty one.
+        """
         if not places:
             return
         tenant, (lane, subject) = self._query.tenant, owner
         first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
-        pages = {number // CODES_PER_PAGE for number in places}
-        picked = self._picked(owner, pages, first, last)
-        found = self._ledger.read_pages(picked) if picked else None
-        for page in found or self._ledger.pages(tenant, lane, subject, first, last, at_once):
-            self._budget.take_page(len(page.cells))
-            if page.key.number not in pages:
-                continue
-            first_window = page.key.span * WINDOWS_PER_PAGE
-            for name, cell in page.cells.items():
-                offset, number = self._parsed(name)
-                if number in places:
-                    if type(cell) is bytes:
-                        self._budget.take_values(len(cell))
-                    yield first_window + offset, number, cell
+        coarse_end = self._placing.coarse_end
+        if coarse_end and min(dirty, default=LAST_WINDOW) * WINDOW_SECONDS >= coarse_end * COARSE_SECONDS:
+            for page in self._pages(owner, places, 0, (coarse_end - 1) // WINDOWS_PER_PAGE):
+                yield from (each for each in self._cells_of(page, places) if each[0] < coarse_end)
+            first = coarse_end * COARSE_SECONDS // PAGE_SECONDS
+        for page in self._pages(owner, places, first, last, at_once):
+            yield from self._cells_of(page, places)
         if Keep.VALUES not in self._query.meter.aggregation.parts:
             return
         for key, name, values in self._ledger.value_chunks(tenant, lane, subject, first, last):
@@ -164,6 +178,24 @@ class CounterReader:
             self._budget.take_values(len(values))
             if number in places:
                 yield window, number, values
+
+    def _pages(self, owner: Owner, places: Places, first: int, last: int, at_once: int | None = None) -> Iterator[Page]:
+        numbers = {number // CODES_PER_PAGE for number in places}
+        picked = self._picked(owner, numbers, first, last)
+        found = self._ledger.read_pages(picked) if picked else None
+        for page in found or self._ledger.pages(self._query.tenant, *owner, first, last, at_once):
+            self._budget.take_page(len(page.cells))
+            if page.key.number in numbers:
+                yield page
+
+    def _cells_of(self, page: Page, places: Places) -> Iterator[tuple[int, int, Cell]]:
+        first_window = page.key.span * WINDOWS_PER_PAGE
+        for name, cell in page.cells.items():
+            offset, number = self._parsed(name)
+            if number in places:
+                if type(cell) is bytes:
+                    self._budget.take_values(len(cell))
+                yield first_window + offset, number, cell
 
     def _picked(self, owner: Owner, pages: Collection[int], first: int, last: int) -> list[PageKey]:
         """The keys of the pages to get one by one, where a lane has so many that reading past the others costs more."""

@@ -1,16 +1,17 @@
 """Adding up a meter's history as far as it is counted: what happened before the meter was there."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from functions.application.ports.history import HistoryReader
 from functions.application.read_counters import LAST_SPAN, Cuts, Owner
 from functions.application.usage_bounds import Budget
-from functions.domain.metering.aggregation import Cell
+from functions.domain.metering.aggregation import Cell, Number, add
 from functions.domain.metering.history import HistoryPart, decode_rows, voided_windows
 from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import Found
+from functions.domain.metering.usage_rows import BEFORE, Found
 
 Row = tuple[int, Mapping[str, str], Sequence[Cell]]
 
@@ -49,19 +50,30 @@ class PastReader:
                 cuts.setdefault(lane, {}).setdefault(window, set()).add(subject)
                 continue
             found.saw(window * WINDOW_SECONDS, (window + 1) * WINDOW_SECONDS - 1)
+            if placed.has_overhang:
+                found.overhang.add(owner)
             tally = found.tally(placed.place, self._placing.group(subject, groups))
             for part, cell in enumerate(cells):
-                tally.add_cell(part, cell)
+                tally.add_cell(part, cell, window * WINDOW_SECONDS)
 
     def has_usage(self, owner: Owner) -> bool:
         return any(True for _ in self.groups(owner))
 
     def groups(self, owner: Owner) -> Iterator[Mapping[str, str]]:
         """The groups with history that touches the range, some of them more than once."""
+        levels: dict[tuple[tuple[str, str], ...], Number] = {}
         for part in self._parts(owner):
-            for window, groups, _ in self._rows(part):
-                if self._placing.verdict(window) and self._query.accepts(groups):
+            for window, groups, cells in self._rows(part):
+                verdict = self._placing.verdict(window)
+                if verdict is None or not self._query.accepts(groups):
+                    continue
+                if verdict.place != BEFORE:
                     yield groups
+                    continue
+                key, change = tuple(groups.items()), cells[0]
+                assert isinstance(change, int | Decimal)
+                levels[key] = add(levels.get(key, 0), change)
+        yield from (dict(key) for key, level in levels.items() if level)
 
     def _parts(self, owner: Owner) -> Iterable[HistoryPart]:
         meter = self._query.meter

@@ -15,7 +15,7 @@ from functions.domain.metering.meter import (
     compile_meters,
     decode_data,
 )
-from functions.domain.metering.pages import WINDOW_SECONDS, parse_cell
+from functions.domain.metering.pages import FIRST_WINDOW, WINDOW_SECONDS, parse_cell
 from functions.domain.metering.values import Data
 
 Owner = str | None  # a subject; None for the totals of the lane
@@ -102,4 +102,6 @@ def stored_cells(
 
 
 def _merged(cells: OpenCells) -> dict[Place, Cell]:
-    return {place: cell for _, found in cells.packed() for place, cell in found.items()}
+    """The half hours alone: a coarse window holds more than was recounted."""
+    every = (each for _, found in cells.packed() for each in found.items())
+    return {place: cell for place, cell in every if place[0] >= FIRST_WINDOW}

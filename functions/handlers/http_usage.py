@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.find_meter import find_counting_meter
 from functions.application.query_usage import query_usage
 from functions.domain.errors import TooLarge
+from functions.domain.metering.level import until_now
 from functions.domain.metering.meter import Meter
 from functions.domain.metering.usage import UsageQuery
 from functions.handlers import http, json_body, wiring
@@ -44,10 +45,11 @@ def query_by_body(id_or_slug: str) -> Answer:
 
 
 def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
-    query = resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers())
+    now = wiring.clock().now()
+    query = until_now(resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers()), now)
     reader = wiring.usage_reader()
     is_partial = reader.is_partial(query)  # first: what is whole now stays whole
-    rows = query_usage(reader, query, wiring.clock().now())
+    rows = query_usage(reader, query, now)
     if request.wants_csv:
         return usage_csv(query, rows, is_partial=is_partial)
     return http.ok(shown(query, rows, is_partial=is_partial))

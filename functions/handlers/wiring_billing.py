@@ -188,14 +188,14 @@ def usage_meter() -> "MeasuredUsage":
     from functions.application.usage_bounds import BILLING
 
     reader = UsageReader(wiring.ledger(), wiring.archive(), wiring.lanes(), BILLING)
-    return MeasuredUsage(reader, wiring.ledger())
+    return MeasuredUsage(reader, wiring.ledger(), wiring.clock())
 
 
 def api_usage_meter() -> "MeasuredUsage":
     """The same within the bounds of a request: nobody waits for it as long as a run does."""
     from functions.application.measure_usage import MeasuredUsage
 
-    return MeasuredUsage(wiring.usage_reader(), wiring.ledger())
+    return MeasuredUsage(wiring.usage_reader(), wiring.ledger(), wiring.clock())
 
 
 def preview_ports() -> "PreviewPorts":

@@ -15,6 +15,7 @@ Cell = Number | Latest | bytes
 EXACT_SUMS = Context(prec=60, traps=[Inexact, Overflow])
 AVERAGES = Context(prec=34, rounding=ROUND_HALF_EVEN)  # a quotient may have no end
 
+WINDOW_SECONDS = 1_800  # of counters: day boundaries of nearly all time zones are whole windows
 
 DIRTY = b""  # in place of any cell: an event of it was voided, and only the log can tell what is left
 
@@ -39,6 +40,7 @@ class Aggregation(StrEnum):
     MAX = "MAX"
     LATEST = "LATEST"
     PERCENTILE = "PERCENTILE"
+    TIME_WEIGHTED_SUM = "TIME_WEIGHTED_SUM"
 
     @property
     def parts(self) -> tuple[Keep, ...]:
@@ -50,7 +52,18 @@ class Aggregation(StrEnum):
 
     @property
     def is_additive(self) -> bool:
+        """Is one sum all there is, as the hot loop counts it?"""
         return self in (Aggregation.SUM, Aggregation.COUNT)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Do the answers of hours and groups add up to the answer of all?"""
+        return self.is_additive or self.is_level
+
+    @property
+    def is_level(self) -> bool:
+        """Do events change a level that lasts, so that what was before a range matters in it?"""
+        return self is Aggregation.TIME_WEIGHTED_SUM
 
     @property
     def is_zero_when_empty(self) -> bool:
@@ -67,6 +80,7 @@ PARTS = {
     Aggregation.MAX: (Keep.HIGHEST,),
     Aggregation.LATEST: (Keep.LATEST,),
     Aggregation.PERCENTILE: (Keep.SKETCH,),
+    Aggregation.TIME_WEIGHTED_SUM: (Keep.SUM, Keep.SUM),  # changes; changes times seconds since the window began
 }
 
 
@@ -80,6 +94,8 @@ def contribution(aggregation: Aggregation, value: Number, second: int, fingerpri
         return (pack_values((fingerprint,)),)
     if aggregation is Aggregation.PERCENTILE:
         return (sketch.of(value),)
+    if aggregation is Aggregation.TIME_WEIGHTED_SUM:
+        return value, times(value, second % WINDOW_SECONDS)
     return (value,)
 
 
@@ -102,8 +118,21 @@ def add(left: Number, right: Number) -> Number:
     return EXACT_SUMS.add(left, right)
 
 
+def times(value: Number, seconds: int) -> Number:
+    return value * seconds if type(value) is int else EXACT_SUMS.multiply(value, seconds)
+
+
+def negative(value: Number) -> Number:
+    """No digit is rounded away."""
+    return -value if isinstance(value, int) else value.copy_negate()
+
+
 def answer(aggregation: Aggregation, parts: Sequence[Cell], percentile: Decimal | None = None) -> Decimal:
-    """The number a user sees for merged parts; `percentile` (0 to 100) only for PERCENTILE."""
+    """The number a user sees for merged parts; `percentile` (0 to 100) only for PERCENTILE.
+
+    A level has no answer of its parts alone: see `level`.
+    """
+    assert not aggregation.is_level
     first = parts[0]
     if aggregation is Aggregation.AVG:
         return AVERAGES.divide(Decimal(first), Decimal(parts[1]))  # type: ignore[arg-type]

@@ -5,10 +5,12 @@ from functools import lru_cache
 from typing import Any
 
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import Aggregation, Latest, Number, add, pack_values
+from functions.domain.metering.aggregation import Aggregation, Latest, Number, add, pack_values, times
 from functions.domain.metering.pages import (
+    COARSE_SECONDS,
     CODES_PER_PAGE,
     MAX_BUCKETS,
+    WINDOW_SECONDS,
     WINDOWS_PER_PAGE,
     PageDelta,
     PageKey,
@@ -20,6 +22,7 @@ DECIMAL_BYTES = 64  # up to 32 characters each
 SECOND_BYTES = 12
 VALUE_BYTES = 18
 BUCKET_BYTES = 16
+MOST_CELLS = 3  # of one event in one meter: a level's
 MOST_CELL_BYTES = DECIMAL_BYTES + SECOND_BYTES  # beside the cell itself, values and buckets not counted
 
 Place = tuple[int, int]  # window, code number
@@ -158,6 +161,15 @@ def _bucket(cells: OpenCells, place: Place, value: Number, _second: int, cell_by
     return BUCKET_BYTES
 
 
+def _level(cells: OpenCells, place: Place, value: Number, second: int, cell_bytes: int) -> int:
+    window, number = place
+    return (
+        cells.add(place, value, cell_bytes)
+        + cells.add((window, number + 1), times(value, second % WINDOW_SECONDS), cell_bytes)
+        + cells.add((second // COARSE_SECONDS, number), value, cell_bytes)
+    )
+
+
 def _sum(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
     return cells.add(place, value, cell_bytes)
 
@@ -173,4 +185,5 @@ ADD: dict[Aggregation, Add] = {
     Aggregation.LATEST: add_latest,
     Aggregation.UNIQUE_COUNT: _value,
     Aggregation.PERCENTILE: _bucket,
+    Aggregation.TIME_WEIGHTED_SUM: _level,
 }

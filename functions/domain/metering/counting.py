@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from functions.domain.metering.cells import MOST_CELL_BYTES, VALUE_BYTES, OpenCells, as_pages
+from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, as_pages
 from functions.domain.metering.columns import add_fingerprints
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
@@ -167,7 +167,7 @@ def _most_bytes(rows: Rows, cell_bytes: int) -> int:
     """By how much counting them may make the commit grow."""
     size = 0
     for row in rows:
-        cells = 2 * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES + 4 * sum(map(len, row.groups))
+        cells = MOST_CELLS * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES + 4 * sum(map(len, row.groups))
         size += len(row.grouping.meters) * (cells + len(row.events) * VALUE_BYTES)
     return size
 

@@ -7,7 +7,7 @@ from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.cells import ADD, OpenCells
 from functions.domain.metering.history import HistoryRow, bounded
 from functions.domain.metering.meter import CompiledMeter, Uncountable, decode_data
-from functions.domain.metering.pages import WINDOW_SECONDS
+from functions.domain.metering.pages import FIRST_WINDOW, WINDOW_SECONDS
 
 CELL_BYTES = 32  # as the live counting estimates them; in memory it is some ten times more
 SUBJECT_BYTES = 64
@@ -67,6 +67,8 @@ class OpenHistory:
         found: dict[tuple[int, int], list[Any]] = {}
         for _, kind in cells.packed():
             for (window, number), cell in kind.items():
+                if window < FIRST_WINDOW:  # a history is read whole: it needs no coarse windows
+                    continue
                 part = number % self._parts
                 found.setdefault((window, number - part), [None] * self._parts)[part] = cell
         return [HistoryRow(window, texts[number], tuple(row)) for (window, number), row in sorted(found.items())]

@@ -14,10 +14,16 @@ import msgspec
 
 from functions.domain.metering import sketch
 from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, Cell, Keep, Latest, Number, add, merge
+from functions.domain.metering.aggregation import WINDOW_SECONDS as WINDOW_SECONDS
 
-WINDOW_SECONDS = 1_800  # day boundaries of nearly all time zones are whole windows
 WINDOWS_PER_PAGE = 12
 PAGE_SECONDS = WINDOW_SECONDS * WINDOWS_PER_PAGE
+# A level is what all changes before it make, so its changes are kept by three days too: thirteen such pages a year.
+# These coarse windows are numbered from the epoch like the half hours and lie where those of 1970 and 1971 would, in
+# which nothing is counted; so one way of writing serves both.
+COARSE_SECONDS = PAGE_SECONDS * WINDOWS_PER_PAGE
+FIRST_WINDOW = 36_000  # the first that is a half hour; coarse windows reach it in 2265
+FIRST_SPAN = FIRST_WINDOW // WINDOWS_PER_PAGE
 CODES_PER_PAGE = 16
 # A page must stay far below DynamoDB's 400 KB whatever is sent: at most 192 cells, each of a name and at most
 # 200 buckets of 8 bytes, make 310 KB; 24 values of 8 bytes make less.

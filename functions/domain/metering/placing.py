@@ -4,30 +4,38 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from functions.domain.metering.pages import WINDOW_SECONDS
+from functions.domain.metering.pages import COARSE_SECONDS, FIRST_SPAN, WINDOW_SECONDS
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import GroupKey, Place
+from functions.domain.metering.usage_rows import BEFORE, GroupKey, Place
 from functions.domain.metering.windows import Windows, WindowSize
 
 
 class Verdict(NamedTuple):
-    """Of a half-hour window that touches the range: whether only its events can be placed, or else its place."""
+    """Of a half-hour window that touches the range: whether only its events can be placed, or else its place.
+
+    With `has_overhang` it is taken whole, though the range ends inside it, and what lies behind the range taken off.
+    """
 
     is_cut: bool
     place: Place
+    has_overhang: bool = False
 
 
 class Placing:
-    """The windows and groups of one question."""
+    """The windows and groups of one question; all that made a level before the range has a place of its own."""
 
     def __init__(self, query: UsageQuery) -> None:
         self._query = query
-        self._from, self._to = query.first_second, query.end_second
+        self._to, begins = query.end_second, query.first_second
+        self._from = None if query.is_of_level else begins
+        self._before = begins if query.is_of_level else None
         self._windows = Windows(WindowSize(query.window), query.time_zone) if query.window else None
         self._customer_of = {subject: customer for customer, names in query.customers.items() for subject in names}
         self._verdicts: dict[int, Verdict | None] = {}
 
     def containing(self, second: int) -> Place:
+        if self._before is not None and second < self._before:
+            return BEFORE
         return self._windows.containing(second) if self._windows else None
 
     def is_inside(self, second: int) -> bool:
@@ -48,16 +56,24 @@ class Placing:
         if (self._from is not None and end <= self._from) or (self._to is not None and start >= self._to):
             return None
         place = self.containing(start)
-        is_cut = (
-            self._query.is_exact
-            or not (self.is_inside(start) and self.is_inside(end - 1))
-            or place != self.containing(end - 1)
-        )
+        is_within = self.is_inside(start) and self.is_inside(end - 1)
+        is_cut = self._query.is_exact or place != self.containing(end - 1)
+        if self._query.is_of_level:
+            return Verdict(is_cut, None if is_cut else place, not is_within)
+        is_cut = is_cut or not is_within
         return Verdict(is_cut, None if is_cut else place)
 
     def spans(self, seconds: int, last: int) -> tuple[int, int]:
         """The first and last of the stretches of so many seconds that the range touches; `last` when it is open."""
-        return (self._from or 0) // seconds, last if self._to is None else (self._to - 1) // seconds
+        return (
+            max((self._from or 0) // seconds, FIRST_SPAN),
+            last if self._to is None else (self._to - 1) // seconds,
+        )
+
+    @property
+    def coarse_end(self) -> int:
+        """The number of the first coarse window that is not before the range of a level; 0 when none can be used."""
+        return 0 if self._query.is_exact else (self._before or 0) // COARSE_SECONDS
 
     @cached_property
     def asked_subjects(self) -> list[str]:
@@ -72,3 +88,13 @@ class Placing:
         customer = self._customer_of.get(subject) if subject is not None else None
         shown = subject if query.is_by_subject else None
         return shown, customer, tuple(groups.get(name, "") for name in query.dimensions)
+
+
+class Overhang(Placing):
+    """The same windows and groups for what lies behind the end of the range."""
+
+    def is_inside(self, second: int) -> bool:
+        return self._to is not None and second >= self._to
+
+    def touches(self, _first: int, last: int) -> bool:
+        return self.is_inside(last)

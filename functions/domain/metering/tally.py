@@ -11,10 +11,13 @@ from functions.domain.metering.aggregation import (
     Cell,
     Keep,
     Number,
+    add,
     answer,
     contribution,
     merge,
+    negative,
     pack_values,
+    times,
     unpack_values,
 )
 
@@ -29,7 +32,8 @@ class Tally:
         self._keeps: Sequence[Keep] = aggregation.parts
         self._held: list[Any] = [None] * len(self._keeps)
 
-    def add_cell(self, part: int, cell: Cell) -> None:
+    def add_cell(self, part: int, cell: Cell, _start: int = 0) -> None:
+        """Of a half hour that begins in the second `_start`, which only levels need to know."""
         keep, held = self._keeps[part], self._held[part]
         if keep is Keep.SUM and type(held) is int and type(cell) is int:
             self._held[part] = held + cell
@@ -119,7 +123,52 @@ class ExactTally(Tally):
         raise AssertionError("No values have no percentile.")
 
 
+class LevelTally(Tally):
+    """By how much a level changed, and the sum of the changes times their seconds: enough for any integral."""
+
+    __slots__ = ("change", "moment")
+
+    def __init__(self, aggregation: Aggregation) -> None:
+        super().__init__(aggregation)
+        self.change: Number = 0
+        self.moment: Number = 0
+
+    def add_cell(self, part: int, cell: Cell, start: int = 0) -> None:
+        assert isinstance(cell, int | Decimal)
+        if part == 0:
+            self.change = add(self.change, cell)
+            cell = times(cell, start)
+        self.moment = add(self.moment, cell)
+
+    def add_value(self, value: Number, _fingerprint: int, second: int) -> None:
+        self.change = add(self.change, value)
+        self.moment = add(self.moment, times(value, second))
+
+    def add_tally(self, other: Tally) -> None:
+        assert isinstance(other, LevelTally)
+        self.change = add(self.change, other.change)
+        self.moment = add(self.moment, other.moment)
+
+    def take_off(self, other: "LevelTally") -> None:
+        self.change = add(self.change, negative(other.change))
+        self.moment = add(self.moment, negative(other.moment))
+
+    def value_seconds(self, before: Number, start: int, end: int) -> Number:
+        """The integral from `start` to `end`, between which all changes are, of a level that was `before`."""
+        of_changes = add(times(self.change, end), negative(self.moment))
+        return add(times(before, end - start), of_changes)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.change and not self.moment
+
+    def answer(self, _percentile: Decimal) -> Decimal:
+        raise AssertionError("A level has an answer only together with what was before it.")
+
+
 def new_tally(aggregation: Aggregation, is_exact: bool) -> Tally:
+    if aggregation.is_level:
+        return LevelTally(aggregation)
     if is_exact and aggregation is Aggregation.PERCENTILE:
         return ExactTally(aggregation)
     return Tally(aggregation)

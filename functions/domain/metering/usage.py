@@ -53,6 +53,10 @@ class UsageQuery:
         )
 
     @property
+    def is_of_level(self) -> bool:
+        return self.meter.aggregation.is_level
+
+    @property
     def percent(self) -> Decimal:
         """What was asked for, or the meter's own, or the 95th."""
         return next(each for each in (self.percentile, self.meter.percentile, DEFAULT_PERCENTILE) if each is not None)

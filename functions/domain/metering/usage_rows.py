@@ -13,6 +13,9 @@ from functions.domain.metering.windows import Window, Windows, WindowSize
 
 GroupKey = tuple[str | None, str | None, tuple[str, ...]]  # subject, customer id, dimension values
 Place = Window | None  # an output window, or None when the whole range is one
+Values = dict[tuple[Window, GroupKey], Decimal]
+# Where levels keep what happened before the range; it is no window of any answer.
+BEFORE: Window = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,10 @@ class UsageRow:
 
 @dataclass
 class Found:
-    """Tallies by output window and group, and the first and last second that something was found at."""
+    """Tallies by output window and group, and the first and last second that something was found at.
+
+    `overhang` are the owners (lane, subject) whose last half hour was taken whole though the range ends inside it.
+    """
 
     aggregation: Aggregation
     is_exact: bool = False
@@ -35,6 +41,7 @@ class Found:
     tallies: dict[tuple[Place, GroupKey], Tally] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
+    overhang: set[tuple[int, str | None]] = field(default_factory=set)
 
     def saw(self, first: int, last: int) -> None:
         """Something was found in the seconds first..last."""
@@ -47,25 +54,31 @@ class Found:
         found = self.tallies.get(key)
         if found is None:
             if len(self.tallies) >= self.max_rows:
-                raise TooLarge(
-                    f"The answer has more than {self.max_rows} rows; choose a larger window, a shorter range "
-                    "or fewer groups."
-                )
+                raise self.too_many_rows()
             found = self.tallies[key] = new_tally(self.aggregation, self.is_exact)
         return found
 
+    def too_many_rows(self) -> TooLarge:
+        return TooLarge(
+            f"The answer has more than {self.max_rows} rows; choose a larger window, a shorter range or fewer groups."
+        )
 
-def rows_of(query: UsageQuery, found: Found, whole: Window) -> list[UsageRow]:
-    """By window start, subject, customer and groups; `whole` is the range shown where no window size was asked."""
-    values = {
+
+def found_values(query: UsageQuery, found: Found, whole: Window) -> Values:
+    """`whole` is the range shown where no window size was asked."""
+    return {
         (place or whole, group): tally.answer(query.percent)
         for (place, group), tally in found.tallies.items()
         if not tally.is_empty
     }
+
+
+def rows_of(query: UsageQuery, values: Values, whole: Window, most: int) -> list[UsageRow]:
+    """By window start, subject, customer and groups; with zeros where they were asked for."""
     if not values and _is_zero_when_empty(query):
         values = {(whole, (None, None, ())): Decimal(0)}
     if query.fills_zero and query.window:
-        _fill(query, values, found.max_rows)
+        _fill(query, values, most)
     rows = [_row(query, window, group, value) for (window, group), value in values.items()]
     return sorted(rows, key=_order)
 
@@ -75,7 +88,7 @@ def _is_zero_when_empty(query: UsageQuery) -> bool:
     return is_plain and query.meter.aggregation.is_zero_when_empty
 
 
-def _fill(query: UsageQuery, values: dict[tuple[Window, GroupKey], Decimal], most: int) -> None:
+def _fill(query: UsageQuery, values: Values, most: int) -> None:
     """A zero for every group seen in every window of the range; an open side ends where usage does."""
     seen = [window for window, _ in values]
     assert query.window

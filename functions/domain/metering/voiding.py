@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import Aggregation, Number, add
+from functions.domain.metering.aggregation import Aggregation, Number, add, negative, times
 from functions.domain.metering.cells import Place
 from functions.domain.metering.counting import CELL_BYTES, OTHER, PAGE_BYTES
 from functions.domain.metering.ledger import Directory, VoidedHistory
 from functions.domain.metering.meter import CompiledMeter, Uncountable, code_family, decode_data
 from functions.domain.metering.pages import (
+    COARSE_SECONDS,
     CODES_PER_PAGE,
     WINDOW_SECONDS,
     WINDOWS_PER_PAGE,
@@ -108,13 +109,17 @@ class Lost:
         self, tenant: str, owner: str | None, place: Place, aggregation: Aggregation, value: Any, second: int
     ) -> None:
         page, name = self._cell(tenant, owner, place)
+        window, number = place
         match aggregation:
             case Aggregation.SUM | Aggregation.COUNT:
-                page.sum[name] = add(page.sum.get(name, 0), _negative(value))
+                self._subtract(tenant, owner, place, value)
             case Aggregation.AVG:
-                page.sum[name] = add(page.sum.get(name, 0), _negative(value))
-                page, name = self._cell(tenant, owner, (place[0], place[1] + 1))
-                page.sum[name] = page.sum.get(name, 0) - 1
+                self._subtract(tenant, owner, place, value)
+                self._subtract(tenant, owner, (window, number + 1), 1)
+            case Aggregation.TIME_WEIGHTED_SUM:
+                self._subtract(tenant, owner, place, value)
+                self._subtract(tenant, owner, (window, number + 1), times(value, second % WINDOW_SECONDS))
+                self._subtract(tenant, owner, (second // COARSE_SECONDS, number), value)
             case Aggregation.PERCENTILE:
                 counts = sketch.unpack(page.sketch[name]) if name in page.sketch else {}
                 bucket = sketch.bucket_of(value)
@@ -129,6 +134,10 @@ class Lost:
                 if name not in page.dirty:
                     page.dirty.append(name)
 
+    def _subtract(self, tenant: str, owner: str | None, place: Place, value: Number) -> None:
+        page, name = self._cell(tenant, owner, place)
+        page.sum[name] = add(page.sum.get(name, 0), negative(value))
+
     def _cell(self, tenant: str, owner: str | None, place: Place) -> tuple[PageDelta, str]:
         window, number = place
         key = PageKey(tenant, self.lane, owner, window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE)
@@ -138,11 +147,6 @@ class Lost:
             self.size += PAGE_BYTES + len(owner or "") * 4
         self.size += CELL_BYTES + LOST_BYTES
         return page, cell_name(window, number)
-
-
-def _negative(value: Number) -> Number:
-    """No digit is rounded away."""
-    return -value if isinstance(value, int) else value.copy_negate()
 
 
 def _number(directory: Directory, meter: CompiledMeter, groups: dict[str, str]) -> int | None:

@@ -5,7 +5,7 @@ A window is known by what the wall clock shows in it, so a row is right when its
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 MISSING = object()  # a property the event does not have
 WIDE = Context(prec=200)
+THIRTY_FOUR = Context(prec=34, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Question:
     passes: Callable[[dict[str, str]], bool] = lambda _groups: True
     fills_zero: bool = False
     percentile: int = 95
+    now: datetime | None = None  # for levels, which nobody knows beyond it
 
     @property
     def by_subject(self) -> bool:
@@ -48,29 +50,86 @@ Answers = dict[tuple[Any, ...], Decimal]  # (window, subject, customer, group va
 
 
 def recount(happenings: Iterable[Happening], question: Question) -> Answers:
-    customer_of = {subject: customer for customer, names in question.customers for subject in names}
+    if question.aggregation == "TIME_WEIGHTED_SUM":
+        return integrals(happenings, question)
     collected: dict[tuple[Any, ...], list[tuple[datetime, Any]]] = defaultdict(list)
     for each in happenings:
-        value = taken(question.aggregation, each.value)
-        if value is None or not question.passes({name: text(found) for name, found in each.groups.items()}):
-            continue
-        if question.period_from and each.at < question.period_from:
-            continue
-        if question.period_to and each.at >= question.period_to:
-            continue
-        if question.subjects and each.subject not in question.subjects:
-            continue
-        if question.customers and each.subject not in customer_of:
-            continue
-        key = (
-            label(each.at, question.window, question.zone),
-            each.subject if question.by_subject else None,
-            customer_of.get(each.subject),
-            tuple(text(each.groups[name]) for name in question.group_by if name not in ("subject", "customer_id")),
-        )
-        collected[key].append((each.at, value))
+        for key, value in placed(each, question):
+            collected[key].append((each.at, value))
     answers = {key: result(question.aggregation, found, question.percentile) for key, found in collected.items()}
     return with_zeros(answers, question)
+
+
+def placed(each: Happening, question: Question) -> Iterable[tuple[tuple[Any, ...], Any]]:
+    """The window and group it belongs to with its value, if it counts."""
+    customer_of = {subject: customer for customer, names in question.customers for subject in names}
+    value = taken(question.aggregation, each.value)
+    if value is None or not question.passes({name: text(found) for name, found in each.groups.items()}):
+        return
+    if question.period_from and each.at < question.period_from:
+        return
+    if question.period_to and each.at >= question.period_to:
+        return
+    if question.subjects and each.subject not in question.subjects:
+        return
+    if question.customers and each.subject not in customer_of:
+        return
+    key = (
+        label(each.at, question.window, question.zone),
+        each.subject if question.by_subject else None,
+        customer_of.get(each.subject),
+        tuple(text(each.groups[name]) for name in question.group_by if name not in ("subject", "customer_id")),
+    )
+    yield key, value
+
+
+def integrals(happenings: Iterable[Happening], question: Question) -> Answers:
+    """From one moment at which a level may change, or the wall clock shows another window, to the next."""
+    assert question.now
+    everything = replace(question, period_from=None, period_to=None)
+    of_group: dict[tuple[Any, ...], list[tuple[datetime, Decimal]]] = defaultdict(list)
+    for each in happenings:
+        for key, value in placed(each, everything):
+            of_group[key[1:]].append((each.at, value))
+    end = min(question.now, question.period_to or question.now)
+    start = question.period_from or min((at for changes in of_group.values() for at, _ in changes), default=end)
+    if start >= end:
+        return {}
+    turns = sorted({start, *changes_of_window(start, end, question)})
+    answers = {
+        (shown, *group): hours
+        for group, changes in of_group.items()
+        for shown, hours in integral(sorted(changes), turns, end, question).items()
+    }
+    return with_zeros(answers, replace(question, period_to=end))
+
+
+def integral(
+    changes: list[tuple[datetime, Decimal]], turns: list[datetime], end: datetime, question: Question
+) -> dict[Any, Decimal]:
+    """Value-hours by window, of those where the level at the beginning or the end or the value-hours are not zero."""
+    answers = {}
+    for low, high in zip(turns, [*turns[1:], end], strict=True):
+        level = before = total([value for at, value in changes if at < low])
+        seconds, since = Decimal(0), low
+        for at, value in changes:
+            if low <= at < high:
+                seconds = WIDE.add(seconds, WIDE.multiply(level, int((at - since).total_seconds())))
+                level, since = WIDE.add(level, value), at
+        seconds = WIDE.add(seconds, WIDE.multiply(level, int((high - since).total_seconds())))
+        if before or level or seconds:
+            answers[label(low, question.window, question.zone)] = THIRTY_FOUR.divide(seconds, 3600)
+    return answers
+
+
+def changes_of_window(start: datetime, end: datetime, question: Question) -> Iterable[datetime]:
+    """When the wall clock begins to show another window: on minutes, and else on quarters of an hour."""
+    step = timedelta(minutes=1 if question.window == "MINUTE" else 15)
+    at = start.replace(minute=start.minute if question.window == "MINUTE" else start.minute // 15 * 15, second=0)
+    shown = label(at, question.window, question.zone)
+    while question.window and (at := at + step) < end:
+        if shown != (shown := label(at, question.window, question.zone)):
+            yield at
 
 
 def with_zeros(answers: Answers, question: Question) -> Answers:
@@ -148,7 +207,11 @@ def result(aggregation: str, found: list[tuple[datetime, Any]], percentile: int)
     if aggregation == "PERCENTILE":
         rank = (Decimal(percentile) * len(values) / 100).to_integral_value(ROUND_CEILING)
         return Decimal(sorted(values)[max(1, int(rank)) - 1])
-    total = Decimal(0)
+    return THIRTY_FOUR.divide(total(values), len(values)) if aggregation == "AVG" else total(values)
+
+
+def total(values: list[Decimal]) -> Decimal:
+    result = Decimal(0)
     for value in values:
-        total = WIDE.add(total, value)
-    return Context(prec=34, rounding=ROUND_HALF_EVEN).divide(total, len(values)) if aggregation == "AVG" else total
+        result = WIDE.add(result, value)
+    return result

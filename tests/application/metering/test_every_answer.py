@@ -41,6 +41,7 @@ ZONES = (
     *("Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"),
 )
 WINDOWS = (None, "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+LONGEST = {"MINUTE": timedelta(hours=3), "HOUR": timedelta(days=5)}
 LANES = Lanes(2, b"a key of the test")
 SUBJECTS = ("c1", "c2", "c3", "ü/ß")
 CUSTOMERS = (("one", ("c1", "ü/ß")), ("two", ("c2", "never")))
@@ -182,6 +183,9 @@ def question(chance: random.Random, happenings: list[Happening]) -> tuple[Questi
     aggregation = chance.choice(list(Aggregation))
     period_from, period_to = period(chance, happenings)
     window = chance.choice(WINDOWS)
+    if aggregation.is_level and window in LONGEST:  # every window has a row
+        period_from = period_from or instant(chance)
+        period_to = min(period_to or NOW, period_from + LONGEST[window])
     by_customer = chance.random() < 0.2
     group_by = tuple(name for name in ("model", "team", "subject") if chance.random() < 0.3)
     filters: dict[str, tuple[str, ...]] = {}
@@ -206,6 +210,7 @@ def question(chance: random.Random, happenings: list[Happening]) -> tuple[Questi
         ),
         fills_zero=bool(period_from and period_to and window not in (None, "MINUTE") and chance.random() < 0.3),
         percentile=chance.choice((0, 50, 95, 99, 100)),
+        now=chance.choice((NOW, instant(chance), chance.choice(happenings).at)),
     )
     return asked, UsageQuery(
         tenant="t",
@@ -272,7 +277,8 @@ def test_every_answer_equals_a_recount(seed: int, monkeypatch: pytest.MonkeyPatc
     deployment.count(arriving)
     for _ in range(QUESTIONS):
         asked, query = question(chance, happenings)
-        rows = deployment.reader.rows(query, NOW)
+        assert asked.now
+        rows = deployment.reader.rows(query, asked.now)
         expected = recount(remaining, asked)
         found = as_answers(rows, asked)
         if asked.aggregation == "SUM" and voided:

@@ -381,7 +381,7 @@ def test_an_invoice_takes_a_percentile_from_the_log() -> None:
     deployment = Deployment(MeterSet(1, (latency,)))
     deployment.send([event(str(number), NOW - timedelta(hours=1), ms=number * 7) for number in range(1, 201)])
     deployment.deliver()
-    usage = MeasuredUsage(deployment.reader, deployment.ledger)
+    usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     period = Period(NOW - timedelta(days=1), NOW)
     assert usage.usage("t", "latency", ["c1"], {}, period)[0] == 198 * 7
     assert deployment.ask(latency)[0].value != 198 * 7
@@ -392,7 +392,7 @@ def test_an_invoice_counts_what_a_features_conditions_let_through() -> None:
     models = ("gpt-4", "gpt-5", "claude", "gpt-5")
     deployment.send([event(str(n), NOW - timedelta(hours=1), model=model) for n, model in enumerate(models)])
     deployment.deliver()
-    usage = MeasuredUsage(deployment.reader, deployment.ledger)
+    usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     period = Period(NOW - timedelta(days=1), NOW)
 
     def counted(condition: Any) -> Decimal:

@@ -129,9 +129,8 @@ def deployment(world: World, dynamodb: Any, gateway_server: Server, monkeypatch:
     monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
     monkeypatch.setattr(wiring, "event_stream", lambda: made.stream)
     monkeypatch.setattr(wiring, "ledger", lambda: made.ledger)
-    monkeypatch.setattr(
-        wiring_billing, "usage_meter", lambda: MeasuredUsage(UsageReader(made.ledger, made.archive, LANES), made.ledger)
-    )
+    reader = UsageReader(made.ledger, made.archive, LANES)
+    monkeypatch.setattr(wiring_billing, "usage_meter", lambda: MeasuredUsage(reader, made.ledger, wiring.clock()))
     monkeypatch.setattr(wiring_billing, "payment_gateway", lambda: made.gateway)
     monkeypatch.setattr(wiring_billing, "pushes", lambda: made.pushes)
     world.plan(phase(flat("10", term="in_arrears"), unit("0.01")))

@@ -1,0 +1,103 @@
+"""The answers of TIME_WEIGHTED_SUM: events change a level, and a window answers with the level times its hours.
+
+A level goes on where nothing happens, so windows without events have answers too; it ends nowhere but now.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from functions.domain.metering.aggregation import AVERAGES, Number, add
+from functions.domain.metering.tally import LevelTally
+from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place, Values
+from functions.domain.metering.windows import Window, Windows, WindowSize
+
+SECONDS_PER_HOUR = 3_600
+
+
+def until_now(query: UsageQuery, now: datetime) -> UsageQuery:
+    """The question about a level with an end that is not in the future, of which nobody knows; any other as it is.
+
+    The range of a question that begins in the future holds no time.
+    """
+    if not query.is_of_level:
+        return query
+    end = datetime.fromtimestamp(int(now.timestamp()), UTC)
+    if query.period_to is not None:
+        end = min(end, query.period_to)
+    if query.period_from is not None:
+        end = max(end, query.period_from)
+    return replace(query, period_to=end)
+
+
+def level_values(query: UsageQuery, found: Found, whole: Window) -> Values:
+    """Value-hours by window and group, as far as the level at the window's start or end or the answer is not zero."""
+    windows = Windows(WindowSize(query.window), query.time_zone) if query.window else None
+    start, end = _range(query)
+    values: Values = {}
+    if start == end:
+        return values
+    for group, tallies in _by_group(found).items():
+        before = tallies.pop(BEFORE, None)
+        level = before.change if before else 0
+        places = _windows(windows, tallies, level, start, end) if windows else iter([(None, tallies.get(None))])
+        for place, tally in places:
+            low, high = (start, end) if place is None else (max(place[0], start), min(place[1], end))
+            tally = tally or LevelTally(query.meter.aggregation)
+            seconds = tally.value_seconds(level, low, high)
+            if level or tally.change or seconds:
+                if len(values) >= found.max_rows:
+                    raise found.too_many_rows()
+                values[place or whole, group] = _hours(seconds)
+            level = add(level, tally.change)
+    return values
+
+
+def level_total(query: UsageQuery, found: Found) -> Decimal:
+    """Value-hours of the whole range and all groups."""
+    start, end = _range(query)
+    before, inside = LevelTally(query.meter.aggregation), LevelTally(query.meter.aggregation)
+    for (place, _), tally in found.tallies.items():
+        (before if place == BEFORE else inside).add_tally(tally)
+    return _hours(inside.value_seconds(before.change, start, end))
+
+
+def in_one_group(found: Found) -> Found:
+    """All groups together as if none was told apart."""
+    united = Found(found.aggregation, found.is_exact, found.max_rows)
+    for (place, _), tally in found.tallies.items():
+        united.tally(place, (None, None, ())).add_tally(tally)
+    return united
+
+
+def _range(query: UsageQuery) -> tuple[int, int]:
+    """An open range begins with the level of zero, so any beginning before the first event is right."""
+    assert query.end_second is not None
+    return query.first_second or 0, query.end_second
+
+
+def _by_group(found: Found) -> dict[GroupKey, dict[Place, LevelTally]]:
+    by_group: dict[GroupKey, dict[Place, LevelTally]] = {}
+    for (place, group), tally in found.tallies.items():
+        assert isinstance(tally, LevelTally)
+        by_group.setdefault(group, {})[place] = tally
+    return by_group
+
+
+def _windows(
+    windows: Windows, tallies: Mapping[Place, LevelTally], level: Number, start: int, end: int
+) -> Iterator[tuple[Window, LevelTally | None]]:
+    """The windows in which something changed and, while the level is not zero, those between and after them."""
+    for place in sorted(place for place in tallies if place):
+        if level:
+            yield from ((window, None) for window in windows.between(start, place[0]))
+        yield place, tallies[place]
+        level, start = add(level, tallies[place].change), place[1]
+    if level:
+        yield from ((window, None) for window in windows.between(start, end))
+
+
+def _hours(value_seconds: Number) -> Decimal:
+    return AVERAGES.divide(Decimal(value_seconds), Decimal(SECONDS_PER_HOUR))
