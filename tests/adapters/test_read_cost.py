@@ -24,12 +24,18 @@ NOW = END + timedelta(hours=1)
 LANES = Lanes(1, b"a key of the test")
 TOKENS = Meter("m1", "tokens", "call", Aggregation.SUM, "$.n", {"model": "$.model"}, since=1)
 SLOWEST = Meter("m2", "slowest", "call", Aggregation.MAX, "$.ms", {"model": "$.model"}, since=1)
+STORED = Meter("m3", "stored", "call", Aggregation.TIME_WEIGHTED_SUM, "$.n", {"model": "$.model"}, since=1)
 MODELS = ("gpt-4", "gpt-5", "claude")
 
 
 class Meters(DynamoLedger):
     def meter_set(self, tenant: str) -> MeterSet:
         return MeterSet(1, (TOKENS, SLOWEST))
+
+
+class Levels(DynamoLedger):
+    def meter_set(self, tenant: str) -> MeterSet:
+        return MeterSet(1, (STORED,))
 
 
 class Clock:
@@ -95,3 +101,29 @@ def test_a_month_of_a_subject_by_day_reads_less_than_200_kb(month: DynamoLedger)
     rows = reader.rows(UsageQuery("t", TOKENS, END - timedelta(days=1), END, "HOUR", group_by=("model",)), NOW)
     assert len(rows) == 24 * len(MODELS)
     assert day.bytes <= MOST_BYTES / 10, "a day reads its part of the month"
+
+
+def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: DynamoDb) -> None:
+    """A year of daily changes has 366 half-hour pages, of a subject and of the lane."""
+    days, later = 366, END + timedelta(days=2)
+    ledger = Levels(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    attempts = iter(range(1_000))
+    window = AcceptanceWindow(past=(days + 60) * 86_400)
+    writer = LaneWriter(
+        ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), window, 60, LANES.value_fingerprint
+    )
+    begin = int(END.timestamp()) - days * 86_400
+    events = [
+        Event(n, begin + n * 86_400, str(n), "s", "call", "ada", b'{"n":1,"model":"m"}') for n in range(1, days + 1)
+    ]
+    writer.begin_invocation()
+    writer.write(0, [Pack("t", 0, "p", int(NOW.timestamp()), events)])
+    writer.end_invocation()
+    reader = UsageReader(ledger, MemoryArchive(), LANES)
+    consumed = Consumption(dynamodb.client)
+    for subjects in (("ada",), ()):
+        query = UsageQuery("t", STORED, END, END + timedelta(hours=1), subjects=subjects)
+        (row,) = reader.rows(query, later)
+        assert row.value == days
+    assert consumed.bytes <= 6 * UNIT_BYTES, consumed.bytes
+    assert consumed.requests <= 6
