@@ -111,7 +111,7 @@ def _windows(windowed: Windowed) -> dict[str, Any]:
         "howMeasured": HOW_MEASURED.get(windowed.aggregation, AS_A_WHOLE),
         "windowSize": windowed.size.value,
         "windowTimeZone": "UTC",
-        "windowsAddUp": windowed.aggregation.is_additive,
+        "windowsAddUp": windowed.aggregation.is_divisible,
         "windows": rows,
     }
 

@@ -24,7 +24,7 @@ from functions.domain.metering.aggregation import DIRTY, Aggregation, Cell, Keep
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import PageKey, parse_cell
+from functions.domain.metering.pages import COARSE_SECONDS, PageKey, parse_cell
 from functions.domain.metering.voiding import countable
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -258,7 +258,9 @@ class World:
             # The log answers in place of a dirty cell, which only a voided event may make.
             dirty = {place for place, cell in cells.items() if cell == DIRTY and place in touched[owner]}
             found = {place: cell for place, cell in cells.items() if place not in dirty}
-            wanted = {place: cell for place, cell in expected[owner].items() if place not in dirty}
+            wanted = {
+                place: cell for place, cell in expected[owner].items() if place not in dirty and cell not in EMPTY
+            }
             wanted |= {place: _as_coarse_as(found[place], cell) for place, cell in wanted.items() if place in found}
             if found != wanted:
                 problems.append(f"{owner}: {found} instead of {wanted}")
@@ -322,6 +324,10 @@ def recount(events: Iterable[Event], meters: MeterSet) -> dict[str | None, Cells
                 place = (meter.id, part, event.time // 1_800, data["model"])
                 for owner in (event.subject, None):
                     _put(counted[owner], aggregation.parts[part], place, cell)
+            if aggregation.is_level:
+                for owner in (event.subject, None):
+                    place = (meter.id, 0, event.time // COARSE_SECONDS, data["model"])
+                    _put(counted[owner], Keep.SUM, place, number)
     sketches = {meter.id for meter in meters.meters if Keep.SKETCH in meter.aggregation.parts}
     for cells in counted.values():
         cells |= {place: _coarse(cell) for place, cell in cells.items() if place[0] in sketches}
