@@ -427,3 +427,29 @@ BAD_REJECTS = [
 def test_a_bad_question_about_rejects_is_400_or_empty(api: Client, query: str) -> None:
     response = api.get("/api/v1/rejects", query)
     assert response.status == 400 or response.json == {"items": []}, response.text
+
+
+def test_a_level_is_answered_in_value_hours_until_now(api: Client, counted: Metering) -> None:
+    meter = {"slug": "stored", "eventType": "volume", "aggregation": "TIME_WEIGHTED_SUM"}
+    refused = api.post("/api/v1/meters", meter)
+    assert (refused.status, "is required with TIME_WEIGHTED_SUM" in refused.text) == (400, True), refused.text
+    assert api.post("/api/v1/meters", meter | {"valueProperty": "$.tokens"}).status == 201
+    sent = [(1, 0.5, "ada", 100), (2, 6, "ada", "-40.5"), (3, 12, "bob", 1)]
+    counted.count([event(200 + n, *change) | {"type": "volume"} for n, *change in sent])
+    path = "/api/v1/meters/stored/query"
+    asked = {"from": at(0), "to": at(24), "groupBy": "subject", "windowTimeZone": "UTC", "windowSize": "DAY"}
+    days = api.get(path, asked).json["data"]
+    assert [(row["subject"], row["value"]) for row in days] == [("ada", 550 + 1071), ("bob", 12)]
+    following = api.get(path, asked | {"from": at(24), "to": at(48)}).json["data"]
+    assert [(row["windowStart"], row["value"]) for row in following] == [(at(24), 1428), (at(24), 24)]
+    csv = api.get(path, asked | {"from": at(24), "to": at(48)}, headers={"accept": "text/csv"}).text
+    assert "1428.000000" in csv
+    future = (datetime.now(UTC) + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = api.get(path, {"from": at(0), "to": future}).json
+    end = answer["to"]
+    assert at(24) < end <= datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    (row,) = answer["data"]
+    assert row["windowEnd"] == end
+    seconds = int((datetime.strptime(end, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) - DAY).total_seconds())
+    expected = 550 * 3600 + Decimal("59.5") * (seconds - 6 * 3600) + (seconds - 12 * 3600)
+    assert abs(row["value"] * 3600 - expected) < Decimal("1e-20")
