@@ -409,7 +409,7 @@ def windowed(meter: Meter, period: Period, most: int = 100) -> Any:
     times = [NOW - timedelta(days=days, minutes=minutes) for days, minutes in ((2, 7), (1, 0), (0, 1))]
     deployment.send([event(f"{s}{n}", each, s, n=n + 1) for s in ("c1", "c2") for n, each in enumerate(times)])
     deployment.deliver()
-    usage = MeasuredUsage(deployment.reader, deployment.ledger)
+    usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     asked = ("t", meter.slug, ["c1", "c2"], {}, period)
     return usage.windows(*asked, most), usage.usage(*asked)[0]
 
