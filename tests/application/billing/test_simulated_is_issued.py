@@ -107,9 +107,9 @@ def subscribed(plan: Plan, start: datetime, **terms: Any) -> Subscription:
     )
 
 
-def simulated(invoice: Invoice, billing: Billing) -> Invoice:
+def simulated(invoice: Invoice, billing: Billing, changed_at: datetime | None = None) -> Invoice:
     """The invoice again from nothing but its prices and measured quantities, through the shape of the API."""
-    body = {"currency": invoice.currency, "lines": [as_input(line, billing) for line in invoice.lines]}
+    body = {"currency": invoice.currency, "lines": [as_input(line, billing, changed_at) for line in invoice.lines]}
     simulation = InvoiceSimulation.model_validate(json_body.parse(json_body.encode(body).encode()))
     ids = count(1)
     return simulate_invoice(
@@ -122,7 +122,7 @@ def simulated(invoice: Invoice, billing: Billing) -> Invoice:
     )
 
 
-def as_input(line: InvoiceLine, billing: Billing) -> dict[str, Any]:
+def as_input(line: InvoiceLine, billing: Billing, changed_at: datetime | None) -> dict[str, Any]:
     card: dict[str, Any] = {"price": line.price.model_dump(mode="json", by_alias=True)}
     if line.rate_discounts:
         card["discounts"] = line.rate_discounts.model_dump(mode="json", by_alias=True)
@@ -135,6 +135,11 @@ def as_input(line: InvoiceLine, billing: Billing) -> dict[str, Any]:
         "rateCard": card,
         "quantity": f"{line.usage.quantity:f}" if line.usage else "1",
     }
+    is_carried = line.period_start == changed_at and line.price.is_splittable and not line.price.needs
+    if is_carried and line.working:
+        # The subscription before has billed it: nothing of it counts for this one's maximum.
+        before = f"{line.working.metered_before:f}"
+        wire |= {"preLinePeriodQuantity": before, "position": "last", "previouslyBilledAmount": "0"}
     if line.price.needs and line.usage:
         parts = billing.usage.parts(TENANT, "", line.usage.subjects, {}, _period(line), line.price.needs)
         wire["parts"] = [_part(line, group) | {"quantity": f"{part:f}"} for group, part in parts.items()]
@@ -174,6 +179,22 @@ def test_simulating_the_measured_quantities_is_the_real_run(plan: Plan, per_day:
             invoice.discounts_minor,
             invoice.commitments_minor,
         )
+
+
+@settings(max_examples=100, deadline=None)
+@given(plan=plans(), per_day=PER_DAY, days=st.integers(1, 6))
+def test_usage_carried_over_is_what_was_before_the_line(plan: Plan, per_day: Decimal, days: int) -> None:
+    """A change of plan inside a period: tiers go on where the subscription before left them."""
+    changed_at = START + timedelta(days=days, hours=6)
+    keys = [card.feature_key for card in plan.phases[0].rate_cards if card.feature_key]
+    subscription = subscribed(plan, changed_at, anchor=START, counts_from=dict.fromkeys(keys, START))
+    end = Cadence.parse(plan.billing_cadence).after(START, 1)
+    billing = Billing(FakeUsage({"acme-app": per_day}), end, subscription)
+    for invoice in billing.issue():
+        # A fee of which only a part is owed is given as that part: nothing is prorated in a simulation.
+        metered = invoice.model_copy(update={"lines": tuple(line for line in invoice.lines if line.usage)})
+        if metered.lines:
+            assert working(simulated(metered, billing, changed_at)) == working(metered)
 
 
 @settings(max_examples=150, deadline=None)
