@@ -10,7 +10,13 @@ from functions.application.ports.clock import Clock
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import Plan, PlanDraft
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
-from functions.domain.catalog.validation import feature_problems, refuse
+from functions.domain.catalog.validation import (
+    MeterFacts,
+    feature_problems,
+    features_to_look_into,
+    meter_problems,
+    refuse,
+)
 from functions.domain.errors import Conflict, FieldError
 from functions.domain.subscriptions.item import MeteredFeature
 
@@ -54,18 +60,38 @@ def _drafted(tenant: str, draft: PlanDraft, plans: Plans, clock: Clock, new_id: 
 
 def check_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFeatures) -> None:
     """Every feature a card names must exist and have the meter its price or entitlement needs; raises InvalidInput."""
-    keys = {card.feature_key for phase in phases for card in phase.rate_cards if card.feature_key}
-    require_features(phases, features.metered(tenant, sorted(keys)))
+    known_features(tenant, phases, features)
 
 
-def require_features(phases: Sequence[PlanPhase], known: Mapping[str, MeteredFeature]) -> None:
-    has_meter = {key: feature.meter_slug is not None for key, feature in known.items()}
-    each_phase = [
-        feature_problems(phase.rate_cards, f"phases[{p}].rateCards", has_meter) for p, phase in enumerate(phases)
-    ]
-    refuse([problem for problems in each_phase for problem in problems])
+def known_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFeatures) -> Mapping[str, MeteredFeature]:
+    """The same, and those features by key."""
+    cards = [card for phase in phases for card in phase.rate_cards]
+    known, meters = _facts(tenant, cards, features)
+    refuse(
+        [
+            problem
+            for p, phase in enumerate(phases)
+            for problem in _problems(phase.rate_cards, f"phases[{p}].rateCards", known, meters)
+        ]
+    )
+    return known
 
 
 def card_feature_problems(tenant: str, cards: Cards, where: str, features: MeteredFeatures) -> list[FieldError]:
+    known, meters = _facts(tenant, cards, features)
+    return _problems(cards, where, known, meters)
+
+
+def _facts(
+    tenant: str, cards: Cards, features: MeteredFeatures
+) -> tuple[Mapping[str, MeteredFeature], Mapping[str, MeterFacts]]:
     known = features.metered(tenant, sorted({card.feature_key for card in cards if card.feature_key}))
-    return feature_problems(cards, where, {key: feature.meter_slug is not None for key, feature in known.items()})
+    wanted = features_to_look_into(cards)
+    return known, features.meters(tenant, wanted) if wanted else {}
+
+
+def _problems(
+    cards: Cards, where: str, known: Mapping[str, MeteredFeature], meters: Mapping[str, MeterFacts]
+) -> list[FieldError]:
+    has_meter = {key: feature.meter_slug is not None for key, feature in known.items()}
+    return [*feature_problems(cards, where, has_meter), *meter_problems(cards, where, meters)]

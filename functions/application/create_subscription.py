@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from functions.application.create_plan import require_features
+from functions.application.create_plan import known_features
 from functions.application.find_plan import find_plan
 from functions.application.ports.billing import (
     BilledCustomers,
@@ -69,10 +69,7 @@ class Catalogue:
 
     def features_of(self, tenant: str, phases: Sequence[PlanPhase]) -> dict[str, MeteredFeature]:
         """As they are now; raises InvalidInput when one that is sold is gone or has no meter to be billed by."""
-        keys = {card.feature_key for phase in phases for card in phase.rate_cards if card.feature_key}
-        known = dict(self.features.metered(tenant, sorted(keys)))
-        require_features(phases, known)
-        return known
+        return dict(known_features(tenant, phases, self.features))
 
 
 def create_subscription(

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from functions.application.create_plan import card_feature_problems
 from functions.application.ports.billing import MeteredFeatures, NewId, SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
-from functions.domain.catalog.validation import amount_problems, card_problems, feature_problems, refuse
+from functions.domain.catalog.validation import amount_problems, card_problems, refuse
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.subscriptions.edit import edited
 from functions.domain.subscriptions.operations import AddItem, Operation
@@ -32,11 +33,11 @@ def edit_subscription(
     cards = {n: each.rate_card for n, each in enumerate(operations) if isinstance(each, AddItem)}
     keys = {card.feature_key for card in cards.values() if card.feature_key}
     known = features.metered(tenant, sorted(keys))
-    has_meter = {key: feature.meter_slug is not None for key, feature in known.items()}
+    unfit = {n: card_feature_problems(tenant, [card], "", features) for n, card in cards.items()}
 
     def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
         for n, card in cards.items():
-            _require_fit(n, card, this, has_meter)
+            _require_fit(n, card, this, unfit[n])
         at = this.effective_time(timing, now)
         this.require_changeable(at, now)
         if this.active_to is not None and this.active_to <= at:
@@ -50,12 +51,12 @@ def edit_subscription(
 
 
 def _require_fit(
-    n: int, card: FlatFeeCard | UsageBasedCard, subscription: Subscription, has_meter: dict[str, bool]
+    n: int, card: FlatFeeCard | UsageBasedCard, subscription: Subscription, unfit: Sequence[FieldError]
 ) -> None:
     problems = [
         *card_problems([card], "", subscription.billing_cadence),
         *amount_problems([card], "", subscription.currency),
-        *feature_problems([card], "", has_meter),
+        *unfit,
     ]
     where = f"customizations[{n}].rateCard"
     refuse(

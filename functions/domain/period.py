@@ -1,7 +1,6 @@
 """Half-open periods [start, end) in UTC, recurrences counted from an anchor, and exact proration."""
 
 from calendar import isleap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -114,12 +113,3 @@ def period_at(instant: datetime, anchor: datetime, cadence: Cadence) -> Period:
     """The recurrence period that contains `instant`, counted from the anchor in either direction."""
     count = recurrence_at(instant, anchor, cadence)
     return Period(cadence.after(anchor, count), cadence.after(anchor, count + 1))
-
-
-def periods_from(start: datetime, anchor: datetime, cadence: Cadence) -> Iterator[Period]:
-    """The recurrence periods from the one containing `start` on, the first one cut at `start`."""
-    current = period_at(start, anchor, cadence)
-    yield Period(start, current.end)
-    while True:
-        current = period_at(current.end, anchor, cadence)
-        yield current

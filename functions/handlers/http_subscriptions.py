@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -65,17 +66,8 @@ def get(subscription_id: str) -> Answer:
 def edit(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     body = request.body(SubscriptionEdit)
-    subscription = edit_subscription(
-        request.tenant,
-        http.path_value(subscription_id),
-        body.customizations,
-        body.timing,
-        subscriptions=wiring_billing.subscriptions(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-    )
-    return http.ok(_shown(subscription))
+    edit_with = partial(edit_subscription, features=wiring_billing.metered_features(), new_id=wiring.new_ulid)
+    return _changed(request, subscription_id, edit_with, body.customizations, body.timing)
 
 
 @router.delete("/api/v1/subscriptions/<subscription_id>")
@@ -93,74 +85,35 @@ def delete(subscription_id: str) -> Answer:
 @router.post("/api/v1/subscriptions/<subscription_id>/cancel")
 def cancel(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    subscription = cancel_subscription(
-        request.tenant,
-        http.path_value(subscription_id),
-        request.body(SubscriptionCancel).timing if _has_body() else "immediate",
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-    )
-    return http.ok(_shown(subscription))
+    timing = request.body(SubscriptionCancel).timing if _has_body() else "immediate"
+    return _changed(request, subscription_id, cancel_subscription, timing)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/unschedule-cancelation")
 def unschedule(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    subscription = unschedule_cancellation(
-        request.tenant,
-        http.path_value(subscription_id),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-    )
-    return http.ok(_shown(subscription))
+    return _changed(request, subscription_id, unschedule_cancellation)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/restore")
 def restore(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    subscription = restore_subscription(
-        request.tenant,
-        http.path_value(subscription_id),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-    )
-    return http.ok(_shown(subscription))
+    return _changed(request, subscription_id, restore_subscription)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/change")
 def change(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     body = request.body(SubscriptionChange)
-    changed = change_subscription(
-        request.tenant,
-        http.path_value(subscription_id),
-        body.choice,
-        body.timing,
-        body.terms,
-        catalogue=wiring_billing.catalogue(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-    )
-    return http.ok(_both(changed))
+    return _replaced(request, subscription_id, change_subscription, body.choice, body.timing, body.terms)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/migrate")
 def migrate(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
-    changed = migrate_subscription(
-        request.tenant,
-        http.path_value(subscription_id),
-        body.target_version,
-        body.timing,
-        Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase),
-        catalogue=wiring_billing.catalogue(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-    )
-    return http.ok(_both(changed))
+    terms = Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
+    return _replaced(request, subscription_id, migrate_subscription, body.target_version, body.timing, terms)
 
 
 def _has_body() -> bool:
@@ -171,9 +124,31 @@ def _shown(subscription: Subscription) -> dict[str, Any]:
     return shown(subscription, wiring.clock().now())
 
 
-def _both(changed: Changed) -> dict[str, Any]:
+def _changed(request: http.Request, subscription_id: str, verb: Callable[..., Subscription], *asked: Any) -> Answer:
+    """The answer of one verb that changes one subscription."""
+    subscription = verb(
+        request.tenant,
+        http.path_value(subscription_id),
+        *asked,
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+    )
+    return http.ok(_shown(subscription))
+
+
+def _replaced(request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
+    """The answer of one verb that puts another subscription in the place of one."""
+    changed = verb(
+        request.tenant,
+        http.path_value(subscription_id),
+        *asked,
+        catalogue=wiring_billing.catalogue(),
+        subscriptions=wiring_billing.subscriptions(),
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
     now = wiring.clock().now()
-    return {"current": shown(changed.current, now), "next": expanded(changed.following, now)}
+    return http.ok({"current": shown(changed.current, now), "next": expanded(changed.following, now)})
 
 
 @router.get("/api/v1/customers/<id_or_key>/subscriptions")

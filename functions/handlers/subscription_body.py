@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from functions.application.create_subscription import PlanChoice
-from functions.domain.catalog.plan import Alignment, CustomPlan
+from functions.domain.catalog.plan import Alignment, CustomPlan, SettlementMode
 from functions.domain.subscriptions.operations import MAX_OPERATIONS, Operation
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.wire import Description, Instant, Key, Metadata, Name, WireModel
@@ -32,7 +32,7 @@ class _Offered(WireModel):
     metadata: Metadata = None
     # The plan's own decide; sent by the SDKs all the same.
     alignment: Alignment | None = None
-    settlement_mode: Literal["credit_then_invoice"] | None = None
+    settlement_mode: SettlementMode | None = None
     cost_basis_mode: Literal["dynamic"] | None = None
 
     @model_validator(mode="after")

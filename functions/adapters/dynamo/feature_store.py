@@ -9,6 +9,7 @@ from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED, VERSION,
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.registry import Stale, Stored, Taken
 from functions.domain.catalog.feature import Feature
+from functions.domain.catalog.validation import MeterFacts
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -79,6 +80,19 @@ class DynamoFeatures:
             for feature in found
             if feature is not None
         }
+
+    def meters(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeterFacts]:
+        """The meters of those of these features that have one, by the feature's key."""
+        found = (self.by_key(tenant, key) for key in dict.fromkeys(wanted))
+        ids = {each.key: each.meter_id for each in found if each is not None and each.meter_id is not None}
+        partition = keys.records(tenant, keys.METER)
+        stored = self._table.batch_get([(partition, meter_id) for meter_id in dict.fromkeys(ids.values())])
+        meters = {item[SORT_KEY]: MeterRecord.model_validate_json(item["body"]) for item in stored}
+        return {key: _facts(meters[meter_id]) for key, meter_id in ids.items() if meter_id in meters}
+
+
+def _facts(meter: MeterRecord) -> MeterFacts:
+    return MeterFacts(meter.slug, meter.aggregation, tuple(meter.group_by or {}))
 
 
 def _feature(item: Item) -> Feature:

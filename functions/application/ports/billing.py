@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.catalog.validation import MeterFacts
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.windows import WindowSize
@@ -204,6 +205,10 @@ class BilledCustomers(Protocol):
 class MeteredFeatures(Protocol):
     def metered(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeteredFeature]:
         """The features of these keys that exist and are not archived, by key."""
+        ...
+
+    def meters(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeterFacts]:
+        """The meters of those of these features that have one, by the feature's key."""
         ...
 
 

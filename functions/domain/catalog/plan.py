@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from functions.domain.catalog.phase import PlanPhase, phase_to_wire
 from functions.domain.catalog.rate_card import without_nulls
@@ -28,6 +28,18 @@ class Alignment(WireModel):
     billables_must_align: bool = True
 
 
+def _is_there(mode: object) -> object:
+    if mode == "credit_only":
+        raise ValueError(
+            "cannot be credit_only yet: there are no prepaid credits to settle from, so nothing would ever be paid; "
+            "leave it out or use credit_then_invoice"
+        )
+    return mode
+
+
+SettlementMode = Annotated[Literal["credit_then_invoice"], BeforeValidator(_is_there)]
+
+
 class PlanOffer(WireModel):
     """What may still change while the plan is a draft: everything but its key and currency."""
 
@@ -37,7 +49,7 @@ class PlanOffer(WireModel):
     alignment: Alignment | None = None
     billing_cadence: Duration
     pro_rating_config: ProRating = ProRating()
-    settlement_mode: Literal["credit_then_invoice"] = "credit_then_invoice"
+    settlement_mode: SettlementMode = "credit_then_invoice"
     phases: Annotated[tuple[PlanPhase, ...], Field(min_length=1, max_length=MAX_PHASES)]
 
     @model_validator(mode="after")

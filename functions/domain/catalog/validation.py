@@ -1,14 +1,16 @@
 """What must fit together in plans and add-ons; each problem has the path of its field and says what would be right."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from functions.domain.catalog.entitlement_template import MeteredEntitlement
 from functions.domain.catalog.phase import PlanPhase
-from functions.domain.catalog.pricing import FlatPrice
+from functions.domain.catalog.pricing import FlatPrice, MatrixPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.invoicing.document import MAX_AMOUNT_MINOR
+from functions.domain.metering.aggregation import Aggregation
 from functions.domain.money import Money
 from functions.domain.period import LONGEST_MONTHS, Cadence, add_months
 
@@ -22,6 +24,15 @@ MAX_NAMED_PROBLEMS = 5  # in the sentence; the list has all
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 Card = FlatFeeCard | UsageBasedCard
+
+
+@dataclass(frozen=True)
+class MeterFacts:
+    """What a meter measures and what its usage can be cut by."""
+
+    slug: str
+    aggregation: Aggregation
+    dimensions: tuple[str, ...]
 
 
 def refuse(problems: Sequence[FieldError], code: str = "invalid_plan") -> None:
@@ -136,4 +147,39 @@ def feature_problems(cards: Sequence[Card], where: str, has_meter: Mapping[str, 
         elif not has_meter[card.feature_key] and isinstance(card.entitlement_template, MeteredEntitlement):
             message = f"Feature {card.feature_key!r} has no meter; its entitlement can be static or boolean."
             problems.append(FieldError(f"{here}.entitlementTemplate", "feature_without_meter", message))
+    return problems
+
+
+def features_to_look_into(cards: Sequence[Card]) -> list[str]:
+    """The features whose meters must be such as a price needs them, by key."""
+    prices = [(card.feature_key, card.price) for card in cards]
+    return sorted({key for key, price in prices if key and price and (price.needs or price.is_share_of_value)})
+
+
+def meter_problems(cards: Sequence[Card], where: str, meters: Mapping[str, MeterFacts]) -> list[FieldError]:
+    """Prices that could not be applied to what the meter of their feature measures; `meters` is by feature key."""
+    problems = []
+    for c, card in enumerate(cards):
+        price, meter = card.price, meters.get(card.feature_key or "")
+        if price is None or meter is None:
+            continue
+        here, kind = f"{where}[{c}].price", meter.aggregation
+        if price.is_share_of_value and kind in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT):
+            message = (
+                f"a {price.type} price takes a part of a value, and meter {meter.slug!r} is a {kind}; "
+                "use a feature whose meter is the SUM of a value, such as $.cost"
+            )
+            problems.append(FieldError(f"{here}.type", "meter_without_value", message))
+        elif price.needs and not kind.is_additive:
+            message = (
+                f"a {price.type} price needs the parts of the usage, and meter {meter.slug!r} is a {kind}, whose parts "
+                "do not add up; use a feature whose meter is a SUM or COUNT"
+            )
+            problems.append(FieldError(f"{here}.type", "meter_not_additive", message))
+        for d, name in enumerate(price.needs.dimensions):
+            if name not in meter.dimensions:
+                has = ", ".join(meter.dimensions) or "none"
+                message = f"meter {meter.slug!r} has no groupBy {name!r}; it has {has}. Add it there or use another"
+                path = f"dimensions[{d}]" if isinstance(price, MatrixPrice) else "eventDimension"
+                problems.append(FieldError(f"{here}.{path}", "dimension_not_found", message))
     return problems

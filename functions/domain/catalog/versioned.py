@@ -1,5 +1,6 @@
 """What plans and add-ons share: numbered versions that are drafted, published once, and archived."""
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -21,7 +22,7 @@ def iso_currency(code: str) -> str:
     return checked(minor_digits, code)
 
 
-class Versioned(WireModel):
+class Versioned(WireModel, ABC):
     """One version; its status follows from its effective times and is never stored."""
 
     id: str
@@ -45,8 +46,8 @@ class Versioned(WireModel):
         return self.effective_from is None and self.deleted_at is None
 
     @property
-    def label(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def label(self) -> str: ...
 
     def with_offer(self, offer: WireModel, now: datetime) -> Self:
         """The draft with everything that was offered in place of what it said before."""

@@ -63,7 +63,9 @@ class AddonCard(Shown):
     affected_subscription_item_ids: list[str]
 
 
-class ShownSubscriptionAddon(Shown):
+class Sold(Shown):
+    """What a subscription and each of its add-ons say of themselves."""
+
     id: str
     name: str
     description: str | None = None
@@ -72,6 +74,9 @@ class ShownSubscriptionAddon(Shown):
     updated_at: Instant
     active_from: Instant
     active_to: Instant | None = None
+
+
+class ShownSubscriptionAddon(Sold):
     addon: AddonReference
     quantity_at: Instant
     quantity: int
@@ -80,15 +85,7 @@ class ShownSubscriptionAddon(Shown):
     rate_cards: list[AddonCard]
 
 
-class ShownSubscription(Shown):
-    id: str
-    name: str
-    description: str | None = None
-    metadata: dict[str, str] | None = None
-    created_at: Instant
-    updated_at: Instant
-    active_from: Instant
-    active_to: Instant | None = None
+class ShownSubscription(Sold):
     alignment: Alignment | None = None
     status: SubscriptionStatus
     customer_id: str

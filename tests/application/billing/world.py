@@ -27,6 +27,7 @@ from functions.application.revise_plan import publish_plan
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
 from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.catalog.validation import MeterFacts
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.windows import WindowSize
@@ -119,6 +120,11 @@ class FakeFeatures:
 
     def metered(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeteredFeature]:
         return {key: self.features[key] for key in wanted if key in self.features}
+
+    def meters(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeterFacts]:
+        """Each is a sum by every dimension that tests price by."""
+        facts = MeterFacts("tokens_total", Aggregation.SUM, ("model", "kind", "payment", "region"))
+        return dict.fromkeys((key for key in wanted if key in self.features), facts)
 
 
 @dataclass

@@ -135,7 +135,7 @@ THOUSANDS = {"operation": "divide", "conversionFactor": "1000"}
         ({"billingCadence": "PT1H0.5S"}, "whole seconds"),
         ({"billingCadence": "P7990Y"}, "must not be longer"),
         ({"phases": [phase(duration="P99999999999Y", key="a"), phase()]}, "longer"),
-        ({"settlementMode": "credit_only"}, "credit_then_invoice"),
+        ({"settlementMode": "credit_only"}, "no prepaid credits"),
         ({"phases": []}, "at least 1"),
         ({"phases": [phase(flat() | {"discounts": {"percentage": {"percentage": 101}}})]}, "less than or equal to 100"),
         ({"phases": [phase(flat() | {"discounts": {"usage": {"quantity": "1"}}})]}, "no units of this price are alike"),

@@ -105,7 +105,7 @@ def test_a_customers_subscriptions_are_listed(client: Client, world: World):
         ({"startingPhase": "gold"}, 400, "has trial, main"),
         ({"customPlan": {"name": "x"}}, 400, "customPlan.billingCadence"),
         ({"plan": None}, 400, "either a plan by its key or send a customPlan"),
-        ({"settlementMode": "credit_only"}, 400, "credit_then_invoice"),
+        ({"settlementMode": "credit_only"}, 400, "no prepaid credits"),
         ({"surprise": 1}, 400, "surprise"),
     ],
 )

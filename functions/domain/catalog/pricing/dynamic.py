@@ -10,6 +10,10 @@ class DynamicPrice(CommittedPrice):
     type: Literal["dynamic"]
     multiplier: Amount = ONE
 
+    @property
+    def is_share_of_value(self) -> bool:
+        return True
+
     def _charges(self, usage: LineUsage) -> list[Charge]:
         if not usage.quantity:
             return []

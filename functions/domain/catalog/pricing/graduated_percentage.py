@@ -29,6 +29,10 @@ class GraduatedPercentagePrice(CommittedPrice):
         refuse(tier_problems(self.tiers))
         return self
 
+    @property
+    def is_share_of_value(self) -> bool:
+        return True
+
     def _charges(self, usage: LineUsage) -> list[Charge]:
         charges = []
         for i, value, is_entered in touched(self.tiers, usage):

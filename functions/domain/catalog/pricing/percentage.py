@@ -56,6 +56,10 @@ class PercentagePrice(CommittedPrice):
         return self
 
     @property
+    def is_share_of_value(self) -> bool:
+        return True
+
+    @property
     def is_splittable(self) -> bool:
         return self.event_dimension is None
 

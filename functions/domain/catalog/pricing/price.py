@@ -1,5 +1,6 @@
 """What every way of charging has in common: usage becomes charges, each one exact reason for money."""
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class LineUsage:
         return EXACT.add(self.before, self.quantity)
 
 
-class Price(WireModel):
+class Price(WireModel, ABC):
     """One way of charging; the model is also its shape in the API."""
 
     @property
@@ -99,6 +100,11 @@ class Price(WireModel):
         return Needs()
 
     @property
+    def is_share_of_value(self) -> bool:
+        """Whether the usage is an amount of money that the price takes a part of."""
+        return False
+
+    @property
     def takes_usage_discount(self) -> bool:
         """Where parts of the usage cost differently, nothing says which part would be the free one."""
         return not self.is_flat and not self.needs
@@ -108,8 +114,8 @@ class Price(WireModel):
         with localcontext(EXACT):
             return self._charges(usage)
 
-    def _charges(self, usage: LineUsage) -> list[Charge]:
-        raise NotImplementedError
+    @abstractmethod
+    def _charges(self, usage: LineUsage) -> list[Charge]: ...
 
 
 def priced_parts(
