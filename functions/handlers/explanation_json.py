@@ -23,9 +23,9 @@ HOW_MEASURED: Mapping[str, str] = {
     Aggregation.MIN: "The lowest value of the period: the lowest of its windows.",
     Aggregation.MAX: "The highest value of the period: the highest of its windows.",
     Aggregation.LATEST: "The last value of the period: the one of its last window.",
+    Aggregation.TIME_WEIGHTED_SUM: "The level times the hours it lasted: the period's windows add up to it.",
     Aggregation.PERCENTILE: "A percentile of all values of the period: the windows' percentiles do not add up.",
 }
-AS_A_WHOLE = "Measured over the period as a whole: its windows do not add up to it."
 
 
 def explanation_shown(explanation: Explanation, currency: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _windows(windowed: Windowed) -> dict[str, Any]:
     rows = [{"from": each.start, "to": each.end, "quantity": plain(each.quantity)} for each in windowed.windows]
     return {
         "aggregation": windowed.aggregation.value,
-        "howMeasured": HOW_MEASURED.get(windowed.aggregation, AS_A_WHOLE),
+        "howMeasured": HOW_MEASURED[windowed.aggregation],
         "windowSize": windowed.size.value,
         "windowTimeZone": "UTC",
         "windowsAddUp": windowed.aggregation.is_divisible,

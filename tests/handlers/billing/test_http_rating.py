@@ -5,6 +5,8 @@ import pytest
 from openmeter._generated.models import Invoice
 
 from functions.domain.errors import NotFound
+from functions.domain.metering.aggregation import Aggregation
+from functions.handlers.explanation_json import HOW_MEASURED
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.domain.catalog.test_pricing import GRADUATED, MATRIX
@@ -246,6 +248,10 @@ def test_a_line_by_dimensions_names_the_parts(client: Client, world: World):
     assert usage["partCount"] == 2
     assert usage["parts"][0] == {"groupBy": {"model": "model-b", "kind": "kind-b"}, "quantity": "2000"}
     assert usage["difference"] == "0"
+
+
+def test_every_way_of_measuring_is_said_in_words():
+    assert set(HOW_MEASURED) == set(Aggregation)
 
 
 def test_a_line_whose_meter_is_gone_still_shows_what_it_was_billed_by(client: Client, world: World):
