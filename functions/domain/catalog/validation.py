@@ -170,10 +170,10 @@ def meter_problems(cards: Sequence[Card], where: str, meters: Mapping[str, Meter
                 "use a feature whose meter is the SUM of a value, such as $.cost"
             )
             problems.append(FieldError(f"{here}.type", "meter_without_value", message))
-        elif price.needs and not kind.is_additive:
+        elif price.needs and not kind.is_divisible:
             message = (
                 f"a {price.type} price needs the parts of the usage, and meter {meter.slug!r} is a {kind}, whose parts "
-                "do not add up; use a feature whose meter is a SUM or COUNT"
+                "do not add up; use a feature whose meter is a SUM or COUNT, or a TIME_WEIGHTED_SUM"
             )
             problems.append(FieldError(f"{here}.type", "meter_not_additive", message))
         for d, name in enumerate(price.needs.dimensions):
