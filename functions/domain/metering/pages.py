@@ -18,7 +18,7 @@ from functions.domain.metering.aggregation import WINDOW_SECONDS as WINDOW_SECON
 
 WINDOWS_PER_PAGE = 12
 PAGE_SECONDS = WINDOW_SECONDS * WINDOWS_PER_PAGE
-# A level is what all changes before it make, so its changes are kept by three days too: thirteen such pages a year.
+# A level is what all changes before it make, so its changes are kept by three days too: ten such pages a year.
 # These coarse windows are numbered from the epoch like the half hours and lie where those of 1970 and 1971 would, in
 # which nothing is counted; so one way of writing serves both.
 COARSE_SECONDS = PAGE_SECONDS * WINDOWS_PER_PAGE
