@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from functions.application import issue_invoice
 from functions.application.cancel_subscription import cancel_subscription
 from functions.application.create_subscription import PlanChoice
 from functions.application.issue_invoice import Issued
@@ -264,3 +265,15 @@ def test_what_a_coupon_cannot_be_given_for_is_told(world: World):
         world.give(world.coupon("1 USD", key=f"c{number}"))
     with pytest.raises(Conflict, match="the most there can be; remove one"):
         world.give(world.coupon("1 USD", key="c10"))
+
+
+def test_subscriptions_that_do_not_fit_on_an_invoice_get_the_next_one(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(issue_invoice, "MAX_SUBSCRIPTIONS", 1)
+    world.plan(phase(flat("20")))
+    world.plan(phase(flat("40", key="seat")), key="team")
+    world.subscribe(start="2026-05-01")
+    world.subscribe(start="2026-05-01", plan=PlanChoice("team"))
+    world.give(world.coupon("5 USD", "once"))
+
+    assert [each.invoice.total_minor for each in world.issue().invoices] == [1500, 4000]
+    assert world.issue().invoices == ()
