@@ -11,8 +11,21 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 from infra.local import paths
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.failure import StepFailed
-from tests.bench import cpu, deployed, idle, rate, rates, report, startup
+from tests.bench import (
+    cpu,
+    deployed,
+    hot_paths,
+    idle,
+    questions,
+    rate,
+    rates,
+    report,
+    report_metering,
+    seven_meters,
+    startup,
+)
 
+RATING_RUNS = 200
 OUTPUT = paths.TOOLS / "bench.json"
 
 
@@ -26,6 +39,7 @@ def main() -> int:
         print(f"{failure.reason} {failure.remedy}", file=sys.stderr)
         return 1
     print(report.table(figures))
+    print(report_metering.table(figures.as_json()))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
     print(f"\nWritten to {paths.shown(OUTPUT)}; how it is counted: tests/bench/README.md")
@@ -45,14 +59,18 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     import_ms, client_ms = startup.import_ms(processes)
     with dynamodb_local() as endpoint:
         say("CPU time")
-        first = cpu.measure(endpoint, runs)
+        spent = {meters: cpu.measured_alone(endpoint, runs // 2, meters) for meters in cpu.METER_SETS}
         say("idle")
         idle_usd = idle.usd_per_month(endpoint, stacks, rates.SPAN_START)
         measured = rates.measure(endpoint, stacks, batches, say)
+        seven = seven_meters.measure(endpoint, stacks, batches, say)
+        hot = hot_paths.measure(endpoint, stacks, say)
+        asked = questions.measure(endpoint, stacks, say)
         say("CPU time again, minutes later: the machine may have been busy")
-        again = cpu.measure(endpoint, runs)
-        rating_ms = rate.milliseconds(runs)
-        spent = {name: min(value, again[name]) for name, value in first.items()}
+        for meters, first in spent.items():
+            again = cpu.measured_alone(endpoint, runs // 2, meters)
+            first.update({name: min(value, again[name]) for name, value in first.items()})
+        rating_ms = rate.measured_alone(RATING_RUNS)
     storage = {
         str(rate.per_second): idle.usd_storage_per_million(
             measured.results["batch_1000_60s"][str(rate.per_second)].per_event,
@@ -63,7 +81,8 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         for rate in rates.RATES
     }
     say("done")
-    return report.Figures(measured, idle_usd, storage, spent, rating_ms, import_ms, client_ms, assets)
+    further = report.Further(seven, spent["seven"], hot, asked)
+    return report.Figures(measured, idle_usd, storage, spent["two"], rating_ms, import_ms, client_ms, assets, further)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,15 @@ DynamoDB requests go to DynamoDB Local, asked for the consumed capacity of each;
 are answered here. DynamoDB Local reports no capacity for PartiQL, so those units come from the sizes of the items.
 """
 
+import io
 import math
+import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 from functions.domain.metering.pages import WINDOW_LETTERS, WINDOWS_PER_PAGE
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -46,6 +50,11 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     return 1
 
 
+def _object_key(path: str) -> str:
+    """Of a URL path with or without the bucket."""
+    return re.sub(r"^.*?(?=(archive|staging)/)", "", unquote(path))
+
+
 def full_page_bytes(page: Item) -> int:
     """The size of a page at the end of its span, when every window is as its largest."""
     windows = {name: value for name, value in page.items() if name in WINDOW_LETTERS}
@@ -63,6 +72,10 @@ class Counter:
         self.cpu_seconds = 0.0  # spent here, to be taken off what is measured
         self.marks: list[float] = []  # live: process time at the beginning and the end of every call
         self.largest_page: Mapping[str, Any] = {}
+        self.written: dict[str, float] = defaultdict(float)  # write units by partition key, since it was last cleared
+        self.objects: dict[str, bytes] = {}  # what lies in the archive, where `keeps_objects`
+        self.keeps_objects = False
+        self._fetched: list[int] = []  # several threads fetch
         self._plain = plain_client
         self._table = table
         self._secret = secret
@@ -79,13 +92,21 @@ class Counter:
         else:
             session.register("provide-client-params.dynamodb", self._before_dynamodb)
             session.register("after-call.dynamodb", self._after_dynamodb)
-            answers |= {"s3.PutObject": self._s3_put, "s3.CopyObject": self._s3_copy}
+            answers |= {
+                "s3.PutObject": self._s3_put,
+                "s3.CopyObject": self._s3_copy,
+                "s3.GetObject": self._s3_get,
+            }
         for operation, answer in answers.items():
             session.register(f"before-call.{operation}", answer)
 
     def take(self) -> Tally:
         """What was counted since the last call; reads the pages PartiQL has written to know their sizes."""
         self._measure_updated()
+        self.tally["s3_gets"] += len(self._fetched)
+        self.tally["requests.s3"] += len(self._fetched)
+        self.tally["fetched_bytes"] += sum(self._fetched)
+        self._fetched = []
         taken, self.tally = self.tally, Tally()
         return taken
 
@@ -114,11 +135,12 @@ class Counter:
             self.tally["requests.dynamodb"] += 1
             units = self._capacity(parsed)
             if operation in READS:
-                self.tally["read_units"] += units
+                self._count_read(parsed, units)
             else:
                 kind = self._kind()
                 self.tally[f"write_units.{kind}"] += units
                 self._sizes_of_ledger_items(kind)
+                self._count_keys(units)
         self.cpu_seconds += time.process_time() - started
 
     def _capacity(self, parsed: Mapping[str, Any]) -> float:
@@ -128,6 +150,25 @@ class Counter:
         consumed = parsed.get("ConsumedCapacity", [])
         per_table = [consumed] if isinstance(consumed, dict) else consumed
         return sum(float(one["CapacityUnits"]) for one in per_table)
+
+    def _count_read(self, parsed: Mapping[str, Any], units: float) -> None:
+        self.tally["read_units"] += units
+        found = [*parsed.get("Items", [])]
+        for items in parsed.get("Responses", {}).values():
+            found += items
+        self.tally["read_bytes"] += sum(map(item_bytes, found))
+        values = self._request.get("ExpressionAttributeValues", {})
+        self.tally["bucket_reads"] += values.get(":pk", {}).get("S", "").startswith("F#")
+
+    def _count_keys(self, units: float) -> None:
+        """A batch of puts is shared out by the sizes of its items."""
+        request = self._request
+        if "RequestItems" not in request:
+            self.written[(request.get("Key") or request["Item"])[PARTITION_KEY]["S"]] += units
+            return
+        for put in next(iter(request["RequestItems"].values())):
+            item = put["PutRequest"]["Item"]
+            self.written[item[PARTITION_KEY]["S"]] += math.ceil(item_bytes(item) / WRITE_UNIT_BYTES)
 
     def _kind(self) -> str:
         request = self._request
@@ -161,6 +202,7 @@ class Counter:
             key = {PARTITION_KEY: owner, SORT_KEY: place}
             if "Error" in answer:
                 self.tally[f"write_units.{KINDS[owner['S'][0]]}"] += 1
+                self.written[owner["S"]] += 1
             else:
                 self._updated.append(key)
 
@@ -180,6 +222,7 @@ class Counter:
             owner = key[PARTITION_KEY]["S"]
             units = math.ceil(sizes[owner, key[SORT_KEY]["S"]] / WRITE_UNIT_BYTES)
             self.tally[f"write_units.{KINDS[owner[0]]}"] += units
+            self.written[owner] += units
 
     # Answers of the services that are not here.
 
@@ -202,12 +245,23 @@ class Counter:
 
     def _s3_put(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         body = params["body"]
-        self._count_s3(len(body) if isinstance(body, bytes) else body.getbuffer().nbytes)
+        content = body if isinstance(body, bytes) else body.getvalue()
+        self._count_s3(len(content))
+        if self.keeps_objects:
+            self.objects[_object_key(params["url_path"])] = content
         return ANSWERED, {}
 
-    def _s3_copy(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+    def _s3_copy(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         self._count_s3(0)
+        if self.keeps_objects:
+            source = _object_key(params["headers"]["x-amz-copy-source"])
+            self.objects[_object_key(params["url_path"])] = self.objects[source]
         return ANSWERED, {}
+
+    def _s3_get(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        body = self.objects[_object_key(params["url_path"])]
+        self._fetched.append(len(body))
+        return ANSWERED, {"Body": io.BytesIO(body)}
 
     def _count_s3(self, size: int) -> None:
         """A body is put once, to staging or inline to the archive, and stays in the archive in the end."""

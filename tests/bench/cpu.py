@@ -1,6 +1,7 @@
 """CPU time per event: process time, the best of many runs, so that a busy machine changes little."""
 
 import base64
+import json
 import random
 import socket
 import subprocess
@@ -30,8 +31,17 @@ from functions.domain.metering.meter import MeterSet, compile_meters
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.handlers import http_ingest, stream_aggregate
 from functions.names import DEFAULT_TENANT
+from infra.local.paths import REPOSITORY
 from infra.local.ports import LOOPBACK, free_port
-from tests.bench.load import METERS, MODELS, USERS_PER_SUBJECT, event_json, http_payload, subject_name
+from tests.bench.load import (
+    METERS,
+    MODELS,
+    SEVEN_METERS,
+    USERS_PER_SUBJECT,
+    event_json,
+    http_payload,
+    subject_name,
+)
 from tests.bench.scenario import delivered
 from tests.bench.stand import Stand
 from tests.bench.timing import best
@@ -44,6 +54,7 @@ SUBJECTS_PER_LANE = COMMIT_EVENTS // EVENTS_PER_PAGE - 1  # one page each, and o
 LOOK_BACK_SECONDS = 3_600
 NOW = 1_790_000_000 // PAGE_SECONDS * PAGE_SECONDS + 600
 STUB_START_SECONDS = 20
+METER_SETS = {"two": METERS, "seven": SEVEN_METERS}
 
 
 class Traffic:
@@ -185,6 +196,14 @@ def aggregate_with_calls(endpoint: str, runs: int, meters: MeterSet = METERS) ->
     }
 
 
+def measured_alone(endpoint: str, runs: int, meters: str) -> dict[str, float]:
+    """`measure` in a process of its own, as a function is; `meters` is a name of METER_SETS."""
+    command = [sys.executable, "-m", "tests.bench.cpu", endpoint, str(runs), meters]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=True)
+    figures: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
+    return figures
+
+
 @contextmanager
 def s3_stub() -> Iterator[str]:
     port = free_port()
@@ -199,3 +218,7 @@ def s3_stub() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), METER_SETS[sys.argv[3]])))

@@ -13,6 +13,7 @@ from functions.domain.metering.meter import Meter, MeterSet
 from functions.names import DEFAULT_TENANT
 
 EVENT_BYTES = 293
+LATE_SECONDS = 30 * 86_400
 MODELS = ("claude-sonnet-4-5", "gpt-4.1-mini-2025")
 EVENT_TYPE = "llm.completion"
 BY_MODEL = {"model": "$.model"}
@@ -60,6 +61,22 @@ def event_json(
     )
 
 
+def read_payload(path: str, query: str) -> dict[str, Any]:
+    """A GET as API Gateway hands it over."""
+    verdict = {"tenant": DEFAULT_TENANT, "scopes": "read", "key_id": "bench"}
+    http = {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "bench"}
+    context = {"requestId": "bench", "http": http, "stage": "$default", "authorizer": {"lambda": verdict}}
+    return {
+        "version": "2.0",
+        "routeKey": "ANY /api/{proxy+}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"authorization": "Bearer tb_bench_secret", "host": "bench", "accept": "application/json"},
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+
+
 def http_payload(events: Sequence[str]) -> dict[str, Any]:
     """What API Gateway hands over; it passes any type but application/json and text on as base64."""
     is_batch = len(events) > 1
@@ -102,7 +119,9 @@ class ShardLoad:
     Every subject is equally active, so an event belongs to the shard with the chance its subjects have among all.
     """
 
-    def __init__(self, deployment: Deployment, lanes: Lanes, seed: int) -> None:
+    def __init__(self, deployment: Deployment, lanes: Lanes, seed: int, late_share: float = 0) -> None:
+        """`late_share` of the events happened at any time of the last 30 days before they are sent."""
+        self._late_share = late_share
         self._chance = random.Random(seed)
         self._rate = deployment.rate
         names = [subject_name(number) for number in range(deployment.subjects)]
@@ -120,7 +139,10 @@ class ShardLoad:
             for _ in range(events_per_call):
                 number += 1
                 if share == 1 or chance.random() < share:
-                    events.append(event_json(chance, chance.choice(subjects), start + number / rate))
+                    at = start + number / rate
+                    if self._late_share and chance.random() < self._late_share:
+                        at -= chance.random() * LATE_SECONDS
+                    events.append(event_json(chance, chance.choice(subjects), at))
             yield Call(start + number / rate, events)
 
     def one_of_each(self, time: float) -> list[str]:

@@ -1,5 +1,7 @@
 """CPU time of rating: one subscription of ten rate cards, one of each price, from its services to its invoice lines."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -11,6 +13,7 @@ from functions.domain.invoicing.line import InvoiceLine, line_from
 from functions.domain.invoicing.rating import rate
 from functions.domain.subscriptions.subscribe import subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
+from infra.local.paths import REPOSITORY
 from tests.bench.timing import best
 
 START, END = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
@@ -38,6 +41,13 @@ PRICES: list[dict[str, Any]] = [
 ]
 BY_MODEL = {Group((name,)): QUANTITY for name in MODELS}
 BY_HOUR = {Group(hour=datetime(2026, 4, n // 24 + 1, n % 24, tzinfo=UTC)): QUANTITY for n in range(30 * 24)}
+
+
+def measured_alone(runs: int) -> float:
+    """`milliseconds` in a process of its own, as a function is; the heap of a long bench would slow it down."""
+    command = [sys.executable, "-m", "tests.bench.rate", str(runs)]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
+    return float(told.stdout.split()[-3])
 
 
 def milliseconds(runs: int) -> float:
@@ -84,4 +94,5 @@ def _card(key: str, price: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(f"rating one subscription of {len(PRICES)} rate cards: {milliseconds(200):.3f} ms CPU")
+    spent = milliseconds(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    print(f"rating one subscription of {len(PRICES)} rate cards: {spent:.3f} ms CPU")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.bench import seven_meters
 from tests.bench.rates import Measurements
 from tests.bench.scenario import Result
 from tests.bench.tally import Tally
@@ -28,6 +29,34 @@ STREAM_ASSET_MB = 30.0
 
 
 @dataclass(frozen=True)
+class Further:
+    """What the metering engine costs beyond two meters and evenly spread load, in the shape of bench.json."""
+
+    seven: seven_meters.Measurements
+    seven_cpu: Mapping[str, float]
+    hot_paths: Mapping[str, Mapping[str, Any]]
+    questions: Mapping[str, Mapping[str, Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        results, commits = self.seven.results, self.seven.lane_commits.per_event
+        return {
+            "seven_meters": {
+                "usd_per_million_events": {
+                    "batch_1000_60s": {rate: round(results[rate].usd_per_million, 4) for rate in COLUMNS}
+                },
+                "write_units_per_event": {
+                    kind: round(commits[f"write_units.{kind}"], 4) for kind in ("ledger", "pages", "totals", "values")
+                },
+                "cpu_us_per_event": {name: round(us, 2) for name, us in self.seven_cpu.items()},
+                "full_page_bytes": self.seven.page_bytes,
+                "batches": {rate: results[rate].facts for rate in COLUMNS},
+            },
+            "hot_paths": dict(self.hot_paths),
+            "questions": dict(self.questions),
+        }
+
+
+@dataclass(frozen=True)
 class Figures:
     """Everything measured, in the shape of bench.json."""
 
@@ -39,6 +68,7 @@ class Figures:
     import_ms: Mapping[str, float | None]
     client_ms: float
     asset_mb: Mapping[str, float]
+    further: Further
 
     def as_json(self) -> dict[str, Any]:
         results, commits = self.measurements.results, self.measurements.lane_commits.per_event
@@ -57,6 +87,7 @@ class Figures:
             "rating_ms": round(self.rating_ms, 3),
             "import_ms": dict(self.import_ms),
             "asset_mb": dict(self.asset_mb),
+            **self.further.as_json(),
             "details": self._details(),
         }
 
@@ -99,7 +130,7 @@ def table(figures: Figures) -> str:
     lines += ["  further: " + _pairs(shown["details"]["cpu_us_other"])]
     lines += [f"CPU, ms to rate a subscription of ten rate cards: {shown['rating_ms']}"]
     lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb), ""]
-    return "\n".join([*lines, *(_verdict(*bound) for bound in bounds(shown))])
+    return "\n".join([*lines, *(verdict(*bound) for bound in bounds(shown))])
 
 
 def bounds(shown: Mapping[str, Any]) -> Sequence[tuple[str, float | None, float]]:
@@ -118,7 +149,7 @@ def bounds(shown: Mapping[str, Any]) -> Sequence[tuple[str, float | None, float]
     ]
 
 
-def _verdict(name: str, figure: float | None, limit: float) -> str:
+def verdict(name: str, figure: float | None, limit: float) -> str:
     met = figure is not None and figure <= limit
     return f"{name:<40}{'-' if figure is None else figure:>10} <= {limit:<8g}{'met' if met else 'NOT met'}"
 

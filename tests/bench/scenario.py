@@ -98,7 +98,7 @@ class Scenario:
         events = self._load.one_of_each(time)
         calls = (Call(time, events[start : start + 1_000]) for start in range(0, len(events), 1_000))
         self._stand.clock.seconds = time
-        tally = self._aggregate_tally(self._batch(calls, len(events), window=60))
+        tally = self.aggregate_tally(self.drive(calls, len(events), window=60))
         return tally.times(1 / (self._load.rate * PAGE_SECONDS))
 
     def run(self, way: Way, start: float, batches: int, first_of_span: Tally) -> tuple[Result, float]:
@@ -118,9 +118,9 @@ class Scenario:
         bucket_end = (at // BUCKET_SECONDS + 2) * BUCKET_SECONDS
         if bucket_end % HOUR_SECONDS == 0:
             bucket_end += BUCKET_SECONDS
-        over_bucket = self._next(way, bucket_end - seen.seconds / 2)
+        over_bucket = self.next(way, bucket_end - seen.seconds / 2)
         hour_end = (bucket_end // HOUR_SECONDS + 1) * HOUR_SECONDS
-        over_hour = self._next(way, hour_end - seen.seconds / 2)
+        over_hour = self.next(way, hour_end - seen.seconds / 2)
         per_event = self._mixed(plain, weights, over_bucket, over_hour).plus(
             first_of_span, 1 / (self._load.rate * PAGE_SECONDS)
         )
@@ -131,36 +131,36 @@ class Scenario:
         """So many consecutive batches, none of which crosses a bucket, and when the last of them began."""
         plain: list[Batch] = []
         at = (start // BUCKET_SECONDS + 1) * BUCKET_SECONDS
-        seen = self._next(way, at)  # not measured: opens the bucket
+        seen = self.next(way, at)  # not measured: opens the bucket
         while len(plain) < batches:
             at += seen.seconds
             if (at + seen.seconds) // BUCKET_SECONDS != at // BUCKET_SECONDS:
                 at = (at // BUCKET_SECONDS + 1) * BUCKET_SECONDS
-                self._next(way, at)
+                self.next(way, at)
                 continue
-            seen = self._next(way, at)
+            seen = self.next(way, at)
             plain.append(seen)
         return at, plain
 
     def _until_nothing_is_new(self, way: Way, window_start: float) -> tuple[float, list[Batch]]:
         """The batches from the beginning of a window on, and when the last of them began."""
-        at, plain = window_start, [self._next(way, window_start)]
+        at, plain = window_start, [self.next(way, window_start)]
         while at + 2 * plain[-1].seconds <= window_start + WINDOW_SECONDS:
             units = plain[-1].measured.tally
             if len(plain) > 1 and units["write_units.values"] < HARDLY_ANY * units["write_units.pages"]:
                 break
             at += plain[-1].seconds
-            plain.append(self._next(way, at))
+            plain.append(self.next(way, at))
         return at, plain
 
     # The stream.
 
-    def _next(self, way: Way, start: float) -> Batch:
+    def next(self, way: Way, start: float) -> Batch:
         """The next invocation, of traffic that begins at `start`."""
         load = self._load.calls(start, way.events_per_call)
-        return self._batch(load, way.events_per_call, way.window)
+        return self.drive(load, way.events_per_call, way.window)
 
-    def _batch(self, calls: Iterator[Call], events_per_call: int, window: float) -> Batch:
+    def drive(self, calls: Iterator[Call], events_per_call: int, window: float) -> Batch:
         """Calls go through the production ingest handler until the batching window or the payload is full."""
         records: list[dict[str, Any]] = []
         size, events, first, last, number = 0, 0, 0.0, 0.0, 0
@@ -188,7 +188,7 @@ class Scenario:
 
     # From batches to an event.
 
-    def _aggregate_tally(self, batch: Batch) -> Tally:
+    def aggregate_tally(self, batch: Batch) -> Tally:
         measured = batch.measured
         tally = Tally(measured.tally)
         tally["lambda_requests.aggregate"] = 1
@@ -207,7 +207,7 @@ class Scenario:
         usual = (1 - per_bucket - hourly) / sum(weights)
         shares = [(batch, usual * weight) for batch, weight in zip(plain, weights, strict=True)]
         for batch, share in [*shares, (over_bucket, per_bucket), (over_hour, hourly)]:
-            mixed = mixed.plus(self._aggregate_tally(batch), share / batch.events)
+            mixed = mixed.plus(self.aggregate_tally(batch), share / batch.events)
         return mixed
 
     def _per_environment(self, per_event: Tally) -> Tally:

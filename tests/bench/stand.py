@@ -60,6 +60,7 @@ class Stand:
                 "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
                 "AWS_ENDPOINT_URL_S3": s3_endpoint or "http://127.0.0.1:9",
                 names.ENV_USAGE_TABLE: self.table,
+                names.ENV_BILLING_TABLE: "bench",
                 names.ENV_STREAM_NAME: "bench",
                 names.ENV_ARCHIVE_BUCKET: "bench",
                 names.ENV_LANES: str(lanes),

@@ -3,18 +3,62 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 from infra.local.paths import REPOSITORY
+from tests.bench.rate import measured_alone
 from tests.conftest import DynamoDb
 
-MEASURE = "import json, sys; from tests.bench import cpu; print(json.dumps(cpu.measure(sys.argv[1], runs=1)))"
+CPU = "import json, sys; from tests.bench import cpu; print(json.dumps(cpu.measured_alone(sys.argv[1], 1, 'seven')))"
+FURTHER = """
+import json, sys
+from dataclasses import replace
+from tests.bench import hot_paths, questions
+from tests.bench.deployed import read_dev
+from tests.bench.load import Deployment
+
+def say(what): pass
+
+deployed = read_dev()
+small = [
+    replace(case, deployment=Deployment(100, min(case.deployment.subjects, 50), 8, 1), way=hot_paths.BATCH_10S)
+    for case in hot_paths.CASES
+]
+questions.EDGE = Deployment(100, 50, 8, 8)
+rows = hot_paths.measure(sys.argv[1], deployed, say, small)
+asked = questions.measure(sys.argv[1], deployed, say, days=2, values=1_000, minutes=1)
+print(json.dumps({"rows": rows, "asked": asked}))
+"""
+
+
+def told(program: str, dynamodb: DynamoDb) -> dict[str, Any]:
+    """In a process of its own, because the bench makes its process the deployment under test."""
+    command = [sys.executable, "-c", program, dynamodb.endpoint]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    figures: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return figures
 
 
 def test_every_cpu_figure_is_measured(dynamodb: DynamoDb) -> None:
-    # In a process of its own, because the bench makes its process the deployment under test.
-    command = [sys.executable, "-c", MEASURE, dynamodb.endpoint]
-    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
-    assert told.returncode == 0, told.stderr
-    figures = json.loads(told.stdout.splitlines()[-1])
+    figures = told(CPU, dynamodb)
     assert {"ingest", "aggregate", "aggregate_with_calls"} <= figures.keys()
     assert all(value > 0 for value in figures.values())
+
+
+def test_rating_is_measured() -> None:
+    assert measured_alone(runs=1) > 0
+
+
+def test_hot_paths_and_questions_are_measured(dynamodb: DynamoDb) -> None:
+    figures = told(FURTHER, dynamodb)
+    rows, asked = figures["rows"], figures["asked"]
+    assert rows["late"]["read_units_per_event"] > rows["on_time"]["read_units_per_event"]
+    for row in rows.values():
+        hottest = row["hottest_key_write_units_per_second"]
+        assert {"log", "fingerprints", "subject", "totals", "values"} <= hottest.keys()
+        assert all(rate["average"] > 0 for rate in hottest.values())
+    assert asked["month_by_day"]["bytes_read"] < asked["month_by_day_unique_count"]["bytes_read"]
+    assert asked["month_by_day"]["archive_objects"] == 0
+    assert asked["edge_by_minute"]["archive_bytes"] > asked["edge_by_minute"]["archive_objects"] > 0
+    assert asked["values_query"]["bytes_read"] > asked["values_ingest"]["distinct_values"] * 8

@@ -1,4 +1,4 @@
-"""The cells of a half-hour window as one binary attribute of their page: MessagePack of cell by code.
+"""The cells of a half-hour window as one binary attribute of their page: MessagePack of cell by the code's place there.
 
 An attribute a cell would take two to three times the bytes, and a page is to be one write unit; and a request with one
 parameter a window is built and sent in a fraction of the time.
@@ -19,10 +19,12 @@ import msgspec
 
 from functions.domain.metering.aggregation import DIRTY, Cell
 from functions.domain.metering.pages import (
+    CODES_PER_PAGE,
     WINDOW_LETTERS,
     WINDOW_SECONDS,
     WINDOWS_PER_PAGE,
     Cells,
+    PageKey,
     as_number,
     cell_name,
     parse_name,
@@ -34,24 +36,25 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
-def packed_windows(span: int, cells: Cells, changed: Cells) -> dict[str, bytes]:
+def packed_windows(key: PageKey, cells: Cells, changed: Cells) -> dict[str, bytes]:
     """The attributes of the windows that change, whole, given the page's present cells."""
     windows: dict[str, dict[int, Any]] = {name[0]: {} for name in changed}
-    _sort(windows, span, cells.items())
-    _sort(windows, span, changed.items())
+    _sort(windows, key, cells.items())
+    _sort(windows, key, changed.items())
     return {letter: _packed(window) for letter, window in windows.items()}
 
 
-def _sort(windows: dict[str, dict[int, Any]], span: int, cells: Iterable[tuple[str, Cell]]) -> None:
+def _sort(windows: dict[str, dict[int, Any]], key: PageKey, cells: Iterable[tuple[str, Cell]]) -> None:
+    first = key.number * CODES_PER_PAGE
     for name, cell in cells:
         letter, code = parse_name(name)
         window = windows.get(letter)
         if window is None:
             continue
         if type(cell) is tuple:
-            window[code] = (cell[0] - _start(span, letter), cell[1])
+            window[code - first] = (cell[0] - _start(key.span, letter), cell[1])
         else:
-            window[code] = None if cell == DIRTY else cell
+            window[code - first] = None if cell == DIRTY else cell
 
 
 def _packed(window: dict[int, Any]) -> bytes:
@@ -67,15 +70,16 @@ def _shortened(cell: Any) -> Any:
     return str(cell) if isinstance(cell, int) and not -LONGEST <= cell < LONGEST else cell
 
 
-def stored_cells(span: int, item: Mapping[str, Mapping[str, Any]]) -> Cells:
+def stored_cells(key: PageKey, item: Mapping[str, Mapping[str, Any]]) -> Cells:
     """The cells of a stored page, by name."""
     cells: Cells = {}
+    first = key.number * CODES_PER_PAGE
     for letter, attribute in item.items():
         if letter not in WINDOW_LETTERS:
             continue
         place = WINDOW_LETTERS.index(letter)
         for code, cell in _decode(attribute["B"]).items():
-            cells[cell_name(place, code)] = cell if type(cell) is int else _cell(cell, span, letter)
+            cells[cell_name(place, first + code)] = cell if type(cell) is int else _cell(cell, key.span, letter)
     return cells
 
 

@@ -39,7 +39,7 @@ class PageWriter:
 
     def _statement(self, stamp: int, write: PageWrite) -> dict[str, Any]:
         page = write.page
-        windows = packed_windows(page.key.span, page.cells, write.changed)
+        windows = packed_windows(page.key, page.cells, write.changed)
         names, values = tuple(windows), [{"B": window} for window in windows.values()]
         key = page_key(page.key)
         place = (key[PARTITION_KEY], key[SORT_KEY])
@@ -68,4 +68,4 @@ def page_key(key: PageKey) -> dict[str, Any]:
 
 
 def stored_page(key: PageKey, item: Mapping[str, Any]) -> Page:
-    return Page(key, int(item[STAMP]["N"]), stored_cells(key.span, item))
+    return Page(key, int(item[STAMP]["N"]), stored_cells(key, item))
