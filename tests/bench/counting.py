@@ -50,6 +50,12 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     return 1
 
 
+def _key_of(request: Mapping[str, Any]) -> Item:
+    """The item of a put, the key of a deletion."""
+    item: Item = request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
+    return item
+
+
 def _object_key(path: str) -> str:
     """Of a URL path with or without the bucket."""
     return re.sub(r"^.*?(?=(archive|staging)/)", "", unquote(path))
@@ -167,14 +173,14 @@ class Counter:
             self.written[(request.get("Key") or request["Item"])[PARTITION_KEY]["S"]] += units
             return
         for put in next(iter(request["RequestItems"].values())):
-            item = put["PutRequest"]["Item"]
+            item = _key_of(put)  # of a deletion only the key is known: one unit
             self.written[item[PARTITION_KEY]["S"]] += math.ceil(item_bytes(item) / WRITE_UNIT_BYTES)
 
     def _kind(self) -> str:
         request = self._request
         if "RequestItems" in request:
             first = next(iter(next(iter(request["RequestItems"].values()))))
-            key = first["PutRequest"]["Item"]
+            key = _key_of(first)
         else:
             key = request.get("Key") or request["Item"]
         return KINDS.get(key[PARTITION_KEY]["S"][0], "other")
