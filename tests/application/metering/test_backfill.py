@@ -265,6 +265,31 @@ def test_an_event_voided_at_any_moment_is_in_no_answer(aggregation: Aggregation,
     assert [row.value for row in exact] == [row.value for row in whole]
 
 
+@pytest.mark.parametrize("gone", [(4,), (5, 31), (0, 8, 9, 30)])
+def test_a_level_before_the_range_leaves_out_what_was_voided_in_the_history(gone: tuple[int, ...]) -> None:
+    filling = Filling()
+    old = calls(30, FROM + timedelta(hours=1), timedelta(hours=6))
+    filling.send(old)
+    filling.deliver()
+    filling.create(new_meter(Aggregation.TIME_WEIGHTED_SUM))
+    new = calls(7, FROM + timedelta(hours=1, minutes=2), timedelta(days=1), "new")
+    filling.send(new)
+    filling.fill()
+    filling.void([(old + new)[place] for place in gone])
+    filling.deliver()
+    left = [one for place, one in enumerate(old + new) if place not in gone]
+    start = FROM + timedelta(days=8, hours=3, minutes=17)
+    assert int(start.timestamp()) > max(one.time for one in old + new)
+    level = sum(msgspec.json.decode(one.data)["n"] for one in left)
+    (row,) = filling.ask(filling.meter, period_from=start, period_to=start + timedelta(hours=10))
+    assert row.value == 10 * level
+    rows = filling.ask(filling.meter, period_from=start, subjects=("c0", "c1", "c2"), group_by=("model",))
+    whole = filling.ask(filling.meter, subjects=("c0", "c1", "c2"), group_by=("model",))
+    before = filling.ask(filling.meter, period_to=start, subjects=("c0", "c1", "c2"), group_by=("model",))
+    summed = {key: by_subject(rows)[key] + by_subject(before)[key] for key in by_subject(whole)}
+    assert summed == pytest.approx(by_subject(whole), abs=Decimal("1e-20"))
+
+
 def test_edges_and_exact_answers_hold_old_events_too() -> None:
     filling = Filling()
     start = FROM.replace(minute=0) + timedelta(hours=2)
