@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import groupby
 from typing import Literal
 
 from functions.domain.errors import Unbillable
@@ -25,6 +24,8 @@ from functions.domain.wire import CurrencyCode, Instant, WireModel
 
 # OpenMeter's default payment term.
 DAYS_UNTIL_DUE = 30
+# How much of <subscription>/<phase>/<key>/<item> the lines of one group share, finest first.
+_DEPTHS = (4, 3, 2, 1)
 
 
 class InvoiceStatus(StrEnum):
@@ -227,16 +228,26 @@ def summed_up(
 
 
 def _document_lines(lines: Sequence[InvoiceLine], currency: str) -> list[DocumentLine]:
+    """One line each; of more than a gateway takes, one per item, key, phase or subscription, as fine as will do.
+
+    The invoice itself keeps them all.
+    """
     if len(lines) <= MAX_LINES:
         return [_document_line([line], line.reference, currency) for line in lines]
-    # One line per item instead of one per item and period; the invoice itself keeps them all.
-    by_item = groupby(lines, key=lambda line: line.reference.rpartition("/")[0])
-    return [_document_line(list(group), f"{reference}/all", currency) for reference, group in by_item]
+    groups = next(found for depth in _DEPTHS if len(found := _grouped(lines, depth)) <= MAX_LINES or depth == 1)
+    return [_document_line(group, f"{reference}/all", currency) for reference, group in groups.items()]
+
+
+def _grouped(lines: Sequence[InvoiceLine], depth: int) -> dict[str, list[InvoiceLine]]:
+    groups: dict[str, list[InvoiceLine]] = {}
+    for line in lines:
+        groups.setdefault("/".join(line.reference.split("/")[:depth]), []).append(line)
+    return groups
 
 
 def _document_line(lines: Sequence[InvoiceLine], line_id: str, currency: str) -> DocumentLine:
     period = Period(min(line.period_start for line in lines), max(line.period_end for line in lines))
-    text = explained(lines[0], currency) if len(lines) == 1 else f"{lines[0].name} ({len(lines)} periods)"
+    text = explained(lines[0], currency) if len(lines) == 1 else _named(lines)
     return DocumentLine(
         line_id=line_id,
         description=_printable(text, MAX_DESCRIPTION_CHARACTERS) or line_id,
@@ -244,6 +255,13 @@ def _document_line(lines: Sequence[InvoiceLine], line_id: str, currency: str) ->
         period_start=period.start,
         period_end=period.end,
     )
+
+
+def _named(lines: Sequence[InvoiceLine]) -> str:
+    names = dict.fromkeys(line.name for line in lines)
+    if len(names) == 1:
+        return f"{lines[0].name} ({len(lines)} periods)"
+    return f"{lines[0].name} and {len(names) - 1} more ({len(lines)} lines)"
 
 
 def _deliverable(email: str | None) -> str | None:

@@ -111,6 +111,39 @@ def test_more_lines_than_a_gateway_takes_are_grouped_by_item_and_add_up():
     assert document.total_minor == sum(range(300))
 
 
+@pytest.mark.parametrize(
+    ("phases", "keys", "items", "first"),
+    [
+        (1, 100, 3, "sub/phase_0/card_0/all"),
+        (2, 150, 1, "sub/phase_0/all"),
+        (251, 1, 2, "sub/all"),
+    ],
+)
+def test_an_invoice_of_any_number_of_lines_can_be_collected(phases: int, keys: int, items: int, first: str):
+    one = lines("100", unit("0.01"))[0]
+    places = [(p, k, i) for p in range(phases) for k in range(keys) for i in range(items)]
+    many = [
+        one.model_copy(update={"reference": f"sub/phase_{p}/card_{k}/v[{i}]/period[0]", "name": f"Card {k}"})
+        for p, k, i in places
+    ]
+    document = acme_invoice(*many).invoice.document()
+
+    assert document.lines[0].line_id == first
+    assert len({line.line_id for line in document.lines}) == len(document.lines) <= 250
+    assert document.total_minor == len(many) * one.total_minor
+
+
+def test_lines_of_several_items_are_named_after_the_first_and_counted():
+    one = lines("100", unit("0.01"))[0]
+    many = [
+        one.model_copy(update={"reference": f"sub/main/card_{n}/v[0]/period[0]", "name": f"Card {n}"})
+        for n in range(300)
+    ]
+    (line,) = acme_invoice(*many).invoice.document().lines
+
+    assert line.description == "Card 0 and 299 more (300 lines)"
+
+
 def test_control_characters_and_long_names_never_reach_the_gateway():
     shouty = ACME.model_copy(update={"name": "A\x00\n" + "x" * 300})
     document = acme_invoice(customer=shouty).invoice.document()
