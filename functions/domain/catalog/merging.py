@@ -7,7 +7,9 @@ from functions.domain.catalog.discount import Discounts, UsageDiscount
 from functions.domain.catalog.entitlement_template import EntitlementTemplate, MeteredEntitlement, StaticEntitlement
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.validation import amount_problems
 from functions.domain.money import EXACT
+from functions.domain.wire import MAX_INTEGER_DIGITS
 
 Card = FlatFeeCard | UsageBasedCard
 
@@ -42,6 +44,18 @@ def merged(base: Card | None, additions: Sequence[tuple[Card, int]]) -> Card | N
             more = _times(addition, times)
             card = more if card is None else _sum(card, more)
     return card
+
+
+def why_too_much(card: Card, currency: str) -> str | None:
+    """What no invoice can charge, or no allowance be, of a card that add-ons were merged into; None when all can."""
+    if problems := amount_problems([card], "", currency):
+        return problems[0].message
+    sums = [card.discounts.usage.quantity] if card.discounts and card.discounts.usage else []
+    if isinstance(card.entitlement_template, MeteredEntitlement) and card.entitlement_template.issue_after_reset:
+        sums.append(card.entitlement_template.issue_after_reset)
+    if any(each.adjusted() >= MAX_INTEGER_DIGITS for each in sums):
+        return f"allowances and free units can have at most {MAX_INTEGER_DIGITS} digits"
+    return None
 
 
 def _times(card: Card, times: int) -> Card:

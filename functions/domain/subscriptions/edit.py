@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from functions.domain.catalog.merging import why_too_much
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from functions.domain.subscriptions.addons import SubscriptionAddon, merging
 from functions.domain.subscriptions.item import (
@@ -112,7 +113,16 @@ class _Editor:
             if on > MAX_ITEMS_ON:
                 message = f"Phase {phase.key!r} would have {on} items, at most {MAX_ITEMS_ON} are possible."
                 raise InvalidInput(message, code="too_many_items")
+            self._require_sayable(phase)
         return self._subscription.model_copy(update={"phases": phases, "updated_at": self._now})
+
+    def _require_sayable(self, phase: SubscriptionPhase) -> None:
+        """Each quantity of an add-on may be right, and what all of them come to be more than can be said."""
+        for item in phase.items:
+            is_merged = item.is_added or item.base is not None
+            if is_merged and (reason := why_too_much(item.card, self._subscription.currency)):
+                message = f"With so many add-ons, {item.key!r} is too much: {reason}. Have fewer of them."
+                raise InvalidInput(message, code="invalid_quantity")
 
     def _find(self, key: str) -> int:
         """A phase that is on or will be; raises NotFound, and Conflict for one that is over."""

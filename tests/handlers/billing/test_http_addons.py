@@ -152,3 +152,38 @@ def test_an_add_on_of_a_later_phase_is_bought_when_it_has_come(client: Client, w
     assert buy(client, of, addon_id, timing="next_billing_cycle").status == 201
     assert buy(client, of, "nope").status == 404
     assert client.get(f"{of}/addons/nope").status == 404
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        free({"type": "metered", "issueAfterReset": 999_999_999_999_999_999}),
+        flat("9999999999.99", key="seat"),
+    ],
+    ids=["allowance", "fee"],
+)
+def test_more_of_an_add_on_than_anything_can_say_is_refused(client: Client, world: World, card: dict[str, Any]):
+    plan = world.plan()
+    addon_id = published(client, card, instanceType="multiple")
+    assert assign(client, plan.id, addon_id).status == 201
+    of = subscribe(client)
+
+    answer = buy(client, of, addon_id, 1_000_000)
+
+    assert (answer.status, answer.json["detail"].startswith("With so many add-ons")) == (400, True), answer.text
+    assert client.get(of).status == 200
+    assert buy(client, of, addon_id, 1).status == 201
+    assert client.get(of).status == 200
+
+
+def test_free_units_of_several_add_ons_can_be_read_again(client: Client, world: World):
+    plan = world.plan(phase(flat()))
+    most = {"discounts": {"usage": {"quantity": "999999999999999999"}}}
+    first = published(client, unit() | most)
+    second = published(client, free() | {"discounts": None}, key="other")
+    for each in (first, second):
+        assert assign(client, plan.id, each).status == 201
+    of = subscribe(client)
+
+    assert [buy(client, of, each).status for each in (first, second)] == [201, 201]
+    assert client.get(of).status == 200
