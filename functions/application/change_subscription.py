@@ -80,7 +80,7 @@ def migrate_subscription(
     clock: Clock,
     new_id: NewId,
 ) -> Changed:
-    """To the active version of the same plan, or the one named; it stays in the phase it is in if that still exists.
+    """To the active version of the same plan, or the one named; it stays in the phase it is in then, if that exists.
 
     Raises Conflict when the version is not another one than it has, InvalidInput for one that is not active.
     """
@@ -95,7 +95,8 @@ def migrate_subscription(
     if plan.version <= this.plan.version:
         message = f"Subscription {this.id} has version {this.plan.version} already; migrate to a newer one."
         raise Conflict(message, code="plan_version_not_newer")
-    running = this.phase_at(clock.now())
+    at = this.effective_time(timing, clock.now().replace(microsecond=0))
+    running = this.model_copy(update={"active_to": None}).phase_at(at)
     if terms.starting_phase is None and running is not None and running.key in {each.key for each in plan.phases}:
         terms = replace(terms, starting_phase=running.key)
     terms = replace(terms, name=this.name, description=this.description, metadata=this.metadata)

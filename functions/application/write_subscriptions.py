@@ -63,8 +63,8 @@ def _require_fit(
 ) -> None:
     changed = {change.before.id for change in changes if change.before is not None}
     after = [change.after for change in changes if change.after is not None]
-    still_open = [each for each in (*present, *after) if not each.is_over(now)]
-    kept = [each for each in still_open if each in after or each.id not in changed]
+    unchanged = [each for each in present if each.id not in changed]
+    kept = [each for each in (*unchanged, *after) if not each.is_over(now)]
     if len(kept) > MAX_OPEN:
         raise Conflict(f"Customer {customer_id} has {MAX_OPEN} subscriptions, the most there can be; cancel one.")
     for each in after:

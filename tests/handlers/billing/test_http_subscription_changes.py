@@ -136,6 +136,30 @@ def test_a_subscription_migrates_to_the_newer_version_in_the_phase_it_is_in(clie
     assert [each["key"] for each in answer.json["next"]["phases"]] == ["rest"]
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_migration_at_the_end_of_a_phase_goes_on_with_the_next_one(client: Client, world: World, cancelled: bool):
+    trial = (phase(unit(), key="trial", duration="P1M"), phase(flat("30"), unit(), key="paid"))
+    world.plan(*trial, key="saas")
+    of = create(client, plan={"key": "saas"})
+    world.plan(*trial, key="saas")
+    world.clock.time = at("2026-05-20")
+    if cancelled:
+        assert client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}).status == 200
+
+    answer = client.post(f"{of}/migrate", {"timing": "next_billing_cycle"})
+
+    assert answer.status == 200, answer.text
+    assert [each["key"] for each in answer.json["next"]["phases"]] == ["paid"]
+
+
+def test_a_cancellation_sent_twice_in_a_second_says_the_same_twice(client: Client):
+    of = create(client)
+
+    answers = [client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}) for _ in range(2)]
+
+    assert [(each.status, each.json.get("activeTo")) for each in answers] == [(200, "2026-06-01T00:00:00Z")] * 2
+
+
 def test_a_cancellation_is_unscheduled_and_a_scheduled_subscription_deleted(client: Client, world: World):
     of = create(client)
     world.clock.time = at("2026-05-10")
