@@ -1,10 +1,18 @@
-"""The bytes of stream records and stored commits: MessagePack, compressed with Zstandard."""
+"""The bytes of stream records and stored commits: MessagePack, compressed with Zstandard.
+
+A commit is stored without the distinct values of its lanes' totals: they are those of its subjects once more and, being
+hashes, compress badly.
+"""
+
+from collections.abc import Iterable
 
 import msgspec
 import zstandard
 
+from functions.domain.metering.aggregation import pack_values, unpack_values
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Commit
+from functions.domain.metering.pages import PageDelta, PageKey
 
 LEVEL = 1
 MAX_DECODED_BYTES = 64 * 1024 * 1024  # far above any record we write; a hostile one must not fill the memory
@@ -33,11 +41,31 @@ def decode_record(body: bytes) -> Pack | CloseMarker:
 
 
 def encode_commit(commit: Commit) -> bytes:
-    return _compress(_encode(commit))
+    pages = [msgspec.structs.replace(page, values={}) if _is_total(page) else page for page in commit.pages]
+    return _compress(_encode(msgspec.structs.replace(commit, pages=pages)))
 
 
 def decode_commit(body: bytes) -> Commit:
-    return _decode_commit(_inflate(body))
+    commit = _decode_commit(_inflate(body))
+    totals = {page.key: page for page in commit.pages if page.key.subject is None}
+    for key, values in _united(commit.pages).items():
+        totals[key].values.update(values)
+    return commit
+
+
+def _is_total(page: PageDelta) -> bool:
+    return page.key.subject is None and bool(page.values)
+
+
+def _united(pages: Iterable[PageDelta]) -> dict[PageKey, dict[str, bytes]]:
+    """The values of the subjects' cells, by cell of their lane: its cells have the same places."""
+    united: dict[PageKey, dict[str, set[int]]] = {}
+    for page in pages:
+        if page.values and page.key.subject is not None:
+            cells = united.setdefault(msgspec.structs.replace(page.key, subject=None), {})
+            for name, values in page.values.items():
+                cells.setdefault(name, set()).update(unpack_values(values))
+    return {key: {name: pack_values(values) for name, values in cells.items()} for key, cells in united.items()}
 
 
 def _inflate(body: bytes) -> bytes:
