@@ -17,8 +17,8 @@ from functions.domain.metering.values import LARGEST_VALUE, Data
 
 Column = Sequence[Any]
 Groups = tuple[str, ...]
-TakeAllGroups = Callable[[list[Data]], Iterable[Groups]]
-TakeColumn = Callable[[list[Data]], Column | None]
+TakeAllGroups = Callable[[Sequence[Data]], Iterable[Groups]]
+TakeColumn = Callable[[Sequence[Data]], Column | None]
 _NUMBERS, _TEXTS = {int}, {str}
 
 
@@ -29,11 +29,11 @@ def column_taker(path: str, *, is_text: bool) -> TakeColumn:
         return lambda _all_data: None
     (found,) = column
 
-    def texts(all_data: list[Data]) -> Column | None:
+    def texts(all_data: Sequence[Data]) -> Column | None:
         column = _taken(found, all_data)
         return column if {*map(type, column)} == _TEXTS else None
 
-    def numbers(all_data: list[Data]) -> Column | None:
+    def numbers(all_data: Sequence[Data]) -> Column | None:
         column = _taken(found, all_data)
         if {*map(type, column)} != _NUMBERS:
             return None
@@ -48,7 +48,7 @@ def groups_taker(paths: Sequence[str], one_by_one: Callable[[Data], Groups]) -> 
     if not paths or found is None:
         return lambda all_data: map(one_by_one, all_data)
 
-    def all_groups(all_data: list[Data]) -> Iterable[Groups]:
+    def all_groups(all_data: Sequence[Data]) -> Iterable[Groups]:
         columns = [_taken(name, all_data) for name in found]
         for column in columns:
             if {*map(type, column)} != _TEXTS:
@@ -66,7 +66,7 @@ def _named(paths: Iterable[str]) -> list[Callable[[Data], Any]] | None:
     return [itemgetter(each[0]) for each in steps]
 
 
-def _taken(found: Callable[[Data], Any], all_data: list[Data]) -> list[Any]:
+def _taken(found: Callable[[Data], Any], all_data: Sequence[Data]) -> list[Any]:
     """Nothing at all when one of them does not have it."""
     try:
         return [*map(found, all_data)]

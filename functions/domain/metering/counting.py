@@ -4,7 +4,7 @@ Everything a commit may hold is bounded here, whatever customers send: a commit 
 stop its lane for ever.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,8 +12,9 @@ from functools import lru_cache
 from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, as_pages
 from functions.domain.metering.columns import add_fingerprints
 from functions.domain.metering.event import Event
+from functions.domain.metering.groupings import Grouping
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
-from functions.domain.metering.meter import CompiledMeter, MetersByType, Uncountable
+from functions.domain.metering.meter import CompiledMeter, Groups, MetersByType, Uncountable
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.rows import Row, Rows
 
@@ -99,6 +100,7 @@ class _Counting:
         self._deltas = deltas
         self._value_fingerprint = lru_cache(maxsize=MAX_COMMIT_EVENTS)(value_fingerprint)
         self._received_at = received_at
+        self._known = defaultdict[tuple[str, Grouping, Groups], dict[CompiledMeter, int]](dict)
 
     def add_subject(
         self, cells: OpenCells, tenant: str, subject: str, events: list[Event], by_type: MetersByType
@@ -121,16 +123,16 @@ class _Counting:
 
     def _add_row(self, cells: OpenCells, tenant: str, row: Row, cell_bytes: int) -> None:
         directory, groups, window, events = self._state.directories[tenant], row.groups, row.window, row.events
-        numbers, size = directory.numbers, 0
+        known, size = self._known[tenant, row.grouping, groups], 0
         for meters in row.grouping.by_value:
             column = meters[0].column(row.data)
             if column is None:
                 self._add_one_by_one(cells, tenant, row, meters, cell_bytes)
                 continue
             for meter in meters:
-                number = numbers.get((meter.family, groups))
+                number = known.get(meter)
                 if number is None:
-                    number = _number_for(directory, self._deltas, tenant, meter, groups)
+                    number = known[meter] = _number_of(directory, self._deltas, tenant, meter, groups)
                 place = (window, number)
                 if (add_column := meter.add_column) is not None:
                     size += add_column(cells, place, column, events, cell_bytes)
@@ -155,9 +157,7 @@ class _Counting:
                     continue
                 if value is None:
                     continue
-                number = directory.numbers.get((meter.family, groups))
-                if number is None:
-                    number = _number_for(directory, deltas, tenant, meter, groups)
+                number = _number_of(directory, deltas, tenant, meter, groups)
                 if meter.takes_text:
                     value = self._value_fingerprint(str(value))
                 deltas.size += meter.add(cells, (row.window, number), value, event.time, cell_bytes)
@@ -172,9 +172,10 @@ def _most_bytes(rows: Rows, cell_bytes: int) -> int:
     return size
 
 
-def _number_for(
-    directory: Directory, deltas: Deltas, tenant: str, meter: CompiledMeter, groups: tuple[str, ...]
-) -> int:
+def _number_of(directory: Directory, deltas: Deltas, tenant: str, meter: CompiledMeter, groups: tuple[str, ...]) -> int:
+    number = directory.numbers.get((meter.family, groups))
+    if number is not None:
+        return number
     size = sum(map(len, groups))
     has_room = directory.per_meter.get(meter.id, 0) < MAX_METER_CODES and len(directory.numbers) < MAX_LANE_CODES
     if size > MAX_CODE_LENGTH or not has_room:

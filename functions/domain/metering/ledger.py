@@ -212,17 +212,21 @@ def sift(
     by_tenant: dict[str, dict[str, list[Event]]] = {}
     oldest, still_recent = window.oldest_countable(now), received_at - look_back
     duplicates = accepted = received = redelivered = 0
+    time: int | None = None
+    bucket: set[int] | None = None
     for pack in packs:
         tenant = pack.tenant
         by_subject = by_tenant.setdefault(tenant, {})
         received += len(pack.events)
         seen_before = duplicates
         for event in pack.events:
-            if event.time < oldest:
+            if event.time != time:  # most events have the second of the one before
+                time = event.time
+                bucket = buckets[time // BUCKET_SECONDS] if time >= oldest else None
+            if bucket is None:
                 sifted.refusals.append(_too_old(tenant, event, pack.received_at))
                 continue
             fingerprint = event.fingerprint
-            bucket = buckets[event.time // BUCKET_SECONDS]
             if fingerprint in bucket or recent.get(fingerprint, still_recent) > still_recent:
                 duplicates += 1
                 continue
