@@ -24,7 +24,6 @@ PARTITION_WRITES = 1_000  # units a second for one partition key
 FINGERPRINT_BYTES = 8
 BATCH_60S = Way("batch_1000_60s", 1_000, 60)
 BATCH_5S = Way("batch_1000_5s", 1_000, 5)
-BATCH_10S = Way("batch_1000_10s", 1_000, 10)
 # What stands before the first # of a partition key, in words.
 OWNERS = {"L": "log", "F": "fingerprints", "X": "hour index", "D": "directory"}
 OWNERS |= {"T": "totals", "S": "subject", "U": "values", "UT": "values of totals"}
@@ -76,8 +75,8 @@ class Case:
 CASES = (
     Case("one_subject", Deployment(10_000, 1, 32, 1), BATCH_60S),
     Case("million_subjects", Deployment(10_000, 1_000_000, 32, 8), BATCH_5S, is_warm=False),
-    Case("on_time", Deployment(1_000, 5_000, 8, 1), BATCH_10S),
-    Case("late", Deployment(1_000, 5_000, 8, 1), BATCH_10S, late_share=0.01),
+    Case("on_time", Deployment(100, 500, 8, 1), BATCH_60S),
+    Case("late", Deployment(100, 500, 8, 1), BATCH_60S, late_share=0.01),
 )
 
 
