@@ -64,10 +64,17 @@ def _cadence(text: str) -> str:
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
-    if not FIRST_YEAR <= value.year < LAST_YEAR:
-        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
     is_plain = value.tzinfo is UTC and not value.microsecond
-    return value if is_plain else value.astimezone(UTC).replace(microsecond=0)
+    return in_calendar(value if is_plain else value.replace(microsecond=0))
+
+
+def in_calendar(value: datetime) -> datetime:
+    """The instant in UTC; raises ValueError when its year is none of ours there."""
+    if FIRST_YEAR <= value.year < LAST_YEAR:
+        value = value if value.tzinfo is UTC else value.astimezone(UTC)
+        if FIRST_YEAR <= value.year < LAST_YEAR:
+            return value
+    raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
 
 
 def _bounded_metadata(value: dict[str, str] | None) -> dict[str, str] | None:

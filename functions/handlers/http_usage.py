@@ -8,11 +8,13 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.find_meter import find_counting_meter
 from functions.application.query_usage import query_usage
 from functions.domain.errors import TooLarge
+from functions.domain.metering.event import MAX_SUBJECT_BYTES
 from functions.domain.metering.level import until_now
 from functions.domain.metering.meter import Meter
 from functions.domain.metering.usage import UsageQuery
 from functions.handlers import http, json_body, wiring
 from functions.handlers.http import Answer
+from functions.handlers.query_string import refused
 from functions.handlers.usage_csv import usage_csv
 from functions.handlers.usage_request import (
     UsageRequest,
@@ -27,7 +29,6 @@ from functions.names import SCOPE_READ
 
 MAX_GROUP_VALUES = 10_000  # a meter has no more groups in a lane
 DEFAULT_VALUES_RANGE = timedelta(hours=24)  # OpenMeter's
-MAX_SUBJECT_CHARACTERS = 1_024
 
 router = Router()  # type: ignore[no-untyped-call]
 
@@ -62,8 +63,10 @@ def list_subjects(id_or_slug: str) -> Answer:
     meter, asked = _meter(request, id_or_slug), request.query
     period_from, period_to = ordered_range(asked.instant("from"), asked.instant("to"))
     after = next(iter(asked.texts("after", most=1)), None)
+    if after and len(after.encode()) > MAX_SUBJECT_BYTES:
+        raise refused("after", "is the last subject of a page, as the Link of an earlier answer has it.")
     query = UsageQuery(request.tenant, meter, period_from, period_to, group_by=("subject",))
-    page = wiring.usage_reader().subjects(query, (after or "")[:MAX_SUBJECT_CHARACTERS])
+    page = wiring.usage_reader().subjects(query, after or "")
     if page.next_after is not None and after is None:
         raise TooLarge(
             "There are too many subjects for one answer; ask page by page, starting with an empty `after` parameter."

@@ -4,12 +4,12 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.wire import FIRST_YEAR, LAST_YEAR
+from functions.domain.wire import FIRST_YEAR, LAST_YEAR, in_calendar
 from functions.handlers import json_body
 
 MAX_PARAMETERS = 1_000
@@ -149,9 +149,8 @@ def parse_instant(name: str, text: str) -> datetime:
         text = f"{text[:-6]}+{text[-5:]}"  # a `+` nobody escaped arrives as a space
     try:
         value = datetime.fromisoformat(text)
-        is_usable = value.tzinfo is not None and FIRST_YEAR <= value.year < LAST_YEAR
-        if is_usable:
-            return value.astimezone(UTC)
+        if value.tzinfo is not None:
+            return in_calendar(value)
     except (ValueError, OverflowError):
         pass
     right = "with its time zone, such as 2026-01-01T00:00:00Z."

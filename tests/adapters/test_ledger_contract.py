@@ -326,6 +326,15 @@ def test_pages_are_found_by_span(ledger: Any) -> None:
     assert list(ledger.pages("acme", 3, None, 0, 999_999)) == []
 
 
+def test_a_stretch_that_ends_before_it_begins_holds_nothing(ledger: Any) -> None:
+    apply(ledger, 1, PageDelta(KEY, {"A0": 1}))
+    ledger.put_index(commit(1, hours=[497_222]))
+    assert list(ledger.pages("acme", 3, "customer-1", KEY.span, KEY.span - 1)) == []
+    assert list(ledger.value_chunks("acme", 3, None, KEY.span, KEY.span - 1)) == []
+    assert list(ledger.history("acme", 3, None, "m1", KEY.span, KEY.span - 1)) == []
+    assert list(ledger.hour_index(3, 497_221, 497_222)) == []
+
+
 def test_markers_tell_which_lanes_are_counted(ledger: Any) -> None:
     ledger.put_markers(commit(4, markers=["run-1"]))
     assert ledger.marked_lanes("run-1") == {3: 4}

@@ -192,6 +192,32 @@ def test_many_subjects_come_in_pages(api: Client, counted: Metering) -> None:
     assert found == ["ada", "bob", *(f"s {n}&ü" for n in range(5))]
 
 
+def test_a_subject_that_no_event_can_have_is_none_to_go_on_behind(api: Client) -> None:
+    path = "/api/v1/meters/tokens/subjects"
+    assert api.get(path, {"after": "x" * 1_000}).json == []
+    assert api.get(path, {"after": "🚀" * 250}).json == []
+    assert api.get(path, {"after": "🚀" * 251}).status == 400
+
+
+@pytest.mark.parametrize("aggregation", ["SUM", "UNIQUE_COUNT", "TIME_WEIGHTED_SUM"])
+def test_a_range_before_all_counting_is_empty(api: Client, aggregation: str) -> None:
+    meter = METER | {"slug": "other", "aggregation": aggregation}
+    assert api.post("/api/v1/meters", meter).status == 201
+    path, query = "/api/v1/meters/other", "to=1971-01-01T00:00:00Z"
+    for more in ("windowSize=YEAR", "subject=ada", "from=1970-01-01T00:00:00Z&groupBy=subject"):
+        assert api.get(f"{path}/query", f"{query}&{more}").json["data"] == []
+    assert api.get(f"{path}/subjects", query).json == []
+    assert api.get(f"{path}/group-by/model/values", query).json == []
+
+
+@pytest.mark.parametrize("instant", ["1970-01-01T00:00:00+14:00", "2199-12-31T23:59:59-14:00"])
+def test_the_calendar_ends_in_utc(api: Client, instant: str) -> None:
+    for path in (QUERY, "/api/v1/events", "/api/v1/rejects", "/api/v1/meters/tokens/subjects"):
+        assert api.get(path, {"to": instant}).status == 400
+    assert api.post(QUERY, {"to": instant}).status == 400
+    assert api.get("/api/v2/events", {"filter": json.dumps({"time": {"$lt": instant}})}).status == 400
+
+
 def test_values_of_a_dimension_are_listed(api: Client) -> None:
     path = "/api/v1/meters/tokens/group-by/model/values"
     assert api.get(path, {"from": at(0)}).json == ["gpt-4", "gpt-5"]

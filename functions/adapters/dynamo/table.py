@@ -72,6 +72,8 @@ class Table:
         `first` and `last` are inclusive, `prefix` excludes both; `after` continues behind a sort key already seen.
         Raises TooLarge beyond MAX_QUERIED_ITEMS when no limit was given.
         """
+        if first is not None and last is not None and first > last:
+            return  # DynamoDB would refuse it rather than find nothing
         condition, values = _key_condition(pk, prefix, first, last)
         request: dict[str, Any] = {
             "TableName": self.name,

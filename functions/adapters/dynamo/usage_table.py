@@ -37,6 +37,8 @@ class UsageTable:
         page_size: int | None = None,
         projection: str | None = None,
     ) -> Iterator[Mapping[str, Any]]:
+        if between is not None and between[0] > between[1]:
+            return  # DynamoDB would refuse it rather than find nothing
         condition, values = f"{PARTITION_KEY} = :pk", {":pk": {"S": pk}}
         if prefix is not None:
             condition += f" AND begins_with({SORT_KEY}, :prefix)"

@@ -1,13 +1,13 @@
 """A condition on an instant as the API takes it; events keep whole seconds, so every bound is one."""
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from functions.domain.metering.filter_string import MAX_CONDITIONS, MAX_DEPTH
-from functions.domain.wire import FIRST_YEAR, LAST_YEAR, WireModel
+from functions.domain.wire import WireModel, in_calendar
 
 ALWAYS = (0, 10**10)
 
@@ -16,9 +16,7 @@ def _exact_utc(value: datetime) -> datetime:
     """Fractions of a second are kept: they decide which whole seconds lie inside."""
     if value.tzinfo is None:
         raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
-    if not FIRST_YEAR <= value.year < LAST_YEAR:
-        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return value.astimezone(UTC)
+    return in_calendar(value)
 
 
 def _is_reasonable(conditions: "tuple[FilterTime, ...]") -> "tuple[FilterTime, ...]":

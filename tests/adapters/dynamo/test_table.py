@@ -109,6 +109,7 @@ QUERIES: list[tuple[dict[str, Any], list[str]]] = [
     ({"first": "a2"}, ["a2", "b1", "b2"]),
     ({"last": "b1"}, ["a1", "a2", "b1"]),
     ({"first": "a2", "last": "b1"}, ["a2", "b1"]),
+    ({"first": "b1", "last": "a2"}, []),
     ({"after": "a2"}, ["b1", "b2"]),
     ({"after": "b1", "descending": True}, ["a2", "a1"]),
     ({"limit": 3}, ["a1", "a2", "b1"]),
