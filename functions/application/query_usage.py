@@ -10,7 +10,7 @@ from functions.application.list_usage import SubjectPage, UsageLister
 from functions.application.ports.ledger import ArchiveReader, LedgerReader
 from functions.application.read_counters import CounterReader, Cuts
 from functions.application.read_history import PastReader
-from functions.application.read_log import LogReader
+from functions.application.read_log import LogReader, Overtaken
 from functions.application.usage_bounds import Bounds, Budget
 from functions.domain.errors import TooLarge, Unavailable
 from functions.domain.metering.lanes import Lanes
@@ -40,8 +40,7 @@ class UsageReader:
     def rows(self, query: UsageQuery, now: datetime) -> list[UsageRow]:
         """The rows of the answer, by window start; raises TooLarge when it would read too much."""
         query = until_now(query, now)
-        answer = self._answer(query)
-        found = answer.found()
+        answer, found = self._found(query)
         whole = answer.whole_range(found, int(now.timestamp()))
         values = (level_values if query.is_of_level else found_values)(query, found, whole)
         return rows_of(query, values, whole, found.max_rows)
@@ -59,7 +58,7 @@ class UsageReader:
     def total(self, query: UsageQuery, now: datetime) -> Decimal:
         """The whole range as one number, 0 when there is nothing."""
         query = until_now(query, now)
-        found = self._answer(query).found()
+        _, found = self._found(query)
         if query.is_of_level:
             return level_total(query, found)
         total = new_tally(found.aggregation, found.is_exact)
@@ -71,7 +70,7 @@ class UsageReader:
         """Each window as one number, of all subjects and groups together, in order; empty ones are left out."""
         assert query.window, "the whole range as one window is a total"
         query = until_now(query, now)
-        found = self._answer(query).found()
+        _, found = self._found(query)
         if query.is_of_level:
             of_all = level_values(query, in_one_group(found), BEFORE)
             return sorted((_period(window), value) for (window, _), value in of_all.items())
@@ -85,14 +84,23 @@ class UsageReader:
             if not total.is_empty
         ]
 
-    def _answer(self, query: UsageQuery) -> "_Answer":
-        budget, placing = Budget(self._bounds), Placing(query)
+    def _found(self, query: UsageQuery) -> "tuple[_Answer, Found]":
+        answer = self._answer(query, takes_overhang=query.has_overhang)
+        try:
+            return answer, answer.found()
+        except Overtaken:
+            answer = self._answer(query, takes_overhang=False)
+            return answer, answer.found()
+
+    def _answer(self, query: UsageQuery, *, takes_overhang: bool) -> "_Answer":
+        budget, placing = Budget(self._bounds), Placing(query, takes_overhang=takes_overhang)
         counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
+        past, heads = PastReader(self._ledger, query, placing, budget), Heads(self._ledger)
         log, behind = (
-            LogReader(self._ledger, self._archive, self._lanes, query, each, counters.codes)
-            for each in (placing, Overhang(query))
+            LogReader(self._ledger, self._archive, self._lanes, query, each, counters.codes, until)
+            for each, until in ((placing, None), (Overhang(query), heads))
         )
-        return _Answer(query, counters, PastReader(self._ledger, query, placing, budget), log, behind, budget)
+        return _Answer(query, counters, past, log, behind, heads, budget)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)
@@ -114,6 +122,18 @@ def _period(window: Window) -> Period:
     return Period(start, end)
 
 
+class Heads(dict[int, int]):
+    """By lane the last commit that its counters surely held before any of them was read."""
+
+    def __init__(self, ledger: LedgerReader) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def learn(self, lane: int) -> None:
+        if lane not in self:
+            self[lane] = self._ledger.head(lane)
+
+
 class _Answer:
     """One question on its way through counters, history and log."""
 
@@ -124,6 +144,7 @@ class _Answer:
         past: PastReader,
         log: LogReader,
         behind: LogReader,
+        heads: "Heads",
         budget: Budget,
     ) -> None:
         self._query = query
@@ -131,12 +152,15 @@ class _Answer:
         self._past = past
         self._log = log
         self._behind = behind
+        self._heads = heads
         self._budget = budget
 
     def found(self) -> Found:
         found = Found(self._query.meter.aggregation, self._query.is_exact, self._budget.bounds.rows)
         cuts: Cuts = {}
         for owner in self._counters.owners():
+            if self._query.has_overhang:
+                self._heads.learn(owner[0])
             outdated = self._past.begin(owner)
             self._counters.read(found, cuts, owner, outdated)
             self._past.read(found, cuts, owner)

@@ -22,6 +22,10 @@ from functions.domain.metering.voiding import countable
 Windows = Mapping[int, Collection[str | None]]  # by half-hour window the subjects asked for, None for all
 
 
+class Overtaken(Exception):
+    """A commit has events of the windows asked for, and nobody knows whether the counters that were read had them."""
+
+
 class LogReader:
     """Reads what one query needs of the log."""
 
@@ -33,13 +37,16 @@ class LogReader:
         query: UsageQuery,
         placing: Placing,
         codes: Callable[[int], MeterCodes],
+        until: Mapping[int, int] | None = None,
     ) -> None:
+        """`until` tells of each lane the last commit to read; where a later one matters, Overtaken is raised."""
         self._ledger = ledger
         self._archive = archive
         self._lanes = lanes
         self._query = query
         self._placing = placing
         self._codes = codes
+        self._until = until
         self._meter = CompiledMeter(query.meter)
         self._marks: dict[str, bytes] = {}
 
@@ -76,6 +83,8 @@ class LogReader:
             for entry in self._ledger.hour_index(lane, last, first):
                 if entry.n in commits or not self._may_matter(entry, windows):
                     continue
+                if self._until is not None and entry.n > self._until[lane]:
+                    raise Overtaken
                 budget.take_object()
                 commits[entry.n] = entry.decided_hour
         yield from countable(self._taken(lane, sorted(commits.items(), reverse=True), budget))

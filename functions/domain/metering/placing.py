@@ -22,9 +22,13 @@ class Verdict(NamedTuple):
 
 
 class Placing:
-    """The windows and groups of one question; all that made a level before the range has a place of its own."""
+    """The windows and groups of one question; all that made a level before the range has a place of its own.
 
-    def __init__(self, query: UsageQuery) -> None:
+    With `takes_overhang`, which is for levels, the half hour in which the range ends is not cut by that.
+    """
+
+    def __init__(self, query: UsageQuery, *, takes_overhang: bool = False) -> None:
+        self._takes_overhang = takes_overhang
         self._query = query
         self._to, begins = query.end_second, query.first_second
         self._from = None if query.is_of_level else begins
@@ -58,7 +62,7 @@ class Placing:
         place = self.containing(start)
         is_within = self.is_inside(start) and self.is_inside(end - 1)
         is_cut = self._query.is_exact or place != self.containing(end - 1)
-        if self._query.is_of_level:
+        if self._takes_overhang:
             return Verdict(is_cut, None if is_cut else place, not is_within)
         is_cut = is_cut or not is_within
         return Verdict(is_cut, None if is_cut else place)

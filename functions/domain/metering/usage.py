@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from functions.domain.metering.aggregation import WINDOW_SECONDS
 from functions.domain.metering.filters import Predicate
 from functions.domain.metering.meter import DEFAULT_PERCENTILE, Meter
 
@@ -55,6 +56,11 @@ class UsageQuery:
     @property
     def is_of_level(self) -> bool:
         return self.meter.aggregation.is_level
+
+    @property
+    def has_overhang(self) -> bool:
+        """Does the range of a level end inside a half hour?"""
+        return self.is_of_level and self.end_second is not None and self.end_second % WINDOW_SECONDS != 0
 
     @property
     def percent(self) -> Decimal:

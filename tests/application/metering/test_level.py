@@ -1,5 +1,6 @@
 """TIME_WEIGHTED_SUM by hand: what a person would write down on paper for gigabytes, seats and machines."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
@@ -186,4 +187,38 @@ def test_a_live_question_opens_only_commits_from_beyond_now(deployment: Deployme
     assert opened == []
     counted(deployment, change("11-20T12:29", 1_000))
     assert ask(deployment, period_from=at("11-20T00:00")) == [Decimal("0.9")]
-    assert len(opened) == 1
+    assert [n for n, _ in opened] == [2]
+
+
+@pytest.mark.parametrize("subjects", [(), ("c1",)])
+def test_what_is_counted_while_a_level_is_read_is_not_taken_off_it(
+    deployment: Deployment, subjects: tuple[str, ...]
+) -> None:
+    """The range ends inside a half hour: what is behind its end comes from the log, which is read after counters."""
+    behind = change("11-20T10:20", 5)
+    counted(deployment, change("11-20T10:00", 3), behind)
+    asked = {**between("11-20T10:00", "11-20T10:10"), "subjects": subjects}
+    void = Void(behind.fingerprint, behind.time, behind.id, "s", "c1", "v1")
+
+    def more() -> None:
+        counted(deployment, change("11-20T10:25", 100), change("11-20T10:05", 6, name="late"))
+
+    def fewer() -> None:
+        deployment.stream.put([Pack("t", LANES.lane_of("t", "c1"), "p", int(NOW.timestamp()), [], voids=[void])])
+        deployment.deliver()
+
+    assert asked_meanwhile(deployment, more, asked) == [1]
+    assert asked_meanwhile(deployment, fewer, asked) == [1]
+
+
+def asked_meanwhile(deployment: Deployment, happens: Callable[[], None], asked: dict[str, Any]) -> list[Decimal]:
+    """The answer when something happens between the counters and the log."""
+    hour_index = deployment.ledger.hour_index
+
+    def later(*range_: int) -> Any:
+        deployment.ledger.hour_index = hour_index  # type: ignore[method-assign]
+        happens()
+        return hour_index(*range_)
+
+    deployment.ledger.hour_index = later  # type: ignore[method-assign]
+    return ask(deployment, **asked)

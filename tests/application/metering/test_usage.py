@@ -77,6 +77,7 @@ class Deployment:
         for lane, records in by_lane.items():
             packs = [record for record in records if isinstance(record, Pack)]
             self.writer.write(lane, packs, [record for record in records if isinstance(record, CloseMarker)])
+        self.writer.end_invocation()
 
     def aggregator(self, decode: Callable[[bytes], Any]) -> Aggregator:
         return Aggregator(self.writer, self.ledger, self, decode, LANES.count, "t")
