@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, islice
 
 from functions.application.ports.billing import (
     BilledCustomers,
@@ -32,6 +33,8 @@ MAX_TRIES = 12
 MAX_INVOICES_PER_BOUNDARY = 50
 # Of one invoice: each is up to three of the 100 writes of a transaction; the others get an invoice of their own.
 MAX_SUBSCRIPTIONS = 25
+# All lines of an invoice are one item of at most 400 KB, packed; a rate card billed by the day has 31 in a month.
+MAX_LINES = 5_000
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class _Boundary:
             return None
         first = min(at for at, _ in due)
         currency = next(each.currency for at, each in due if at == first)
-        owing = tuple(each for at, each in due if at == first and each.currency == currency)[:MAX_SUBSCRIPTIONS]
+        owing = _that_fit([each for at, each in due if at == first and each.currency == currency], first)
         customer = ports.customers.billed(tenant, customer_id)
         if customer is None:
             raise NotFound(f"There is no customer {customer_id!r} to bill.", code="customer_not_found")
@@ -176,3 +179,10 @@ class _Boundary:
         read = {each.id: each.version for each in self.subscriptions}
         stored = self.ports.subscriptions.of_customer(self.tenant, self.customer.id)
         return any(each.id in read and each.version != read[each.id] for each in stored)
+
+
+def _that_fit(owing: Sequence[Subscription], at: datetime) -> tuple[Subscription, ...]:
+    """The first of them, as many as one invoice can have; at least one."""
+    lines = accumulate(len(each.services_due_at(at)) for each in owing)
+    fitting = sum(1 for total in islice(lines, MAX_SUBSCRIPTIONS) if total <= MAX_LINES)
+    return tuple(owing[: max(fitting, 1)])

@@ -1,5 +1,6 @@
 """Invoices: an immutable body in two items (header; lines with the frozen document) and the changing payment."""
 
+import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,9 @@ from functions.names import PARTITION_KEY, SORT_KEY
 
 # The run that issues an invoice pushes it as well; other runs leave it that long to do so.
 PUSH_GRACE = timedelta(minutes=10)
+# Every line has its price, which can be far longer than the 32 KB that zlib looks back to find it again.
+FAR_APART = 64_000
+_LZMA = b"\xfd7zXZ"
 
 
 class _Lines(WireModel):
@@ -77,9 +81,9 @@ class DynamoInvoices:
         lines = {
             PARTITION_KEY: keys.records(invoice.tenant, keys.INVOICE_LINES),
             SORT_KEY: invoice.id,
-            "lines": zlib.compress(_Lines(lines=invoice.lines).model_dump_json().encode()),
+            "lines": packed(_Lines(lines=invoice.lines).model_dump_json()),
             # Kept as bytes: a push that is repeated by a later version of this code must send the same document.
-            "document": zlib.compress(invoice.document().to_json().encode()),
+            "document": packed(invoice.document().to_json()),
         }
         counter = {
             PARTITION_KEY: keys.records(invoice.tenant, keys.INVOICE_NUMBER),
@@ -91,6 +95,16 @@ class DynamoInvoices:
             self._table.putting_version(counter, last_number),
             self._table.putting(unpushed_item(invoice, next_push_at)),
         ]
+
+
+def packed(text: str) -> bytes:
+    plain = text.encode()
+    return zlib.compress(plain) if len(plain) < FAR_APART else lzma.compress(plain, preset=1)
+
+
+def unpacked(body: bytes) -> str:
+    plain = lzma.decompress(body) if body.startswith(_LZMA) else zlib.decompress(body)
+    return plain.decode()
 
 
 def header_item(record: InvoiceRecord, next_push_at: datetime | None, failed_pushes: int) -> Item:
@@ -114,6 +128,6 @@ def unpushed_item(invoice: Invoice, at: datetime) -> Item:
 def record_of(header: Item, lines: Item | None = None) -> InvoiceRecord:
     invoice = Invoice.model_validate_json(header["body"])
     if lines is not None:
-        kept = _Lines.model_validate_json(zlib.decompress(lines["lines"]))
+        kept = _Lines.model_validate_json(unpacked(lines["lines"]))
         invoice = invoice.model_copy(update={"lines": kept.lines})
     return InvoiceRecord(invoice, Payment.model_validate_json(header["payment"]), header[VERSION])

@@ -1,6 +1,5 @@
 """The gateway's side of an invoice: the frozen document it is pushed from, and what comes back about its money."""
 
-import zlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +7,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.failure_store import failure_item, failure_key
-from functions.adapters.dynamo.invoice_store import header_item, record_of, unpushed_item
+from functions.adapters.dynamo.invoice_store import header_item, record_of, unpacked, unpushed_item
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import Failure
 from functions.application.ports.gateway import PaymentUpdate
@@ -33,7 +32,7 @@ class DynamoInvoiceDocuments:
         item = self._table.get(keys.records(tenant, keys.INVOICE_LINES), invoice_id)
         if item is None:
             raise _no_invoice(invoice_id)
-        return InvoiceDocument.from_json(zlib.decompress(item["document"]).decode())
+        return InvoiceDocument.from_json(unpacked(item["document"]))
 
 
 class DynamoInvoicePayments:

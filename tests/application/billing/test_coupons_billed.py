@@ -267,8 +267,11 @@ def test_what_a_coupon_cannot_be_given_for_is_told(world: World):
         world.give(world.coupon("1 USD", key="c10"))
 
 
-def test_subscriptions_that_do_not_fit_on_an_invoice_get_the_next_one(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(issue_invoice, "MAX_SUBSCRIPTIONS", 1)
+@pytest.mark.parametrize("bound", ["MAX_SUBSCRIPTIONS", "MAX_LINES"])
+def test_subscriptions_that_do_not_fit_on_an_invoice_get_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, bound: str
+):
+    monkeypatch.setattr(issue_invoice, bound, 1)
     world.plan(phase(flat("20")))
     world.plan(phase(flat("40", key="seat")), key="team")
     world.subscribe(start="2026-05-01")

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from random import Random
 
 import pytest
 
@@ -254,3 +255,16 @@ def test_lines_that_are_too_much_together_are_too_much(world: World):
 
     with pytest.raises(Unbillable):
         world.issue()
+
+
+def test_a_long_price_billed_by_the_day_fits_the_store_and_reads_back(world: World):
+    words = Random(4)
+    rows = [{"values": {"model": f"{words.getrandbits(800):x}"}, "amount": "0.5"} for _ in range(500)]
+    price = {"type": "matrix", "dimensions": ["model"], "rows": rows, "defaultAmount": "0.5"}
+    world.plan(phase(unit(cadence="P1D") | {"price": price}), billingCadence="P28D")
+    world.subscribe(start="2026-04-01")
+
+    issued = world.issue()
+
+    assert stored(world, issued).invoice == issued.invoices[0].invoice
+    assert world.documents.get(TENANT, issued.invoices[0].invoice.id).total_minor == 28 * 100 * 50
