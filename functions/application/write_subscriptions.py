@@ -69,4 +69,7 @@ def _require_fit(
         raise Conflict(f"Customer {customer_id} has {MAX_OPEN} subscriptions, the most there can be; cancel one.")
     for each in after:
         each.require_storable()
-    require_room(kept)
+    # One that starts in the past meets those that have ended since: their usage is sold.
+    first = min((change.after.active_from for change in changes if change.after and not change.before), default=now)
+    ended = [each for each in (*unchanged, *after) if each.is_over(now) and not each.is_over(first)]
+    require_room([*kept, *ended])

@@ -17,6 +17,7 @@ from functions.domain.subscriptions.item import (
     SubscriptionPhase,
 )
 from functions.domain.subscriptions.subscription import Subscription
+from functions.domain.wire import LAST_YEAR
 
 NewId = Callable[[], str]
 _MOST_SECONDS = int(LONGEST_REST.total_seconds())
@@ -123,6 +124,8 @@ def dated(phases: Sequence[SubscriptionPhase], start: datetime) -> tuple[Subscri
         message = f"All phases together must not be longer than {LONGEST_MONTHS // 12} years."
         raise InvalidInput(message, code="phases_too_long")
     starts = [each.after(start) for each in offsets]
+    if any(each.year >= LAST_YEAR for each in starts):
+        raise InvalidInput(f"No phase can begin later than the year {LAST_YEAR - 1}.", code="phases_too_long")
     for phase, (begin, following) in zip(phases, pairwise(starts), strict=False):
         if begin >= following:
             message = f"Phase {phase.key!r} would end at {following.isoformat()}, not after it begins."

@@ -6,6 +6,8 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Literal
 
+from pydantic import ValidationError
+
 from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Period, period_at
@@ -88,14 +90,22 @@ class Subscription(WireModel):
         return period_at(self.active_from, self.billing_anchor, cadence_of(self.billing_cadence)).start
 
     def require_storable(self) -> None:
-        """Raises InvalidInput when it would not fit the store."""
-        size = len(self.model_dump_json().encode())
+        """Raises InvalidInput when it would not fit the store, or could not be read from it again."""
+        body = self.model_dump_json()
+        size = len(body.encode())
         if size > MAX_SUBSCRIPTION_BYTES:
             message = (
                 f"A subscription to {self.label} is too large to subscribe to: {size} bytes of JSON, "
                 f"at most {MAX_SUBSCRIPTION_BYTES} are kept."
             )
             raise InvalidInput(message, code="subscription_too_large")
+        try:
+            type(self).model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            message = f"The subscription would have what none can have, at {where}: {first['msg']}."
+            raise InvalidInput(message, code="subscription_not_storable") from error
 
     def require_changeable(self, at: datetime, now: datetime) -> None:
         """Raises Conflict when it is over, or when what happened at `at` is on an invoice already."""

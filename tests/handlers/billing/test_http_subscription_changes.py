@@ -152,6 +152,31 @@ def test_a_migration_at_the_end_of_a_phase_goes_on_with_the_next_one(client: Cli
     assert [each["key"] for each in answer.json["next"]["phases"]] == ["paid"]
 
 
+def test_what_an_ended_subscription_has_sold_is_not_sold_again(client: Client, world: World):
+    world.clock.time = at("2026-05-20")
+    of = create(client)
+    assert client.post(f"{of}/cancel", {"timing": "immediate"}).status == 200
+    world.clock.time = at("2026-05-21")
+    body = {"plan": {"key": "pro"}, "customerId": ACME}
+
+    overlapping = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-19T23:59:59Z"})
+    following = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-20T00:00:00Z"})
+
+    assert (overlapping.status, "would both sell" in overlapping.text) == (409, True), overlapping.text
+    assert following.status == 201, following.text
+
+
+def test_phases_beyond_the_calendar_are_refused_and_the_subscription_can_be_read(client: Client):
+    of = create(client)
+    late = {"op": "add_phase", "phase": {"key": "late", "name": "Late", "startAfter": "P100Y"}}
+    later = {"op": "stretch_phase", "phaseKey": "rest", "extendBy": "P36525D"}
+
+    answer = edit(client, of, late, later)
+
+    assert (answer.status, "2199" in answer.text) == (400, True), answer.text
+    assert client.get(of).status == 200
+
+
 def test_a_cancellation_sent_twice_in_a_second_says_the_same_twice(client: Client):
     of = create(client)
 
