@@ -164,9 +164,9 @@ class MemoryLedger(MemoryHistories):
         self._delete_parts(united)
 
     def _put_united(self, united: Sequence[UnitedChunks]) -> None:
-        for key, cells, parts in united:
+        for each in united:
             self.request("put_united_chunk")
-            self.table.put(("values", *_page_key(key)[1:], IS_UNITED, parts[-1]), cells)
+            self.table.put(("values", *_page_key(each.key)[1:], IS_UNITED, each.name), each.cells)
 
     def _delete_parts(self, united: Sequence[UnitedChunks]) -> None:
         for key, _, parts in united:

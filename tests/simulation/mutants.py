@@ -186,6 +186,19 @@ class UnitedInPlace(SimulatedLedger):
         self._delete_parts([each._replace(parts=each.parts[:-1]) for each in united])
 
 
+class UnitedUnderOneName(SimulatedLedger):
+    """Whoever unites up to the same commit writes the same item, though he may know other parts."""
+
+    def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
+        super().unite_value_chunks([_Nameless(*each) for each in united])
+
+
+class _Nameless(UnitedChunks):
+    @property
+    def name(self) -> str:
+        return f"{self.parts[-1]:012d}"
+
+
 class VoidTwice(LaneWriter):
     """A void that comes again takes its event off again."""
 
@@ -244,4 +257,5 @@ MUTANTS: dict[str, Mutant] = {
     "one chunk of values for all commits": (UNIQUE_METERS, LaneWriter, OneChunkPerCell),
     "parts deleted before they are united": (UNIQUE_METERS, LaneWriter, DeletedBeforeUnited),
     "values united in place": (UNIQUE_METERS, LaneWriter, UnitedInPlace),
+    "united under one name": (UNIQUE_METERS, LaneWriter, UnitedUnderOneName),
 }

@@ -1,4 +1,4 @@
-"""The production ledger under 20,000 schedules of crashes, zombies and redeliveries, and its twenty mutants."""
+"""The production ledger under 20,000 schedules of crashes, zombies and redeliveries, and its twenty-one mutants."""
 
 import pytest
 

@@ -30,7 +30,7 @@ from functions.domain.metering.voiding import countable
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
 # So small that cells overflow in these small worlds.
-WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS = 22, 3, 2
+WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS, UNITED_VALUES = 22, 3, 3, 4
 
 
 def meters_of(*aggregations: Aggregation) -> MeterSet:
@@ -54,6 +54,7 @@ ALL_METERS = meters_of(*Aggregation)
 def make_cells_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "WINDOW_BYTES", WINDOW_BYTES)
     monkeypatch.setattr(apply_pages, "UNITED_PARTS", UNITED_PARTS)
+    monkeypatch.setattr(apply_pages, "UNITED_VALUES", UNITED_VALUES)
     for module in (pages, open_cells):
         monkeypatch.setattr(module, "MAX_BUCKETS", MAX_BUCKETS)
 

@@ -214,8 +214,11 @@ class DynamoLedger(DynamoHistories):
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
         self._table.put_all(
-            {**item_key(keys.value_owner(key), keys.united_values(key, parts[-1])), BODY: {"B": _encode_values(cells)}}
-            for key, cells, parts in united
+            {
+                **item_key(keys.value_owner(each.key), keys.united_values(each.key, each.name)),
+                BODY: {"B": _encode_values(each.cells)},
+            }
+            for each in united
         )
         self._table.delete_all(
             item_key(keys.value_owner(key), keys.values(key, n)) for key, _, parts in united for n in parts

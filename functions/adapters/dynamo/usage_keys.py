@@ -9,8 +9,8 @@
 | commits by the hours of their events, newest first   | `X#<lane>`              | `<hour>#<n>#<hour decided>`  | query backwards |
 | counters of a subject in a range                     | `S#<tenant>#<subject>`  | `P#<span>#<page>`            | query |
 | counters of all subjects of a lane in a range        | `T#<tenant>#<lane>`     | `P#<span>#<page>`            | query |
-| distinct values beside a subject's counters          | `U#<tenant>#<subject>`  | `<span>#<page>#[~]<n>`       | query |
-| distinct values beside a lane's counters             | `UT#<tenant>#<lane>`    | `<span>#<page>#[~]<n>`       | query |
+| distinct values beside a subject's counters          | `U#<tenant>#<subject>`  | `<span>#<page>#<n>`, `...#~<n>.<digest>` | query |
+| distinct values beside a lane's counters             | `UT#<tenant>#<lane>`    | `<span>#<page>#<n>`, `...#~<n>.<digest>` | query |
 | a meter's history of a subject in a range            | `S#<tenant>#<subject>`  | `B#<meter>#<span>#<part>`    | query |
 | a meter's history of a lane in a range               | `T#<tenant>#<lane>`     | `B#<meter>#<span>#<part>`    | query |
 | the last backfill of a meter                         | `B#<tenant>`            | `<meter>`                    | get |
@@ -138,9 +138,9 @@ def values(key: PageKey, n: int) -> str:
     return f"{key.span:06d}#{key.number}#{n:012d}"
 
 
-def united_values(key: PageKey, n: int) -> str:
+def united_values(key: PageKey, name: str) -> str:
     """Behind the chunks of all single commits."""
-    return f"{key.span:06d}#{key.number}#~{n:012d}"
+    return f"{key.span:06d}#{key.number}#~{name}"
 
 
 def values_place(sort_key: str) -> tuple[int, int]:

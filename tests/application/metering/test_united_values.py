@@ -65,7 +65,26 @@ def test_the_cells_of_a_page_are_united_together(monkeypatch: pytest.MonkeyPatch
         applier.apply(commit(n, fifty(n), "AB"[n % 2] + "0"))
     found = [(name, len(values) // 8) for _, name, values in ledger.value_chunks("t", 0, "hot", 9, 9)]
     assert sorted(found) == [("A0", 150), ("B0", 150)]
-    assert ledger.table.keys("values", "t", 0, "hot") == [("values", "t", 0, "hot", 9, 0, memory.IS_UNITED, 6)]
+    (key,) = ledger.table.keys("values", "t", 0, "hot")
+    assert key[:-1] == ("values", "t", 0, "hot", 9, 0, memory.IS_UNITED)
+    assert key[-1].startswith("000000000006.")
+
+
+def test_who_unites_up_to_the_same_commit_takes_no_values_of_others_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer who died before his head was raised had united more; whoever goes on knows less and writes larger."""
+    monkeypatch.setattr(apply_pages, "UNITED_PARTS", 4)
+    monkeypatch.setattr(apply_pages, "UNITED_VALUES", 100)
+    first, many = list(range(2_000, 2_009)), list(range(100))
+    commits = [first, many, [1_000], [1_001], [*many[:60], 1_002], [*many[40:], 1_003]]
+    ledger = MemoryLedger()
+    dead = PageApplier(ledger)
+    for n, values in enumerate(commits, 1):
+        dead.apply(commit(n, values))
+    helper = PageApplier(ledger)
+    for n in (5, 6):
+        helper.apply(commit(n, commits[n - 1]))
+    for key in (SUBJECT, TOTAL):
+        assert united(chunks(ledger, key)) >= {*many, 1_000, 1_001, 1_002, 1_003}
 
 
 def test_what_is_beside_a_page_is_counted_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
