@@ -11,6 +11,7 @@ from functions.application.write_subscriptions import DecideOne, subscription_no
 from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.versioned import VersionStatus
 from functions.domain.errors import Conflict, NotFound
+from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import MAX_ADDONS, SubscriptionAddon, bought
 from functions.domain.subscriptions.edit import with_addons
 from functions.domain.subscriptions.subscription import Subscription
@@ -135,7 +136,7 @@ class SubscriptionAddons:
         at = max(this.effective_time(timing, now), this.active_from)
         this.require_changeable(at, now)
         if this.active_to is not None and this.active_to <= at:
-            raise Conflict(f"Subscription {this.id} ends at {this.active_to.isoformat()}; nothing can change then.")
+            raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}; nothing can change then.")
         return at
 
     def _written(self, tenant: str, subscription_id: str, decide: DecideOne, addon_id: str) -> Bought:

@@ -67,7 +67,7 @@ def _delete(tenant: str, id_or_slug: str, meters: Meters, features: Features, cl
     stored = find_meter(tenant, id_or_slug, meters=meters)
     meter = stored.record
     if used := _used_by(tenant, meter, features):
-        message = f"{_named(used)} measured by meter {meter.slug!r}; archive before deleting the meter."
+        message = f"{_named(used)} measured by meter {meter.slug!r}; archive each before deleting the meter."
         raise Conflict(message, code="meter_in_use")
     now = clock.now().replace(microsecond=0)
     deleted = meter.model_copy(update={"deleted_at": now, "updated_at": now})

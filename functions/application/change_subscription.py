@@ -10,6 +10,7 @@ from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import subscription_not_found, write_subscription
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.errors import Conflict, InvalidInput
+from functions.domain.period import rfc3339
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 
@@ -49,7 +50,7 @@ def change_subscription(
             raise InvalidInput(message, code="currency_mismatch")
         at = this.effective_time(timing, now)
         if this.active_to is not None and this.active_to < at:
-            raise Conflict(f"Subscription {this.id} ends at {this.active_to.isoformat()}, before it would change.")
+            raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}, before it would change.")
         made = subscribe(
             plan,
             new_id=new_id,

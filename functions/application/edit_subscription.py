@@ -10,6 +10,7 @@ from functions.application.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import amount_problems, card_problems, refuse
 from functions.domain.errors import Conflict, FieldError, InvalidInput
+from functions.domain.period import rfc3339
 from functions.domain.subscriptions.edit import edited
 from functions.domain.subscriptions.operations import AddItem, Operation
 from functions.domain.subscriptions.subscription import Subscription
@@ -41,7 +42,7 @@ def edit_subscription(
         at = this.effective_time(timing, now)
         this.require_changeable(at, now)
         if this.active_to is not None and this.active_to <= at:
-            raise Conflict(f"Subscription {this.id} ends at {this.active_to.isoformat()}; nothing can change then.")
+            raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}; nothing can change then.")
         after = edited(this, operations, at=at, now=now, features=known, new_id=new_id)
         return [SubscriptionChange(this, after)]
 

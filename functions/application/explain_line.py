@@ -51,11 +51,11 @@ def explain_line(
     record = invoices.get(tenant, invoice_id)
     if record is None:
         raise NotFound(f"There is no invoice {invoice_id[:100]!r}.", code="invoice_not_found")
-    return record.invoice, explained_line(tenant, _line(record.invoice, line_id), meter)
+    return record.invoice, explained_line(tenant, record.invoice, _line(record.invoice, line_id), meter)
 
 
-def explained_line(tenant: str, line: InvoiceLine, meter: WindowedUsage) -> Explanation:
-    steps = steps_of(line)
+def explained_line(tenant: str, invoice: Invoice, line: InvoiceLine, meter: WindowedUsage) -> Explanation:
+    steps = steps_of(line, invoice.currency)
     if line.usage is None:
         return Explanation(line, steps)
     try:

@@ -97,5 +97,8 @@ def requested_invoices(
 
 
 def no_lines(customer_id: str) -> InvalidInput:
-    message = f"Customer {customer_id} has nothing to invoice: no period has ended since the last invoice."
+    message = (
+        f"Customer {customer_id} has nothing to invoice: no period has ended since the last invoice. "
+        "GET subscriptions/{id}/upcoming-invoice shows what is next, and when."
+    )
     return InvalidInput(message, code=NO_LINES)

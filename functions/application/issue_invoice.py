@@ -22,6 +22,7 @@ from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.coupons import fee_of
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
 from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.period import rfc3339
 from functions.domain.subscriptions.item import DiscountedFee
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -141,7 +142,7 @@ class _Boundary:
         advanced = advanced.with_discounted(fees, given_back, self.at)
         following = advanced.next_due_at()
         if following is not None and following <= self.at:
-            message = f"Subscription {subscription.id} still owes {following.isoformat()} when billed to {self.at}."
+            message = f"Subscription {subscription.id} still owes {rfc3339(following)} when billed to {self.at}."
             raise Unbillable(message, code="billing_stuck")
         return advanced
 

@@ -7,6 +7,7 @@ from functions.application.ports.registry import Taken
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.coupon import Coupon, CouponWish, Until
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from functions.domain.period import rfc3339
 
 
 def create_coupon(tenant: str, wish: CouponWish, *, by: str, coupons: Coupons, clock: Clock, new_id: NewId) -> Coupon:
@@ -16,7 +17,7 @@ def create_coupon(tenant: str, wish: CouponWish, *, by: str, coupons: Coupons, c
     if isinstance(wish.duration, Until):
         ends.append(("duration.until", wish.duration.until))
     past = [
-        FieldError(field, "in_the_past", f"must be later than now, {now.isoformat()}")
+        FieldError(field, "in_the_past", f"must be later than now, {rfc3339(now)}")
         for field, at in ends
         if at is not None and at <= now
     ]

@@ -16,6 +16,11 @@ DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 FEBRUARY = 1  # counted from 0, as in DAYS
 
 
+def rfc3339(at: datetime) -> str:
+    """An instant in UTC as the API shows it: 2026-01-31T12:00:00Z."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
 @dataclass(frozen=True)
 class Cadence:
     """A recurrence of whole months plus an exact rest: P1M is (1, 0), P1W is (0, 7 days)."""

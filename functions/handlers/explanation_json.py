@@ -96,7 +96,7 @@ def _measured(usage: UsageSnapshot, now: Remeasured) -> dict[str, Any]:
     windowed = now.windowed
     wire = {
         "measuredNow": plain(now.quantity),
-        "difference": plain(now.difference),
+        "difference": plain(now.difference) if now.difference else "0",
         **_windows(windowed),
         "parts": [_part(usage, group) | {"quantity": plain(part)} for group, part in now.parts] or None,
         "partCount": now.part_count or None,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+from pydantic.alias_generators import to_camel
 from pydantic_core import core_schema
 
 from functions.domain.errors import FieldError
@@ -135,7 +136,7 @@ def _path(loc: Sequence[str | int], value: Any, *, is_missing: bool) -> str:
             path += f".{part}"
             value = value[part]
         elif is_missing and n == last:
-            path += f".{part}"
+            path += f".{to_camel(part) if '_' in part else part}"  # of a default that was checked: the model's own name
     return path.removeprefix(".") or WHOLE
 
 

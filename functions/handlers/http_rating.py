@@ -72,7 +72,8 @@ def _shown(tenant: str, found: Upcoming, *, is_explained: bool) -> dict[str, Any
     if is_explained:
         meter = wiring_billing.api_usage_meter()
         for shown, line in zip(wire["lines"], invoice.lines, strict=True):
-            shown[EXPLANATION] = explanation_shown(explained_line(tenant, line, meter), invoice.currency)
+            explained = explained_line(tenant, invoice, line, meter)
+            shown[EXPLANATION] = explanation_shown(explained, invoice.currency)
     return wire | {"asOf": found.as_of}
 
 

@@ -113,6 +113,12 @@ def test_a_wrong_meter_is_refused_by_field(api: Client, change: dict[str, Any], 
     assert field in response.fields
 
 
+def test_a_value_property_left_out_is_named(api: Client) -> None:
+    response = api.post("/api/v1/meters", CALLS | {"aggregation": "SUM"})
+    assert (response.status, list(response.fields)) == (400, ["valueProperty"])
+    assert response.json["detail"] == "The body is not valid: valueProperty is required with SUM, such as $.tokens."
+
+
 def test_an_unknown_aggregation_is_told_which_there_are(api: Client) -> None:
     told = api.post("/api/v1/meters", TOKENS | {"aggregation": "MEDIAN"}).json["detail"]
     assert all(each in told for each in Aggregation)

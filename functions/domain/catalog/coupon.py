@@ -11,6 +11,7 @@ from functions.domain.catalog.pricing.refusal import refuse, wrong
 from functions.domain.catalog.versioned import iso_currency
 from functions.domain.errors import Conflict
 from functions.domain.money import Money, minor_digits
+from functions.domain.period import rfc3339
 from functions.domain.wire import CurrencyCode, Description, Instant, Key, Metadata, Name, WireModel
 
 MAX_TIMES = 1_000
@@ -109,10 +110,10 @@ class Coupon(CouponWish):
             message = f"Coupon {self.key!r} is archived; create another one to give it to more customers."
             raise Conflict(message, code="coupon_archived")
         if self.redeem_by is not None and now >= self.redeem_by:
-            message = f"Coupon {self.key!r} could be redeemed before {self.redeem_by.isoformat()}; create another one."
+            message = f"Coupon {self.key!r} could be redeemed before {rfc3339(self.redeem_by)}; create another one."
             raise Conflict(message, code="coupon_expired")
         if isinstance(self.duration, Until) and now >= self.duration.until:
-            message = f"Coupon {self.key!r} was good until {self.duration.until.isoformat()}; create another one."
+            message = f"Coupon {self.key!r} was good until {rfc3339(self.duration.until)}; create another one."
             raise Conflict(message, code="coupon_expired")
         if self.max_redemptions is not None and self.redemption_count >= self.max_redemptions:
             message = f"Coupon {self.key!r} was redeemed {self.redemption_count} times, all it can; create another one."

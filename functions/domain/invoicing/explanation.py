@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from functions.domain.invoicing.line import InvoiceCharge, InvoiceLine
+from functions.domain.invoicing.line import InvoiceCharge, InvoiceLine, prorated_from
 from functions.domain.money import EXACT
 
 StepName = Literal[
@@ -13,6 +13,7 @@ StepName = Literal[
     "unit_conversion",
     "usage_discount",
     "price",
+    "proration",
     "percentage_discount",
     "maximum_spend",
     "minimum_spend",
@@ -36,9 +37,9 @@ class Step:
     reference: str | None = None
 
 
-def steps_of(line: InvoiceLine) -> list[Step]:
+def steps_of(line: InvoiceLine, currency: str) -> list[Step]:
     """In the order in which they were taken; a rule that the line's terms do not have is no step."""
-    return [*_quantity_steps(line), *_money_steps(line)]
+    return [*_quantity_steps(line), *_money_steps(line, currency)]
 
 
 def _quantity_steps(line: InvoiceLine) -> Iterator[Step]:
@@ -53,9 +54,13 @@ def _quantity_steps(line: InvoiceLine) -> Iterator[Step]:
         yield Step("usage_discount", -working.free_units, working.priced)
 
 
-def _money_steps(line: InvoiceLine) -> Iterator[Step]:
+def _money_steps(line: InvoiceLine, currency: str) -> Iterator[Step]:
     amount = sum(each.amount_minor for each in line.charges if each.category == "regular")
-    yield Step("price", amount_minor=amount, amount_minor_after=amount)
+    whole = prorated_from(line, currency)
+    priced = whole.minor if whole else amount
+    yield Step("price", amount_minor=priced, amount_minor_after=priced)
+    if whole:
+        yield Step("proration", amount_minor=amount - priced, amount_minor_after=amount)
     price, discounts = line.price, line.rate_discounts
     if discounts is not None and discounts.percentage is not None:
         less = _taken(line.charges, "ratecard_percentage")

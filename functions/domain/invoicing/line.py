@@ -8,11 +8,11 @@ from pydantic import PlainSerializer
 
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.feature import GroupFilter
-from functions.domain.catalog.pricing import AnyPrice, UnitConversion
+from functions.domain.catalog.pricing import AnyPrice, FlatPrice, UnitConversion
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.rating import RatedLine, RatedService
 from functions.domain.invoicing.rating_steps import RatedCharge
-from functions.domain.money import EXACT
+from functions.domain.money import EXACT, Money
 from functions.domain.wire import Instant, WireModel, plain
 
 Exact = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
@@ -195,11 +195,21 @@ def working_of(line: RatedLine) -> UsageWorking | None:
     )
 
 
+def prorated_from(line: InvoiceLine, currency: str) -> Money | None:
+    """What the whole period of a fee costs of which only a part is owed, or given back; None for any other line."""
+    if not isinstance(line.price, FlatPrice) or len(line.charges) != 1:
+        return None
+    owed, whole = line.charges[0].amount_minor, Money.rounded(line.price.amount, currency)
+    return None if abs(owed) == whole.minor else -whole if owed < 0 else whole
+
+
 def explained(line: InvoiceLine, currency: str) -> str:
     """A line in one sentence: Tokens: 1,234,567 x 0.0000025 USD."""
     parts = [f"{_grouped(charge.quantity)} x {plain(charge.unit_amount)} {currency}" for charge in line.charges]
     if not parts:
         parts = [f"{_grouped(line.usage.quantity)} used"] if line.usage else []
+    if whole := prorated_from(line, currency):
+        parts.append(f"prorated from {plain(whole.major)} {currency}")
     parts += _less(line)
     return ": ".join([line.name, *(["; ".join(parts)] if parts else [])])
 

@@ -39,7 +39,7 @@ def parse_events(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWindo
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _parse_each(body, is_batch, tenant, lanes, window, now)
     if not found:
-        raise InvalidInput("invalid event: no events found")
+        raise InvalidInput("invalid event: no events found; send at least one")
     if len(found) > MAX_EVENTS_PER_CALL:
         raise _too_many(len(found))
     checker = EventChecker(tenant, lanes, window, now)
@@ -97,7 +97,7 @@ def _raw_events(body: bytes, is_batch: bool) -> list[msgspec.Raw]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {error}") from error
     if not raws:
-        raise InvalidInput("invalid event: no events found")
+        raise InvalidInput("invalid event: no events found; send at least one")
     if len(raws) > MAX_EVENTS_PER_CALL:
         raise _too_many(len(raws))
     return raws

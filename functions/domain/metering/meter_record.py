@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.aggregation import Aggregation
@@ -110,7 +111,9 @@ class MeterCreate(MeterUpdate):
             return path
         if path is None:
             if aggregation.needs_value:
-                raise ValueError(f"is required with {aggregation}, such as $.tokens")
+                raise PydanticCustomError(
+                    "required", "is required with {aggregation}, such as $.tokens", {"aggregation": aggregation.value}
+                )
             return None
         if not aggregation.needs_value:
             raise ValueError(f"must be left out with {aggregation}")

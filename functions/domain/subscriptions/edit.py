@@ -6,6 +6,7 @@ from datetime import datetime
 
 from functions.domain.catalog.merging import why_too_much
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
+from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon, merging
 from functions.domain.subscriptions.item import (
     FOREVER,
@@ -176,7 +177,7 @@ class _Editor:
         offset = offset_of(wish.start_after) if wish.start_after is not None else Offset()
         begins = offset.after(start)
         if begins < self._at or (begins == self._at and self._at > start):
-            message = f"A phase can only be added ahead; {begins.isoformat()} is not after {self._at.isoformat()}."
+            message = f"A phase can only be added ahead; {rfc3339(begins)} is not after {rfc3339(self._at)}."
             raise Conflict(message, code="phase_not_ahead")
         later = [each for each in self._layouts if each.phase.starts_at >= begins]
         if later and wish.duration is None:

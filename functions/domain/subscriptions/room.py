@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from functions.domain.errors import Conflict
-from functions.domain.period import Period
+from functions.domain.period import Period, rfc3339
 from functions.domain.subscriptions.item import FOREVER
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -20,10 +20,10 @@ def require_room(subscriptions: Sequence[Subscription]) -> None:
         for what, period in _sold(one):
             twice = next((each for name, each in sold if name == what and each.overlap(period)), None)
             if twice is not None:
-                since = max(period.start, twice.start).isoformat()
+                since = rfc3339(max(period.start, twice.start))
                 message = (
-                    f"Subscriptions {one.id} and {other.id} of customer {one.customer_id} would both sell {what} "
-                    f"from {since} on; cancel or change one of them first."
+                    f"Subscription {one.id} and the one asked for ({other.id}) would both sell {what} to customer "
+                    f"{one.customer_id} from {since} on; cancel or change {one.id} first."
                 )
                 raise Conflict(message, code=ONLY_ONE)
 

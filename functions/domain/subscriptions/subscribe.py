@@ -8,7 +8,7 @@ from itertools import pairwise
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanStatus
 from functions.domain.errors import InvalidInput
-from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, Cadence
+from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, Cadence, rfc3339
 from functions.domain.subscriptions.item import (
     MeteredFeature,
     Offset,
@@ -128,7 +128,7 @@ def dated(phases: Sequence[SubscriptionPhase], start: datetime) -> tuple[Subscri
         raise InvalidInput(f"No phase can begin later than the year {LAST_YEAR - 1}.", code="phases_too_long")
     for phase, (begin, following) in zip(phases, pairwise(starts), strict=False):
         if begin >= following:
-            message = f"Phase {phase.key!r} would end at {following.isoformat()}, not after it begins."
+            message = f"Phase {phase.key!r} would end at {rfc3339(following)}, not after it begins."
             raise InvalidInput(message, code="phase_without_time")
     ends = [*starts[1:], None]
     return tuple(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
-from functions.domain.period import Period, period_at
+from functions.domain.period import Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
 from functions.domain.subscriptions.item import DiscountedFee
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
@@ -110,9 +110,10 @@ class Subscription(WireModel):
     def require_changeable(self, at: datetime, now: datetime) -> None:
         """Raises Conflict when it is over, or when what happened at `at` is on an invoice already."""
         if self.active_to is not None and self.active_to <= now:
-            raise Conflict(f"Subscription {self.id} ended at {self.active_to.isoformat()}.")
+            raise Conflict(f"Subscription {self.id} ended at {rfc3339(self.active_to)}; create a new one.")
         if self.billed_until is not None and at < self.billed_until:
-            raise Conflict(f"Subscription {self.id} is billed until {self.billed_until.isoformat()} already.")
+            billed = rfc3339(self.billed_until)
+            raise Conflict(f"Subscription {self.id} is billed until {billed} already; name that time or a later one.")
 
     def cancelled(self, at: datetime, now: datetime) -> "Subscription":
         """The same subscription ending at `at`; periods end there, and nothing that is owed is lost."""
@@ -137,8 +138,8 @@ class Subscription(WireModel):
         if timing < now:
             raise InvalidInput("A subscription cannot be cancelled or changed in the past.", code="invalid_timing")
         if timing > self.active_from and self.billing_period_at(timing - MOMENT).end != timing:
-            end = self.billing_period_at(timing).end.isoformat()
-            message = f"{timing.isoformat()} is not the end of a billing period; the one it falls into ends {end}."
+            end = rfc3339(self.billing_period_at(timing).end)
+            message = f"{rfc3339(timing)} is not the end of a billing period; the one it falls into ends {end}."
             raise InvalidInput(message, code="invalid_timing")
         return timing
 

@@ -172,7 +172,7 @@ def test_simulating_the_measured_quantities_is_the_real_run(plan: Plan, per_day:
     for invoice in billing.issue():
         tried = simulated(invoice, billing)
         assert working(tried) == working(invoice)
-        ends = [steps_of(line)[-1].amount_minor_after for line in invoice.lines]
+        ends = [steps_of(line, invoice.currency)[-1].amount_minor_after for line in invoice.lines]
         assert ends == [line.total_minor for line in invoice.lines], "the steps lead to the total"
         assert (tried.total_minor, tried.discounts_minor, tried.commitments_minor) == (
             invoice.total_minor,
