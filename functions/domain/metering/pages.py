@@ -29,9 +29,9 @@ CODES_PER_PAGE = 16
 # A page must stay far below DynamoDB's 400 KB whatever is sent: at most 192 cells, each of a name and at most
 # 200 buckets of 8 bytes, make 310 KB; 24 values of 8 bytes make less.
 MAX_BUCKETS = 200
-# A stored window takes distinct values up to here, further ones lie beside the page: as much again is left for cells
-# that come later, and twelve windows, the keys and the stamp are one write unit of 1,024 bytes.
-WINDOW_BYTES = 39
+# A stored window takes distinct values up to here, further ones lie beside the page: the first value of seven meters in
+# one group has room, and twelve windows of two such groups, the keys and the stamp are one write unit of 1,024 bytes.
+WINDOW_BYTES = 56
 # What a cell takes in its stored window, once its number has grown: code, number; code, length; code, second, number.
 NUMBER_BYTES, VALUES_BYTES, LATEST_BYTES = 6, 3, 9
 
