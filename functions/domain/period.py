@@ -34,9 +34,10 @@ class Cadence:
         if self.rest.microseconds:
             # Instants are whole seconds: a period that ended inside one would be owed again for ever.
             raise InvalidInput("A cadence must be whole seconds, for example P1M, P1W or PT1H.")
-        if self.months > LONGEST_MONTHS or self.rest > LONGEST_REST:
+        is_bounded = self.months <= LONGEST_MONTHS and self.rest <= LONGEST_REST
+        if not is_bounded or LONGEST_REST * self.months / LONGEST_MONTHS + self.rest > LONGEST_REST:
             raise InvalidInput(
-                f"A cadence must not be longer than {LONGEST_MONTHS} months or {LONGEST_REST.days} days."
+                f"A cadence must not be longer than {LONGEST_MONTHS} months or {LONGEST_REST.days} days, or both."
             )
 
     @classmethod
