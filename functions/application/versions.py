@@ -78,8 +78,11 @@ class Shelf(Generic[Record]):
         if found is None:
             found = self._by_key(tenant, id_or_key, version, latest=latest)
         if found is None:
-            which = f" version {version}" if version is not None else ""
-            raise self._not_found(f"{id_or_key!r}{which}")
+            if version is not None:
+                raise self._not_found(f"{id_or_key!r} version {version}")
+            draft_id = self._current_id(tenant, id_or_key)
+            hint = f" that is active; publish its draft, or ask for that by its id {draft_id}"
+            raise self._not_found(f"{id_or_key!r}{hint if draft_id else ''}")
         return found
 
     def _by_key(self, tenant: str, key: str, version: int | None, *, latest: bool) -> Record | None:
@@ -100,10 +103,16 @@ class Shelf(Generic[Record]):
         this = self.versions.get(tenant, version_id)
         family = self.versions.family(tenant, this.key) if this is not None else None
         if this is None or family is None or this.deleted_at is not None:
-            raise self._not_found(repr(version_id))
+            current_id = self._current_id(tenant, version_id)
+            hint = f" with this id: it is a key. What changes a version takes its id, such as {current_id}"
+            raise self._not_found(f"{version_id!r}{hint if current_id else ''}")
         changed, family = change(this, family, self._now())
         self._save(tenant, changed, family, this.label)
         return changed[0]
+
+    def _current_id(self, tenant: str, key: str) -> str | None:
+        family = self.versions.family(tenant, key)
+        return (family.draft or family.active) if family is not None else None
 
     def _save(self, tenant: str, changed: list[Record], family: Family, what: str) -> None:
         try:

@@ -18,6 +18,18 @@ from functions.handlers.parameters import EVERYWHERE, PARAMETERS
 
 WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
 ACTING = "Act for this tenant; only for admins of the tenant `default`."
+# What a parameter means where its name, and its type, do not say it.
+MEANINGS: Mapping[str, str] = {
+    "after": "Empty for the first page, then as the Link of each answer names it.",
+    "cursor": "`nextCursor` of the answer before; none for the first page.",
+    "exact": "Count the archived events again, by the dimensions the meter has today.",
+    "fillZero": "A row of 0 for every group seen in every empty window; needs `windowSize`.",
+    "filterGroupBy": "By dimension, such as `filterGroupBy[model]=small`; several values mean any of them.",
+    "groupBy": "A dimension of the meter, `subject` or `customer_id`; said again for each.",
+    "notBefore": "Look to the first boundary at or after this instant; otherwise to the next one.",
+    "percentile": "0 to 100, for PERCENTILE meters; otherwise the meter's own.",
+    "windowTimeZone": "A name of the IANA time zone database such as Europe/Berlin; UTC unless given.",
+}
 # What a parameter holds where the code does not say it in one word.
 SHAPES: Mapping[tuple[str, str], Schema] = {
     ("GET /api/v1/events", "id"): {"type": "string"},
@@ -99,6 +111,8 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
             parameter["description"] = WITHOUT_EFFECT
         elif schema["type"] == "object":
             parameter |= {"style": "deepObject", "explode": True}
+        if schema is not None and name in MEANINGS:
+            parameter["description"] = MEANINGS[name]
         yield parameter
     for name in EVERYWHERE if route.key not in PUBLIC else ():
         yield {"name": name, "in": "query", "schema": {"type": "string"}, "description": ACTING}

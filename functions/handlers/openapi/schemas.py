@@ -1,10 +1,14 @@
-"""Schemas as pydantic makes them, told more plainly: no titles, no field that may only be null."""
+"""Schemas as pydantic makes them, told more plainly: no titles, no field that may only be null, names as in JSON."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 SCHEMAS = "#/components/schemas"
 WITHOUT = object()
+OWN_NAME = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 
 
 def public(name: str) -> str:
@@ -40,6 +44,8 @@ def _mapped(schema: Any, renamed: Mapping[str, str], finish: Callable[[dict[str,
                 mapped[name] = value | {"mapping": {tag: _reference(each, renamed) for tag, each in targets.items()}}
         elif name == "$ref":
             mapped[name] = _reference(value, renamed)
+        elif name == "description" and isinstance(value, str):
+            mapped[name] = OWN_NAME.sub(lambda found: f"`{to_camel(found[1])}`", value)
         elif name == "default":
             mapped[name] = value
         elif name != "title" or not isinstance(value, str):

@@ -27,6 +27,15 @@ def test_a_plan_is_created_published_and_read_by_the_genuine_package(client: Cli
         assert problems(Plan, answer.json) == []
 
 
+def test_a_key_in_place_of_an_id_and_a_draft_asked_for_by_key_are_told_the_id(client: Client):
+    draft_id = create(client, phase(flat())).json["id"]
+    by_key, published = client.get(f"{PLANS}/pro"), client.post(f"{PLANS}/pro/publish")
+
+    for answer, words in ((by_key, "publish its draft"), (published, "it is a key")):
+        assert (answer.status, words in answer.json["detail"]) == (404, True)
+        assert draft_id in answer.json["detail"]
+
+
 def test_the_wire_keeps_prices_as_they_were_sent(client: Client):
     answer = create(client, phase(unit("0.0000025"), flat("10", term="in_arrears"))).json
 
