@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 from functions.application.audit_commits import CommitAudit
+from functions.application.audit_levels import LevelAudit, Levels
 from functions.application.audit_span import SpanAudit
 from functions.application.ports.audit import AuditedArchive, AuditedLedger, AuditResults
 from functions.application.ports.clock import Clock
@@ -13,7 +14,7 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.history import MAX_PAST
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.pages import PAGE_SECONDS
+from functions.domain.metering.pages import COARSE_SECONDS, PAGE_SECONDS
 
 LOGGED_DAYS = 6  # commits are kept for eight
 
@@ -31,6 +32,7 @@ class LaneAuditor:
     ) -> None:
         self._commits = CommitAudit(ledger, archive, lanes)
         self._spans = SpanAudit(ledger, archive, lanes, window, pause)
+        self._levels = LevelAudit(ledger, pause)
         self._results = results
         self._clock = clock
 
@@ -47,8 +49,10 @@ class LaneAuditor:
         result = LaneDay(lane, day.isoformat(), int(now.timestamp()))
         # Counters first: the commits behind them are complete by then, so every one that is indexed can be demanded.
         numbers: set[int] = set()
+        levels: Levels = {}
         for span in range(start // PAGE_SECONDS, (start + DAY_SECONDS) // PAGE_SECONDS):
-            numbers.update(_decided_in(self._spans.run(result, span), start))
+            numbers.update(_decided_in(self._spans.run(result, span, levels), start))
+        self._levels.run(result, start // COARSE_SECONDS, levels)
         if day >= now.date() - timedelta(days=LOGGED_DAYS):
             of_day = self._commits.run(result, start)
             if missing := sorted(numbers - set(of_day)):

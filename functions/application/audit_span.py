@@ -4,9 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from functions.application.audit_cells import agree, merged, shown
 from functions.application.audit_commits import line_fingerprint
 from functions.application.audit_history import HistoryAudit
+from functions.application.audit_levels import Levels
 from functions.application.ports.audit import AuditedArchive, AuditedLedger
 from functions.application.ports.ledger import ArchivedEvent
 from functions.application.recount import Owner, TenantRecount, stored_cells
@@ -44,8 +47,9 @@ class SpanAudit:
         self._window = window
         self._pause = pause
 
-    def run(self, result: LaneDay, span: int) -> list[HourEntry]:
-        """Adds what was recounted and every difference to the result; returns the commits it found.
+    def run(self, result: LaneDay, span: int, levels: Levels) -> list[HourEntry]:
+        """Adds what was recounted and every difference to the result, and to `levels` whose changed; returns the
+        commits it found.
 
         The fingerprints of spans that have left the acceptance window may have expired and are not looked at.
         """
@@ -55,6 +59,7 @@ class SpanAudit:
                 break
             self._pause(SECONDS_BETWEEN)
             entries, found = self._once(result, span)
+        levels |= found.levels
         result.recounted += found.recounted
         result.cells += found.cells
         result.history_cells += found.history_cells
@@ -168,6 +173,8 @@ class SpanAudit:
                 stored[place] = merged(keep, stored.get(place), cell)
             elif place[1] not in recount.numbers:
                 found.differ(Kind.COUNTER, _name(tenant, owner, place), "no cell of this number", cell)
+        if recount.levels and (owner is None or any(number in recount.levels for _, number in stored)):
+            found.levels[tenant, owner] = recount.levels
         found.cells += len(expected)
         for place in sorted(expected.keys() | stored.keys()):
             wanted, seen = expected.get(place), stored.get(place)
@@ -177,6 +184,7 @@ class SpanAudit:
 
 class _Found(LaneDay):
     is_settled: bool = True
+    levels: Levels = msgspec.field(default_factory=dict)
 
 
 class _Tenant(NamedTuple):

@@ -31,10 +31,13 @@ class TenantRecount:
         meters = {meter.id: meter for meter in meter_set.meters}
         self.keeps: dict[int, Keep] = {}
         self.numbers: set[int] = set()
+        self.levels: set[int] = set()  # the cells that hold by how much a level changed
         for code in codes:
             self._directory.learn(code)
             self.numbers.update(range(code.number, code.number + code.parts))
             if code.meter_id in meters:
+                if meters[code.meter_id].aggregation.is_level:
+                    self.levels.add(code.number)
                 for part, keep in enumerate(meters[code.meter_id].aggregation.parts):
                     self.keeps[code.number + part] = keep
         self._cells: dict[str, OpenCells] = {}

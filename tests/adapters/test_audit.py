@@ -23,7 +23,7 @@ from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Counts
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import PageWrite
+from functions.domain.metering.pages import COARSE_SECONDS, FIRST_SPAN, WINDOWS_PER_PAGE, PageWrite, parse_cell
 from tests.conftest import DynamoDb
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -38,6 +38,7 @@ METERS = MeterSet(
         for number, each in enumerate(Aggregation)
     ),
 )
+METERS_BY_ID = {meter.id: meter for meter in METERS.meters}
 
 
 class FixedClock:
@@ -217,6 +218,47 @@ def test_one_cell_that_is_off_by_one_is_named(world: World, owner: str | None) -
     result = world.audit()
     assert (result.difference_count, kinds(result)) == (1, {Kind.COUNTER})
     assert ("subject ada" if owner else "the lane's total") in result.differences[0].place
+
+
+@pytest.mark.parametrize("owner", ["ada", None])
+def test_three_days_of_a_level_that_are_off_by_one_are_named_once(world: World, owner: str | None) -> None:
+    fill(world)
+    world.deliver(world.pack(event("today"), event("earlier today", 40_000)))
+    assert world.audit().differences == []
+    coarse = SECOND // COARSE_SECONDS
+    numbers = {
+        code.number for code in world.ledger.codes(TENANT, LANE) if METERS_BY_ID[code.meter_id].aggregation.is_level
+    }
+    span = coarse // WINDOWS_PER_PAGE
+    page, name = next(
+        (page, name)
+        for page in world.ledger.pages(TENANT, LANE, owner, span, span)
+        for name in page.cells
+        if parse_cell(name, span)[0] == coarse and parse_cell(name, span)[1] in numbers
+    )
+    _write(world, page.key, {name: page.cells[name] + 1})
+    (difference,) = world.audit().differences
+    assert difference.kind is Kind.COUNTER
+    assert f"three days from {coarse * COARSE_SECONDS}" in difference.place
+    assert ("subject ada" if owner else "the lane's total") in difference.place
+
+
+def test_what_is_counted_while_levels_are_audited_is_no_difference(world: World) -> None:
+    """The coarse window is read first, so each time it lacks what comes before its half hours are read."""
+    world.deliver(world.pack(event("today", 0)))
+    pages, state = world.ledger.pages, {"n": 0}
+
+    def busy(tenant: str, lane: int, subject: str | None, first: int, last: int) -> Any:
+        found = list(pages(tenant, lane, subject, first, last))
+        if first < FIRST_SPAN:
+            state["n"] += 1
+            world.deliver(world.pack(event(f"{state['n']}", 0, n=state["n"])))
+        return found
+
+    auditor = world.auditor()
+    world.ledger.pages = busy
+    assert [each for each in auditor.audit(LANE, TODAY).differences if "three days" in each.place] == []
+    assert state["n"] >= 4
 
 
 def test_a_cell_of_a_subject_without_events_is_named(world: World) -> None:
