@@ -102,6 +102,8 @@ class Shelf(Generic[Record]):
     def _changed(self, tenant: str, version_id: str, change: Change[Record]) -> Record:
         this = self.versions.get(tenant, version_id)
         family = self.versions.family(tenant, this.key) if this is not None else None
+        # Again after the family, under whose version all is written: what it says now is what it still is then.
+        this = self.versions.get(tenant, version_id) if family is not None else None
         if this is None or family is None or this.deleted_at is not None:
             current_id = self._current_id(tenant, version_id)
             hint = f" with this id: it is a key. What changes a version takes its id, such as {current_id}"

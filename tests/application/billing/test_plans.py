@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from functions.application.create_plan import create_plan, next_plan
 from functions.application.find_plan import find_plan
+from functions.application.ports.catalogue import Family
 from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
 from functions.domain.errors import Conflict, InvalidInput, NotFound
@@ -121,3 +123,36 @@ def test_unknown_features_are_refused_when_creating_and_again_when_publishing(wo
     world.features.features.clear()
     with pytest.raises(InvalidInput, match="no active feature 'tokens'"):
         publish(world, plan)
+
+
+def overtaken_by(world: World, monkeypatch: pytest.MonkeyPatch, other: Callable[[], object]) -> None:
+    """The next request has read its version when another one comes first, from beginning to end."""
+    family = world.plans.family
+
+    def overtaken(tenant: str, key: str) -> Family | None:
+        monkeypatch.setattr(world.plans, "family", family)
+        other()
+        return family(tenant, key)
+
+    monkeypatch.setattr(world.plans, "family", overtaken)
+
+
+def test_a_plan_published_twice_at_once_is_published_once(world: World, monkeypatch: pytest.MonkeyPatch):
+    made = create(world)
+    overtaken_by(world, monkeypatch, lambda: publish(world, made))
+
+    with pytest.raises(Conflict, match="is published"):
+        publish(world, made)
+    assert find_plan(TENANT, "pro", plans=world.plans).status(world.clock.now()) is PlanStatus.ACTIVE
+
+
+def test_archiving_a_version_while_the_next_is_published_leaves_the_next_on_sale(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    first = publish(world, create(world))
+    second = create(world)
+    overtaken_by(world, monkeypatch, lambda: publish(world, second))
+
+    with pytest.raises(Conflict, match="archived"):
+        archive_plan(TENANT, first.id, plans=world.plans, clock=world.clock)
+    assert find_plan(TENANT, "pro", plans=world.plans).id == second.id
