@@ -42,7 +42,7 @@ def change_subscription(
     plan = catalogue.chosen(tenant, choice)
     features = catalogue.features_of(tenant, plan.phases)
 
-    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+    def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
         if this.status(now) not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELED):
             raise Conflict(f"Only a running subscription can be changed; {this.id} is {this.status(now).value}.")
         if this.currency != plan.currency:
@@ -51,6 +51,7 @@ def change_subscription(
         at = this.effective_time(timing, now)
         if this.active_to is not None and this.active_to < at:
             raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}, before it would change.")
+        _require_no_successor(this, every, now)
         made = subscribe(
             plan,
             new_id=new_id,
@@ -67,6 +68,18 @@ def change_subscription(
     assert ended is not None
     assert made is not None
     return Changed(ended, made)
+
+
+def _require_no_successor(this: Subscription, every: Sequence[Subscription], now: datetime) -> None:
+    """Whoever has changed their mind would else have both plans."""
+    is_next = (each for each in every if each.active_from == this.active_to)
+    following = next((each for each in is_next if each.status(now) is SubscriptionStatus.SCHEDULED), None)
+    if following is not None:
+        message = (
+            f"Subscription {this.id} ends at {rfc3339(following.active_from)}, when {following.id} ({following.label}) "
+            "takes its place; restore it before you change it to something else."
+        )
+        raise Conflict(message, code="change_scheduled")
 
 
 def migrate_subscription(

@@ -177,6 +177,24 @@ def test_phases_beyond_the_calendar_are_refused_and_the_subscription_can_be_read
     assert client.get(of).status == 200
 
 
+@pytest.mark.parametrize("timing", ["immediate", "next_billing_cycle"])
+def test_who_changes_their_mind_does_not_get_both_plans(client: Client, world: World, timing: str):
+    world.plan(phase(flat("70", key="desk")), key="office")
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+    cycle = {"timing": "next_billing_cycle"}
+    assert client.post(f"{of}/change", {"plan": {"key": "team"}} | cycle).status == 200
+
+    other = {"plan": {"key": "office"}, "timing": timing}
+    refused = client.post(f"{of}/change", other)
+
+    assert (refused.status, refused.json["extensions"]["validationErrors"][0]["code"]) == (409, "change_scheduled")
+    assert client.post(f"{of}/restore").status == 200
+    assert client.post(f"{of}/change", other).status == 200
+    listed = client.get(f"/api/v1/customers/{ACME}/subscriptions").json["items"]
+    assert [each["plan"]["key"] for each in listed] == ["pro", "office"]
+
+
 def test_a_cancellation_sent_twice_in_a_second_says_the_same_twice(client: Client):
     of = create(client)
 
