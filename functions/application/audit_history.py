@@ -6,10 +6,11 @@ from functions.application.audit_cells import agree, merged, shown
 from functions.application.ports.ledger import ArchivedEvent, LedgerReader
 from functions.domain.metering.aggregation import Cell, Keep
 from functions.domain.metering.audit import Kind, LaneDay
+from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.counting import FingerprintOf
 from functions.domain.metering.history import Status, decode_rows, voided_windows
 from functions.domain.metering.history_count import OpenHistory
-from functions.domain.metering.meter import CompiledMeter, Meter, MeterSet
+from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
 
 Owner = str | None  # a subject; None for the whole lane

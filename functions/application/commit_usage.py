@@ -15,6 +15,7 @@ from functions.application.void_events import LostRace, Voider
 from functions.domain.errors import Unavailable
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack, Void
+from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.ledger import (
     BatchTally,
@@ -33,7 +34,7 @@ from functions.domain.metering.ledger import (
     unpack_fingerprints,
     unpack_marks,
 )
-from functions.domain.metering.meter import MetersByType, MeterSet, compile_meters
+from functions.domain.metering.meter import MeterSet
 
 INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is cheaper than an object of their own
 MAX_TRIES = 20  # writers of one lane meet only while shards split or an old invocation lingers

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from functions.application.list_events import Listed
 from functions.application.ports.registry import Customers, Meters
-from functions.domain.metering.meter import MetersByType, Uncountable, compile_meters, decode_data
+from functions.domain.metering.groupings import MetersByType, compile_meters
+from functions.domain.metering.values import Uncountable, decode_data
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from functions.application.ports.history import Histories, HistoryLog
 from functions.application.ports.ledger import ArchiveReader
+from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.history import Backfill, HistoryPart, HistoryWork, Status, encode_rows
 from functions.domain.metering.history_count import OpenHistory
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import HOUR_SECONDS
-from functions.domain.metering.meter import CompiledMeter, Meter
+from functions.domain.metering.meter import Meter
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.domain.metering.voiding import Identity, countable, identity
 

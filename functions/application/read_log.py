@@ -7,11 +7,11 @@ from functions.application.read_codes import MeterCodes
 from functions.application.read_counters import Cuts
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.aggregation import Number
+from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.history import bounded
 from functions.domain.metering.hour_index import HourEntry, subject_mark
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS
-from functions.domain.metering.meter import CompiledMeter
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery

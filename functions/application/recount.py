@@ -5,18 +5,13 @@ from collections.abc import Iterable, Iterator
 from functions.application.ports.ledger import ArchivedEvent, LedgerReader
 from functions.domain.metering.aggregation import Aggregation, Cell, Keep
 from functions.domain.metering.cells import ADD, OpenCells, Place
+from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.counting import OTHER, FingerprintOf
+from functions.domain.metering.groupings import compile_meters
 from functions.domain.metering.ledger import Code, Directory
-from functions.domain.metering.meter import (
-    CompiledMeter,
-    MeterSet,
-    Uncountable,
-    code_family,
-    compile_meters,
-    decode_data,
-)
+from functions.domain.metering.meter import MeterSet, code_family
 from functions.domain.metering.pages import FIRST_WINDOW, WINDOW_SECONDS, parse_cell
-from functions.domain.metering.values import Data
+from functions.domain.metering.values import Data, Uncountable, decode_data
 
 Owner = str | None  # a subject; None for the totals of the lane
 

@@ -8,6 +8,7 @@ import msgspec
 from functions.application.ports.ledger import Archive, ArchivedEvent, Ledger
 from functions.domain.metering.counting import MAX_COMMIT_BYTES
 from functions.domain.metering.event import Void
+from functions.domain.metering.groupings import MetersByType
 from functions.domain.metering.hour_index import marks_of
 from functions.domain.metering.ledger import (
     BUCKET_SECONDS,
@@ -21,7 +22,6 @@ from functions.domain.metering.ledger import (
     hours_of,
     unpack_fingerprints,
 )
-from functions.domain.metering.meter import MetersByType
 from functions.domain.metering.voiding import Lost
 
 MAX_VOIDS = 100  # of a commit; each opens an archive object

@@ -9,9 +9,10 @@ from functions.adapters.records import decode_commit, encode_commit, encode_reco
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import Event
+from functions.domain.metering.groupings import compile_meters
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Commit, Counts, Directory, LaneState
-from functions.domain.metering.meter import Meter, MeterSet, compile_meters
+from functions.domain.metering.meter import Meter, MeterSet
 
 NOW = 1_790_000_000
 FINGERPRINT = Lanes(1, b"a key of the test").value_fingerprint

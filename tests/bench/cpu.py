@@ -17,6 +17,7 @@ from functions.adapters.archive import encode_lines
 from functions.adapters.records import decode_record, encode_commit
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, Pack
+from functions.domain.metering.groupings import compile_meters
 from functions.domain.metering.ledger import (
     Commit,
     Counts,
@@ -27,7 +28,7 @@ from functions.domain.metering.ledger import (
     hours_of,
     sift,
 )
-from functions.domain.metering.meter import MeterSet, compile_meters
+from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.handlers import http_ingest, stream_aggregate
 from functions.names import DEFAULT_TENANT

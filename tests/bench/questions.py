@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 from functions.application.apply_pages import PageApplier
 from functions.domain.metering.counting import count
 from functions.domain.metering.event import Event
+from functions.domain.metering.groupings import compile_meters
 from functions.domain.metering.ledger import Commit, Counts, Directory, LaneState
-from functions.domain.metering.meter import MeterSet, compile_meters
+from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
 from functions.handlers import http_api, wiring
 from functions.names import DEFAULT_TENANT

@@ -16,12 +16,13 @@ from dataclasses import replace
 from tests.bench import hot_paths, questions
 from tests.bench.deployed import read_dev
 from tests.bench.load import Deployment
+from tests.bench.scenario import Way
 
 def say(what): pass
 
 deployed = read_dev()
 small = [
-    replace(case, deployment=Deployment(100, min(case.deployment.subjects, 50), 8, 1), way=hot_paths.BATCH_10S)
+    replace(case, deployment=Deployment(100, min(case.deployment.subjects, 50), 8, 1), way=Way("small", 1_000, 10))
     for case in hot_paths.CASES
 ]
 questions.EDGE = Deployment(100, 50, 8, 8)

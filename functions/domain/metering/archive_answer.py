@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.domain.metering.aggregation import AVERAGES
 from functions.domain.metering.archive_query import AskedQuery
-from functions.domain.metering.meter import decode_data
+from functions.domain.metering.values import decode_data
 
 GROUPS = "dimension_"
 # A column that is empty unless it was asked for.

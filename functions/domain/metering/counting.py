@@ -11,12 +11,13 @@ from functools import lru_cache
 
 from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, as_pages
 from functions.domain.metering.columns import add_fingerprints
+from functions.domain.metering.compiled_meter import CompiledMeter, Groups
 from functions.domain.metering.event import Event
-from functions.domain.metering.groupings import Grouping
+from functions.domain.metering.groupings import Grouping, MetersByType
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
-from functions.domain.metering.meter import CompiledMeter, Groups, MetersByType, Uncountable
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.rows import Row, Rows
+from functions.domain.metering.values import Uncountable
 
 MAX_COMMIT_EVENTS = 10_000
 EVENTS_AT_ONCE = 256  # of a subject, while they surely fit into the commit

@@ -1,13 +1,13 @@
-"""Meters of one event type that group alike: what is the same for all of them is found once per event."""
+"""Meters by the type of event they count, and those among them that group alike: found once for all of them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
 
 from functions.domain.metering.columns import groups_taker
-
-if TYPE_CHECKING:
-    from functions.domain.metering.meter import CompiledMeter
-    from functions.domain.metering.values import Data
+from functions.domain.metering.compiled_meter import CompiledMeter
+from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.values import Data
 
 
 class Grouping:
@@ -19,7 +19,7 @@ class Grouping:
 
     __slots__ = ("all_groups", "by_value", "counts", "meters")
 
-    def __init__(self, meters: "Sequence[CompiledMeter]") -> None:
+    def __init__(self, meters: Sequence[CompiledMeter]) -> None:
         first = meters[0]
         self.meters = tuple(meters)
         self.counts: Callable[[Data], bool] | None = first.counts if first.has_filter else None
@@ -27,21 +27,19 @@ class Grouping:
         self.by_value = tuple(map(tuple, _together(meters, _way_of_taking)))
 
 
-def groupings_of(meters: "Iterable[CompiledMeter]") -> tuple[Grouping, ...]:
+def groupings_of(meters: Iterable[CompiledMeter]) -> tuple[Grouping, ...]:
     return tuple(map(Grouping, _together(meters, _way_of_grouping)))
 
 
-def _way_of_grouping(meter: "CompiledMeter") -> Any:
+def _way_of_grouping(meter: CompiledMeter) -> Any:
     return [meter.meter.group_by[name] for name in meter.dimensions], meter.meter.event_filter
 
 
-def _way_of_taking(meter: "CompiledMeter") -> Any:
+def _way_of_taking(meter: CompiledMeter) -> Any:
     return meter.aggregation.needs_value and meter.meter.value_property, meter.takes_text
 
 
-def _together(
-    meters: "Iterable[CompiledMeter]", what: "Callable[[CompiledMeter], Any]"
-) -> "Iterable[list[CompiledMeter]]":
+def _together(meters: Iterable[CompiledMeter], what: Callable[[CompiledMeter], Any]) -> Iterable[list[CompiledMeter]]:
     alike: list[tuple[Any, list[CompiledMeter]]] = []
     for meter in meters:
         mine = what(meter)
@@ -52,3 +50,28 @@ def _together(
         else:
             alike.append((mine, [meter]))
     return [found for _, found in alike]
+
+
+class MetersOfType(list[CompiledMeter]):
+    """Meters that count events of one type; `groupings` of them that group alike."""
+
+    @cached_property
+    def groupings(self) -> tuple[Grouping, ...]:
+        return groupings_of(self)
+
+
+MetersByType = Mapping[str, MetersOfType]
+Compile = Callable[[MeterSet], MetersByType]
+
+
+@lru_cache(maxsize=256)
+def _compiled(body: bytes) -> MetersByType:
+    by_type: dict[str, MetersOfType] = {}
+    for meter in MeterSet.decode(body).meters:
+        by_type.setdefault(meter.event_type, MetersOfType()).append(CompiledMeter(meter))
+    return by_type
+
+
+def compile_meters(meter_set: MeterSet) -> MetersByType:
+    """The meters of a set by event type, compiled once per content."""
+    return _compiled(meter_set.encode())

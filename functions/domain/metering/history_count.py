@@ -5,9 +5,10 @@ from typing import Any
 
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.cells import ADD, OpenCells
+from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.history import HistoryRow, bounded
-from functions.domain.metering.meter import CompiledMeter, Uncountable, decode_data
 from functions.domain.metering.pages import FIRST_WINDOW, WINDOW_SECONDS
+from functions.domain.metering.values import Uncountable, decode_data
 
 CELL_BYTES = 32  # as the live counting estimates them; in memory it is some ten times more
 SUBJECT_BYTES = 64

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from functions.domain.metering.compiled_meter import Groups
 from functions.domain.metering.event import Event
-from functions.domain.metering.groupings import Grouping
-from functions.domain.metering.meter import Groups, MetersByType
+from functions.domain.metering.groupings import Grouping, MetersByType
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.values import Data, Uncountable, decode_data, decode_objects
 

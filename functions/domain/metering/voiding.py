@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar
 from functions.domain.metering import sketch
 from functions.domain.metering.aggregation import Aggregation, Number, add, negative, times
 from functions.domain.metering.cells import Place
+from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.counting import CELL_BYTES, OTHER, PAGE_BYTES
 from functions.domain.metering.ledger import Directory, VoidedHistory
-from functions.domain.metering.meter import CompiledMeter, Uncountable, code_family, decode_data
+from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import (
     COARSE_SECONDS,
     CODES_PER_PAGE,
@@ -19,6 +20,7 @@ from functions.domain.metering.pages import (
     PageKey,
     cell_name,
 )
+from functions.domain.metering.values import Uncountable, decode_data
 
 LOST_BYTES = 128  # a cell's contribution on the subject's page and on the lane's
 

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.domain.metering import counting, meter
+from functions.domain.metering import compiled_meter, counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import Event
+from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Directory, LaneState
-from functions.domain.metering.meter import Meter, MetersByType, MeterSet, compile_meters
+from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.pages import WINDOW_SECONDS
 
 START = 1_790_000_000 // WINDOW_SECONDS * WINDOW_SECONDS
@@ -30,7 +31,7 @@ METERS = (
 )
 BY_COLUMNS = compile_meters(MeterSet(1, METERS))
 with pytest.MonkeyPatch.context() as none_taken:
-    none_taken.setattr(meter, "_column_taker", lambda _meter: lambda _all_data: None)
+    none_taken.setattr(compiled_meter, "_column_taker", lambda _meter: lambda _all_data: None)
     ONE_BY_ONE = compile_meters(MeterSet(2, METERS))
 
 values = st.one_of(

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.meter import CompiledMeter, FormerGroupBy, Meter, MeterSet
+from functions.domain.metering.compiled_meter import CompiledMeter
+from functions.domain.metering.meter import FormerGroupBy, Meter, MeterSet
 from functions.domain.metering.values import Uncountable, decode_data
 
 NUMERIC = [each for each in Aggregation if each not in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)]
