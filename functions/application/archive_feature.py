@@ -1,17 +1,13 @@
 """Archive a feature: its key is free again, what was sold with it stays."""
 
-from collections.abc import Iterable
-
 from functions.application.find_feature import find_feature
+from functions.application.for_sale import cards_for_sale
 from functions.application.ports.catalogue import Addons, Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Features
 from functions.application.retry import decide_again_when_stale
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
-from functions.domain.catalog.versioned import Versioned, VersionStatus
 from functions.domain.errors import Conflict, NotFound
 
-FOR_SALE = (VersionStatus.ACTIVE, VersionStatus.SCHEDULED)
 MAX_NAMED = 5
 
 
@@ -26,17 +22,8 @@ def archive_feature(
 
 
 def _require_unsold(tenant: str, key: str, plans: Plans, addons: Addons, clock: Clock) -> None:
-    """Drafts may name it: they are looked at again when they are published."""
-    now = clock.now()
-    cards: list[tuple[Versioned, Iterable[FlatFeeCard | UsageBasedCard]]] = [
-        *((plan, (card for phase in plan.phases for card in phase.rate_cards)) for plan in plans.all(tenant)),
-        *((addon, addon.rate_cards) for addon in addons.all(tenant)),
-    ]
-    selling = [
-        version.label
-        for version, of in cards
-        if version.status(now) in FOR_SALE and any(card.feature_key == key for card in of)
-    ]
+    sold = cards_for_sale(tenant, plans, addons, clock)
+    selling = list(dict.fromkeys(label for label, card in sold if card.feature_key == key))
     if selling:
         more = f" and {len(selling) - MAX_NAMED} more" if len(selling) > MAX_NAMED else ""
         message = f"Feature {key!r} is sold by {', '.join(selling[:MAX_NAMED])}{more}; archive those first."

@@ -1,13 +1,17 @@
 """Change or delete a meter without breaking a feature that uses it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from functions.application.create_meter import checked
 from functions.application.find_meter import find_meter
+from functions.application.for_sale import cards_for_sale
+from functions.application.ports.catalogue import Addons, Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Features, Meters, Stored
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.feature import Feature
+from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.metering.history import require_reach
 from functions.domain.metering.meter import MeterSet
@@ -16,12 +20,28 @@ from functions.domain.metering.meter_record import MeterRecord, MeterUpdate, dim
 MAX_GROUP_BY_CHANGES = 20  # each is kept, because events counted before it stay under the dimensions of then
 MAX_NAMED_FEATURES = 10  # in the sentence
 
+# Rate cards that can be had, each with the version that sells it.
+Sold = Iterable[tuple[str, FlatFeeCard | UsageBasedCard]]
+
 
 def update_meter(
-    tenant: str, id_or_slug: str, wish: MeterUpdate, *, meters: Meters, features: Features, clock: Clock
+    tenant: str,
+    id_or_slug: str,
+    wish: MeterUpdate,
+    *,
+    meters: Meters,
+    features: Features,
+    plans: Plans,
+    addons: Addons,
+    clock: Clock,
 ) -> MeterRecord:
-    """A full replacement of what can be changed; raises Conflict when a feature filters by a dropped dimension."""
-    return decide_again_when_stale(lambda: _update(tenant, id_or_slug, wish, meters, features, clock))
+    """A full replacement of what can be changed; raises Conflict when a feature or price uses a dropped dimension."""
+
+    def update() -> MeterRecord:
+        sold = cards_for_sale(tenant, plans, addons, clock)
+        return _update(tenant, id_or_slug, wish, meters, features, sold, clock)
+
+    return decide_again_when_stale(update)
 
 
 def delete_meter(tenant: str, id_or_slug: str, *, meters: Meters, features: Features, clock: Clock) -> None:
@@ -38,7 +58,7 @@ def with_history(tenant: str, id_or_slug: str, event_from: datetime, *, meters: 
 
 
 def _update(
-    tenant: str, id_or_slug: str, wish: MeterUpdate, meters: Meters, features: Features, clock: Clock
+    tenant: str, id_or_slug: str, wish: MeterUpdate, meters: Meters, features: Features, sold: Sold, clock: Clock
 ) -> MeterRecord:
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
@@ -46,7 +66,8 @@ def _update(
     if used := dimension_at(meter.value_property, wish.group_by):
         message = f"groupBy.{used} must not use the path of valueProperty."
         raise InvalidInput(message, fields=[FieldError(f"groupBy.{used}", "value_property_used", message)])
-    _require_unused(meter, set(meter.group_by or {}) - set(wish.group_by or {}), _used_by(tenant, meter, features))
+    if dropped := set(meter.group_by or {}) - set(wish.group_by or {}):
+        _require_unused(meter, dropped, _used_by(tenant, meter, features), sold)
     changed = meter.model_copy(
         update={
             "name": wish.name or meter.slug,
@@ -111,11 +132,19 @@ def _former(meter: MeterRecord, wish: MeterUpdate, version: int) -> tuple[tuple[
     return (*meter.former, (version, before))
 
 
-def _require_unused(meter: MeterRecord, dropped: set[str], features: list[Feature]) -> None:
+def _require_unused(meter: MeterRecord, dropped: set[str], features: list[Feature], sold: Sold) -> None:
+    keys = {each.key for each in features}
+    priced = [(label, card.price.needs.dimensions) for label, card in sold if card.feature_key in keys and card.price]
     problems = []
     for name in sorted(dropped):
         if using := [each for each in features if name in each.filters]:
             message = f"{_named(using)} filtering by {name}; archive it before dropping this groupBy of {meter.slug!r}."
+            problems.append(FieldError(f"groupBy.{name}", "in_use", message))
+        if using := [each for each in features if name in each.dimensions]:
+            message = f"{_named(using)} given a cost by {name}; archive it before dropping it from {meter.slug!r}."
+            problems.append(FieldError(f"groupBy.{name}", "in_use", message))
+        if selling := next((label for label, needed in priced if name in needed), None):
+            message = f"{selling} has a price by {name}; archive it before dropping this groupBy of {meter.slug!r}."
             problems.append(FieldError(f"groupBy.{name}", "in_use", message))
     if problems:
         raise Conflict(" ".join(each.message for each in problems), code="meter_group_by_in_use", fields=problems)

@@ -7,7 +7,7 @@ from functions.application.create_meter import create_meter
 from functions.application.fill_meter import start_backfill
 from functions.application.find_meter import ORDERS, find_meter, list_meters
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord, MeterUpdate
-from functions.handlers import http, wiring
+from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
@@ -70,6 +70,8 @@ def update(id_or_slug: str) -> Answer:
         request.body(MeterUpdate),
         meters=wiring.meters(),
         features=wiring.features(),
+        plans=wiring_billing.plans(),
+        addons=wiring_billing.addons(),
         clock=wiring.clock(),
     )
     return http.ok(_shown(meter))

@@ -10,6 +10,7 @@ from functions.adapters.dynamo.table import Table
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.meter import MeterSet
 from tests.conftest import DynamoDb
+from tests.domain.builders import draft, phase, unit
 from tests.handlers.gateway import Client
 
 TOKENS = {
@@ -207,6 +208,36 @@ def test_dimensions_cannot_change_for_ever(api: Client, monkeypatch: pytest.Monk
     again = api.put("/api/v1/meters/tokens", {"groupBy": {"team": "$.team"}})
     assert (again.status, again.fields) == (409, ["groupBy"])
     assert api.put("/api/v1/meters/tokens", {"name": "Tokens"}).status == 200
+
+
+def test_a_dimension_that_a_price_for_sale_needs_is_not_dropped(api: Client) -> None:
+    api.post("/api/v1/meters", TOKENS)
+    feature = {"key": "tokens", "name": "Tokens", "meterSlug": "tokens"}
+    assert api.post("/api/v1/features", feature).status == 201
+    matrix = {"type": "matrix", "dimensions": ["model"], "rows": [], "defaultAmount": "1"}
+    plan = api.post("/api/v1/plans", draft(phase(unit() | {"price": matrix})))
+    assert plan.status == 201, plan.text
+    of = f"/api/v1/plans/{plan.json['id']}"
+    assert api.post(f"{of}/publish").status == 200
+
+    dropped = api.put("/api/v1/meters/tokens", {"groupBy": {"team": "$.team"}})
+
+    assert (dropped.status, dropped.fields) == (409, ["groupBy.model"])
+    assert "pro version 1 has a price by model" in dropped.json["detail"]
+    assert api.put("/api/v1/meters/tokens", {"groupBy": {"model": "$.model", "team": "$.team"}}).status == 200
+    assert api.post(f"{of}/archive").status == 200
+    assert api.put("/api/v1/meters/tokens", {"groupBy": {"team": "$.team"}}).status == 200
+
+
+def test_a_dimension_that_a_cost_is_looked_up_by_is_not_dropped(api: Client) -> None:
+    api.post("/api/v1/meters", TOKENS)
+    cost = {"type": "llm", "modelProperty": "model", "provider": "openai", "tokenType": "input"}
+    made = api.post("/api/v1/features", {"key": "t", "name": "T", "meterSlug": "tokens", "unitCost": cost})
+    assert made.status == 201, made.text
+
+    dropped = api.put("/api/v1/meters/tokens", {"groupBy": {}})
+
+    assert (dropped.status, dropped.fields) == (409, ["groupBy.model"])
 
 
 def test_an_update_may_not_make_the_value_a_dimension(api: Client) -> None:
