@@ -12,7 +12,6 @@ from functions.domain.invoicing.invoice import Invoice
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot
 from functions.domain.invoicing.rating_steps import summed
 from functions.domain.money import EXACT
-from functions.domain.period import Period
 
 ZERO = Decimal(0)
 # A page of an answer that a person reads.
@@ -22,7 +21,8 @@ MAX_PARTS = 100
 
 @dataclass(frozen=True)
 class Remeasured:
-    """What the meter says now; `difference` is that less the quantity the line was frozen with.
+    """What the meter says now, less what earlier lines of the period billed of it; `difference` is that less the
+    quantity the line was frozen with.
 
     `parts` are the largest of the parts a price by dimensions or hours was given, `part_count` says how many there are.
     """
@@ -68,9 +68,10 @@ def explained_line(tenant: str, invoice: Invoice, line: InvoiceLine, meter: Wind
 def _remeasured(tenant: str, line: InvoiceLine, usage: UsageSnapshot, meter: WindowedUsage) -> Remeasured | None:
     if not usage.subjects:
         return None
-    asked = (tenant, usage.meter, usage.subjects, usage.filters, Period(line.period_start, line.period_end))
+    asked = (tenant, usage.meter, usage.subjects, usage.filters, line.measured)
     windowed = meter.windows(*asked, MAX_WINDOWS)
-    quantity, _ = meter.usage(*asked)
+    measured, _ = meter.usage(*asked)
+    quantity = EXACT.subtract(measured, usage.billed_before)
     needs, parts = Needs(usage.group_by, usage.time_zone), dict[Group, Decimal]()
     # As the run has it: corrections may outweigh usage, and nobody is billed for less than nothing.
     owed = max(quantity, ZERO)

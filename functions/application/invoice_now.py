@@ -28,6 +28,7 @@ def request_invoices(
     customer_id: str,
     as_of: datetime | None,
     *,
+    progressive: bool = False,
     customers: BilledCustomers,
     subscriptions: Subscriptions,
     requests: InvoiceRequests,
@@ -37,28 +38,39 @@ def request_invoices(
 ) -> InvoiceRequest:
     """Start a run for everything the customer owes at or before `as_of`, or join the one already asked for.
 
-    Raises NotFound for the customer and InvalidInput (`invoice_create_no_lines`) when no period has ended.
+    If progressive, also for what was used up to then of periods that have not ended. Raises NotFound for the customer
+    and InvalidInput (`invoice_create_no_lines`) when there is nothing of the kind.
     """
     now = clock.now().replace(microsecond=0)
     if as_of is not None and as_of > now:
-        raise InvalidInput("asOf must not be in the future: only ended periods can be invoiced.")
+        raise InvalidInput("asOf must not be in the future: only what was used can be invoiced.")
     if customers.billed(tenant, customer_id) is None:
         raise NotFound(f"There is no customer {customer_id!r}.", code="customer_not_found")
     until = as_of or now
     before = requests.get(tenant, customer_id)
-    due_at = first_due(tenant, customer_id, until, subscriptions)
+    due_at = first_due(tenant, customer_id, until, subscriptions, progressive=progressive)
     is_waiting = before is not None and not before.is_answered
     if due_at is None:
         if before is not None and (is_waiting or before.as_of == as_of):
             return before
-        raise no_lines(customer_id)
+        raise no_lines(customer_id, progressive=progressive)
     if before is not None and is_waiting:
-        if now - before.requested_at < RUN_IS_LOST_AFTER and before.as_of >= due_at:
+        # Asked again without an instant, usage so far means what it meant the first time.
+        is_same = before.progressive and as_of in (None, before.as_of)
+        if progressive and is_same:
+            due_at = first_due(tenant, customer_id, until, subscriptions) or before.first_due_at
+        is_covered = before.as_of >= due_at and (is_same or not progressive)
+        if now - before.requested_at < RUN_IS_LOST_AFTER and is_covered:
             return before
         due_at = min(due_at, before.first_due_at)
-    run = BillingRun(f"now-{new_id()}", until, tenant, (customer_id,))
+    run = BillingRun(f"now-{new_id()}", until, tenant, (customer_id,), progressive)
     request = InvoiceRequest(
-        customer_id=customer_id, run_id=run.run_id, first_due_at=due_at, as_of=until, requested_at=now
+        customer_id=customer_id,
+        run_id=run.run_id,
+        first_due_at=due_at,
+        as_of=until,
+        requested_at=now,
+        progressive=progressive,
     )
     requests.put(tenant, request)
     runs.start(run)
@@ -78,7 +90,8 @@ def requested_invoices(
 
     Raises Unbillable if the run failed in a way that trying again does not mend, Unavailable if it failed otherwise.
     """
-    if first_due(tenant, request.customer_id, request.as_of, subscriptions) is not None:
+    progressive = request.progressive
+    if first_due(tenant, request.customer_id, request.as_of, subscriptions, progressive=progressive) is not None:
         for failure in failures.of_customer(tenant, request.customer_id):
             if failure.run_id == request.run_id and failure.step == "issue":
                 message = f"Customer {request.customer_id} could not be invoiced: {failure.message}"
@@ -92,13 +105,16 @@ def requested_invoices(
     if not request.is_answered:
         requests.put(tenant, request.model_copy(update={"is_answered": True}))
     if not issued:
-        raise no_lines(request.customer_id)
+        raise no_lines(request.customer_id, progressive=progressive)
     return issued
 
 
-def no_lines(customer_id: str) -> InvalidInput:
+def no_lines(customer_id: str, *, progressive: bool) -> InvalidInput:
+    why = "no period has ended since the last invoice"
+    if progressive:
+        why += ", and nothing was used since then that can be billed before its period ends"
     message = (
-        f"Customer {customer_id} has nothing to invoice: no period has ended since the last invoice. "
+        f"Customer {customer_id} has nothing to invoice: {why}. "
         "GET subscriptions/{id}/upcoming-invoice shows what is next, and when."
     )
     return InvalidInput(message, code=NO_LINES)

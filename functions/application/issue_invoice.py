@@ -59,8 +59,12 @@ class BillingPorts:
     clock: Clock
 
 
-def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts) -> Issued:
+def issue_invoices(
+    tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts, *, progressive: bool = False
+) -> Issued:
     """One invoice per boundary that is owed at or before `as_of`, earliest first.
+
+    If progressive, then one per currency for the usage up to `as_of` of periods that have not ended.
 
     Run again, or by two runs at once, it gives the same invoices: whoever moves the subscription on has issued.
     Raises NotFound for a customer or meter that is gone, Unbillable for what no run can invoice, Unavailable when
@@ -68,7 +72,7 @@ def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, 
     """
     done: list[InvoiceRecord] = []
     for _ in range(MAX_INVOICES_PER_CALL):
-        boundary = _Boundary.first(tenant, customer_id, as_of, run_id, ports)
+        boundary = _Boundary.first(tenant, customer_id, as_of, run_id, ports, progressive=progressive)
         if boundary is None:
             ports.failures.clear(tenant, customer_id)
             return Issued(tuple(done), has_more=False)
@@ -79,8 +83,20 @@ def issue_invoices(tenant: str, customer_id: str, as_of: datetime, run_id: str, 
 
 
 @dataclass(frozen=True)
+class _Billed:
+    """A subscription, what it owes, and as it is once that is on an invoice."""
+
+    before: Subscription
+    lines: Sequence[InvoiceLine]
+    after: Subscription
+
+
+@dataclass(frozen=True)
 class _Boundary:
-    """The customer's subscriptions of one currency that owe something from the same instant on."""
+    """The customer's subscriptions of one currency that owe something from the same instant on.
+
+    `is_progress` says that it is no boundary of theirs: they are billed for what was used so far.
+    """
 
     tenant: str
     run_id: str
@@ -88,13 +104,18 @@ class _Boundary:
     subscriptions: tuple[Subscription, ...]
     customer: BilledCustomer
     ports: BillingPorts
+    is_progress: bool = False
 
     @classmethod
     def first(
-        cls, tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts
+        cls, tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts, *, progressive: bool
     ) -> "_Boundary | None":
-        dated = [(each.next_due_at(), each) for each in ports.subscriptions.of_customer(tenant, customer_id)]
+        present = ports.subscriptions.of_customer(tenant, customer_id)
+        dated = [(each.next_due_at(), each) for each in present]
         due = [(at, each) for at, each in dated if at is not None and at <= as_of]
+        is_progress = progressive and not due
+        if is_progress:
+            due = [(as_of, each) for each in present if each.can_progress_to(as_of)]
         if not due:
             return None
         first = min(at for at, _ in due)
@@ -103,7 +124,7 @@ class _Boundary:
         customer = ports.customers.billed(tenant, customer_id)
         if customer is None:
             raise NotFound(f"There is no customer {customer_id!r} to bill.", code="customer_not_found")
-        return cls(tenant, run_id, first, owing, customer, ports)
+        return cls(tenant, run_id, first, owing, customer, ports, is_progress)
 
     @property
     def currency(self) -> str:
@@ -113,14 +134,15 @@ class _Boundary:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
         rater = Rater(self.tenant, self.customer.subject_keys, self.ports.usage)
-        lines = [line for each in self.subscriptions for line in rater.lines(each, each.services_due_at(self.at), now)]
+        billed = [self._billed(each, rater, now) for each in self.subscriptions]
+        lines = [line for each in billed for line in each.lines]
         for _ in range(MAX_TRIES):
             discounted, coupons = take_off_coupons(
                 self.tenant, self.customer.id, lines, self.currency, self.at, coupons=self.ports.coupons
             )
             record, last_number = self._record(discounted, now)
             used = [each.taken_off(record.invoice.id) for each in coupons] if record else []
-            advanced = [(each, self._advanced(each, discounted, now)) for each in self.subscriptions]
+            advanced = [(each.before, self._with_discounted(each, discounted)) for each in billed]
             try:
                 self.ports.invoices.issue(self.tenant, record, advanced, last_number, used)
             except Stale:
@@ -131,15 +153,23 @@ class _Boundary:
         message = f"Customer {self.customer.id} cannot be invoiced: others keep writing the same numbers."
         raise Unavailable(message, retry_after_seconds=5)
 
-    def _advanced(self, subscription: Subscription, lines: Sequence[InvoiceLine], now: datetime) -> Subscription:
+    def _billed(self, subscription: Subscription, rater: Rater, now: datetime) -> "_Billed":
+        if not self.is_progress:
+            lines = rater.lines(subscription, subscription.services_due_at(self.at), now)
+            return _Billed(subscription, lines, subscription.billed(self.at, now))
+        so_far = rater.lines_so_far(subscription, self.at, now)
+        after = subscription.progressed([(service, split) for _, service, split in so_far], self.at, now)
+        return _Billed(subscription, [line for line, _, _ in so_far], after)
+
+    def _with_discounted(self, billed: "_Billed", lines: Sequence[InvoiceLine]) -> Subscription:
         """Whoever would owe the same boundary again would be invoiced for it without end."""
-        advanced = subscription.billed(self.at, now)
+        subscription = billed.before
         fees = defaultdict[str, list[DiscountedFee]](list)
         for line in lines:
             if line.item_id is not None and (fee := fee_of(line)) is not None:
                 fees[line.item_id].append(fee)
         given_back = {each.item.id for each in subscription.services_due_at(self.at) if each.is_credit}
-        advanced = advanced.with_discounted(fees, given_back, self.at)
+        advanced = billed.after.with_discounted(fees, given_back, self.at)
         following = advanced.next_due_at()
         if following is not None and following <= self.at:
             message = f"Subscription {subscription.id} still owes {rfc3339(following)} when billed to {self.at}."

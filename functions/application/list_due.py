@@ -22,18 +22,33 @@ def list_due(as_of: datetime, now: datetime, *, cursor: str | None, index: DueIn
 
 
 def list_due_customers(
-    tenant: str, customer_ids: Sequence[str], as_of: datetime, *, subscriptions: Subscriptions
+    tenant: str,
+    customer_ids: Sequence[str],
+    as_of: datetime,
+    *,
+    subscriptions: Subscriptions,
+    progressive: bool = False,
 ) -> DuePage:
-    """The same question about a few customers, in one page."""
+    """The same question about a few customers, in one page; a progressive run has periods to bill that go on, too."""
     due = [
-        Due(tenant, customer_id) for customer_id in customer_ids if first_due(tenant, customer_id, as_of, subscriptions)
+        Due(tenant, customer_id)
+        for customer_id in customer_ids
+        if first_due(tenant, customer_id, as_of, subscriptions, progressive=progressive)
     ]
     return DuePage(due, None)
 
 
-def first_due(tenant: str, customer_id: str, as_of: datetime, subscriptions: Subscriptions) -> datetime | None:
-    """The earliest boundary of the customer, at or before `as_of`, that is not billed yet."""
-    instants = [subscription.next_due_at() for subscription in subscriptions.of_customer(tenant, customer_id)]
+def first_due(
+    tenant: str, customer_id: str, as_of: datetime, subscriptions: Subscriptions, *, progressive: bool = False
+) -> datetime | None:
+    """The earliest boundary of the customer, at or before `as_of`, that is not billed yet.
+
+    If progressive, `as_of` itself is one as long as usage before it can be billed of periods that have not ended.
+    """
+    present = subscriptions.of_customer(tenant, customer_id)
+    instants = [each.next_due_at() for each in present]
+    if progressive and any(each.can_progress_to(as_of) for each in present):
+        instants.append(as_of)
     return min((instant for instant in instants if instant is not None and instant <= as_of), default=None)
 
 

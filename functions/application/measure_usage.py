@@ -63,6 +63,9 @@ class MeasuredUsage:
         lanes = self._reader.applied(tenant, query.subjects)
         return self._reader.total(query, self._clock.now()), lanes
 
+    def only_grows(self, tenant: str, meter: str) -> bool:
+        return self._meter(tenant, meter).aggregation.only_grows
+
     def parts(
         self,
         tenant: str,

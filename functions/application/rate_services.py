@@ -12,10 +12,13 @@ from functions.domain.invoicing.coupons import as_paid
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.rating import rate
 from functions.domain.invoicing.rating_steps import summed
+from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
+from functions.domain.subscriptions.item import Split
 from functions.domain.subscriptions.subscription import MeteredFeature, Service, Subscription
 
 NOTHING_MORE = Needs()
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,30 @@ class Rater:
 
         Raises NotFound for a meter that is gone, Unbillable for usage that its price cannot be applied to.
         """
+        return [line for _, line in self._rated(subscription, services, now)]
+
+    def lines_so_far(
+        self, subscription: Subscription, at: datetime, now: datetime
+    ) -> list[tuple[InvoiceLine, Service, Split | None]]:
+        """What can be billed at `at` of periods that have not ended, each line with what its item has to remember.
+
+        An item of which nothing was used is left as it is. Raises as `lines` does.
+        """
+        services = [each for each in subscription.services_so_far(at) if self._can_be_split(each)]
+        rated = self._rated(subscription, services, now)
+        worth = {
+            service.item.id for service, line in rated if line.total_minor or (line.working and line.working.metered)
+        }
+        return [(line, service, _split(service, line)) for service, line in rated if service.item.id in worth]
+
+    def _can_be_split(self, service: Service) -> bool:
+        meter = _meter_of(service).meter_slug
+        assert meter is not None
+        return self.usage.only_grows(self.tenant, meter)
+
+    def _rated(
+        self, subscription: Subscription, services: Iterable[Service], now: datetime
+    ) -> list[tuple[Service, InvoiceLine]]:
         lines = []
         for service in services:
             measured = self._measured(service, now) if service.item.card.is_metered else None
@@ -47,38 +74,45 @@ class Rater:
                 prorate=subscription.pro_rating_config.enabled,
                 groups=measured.groups if measured else None,
                 before=self._before(service) if measured else None,
+                previously_billed=_previously_billed(service, subscription.currency),
             )
             if rated.is_worth_a_line:
                 line = line_from(rated, subscription.id, measured.usage if measured else None)
-                lines.append(as_paid(line, service.item, subscription.currency) if service.is_credit else line)
+                line = as_paid(line, service.item, subscription.currency) if service.is_credit else line
+                lines.append((service, line))
         return lines
 
     def _before(self, service: Service) -> Decimal | None:
-        """What was used of the period under the item that this one follows; None when it follows none."""
+        """What was used of the period before, on earlier lines or under an item that this one follows; None if neither.
+
+        What was used under another item stays as the period's first line had it.
+        """
         price, feature = service.item.card.price, _meter_of(service)
-        is_carried = service.counted_from < service.period.start
-        if not is_carried or price is None or price.needs or not price.is_splittable:
+        if (split := service.split) is not None:
+            return EXACT.add(split.metered, split.carried or NOTHING)
+        if not service.is_carried or price is None or price.needs or not price.is_splittable:
             return None
         if not self.subjects:
-            return Decimal(0)
+            return NOTHING
         assert feature.meter_slug is not None
         earlier = Period(service.counted_from, service.period.start)
         used, _ = self.usage.usage(self.tenant, feature.meter_slug, self.subjects, feature.filters, earlier)
-        return max(used, Decimal(0))
+        return max(used, NOTHING)
 
     def _measured(self, service: Service, now: datetime) -> _Measured:
         feature, subjects = _meter_of(service), self.subjects
         needs = service.item.card.price.needs if service.item.card.price else NOTHING_MORE
         assert feature.meter_slug is not None
-        quantity, lanes, groups = Decimal(0), dict[int, int](), dict[Group, Decimal]()
+        billed_before = service.split.metered if service.split else NOTHING
+        quantity, lanes, groups = NOTHING, dict[int, int](), dict[Group, Decimal]()
         if subjects:
             # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
-            asked = (self.tenant, feature.meter_slug, subjects, feature.filters, service.period)
+            asked = (self.tenant, feature.meter_slug, subjects, feature.filters, service.measured)
             quantity, lanes = self.usage.usage(*asked)
             # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
-            quantity = max(quantity, Decimal(0))
+            quantity = max(EXACT.subtract(quantity, billed_before), NOTHING)
             if needs:
-                groups = {group: max(part, Decimal(0)) for group, part in self.usage.parts(*asked, needs).items()}
+                groups = {group: max(part, NOTHING) for group, part in self.usage.parts(*asked, needs).items()}
                 quantity = summed(groups)
         usage = UsageSnapshot(
             meter=feature.meter_slug,
@@ -90,8 +124,20 @@ class Rater:
             group_by=needs.dimensions,
             window="HOUR" if needs.time_zone else None,
             time_zone=needs.time_zone,
+            counted_from=service.split.starts_at if service.split else None,
+            billed_before=billed_before,
         )
         return _Measured(usage, groups)
+
+
+def _previously_billed(service: Service, currency: str) -> Money | None:
+    return Money(service.split.billed_minor, currency) if service.split else None
+
+
+def _split(service: Service, line: InvoiceLine) -> Split | None:
+    assert line.working is not None
+    carried = line.working.metered_before if service.is_carried else None
+    return service.after(line.working.metered, line.total_minor, carried)
 
 
 def _meter_of(service: Service) -> MeteredFeature:

@@ -26,6 +26,9 @@ class RememberedUsage:
             self._usage[key] = self._meter.usage(tenant, meter, subjects, filters, period)
         return self._usage[key]
 
+    def only_grows(self, tenant: str, meter: str) -> bool:
+        return self._meter.only_grows(tenant, meter)
+
     def parts(
         self,
         tenant: str,

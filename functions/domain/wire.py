@@ -92,6 +92,8 @@ def _not_yet(value: Any) -> None:
 
 
 Numeric = Annotated[Decimal, BeforeValidator(_numeric), PlainSerializer(plain, return_type=str, when_used="json")]
+# What was measured or computed, of any number of digits; nobody types it in.
+Exact = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9]+(?:_[a-z0-9]+)*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Description = Annotated[str, StringConstraints(max_length=1024)]

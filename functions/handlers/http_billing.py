@@ -40,7 +40,7 @@ class InvoiceNow(WireModel):
     customer_id: str
     as_of: Instant | None = None
     filters: NotYet = None
-    # Only ended periods are invoiced, so there is nothing progressive to switch off.
+    # Also bill what was used so far of periods that have not ended; unless asked for, they are billed when they end.
     progressive_billing_override: bool | None = None
 
 
@@ -52,6 +52,7 @@ def invoice_now() -> Answer:
         request.tenant,
         body.customer_id,
         body.as_of,
+        progressive=bool(body.progressive_billing_override),
         customers=wiring_billing.billed_customers(),
         subscriptions=wiring_billing.subscriptions(),
         requests=wiring_billing.invoice_requests(),

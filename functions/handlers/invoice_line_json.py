@@ -58,8 +58,21 @@ def line_shown(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
         "childUniqueReferenceId": line.reference,
         "unitConfig": _dumped(line.unit_config) if line.unit_config else None,
         "usageSnapshot": _snapshot(line),
+        "splitLine": _split_line(record, line),
     }
     return without_none(wire)
+
+
+def _split_line(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any] | None:
+    """Where the line is among those of a period that is billed progressively; what a simulation of it needs to know."""
+    if line.position is None or line.working is None:
+        return None
+    billed = Money(line.working.previously_billed_minor, record.invoice.currency)
+    return {
+        "group": line.split_group,
+        "position": line.position,
+        "previouslyBilledAmount": plain(billed.major),
+    }
 
 
 def _dumped(model: WireModel) -> Any:
@@ -208,7 +221,8 @@ def _snapshot(line: InvoiceLine) -> dict[str, Any] | None:
         "subjects": list(usage.subjects),
         "filters": dict(usage.filters),
         "quantity": plain(usage.quantity),
-        "period": period(Period(line.period_start, line.period_end)),
+        "period": period(line.measured),
+        "billedBefore": plain(usage.billed_before) if usage.counted_from else None,
         "groupBy": list(usage.group_by) or None,
         "windowSize": usage.window,
         "windowTimeZone": usage.time_zone,

@@ -16,7 +16,9 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     tenant, customer_id, run_id = (str(payload[name]) for name in ("tenant", "customer_id", "run_id"))
     as_of = datetime.fromisoformat(payload["as_of"])
     rounds = int((payload.get("issued") or {}).get("rounds", 0)) + 1
-    issued = issue_invoices(tenant, customer_id, as_of, run_id, wiring_billing.billing_ports())
+    progressive = bool(payload.get("progressive"))
+    ports = wiring_billing.billing_ports()
+    issued = issue_invoices(tenant, customer_id, as_of, run_id, ports, progressive=progressive)
     ids = [record.invoice.id for record in issued.invoices]
     log.write("INFO", "invoices issued", tenant=tenant, customer_id=customer_id, run_id=run_id, invoice_ids=ids)
     return {

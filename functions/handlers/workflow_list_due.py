@@ -10,16 +10,25 @@ from functions.handlers import wiring, wiring_billing
 
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """The run's whole state -> {items, count, cursor, has_next}; the cursor of the last page is in its `page`."""
-    as_of = datetime.fromisoformat(payload["as_of"])
+    as_of, progressive = datetime.fromisoformat(payload["as_of"]), bool(payload.get("progressive"))
     if payload.get("customer_ids"):
         page = list_due_customers(
-            payload["tenant"], payload["customer_ids"], as_of, subscriptions=wiring_billing.subscriptions()
+            payload["tenant"],
+            payload["customer_ids"],
+            as_of,
+            subscriptions=wiring_billing.subscriptions(),
+            progressive=progressive,
         )
     else:
         cursor = (payload.get("page") or {}).get("cursor")
         page = list_due(as_of, wiring.clock().now(), cursor=cursor, index=wiring_billing.due_index())
     items = [
-        {"tenant": due.tenant, "customer_id": due.customer_id, "invoice_ids": list(due.invoice_ids)}
+        {
+            "tenant": due.tenant,
+            "customer_id": due.customer_id,
+            "invoice_ids": list(due.invoice_ids),
+            "progressive": progressive,
+        }
         for due in page.items
     ]
     return {"items": items, "count": len(items), "cursor": page.cursor, "has_next": page.cursor is not None}

@@ -125,6 +125,13 @@ class Invoices(Protocol):
 
 
 class UsageMeter(Protocol):
+    def only_grows(self, tenant: str, meter: str) -> bool:
+        """Whether a longer period measures what a shorter one does and more, so that it can be billed in parts.
+
+        Raises NotFound for a meter that does not exist.
+        """
+        ...
+
     def usage(
         self,
         tenant: str,
@@ -239,7 +246,10 @@ class Failures(Protocol):
 
 
 class InvoiceRequest(WireModel):
-    """Somebody asked to invoice a customer now: which boundaries that covers, and whether they got their answer."""
+    """Somebody asked to invoice a customer now: which boundaries that covers, and whether they got their answer.
+
+    A progressive one also bills the usage up to `as_of` of periods that have not ended.
+    """
 
     customer_id: str
     run_id: str
@@ -247,6 +257,7 @@ class InvoiceRequest(WireModel):
     as_of: Instant
     requested_at: Instant
     is_answered: bool = False
+    progressive: bool = False
 
 
 class InvoiceRequests(Protocol):
@@ -257,15 +268,21 @@ class InvoiceRequests(Protocol):
 
 @dataclass(frozen=True)
 class BillingRun:
-    """The input of the billing workflow: bill what ended at or before `as_of`, of everybody or of some customers."""
+    """The input of the billing workflow: bill what ended at or before `as_of`, of everybody or of some customers.
+
+    A progressive run of some customers also bills what they have used up to `as_of` of periods that have not ended.
+    """
 
     run_id: str
     as_of: datetime
     tenant: str | None = None
     customer_ids: tuple[str, ...] = field(default=())
+    progressive: bool = False
 
     def to_input(self) -> dict[str, Any]:
-        scope = {"tenant": self.tenant, "customer_ids": list(self.customer_ids)} if self.tenant else {}
+        scope: dict[str, Any] = {"tenant": self.tenant, "customer_ids": list(self.customer_ids)} if self.tenant else {}
+        if self.progressive:
+            scope["progressive"] = True
         return {"run_id": self.run_id, "as_of": self.as_of.isoformat(), **scope}
 
 

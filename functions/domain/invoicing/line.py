@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
-
-from pydantic import PlainSerializer
+from typing import Literal
 
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.feature import GroupFilter
@@ -13,9 +11,10 @@ from functions.domain.identity import named_ulid
 from functions.domain.invoicing.rating import RatedLine, RatedService
 from functions.domain.invoicing.rating_steps import RatedCharge
 from functions.domain.money import EXACT, Money
-from functions.domain.wire import Instant, WireModel, plain
+from functions.domain.period import Period
+from functions.domain.subscriptions.service import Position
+from functions.domain.wire import Exact, Instant, WireModel, plain
 
-Exact = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
 ZERO = Decimal(0)
 
 
@@ -23,7 +22,8 @@ class UsageSnapshot(WireModel):
     """What was measured and up to where: `lanes` names the last commit of each lane that the quantity contains.
 
     `group_by`, `window` and `time_zone` are what the price needed the quantity cut by; asked again over the line's
-    period, the meter answers with the quantities of the line's charges.
+    period, the meter answers with the quantities of the line's charges. A later line of a period that is billed
+    progressively is counted since the first one's start, `counted_from`, less what earlier lines billed of it.
     """
 
     meter: str
@@ -35,6 +35,8 @@ class UsageSnapshot(WireModel):
     group_by: tuple[str, ...] = ()
     window: Literal["HOUR"] | None = None
     time_zone: str | None = None
+    counted_from: Instant | None = None
+    billed_before: Exact = ZERO
 
 
 class InvoiceDiscount(WireModel):
@@ -106,10 +108,23 @@ class InvoiceLine(WireModel):
     invoice_at: Instant
     usage: UsageSnapshot | None = None
     working: UsageWorking | None = None
+    # Where it is among the lines of a period that is billed progressively.
+    position: Position | None = None
     charges: tuple[InvoiceCharge, ...]
     # What is taken off the line as a whole, after its charges' own discounts.
     discounts: tuple[InvoiceDiscount, ...] = ()
     total_minor: int
+
+    @property
+    def measured(self) -> Period:
+        """What its meter was asked for."""
+        since = self.usage.counted_from if self.usage else None
+        return Period(since or self.period_start, self.period_end)
+
+    @property
+    def split_group(self) -> str | None:
+        """Shared by the lines of a period that is billed progressively, and by nothing else."""
+        return self.reference.partition("/rest[")[0] if self.position else None
 
     @property
     def item_key(self) -> str:
@@ -149,6 +164,7 @@ def line_from(rated: RatedService, subscription_id: str, usage: UsageSnapshot | 
         invoice_at=service.invoice_at,
         usage=usage,
         working=working_of(line),
+        position=service.position,
         charges=charges_of(line),
         total_minor=rated.total.minor,
     )

@@ -99,11 +99,13 @@ def rate(
     prorate: bool,
     groups: Mapping[Group, Decimal] | None = None,
     before: Decimal | None = None,
+    previously_billed: Money | None = None,
 ) -> RatedService:
     """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
 
     A price that needs parts of the usage gets them as `groups`; their sum is then the quantity. `before` is what was
-    used earlier in the period under an item that this one follows: tiers and free units go on from there.
+    used earlier in the period, under an item that this one follows or on earlier lines of it: tiers and free units go
+    on from there. `previously_billed` is what those lines came to.
     """
     terms = Terms.of(service.item.card)
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
@@ -113,8 +115,10 @@ def rate(
     if terms.price.needs:
         groups = groups or {}
         quantity = summed(groups)
-    usage = LineUsage(quantity, before or Decimal(0), is_first=before is None, groups=groups or {})
-    return RatedService(service, rate_usage(terms, usage, currency))
+    usage = LineUsage(
+        quantity, before or Decimal(0), is_first=before is None, is_last=service.is_last, groups=groups or {}
+    )
+    return RatedService(service, rate_usage(terms, usage, currency, previously_billed))
 
 
 def rate_usage(terms: Terms, usage: LineUsage, currency: str, previously_billed: Money | None = None) -> RatedLine:

@@ -61,6 +61,11 @@ class Aggregation(StrEnum):
         return self.is_additive or self.is_level
 
     @property
+    def only_grows(self) -> bool:
+        """Does a longer range answer what a shorter one did and more, so that a period can be billed in parts?"""
+        return self.is_additive or self in (Aggregation.MAX, Aggregation.UNIQUE_COUNT)
+
+    @property
     def is_level(self) -> bool:
         """Do events change a level that lasts, so that what was before a range matters in it?"""
         return self is Aggregation.TIME_WEIGHTED_SUM

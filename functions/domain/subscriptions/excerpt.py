@@ -27,7 +27,7 @@ def services_within(subscription: Subscription, window: Period) -> Iterator[Serv
 
 
 def _billed_to(item: SubscriptionItem, on: Period, *, begins_before: bool) -> SubscriptionItem:
-    return item.model_copy(update={"billed_to": on.start if begins_before else None})
+    return item.model_copy(update={"billed_to": on.start if begins_before else None, "split": None})
 
 
 def _one_time(

@@ -8,7 +8,7 @@ from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, RateCard, UsageBasedCard
 from functions.domain.period import add_months
-from functions.domain.wire import Instant, Key, Numeric, WireModel
+from functions.domain.wire import Exact, Instant, Key, Numeric, WireModel
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -40,12 +40,26 @@ class DiscountedFee(WireModel):
     taken_off: tuple[TakenOff, ...]
 
 
+class Split(WireModel):
+    """What lines have billed of a period that is billed progressively; its next line bills the rest.
+
+    `metered` is the usage they billed of what was measured since `starts_at`, `billed_minor` what they came to before
+    coupons. `carried` is what was used of the period under an item before this one, None when there is none.
+    """
+
+    starts_at: Instant
+    metered: Exact
+    billed_minor: int
+    carried: Exact | None = None
+
+
 class SubscriptionItem(WireModel):
     """One rate card for one stretch of its phase; `version` counts the items of a key within the phase.
 
     Without times of its own it starts and ends with its phase. `billed_to` is the instant up to which it is on
     invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
-    `discounted` are the fees of time to come that coupons made smaller.
+    `discounted` are the fees of time to come that coupons made smaller. `split` is what is billed already of the period
+    into which `billed_to` falls.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
     """
 
@@ -58,6 +72,7 @@ class SubscriptionItem(WireModel):
     ends_at: Instant | None = None
     counts_from: Instant | None = None
     billed_to: Instant | None = None
+    split: Split | None = None
     discounted: tuple[DiscountedFee, ...] = ()
     base: RateCard | None = None
     is_added: bool = False
@@ -67,6 +82,15 @@ class SubscriptionItem(WireModel):
     def base_card(self) -> FlatFeeCard | UsageBasedCard | None:
         """What the plan and edits sell under this key, without add-ons."""
         return None if self.is_added else self.base or self.card
+
+    @property
+    def is_splittable(self) -> bool:
+        """Whether its price lets a period be billed progressively; whether its meter does is for the meter to say.
+
+        Not by parts of the usage: each part would have to be remembered.
+        """
+        price = self.card.price
+        return price is not None and not price.is_flat and price.is_splittable and not price.needs
 
     @property
     def is_in_advance(self) -> bool:

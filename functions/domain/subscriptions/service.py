@@ -1,14 +1,21 @@
 """When each item of a subscription is owed: its recurrence periods, cut to the second, that no invoice has yet."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
 from functools import lru_cache
+from itertools import takewhile
+from typing import Literal
 
+from functions.domain.money import EXACT
 from functions.domain.period import Cadence, Period, period_at, recurrence_at
-from functions.domain.subscriptions.item import FOREVER, SubscriptionItem, SubscriptionPhase
+from functions.domain.subscriptions.item import FOREVER, Split, SubscriptionItem, SubscriptionPhase
 
 MOMENT = timedelta(microseconds=1)
+
+# Where a line is among those of a period that is billed progressively.
+Position = Literal["first", "middle", "last"]
 
 
 @lru_cache(maxsize=256)
@@ -23,7 +30,7 @@ class Service:
     `full` is the whole recurrence period, `period` the part of it in which the item was on, `index` counts the item's
     own periods from 0, `invoice_at` is the instant from which the line is owed. A credit gives back what was paid in
     advance for a `period` in which the item was not on after all. `is_rest` tells the part of a period that follows a
-    part already billed.
+    part already billed. One that is not the last is billed before its time is over, the rest of it later.
     """
 
     phase: SubscriptionPhase
@@ -35,6 +42,40 @@ class Service:
     invoice_at: datetime
     is_credit: bool = False
     is_rest: bool = False
+    is_last: bool = True
+
+    @property
+    def split(self) -> Split | None:
+        """What earlier lines have billed progressively of the same period."""
+        return self.item.split if self.is_rest else None
+
+    @property
+    def position(self) -> Position | None:
+        """None for the only line of its period."""
+        if self.split is None:
+            return None if self.is_last else "first"
+        return "last" if self.is_last else "middle"
+
+    @property
+    def measured(self) -> Period:
+        """What its meter is asked for: with earlier lines of the period from their start on, so that nothing that comes
+        late is lost; what they have billed of it goes off."""
+        return Period(self.split.starts_at, self.period.end) if self.split else self.period
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the period's usage has moved the price's tiers before, under another item."""
+        return self.counted_from < self.period.start
+
+    def after(self, metered: Decimal, billed_minor: int, carried: Decimal | None) -> Split | None:
+        """What the item has to remember once this service is on a line of these; None when nothing is left of it."""
+        if self.is_last:
+            return None
+        if (split := self.split) is None:
+            return Split(starts_at=self.period.start, metered=metered, billed_minor=billed_minor, carried=carried)
+        with localcontext(EXACT):
+            metered += split.metered
+        return split.model_copy(update={"metered": metered, "billed_minor": split.billed_minor + billed_minor})
 
     @property
     def counted_from(self) -> datetime:
@@ -80,10 +121,20 @@ class Schedule:
         on = self.on(phase, item)
         if item.card.billing_cadence is None:
             yield from self._one_time(phase, item, on)
+        elif item.split is not None and item.billed_to is not None and item.billed_to >= on.end:
+            yield self._closing(phase, item, item.billed_to)
         elif item.billed_to is not None and item.billed_to > on.end:
             yield from self._credits(phase, item, on)
         else:
             yield from self._recurring(phase, item, on)
+
+    def so_far(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Iterator[Service]:
+        """What of the item can be billed at `at` although it is owed later: whatever it served before, cut there."""
+        if not item.is_splittable or item.card.billing_cadence is None:
+            return
+        for service in takewhile(lambda each: each.period.start < at, self.unbilled(phase, item)):
+            period = Period(service.period.start, min(service.period.end, at))
+            yield replace(service, period=period, invoice_at=at, is_last=period == service.period)
 
     def billed(self, service: Service) -> datetime:
         """The item's `billed_to` once the service is on an invoice."""
@@ -126,6 +177,17 @@ class Schedule:
             is_rest = period.start > max(full.start, on.start)
             yield Service(phase, item, count - first, full, period, billing_period, invoice_at, is_rest=is_rest)
             count += 1
+
+    def _closing(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Service:
+        """The last line of a period that ended where it was split: what came late, and what only a last line owes."""
+        assert item.card.billing_cadence is not None
+        cadence = cadence_of(item.card.billing_cadence)
+        count = recurrence_at(at - MOMENT, self.anchor, cadence)
+        full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
+        index = count - recurrence_at(phase.start_of(item), self.anchor, cadence)
+        billing_period = self.billing_period_at(at - MOMENT)
+        owed = max(at, billing_period.end)
+        return Service(phase, item, index, full, Period(at, at), billing_period, owed, is_rest=True)
 
     def _credits(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
         if not self.is_prorated or not item.is_in_advance:

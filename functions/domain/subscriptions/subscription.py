@@ -12,7 +12,7 @@ from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
-from functions.domain.subscriptions.item import DiscountedFee
+from functions.domain.subscriptions.item import DiscountedFee, Split
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
 from functions.domain.subscriptions.item import PlanReference as PlanReference
 from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
@@ -33,7 +33,8 @@ class SubscriptionStatus(StrEnum):
 
 
 class Subscription(WireModel):
-    """`billed_until` is the latest boundary that was invoiced; `version` counts the stored writes."""
+    """`billed_until` is the latest boundary that was invoiced, `progressed_to` the latest instant at which its usage so
+    far was; `version` counts the stored writes."""
 
     id: str
     customer_id: str
@@ -54,6 +55,7 @@ class Subscription(WireModel):
     created_at: Instant
     updated_at: Instant
     billed_until: Instant | None = None
+    progressed_to: Instant | None = None
     version: int = 0
 
     @property
@@ -177,13 +179,43 @@ class Subscription(WireModel):
             if service.invoice_at == boundary
         ]
 
+    def services_so_far(self, at: datetime) -> list[Service]:
+        """What was used before `at` and can be billed then although it is owed later, items and periods in order."""
+        schedule = self.schedule
+        return [
+            service for phase in self.phases for item in phase.items for service in schedule.so_far(phase, item, at)
+        ]
+
+    def can_progress_to(self, at: datetime) -> bool:
+        """Whether nobody has billed the usage up to `at` yet, and there may be some."""
+        return (self.progressed_to is None or self.progressed_to < at) and bool(self.services_so_far(at))
+
+    def progressed(self, billed: Sequence[tuple[Service, Split | None]], at: datetime, now: datetime) -> "Subscription":
+        """The same subscription with these of its services so far on an invoice, and what their items remember."""
+        schedule = self.schedule
+        latest = {service.item.id: (schedule.billed(service), split) for service, split in billed}
+
+        def after(item: SubscriptionItem) -> SubscriptionItem:
+            if item.id not in latest:
+                return item
+            billed_to, split = latest[item.id]
+            return item.model_copy(update={"billed_to": billed_to, "split": split})
+
+        phases = tuple(
+            phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
+        )
+        update = {"phases": phases, "progressed_to": max(at, self.progressed_to or at), "updated_at": now}
+        if billed:
+            update["billed_until"] = max(at, self.billed_until or at)
+        return self.model_copy(update=update)
+
     def billed(self, until: datetime, now: datetime) -> "Subscription":
         """The same subscription with everything owed at or before `until` on invoices."""
         schedule = self.schedule
 
         def after(phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             due = list(takewhile(lambda each: each.invoice_at <= until, schedule.unbilled(phase, item)))
-            return item.model_copy(update={"billed_to": schedule.billed(due[-1])}) if due else item
+            return item.model_copy(update={"billed_to": schedule.billed(due[-1]), "split": None}) if due else item
 
         phases = tuple(
             phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)})

@@ -87,14 +87,14 @@ class Billing:
         self.invoices = MemoryInvoices(self.subscriptions, self.coupons)
         self.customers = FakeCustomers({ACME: BilledCustomer(id=ACME, name="Acme", subject_keys=("acme-app",))})
 
-    def issue(self) -> list[Invoice]:
+    def issue(self, *, progressive: bool = False) -> list[Invoice]:
         ports = BillingPorts(
             self.subscriptions, self.invoices, self.customers, self.usage, NoFailures(), self.coupons, self.clock
         )
         issued: list[Invoice] = []
         has_more = True
         while has_more:
-            done = issue_invoices(TENANT, ACME, self.clock.now(), "run-1", ports)
+            done = issue_invoices(TENANT, ACME, self.clock.now(), "run-1", ports, progressive=progressive)
             issued += [each.invoice for each in done.invoices]
             has_more = done.has_more
         return issued

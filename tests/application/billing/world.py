@@ -58,6 +58,7 @@ class FakeUsage:
     per_day: dict[str, Decimal] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
     asked: list[tuple[str, tuple[str, ...], Period]] = field(default_factory=list)
+    grows: bool = True
 
     def usage(
         self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Sequence[str]], period: Period
@@ -66,6 +67,9 @@ class FakeUsage:
         self.asked.append((meter, tuple(subjects), period))
         days = Decimal(int(period.length.total_seconds())) / Decimal(86400)
         return sum((self.per_day.get(each, Decimal(0)) for each in subjects), Decimal(0)) * days, {0: 17, 1: 4}
+
+    def only_grows(self, tenant: str, meter: str) -> bool:
+        return self.grows
 
     def parts(
         self,
@@ -224,9 +228,11 @@ class World:
         holder = use.of_customer(TENANT, of) if isinstance(of, str) else use.of_subscription(TENANT, of.id)
         return use.apply(TENANT, holder, coupon.id, by="key-2")
 
-    def issue(self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1") -> Issued:
+    def issue(
+        self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1", *, progressive: bool = False
+    ) -> Issued:
         until = at(as_of) if as_of else self.clock.now()
-        return issue_invoices(TENANT, customer_id, until, run_id, self.ports)
+        return issue_invoices(TENANT, customer_id, until, run_id, self.ports, progressive=progressive)
 
     def preview(self, subscription_id: str, not_before: str | None = None) -> Upcoming:
         ports = PreviewPorts(self.subscriptions, self.customers, self.usage, self.coupons, self.clock, self.new_id)
