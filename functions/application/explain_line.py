@@ -21,8 +21,9 @@ MAX_PARTS = 100
 
 @dataclass(frozen=True)
 class Remeasured:
-    """What the meter says now, less what earlier lines of the period billed of it; `difference` is that less the
-    quantity the line was frozen with.
+    """What the meter says now; `difference` is that less the quantity the line was frozen with.
+
+    Of a period billed progressively it is all since the period's first line; what earlier lines billed goes off, too.
 
     `parts` are the largest of the parts a price by dimensions or hours was given, `part_count` says how many there are.
     """
@@ -70,11 +71,10 @@ def _remeasured(tenant: str, line: InvoiceLine, usage: UsageSnapshot, meter: Win
         return None
     asked = (tenant, usage.meter, usage.subjects, usage.filters, line.measured)
     windowed = meter.windows(*asked, MAX_WINDOWS)
-    measured, _ = meter.usage(*asked)
-    quantity = EXACT.subtract(measured, usage.billed_before)
+    quantity, _ = meter.usage(*asked)
     needs, parts = Needs(usage.group_by, usage.time_zone), dict[Group, Decimal]()
     # As the run has it: corrections may outweigh usage, and nobody is billed for less than nothing.
-    owed = max(quantity, ZERO)
+    owed = max(EXACT.subtract(quantity, usage.billed_before), ZERO)
     if needs:
         parts = {group: max(part, ZERO) for group, part in meter.parts(*asked, needs).items()}
         owed = summed(parts)

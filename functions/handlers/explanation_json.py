@@ -87,6 +87,8 @@ def _usage(line: InvoiceLine, usage: UsageSnapshot, explanation: Explanation) ->
         "takenAt": usage.taken_at,
         "lanes": usage.lanes,
         "before": plain(line.working.metered_before) if line.working and line.working.metered_before else None,
+        "countedFrom": usage.counted_from,
+        "billedBefore": plain(usage.billed_before) if usage.counted_from else None,
         "notMeasured": explanation.not_measured,
     }
     return without_none(wire) | (_measured(usage, now) if now else {})

@@ -54,7 +54,7 @@ def lanes() -> Iterator[Made]:
 
 def list_due() -> Iterator[Made]:
     run = {"run_id": RUN, "as_of": ENDED.isoformat(), "lanes": {"is_done": True}}
-    item = {"tenant": TENANT, "customer_id": CUSTOMER, "invoice_ids": []}
+    item = {"tenant": TENANT, "customer_id": CUSTOMER, "invoice_ids": [], "progressive": False}
     found = {"payload": {"items": [item], "count": 1, "has_next": True}}
     yield Made("workflow_list_due", "happy", run, [found], SUBSCRIBED)
     yield Made("workflow_list_due", "duplicate", run, [found, found], SUBSCRIBED)
@@ -66,7 +66,7 @@ def list_due() -> Iterator[Made]:
 
 
 def issue() -> Iterator[Made]:
-    due = WHO | {"as_of": ENDED.isoformat(), "invoice_ids": []}
+    due = WHO | {"as_of": ENDED.isoformat(), "invoice_ids": [], "progressive": False}
     issued = {"payload": {"invoice_ids": [INVOICE], "has_more": False}, "log": {"message": "invoices issued"}}
     again = {"payload": {"invoice_ids": [], "has_more": False}}
     yield Made("workflow_issue_invoice", "happy", due, [issued], SUBSCRIBED)

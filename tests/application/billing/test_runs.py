@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from functions.application.invoice_now import request_invoices, requested_invoices
+from functions.application.list_due import list_due_customers
 from functions.application.ports.billing import BillingRun, InvoiceRequest
 from functions.application.record_failure import record_failure
 from functions.application.start_billing import start_billing
@@ -18,11 +19,14 @@ def start(world: World, collection: timedelta = HOUR) -> BillingRun | None:
     return start_billing(collection, index=world.index, runs=world.runs, clock=world.clock)
 
 
-def ask(world: World, as_of: str | None = None, customer_id: str = ACME) -> InvoiceRequest:
+def ask(
+    world: World, as_of: str | None = None, customer_id: str = ACME, *, progressive: bool = False
+) -> InvoiceRequest:
     return request_invoices(
         TENANT,
         customer_id,
         at(as_of) if as_of else None,
+        progressive=progressive,
         customers=world.customers,
         subscriptions=world.subscriptions,
         requests=world.requests,
@@ -97,6 +101,40 @@ def test_invoice_now_starts_a_run_for_one_customer_and_answers_its_invoices(worl
     answered = answer(world, request)
     assert answered is not None
     assert [(each.invoice.total_minor, len(each.invoice.lines)) for each in answered] == [(3000, 1)]
+
+
+def test_a_progressive_request_runs_for_usage_so_far_and_waits_for_it(world: World):
+    world.plan(phase(unit("0.01")))
+    world.subscribe(start="2026-04-21")
+
+    request = ask(world, progressive=True)
+    assert answer(world, request) is None
+    (run,) = world.runs.started
+    assert run.to_input()["progressive"] is True
+    due = list_due_customers(TENANT, [ACME], run.as_of, subscriptions=world.subscriptions, progressive=True)
+    assert [each.customer_id for each in due.items] == [ACME]
+    assert list_due_customers(TENANT, [ACME], run.as_of, subscriptions=world.subscriptions).items == []
+    world.issue(run_id=request.run_id, progressive=True)
+
+    answered = answer(world, request)
+    assert answered is not None
+    assert [each.invoice.total_minor for each in answered] == [1000]
+    due = list_due_customers(TENANT, [ACME], run.as_of, subscriptions=world.subscriptions, progressive=True)
+    assert due.items == []
+
+
+def test_a_progressive_request_does_not_join_a_run_that_bills_ended_periods_only(world: World):
+    world.plan(phase(unit("0.01")))
+    world.subscribe(start="2026-04-01")
+    first = ask(world)
+    world.clock.time = at("2026-05-01T00:00:30")
+
+    second = ask(world, progressive=True)
+
+    assert (first.run_id != second.run_id, second.first_due_at) == (True, at("2026-05-01"))
+    assert ask(world, progressive=True) == second
+    assert ask(world) == second, "it bills what has ended as well"
+    assert ask(world, "2026-05-01T00:00:10", progressive=True).run_id != second.run_id
 
 
 def test_a_period_that_has_not_ended_has_no_lines(world: World):

@@ -199,6 +199,28 @@ def test_what_coupons_take_off_is_off_at_the_gateway_too(deployment: Deployment,
     assert (held.id, held.invoice_count) == (applied.id, 1)
 
 
+def test_usage_so_far_and_what_came_late_add_up_at_the_gateway(deployment: Deployment, world: World):
+    world.plan(phase(unit("0.0125")), key="so_far")
+    world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("so_far"))
+    scope = {"tenant": TENANT, "customer_ids": [ACME], "progressive": True}
+    deployment.send("acme-app", 101, "2026-04-02")
+    deployment.send("acme-app", 7, "2026-04-20T00:00:00")
+    for run_id in ("now-1", "now-1", "now-2"):
+        deployment.run(run_id, as_of="2026-04-20", **scope)
+    assert deployment.totals() == {"INV-ACME-1": 126}
+    deployment.send("acme-app", 1000, "2026-04-03T04:05:06")
+    deployment.run("now-3", as_of="2026-04-25T13:14:15", **scope)
+
+    deployment.run("schedule-1")
+
+    # 101, then the late 1,000 and 7, then nothing: 1.2625 and 12.5875 USD, each rounded for itself.
+    assert deployment.totals() == {"INV-ACME-1": 126, "INV-ACME-2": 1259, "INV-ACME-3": 0}
+    assert sorted(deployment.at_the_gateway()) == [126, 1259]
+    records = [world.invoices.get(TENANT, each.invoice.id) for each in world.all_invoices()]
+    used = {each.invoice.number: each.invoice.lines[0].usage for each in records if each}
+    assert [usage.quantity if usage else None for _, usage in sorted(used.items())] == [101, 1007, 0]
+
+
 def test_running_again_with_the_same_or_another_id_changes_nothing(deployment: Deployment, world: World):
     world.subscribe(ACME, start="2026-04-01")
     deployment.run("run-1")

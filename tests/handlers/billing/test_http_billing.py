@@ -30,7 +30,7 @@ class RunsAtOnce:
     def start(self, run: BillingRun) -> None:
         self.started.append(run)
         for customer_id in [] if self.hangs else run.customer_ids:
-            self.world.issue(run.as_of.isoformat()[:19], customer_id, run.run_id)
+            self.world.issue(run.as_of.isoformat()[:19], customer_id, run.run_id, progressive=run.progressive)
 
 
 @pytest.fixture
@@ -96,6 +96,59 @@ def test_a_run_that_takes_too_long_is_answered_503_and_the_repeat_gets_the_invoi
     repeated = client.post(NOW, {"customerId": ACME})
 
     assert (repeated.status, len(repeated.json), len(runs.started)) == (201, 1, 1)
+
+
+def test_usage_so_far_is_invoiced_within_the_period_when_asked_for(client: Client, world: World, runs: RunsAtOnce):
+    of = world.subscribe(start="2026-04-21")
+    as_of = {"customerId": ACME, "asOf": "2026-04-30T00:00:00.250Z"}
+    assert client.post(NOW, as_of).status == 400
+    assert client.post(NOW, as_of | {"progressiveBillingOverride": False}).status == 400
+
+    once, again = (client.post(NOW, as_of | {"progressiveBillingOverride": True}) for _ in range(2))
+
+    assert (once.status, once.json) == (201, again.json)
+    (invoice,) = once.json
+    assert problems(Invoice, invoice) == []
+    (tokens,) = invoice["lines"]
+    assert tokens["period"] == {"from": "2026-04-21T00:00:00Z", "to": "2026-04-30T00:00:00Z"}
+    assert (tokens["quantity"], tokens["totals"]["total"]) == ("900", "2.70")
+    group = tokens["childUniqueReferenceId"]
+    assert tokens["splitLine"] == {"group": group, "position": "first", "previouslyBilledAmount": "0.00"}
+    ahead = client.get(f"/api/v1/subscriptions/{of.id}/upcoming-invoice").json
+    rest = next(line for line in ahead["lines"] if line.get("featureKey") == "tokens")
+    assert (rest["period"]["from"], rest["preLinePeriodQuantity"]) == ("2026-04-30T00:00:00Z", "900")
+    assert rest["splitLine"] == {"group": group, "position": "last", "previouslyBilledAmount": "2.70"}
+    assert rest["usageSnapshot"]["period"]["from"] == "2026-04-21T00:00:00Z"
+    assert rest["usageSnapshot"]["billedBefore"] == "900"
+
+
+def test_usage_so_far_of_nothing_is_a_400_that_says_so(client: Client, world: World, runs: RunsAtOnce):
+    world.subscribe(start="2026-04-21")
+    world.usage.per_day = {}
+
+    answer = client.post(NOW, {"customerId": ACME, "progressiveBillingOverride": True})
+
+    assert (answer.status, "before its period ends" in answer.json["detail"]) == (400, True)
+
+
+def test_usage_so_far_asked_for_again_while_it_is_worked_on_joins_the_run(
+    client: Client, world: World, runs: RunsAtOnce
+):
+    world.subscribe(start="2026-04-21")
+    runs.hangs = True
+    wish = {"customerId": ACME, "progressiveBillingOverride": True}
+    assert client.post(NOW, wish).status == 503
+    world.clock.time = at("2026-05-01T00:00:09")
+    assert client.post(NOW, wish).status == 503
+    (run,) = runs.started
+
+    world.issue("2026-05-01", run_id=run.run_id, progressive=run.progressive)
+    answer = client.post(NOW, wish)
+
+    assert (answer.status, len(answer.json), len(runs.started)) == (201, 1, 1)
+    world.clock.time = at("2026-05-01T00:10:00")
+    assert client.post(NOW, wish).status == 503
+    assert len(runs.started) == 2, "what was answered is done"
 
 
 def test_a_failed_customer_hears_why_and_is_listed(client: Client, world: World, runs: RunsAtOnce):
