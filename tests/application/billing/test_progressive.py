@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.application.cancel_subscription import cancel_subscription
+from functions.application.rate_services import Rater
 from functions.domain.catalog.pricing import GraduatedPrice, LineUsage
 from functions.domain.invoicing.invoice import Invoice
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.simulation import InvoiceSimulation
 from functions.domain.period import Period
+from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
 from tests.application.billing.test_changes_billed import add, edit, graduated, only
@@ -323,6 +325,59 @@ def test_what_ended_before_is_billed_as_it_is_without_asking_for_usage_so_far(wo
 
     assert (ended.invoice.invoice_at, ended.invoice.total_minor) == (at("2026-05-01"), 3000)
     assert (so_far.invoice.invoice_at, so_far.invoice.total_minor) == (at("2026-05-11"), 1000)
+
+
+def test_a_boundary_of_something_else_at_the_same_instant_does_not_hide_usage_so_far(world: World):
+    world.plan(phase(flat("10", term="in_arrears"), unit("0.01", cadence="P1Y")), billingCadence="P1M")
+    world.subscribe(start="2026-04-01")
+    fee_only = only(world.issue("2026-05-01").invoices)
+    assert [line.name for line in fee_only.invoice.lines] == ["Fee"]
+
+    assert only(world.issue("2026-05-01", progressive=True).invoices).invoice.total_minor == 3000
+    assert world.issue("2026-05-01", progressive=True).invoices == ()
+
+
+def test_usage_taken_back_after_it_was_billed_makes_the_next_line_smaller(world: World):
+    world.plan(phase(unit("0.01")))
+    world.subscribe(start="2026-05-01")
+    world.clock.time = at("2026-05-11")
+    assert only(world.issue(progressive=True).invoices).invoice.total_minor == 1000
+    world.usage.per_day = {"acme-app": Decimal(45)}
+    world.clock.time = at("2026-05-21")
+    assert world.issue(progressive=True).invoices == ()
+    world.clock.time = at("2026-06-01")
+
+    # 1,395 in all, of which 1,000 were billed.
+    assert only(world.issue().invoices).invoice.total_minor == 395
+
+
+def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: World):
+    world.plan(phase(graduated("0.01", "0.02")))
+    of = world.subscribe(start="2026-05-01")
+    world.clock.time = at("2026-05-21")
+    world.issue(progressive=True)
+    split = world.subscriptions.get(TENANT, of.id)
+    assert split is not None
+
+    def cost(window: Period) -> list[int]:
+        rater = Rater(TENANT, ("acme-app",), world.usage)
+        return [line.total_minor for line in rater.lines(split, services_within(split, window), END)]
+
+    assert cost(Period(START, END)) == [1000 + 2100 * 2]
+    assert cost(Period(at("2026-05-11"), END)) == [1000 + 1100 * 2]
+
+
+def test_an_edit_of_something_else_leaves_the_rest_as_it_was(world: World):
+    world.plan(phase(flat("31", term="in_arrears"), unit("0.01")))
+    of = world.subscribe(start="2026-05-01")
+    world.clock.time = at("2026-05-11")
+    assert only(world.issue(progressive=True).invoices).invoice.total_minor == 1000
+    edit(world, of, add(flat("62", term="in_arrears")))
+    world.clock.time = at("2026-06-01")
+
+    lines = only(world.issue().invoices).invoice.lines
+
+    assert [(line.name, line.total_minor) for line in lines] == [("Fee", 1000), ("Fee", 4200), ("Tokens", 2100)]
 
 
 def test_two_runs_at_once_bill_the_same_usage_once(world: World):

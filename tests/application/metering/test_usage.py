@@ -388,6 +388,20 @@ def test_an_invoice_takes_a_percentile_from_the_log() -> None:
     assert deployment.ask(latency)[0].value != 198 * 7
 
 
+def test_only_meters_that_never_fall_can_be_billed_in_parts() -> None:
+    path = {Aggregation.COUNT: None}
+    meters = tuple(
+        Meter(f"m{n}", f"a_{n}", "call", each, path.get(each, "$.n"), since=1) for n, each in enumerate(Aggregation)
+    )
+    deployment = Deployment(MeterSet(1, meters))
+    usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
+
+    growing = {each.aggregation.value for each in meters if usage.only_grows("t", each.slug)}
+    assert growing == {"SUM", "COUNT", "MAX", "UNIQUE_COUNT"}
+    with pytest.raises(NotFound):
+        usage.only_grows("t", "gone")
+
+
 def test_an_invoice_counts_what_a_features_conditions_let_through() -> None:
     deployment = Deployment(MeterSet(1, (CALLS,)))
     models = ("gpt-4", "gpt-5", "claude", "gpt-5")

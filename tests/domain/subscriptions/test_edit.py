@@ -1,5 +1,6 @@
 from collections import Counter
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -235,6 +236,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("wait"), st.integers(0, 70 * 24 * 3600)),
         st.tuples(st.just("bill"), st.none()),
+        st.tuples(st.just("bill so far"), st.none()),
         st.tuples(st.just("now"), st.lists(OPERATIONS, min_size=1, max_size=3)),
         st.tuples(st.just("next cycle"), st.lists(OPERATIONS, min_size=1, max_size=3)),
         st.tuples(st.just("add-on"), st.tuples(st.sampled_from(["fees", "seats"]), st.integers(0, 3), st.booleans())),
@@ -283,6 +285,8 @@ class Life:
                 self.now += timedelta(seconds=what)
             case "bill":
                 self.bill(self.now)
+            case "bill so far":
+                self.bill_so_far(self.now)
             case "now":
                 self.edit(what, self.now)
             case "next cycle":
@@ -323,6 +327,15 @@ class Life:
             self.of = self.of.billed(due, self.now)
         raise AssertionError("it is owed without end")
 
+    def bill_so_far(self, at: datetime) -> None:
+        self.bill(at)
+        if self.of.can_progress_to(at):
+            found = self.of.services_so_far(at)
+            self.services += found
+            self.of = self.of.progressed([(each, each.after(Decimal(1), 7, None)) for each in found], at, self.now)
+            assert not self.of.can_progress_to(at)
+            assert not self.of.services_so_far(at)
+
     def end(self) -> None:
         if not self.of.is_over(self.now):
             self.of = self.of.cancelled(self.now, self.now)
@@ -359,6 +372,11 @@ def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_t
                 name = (each_phase.key, item.key, item.version)
                 expected.update({(*name, on.start): 1, (*name, on.end): -1})
     assert clean(expected) == clean(edges(life.services))
+    assert all(item.split is None for each_phase in life.of.phases for item in each_phase.items)
+    # Whatever period was billed in parts, its last line closed it.
+    parts = zip(names, life.services, strict=True)
+    last = {(*name, part.partition("/rest")[0]): each for (*name, part), each in parts if not each.is_credit}
+    assert {each.position for each in last.values()} <= {None, "last"}
 
 
 def edges(services: list[Service]) -> Counter[tuple[Any, ...]]:

@@ -238,6 +238,21 @@ def test_a_line_explains_itself_down_to_its_windows_and_shows_what_came_late(cli
     assert sum(Decimal(each["quantity"]) for each in usage["windows"]) == Decimal(3030)
 
 
+def test_the_rest_of_a_period_is_explained_from_its_start_less_what_was_billed(client: Client, world: World):
+    world.plan(phase(unit("0.01")))
+    world.subscribe(start="2026-04-01")
+    world.issue("2026-04-11", progressive=True)
+    (record,) = world.issue().invoices
+    (tokens,) = record.invoice.lines
+    world.usage.per_day["acme-app"] = Decimal(101)
+
+    usage = explanation(client, record.invoice.id, tokens.id).json["usage"]
+
+    assert (usage["quantity"], usage["billedBefore"], usage["before"]) == ("2000", "1000", "1000")
+    assert (usage["measuredNow"], usage["difference"]) == ("3030", "30")
+    assert (usage["countedFrom"], len(usage["windows"])) == ("2026-04-01T00:00:00Z", 30)
+
+
 def test_a_line_by_dimensions_names_the_parts(client: Client, world: World):
     world.plan(phase(unit() | {"price": MATRIX}))
     world.subscribe(start="2026-04-01")
