@@ -17,7 +17,7 @@ from functions.application.ingest_events import ingest_events
 from functions.application.measure_usage import MeasuredUsage, window_size
 from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
-from functions.domain.errors import TooLarge
+from functions.domain.errors import NotFound, TooLarge
 from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
