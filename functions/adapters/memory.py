@@ -301,6 +301,7 @@ class MemoryArchive:
         self, lane: int, commits: Sequence[tuple[int, int]]
     ) -> Iterator[tuple[int, list[ArchivedEvent] | None]]:
         for n, _ in commits:
+            self.request("archived_events")
             body = self.objects.get(f"archive/{lane}/{n}")
             yield n, None if body is None else list(decode_lines(body))
 

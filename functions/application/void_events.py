@@ -107,7 +107,10 @@ class Voider:
         bucket = bucket_of(void.time)
         hours = dict(self._ledger.commits_in_hour(lane, bucket * BUCKET_SECONDS // HOUR_SECONDS))
         name = (tenant, void.id, void.source, void.subject)
-        for line in self._archive.events(lane, n, hours[n]):
+        ((_, lines),) = self._archive.lines_of(lane, [(n, hours[n])])
+        if lines is None:
+            raise ValueError(f"The archive has lost commit {n} of lane {lane}, of correction {void.correction_id}.")
+        for line in lines:
             is_it = (line.tenant, line.id, line.source, line.subject) == name and not line.voids
             if is_it and bucket_of(line.time_seconds) == bucket:
                 return line

@@ -96,6 +96,9 @@ def _inflate(body: bytes) -> bytes:
         raise TooLarge(f"The body inflates to more than {MAX_INFLATED_BYTES} bytes; send the events in several calls.")
     if not inflater.eof:
         raise InvalidInput("The gzip body ends too early.")
+    if inflater.unused_data:
+        # What is left unread would be lost with a 204.
+        raise InvalidInput("Something follows the gzip body; send one gzip member with one JSON document.")
     return inflated
 
 

@@ -3,6 +3,8 @@
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,11 +14,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from functions.adapters.archive import S3Archive, archive_key
 from functions.adapters.kinesis import KinesisStream
+from functions.adapters.memory import MemoryLedger
 from functions.adapters.records import Undecodable, decode_commit, decode_record, encode_commit, encode_record
+from functions.application.aggregate_usage import Aggregator, Delivered, Report
+from functions.application.commit_usage import LaneWriter
 from functions.domain.errors import Unavailable
-from functions.domain.metering.event import CloseMarker, Event, Pack, Void
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Counts
+from functions.domain.metering.meter import MeterSet
 from infra.local import emulator, processes
 from infra.local.ports import free_port
 
@@ -166,6 +172,32 @@ def test_many_commits_are_read_in_order_whatever_their_number(aws: int) -> None:
     assert list(archive.events_of(2, [])) == []
     first = next(iter(archive.events_of(2, wanted)))
     assert first.subject == "c1"
+
+
+def test_a_void_whose_events_object_is_lost_holds_up_nothing_behind_it(aws: int) -> None:
+    """Kept as a reject it can be replayed, should somebody restore the object."""
+    client = emulator.client("s3", aws)
+    client.create_bucket(Bucket="lossy")
+    ledger, archive = MemoryLedger(), S3Archive(client, "lossy")
+    ledger.put_meter_set("t", MeterSet(1, ()))
+    clock = SimpleNamespace(now=lambda: datetime.fromtimestamp(NOW, UTC))
+    writer = LaneWriter(ledger, archive, clock, lambda: "a1", AcceptanceWindow(), 3_600, LANES.value_fingerprint)
+    aggregator = Aggregator(writer, ledger, archive, decode_record, LANES.count, "t")
+
+    def delivered(name: str, *packs: Pack) -> Report:
+        records = [Delivered(f"{name}-{n}", encode_record(pack), NOW) for n, pack in enumerate(packs)]
+        return aggregator.aggregate(records)
+
+    delivered("first", Pack("t", 2, "p1", NOW, [EVENT]))
+    client.delete_object(Bucket="lossy", Key=archive_key(2, 1, NOW // HOUR_SECONDS))
+    void = Pack("t", 2, "p2", NOW, [], [Void(EVENT.fingerprint, NOW, EVENT.id, EVENT.source, EVENT.subject, "0-1")])
+    another = Pack("t", 2, "p3", NOW, [msgspec.structs.replace(EVENT, fingerprint=8, id="2")])
+    report = delivered("second", void, another)
+    assert report.rejected_records == 1
+    counted = ledger.commit(2, ledger.head(2))
+    assert counted is not None
+    assert counted.counts.accepted == 1
+    assert archive.kept_record("rejects/second-0") == encode_record(void)
 
 
 def test_the_archive_is_lines_anyone_can_read(aws: int) -> None:

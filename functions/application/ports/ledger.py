@@ -121,8 +121,10 @@ class Archive(Protocol):
         """Lines that say which events do not count, each with its tenant."""
         ...
 
-    def events(self, lane: int, n: int, decided_hour: int) -> Iterable["ArchivedEvent"]:
-        """The lines of a commit."""
+    def lines_of(
+        self, lane: int, commits: Sequence[tuple[int, int]]
+    ) -> Iterable[tuple[int, "Sequence[ArchivedEvent] | None"]]:
+        """(commit, its lines) of commits (number, hour it was decided in), in order; None for a missing object."""
         ...
 
 
