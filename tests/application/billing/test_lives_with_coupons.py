@@ -1,4 +1,4 @@
-"""Random lives of a subscription with coupons: no item gives back more than was paid for it, no coupon too often."""
+"""Random lives of a subscription with coupons, billed at boundaries and in between: nothing twice, nothing too much."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -18,14 +18,29 @@ from tests.domain.subscriptions.test_edit import CARDS, Life, add, remove, stret
 
 OFF = ["25 %", "100 %", "33.333333 %", "5 {0}", "40 {0}", "1000 {0}"]
 DURATIONS = ["once", "2 times", "5 times", "forever", "until 2026-04-01"]
-STEPS = ["wait", "wait", "bill", "bill", "edit", "edit next cycle", "add-on", "cancel", "continue", "end"]
+OFTEN = ["wait", "wait", "bill", "bill", "bill so far", "bill so far"]
+STEPS = [*OFTEN, "edit", "edit next cycle", "add-on", "cancel", "continue", "end"]
+    "wait",
+    "wait",
+    "bill",
+    "bill",
+    "bill so far",
+    "bill so far",
+    "edit",
+    "edit next cycle",
+    "add-on",
+    "cancel",
+    "continue",
+    "end",
+]
 
 
 class LifeWithCoupons:
     """One subscription of one customer, billed and changed at random."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, progressive: bool = True) -> None:
         self.random = random
+        self.progressive = progressive
         cards = [flat("31.07"), unit("0.01"), flat("3", key="late", term="in_arrears"), flat("12.5", key="seat")]
         currency = random.choice(["USD", "JPY", "KWD"])
         made = plan(phase(*cards, key="ramp", duration="P40D"), phase(*cards, key="rest"), currency=currency)
@@ -39,7 +54,7 @@ class LifeWithCoupons:
     def live(self) -> None:
         for step in self.random.choices(STEPS, k=self.random.randint(1, 12)):
             self.step(step)
-        self.step("end")
+        self.step("finish")
         self.step("bill")
 
     def step(self, step: str) -> None:
@@ -70,6 +85,10 @@ class LifeWithCoupons:
                 life.of = life.of.cancelled(life.of.effective_time("next_billing_cycle", life.now), life.now)
             case "continue":
                 life.of = life.of.continued(life.now)
+            case "bill so far":
+                self.invoices += self.billing.issue(progressive=self.progressive)
+            case "finish" if not life.of.is_over(life.now):
+                life.of = life.of.cancelled(life.now, life.now)
             case "end" if random.random() < 0.3 or life.now > at("2026-04-01"):
                 life.of = life.of.cancelled(life.now, life.now)
 
@@ -109,3 +128,29 @@ def _require_counted(billing: Billing, used: dict[str | None, set[str]]) -> None
     for coupon in billing.coupons.of_customer(TENANT, ACME):
         assert coupon.invoice_count == len(used[coupon.id])
         assert coupon.times is None or coupon.invoice_count <= coupon.times
+
+
+def charged(found: LifeWithCoupons) -> dict[str, tuple[int, int]]:
+    """Minor units before coupons of each item, and the lines they are on."""
+    amounts, parts = defaultdict[str, int](int), defaultdict[str, int](int)
+    for line in (line for invoice in found.invoices for line in invoice.lines):
+        item = "/".join(line.reference.split("/")[:4])
+        amounts[item] += sum(each.amount_minor - each.discounts_minor for each in line.charges)
+        parts[item] += 1
+    return {item: (amounts[item], parts[item]) for item in parts}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_is_billed_so_far_costs_the_same_as_at_the_end(seed: int) -> None:
+    lives = [LifeWithCoupons(Random(seed), progressive=each) for each in (True, False)]
+    for each in lives:
+        each.live()
+
+    parted, whole = map(charged, lives)
+
+    assert [
+        item
+        for item in parted.keys() | whole.keys()
+        if abs(parted.get(item, (0, 0))[0] - whole.get(item, (0, 0))[0]) > parted.get(item, (0, 0))[1]
+    ] == []
