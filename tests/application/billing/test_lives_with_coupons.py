@@ -20,19 +20,6 @@ OFF = ["25 %", "100 %", "33.333333 %", "5 {0}", "40 {0}", "1000 {0}"]
 DURATIONS = ["once", "2 times", "5 times", "forever", "until 2026-04-01"]
 OFTEN = ["wait", "wait", "bill", "bill", "bill so far", "bill so far"]
 STEPS = [*OFTEN, "edit", "edit next cycle", "add-on", "cancel", "continue", "end"]
-    "wait",
-    "wait",
-    "bill",
-    "bill",
-    "bill so far",
-    "bill so far",
-    "edit",
-    "edit next cycle",
-    "add-on",
-    "cancel",
-    "continue",
-    "end",
-]
 
 
 class LifeWithCoupons:
