@@ -233,9 +233,14 @@ def _document_lines(lines: Sequence[InvoiceLine], currency: str) -> list[Documen
     The invoice itself keeps them all.
     """
     if len(lines) <= MAX_LINES:
-        return [_document_line([line], line.reference, currency) for line in lines]
+        return [_document_line([line], _said_id(line), currency) for line in lines]
     groups = next(found for depth in _DEPTHS if len(found := _grouped(lines, depth)) <= MAX_LINES or depth == 1)
     return [_document_line(group, f"{reference}/all", currency) for reference, group in groups.items()]
+
+
+def _said_id(line: InvoiceLine) -> str:
+    """Its reference, which tells a reader what it is; of one too long to say, the id made from it."""
+    return line.reference if len(line.reference) <= MAX_ID_CHARACTERS else line.id
 
 
 def _grouped(lines: Sequence[InvoiceLine], depth: int) -> dict[str, list[InvoiceLine]]:
