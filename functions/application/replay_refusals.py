@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from functions.application.ingest_events import MAX_PACK_BYTES, ingest_events
 from functions.application.list_refusals import RefusalFilter, list_refusals
 from functions.application.ports.clock import Clock
@@ -10,7 +12,7 @@ from functions.application.ports.ledger import EventStream, KeptRecords
 from functions.application.ports.registry import Refusals
 from functions.domain.errors import Conflict, NotFound, TollboothError
 from functions.domain.metering.cloudevents import parse_partially
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.refusal import KeptRefusal
 
@@ -99,7 +101,10 @@ def _send(tenant: str, refusal: KeptRefusal, ports: ReplayPorts) -> None:
         ports.stream.put([record])
         return
     # Of every event in it the lane looks again whether it is still inside the window, and lists those that are not.
-    _ingest(record.tenant, list(_known_anew(record, ports.lanes)), MAX_PACK_BYTES + 1, now, ports)
+    if record.events:
+        _ingest(record.tenant, list(_known_anew(record, ports.lanes)), MAX_PACK_BYTES + 1, now, ports)
+    if record.voids:  # after the events, some of which they may be about
+        ports.stream.put(list(_packs_of_voids(record, now, ports)))
 
 
 def _ingest(tenant: str, events: list[Event], size: int, now: int, ports: ReplayPorts) -> None:
@@ -122,6 +127,16 @@ def _known_anew(pack: Pack, lanes: Lanes) -> Iterator[Event]:
     for event in pack.events:
         event.fingerprint = lanes.fingerprint(pack.tenant, event.subject, event.source, event.id)
         yield event
+
+
+def _packs_of_voids(pack: Pack, now: int, ports: ReplayPorts) -> Iterator[Pack]:
+    by_lane: dict[int, list[Void]] = {}
+    for void in pack.voids:
+        fingerprint = ports.lanes.fingerprint(pack.tenant, void.subject, void.source, void.id)
+        known = replace(void, fingerprint=fingerprint)
+        by_lane.setdefault(ports.lanes.lane_of(pack.tenant, void.subject), []).append(known)
+    for lane, voids in by_lane.items():
+        yield Pack(pack.tenant, lane, ports.new_id(), now, [], voids)
 
 
 def _outside_window(ports: ReplayPorts) -> Conflict:

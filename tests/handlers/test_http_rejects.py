@@ -7,7 +7,7 @@ import pytest
 
 from functions.adapters.records import encode_record
 from functions.application import list_refusals
-from functions.domain.metering.event import CloseMarker, Event, Pack
+from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.ledger import Refusal
 from functions.handlers import wiring
 from tests.conftest import DynamoDb
@@ -168,6 +168,21 @@ def test_a_kept_record_goes_back_as_new_once_it_can_be_read(api: Client, meterin
     assert total(api) == 11
     metering.archive.objects.clear()
     assert api.post(f"{REJECTS}/{by_key['1']}/replay").status == 404
+
+
+@pytest.mark.parametrize("arrives_with_it", [True, False])
+def test_a_kept_record_takes_back_the_events_it_voids(api: Client, metering: Metering, arrives_with_it: bool) -> None:
+    mistaken, lane = event(1, 5), LANES.lane_of("default", "ada")
+    void = Void(mistaken.fingerprint, mistaken.time, mistaken.id, "s", "ada", "0-1")
+    events = [mistaken, event(2, 6)]
+    metering.stream.records = [Pack("default", lane, "p1", NOW, events[arrives_with_it:])]
+    metering.deliver()
+    record = Pack("default", lane, "p2", NOW, events[: 1 if arrives_with_it else 0], [void])
+    keep(metering, "shardId-000000000000-1", encode_record(record))
+    (kept,) = listed(api)
+    assert api.post(f"{REJECTS}/{kept['id']}/replay").status == 200
+    metering.deliver()
+    assert total(api) == 6
 
 
 def test_many_are_replayed_with_counts_and_never_twice(api: Client, metering: Metering) -> None:
