@@ -135,7 +135,7 @@ def test_an_invoice_of_any_number_of_lines_can_be_collected(phases: int, keys: i
 
 def test_a_line_of_the_longest_keys_after_many_edits_can_be_collected():
     one = lines("100", unit("0.01"))[0]
-    reference = f"{'0' * 26}/{'p' * 64}/{'k' * 64}/v[100]/period[10000]/rest[20260501T000000Z]"
+    reference = f"{'0' * 26}/{'p' * 64}/{'k' * 64}/v[1000]/period[10000]/credit[20260501T000000Z]"
     document = acme_invoice(one.model_copy(update={"reference": reference})).invoice.document()
 
     assert [line.line_id for line in document.lines] == [one.id]
