@@ -120,7 +120,7 @@ def test_what_does_not_exist_is_not_found(client: Client):
     assert client.post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/cancel").status == 404
 
 
-@pytest.mark.parametrize("cadence", ["P100Y", "P36525D", "P1200M36525D", "PT1H"])
+@pytest.mark.parametrize("cadence", ["P100Y", "P36525D", "P600M18000D", "PT1H"])
 @pytest.mark.parametrize("anchor", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"])
 def test_every_plan_that_is_published_can_be_subscribed_to(client: Client, world: World, cadence: str, anchor: str):
     cards = (flat(cadence=cadence), flat(key="end", cadence=cadence, term="in_arrears"), unit(cadence=cadence))
