@@ -7,7 +7,7 @@ from functions.application.ports.deployment import Genesis, Vault
 from functions.application.ports.registry import ApiKeys
 from functions.domain.access import ApiKey, hash_secret, parse_token, token
 from functions.domain.metering.lanes import Lanes, key_check
-from functions.names import DEFAULT_TENANT, SCOPE_ADMIN
+from functions.names import DEFAULT_TENANT, LEDGER_FORMAT, SCOPE_ADMIN
 
 
 class RefusesToDeploy(Exception):
@@ -15,8 +15,10 @@ class RefusesToDeploy(Exception):
 
 
 def record_genesis(lanes: Lanes, *, genesis: Genesis) -> None:
-    """Raises RefusesToDeploy when the lane count or the ledger key differ from what events were counted with."""
-    asked = (lanes.count, key_check(lanes.key))
+    """Raises RefusesToDeploy when the lane count, the ledger key or the form of what is stored differ from what events
+    were counted with.
+    """
+    asked = (lanes.count, key_check(lanes.key), LEDGER_FORMAT)
     kept = genesis.record(*asked)
     if kept == asked:
         return
@@ -24,6 +26,12 @@ def record_genesis(lanes: Lanes, *, genesis: Genesis) -> None:
         raise RefusesToDeploy(
             f"This ledger was made with {kept[0]} lanes, not {lanes.count}: a subject would get a second writer and "
             f"events could count twice. Deploy with lanes = {kept[0]}."
+        )
+    if kept[2] != LEDGER_FORMAT:
+        raise RefusesToDeploy(
+            f"This ledger's counters are stored in format {kept[2]}, and this version reads {LEDGER_FORMAT} only: it "
+            "would answer with less usage than was counted. Deploy a version of that format, or a stage of its own; "
+            "on your machine: make down, then make up."
         )
     raise RefusesToDeploy(
         "The ledger key is not the one this ledger was made with: every event could count twice. "

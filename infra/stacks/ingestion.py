@@ -119,7 +119,7 @@ class IngestionStack(StageStack):
             "Bootstrap",
             service_token=function.function_arn,
             service_timeout=Duration.seconds(BOOTSTRAP_SECONDS),
-            properties={"lanes": stage.lanes},
+            properties={"lanes": stage.lanes, "ledgerFormat": names.LEDGER_FORMAT},
         )
         # Without its policy the function would start before it may do anything.
         assert function.role is not None

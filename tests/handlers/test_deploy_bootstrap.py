@@ -12,6 +12,7 @@ from functions.adapters.dynamo.table import Table
 from functions.application.bootstrap import RefusesToDeploy
 from functions.domain.metering.lanes import Lanes
 from functions.handlers import deploy_bootstrap, http_authorize, wiring
+from functions.names import LEDGER_FORMAT
 from tests.conftest import DynamoDb
 from tests.handlers.conftest import forget_clients
 
@@ -72,6 +73,17 @@ def test_later_deployments_keep_key_and_genesis(vault: MemoryVault, dynamodb: Dy
     assert vault.secret == first
     assert opens(first)
     assert Table(dynamodb.client, dynamodb.usage_table).get("genesis", "genesis") == genesis
+
+
+def test_counters_of_another_format_stop_the_deployment(vault: MemoryVault, dynamodb: DynamoDb) -> None:
+    deploy()
+    table = Table(dynamodb.client, dynamodb.usage_table)
+    genesis = table.get("genesis", "genesis")
+    assert genesis is not None
+    assert genesis.pop("format") == LEDGER_FORMAT
+    table.put(genesis)
+    with pytest.raises(RefusesToDeploy, match="format 1"):
+        deploy("Update")
 
 
 def test_a_deployment_that_died_after_the_secret_goes_on_with_its_token(vault: MemoryVault) -> None:

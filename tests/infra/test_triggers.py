@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from functions.names import LEDGER_FORMAT
+
 
 def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forgets(each_stage: Any) -> None:
     (stream,) = each_stage.all("AWS::Kinesis::Stream").values()
@@ -73,6 +75,7 @@ def test_the_door_is_throttled_and_its_log_holds_no_header(each_stage: Any) -> N
 def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> None:
     (bootstrap,) = each_stage.all("AWS::CloudFormation::CustomResource").values()
     assert bootstrap["Properties"]["lanes"] == each_stage.settings.lanes
+    assert bootstrap["Properties"]["ledgerFormat"] == LEDGER_FORMAT
     assert any(name.startswith("DeployBootstrapRoleDefaultPolicy") for name in bootstrap["DependsOn"])
 
 

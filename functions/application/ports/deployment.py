@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Genesis(Protocol):
-    def record(self, lanes: int, key_check: str) -> tuple[int, str]:
+    def record(self, lanes: int, key_check: str, ledger_format: int) -> tuple[int, str, int]:
         """Keep these values if none are kept yet; what is kept now."""
         ...
 
