@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from time import sleep
 from typing import Any
 
 import pytest
@@ -82,7 +83,9 @@ def test_previews_and_backtests_see_the_usage_that_was_counted(seller: Compat) -
 
     dearer = models.UnitPriceWithCommitments(type="unit", amount="2")
     draft = plans.create(plan("dear", usage("tokens", dearer)))
-    period = {"from": made.active_from.isoformat(), "to": (made.active_from + timedelta(seconds=1)).isoformat()}
+    end = made.active_from + timedelta(seconds=1)
+    period = {"from": made.active_from.isoformat(), "to": end.isoformat()}
+    sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()))  # a backtest is about what is over
     answer = api.post(f"/api/v1/plans/{draft.id}/backtest", {"customers": ["acme", "b"], "periods": [period]})
     assert (
         differences("POST", f"/api/v1/plans/{draft.id}/backtest", 200, answer.content_type, answer.text, strict=True)
