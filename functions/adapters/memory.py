@@ -18,7 +18,7 @@ from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, UnitedChunks, ValueChunk
+from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
 
 Key = tuple[Any, ...]
 IS_PART, IS_UNITED = 0, 1  # chunks of values in the order they are read
@@ -152,10 +152,7 @@ class MemoryLedger(MemoryHistories):
         return True
 
     def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
-        by_page: dict[PageKey, dict[str, bytes]] = {}
-        for key, cell, values in chunks:
-            by_page.setdefault(key, {})[cell] = values
-        for key, cells in by_page.items():
+        for key, cells in chunks_by_page(chunks).items():
             self.request("put_value_chunk")
             self.table.put(("values", *_page_key(key)[1:], IS_PART, commit.n), cells)
 

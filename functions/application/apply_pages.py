@@ -21,6 +21,7 @@ from functions.domain.metering.pages import (
     UnitedChunks,
     ValueChunk,
     as_bytes,
+    chunks_by_page,
     has_room_for,
     stored_bytes,
 )
@@ -189,10 +190,9 @@ class PageApplier:
 
     def _put_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
         self._ledger.put_value_chunks(commit, chunks)
-        by_page: dict[PageKey, dict[str, bytes]] = {}
+        by_page = chunks_by_page(chunks)
         for key, cell, values in chunks:
             self._known[key].beside.setdefault(cell, set()).update(unpack_values(values))
-            by_page.setdefault(key, {})[cell] = values
         for key, cells in by_page.items():
             if sum(map(len, cells.values())) < LARGE_PART_VALUES * VALUE_BYTES:
                 self._known[key].parts[commit.n] = cells

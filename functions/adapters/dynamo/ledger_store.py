@@ -16,7 +16,7 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
+from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
@@ -204,12 +204,9 @@ class DynamoLedger(DynamoHistories):
         return self._pages.write(stamp, writes)
 
     def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
-        by_page: dict[PageKey, dict[str, bytes]] = {}
-        for key, cell, values in chunks:
-            by_page.setdefault(key, {})[cell] = values
         self._table.put_all(
             {**item_key(keys.value_owner(key), keys.values(key, commit.n)), BODY: {"B": _encode_values(cells)}}
-            for key, cells in by_page.items()
+            for key, cells in chunks_by_page(chunks).items()
         )
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:

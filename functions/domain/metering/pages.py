@@ -4,7 +4,7 @@ A page holds about six hours of half-hour windows for sixteen codes of one subje
 usual page is one write unit. A code stands for (meter, group values) in one (tenant, lane).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -27,7 +27,7 @@ FIRST_WINDOW = 36_000  # the first that is a half hour; coarse windows reach it 
 FIRST_SPAN = FIRST_WINDOW // WINDOWS_PER_PAGE
 CODES_PER_PAGE = 16
 # A page must stay far below DynamoDB's 400 KB whatever is sent: at most 192 cells, each of a name and at most
-# 200 buckets of 8 bytes, make 310 KB; 24 values of 8 bytes make less.
+# 200 buckets of 8 bytes, make 310 KB; distinct values beyond `WINDOW_BYTES` lie beside it.
 MAX_BUCKETS = 200
 # A stored window takes distinct values up to here, further ones lie beside the page: the first value of seven meters in
 # one group has room, and twelve windows of two such groups, the keys and the stamp are one write unit of 1,024 bytes.
@@ -170,6 +170,14 @@ class ValueChunk(NamedTuple):
     key: PageKey
     cell: str
     values: bytes
+
+
+def chunks_by_page(chunks: Iterable[ValueChunk]) -> dict[PageKey, dict[str, bytes]]:
+    """The values by cell of each page: those of one commit and page are stored together."""
+    by_page: dict[PageKey, dict[str, bytes]] = {}
+    for key, cell, values in chunks:
+        by_page.setdefault(key, {})[cell] = values
+    return by_page
 
 
 class UnitedChunks(NamedTuple):
