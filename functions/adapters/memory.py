@@ -86,13 +86,14 @@ class MemoryLedger(MemoryHistories):
         self.request("commits_of_bucket")
         return [(key[3], self.table.get(key)) for key in self.table.keys("chunk", lane, bucket)]
 
-    def put_index(self, commit: Commit) -> None:
-        self._put_chunks(commit)
-        self._index_hours(commit)
-        self._put_directory(commit)
-        for outcome in commit.voids:
-            self.request("put_outcome")
-            self.table.put(("outcome", outcome.tenant, outcome.correction_id), (outcome, commit.n))
+    def put_index(self, commits: Sequence[Commit]) -> None:
+        for commit in commits:
+            self._put_chunks(commit)
+            self._index_hours(commit)
+            self._put_directory(commit)
+            for outcome in commit.voids:
+                self.request("put_outcome")
+                self.table.put(("outcome", outcome.tenant, outcome.correction_id), (outcome, commit.n))
 
     def _put_chunks(self, commit: Commit) -> None:
         for bucket, chunk in commit.fingerprints.items():
@@ -127,10 +128,11 @@ class MemoryLedger(MemoryHistories):
         self.request("oldest_hour")
         return min((key[2] for key in self.table.keys("hour", lane)), default=None)
 
-    def put_markers(self, commit: Commit) -> None:
-        for marker in commit.markers:
-            self.request("put_marker")
-            self.table.put(("marker", marker, commit.lane), commit.n)
+    def put_markers(self, commits: Sequence[Commit]) -> None:
+        for commit in commits:
+            for marker in commit.markers:
+                self.request("put_marker")
+                self.table.put(("marker", marker, commit.lane), commit.n)
 
     def marked_lanes(self, marker: str) -> dict[int, int]:
         self.request("marked_lanes")
@@ -140,8 +142,8 @@ class MemoryLedger(MemoryHistories):
         self.request("read_pages")
         return [self._page(key) for key in keys]
 
-    def write_pages(self, stamp: int, writes: Sequence[PageWrite]) -> list[bool]:
-        return [self._write_page(stamp, *write) for write in writes]
+    def write_pages(self, writes: Sequence[PageWrite]) -> list[bool]:
+        return [self._write_page(*write) for write in writes]
 
     def _write_page(self, stamp: int, seen: Page, changed: Cells) -> bool:
         self.request("write_page")
@@ -151,10 +153,10 @@ class MemoryLedger(MemoryHistories):
         self._store(Page(seen.key, stamp, page.cells | changed))
         return True
 
-    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
-        for key, cells in chunks_by_page(chunks).items():
+    def put_value_chunks(self, chunks: Sequence[ValueChunk]) -> None:
+        for (key, n), cells in chunks_by_page(chunks).items():
             self.request("put_value_chunk")
-            self.table.put(("values", *_page_key(key)[1:], IS_PART, commit.n), cells)
+            self.table.put(("values", *_page_key(key)[1:], IS_PART, n), cells)
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
         self._put_united(united)

@@ -1,4 +1,6 @@
-"""Applying a commit: idempotent, total, and in an order that lets anyone finish it for whoever died."""
+"""Applying commits: idempotent, total, and in an order that lets anyone finish it for whoever died."""
+
+from collections.abc import Sequence
 
 from functions.application.apply_pages import PageApplier
 from functions.application.ports.ledger import Archive, Ledger
@@ -6,12 +8,15 @@ from functions.domain.metering.history import voided_parts
 from functions.domain.metering.ledger import Commit
 
 
-def apply_commit(ledger: Ledger, archive: Archive, pages: PageApplier, commit: Commit) -> None:
-    """Make everything a commit says true. Its writer raises the head later; until then the next applies it again."""
-    if commit.fingerprints:
+def apply_commits(ledger: Ledger, archive: Archive, pages: PageApplier, commits: Sequence[Commit]) -> None:
+    """Make everything true that commits of different lanes say, with few requests for all of them.
+
+    Their writer raises the heads later; until then whoever writes a lane next applies its commit again.
+    """
+    counted = [commit for commit in commits if commit.fingerprints]
+    for commit in counted:
         archive.publish(commit)
-        ledger.put_index(commit)
-        pages.apply(commit)
-        ledger.put_history(list(voided_parts(commit)))
-    if commit.markers:
-        ledger.put_markers(commit)
+    ledger.put_index(counted)
+    pages.apply(counted)
+    ledger.put_history([part for commit in counted for part in voided_parts(commit)])
+    ledger.put_markers(commits)

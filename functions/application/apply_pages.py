@@ -1,4 +1,4 @@
-"""Bringing a commit's deltas into the counter pages, each exactly once, with the pages this process remembers.
+"""Bringing commits' deltas into the counter pages, each exactly once, with the pages this process remembers.
 
 A page is read once and then remembered. It is always written with absolute contents under the stamp it was seen with:
 the stamp changes with every write, so what is remembered is either true or refused, and then read again. What changes
@@ -37,6 +37,8 @@ MAX_KNOWN_BYTES = 150_000_000  # of a process
 # Estimates of what is remembered: a page with its key, a cell, one of the values that lie beside the page.
 KNOWN_PAGE_BYTES, KNOWN_CELL_BYTES, KNOWN_VALUE_BYTES = 700, 160, 100
 NOTHING: frozenset[int] = frozenset()
+
+Step = tuple[int, PageDelta]  # what the commit of this number does to a page
 
 
 class KnownPage:
@@ -105,22 +107,24 @@ class PageApplier:
         self._max_bytes = max_bytes
         self.known_bytes = 0
 
-    def apply(self, commit: Commit) -> None:
-        """Apply a commit's deltas; a page that bears its stamp or a later one is left alone."""
-        for start in range(0, len(commit.pages), PAGES_AT_A_TIME):
-            self._apply(commit, commit.pages[start : start + PAGES_AT_A_TIME])
+    def apply(self, commits: Iterable[Commit]) -> None:
+        """Apply what commits of different lanes do; a page that bears their stamp or a later one is left alone."""
+        steps = [(commit.n, delta) for commit in commits for delta in commit.pages]
+        for start in range(0, len(steps), PAGES_AT_A_TIME):
+            self._apply(steps[start : start + PAGES_AT_A_TIME])
             self._make_room()
 
-    def _apply(self, commit: Commit, deltas: Sequence[PageDelta]) -> None:
+    def _apply(self, steps: Sequence[Step]) -> None:
         for _ in range(MAX_PAGE_TRIES):
-            self._learn([delta.key for delta in deltas if delta.key not in self._known])
-            refused = self._write(commit, deltas)
+            self._learn([delta.key for _, delta in steps if delta.key not in self._known])
+            refused = self._write(steps)
             if not refused:
                 return
-            for delta in refused:
+            for _, delta in refused:
                 self.known_bytes -= self._known.pop(delta.key).weight
-            deltas = refused
-        raise RuntimeError(f"Page {deltas[0].key} changed {MAX_PAGE_TRIES} times while {commit.n} was applied.")
+            steps = refused
+        n, delta = steps[0]
+        raise RuntimeError(f"Page {delta.key} changed {MAX_PAGE_TRIES} times while commit {n} was applied.")
 
     def _learn(self, keys: Sequence[PageKey]) -> None:
         if not keys:
@@ -129,34 +133,35 @@ class PageApplier:
             known = self._known[page.key] = KnownPage(page)
             self.known_bytes += known.weigh()
 
-    def _write(self, commit: Commit, deltas: Sequence[PageDelta]) -> list[PageDelta]:
+    def _write(self, steps: Sequence[Step]) -> list[Step]:
         """Write what the deltas change; returns those whose pages were not as remembered."""
-        waiting: list[PageDelta] = []
+        waiting: list[Step] = []
         writes: list[PageWrite] = []
         chunks: list[ValueChunk] = []
-        for delta in deltas:
+        for step in steps:
+            n, delta = step
             page = self._known[delta.key].page
-            if page.stamp >= commit.n:
+            if page.stamp >= n:
                 continue
             changed = delta.applied_to(page.cells)
             if delta.values:
-                chunks += self._add_values(delta, changed)
+                chunks += self._add_values(n, delta, changed)
             if changed:  # otherwise the page already says all that this commit has to say
-                waiting.append(delta)
-                writes.append(PageWrite(page, changed))
+                waiting.append(step)
+                writes.append(PageWrite(n, page, changed))
         if chunks:
-            self._put_chunks(commit, chunks)
+            self._put_chunks(chunks)
         if not writes:
             return []
         refused = []
-        for delta, write, is_written in zip(waiting, writes, self._ledger.write_pages(commit.n, writes), strict=True):
+        for step, write, is_written in zip(waiting, writes, self._ledger.write_pages(writes), strict=True):
             if is_written:
-                self._remember(commit.n, write)
+                self._remember(write)
             else:
-                refused.append(delta)
+                refused.append(step)
         return refused
 
-    def _add_values(self, delta: PageDelta, changed: Cells) -> list[ValueChunk]:
+    def _add_values(self, n: int, delta: PageDelta, changed: Cells) -> list[ValueChunk]:
         """Distinct values go into their cell while its window has room, beside the page otherwise, nowhere if known.
 
         Which of both depends on the page and the delta alone: two that apply a commit write chunks of the same cells,
@@ -185,20 +190,21 @@ class PageApplier:
             if unknown and fits:
                 changed[name] = pack_values(values.union(unpack_values(as_bytes(present or b""))))
             elif unknown:
-                chunks.append(ValueChunk(delta.key, name, pack_values(unknown)))
+                chunks.append(ValueChunk(n, delta.key, name, pack_values(unknown)))
         return chunks
 
-    def _put_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
-        self._ledger.put_value_chunks(commit, chunks)
+    def _put_chunks(self, chunks: Sequence[ValueChunk]) -> None:
+        self._ledger.put_value_chunks(chunks)
         by_page = chunks_by_page(chunks)
-        for key, cell, values in chunks:
+        for _, key, cell, values in chunks:
             self._known[key].beside.setdefault(cell, set()).update(unpack_values(values))
-        for key, cells in by_page.items():
+        for (key, n), cells in by_page.items():
             if sum(map(len, cells.values())) < LARGE_PART_VALUES * VALUE_BYTES:
-                self._known[key].parts[commit.n] = cells
+                self._known[key].parts[n] = cells
             self._known.move_to_end(key)
-        self._unite(by_page)
-        for key in by_page:
+        keys = [key for key, _ in by_page]
+        self._unite(keys)
+        for key in keys:
             self.known_bytes += self._known[key].weigh()
 
     def _unite(self, keys: Iterable[PageKey]) -> None:
@@ -222,9 +228,9 @@ class PageApplier:
             for key, _, _ in united:
                 self._known[key].parts = {}
 
-    def _remember(self, stamp: int, write: PageWrite) -> None:
+    def _remember(self, write: PageWrite) -> None:
         known = self._known[write.page.key]
-        known.take(stamp, write.changed)
+        known.take(write.stamp, write.changed)
         self.known_bytes += known.weigh()
         self._known.move_to_end(write.page.key)
 

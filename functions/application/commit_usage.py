@@ -1,13 +1,14 @@
 """Writing a batch into a lane: load, help, decide, stage, commit, apply - every event counted exactly once.
 
 The conditional put of commit n + 1 is the only commit point. Whatever dies at whatever instruction, the next writer
-first finishes what is committed, and a redelivery finds its events already accepted.
+first finishes what is committed, and a redelivery finds its events already accepted. The commits that an invocation
+makes in several lanes are applied together at its end, each before the next of its lane is decided.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from functions.application.apply_commit import apply_commit
+from functions.application.apply_commit import apply_commits
 from functions.application.apply_pages import PageApplier
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
@@ -74,19 +75,23 @@ class LaneWriter:
         self._voider = Voider(ledger, archive, new_attempt)
         self._states: dict[int, LaneState] = {}
         self._meter_sets: dict[str, MeterSet] = {}
+        self._committed: dict[int, Commit] = {}  # by lane, not applied yet
         self._applied: dict[int, int] = {}
         self._tallies: list[BatchTally] = []
 
     def begin_invocation(self) -> None:
         """Meter sets are read again once per invocation, so a meter made before an event arrived counts it."""
+        for lane in list(self._committed):  # an invocation that failed has left them
+            self._forget(lane)
         self._meter_sets = {}
         self._tallies = []
 
     def end_invocation(self) -> None:
-        """Raises the heads of all lanes at once; whoever dies before leaves commits that are applied once more.
+        """Applies the commits of all lanes and raises their heads; whoever dies before leaves it to the next writers.
 
         Batches that made no commit, because they held nothing new, leave a tally of what they held.
         """
+        self._apply(list(self._committed.values()))
         if self._applied:
             self._ledger.advance_heads(self._applied)
             self._applied = {}
@@ -95,7 +100,7 @@ class LaneWriter:
             self._tallies = []
 
     def write(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker] = ()) -> Counts:
-        """Count a batch; returns what became of its events once everything is applied."""
+        """Commit a batch; returns what becomes of its events, which are counted at the end of the invocation."""
         for _ in range(MAX_TRIES):
             try:
                 return self._write_once(lane, packs, markers)
@@ -125,10 +130,12 @@ class LaneWriter:
 
     def _forget(self, lane: int) -> None:
         self._states.pop(lane, None)
+        self._committed.pop(lane, None)
         self._pages.forget(lane)
 
     def _write_once(self, lane: int, packs: Sequence[Pack], markers: Sequence[CloseMarker]) -> Counts:
         now = int(self._clock.now().timestamp())
+        self._settle(lane)
         state = self._known(lane, now) or self._load(lane)
         self._learn(state, packs, now)
         received_at = max([record.received_at for record in packs] + [marker.received_at for marker in markers])
@@ -140,6 +147,7 @@ class LaneWriter:
         waiting = deque(voids)  # until the batch's own events are counted, so that they can be found
         pending_markers = [marker.marker for marker in markers]
         while queue or waiting or pending_markers:
+            self._settle(lane)
             deltas = Deltas()
             if waiting and not queue:
                 commit = self._voider.decide(state, waiting, self._meters_of, self._versions(), received_at, now)
@@ -151,7 +159,7 @@ class LaneWriter:
             if not queue and not waiting:
                 commit.markers, pending_markers = pending_markers, []
             self._put(commit)
-            self._apply(commit)
+            self._committed[lane] = commit
             self._ledger.put_refusals(deltas.uncountable)
             state.n, state.confirmed_at = commit.n, now
             state.meter_versions.update(commit.meter_versions)
@@ -204,9 +212,22 @@ class LaneWriter:
     def _is_ours(self, holder: Commit, commit: Commit) -> bool:
         return holder.attempt == commit.attempt
 
-    def _apply(self, commit: Commit) -> None:
-        apply_commit(self._ledger, self._archive, self._pages, commit)
-        self._applied[commit.lane] = commit.n
+    def _settle(self, lane: int) -> None:
+        """Apply the lane's last commit before anything else is read or decided there."""
+        if lane in self._committed:
+            self._apply([self._committed[lane]])
+
+    def _apply(self, commits: Sequence[Commit]) -> None:
+        """Apply commits of different lanes; what is known of the lanes is dropped when that fails."""
+        try:
+            apply_commits(self._ledger, self._archive, self._pages, commits)
+        except BaseException:
+            for commit in commits:
+                self._forget(commit.lane)
+            raise
+        for commit in commits:
+            self._committed.pop(commit.lane, None)
+            self._applied[commit.lane] = commit.n
 
     def _load(self, lane: int) -> LaneState:
         done = self._ledger.head(lane)
@@ -225,7 +246,7 @@ class LaneWriter:
         for number in range(done + 1, n + 1):
             commit = self._ledger.commit(lane, number)
             assert commit is not None, f"commit {number} of lane {lane} expired before it was applied"
-            self._apply(commit)
+            self._apply([commit])
 
     def _learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
         """Read what deciding this batch needs and the state does not hold yet."""

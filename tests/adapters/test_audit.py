@@ -314,7 +314,7 @@ def test_a_commit_nobody_finished_is_named(world: World) -> None:
     commit = world.ledger.commit(LANE, 7)
     late = msgspec.structs.replace(commit, n=8)
     world.ledger.put_commit(late)
-    world.ledger.put_index(late)
+    world.ledger.put_index([late])
     assert Kind.UNFINISHED in kinds(world.audit())
 
 
@@ -341,4 +341,4 @@ def _raise_cell(world: World, owner: str | None) -> None:
 
 def _write(world: World, key: Any, cells: dict[str, Any]) -> None:
     (page,) = world.ledger.read_pages([key])
-    assert world.ledger.write_pages(page.stamp + 1, [PageWrite(page, cells)]) == [True]
+    assert world.ledger.write_pages([PageWrite(page.stamp + 1, page, cells)]) == [True]

@@ -65,7 +65,7 @@ def test_a_part_written_again_is_one_part_with_the_last_body(store: Any) -> None
 def test_history_does_not_show_among_counter_pages(store: Any) -> None:
     key = PageKey("acme", 3, "ü", 82_870, 0)
     store.put_history([part()])
-    store.write_pages(1, [PageWrite(Page(key), {"A0": 5})])
+    store.write_pages([PageWrite(1, Page(key), {"A0": 5})])
     assert [(page.key, page.cells) for page in store.pages("acme", 3, "ü", 0, 999_999)] == [(key, {"A0": 5})]
 
 
@@ -113,7 +113,7 @@ def test_the_oldest_hour_of_a_lane_is_known(store: Any) -> None:
     assert store.oldest_hour(3) is None
     for n, hours in ((1, [497_222, 99_999]), (2, [497_223])):
         fingerprints = {5: b"12345678"}
-        store.put_index(Commit(3, n, "a", 9, 9, fingerprints, [], hours, [], [], [], "", b"x", Counts(1), {}))
+        store.put_index([Commit(3, n, "a", 9, 9, fingerprints, [], hours, [], [], [], "", b"x", Counts(1), {})])
     assert store.oldest_hour(3) == 99_999
     assert store.oldest_hour(2) is None
 
@@ -121,9 +121,8 @@ def test_the_oldest_hour_of_a_lane_is_known(store: Any) -> None:
 def test_the_index_knows_commits_that_void_events(store: Any) -> None:
     fingerprints = {497_222 * 12: b"12345678"}
     for n, voids in ((1, []), (2, [VoidOutcome("acme", "c1", True)])):
-        store.put_index(
-            Commit(3, n, "a", 9, 9, fingerprints, [], [497_222], [], [], [], "", b"x", Counts(1), {}, voids=voids)
-        )
+        commit = Commit(3, n, "a", 9, 9, fingerprints, [], [497_222], [], [], [], "", b"x", Counts(1), {}, voids=voids)
+        store.put_index([commit])
     assert [(each.n, each.has_voids) for each in store.hour_index(3, 497_222, 497_222)] == [(2, True), (1, False)]
 
 

@@ -84,16 +84,16 @@ def test_the_look_back_ends_with_the_first_older_commit(ledger: Any) -> None:
 
 
 def test_chunks_of_a_bucket_are_joined(ledger: Any) -> None:
-    ledger.put_index(commit(1, fingerprints={7: b"aaaaaaaa", 8: b"bbbbbbbb"}))
-    ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
-    ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
+    ledger.put_index([commit(1, fingerprints={7: b"aaaaaaaa", 8: b"bbbbbbbb"})])
+    ledger.put_index([commit(2, fingerprints={7: b"cccccccc"})])
+    ledger.put_index([commit(2, fingerprints={7: b"cccccccc"})])
     assert ledger.chunk(3, 7) == b"aaaaaaaacccccccc"
     assert ledger.chunk(3, 9) == b""
 
 
 def test_a_bucket_tells_which_commit_accepted_what(ledger: Any) -> None:
-    ledger.put_index(commit(1, fingerprints={7: b"aaaaaaaa"}))
-    ledger.put_index(commit(2, fingerprints={7: b"cccccccc"}))
+    ledger.put_index([commit(1, fingerprints={7: b"aaaaaaaa"})])
+    ledger.put_index([commit(2, fingerprints={7: b"cccccccc"})])
     assert list(ledger.commits_of_bucket(3, 7)) == [(1, b"aaaaaaaa"), (2, b"cccccccc")]
     assert list(ledger.commits_of_bucket(3, 9)) == []
 
@@ -101,12 +101,12 @@ def test_a_bucket_tells_which_commit_accepted_what(ledger: Any) -> None:
 def test_what_cannot_be_taken_off_makes_its_cell_dirty_for_good(ledger: Any) -> None:
     counted = PageDelta(KEY, highest={"A0": 7, "B0": 7}, lowest={"A1": 2, "B1": 2}, latest={"A2": (5, 1), "B2": (5, 1)})
     counted.values["A3"] = pack_values([1])
-    PageApplier(ledger).apply(commit(1, pages=[counted]))
+    PageApplier(ledger).apply([commit(1, pages=[counted])])
     lost = PageDelta(KEY, lost_highest={"A0": 7, "B0": 6}, lost_lowest={"A1": 2, "B1": 3}, dirty=["A3"])
     lost.lost_latest.update({"A2": (5, 1), "B2": (4, 9)})
-    PageApplier(ledger).apply(commit(2, pages=[lost]))
+    PageApplier(ledger).apply([commit(2, pages=[lost])])
     later = PageDelta(KEY, highest={"A0": 9}, lowest={"A1": 1}, latest={"A2": (9, 9)}, values={"A3": pack_values([3])})
-    PageApplier(ledger).apply(commit(3, pages=[later]))
+    PageApplier(ledger).apply([commit(3, pages=[later])])
     (page,) = ledger.pages(KEY.tenant, KEY.lane, KEY.subject, KEY.span, KEY.span)
     dirty = dict.fromkeys(("A0", "A1", "A2", "A3"), DIRTY)
     assert page.cells == {"B0": 7, "B1": 2, "B2": (5, 1), **dirty}
@@ -115,7 +115,7 @@ def test_what_cannot_be_taken_off_makes_its_cell_dirty_for_good(ledger: Any) -> 
 
 def test_hours_list_their_commits_however_many(ledger: Any) -> None:
     for n in (1, 2, 2, 49, 50, 51, 120):
-        ledger.put_index(commit(n, hours=[497_222, 497_223]))
+        ledger.put_index([commit(n, hours=[497_222, 497_223])])
     assert ledger.commits_in_hour(3, 497_222) == [(n, (NOW + n) // 3_600) for n in (1, 2, 49, 50, 51, 120)]
     assert ledger.commits_in_hour(3, 497_224) == []
 
@@ -127,7 +127,7 @@ def places(ledger: Any, lane: int, newest_hour: int, oldest_hour: int) -> list[t
 def test_commits_are_listed_by_hour_the_newest_first(ledger: Any) -> None:
     hours = {1: [99_999], 2: [497_222, 497_223], 3: [497_221], 4: [497_223, 100_000], 5: [497_224]}
     for n, its_hours in hours.items():
-        ledger.put_index(commit(n, hours=its_hours))
+        ledger.put_index([commit(n, hours=its_hours)])
     decided = NOW // 3_600
     listed = [(497_223, 4), (497_223, 2), (497_222, 2), (497_221, 3), (100_000, 4)]
     assert places(ledger, 3, 497_223, 100_000) == [(hour, n, decided) for hour, n in listed]
@@ -143,8 +143,8 @@ def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) ->
     oldest, newest = time_bounds(groups)
     hours = [497_222, 497_223, 497_224]
     written = commit(1, fingerprints=buckets, hours=hours, oldest=oldest, newest=newest, marks=marks_of(groups))
-    ledger.put_index(written)
-    ledger.put_index(written)
+    ledger.put_index([written])
+    ledger.put_index([written])
     found = list(ledger.hour_index(3, 497_224, 497_222))
     bounds = [(entry.first - start, entry.last - start) for entry in found]
     assert bounds == [(7_200, 7_300), (3_600, 3_899), (10, 1_199)]
@@ -158,7 +158,7 @@ def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) ->
 
 def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:
     for n in range(1, 451):
-        ledger.put_index(commit(n, hours=[497_000 + n % 3]))
+        ledger.put_index([commit(n, hours=[497_000 + n % 3])])
     found = places(ledger, 3, 497_001, 497_000)
     assert found == sorted(found, reverse=True)
     assert len(found) == 300
@@ -168,7 +168,7 @@ def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:
     codes = [Code("acme", number, "m1", {"model": f"é{number}"}) for number in range(30)]
     codes.append(Code("acme", 30, "m2", {}, parts=2))
     codes.append(Code("acme", 48, "m2", {"model": "a"}, parts=2, skipped=1))
-    ledger.put_index(commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")]))
+    ledger.put_index([commit(1, codes=codes, subjects=[("acme", "b"), ("acme", "ü"), ("other", "c")])])
     assert list(ledger.codes("acme", 3)) == codes
     assert list(ledger.codes("acme", 3, 28)) == codes[28:]
     assert list(ledger.codes("acme", 3, 49)) == []
@@ -188,7 +188,7 @@ def page_of(ledger: Any, key: PageKey) -> Page:
 
 def apply(ledger: Any, n: int, *pages: PageDelta) -> None:
     """As a process that knows nothing of the pages yet."""
-    PageApplier(ledger).apply(commit(n, pages=list(pages)))
+    PageApplier(ledger).apply([commit(n, pages=list(pages))])
 
 
 def test_a_page_takes_each_commit_once(ledger: Any) -> None:
@@ -202,7 +202,7 @@ def test_a_page_takes_each_commit_once(ledger: Any) -> None:
 def test_new_cells_join_a_known_page(ledger: Any) -> None:
     applier = PageApplier(ledger)
     for n, cells in enumerate(({"A0": 1}, {"B0": 2}, {"A0": 3, "B0": 4, "C1": 5}), 1):
-        applier.apply(commit(n, pages=[PageDelta(KEY, cells)]))
+        applier.apply([commit(n, pages=[PageDelta(KEY, cells)])])
     assert page_of(ledger, KEY).cells == {"A0": 4, "B0": 6, "C1": 5}
 
 
@@ -210,19 +210,19 @@ def test_many_pages_of_one_commit_are_all_written(ledger: Any) -> None:
     keys = [PageKey("acme", 3, f"s{number}", 82_870, 0) for number in range(130)]
     applier = PageApplier(ledger)
     for n in (1, 2):
-        applier.apply(commit(n, pages=[PageDelta(key, {"A0": n}) for key in keys]))
+        applier.apply([commit(n, pages=[PageDelta(key, {"A0": n}) for key in keys])])
     apply(ledger, 3, *[PageDelta(key, {"A0": 3}) for key in keys])
     assert {page.key: page.cells["A0"] for page in ledger.read_pages(keys)} == dict.fromkeys(keys, 6)
 
 
 def test_a_page_is_written_only_as_it_was_seen(ledger: Any) -> None:
     absent, other = Page(KEY, 0, {}), PageKey("acme", 3, "customer-2", 82_870, 0)
-    assert list(ledger.write_pages(1, [PageWrite(absent, {"A0": 5})])) == [True]
-    writes = [PageWrite(absent, {"A0": 9}), PageWrite(Page(other, 0, {}), {"A0": 1})]
-    assert list(ledger.write_pages(2, writes)) == [False, True]
+    assert list(ledger.write_pages([PageWrite(1, absent, {"A0": 5})])) == [True]
+    writes = [PageWrite(2, absent, {"A0": 9}), PageWrite(2, Page(other, 0, {}), {"A0": 1})]
+    assert list(ledger.write_pages(writes)) == [False, True]
     seen = page_of(ledger, KEY)
-    assert list(ledger.write_pages(2, [PageWrite(seen, {"A0": 7, "B0": 1})])) == [True]
-    assert list(ledger.write_pages(3, [PageWrite(seen, {"A0": 8})])) == [False]
+    assert list(ledger.write_pages([PageWrite(2, seen, {"A0": 7, "B0": 1})])) == [True]
+    assert list(ledger.write_pages([PageWrite(3, seen, {"A0": 8})])) == [False]
     assert page_of(ledger, KEY) == Page(KEY, 2, {"A0": 7, "B0": 1})
 
 
@@ -276,9 +276,9 @@ def test_of_one_second_the_larger_value_is_the_latest(ledger: Any) -> None:
 def test_values_that_do_not_fit_into_the_page_lie_beside_it(ledger: Any) -> None:
     applier = PageApplier(ledger)
     for key in (KEY, TOTAL):
-        applier.apply(commit(1, pages=[PageDelta(key, values={"A0": pack_values(range(4))})]))
-        applier.apply(commit(2, pages=[PageDelta(key, values={"A0": pack_values(range(10, 60))})]))
-        applier.apply(commit(3, pages=[PageDelta(key, values={"A0": pack_values(range(50, 55))})]))
+        applier.apply([commit(1, pages=[PageDelta(key, values={"A0": pack_values(range(4))})])])
+        applier.apply([commit(2, pages=[PageDelta(key, values={"A0": pack_values(range(10, 60))})])])
+        applier.apply([commit(3, pages=[PageDelta(key, values={"A0": pack_values(range(50, 55))})])])
         apply(ledger, 2, PageDelta(key, values={"A0": pack_values(range(10, 60))}))
         assert page_of(ledger, key).cells == {"A0": pack_values(range(4))}
         place = (key.tenant, key.lane, key.subject)
@@ -302,15 +302,15 @@ def test_united_values_take_the_place_of_their_parts_and_are_read_behind_all_oth
         return (0, "A0", pack_values([n]))
 
     for n in range(1, 41):
-        ledger.put_value_chunks(commit(n), [ValueChunk(key, "A0", pack_values([n]))])
-    ledger.put_value_chunks(commit(2), [ValueChunk(other, "B17", pack_values([5]))])
+        ledger.put_value_chunks([ValueChunk(n, key, "A0", pack_values([n]))])
+    ledger.put_value_chunks([ValueChunk(2, other, "B17", pack_values([5]))])
     beyond = (1, "B17", pack_values([5]))
     first = UnitedChunks(key, {"A0": pack_values(range(1, 31)), "B1": pack_values([9])}, tuple(range(1, 31)))
     whole = [(0, "A0", first.cells["A0"]), (0, "B1", first.cells["B1"])]
     for _ in range(2):  # whoever does it again changes nothing
         ledger.unite_value_chunks([first])
         assert read() == [*map(part, range(31, 41)), *whole, beyond]
-    ledger.put_value_chunks(commit(7), [ValueChunk(key, "A0", pack_values([7]))])  # by a writer who is late
+    ledger.put_value_chunks([ValueChunk(7, key, "A0", pack_values([7]))])  # by a writer who is late
     assert read() == [part(7), *map(part, range(31, 41)), *whole, beyond]
     ledger.unite_value_chunks([UnitedChunks(key, {"A0": pack_values(range(31, 41))}, tuple(range(31, 41)))])
     assert read() == [part(7), *whole, (0, "A0", pack_values(range(31, 41))), beyond]
@@ -328,7 +328,7 @@ def test_pages_are_found_by_span(ledger: Any) -> None:
 
 def test_a_stretch_that_ends_before_it_begins_holds_nothing(ledger: Any) -> None:
     apply(ledger, 1, PageDelta(KEY, {"A0": 1}))
-    ledger.put_index(commit(1, hours=[497_222]))
+    ledger.put_index([commit(1, hours=[497_222])])
     assert list(ledger.pages("acme", 3, "customer-1", KEY.span, KEY.span - 1)) == []
     assert list(ledger.value_chunks("acme", 3, None, KEY.span, KEY.span - 1)) == []
     assert list(ledger.history("acme", 3, None, "m1", KEY.span, KEY.span - 1)) == []
@@ -336,7 +336,7 @@ def test_a_stretch_that_ends_before_it_begins_holds_nothing(ledger: Any) -> None
 
 
 def test_markers_tell_which_lanes_are_counted(ledger: Any) -> None:
-    ledger.put_markers(commit(4, markers=["run-1"]))
+    ledger.put_markers([commit(4, markers=["run-1"])])
     assert ledger.marked_lanes("run-1") == {3: 4}
     assert ledger.marked_lanes("run-2") == {}
 
@@ -352,7 +352,7 @@ def test_a_page_changed_by_another_writer_is_still_counted_once(ledger: Any) -> 
     ours, other = PageApplier(ledger), PageApplier(ledger)
     commits = {n: commit(n, pages=[PageDelta(KEY, {"A0": 10**n, "B0": 10**n})]) for n in (1, 2, 3)}
     for applier, n in ((ours, 1), (other, 2), (ours, 3), (ours, 2), (other, 3)):
-        applier.apply(commits[n])
+        applier.apply([commits[n]])
     assert page_of(ledger, KEY) == Page(KEY, 3, {"A0": 1_110, "B0": 1_110})
 
 
@@ -375,10 +375,10 @@ def test_cells_of_any_size_come_back_to_the_digit(ledger: Any) -> None:
 def test_who_knows_less_of_the_values_beside_a_page_takes_none_away(ledger: Any) -> None:
     known, unknown = pack_values(range(100, 120)), pack_values(range(200, 220))
     knowing = PageApplier(ledger)
-    knowing.apply(commit(1, pages=[PageDelta(KEY, values={"A0": known})]))
+    knowing.apply([commit(1, pages=[PageDelta(KEY, values={"A0": known})])])
     second = commit(2, pages=[PageDelta(KEY, values={"A0": known[:16], "A1": unknown, "A2": pack_values(range(5))})])
-    PageApplier(ledger).apply(second)
-    ledger.put_value_chunks(second, knowing._add_values(second.pages[0], {}))
+    PageApplier(ledger).apply([second])
+    ledger.put_value_chunks(knowing._add_values(second.n, second.pages[0], {}))
     values: dict[str, set[int]] = {}
     for name, cell in page_of(ledger, KEY).cells.items():
         values.setdefault(name, set()).update(unpack_values(as_bytes(cell)))

@@ -148,8 +148,8 @@ def fill_days(stand: Stand, meters: MeterSet, days: int) -> None:
                 Counts(), {},
             )  # fmt: skip
             if deltas.codes or deltas.subjects:
-                ledger.put_index(commit)
-            applier.apply(commit)
+                ledger.put_index([commit])
+            applier.apply([commit])
 
 
 # Distinct values.

@@ -66,3 +66,4 @@ class Metering:
         for lane, records in by_lane.items():
             packs = [record for record in records if isinstance(record, Pack)]
             self._writer.write(lane, packs, [record for record in records if isinstance(record, CloseMarker)])
+        self._writer.end_invocation()

@@ -9,9 +9,9 @@ from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering.aggregation import DIRTY
 from functions.domain.metering.event import Pack, Void
-from functions.domain.metering.ledger import VOIDED, Commit, Counts, LaneState, Refusal, bucket_of
+from functions.domain.metering.ledger import VOIDED, Commit, LaneState, Refusal, bucket_of
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Cells, Page, PageKey, UnitedChunks, ValueChunk
+from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
 
 
@@ -65,9 +65,9 @@ class NoHelping(LaneWriter):
 class DoneBeforePages(LaneWriter):
     """The head says applied before the pages are."""
 
-    def _apply(self, commit: Commit) -> None:
-        self._ledger.advance_heads({commit.lane: commit.n})
-        super()._apply(commit)
+    def _apply(self, commits: Sequence[Commit]) -> None:
+        self._ledger.advance_heads({commit.lane: commit.n for commit in commits})
+        super()._apply(commits)
 
 
 class StaleChunks(SimulatedLedger):
@@ -85,6 +85,7 @@ class KeptFingerprints(LaneWriter):
 
     def _forget(self, lane: int) -> None:
         kept = self._states.pop(lane, None)
+        self._committed.pop(lane, None)
         if kept is None:
             return
         state = self._load(lane)
@@ -94,12 +95,15 @@ class KeptFingerprints(LaneWriter):
 class ChunksAfterHead(LaneWriter):
     """The head rises before the fingerprint chunks are written."""
 
-    def _apply(self, commit: Commit) -> None:
-        if commit.fingerprints:
-            self._archive.publish(commit)
-            self._pages.apply(commit)
-        self._ledger.advance_heads({commit.lane: commit.n})
-        self._ledger.put_index(commit)
+    def _apply(self, commits: Sequence[Commit]) -> None:
+        for commit in commits:
+            if commit.fingerprints:
+                self._archive.publish(commit)
+        self._pages.apply(commits)
+        self._ledger.advance_heads({commit.lane: commit.n for commit in commits})
+        self._ledger.put_index(commits)
+        for commit in commits:
+            self._committed.pop(commit.lane, None)
 
 
 class NumberFromCommitsOnly(LaneWriter):
@@ -110,15 +114,15 @@ class NumberFromCommitsOnly(LaneWriter):
 
 
 class ChoosingApplier(PageApplier):
-    def apply(self, commit: Commit) -> None:
-        placed = []
-        for delta in commit.pages:
-            key = delta.key
-            (page,) = self._ledger.read_pages([key])
-            number = key.number + 1 if len(page.cells) >= 2 else key.number
-            key = PageKey(key.tenant, key.lane, key.subject, key.span, number)
-            placed.append(msgspec.structs.replace(delta, key=key))
-        super().apply(msgspec.structs.replace(commit, pages=placed))
+    def apply(self, commits: Iterable[Commit]) -> None:
+        super().apply(
+            [msgspec.structs.replace(commit, pages=list(map(self._placed, commit.pages))) for commit in commits]
+        )
+
+    def _placed(self, delta: PageDelta) -> PageDelta:
+        (page,) = self._ledger.read_pages([delta.key])
+        number = delta.key.number + 1 if len(page.cells) >= 2 else delta.key.number
+        return msgspec.structs.replace(delta, key=msgspec.structs.replace(delta.key, number=number))
 
 
 class PageChosenAtApply(LaneWriter):
@@ -159,13 +163,14 @@ class KeptPages(LaneWriter):
 
     def _forget(self, lane: int) -> None:
         self._states.pop(lane, None)
+        self._committed.pop(lane, None)
 
 
 class OneChunkPerCell(SimulatedLedger):
     """Values beside a page overwrite those of the commit before."""
 
-    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
-        super().put_value_chunks(msgspec.structs.replace(commit, n=0), chunks)
+    def put_value_chunks(self, chunks: Sequence[ValueChunk]) -> None:
+        super().put_value_chunks([each._replace(n=0) for each in chunks])
 
 
 class DeletedBeforeUnited(SimulatedLedger):
@@ -181,8 +186,7 @@ class UnitedInPlace(SimulatedLedger):
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
         for key, cells, parts in united:
-            last = Commit(key.lane, parts[-1], "", 0, 0, {}, [], [], [], [], [], "", b"", Counts(), {})
-            self.put_value_chunks(last, [ValueChunk(key, cell, values) for cell, values in cells.items()])
+            self.put_value_chunks([ValueChunk(parts[-1], key, cell, values) for cell, values in cells.items()])
         self._delete_parts([each._replace(parts=each.parts[:-1]) for each in united])
 
 

@@ -1,7 +1,8 @@
 """A simulated deployment: the production writer on memory ports, pre-empted, killed and redelivered at every request.
 
-Each invocation runs in a greenlet and yields before every request. The scheduler chooses who goes on, who dies, who
-stays behind as a zombie, how the stream cuts its batches, and when old commits expire.
+Each invocation writes the lanes of its batch, of which there are two, runs in a greenlet and yields before every
+request. The scheduler chooses who goes on, who dies, who stays behind as a zombie, how the stream cuts its batches, and
+when old commits expire.
 """
 
 import random
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from functions.adapters.archive import decode_lines
+from functions.adapters.archive import ArchivedEvent, decode_lines
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application import apply_pages
@@ -29,6 +30,7 @@ from functions.domain.metering.voiding import countable
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
+SUBJECTS = {"x": 0, "y": 0, "z": 1}  # and whether they are in the first lane or the second
 # So small that cells overflow in these small worlds.
 WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS, UNITED_VALUES = 22, 3, 3, 4
 
@@ -100,7 +102,7 @@ class World:
         self.chance = random.Random(seed)
         self.clock = SimulatedClock()
         self.meters = meters
-        self.tenant, self.lane = tenant, lane
+        self.tenant, self.lanes = tenant, (lane, lane + 1)
         self.ledger = new_ledger() if new_ledger else SimulatedLedger()
         self.new_ledger = new_ledger
         self.archive = MemoryArchive(request=pre_empt)
@@ -140,14 +142,25 @@ class World:
             fingerprint = len(self.sent) + 1
             time = now - chance.choice((0, 60, BUCKET_SECONDS, 3 * BUCKET_SECONDS))
             data = msgspec.json.encode({"n": chance.randint(1, 99), "model": chance.choice("ab")})
-            event = Event(fingerprint, time, str(fingerprint), "s", "call", chance.choice(("x", "y")), data)
+            event = Event(fingerprint, time, str(fingerprint), "s", "call", chance.choice([*SUBJECTS]), data)
             self.sent[(fingerprint, time)] = event
             self.sent_at[fingerprint] = self.clock.now()
             events.append(event)
-        pack = Pack(self.tenant, self.lane, f"p{len(self.stream)}", now, events)
-        self.stream.append(pack)
-        if chance.random() < 0.2:  # PutRecords may write a record twice
+        for pack in self._packs("p", events, []):
             self.stream.append(pack)
+            if chance.random() < 0.2:  # PutRecords may write a record twice
+                self.stream.append(pack)
+
+    def _packs(self, name: str, events: list[Event], voids: list[Void]) -> list[Pack]:
+        """Those of one call: one for each lane of which it has something."""
+        now = int(self.clock.now().timestamp())
+        packs = []
+        for place, lane in enumerate(self.lanes):
+            mine = [each for each in events if SUBJECTS[each.subject] == place]
+            its_voids = [each for each in voids if SUBJECTS[each.subject] == place]
+            if mine or its_voids:
+                packs.append(Pack(self.tenant, lane, f"{name}{len(self.stream)}", now, mine, its_voids))
+        return packs
 
     def void(self) -> None:
         """Events of any age are voided, some twice, and some that have not come yet."""
@@ -156,7 +169,7 @@ class World:
         if chance.random() < 0.5:
             number = 1_000 + len(self.voided)
             data = msgspec.json.encode({"n": chance.randint(1, 99), "model": chance.choice("ab")})
-            unseen = Event(number, now, str(number), "s", "call", chance.choice(("x", "y")), data)
+            unseen = Event(number, now, str(number), "s", "call", chance.choice([*SUBJECTS]), data)
             events.append(unseen)
             self.held_back.append(unseen)
         for event in events:
@@ -164,20 +177,18 @@ class World:
         if chance.random() < 0.3:
             events.append(chance.choice(list(self.voided.values())))
         voids = [Void(each.fingerprint, each.time, each.id, "s", each.subject, f"v{each.id}") for each in events]
-        self.stream.append(Pack(self.tenant, self.lane, f"v{len(self.stream)}", now, [], voids))
+        self.stream += self._packs("v", [], voids)
         if chance.random() < 0.3:
             self.stream.append(self.stream[-1])
 
     def send_held_back(self) -> None:
-        now = int(self.clock.now().timestamp())
-        self.stream.append(Pack(self.tenant, self.lane, f"h{len(self.stream)}", now, self.held_back))
+        self.stream += self._packs("h", self.held_back, [])
         for event in self.held_back:
             self.sent[(event.fingerprint, event.time)] = event
         self.held_back = []
 
     def resend_with_new_times(self) -> None:
         """A producer that stamps a new time on every resend, within the look-back."""
-        now = int(self.clock.now().timestamp())
         look_back_start = self.clock.now() - timedelta(seconds=LOOK_BACK)
         recent = [
             event
@@ -188,7 +199,7 @@ class World:
             msgspec.structs.replace(event, time=event.time + 2 * BUCKET_SECONDS)
             for event in self.chance.sample(recent, min(2, len(recent)))
         ]
-        self.stream.append(Pack(self.tenant, self.lane, f"r{len(self.stream)}", now, events))
+        self.stream += self._packs("r", events, [])
 
     def run(self, steps: int) -> None:
         position = 0
@@ -230,7 +241,9 @@ class World:
 
         def invocation(*_: object) -> None:
             writer.begin_invocation()
-            writer.write(self.lane, packs)
+            for lane in self.lanes:
+                if mine := [pack for pack in packs if pack.lane == lane]:
+                    writer.write(lane, mine)
             writer.end_invocation()
 
         worker = Invocation(invocation)
@@ -240,13 +253,15 @@ class World:
     def expire_commits(self) -> None:
         """An idle lane: the commits that are applied expire, the head does not."""
         assert isinstance(self.ledger, SimulatedLedger)
-        done = self.ledger.table.get(("head", self.lane), 0)
-        for key in self.ledger.table.keys("commit", self.lane):
-            if key[2] <= done:
-                self.ledger.table.put(key, None)
+        for lane in self.lanes:
+            done = self.ledger.table.get(("head", lane), 0)
+            for key in self.ledger.table.keys("commit", lane):
+                if key[2] <= done:
+                    self.ledger.table.put(key, None)
 
     def settle(self) -> None:
-        self._new_writer().help(self.lane)
+        for lane in self.lanes:
+            self._new_writer().help(lane)
 
     def wrong(self) -> list[str]:
         """How counters, lane totals and archive differ from a recount of the distinct events sent."""
@@ -254,7 +269,7 @@ class World:
         expected = recount(remaining, self.meters)
         touched = recount([event for key, event in self.sent.items() if key in self.voided], self.meters)
         problems = []
-        for owner in ("x", "y", None):
+        for owner in owners():
             cells = {place: cell for place, cell in self._cells(owner).items() if cell not in EMPTY}
             # The log answers in place of a dirty cell, which only a voided event may make.
             dirty = {place for place, cell in cells.items() if cell == DIRTY and place in touched[owner]}
@@ -265,30 +280,35 @@ class World:
             wanted |= {place: _as_coarse_as(found[place], cell) for place, cell in wanted.items() if place in found}
             if found != wanted:
                 problems.append(f"{owner}: {found} instead of {wanted}")
-        commits = sorted((int(key.split("/")[-1]), key) for key in self.archive.objects if key.startswith("archive/"))
-        lines = [line for _, key in reversed(commits) for line in decode_lines(self.archive.objects[key])]
-        archived = Counter((line.id, line.time_seconds) for line in countable(lines))
+        archived = Counter((line.id, line.time_seconds) for lane in self.lanes for line in self._archived(lane))
         sent = {(event.id, event.time) for event in remaining}
         if archived.keys() != sent or any(count != 1 for count in archived.values()):
             problems.append(f"archive holds {sum(archived.values())} of {len(remaining)} events")
         return problems
 
-    def _cells(self, subject: str | None) -> "Cells":
+    def _archived(self, lane: int) -> Iterable[ArchivedEvent]:
+        prefix = f"archive/{lane}/"
+        commits = sorted((int(key.split("/")[-1]), key) for key in self.archive.objects if key.startswith(prefix))
+        return countable([line for _, key in reversed(commits) for line in decode_lines(self.archive.objects[key])])
+
+    def _cells(self, owner: "Owner") -> "Cells":
+        place, subject = owner
+        lane = self.lanes[place]
         aggregations = {meter.id: meter.aggregation for meter in self.meters.meters}
         names = {
             code.number + part: (code.meter_id, part, code.groups["model"])
-            for code in self.ledger.codes(self.tenant, self.lane)
+            for code in self.ledger.codes(self.tenant, lane)
             for part in range(code.parts)
         }
         cells: Cells = {}
-        for key, name, cell in self._stored(subject):
+        for key, name, cell in self._stored(lane, subject):
             window, number = parse_cell(name, key.span)
             meter, part, model = names[number]
             _put(cells, aggregations[meter].parts[part], (meter, part, window, model), cell)
         return cells
 
-    def _stored(self, subject: str | None) -> Iterator[tuple[PageKey, str, Cell]]:
-        place = (self.tenant, self.lane, subject, 0, 999_999)
+    def _stored(self, lane: int, subject: str | None) -> Iterator[tuple[PageKey, str, Cell]]:
+        place = (self.tenant, lane, subject, 0, 999_999)
         for page in self.ledger.pages(*place):
             yield from ((page.key, name, cell) for name, cell in page.cells.items())
         yield from self.ledger.value_chunks(*place)
@@ -303,7 +323,17 @@ def _kill(worker: greenlet) -> None:
         worker.throw(GreenletExit)
 
 
+Owner = tuple[int, str | None]  # one of the lanes, and a subject of it or None for its totals
 Cells = dict[tuple[str, int, int, str], Cell]  # by meter, part, window and model
+
+
+def owners() -> list[Owner]:
+    return [(place, subject) for subject, place in SUBJECTS.items()] + [(0, None), (1, None)]
+
+
+def owners_of(event: Event) -> list[Owner]:
+    place = SUBJECTS[event.subject]
+    return [(place, event.subject), (place, None)]
 
 
 def _put(cells: Cells, keep: Keep, place: tuple[str, int, int, str], cell: Cell) -> None:
@@ -314,8 +344,8 @@ def _put(cells: Cells, keep: Keep, place: tuple[str, int, int, str], cell: Cell)
         cells[place] = cell if present is None else merge(keep, present, cell)
 
 
-def recount(events: Iterable[Event], meters: MeterSet) -> dict[str | None, Cells]:
-    counted: dict[str | None, Cells] = {"x": {}, "y": {}, None: {}}
+def recount(events: Iterable[Event], meters: MeterSet) -> dict[Owner, Cells]:
+    counted: dict[Owner, Cells] = {owner: {} for owner in owners()}
     for event in events:
         data = msgspec.json.decode(event.data)
         for meter in meters.meters:
@@ -323,10 +353,10 @@ def recount(events: Iterable[Event], meters: MeterSet) -> dict[str | None, Cells
             number = data["n"] if aggregation.needs_value else 1
             for part, cell in enumerate(contribution(aggregation, number, event.time, number)):
                 place = (meter.id, part, event.time // 1_800, data["model"])
-                for owner in (event.subject, None):
+                for owner in owners_of(event):
                     _put(counted[owner], aggregation.parts[part], place, cell)
             if aggregation.is_level:
-                for owner in (event.subject, None):
+                for owner in owners_of(event):
                     place = (meter.id, 0, event.time // COARSE_SECONDS, data["model"])
                     _put(counted[owner], Keep.SUM, place, number)
     sketches = {meter.id for meter in meters.meters if Keep.SKETCH in meter.aggregation.parts}

@@ -153,8 +153,14 @@ class DynamoLedger(DynamoHistories):
         for item in self._table.query(keys.bucket(lane, bucket)):
             yield int(item[SORT_KEY]["S"]), bytes(item[BODY]["B"])
 
-    def put_index(self, commit: Commit) -> None:
-        self._table.put_all([*self._chunks(commit), *self._hours(commit), *self._directory(commit), *_outcomes(commit)])
+    def put_index(self, commits: Sequence[Commit]) -> None:
+        self._table.put_all(item for commit in commits for item in self._index(commit))
+
+    def _index(self, commit: Commit) -> Iterator[dict[str, Any]]:
+        yield from self._chunks(commit)
+        yield from self._hours(commit)
+        yield from self._directory(commit)
+        yield from _outcomes(commit)
 
     def _chunks(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for bucket, chunk in commit.fingerprints.items():
@@ -181,10 +187,14 @@ class DynamoLedger(DynamoHistories):
         for tenant, name in commit.subjects:
             yield item_key(keys.directory(tenant, commit.lane), keys.subject(name))
 
-    def put_markers(self, commit: Commit) -> None:
-        expiry = {"N": str(commit.decided_at + MARKER_DAYS * DAY)}
+    def put_markers(self, commits: Sequence[Commit]) -> None:
         self._table.put_all(
-            {**item_key(keys.marker(marker), str(commit.lane)), "n": {"N": str(commit.n)}, EXPIRES_AT: expiry}
+            {
+                **item_key(keys.marker(marker), str(commit.lane)),
+                "n": {"N": str(commit.n)},
+                EXPIRES_AT: {"N": str(commit.decided_at + MARKER_DAYS * DAY)},
+            }
+            for commit in commits
             for marker in commit.markers
         )
 
@@ -200,13 +210,13 @@ class DynamoLedger(DynamoHistories):
             yield stored_page(missing.pop((item[PARTITION_KEY]["S"], item[SORT_KEY]["S"])), item)
         yield from (Page(key, 0, {}) for key in missing.values())
 
-    def write_pages(self, stamp: int, writes: Sequence[PageWrite]) -> list[bool]:
-        return self._pages.write(stamp, writes)
+    def write_pages(self, writes: Sequence[PageWrite]) -> list[bool]:
+        return self._pages.write(writes)
 
-    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+    def put_value_chunks(self, chunks: Sequence[ValueChunk]) -> None:
         self._table.put_all(
-            {**item_key(keys.value_owner(key), keys.values(key, commit.n)), BODY: {"B": _encode_values(cells)}}
-            for key, cells in chunks_by_page(chunks).items()
+            {**item_key(keys.value_owner(key), keys.values(key, n)), BODY: {"B": _encode_values(cells)}}
+            for (key, n), cells in chunks_by_page(chunks).items()
         )
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:

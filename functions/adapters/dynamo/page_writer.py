@@ -23,12 +23,12 @@ class PageWriter:
         self._client = client
         self._table = table
 
-    def write(self, stamp: int, writes: Sequence[PageWrite]) -> list[bool]:
+    def write(self, writes: Sequence[PageWrite]) -> list[bool]:
         """Which of the writes took place; the others were refused, or nobody knows."""
         took = []
         for start in range(0, len(writes), MAX_STATEMENTS):
             batch = writes[start : start + MAX_STATEMENTS]
-            statements: Any = [self._statement(stamp, write) for write in batch]
+            statements: Any = [self._statement(write) for write in batch]
             answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
             for write, answer in zip(batch, answers, strict=True):
                 error = answer.get("Error")
@@ -37,16 +37,16 @@ class PageWriter:
                 took.append(not error)
         return took
 
-    def _statement(self, stamp: int, write: PageWrite) -> dict[str, Any]:
-        page = write.page
+    def _statement(self, write: PageWrite) -> dict[str, Any]:
+        page, stamp = write.page, {"N": str(write.stamp)}
         windows = packed_windows(page.key, page.cells, write.changed)
         names, values = tuple(windows), [{"B": window} for window in windows.values()]
         key = page_key(page.key)
         place = (key[PARTITION_KEY], key[SORT_KEY])
         if page.stamp:
             text = _update(self._table, names)
-            return {"Statement": text, "Parameters": [{"N": str(stamp)}, *values, *place, {"N": str(page.stamp)}]}
-        return {"Statement": _insert(self._table, names), "Parameters": [*values, *place, {"N": str(stamp)}]}
+            return {"Statement": text, "Parameters": [stamp, *values, *place, {"N": str(page.stamp)}]}
+        return {"Statement": _insert(self._table, names), "Parameters": [*values, *place, stamp]}
 
 
 @lru_cache(maxsize=10_000)  # many pages of a batch share one

@@ -49,16 +49,16 @@ class Ledger(Protocol):
         """The same by commit: (number, fingerprints it accepted in the bucket)."""
         ...
 
-    def put_index(self, commit: Commit) -> None:
-        """The commit's fingerprint chunks, its place in the hour index, its new codes and subjects, what it did about
-        corrections; in any order."""
+    def put_index(self, commits: Sequence[Commit]) -> None:
+        """The commits' fingerprint chunks, their places in the hour index, their new codes and subjects, what they did
+        about corrections; in any order."""
         ...
 
     def commits_in_hour(self, lane: int, hour: int) -> list[tuple[int, int]]:
         """(commit number, hour it was decided in) of the commits with events in an hour."""
         ...
 
-    def put_markers(self, commit: Commit) -> None: ...
+    def put_markers(self, commits: Sequence[Commit]) -> None: ...
 
     def put_history(self, parts: Sequence[HistoryPart]) -> None:
         """Write whole parts, whatever was there before."""
@@ -68,14 +68,14 @@ class Ledger(Protocol):
         """The pages as they are, in any order; one that does not exist has the stamp 0 and no cells."""
         ...
 
-    def write_pages(self, stamp: int, writes: Sequence[PageWrite]) -> Sequence[bool]:
+    def write_pages(self, writes: Sequence[PageWrite]) -> Sequence[bool]:
         """Write the changed cells of each page and its new stamp if it still bears the stamp it was seen with.
 
         Each page is one atomic write; says which of them took place. What happened to the others is not known.
         """
         ...
 
-    def put_value_chunks(self, commit: Commit, chunks: Sequence[ValueChunk]) -> None:
+    def put_value_chunks(self, chunks: Sequence[ValueChunk]) -> None:
         """Keep distinct values beside their pages; all those of a commit and page take the place of earlier ones."""
         ...
 

@@ -158,25 +158,30 @@ class Page(msgspec.Struct):
 
 
 class PageWrite(NamedTuple):
-    """New contents of some cells of a page, valid only while the page is as it was seen, whole, in `page`."""
+    """New contents of some cells of a page, valid only while the page is as it was seen, whole, in `page`.
 
+    `stamp` is the number of the commit that changes it.
+    """
+
+    stamp: int
     page: Page
     changed: Cells
 
 
 class ValueChunk(NamedTuple):
-    """Distinct values of a cell that has too many for its page, packed."""
+    """Distinct values of a cell that has too many for its page, packed; `n` is the commit they came with."""
 
+    n: int
     key: PageKey
     cell: str
     values: bytes
 
 
-def chunks_by_page(chunks: Iterable[ValueChunk]) -> dict[PageKey, dict[str, bytes]]:
-    """The values by cell of each page: those of one commit and page are stored together."""
-    by_page: dict[PageKey, dict[str, bytes]] = {}
-    for key, cell, values in chunks:
-        by_page.setdefault(key, {})[cell] = values
+def chunks_by_page(chunks: Iterable[ValueChunk]) -> dict[tuple[PageKey, int], dict[str, bytes]]:
+    """The values by cell of each page and commit, which are stored together."""
+    by_page: dict[tuple[PageKey, int], dict[str, bytes]] = {}
+    for n, key, cell, values in chunks:
+        by_page.setdefault((key, n), {})[cell] = values
     return by_page
 
 

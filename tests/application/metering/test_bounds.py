@@ -68,6 +68,7 @@ class Lane:
             new.append(Event(self.ids, NOW, str(self.ids), "s", "call", subject, msgspec.json.encode(data)))
         self.writer.begin_invocation()
         self.writer.write(0, [Pack(tenant, 0, "p", NOW, new)])
+        self.writer.end_invocation()
         return Counter(self.requests)
 
     def largest_commit(self) -> int:
@@ -110,7 +111,7 @@ def test_pages_are_forgotten_when_they_take_too_much_memory_and_counted_all_the_
     keys = [PageKey("t", 0, f"s{number}", 1, 0) for number in range(500)]
     for n in (1, 2, 3):
         pages = [PageDelta(key, {"A0": 1}) for key in keys]
-        applier.apply(Commit(0, n, "a", 0, 0, {}, pages, [], [], [], [], "", b"", None, {}))  # type: ignore[arg-type]
+        applier.apply([Commit(0, n, "a", 0, 0, {}, pages, [], [], [], [], "", b"", None, {})])  # type: ignore[arg-type]
         assert applier.known_bytes <= 50_000
     assert {page.cells["A0"] for page in ledger.read_pages(keys)} == {3}
 

@@ -72,7 +72,7 @@ class Log:
             marks=marks_of(groups),
         )
         self.archive.publish(commit)
-        self.ledger.put_index(commit)
+        self.ledger.put_index([commit])
 
     def void(self, subject: str, time: int, event_id: str) -> None:
         lane = LANES.lane_of("acme", subject)
@@ -100,7 +100,7 @@ class Log:
             marks=marks_of([("acme", subject, [])]),
         )
         self.archive.publish(commit)
-        self.ledger.put_index(commit)
+        self.ledger.put_index([commit])
 
     def all(self, wanted: EventFilter, limit: int = 100) -> list[str]:
         return [event.id for page in self.pages(wanted, limit) for event in page]

@@ -40,7 +40,7 @@ def test_many_chunks_become_few_and_hold_the_same() -> None:
     ledger = MemoryLedger()
     applier = PageApplier(ledger)
     for n in range(1, COUNT + 1):
-        applier.apply(commit(n, fifty(n)))
+        applier.apply([commit(n, fifty(n))])
         for key in (SUBJECT, TOTAL):
             assert united(chunks(ledger, key)) == set(range(30, n * 40 + 40))
     assert len(chunks(ledger)) == COUNT // apply_pages.UNITED_PARTS + COUNT % apply_pages.UNITED_PARTS
@@ -51,7 +51,7 @@ def test_a_united_chunk_stays_far_below_an_item() -> None:
     ledger = MemoryLedger()
     applier = PageApplier(ledger)
     for n, size in enumerate((3_999, 3_999, 3_999, 3_999, 3_999, 4_001, 15_000, 3_000, 3_999), 1):
-        applier.apply(commit(n, list(range(n * 20_000, n * 20_000 + size))))
+        applier.apply([commit(n, list(range(n * 20_000, n * 20_000 + size)))])
     sizes = [len(values) // 8 for values in chunks(ledger)]
     assert max(sizes) == 5 * 3_999
     assert sorted(sizes) == [3_000, 3_999, 4_001, 15_000, 5 * 3_999]
@@ -62,7 +62,7 @@ def test_the_cells_of_a_page_are_united_together(monkeypatch: pytest.MonkeyPatch
     ledger = MemoryLedger()
     applier = PageApplier(ledger)
     for n in range(1, 7):
-        applier.apply(commit(n, fifty(n), "AB"[n % 2] + "0"))
+        applier.apply([commit(n, fifty(n), "AB"[n % 2] + "0")])
     found = [(name, len(values) // 8) for _, name, values in ledger.value_chunks("t", 0, "hot", 9, 9)]
     assert sorted(found) == [("A0", 150), ("B0", 150)]
     (key,) = ledger.table.keys("values", "t", 0, "hot")
@@ -79,10 +79,10 @@ def test_who_unites_up_to_the_same_commit_takes_no_values_of_others_away(monkeyp
     ledger = MemoryLedger()
     dead = PageApplier(ledger)
     for n, values in enumerate(commits, 1):
-        dead.apply(commit(n, values))
+        dead.apply([commit(n, values)])
     helper = PageApplier(ledger)
     for n in (len(commits) - 1, len(commits)):
-        helper.apply(commit(n, commits[n - 1]))
+        helper.apply([commit(n, commits[n - 1])])
     for key in (SUBJECT, TOTAL):
         (page,) = ledger.read_pages([key])
         in_page = united([as_bytes(page.cells["A0"])])
@@ -92,7 +92,7 @@ def test_who_unites_up_to_the_same_commit_takes_no_values_of_others_away(monkeyp
 def test_what_is_beside_a_page_is_counted_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     applier = PageApplier(MemoryLedger())
     for n in range(1, COUNT):
-        applier.apply(commit(n, fifty(n)))
+        applier.apply([commit(n, fifty(n))])
         assert applier.known_bytes == sum(known.weight for known in applier._known.values())
     applier.forget(0)
     assert applier.known_bytes == 0
@@ -132,7 +132,7 @@ def reads(begin: int, pace: int) -> bool:
 
     ledger.request = request
     for n in range(1, 12):
-        applier.apply(commit(n, fifty(n)))
+        applier.apply([commit(n, fifty(n))])
         state["applied"].update(fifty(n))
     ledger.request = lambda _name: None
     assert state["requests"] > begin

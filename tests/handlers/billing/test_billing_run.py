@@ -104,6 +104,7 @@ class Deployment:
         for lane, records in by_lane.items():
             markers = [record for record in records if isinstance(record, CloseMarker)]
             self.writer.write(lane, [record for record in records if isinstance(record, Pack)], markers)
+        self.writer.end_invocation()
 
     def run(self, run_id: str = "run-1", as_of: str | None = None, **scope: Any) -> Any:
         handlers = {name: module.handler for name, module in FUNCTIONS.items()}

@@ -1,0 +1,76 @@
+"""How many requests counting takes: an invocation's lanes share them."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+
+from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.memory import MemoryArchive
+from functions.application.commit_usage import LaneWriter
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.meter import Meter, MeterSet
+from tests.conftest import DynamoDb
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SECOND = int(NOW.timestamp())
+LANES = range(8)
+CALLS = Meter("m1", "calls", "call", Aggregation.COUNT, None, {})
+
+
+class Counted(DynamoLedger):
+    def meter_set(self, tenant: str) -> MeterSet:
+        return MeterSet(1, (CALLS,))
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Invocations:
+    def __init__(self, dynamodb: DynamoDb) -> None:
+        self.ledger = Counted(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+        numbers = count()
+        self.new_id = lambda: str(next(numbers))
+        self.writer = LaneWriter(self.ledger, MemoryArchive(), Clock(), self.new_id, AcceptanceWindow(), 60, len)
+        self.requests: Counter[str] = Counter()
+        dynamodb.client.meta.events.register("before-call.dynamodb", self._count)
+        self.events = count(1)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.requests[model.name] += 1
+
+    def run(self) -> Counter[str]:
+        """An event of three subjects of each lane, and a marker in each lane."""
+        self.requests.clear()
+        self.writer.begin_invocation()
+        for lane in LANES:
+            numbers = [next(self.events) for _ in range(3)]
+            events = [Event(n, SECOND, str(n), "s", "call", f"{lane}-{n % 3}") for n in numbers]
+            marker = CloseMarker(lane, "close", SECOND)
+            self.writer.write(lane, [Pack("t", lane, self.new_id(), SECOND, events)], [marker])
+        self.writer.end_invocation()
+        return Counter(self.requests)
+
+    def counted(self, lane: int) -> int:
+        pages = self.ledger.pages("t", lane, None, 0, 999_999)
+        return sum(cell for page in pages for cell in page.cells.values() if isinstance(cell, int))
+
+
+@pytest.fixture
+def invocations(dynamodb: DynamoDb) -> Invocations:
+    return Invocations(dynamodb)
+
+
+def test_eight_lanes_are_applied_with_the_requests_of_one(invocations: Invocations) -> None:
+    invocations.run()  # everything is new, and learnt
+    assert invocations.run() == {
+        "PutItem": 8,  # a commit each
+        "BatchWriteItem": 2,  # 16 items of the index, 8 markers
+        "BatchExecuteStatement": 3,  # 32 pages, 8 heads
+    }
+    assert [invocations.counted(lane) for lane in LANES] == [6] * 8
