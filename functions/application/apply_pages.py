@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from functions.application.ports.ledger import Ledger
-from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, pack_values, unpack_values
+from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, Cell, pack_values, unpack_values
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import (
     VALUES_BYTES,
@@ -47,39 +47,38 @@ class KnownPage:
     A value is remembered as beside the page only once the chunk that holds it was put. So whoever applies a commit
     leaves out only what commits before it have stored, or this commit's own chunk, whole.
 
-    `used` is about what the stored windows take, by letter; it follows from the page's cells alone. `parts` are the
-    chunks that this process has put and not united, by commit and cell.
+    `parts` are the chunks that this process has put and not united, by commit and cell.
     """
 
-    __slots__ = ("beside", "page", "parts", "used", "weight")
+    __slots__ = ("beside", "page", "parts", "weight")
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.beside: dict[str, set[int]] = {}
         self.parts: dict[int, dict[str, bytes]] = {}
-        self.used: dict[str, int] = {}
         self.weight = 0
-        for name, cell in page.cells.items():
-            self.used[name[0]] = self.used.get(name[0], 0) + stored_bytes(cell)
 
-    def take(self, stamp: int, changed: Cells) -> None:
-        """What was written is what the page says now."""
-        cells, used = self.page.cells, self.used
+    def take(self, stamp: int, changed: Cells) -> int:
+        """What was written is what the page says now; returns by how much it has become heavier."""
+        cells = self.page.cells
+        heavier = KNOWN_CELL_BYTES * len(changed.keys() - cells.keys())
         for name, cell in changed.items():
-            present = cells.get(name)
-            if present is None:
-                used[name[0]] = used.get(name[0], 0) + stored_bytes(cell)
-            elif type(present) is bytes or type(cell) is bytes:
-                used[name[0]] += stored_bytes(cell) - stored_bytes(present)
+            if type(cell) is bytes:
+                heavier += len(cell) - _bytes_of(cells.get(name))
         cells.update(changed)
         self.page.stamp = stamp
+        self.weight += heavier
+        return heavier
 
-    def used_after(self, changed: Cells) -> dict[str, int]:
-        """What the stored windows will take; the same for everybody who applies the commit that makes the changes."""
-        cells, used = self.page.cells, dict(self.used)
-        for name, cell in changed.items():
-            if name not in cells:
-                used[name[0]] = used.get(name[0], 0) + stored_bytes(cell)
+    def used_after(self, changed: Cells, letters: Iterable[str]) -> dict[str, int]:
+        """About what the stored windows of the letters will take.
+
+        It is the same for everybody who applies the commit that makes the changes.
+        """
+        used = dict.fromkeys(letters, 0)
+        for name, cell in (changed | self.page.cells).items():
+            if name[0] in used:
+                used[name[0]] += stored_bytes(cell)
         return used
 
     def weigh(self) -> int:
@@ -88,7 +87,7 @@ class KnownPage:
         self.weight = (
             KNOWN_PAGE_BYTES
             + KNOWN_CELL_BYTES * len(self.page.cells)
-            + sum(self.used.values())
+            + sum(map(_bytes_of, self.page.cells.values()))
             + KNOWN_VALUE_BYTES * sum(map(len, self.beside.values()))
             + VALUE_BYTES * self.part_values()
         )
@@ -96,6 +95,11 @@ class KnownPage:
 
     def part_values(self) -> int:
         return sum(len(values) for cells in self.parts.values() for values in cells.values()) // VALUE_BYTES
+
+
+def _bytes_of(cell: Cell | None) -> int:
+    """What the values or the sketch in a cell take."""
+    return len(cell) if type(cell) is bytes else 0
 
 
 class PageApplier:
@@ -172,17 +176,20 @@ class PageApplier:
         new: dict[str, set[int]] = {}
         for name, packed in delta.values.items():
             present = cells.get(name)
-            if present != DIRTY:
-                new[name] = set(unpack_values(packed)).difference(unpack_values(as_bytes(present or b"")))
+            if present == DIRTY:
+                continue
+            values = {*unpack_values(packed)}
+            if present is not None:
+                values.difference_update(unpack_values(as_bytes(present)))
+            if values:
+                new[name] = values
         if all(values <= beside.get(name, NOTHING) for name, values in new.items()):
             return []
-        used = known.used_after(changed)
+        used = known.used_after(changed, [name[0] for name in new])
         chunks = []
         for name, values in new.items():
-            if not values:
-                continue
             present = cells.get(name)
-            room = used.get(name[0], 0) + (VALUES_BYTES if present is None else 0)
+            room = used[name[0]] + (VALUES_BYTES if present is None else 0)
             fits = has_room_for(room, len(values))
             if fits:
                 used[name[0]] = room + VALUE_BYTES * len(values)
@@ -230,8 +237,7 @@ class PageApplier:
 
     def _remember(self, write: PageWrite) -> None:
         known = self._known[write.page.key]
-        known.take(write.stamp, write.changed)
-        self.known_bytes += known.weigh()
+        self.known_bytes += known.take(write.stamp, write.changed)
         self._known.move_to_end(write.page.key)
 
     def forget(self, lane: int) -> None:

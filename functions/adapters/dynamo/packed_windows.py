@@ -11,7 +11,7 @@ parameter a window is built and sent in a fraction of the time.
 | dirty                   | nil                                                              |
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +27,7 @@ from functions.domain.metering.pages import (
     PageKey,
     as_number,
     cell_name,
-    parse_name,
+    code_in,
 )
 
 LONGEST = 2**63  # an integer from here on is stored as text
@@ -38,23 +38,20 @@ _decode = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 def packed_windows(key: PageKey, cells: Cells, changed: Cells) -> dict[str, bytes]:
     """The attributes of the windows that change, whole, given the page's present cells."""
+    first = key.number * CODES_PER_PAGE
     windows: dict[str, dict[int, Any]] = {name[0]: {} for name in changed}
-    _sort(windows, key, cells.items())
-    _sort(windows, key, changed.items())
+    for name, cell in (cells | changed).items():
+        letter = name[0]
+        if letter in windows:
+            windows[letter][code_in(name) - first] = cell if type(cell) is int else _stored(cell, key.span, letter)
     return {letter: _packed(window) for letter, window in windows.items()}
 
 
-def _sort(windows: dict[str, dict[int, Any]], key: PageKey, cells: Iterable[tuple[str, Cell]]) -> None:
-    first = key.number * CODES_PER_PAGE
-    for name, cell in cells:
-        letter, code = parse_name(name)
-        window = windows.get(letter)
-        if window is None:
-            continue
-        if type(cell) is tuple:
-            window[code - first] = (cell[0] - _start(key.span, letter), cell[1])
-        else:
-            window[code - first] = None if cell == DIRTY else cell
+def _stored(cell: Cell, span: int, letter: str) -> Any:
+    if isinstance(cell, tuple):
+        second, value = cell
+        return second - _start(span, letter), value
+    return None if cell == DIRTY else cell
 
 
 def _packed(window: dict[int, Any]) -> bytes:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from operator import gt, lt
 from string import ascii_lowercase, digits
 from typing import Any, NamedTuple
 
 import msgspec
 
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, Cell, Keep, Latest, Number, add, merge
+from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, Cell, Latest, Number, add
 from functions.domain.metering.aggregation import WINDOW_SECONDS as WINDOW_SECONDS
 
 WINDOWS_PER_PAGE = 12
@@ -69,12 +70,12 @@ def parse_cell(name: str, span: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=20_000)
-def parse_name(name: str) -> tuple[str, int]:
-    """The letter of the window within its page, and the code."""
-    return name[0], decode_code(name[1:])
+def code_in(name: str) -> int:
+    """The code of a cell, behind the letter of the window within its page."""
+    return decode_code(name[1:])
 
 
-class PageKey(msgspec.Struct, frozen=True, array_like=True, order=True):
+class PageKey(msgspec.Struct, frozen=True, array_like=True, order=True, cache_hash=True):
     """Whose page (a subject's, or the lane's totals when `subject` is None), its six-hour span and its number."""
 
     tenant: str
@@ -109,24 +110,23 @@ class PageDelta(msgspec.Struct, array_like=True):
     def applied_to(self, cells: Cells) -> Cells:
         """The cells this changes with their new contents, given the page's present ones; all kinds but values."""
         changed: Cells = {}
+        present: Any
         for name, value in self.sum.items():
             present = cells.get(name)
             if present is None:
                 changed[name] = value
             elif value:
-                changed[name] = add(present, value)  # type: ignore[arg-type]
-        for keep, part in self._compared():
+                changed[name] = add(present, value)
+        for is_better, part in ((gt, self.highest), (lt, self.lowest), (gt, self.latest)):
             for name, cell in part.items():
                 present = cells.get(name)
-                if present == DIRTY:
-                    continue
-                merged = cell if present is None else merge(keep, present, cell)
-                if merged != present:
-                    changed[name] = merged
+                if present is None or (present != DIRTY and is_better(cell, present)):
+                    changed[name] = cell
         for name, packed in self.sketch.items():
             present = cells.get(name)
             changed[name] = packed if present is None else sketch.merge(as_bytes(present), packed, MAX_BUCKETS)
-        changed.update(dict.fromkeys(self._made_dirty(cells), DIRTY))
+        for name in self._made_dirty(cells):
+            changed[name] = DIRTY
         return changed
 
     def _made_dirty(self, cells: Cells) -> Iterator[str]:
@@ -139,14 +139,6 @@ class PageDelta(msgspec.Struct, array_like=True):
                 present: Any = cells.get(name)
                 if present != DIRTY and (present is None or present == cell or keep(present, cell) == cell):
                     yield name
-
-    def _compared(self) -> Iterator[tuple[Keep, Mapping[str, Cell]]]:
-        if self.highest:
-            yield Keep.HIGHEST, self.highest
-        if self.lowest:
-            yield Keep.LOWEST, self.lowest
-        if self.latest:
-            yield Keep.LATEST, self.latest
 
 
 class Page(msgspec.Struct):

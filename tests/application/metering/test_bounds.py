@@ -15,8 +15,8 @@ from functions.application import apply_pages, commit_usage
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.application.query_usage import UsageReader
-from functions.domain.metering import counting
-from functions.domain.metering.aggregation import Aggregation, unpack_values
+from functions.domain.metering import counting, sketch
+from functions.domain.metering.aggregation import Aggregation, pack_values, unpack_values
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Commit
@@ -114,6 +114,26 @@ def test_pages_are_forgotten_when_they_take_too_much_memory_and_counted_all_the_
         applier.apply([Commit(0, n, "a", 0, 0, {}, pages, [], [], [], [], "", b"", None, {})])  # type: ignore[arg-type]
         assert applier.known_bytes <= 50_000
     assert {page.cells["A0"] for page in ledger.read_pages(keys)} == {3}
+
+
+def test_a_remembered_page_weighs_at_any_time_what_it_would_weigh_anew() -> None:
+    chance, applier = Random(3), PageApplier(MemoryLedger())
+    keys = [PageKey("t", 0, f"s{number}", 1, 0) for number in range(5)]
+
+    def cells(letter: str) -> list[str]:
+        return [f"{window}{letter}" for window in chance.sample("ABCDEF", 3)]
+
+    def delta(key: PageKey) -> PageDelta:
+        values = {name: pack_values(chance.sample(range(40), 4)) for name in cells("1")}
+        sketches = {name: sketch.of(chance.randrange(1, 10_000)) for name in cells("2")}
+        return PageDelta(key, dict.fromkeys(cells("0"), 1), values=values, sketch=sketches)
+
+    for n in range(1, 200):
+        pages = [delta(key) for key in keys]
+        pages[0].dirty.extend(cells("1")[:1] if n % 20 == 0 else [])
+        applier.apply([Commit(0, n, "a", 0, 0, {}, pages, [], [], [], [], "", b"", None, {})])  # type: ignore[arg-type]
+        assert applier.known_bytes == sum(known.weight for known in applier._known.values())
+        assert [known.weigh() for known in applier._known.values()] == [0] * len(keys)
 
 
 def test_what_a_process_knows_of_subjects_and_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
