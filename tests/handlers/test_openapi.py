@@ -4,6 +4,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from functions.handlers import http, http_api, http_openapi, problem
+from functions.handlers.openapi.document import JSON_PARAMETERS, SHAPES
+from functions.handlers.openapi.meanings import BY_ROUTE, IN_PATH, MEANINGS
 from functions.handlers.openapi.reading import read_route
 from functions.handlers.openapi.rendering import rendered
 from functions.handlers.openapi.routes import ROUTES
@@ -14,6 +16,11 @@ from tests.handlers.gateway import payload
 
 REGISTERED = {key: found for router in http_api.ROUTERS for key, found in http.routes_of(router).items()}
 BEHIND_THE_GATEWAY_ALONE = {"POST /api/v1/events", "POST /api/v1/apps/{id}/stripe/webhook"}
+
+
+def shaped(route: str) -> set[str]:
+    """What a route reads without a getter that says it in one word."""
+    return {name for key, name in (*SHAPES, *JSON_PARAMETERS) if key == route}
 
 
 def test_the_committed_document_is_what_the_code_says() -> None:
@@ -41,6 +48,33 @@ def test_every_parameter_a_route_reads_is_one_it_takes() -> None:
     refused = {key: sorted(names - {*PARAMETERS.get(key, ())}) for key, names in read.items()}
     refused = {key: names for key, names in refused.items() if names}
     assert not refused, "Add them to PARAMETERS in functions/handlers/parameters.py: they are refused as unknown."
+
+
+def test_every_parameter_of_every_operation_says_what_it_means() -> None:
+    silent = [
+        f"{method.upper()} {path}: {each['name']}"
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+        for each in operation["parameters"]
+        if not each.get("description")
+    ]
+    assert not silent, "Say it in functions/handlers/openapi/meanings.py, then run `make openapi`."
+
+
+def test_every_meaning_is_of_a_parameter_that_is_read() -> None:
+    read = {key: read_route(key, function).parameters.keys() | shaped(key) for key, function in REGISTERED.items()}
+    unread = {f"{key}: {name}" for key, meanings in BY_ROUTE.items() for name in meanings.keys() - read.get(key, set())}
+    unread |= MEANINGS.keys() - {name for key, names in read.items() for name in names - BY_ROUTE.get(key, {}).keys()}
+    unread |= {rule for rule in IN_PATH if not any(key.partition(" ")[2].startswith(rule) for key in REGISTERED)}
+    assert not unread, "functions/handlers/openapi/meanings.py describes parameters that are gone."
+
+
+def test_a_description_says_the_bounds_and_the_default_that_the_handler_has() -> None:
+    described = {
+        each["name"]: each["description"] for each in document()["paths"]["/api/v1/features"]["get"]["parameters"]
+    }
+    assert described["pageSize"] == "Items on a page, where `page` asks for one. 1 to 1000; 100 unless given."
+    assert described["orderBy"] == "What the list is sorted by. `createdAt` unless given."
 
 
 def test_every_operation_has_an_id_of_its_own_a_summary_and_a_scope() -> None:

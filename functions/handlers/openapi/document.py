@@ -11,25 +11,12 @@ from pydantic.json_schema import models_json_schema
 from functions.handlers import problem
 from functions.handlers.events_request import EventsFilter
 from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_PATHS, FIXED_SCHEMAS, PUBLIC
+from functions.handlers.openapi.meanings import ACTING, IN_PATH, WITHOUT_EFFECT, meaning
 from functions.handlers.openapi.reading import Route, Schema, read_route
 from functions.handlers.openapi.routes import ROUTES, Answered, Described, Each, EachOrPaged, EachText, Paged
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS
 
-WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
-ACTING = "Act for this tenant; only for admins of the tenant `default`."
-# What a parameter means where its name, and its type, do not say it.
-MEANINGS: Mapping[str, str] = {
-    "after": "Empty for the first page, then as the Link of each answer names it.",
-    "cursor": "`nextCursor` of the answer before; none for the first page.",
-    "exact": "Count the archived events again, by the dimensions the meter has today.",
-    "fillZero": "A row of 0 for every group seen in every empty window; needs `windowSize`.",
-    "filterGroupBy": "By dimension, such as `filterGroupBy[model]=small`; several values mean any of them.",
-    "groupBy": "A dimension of the meter, `subject` or `customer_id`; said again for each.",
-    "notBefore": "Look to the first boundary at or after this instant; otherwise to the next one.",
-    "percentile": "0 to 100, for PERCENTILE meters; otherwise the meter's own.",
-    "windowTimeZone": "A name of the IANA time zone database such as Europe/Berlin; UTC unless given.",
-}
 # What a parameter holds where the code does not say it in one word.
 SHAPES: Mapping[tuple[str, str], Schema] = {
     ("GET /api/v1/events", "id"): {"type": "string"},
@@ -92,30 +79,37 @@ def _operation_id(summary: str) -> str:
 
 
 def _path_parameters(route: Route) -> Iterator[Schema]:
-    for name in re.findall(r"<(\w+)>", route.rule):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    for found in re.finditer(r"<(\w+)>", route.rule):
+        parameter = {"name": found[1], "in": "path", "required": True, "schema": {"type": "string"}}
+        yield _described(parameter, IN_PATH.get(route.rule[: found.end()]))
 
 
 def _query_parameters(route: Route) -> Iterator[Schema]:
     for name in PARAMETERS.get(route.key, ()):
-        parameter: Schema = {"name": name, "in": "query"}
-        if model := JSON_PARAMETERS.get((route.key, name)):
-            yield parameter | {"content": {"application/json": {"schema": _reference(model)}}}
-            continue
-        schema = route.parameters.get(name) or SHAPES.get((route.key, name))
-        if schema and "contentMediaType" in schema:
-            yield parameter | {"content": {schema["contentMediaType"]: {"schema": {"type": schema["type"]}}}}
-            continue
-        parameter["schema"] = schema or {"type": "string"}
-        if schema is None:
-            parameter["description"] = WITHOUT_EFFECT
-        elif schema["type"] == "object":
-            parameter |= {"style": "deepObject", "explode": True}
-        if schema is not None and name in MEANINGS:
-            parameter["description"] = MEANINGS[name]
-        yield parameter
+        yield _query_parameter(route, name)
     for name in EVERYWHERE if route.key not in PUBLIC else ():
         yield {"name": name, "in": "query", "schema": {"type": "string"}, "description": ACTING}
+
+
+def _query_parameter(route: Route, name: str) -> Schema:
+    parameter: Schema = {"name": name, "in": "query"}
+    if model := JSON_PARAMETERS.get((route.key, name)):
+        content = {"application/json": {"schema": _reference(model)}}
+        return _described(parameter | {"content": content}, meaning(route.key, name, {}))
+    schema = route.parameters.get(name) or SHAPES.get((route.key, name))
+    if schema is None:
+        return _described(parameter | {"schema": {"type": "string"}}, WITHOUT_EFFECT)
+    if "contentMediaType" in schema:
+        parameter["content"] = {schema["contentMediaType"]: {"schema": {"type": schema["type"]}}}
+    else:
+        parameter["schema"] = schema
+        if schema["type"] == "object":
+            parameter |= {"style": "deepObject", "explode": True}
+    return _described(parameter, meaning(route.key, name, schema))
+
+
+def _described(parameter: Schema, description: str | None) -> Schema:
+    return parameter | {"description": description} if description else parameter
 
 
 def _content(route: Route, answer: Answered) -> dict[str, Any]:

@@ -49,7 +49,10 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                     "name": "partial",
                     "in": "query",
                     "schema": {"type": "boolean", "default": False},
-                    "description": "Take the valid events of a batch and answer 200 with what became of each.",
+                    "description": (
+                        "Take the valid events of a batch and answer 200 with what became of each; otherwise one "
+                        "invalid event refuses the batch."
+                    ),
                 }
             ],
             "x-scope": "ingest",
@@ -79,8 +82,20 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "tags": ["apps"],
             "security": [],
             "parameters": [
-                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}},
-                {"name": "Stripe-Signature", "in": "header", "required": True, "schema": {"type": "string"}},
+                {
+                    "name": "id",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string"},
+                    "description": "Any name for the app, as OpenMeter has it; without effect here.",
+                },
+                {
+                    "name": "Stripe-Signature",
+                    "in": "header",
+                    "required": True,
+                    "schema": {"type": "string"},
+                    "description": "Stripe's time and HMAC of the body, `t=...,v1=...`.",
+                },
             ],
             "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
             "responses": {
