@@ -65,7 +65,7 @@ class Request:
         json_body.check_media_type(self._event)
         raw = json_body.body_bytes(self._event)
         if not raw.strip():
-            raise InvalidInput("The body is empty; send a JSON object.")
+            raise InvalidInput(f"The body is empty; send a JSON object{_with_required(model)}.")
         return validated(model, json_body.parse(raw))
 
 
@@ -77,6 +77,11 @@ def validated(model: type[Model], value: Any, what: str = "body") -> Model:
         named = "; ".join(_sentence(field) for field in fields[:MAX_NAMED_FIELDS])
         more = f"; and {len(fields) - MAX_NAMED_FIELDS} more" if len(fields) > MAX_NAMED_FIELDS else ""
         raise InvalidInput(f"The {what} is not valid: {named}{more}.", fields=fields) from error
+
+
+def _with_required(model: type[BaseModel]) -> str:
+    needed = [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
+    return f" with at least {', '.join(needed)}" if needed else ""
 
 
 def _sentence(field: FieldError) -> str:

@@ -23,6 +23,11 @@ EVENT = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"
 GZIP_TYPES = (EVENT, BATCH)
+EMPTY = (
+    f"invalid event: the body is empty; send one CloudEvent as {EVENT}, such as "
+    '{"specversion": "1.0", "id": "1", "source": "my-service", "type": "prompt", "subject": "customer-1", '
+    f'"data": {{"tokens": 5}}}}, or an array of them as {BATCH}; {JSON} takes either.'
+)
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
@@ -64,6 +69,8 @@ def _body(payload: Mapping[str, Any]) -> bytes:
     elif encoding not in ("", "identity"):
         raise UnsupportedMedia(f"Content-Encoding {encoding[:40]!r} is not supported; send gzip or nothing.")
     first = body.lstrip()[:1]
+    if not first:
+        raise InvalidInput(EMPTY)
     if kind == EVENT and first == b"[":
         raise InvalidInput(f"invalid event: {EVENT} takes one event; send an array as {BATCH}.")
     if kind == BATCH and first == b"{":
@@ -75,7 +82,7 @@ def _content_type(header: str) -> str:
     kind, _, parameters = header.partition(";")
     kind = kind.strip().lower()
     if kind not in (EVENT, BATCH, JSON) or parameters.strip().lower() not in ("", "charset=utf-8", 'charset="utf-8"'):
-        raise InvalidInput(f"invalid content type: {header[:80]}; send {EVENT}, {BATCH} or {JSON}.")
+        raise InvalidInput(f"invalid content type: {header[:80] or 'none'}; send {EVENT}, {BATCH} or {JSON}.")
     return kind
 
 

@@ -190,6 +190,10 @@ def test_a_bad_body_is_a_400_that_says_why(body: Any) -> None:
     assert len(response.json["detail"]) > 20
 
 
+def test_an_empty_body_is_told_what_it_needs() -> None:
+    assert client.post("/things", " ").json["detail"] == "The body is empty; send a JSON object with at least name."
+
+
 def test_malformed_json_names_the_position() -> None:
     assert "line 2, column 9" in client.post("/things", '{\n"name": }').json["detail"]
 

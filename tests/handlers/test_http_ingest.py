@@ -93,6 +93,26 @@ def test_another_content_type_is_refused(stream: MemoryStream, content_type: str
     assert stream.records == []
 
 
+@pytest.mark.parametrize("content_type", [SINGLE, BATCH, JSON])
+@pytest.mark.parametrize("body", [b"", b" \n"])
+def test_an_empty_body_is_told_what_a_body_looks_like(stream: MemoryStream, body: bytes, content_type: str) -> None:
+    answer = post(body, content_type)
+    assert answer["statusCode"] == 400
+    told = detail(answer)
+    assert "the body is empty" in told
+    assert all(each in told for each in (SINGLE, BATCH, JSON))
+    shown, _ = json.JSONDecoder().raw_decode(told, told.index("{"))
+    assert post(shown, SINGLE) == {"statusCode": 204}
+
+
+def test_a_gzip_body_of_nothing_is_empty_too(stream: MemoryStream) -> None:
+    assert "the body is empty" in detail(post(gzip.compress(b""), BATCH, encoding="gzip"))
+
+
+def test_a_missing_content_type_is_called_none(stream: MemoryStream) -> None:
+    assert detail(post(b"", "")).startswith("invalid content type: none; send ")
+
+
 def test_an_array_is_not_one_event_and_one_event_no_batch(stream: MemoryStream) -> None:
     assert "array" in detail(post([EVENT], SINGLE))
     assert "array" in detail(post(EVENT, BATCH))
