@@ -13,6 +13,7 @@ STAGE ?= dev
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
+up: export TOLLBOOTH_MAKE_BEGAN := $(shell date +%s)
 up: install  ## Run the whole service on this machine: emulator, deploy, demo from event to paid invoice
 	@$(BIN)/python -m infra.local.up
 

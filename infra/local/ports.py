@@ -1,4 +1,4 @@
-"""Loopback ports: the configured one, or any that is free."""
+"""Loopback ports: the configured one, or any that is free; what already runs keeps its own."""
 
 import os
 import socket
@@ -38,3 +38,13 @@ def configured_or_free(variable: str) -> int:
             f"Choose another with {variable}=<port>, or unset {variable} to take any free port.",
         )
     return int(text)
+
+
+def unheeded(variable: str, kept: int) -> str | None:
+    """What to say when an environment variable asks for another port than a running program keeps."""
+    text = os.environ.get(variable)
+    if not text or (text.isdigit() and int(text) == kept):
+        return None
+    return (
+        f"{variable}={text} changes nothing: what runs keeps port {kept}. `make down` first, then `make up` takes it."
+    )

@@ -4,22 +4,25 @@ Every step can be repeated: what runs already is kept, what is deployed already 
 does not send, bill or pay anything twice.
 """
 
+import os
 import sys
 import time
 import traceback
 
 from infra.local import admin_key, deploy, emulator, farewell, paths, processes, state, stripe
-from infra.local.console import heading, report_failure, say, step
+from infra.local.console import fact, heading, report_failure, say, step
 from infra.local.demo import story
 from infra.local.failure import StepFailed
 from infra.local.front_door import NAME as FRONT_DOOR
 from infra.local.front_door import start as start_front_door
-from infra.local.ports import configured_or_free
+from infra.local.ports import configured_or_free, unheeded
 from infra.local.processes import Process
 
 API_PORT_VARIABLE = "TOLLBOOTH_PORT"
 STRIPE_PORT_VARIABLE = "TOLLBOOTH_STRIPE_PORT"
 EMULATOR_PORT_VARIABLE = "TOLLBOOTH_EMULATOR_PORT"
+# Set by the Makefile before it installs anything.
+MAKE_BEGAN_VARIABLE = "TOLLBOOTH_MAKE_BEGAN"
 
 
 def up() -> state.LocalStack:
@@ -63,6 +66,8 @@ def start_neighbours() -> tuple[Process, Process]:
     aws, stripe_process = processes.running(emulator.NAME), processes.running(stripe.NAME)
     if aws and stripe_process:
         say("  ok Both are running already")
+        say_what_is_unheeded(EMULATOR_PORT_VARIABLE, aws)
+        say_what_is_unheeded(STRIPE_PORT_VARIABLE, stripe_process)
         return aws, stripe_process
     for name in processes.recorded():
         processes.stop(name)
@@ -76,6 +81,11 @@ def start_neighbours() -> tuple[Process, Process]:
     return aws, stripe_process
 
 
+def say_what_is_unheeded(variable: str, kept: Process) -> None:
+    if sentence := unheeded(variable, kept.port):
+        fact(sentence)
+
+
 def deploy_stacks(aws: Process, stripe_process: Process) -> dict[str, str]:
     with step("cdk bootstrap") as current:
         current.says("done" if deploy.bootstrap(aws.port) else "was there already")
@@ -87,9 +97,12 @@ def deploy_stacks(aws: Process, stripe_process: Process) -> dict[str, str]:
 
 def open_front_door(aws: Process, outputs: dict[str, str]) -> Process:
     target = f"{emulator.url(aws.port)}/_aws/execute-api/{deploy.needed(outputs, 'ApiId')}/$default"
+    kept = processes.running(FRONT_DOOR)
     with step("Opening the front door of the API") as current:
         door = start_front_door(target, lambda: configured_or_free(API_PORT_VARIABLE))
         current.says(f"http://127.0.0.1:{door.port}")
+    if kept:
+        say_what_is_unheeded(API_PORT_VARIABLE, kept)
     return door
 
 
@@ -120,8 +133,14 @@ def previous_demo() -> dict[str, object]:
     return stack.demo if stack else {}
 
 
+def began_at() -> float:
+    """When `make up` began, installing included; now where there is no make. Epoch seconds."""
+    text = os.environ.get(MAKE_BEGAN_VARIABLE, "")
+    return float(text) if text.isdigit() else time.time()
+
+
 def main() -> int:
-    started = time.monotonic()
+    began = began_at()
     try:
         stack = up()
     except StepFailed as failure:
@@ -134,7 +153,7 @@ def main() -> int:
         log.write_text(traceback.format_exc())
         remedy = f"This should not happen; the traceback is in {paths.shown(log)}, and `make logs` shows the functions."
         return report_failure(StepFailed(f"{type(error).__name__}: {error}", remedy))
-    farewell.say_what_to_try(stack, seconds=time.monotonic() - started)
+    farewell.say_what_to_try(stack, seconds=time.time() - began)
     return 0
 
 

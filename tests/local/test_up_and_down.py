@@ -3,12 +3,13 @@
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from infra.local import farewell, paths
+from infra.local import farewell, paths, up
 from infra.local.ports import LOOPBACK
 from infra.local.state import LocalStack
 from tests.conftest import UP_SECONDS, local_tool
@@ -42,6 +43,14 @@ def test_the_commands_it_offers_work_as_they_stand(stack: LocalStack) -> None:
 
 def run_in_shell(command: str) -> str:
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_everything_took_counts_from_the_beginning_of_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "up: export TOLLBOOTH_MAKE_BEGAN := $(shell date +%s)" in (paths.REPOSITORY / "Makefile").read_text()
+    monkeypatch.setenv("TOLLBOOTH_MAKE_BEGAN", "1763924400")
+    assert up.began_at() == 1763924400
+    monkeypatch.delenv("TOLLBOOTH_MAKE_BEGAN")
+    assert time.time() - up.began_at() < 60
 
 
 def test_a_taken_port_stops_up_before_anything_was_started(tmp_path: Path) -> None:
