@@ -5,6 +5,7 @@ to apply it, and is applied completely before the next is decided. Everything he
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -307,15 +308,11 @@ Group = tuple[str, str, list[Event]]  # tenant, subject, its new events
 
 
 def fingerprints_by_bucket(batch: list[Group]) -> dict[int, bytes]:
-    by_bucket: dict[int, array[int]] = {}
+    by_bucket = defaultdict[int, list[int]](list)
     for _, _, events in batch:
         for event in events:
-            bucket = event.time // BUCKET_SECONDS
-            chunk = by_bucket.get(bucket)
-            if chunk is None:
-                chunk = by_bucket[bucket] = array("Q")
-            chunk.append(event.fingerprint)
-    return {bucket: chunk.tobytes() for bucket, chunk in sorted(by_bucket.items())}
+            by_bucket[event.time // BUCKET_SECONDS].append(event.fingerprint)
+    return {bucket: array("Q", found).tobytes() for bucket, found in sorted(by_bucket.items())}
 
 
 def hours_of(buckets: Iterable[int]) -> list[int]:
