@@ -39,7 +39,7 @@ bench: install-tests  ## Count what a million events cost; prints a table, write
 	@$(BIN)/python -m tests.bench
 
 synth: install  ## Write the CloudFormation templates of STAGE (default dev) to cdk.out
-	@cdk synth --quiet '**' -c stage=$(STAGE) && echo "Templates of stage $(STAGE) are in cdk.out"
+	@$(BIN)/python -m infra.local.synth --stage $(STAGE)
 
 deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials
 	@cdk deploy '**' -c stage=$(STAGE)

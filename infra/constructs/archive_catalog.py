@@ -132,7 +132,7 @@ class ArchiveCatalog(Construct):
                 ),
             ),
         )
-        table.add_dependency(database)
+        table.add_resource_dependency(database)
         return table
 
     def _projection(self) -> Mapping[str, str]:
@@ -178,7 +178,7 @@ class ArchiveCatalog(Construct):
                 view_expanded_text="/* Presto View */",
             ),
         )
-        view.add_dependency(lines)
+        view.add_resource_dependency(lines)
 
     def _workgroup(self) -> aws_athena.CfnWorkGroup:
         work = aws_athena.CfnWorkGroup
@@ -211,8 +211,8 @@ class ArchiveCatalog(Construct):
             work_group=self.workgroup_name,
             query_string=sql,
         )
-        saved.add_dependency(workgroup)
-        saved.add_dependency(database)
+        saved.add_resource_dependency(workgroup)
+        saved.add_resource_dependency(database)
 
 
 @cache
