@@ -24,7 +24,7 @@ ENV_LOOK_BACK_SECONDS = "LOOK_BACK_SECONDS"
 ENV_STREAM_RETENTION_HOURS = "STREAM_RETENTION_HOURS"
 ENV_COLLECTION_SECONDS = "COLLECTION_SECONDS"
 
-LEDGER_FORMAT = 2  # of what the ledger stores; another one when earlier items are no longer read
+LEDGER_FORMAT = 3  # of what the ledger stores; another one when earlier items are no longer read
 
 STREAM_ASSET = "stream"
 SERVICE_ASSET = "service"

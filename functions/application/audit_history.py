@@ -8,10 +8,10 @@ from functions.domain.metering.aggregation import Cell, Keep
 from functions.domain.metering.audit import Kind, LaneDay
 from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.counting import FingerprintOf
-from functions.domain.metering.history import Status, decode_rows, voided_windows
+from functions.domain.metering.history import SPAN_SECONDS, Status, decode_rows, voided_windows
 from functions.domain.metering.history_count import OpenHistory
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
+from functions.domain.metering.pages import WINDOW_SECONDS
 
 Owner = str | None  # a subject; None for the whole lane
 Row = tuple[int, tuple[tuple[str, str], ...]]  # window, groups
@@ -45,12 +45,12 @@ class HistoryAudit:
         self._expected: dict[str, dict[Owner, Rows]] = {}
 
     def _is_counted(self, meter: Meter) -> bool:
-        if meter.event_from is None or meter.event_from >= (self._span + 1) * PAGE_SECONDS:
+        if meter.event_from is None or meter.event_from >= (self._span + 1) * SPAN_SECONDS:
             return False
         backfill = self._ledger.backfill(self._tenant, meter.id)
         if backfill is None or backfill.status is not Status.DONE:
             return False
-        return self._span * PAGE_SECONDS <= int(backfill.started_at.timestamp()) + self._ahead
+        return self._span * SPAN_SECONDS <= int(backfill.started_at.timestamp()) + self._ahead
 
     def add(self, line: ArchivedEvent) -> None:
         for meter in self._meters.values():

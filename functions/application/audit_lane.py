@@ -11,10 +11,10 @@ from functions.application.ports.clock import Clock
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.audit import DAY_SECONDS, Kind, LaneDay, day_start
 from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.history import MAX_PAST
+from functions.domain.metering.history import MAX_PAST, SPAN_SECONDS
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.pages import COARSE_SECONDS, PAGE_SECONDS
+from functions.domain.metering.pages import COARSE_SECONDS
 
 LOGGED_DAYS = 6  # commits are kept for eight
 
@@ -50,7 +50,7 @@ class LaneAuditor:
         # Counters first: the commits behind them are complete by then, so every one that is indexed can be demanded.
         numbers: set[int] = set()
         levels: Levels = {}
-        for span in range(start // PAGE_SECONDS, (start + DAY_SECONDS) // PAGE_SECONDS):
+        for span in range(start // SPAN_SECONDS, (start + DAY_SECONDS) // SPAN_SECONDS):
             numbers.update(_decided_in(self._spans.run(result, span, levels), start))
         self._levels.run(result, start // COARSE_SECONDS, levels)
         if day >= now.date() - timedelta(days=LOGGED_DAYS):

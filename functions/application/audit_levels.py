@@ -10,7 +10,7 @@ from functions.domain.metering.pages import COARSE_SECONDS, PAGE_SECONDS, WINDOW
 
 MAX_TRIES = 4
 SECONDS_BETWEEN = 2.0
-SPANS = COARSE_SECONDS // PAGE_SECONDS
+PAGES = COARSE_SECONDS // PAGE_SECONDS
 
 Levels = dict[tuple[str, Owner], Collection[int]]  # by tenant and owner the numbers of the cells that hold changes
 Wrong = dict[int, tuple[Number, Number]]  # by number what the half hours add up to, and what is stored instead
@@ -51,7 +51,7 @@ class LevelAudit:
 
         span, added = window // WINDOWS_PER_PAGE, dict[int, Number]()
         stored = {number: change for at, number, change in changes(span, span) if at == window}
-        for _, number, change in changes(window * SPANS, (window + 1) * SPANS - 1):
+        for _, number, change in changes(window * PAGES, (window + 1) * PAGES - 1):
             added[number] = add(added.get(number, 0), change)
         both = {number: (added.get(number, 0), stored.get(number, 0)) for number in added.keys() | stored.keys()}
         return {number: each for number, each in both.items() if each[0] != each[1]}

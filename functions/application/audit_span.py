@@ -17,13 +17,14 @@ from functions.domain.metering.aggregation import Cell, Keep
 from functions.domain.metering.audit import Kind, LaneDay
 from functions.domain.metering.cells import Place
 from functions.domain.metering.event import AcceptanceWindow
+from functions.domain.metering.history import SPAN_SECONDS
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, bucket_of, unpack_fingerprints
-from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
+from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.voiding import countable
 
-HOURS_PER_SPAN = PAGE_SECONDS // HOUR_SECONDS
+HOURS_PER_SPAN = SPAN_SECONDS // HOUR_SECONDS
 BUCKETS_PER_HOUR = HOUR_SECONDS // BUCKET_SECONDS
 SUBJECTS_AT_ONCE = 500
 MAX_TRIES = 6
@@ -117,7 +118,7 @@ class SpanAudit:
     def _add(self, found: "_Found", recounts: "dict[str, _Tenant]", line: ArchivedEvent) -> None:
         recount = recounts.get(line.tenant)
         if recount is None:
-            span = line.time_seconds // PAGE_SECONDS
+            span = line.time_seconds // SPAN_SECONDS
             recount = recounts[line.tenant] = self._new_tenant(line.tenant, found.lane, span)
         found.recounted += 1
         recount.counters.add(line)

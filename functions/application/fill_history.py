@@ -10,12 +10,11 @@ from dataclasses import replace
 from functions.application.ports.history import Histories, HistoryLog
 from functions.application.ports.ledger import ArchiveReader
 from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.history import Backfill, HistoryPart, HistoryWork, Status, encode_rows
+from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryPart, HistoryWork, Status, encode_rows
 from functions.domain.metering.history_count import OpenHistory
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import HOUR_SECONDS
 from functions.domain.metering.meter import Meter
-from functions.domain.metering.pages import PAGE_SECONDS
 from functions.domain.metering.voiding import Identity, countable, identity
 
 # Part of what is stored, like PART_BYTES: other bounds would cut other parts.
@@ -71,7 +70,7 @@ class HistoryFiller:
                 if event.tenant != backfill.tenant or event.type != meter.event_type:
                     continue
                 second = event.time_seconds
-                if second // PAGE_SECONDS == work.span and meter.is_history(event.meter_version, second):
+                if second // SPAN_SECONDS == work.span and meter.is_history(event.meter_version, second):
                     history.add(event.subject, second, event.raw_data, event.meter_version)
             if taken >= STRETCH_COMMITS or events >= STRETCH_EVENTS or history.size >= STRETCH_BYTES:
                 break
@@ -82,7 +81,7 @@ class HistoryFiller:
 
     def _entries(self, tenant: str, work: HistoryWork) -> list[HourEntry]:
         """The commits with events in the span that may be history or void it."""
-        first, last = (span * PAGE_SECONDS // HOUR_SECONDS for span in (work.span, work.span + 1))
+        first, last = (span * SPAN_SECONDS // HOUR_SECONDS for span in (work.span, work.span + 1))
         entries = self._log.hour_index(work.lane, last - 1, first)
         return [each for each in entries if each.n <= work.until and each.may_hold(tenant)]
 

@@ -1,13 +1,12 @@
 """Cut a meter's history into pieces of work: days of lanes, or longer stretches when there would be too many."""
 
 from functions.application.ports.history import Histories, HistoryLog
-from functions.domain.metering.history import Backfill, HistoryWork
+from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryWork
 from functions.domain.metering.ledger import HOUR_SECONDS
-from functions.domain.metering.pages import PAGE_SECONDS
 
 MAX_PIECES = 1_000  # as input of the map 100 KB of its 256 KB
 MIN_SPANS = 4  # a day; a piece costs a handful of requests however little it holds
-HOURS_PER_SPAN = PAGE_SECONDS // HOUR_SECONDS
+HOURS_PER_SPAN = SPAN_SECONDS // HOUR_SECONDS
 
 
 def plan_backfill(
@@ -18,8 +17,8 @@ def plan_backfill(
     `ahead_seconds` is how far events may lie in the future. Every lane must have counted the marker.
     """
     marked = log.marked_lanes(marker)
-    first = int(run.event_from.timestamp()) // PAGE_SECONDS
-    last = (int(run.started_at.timestamp()) + ahead_seconds) // PAGE_SECONDS
+    first = int(run.event_from.timestamp()) // SPAN_SECONDS
+    last = (int(run.started_at.timestamp()) + ahead_seconds) // SPAN_SECONDS
     begins: dict[int, int] = {}
     for lane in range(lanes):
         oldest = log.oldest_hour(lane)

@@ -34,7 +34,7 @@ LAST_WINDOW = LAST_SPAN * WINDOWS_PER_PAGE
 PAGES_OF_A_GLANCE = 25  # usually the first of them shows usage
 # A page got alone costs a read unit of 4 KB, eight pages in a row one or two together.
 PICKING_PAYS_FROM = 8
-MAX_PICKED_PAGES = 2_500  # 25 requests; a quarter by one page number has 372
+MAX_PICKED_PAGES = 5_000  # 50 requests; a quarter by one page number has 744
 
 Owner = tuple[int, str | None]  # lane, subject; None for the totals of a lane
 # Lane and half-hour window, and the subjects (None: all) whose events in it have to be read.

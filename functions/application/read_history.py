@@ -7,8 +7,8 @@ from functions.application.ports.history import HistoryReader
 from functions.application.read_counters import LAST_SPAN, Cuts, Owner
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.aggregation import Cell, Number, add
-from functions.domain.metering.history import HistoryPart, decode_rows, voided_windows
-from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
+from functions.domain.metering.history import SPAN_SECONDS, HistoryPart, decode_rows, voided_windows
+from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, Found
@@ -80,7 +80,7 @@ class PastReader:
         if meter.event_from is None:
             return ()
         return self._history.history(
-            self._query.tenant, *owner, meter.id, *self._placing.spans(PAGE_SECONDS, LAST_SPAN)
+            self._query.tenant, *owner, meter.id, *self._placing.spans(SPAN_SECONDS, LAST_SPAN)
         )
 
     def _rows(self, part: HistoryPart) -> Iterator[Row]:

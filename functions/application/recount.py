@@ -8,9 +8,10 @@ from functions.domain.metering.cells import ADD, OpenCells, Place
 from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.counting import OTHER, FingerprintOf
 from functions.domain.metering.groupings import compile_meters
+from functions.domain.metering.history import SPAN_SECONDS
 from functions.domain.metering.ledger import Code, Directory
 from functions.domain.metering.meter import MeterSet, code_family
-from functions.domain.metering.pages import FIRST_WINDOW, WINDOW_SECONDS, parse_cell
+from functions.domain.metering.pages import FIRST_WINDOW, PAGE_SECONDS, WINDOW_SECONDS, parse_cell
 from functions.domain.metering.values import Data, Uncountable, decode_data
 
 Owner = str | None  # a subject; None for the totals of the lane
@@ -90,12 +91,13 @@ class TenantRecount:
 def stored_cells(
     ledger: LedgerReader, tenant: str, lane: int, subject: Owner, span: int, has_values: bool
 ) -> Iterator[tuple[Place, Cell]]:
-    """Every cell of a span as it is stored; distinct values may come in several pieces."""
-    for page in ledger.pages(tenant, lane, subject, span, span):
+    """Every cell of an audit's span as it is stored; distinct values may come in several pieces."""
+    pages = (span * SPAN_SECONDS // PAGE_SECONDS, (span + 1) * SPAN_SECONDS // PAGE_SECONDS - 1)
+    for page in ledger.pages(tenant, lane, subject, *pages):
         for name, cell in page.cells.items():
-            yield parse_cell(name, span), cell
+            yield parse_cell(name, page.key.span), cell
     if has_values:
-        for key, name, values in ledger.value_chunks(tenant, lane, subject, span, span):
+        for key, name, values in ledger.value_chunks(tenant, lane, subject, *pages):
             yield parse_cell(name, key.span), values
 
 

@@ -13,7 +13,7 @@ class Bounds:
 
     rows: int = 20_000  # about what fits into an answer of 4 MB
     subjects: int = 1_000  # one request of a few milliseconds each
-    pages: int = 50_000  # some 50 MB of items, in requests of 1 MB
+    pages: int = 100_000  # 50 to 100 MB of items, in requests of 1 MB
     cells: int = 1_500_000  # about 10 microseconds each, of which their JSON takes a half
     value_bytes: int = 16_000_000  # of UNIQUE_COUNT: two million values, each 60 bytes in a set
     objects: int = 2_000  # archived commits of at most 300 KB, ten at a time
@@ -24,7 +24,7 @@ class Bounds:
 # An invoice has 300 seconds and a line takes all its windows and groups into one price.
 BILLING = Bounds(
     rows=200_000,
-    pages=500_000,
+    pages=1_000_000,
     cells=10_000_000,
     value_bytes=32_000_000,
     objects=20_000,

@@ -23,7 +23,14 @@ from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Counts
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import COARSE_SECONDS, FIRST_SPAN, WINDOWS_PER_PAGE, PageWrite, parse_cell
+from functions.domain.metering.pages import (
+    COARSE_SECONDS,
+    FIRST_WINDOW,
+    PAGE_SECONDS,
+    WINDOWS_PER_PAGE,
+    PageWrite,
+    parse_cell,
+)
 from tests.conftest import DynamoDb
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -250,7 +257,7 @@ def test_what_is_counted_while_levels_are_audited_is_no_difference(world: World)
 
     def busy(tenant: str, lane: int, subject: str | None, first: int, last: int) -> Any:
         found = list(pages(tenant, lane, subject, first, last))
-        if first < FIRST_SPAN:
+        if first < FIRST_WINDOW // WINDOWS_PER_PAGE:
             state["n"] += 1
             world.deliver(world.pack(event(f"{state['n']}", 0, n=state["n"])))
         return found
@@ -263,7 +270,7 @@ def test_what_is_counted_while_levels_are_audited_is_no_difference(world: World)
 
 def test_a_cell_of_a_subject_without_events_is_named(world: World) -> None:
     fill(world)
-    page = next(iter(world.ledger.pages(TENANT, LANE, "ada", SECOND // 21_600, SECOND // 21_600)))
+    page = next(iter(world.ledger.pages(TENANT, LANE, "ada", SECOND // PAGE_SECONDS, SECOND // PAGE_SECONDS)))
     stray = msgspec.structs.replace(page.key, subject="carl")
     _write(world, stray, {next(iter(page.cells)): 1})
     world.deliver(world.pack(event("carls", 200_000, "carl")))
@@ -334,7 +341,7 @@ def test_only_days_that_may_have_history_can_be_audited(world: World) -> None:
 
 
 def _raise_cell(world: World, owner: str | None) -> None:
-    page = next(iter(world.ledger.pages(TENANT, LANE, owner, SECOND // 21_600, SECOND // 21_600)))
+    page = next(iter(world.ledger.pages(TENANT, LANE, owner, SECOND // PAGE_SECONDS, SECOND // PAGE_SECONDS)))
     name = next(name for name, cell in page.cells.items() if type(cell) is int)
     _write(world, page.key, {name: page.cells[name] + 1})
 

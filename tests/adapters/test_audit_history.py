@@ -15,7 +15,7 @@ from functions.domain.metering import history
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.audit import Kind, LaneDay
 from functions.domain.metering.event import CloseMarker, Void
-from functions.domain.metering.history import Backfill, HistoryPart, Status, decode_rows, encode_rows
+from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryPart, Status, decode_rows, encode_rows
 from functions.domain.metering.meter import Meter, MeterSet
 from tests.adapters.test_audit import LANE, LANES, METERS, NOW, SECOND, TENANT, World, event, fill, kinds, world
 
@@ -70,7 +70,7 @@ def parts(world: World, meter: Meter, subject: str | None = "ada") -> list[Histo
 
 def part_of_day(world: World, meter: Meter, subject: str | None = "ada") -> HistoryPart:
     midnight = SECOND - SECOND % 86_400
-    return next(part for part in parts(world, meter, subject) if part.span * 21_600 >= midnight)
+    return next(part for part in parts(world, meter, subject) if part.span * SPAN_SECONDS >= midnight)
 
 
 def drop(world: World, part: HistoryPart) -> None:
@@ -110,7 +110,7 @@ def test_intact_histories_of_every_aggregation_have_no_difference(
         for _ in {
             (window, *groups.values())
             for part in parts(world, meter, owner)
-            if part.span * 21_600 >= SECOND - SECOND % 86_400
+            if part.span * SPAN_SECONDS >= SECOND - SECOND % 86_400
             for window, groups, _ in decode_rows(meter.aggregation, part.body)
         }
     )

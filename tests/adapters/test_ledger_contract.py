@@ -15,7 +15,17 @@ from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_val
 from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
 from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
-from functions.domain.metering.pages import Page, PageDelta, PageKey, PageWrite, UnitedChunks, ValueChunk, as_bytes
+from functions.domain.metering.pages import (
+    WINDOW_LETTERS,
+    WINDOWS_PER_PAGE,
+    Page,
+    PageDelta,
+    PageKey,
+    PageWrite,
+    UnitedChunks,
+    ValueChunk,
+    as_bytes,
+)
 from tests.conftest import DynamoDb
 
 NOW = 1_790_000_000
@@ -227,7 +237,7 @@ def test_a_page_is_written_only_as_it_was_seen(ledger: Any) -> None:
 
 
 def test_a_page_of_many_cells_is_written_whole(ledger: Any) -> None:
-    cells = {f"{letter}{code}": 1 for letter in "ABCDEFGHIJKL" for code in range(10, 26)}
+    cells = {f"{letter}{code}": 1 for letter in WINDOW_LETTERS for code in range(10, 26)}
     for n in (1, 2):
         apply(ledger, n, PageDelta(KEY, cells))
     apply(ledger, 3, PageDelta(KEY, {"A10": 1}))
@@ -365,9 +375,9 @@ def test_a_statement_that_can_never_succeed_is_not_tried_again(dynamodb: DynamoD
 def test_cells_of_any_size_come_back_to_the_digit(ledger: Any) -> None:
     numbers = [0, -1, 2**63 - 1, 2**63, 2**64, -(2**63), -(2**64), 10**30, Decimal("0.000000000000000001")]
     numbers += [Decimal("123456789012345678901.123456789012345678"), Decimal("-1E-18")]
-    sums = {f"L{number}": value for number, value in enumerate(numbers)}
-    start = (KEY.span * 12 + 11) * 1_800
-    latest = {f"Lz{number}": (start + 1_799, value) for number, value in enumerate(numbers)}
+    sums = {f"F{number}": value for number, value in enumerate(numbers)}
+    start = (KEY.span * WINDOWS_PER_PAGE + 5) * 1_800
+    latest = {f"Fz{number}": (start + 1_799, value) for number, value in enumerate(numbers)}
     apply(ledger, 1, PageDelta(KEY, sums, latest=latest, dirty=["Azz"]))
     assert page_of(ledger, KEY).cells == {**sums, **latest, "Azz": DIRTY}
 

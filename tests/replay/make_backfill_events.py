@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from functions.domain.metering.pages import PAGE_SECONDS
+from functions.domain.metering.history import SPAN_SECONDS
 from tests.replay.history_seeds import METER, RUN_ID
 from tests.replay.make_scenario import AT, Made
 from tests.replay.world import TENANT
 
 SEEDS = ["ledger", "history"]
 WHO = {"tenant": TENANT, "meter_id": METER, "run": 1}
-SPAN = AT // PAGE_SECONDS
+SPAN = AT // SPAN_SECONDS
 WORK = {"number": 0, "lane": 0, "span": SPAN, "last_span": SPAN, "until": 9, "after": 0}
 
 

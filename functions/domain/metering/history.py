@@ -17,9 +17,10 @@ from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.aggregation import VALUE_BYTES, Aggregation, Cell, Keep
 from functions.domain.metering.counting import MAX_CODE_LENGTH, OTHER
 from functions.domain.metering.ledger import Commit
-from functions.domain.metering.pages import WINDOWS_PER_PAGE
+from functions.domain.metering.pages import WINDOW_SECONDS
 
-# Three years of six-hour spans in 256 lanes are a million queries of the hour index, a few dollars.
+SPAN_SECONDS = 6 * 3_600  # what is counted anew at once, by backfills and audits; some counter pages
+# Three years of such spans in 256 lanes are a million queries of the hour index, a few dollars.
 MAX_PAST = timedelta(days=3 * 366)
 RUN_TIMEOUT = timedelta(days=1)  # of the state machine: whoever says he is running after that is dead
 # Both are part of what is stored: a run that goes on after a failure must cut as the failed one did.
@@ -126,7 +127,7 @@ def voided_parts(commit: Commit) -> Iterator[HistoryPart]:
     windows: dict[tuple[str, str | None, str, int], set[int]] = {}
     for each in commit.voided_history:
         for owner in (each.subject, None):
-            place = (each.tenant, owner, each.meter_id, each.window // WINDOWS_PER_PAGE)
+            place = (each.tenant, owner, each.meter_id, each.window * WINDOW_SECONDS // SPAN_SECONDS)
             windows.setdefault(place, set()).add(each.window)
     for (tenant, owner, meter_id, span), found in sorted(windows.items(), key=str):
         body = msgspec.msgpack.encode(sorted(found))

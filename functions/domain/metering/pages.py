@@ -1,6 +1,6 @@
 """Counter pages: how a (window, meter, group) cell finds its page and its short name, forth and back.
 
-A page holds about six hours of half-hour windows for sixteen codes of one subject (or of a whole lane), so that a
+A page holds three hours of half-hour windows for sixteen codes of one subject (or of a whole lane), so that a
 usual page is one write unit. A code stands for (meter, group values) in one (tenant, lane).
 """
 
@@ -18,25 +18,24 @@ from functions.domain.metering import sketch
 from functions.domain.metering.aggregation import DIRTY, VALUE_BYTES, Cell, Latest, Number, add
 from functions.domain.metering.aggregation import WINDOW_SECONDS as WINDOW_SECONDS
 
-WINDOWS_PER_PAGE = 12
+WINDOWS_PER_PAGE = 6
 PAGE_SECONDS = WINDOW_SECONDS * WINDOWS_PER_PAGE
-# A level is what all changes before it make, so its changes are kept by three days too: ten such pages a year.
+# A level is what all changes before it make, so its changes are kept by three days too: 21 such pages a year.
 # These coarse windows are numbered from the epoch like the half hours and lie where those of 1970 and 1971 would, in
 # which nothing is counted; so one way of writing serves both.
-COARSE_SECONDS = PAGE_SECONDS * WINDOWS_PER_PAGE
+COARSE_SECONDS = 3 * 86_400
 FIRST_WINDOW = 36_000  # the first that is a half hour; coarse windows reach it in 2265
-FIRST_SPAN = FIRST_WINDOW // WINDOWS_PER_PAGE
 CODES_PER_PAGE = 16
-# A page must stay far below DynamoDB's 400 KB whatever is sent: at most 192 cells, each of a name and at most
-# 200 buckets of 8 bytes, make 310 KB; distinct values beyond `WINDOW_BYTES` lie beside it.
+# A page must stay far below DynamoDB's 400 KB whatever is sent: at most 96 cells, each of a name and at most 200
+# buckets of 8 bytes, make 155 KB; distinct values beyond `WINDOW_BYTES` lie beside it.
 MAX_BUCKETS = 200
-# A stored window takes distinct values up to here, further ones lie beside the page: the first value of seven meters in
-# one group has room, and twelve windows of two such groups, the keys and the stamp are one write unit of 1,024 bytes.
-WINDOW_BYTES = 56
+# A stored window takes distinct values up to here, further ones lie beside the page. Seven meters have room for twelve
+# values in one group or six in two, and six such windows, the keys and the stamp are one write unit of 1,024 bytes.
+WINDOW_BYTES = 144
 # What a cell takes in its stored window, once its number has grown: code, number; code, length; code, second, number.
 NUMBER_BYTES, VALUES_BYTES, LATEST_BYTES = 6, 3, 9
 
-WINDOW_LETTERS = "ABCDEFGHIJKL"
+WINDOW_LETTERS = "ABCDEF"
 _ALPHABET = digits + ascii_lowercase
 _BASE = len(_ALPHABET)
 
@@ -76,7 +75,7 @@ def code_in(name: str) -> int:
 
 
 class PageKey(msgspec.Struct, frozen=True, array_like=True, order=True, cache_hash=True):
-    """Whose page (a subject's, or the lane's totals when `subject` is None), its six-hour span and its number."""
+    """Whose page (a subject's, or the lane's totals when `subject` is None), its three-hour span and its number."""
 
     tenant: str
     lane: int

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from functions.domain.metering.pages import COARSE_SECONDS, FIRST_SPAN, WINDOW_SECONDS
+from functions.domain.metering.pages import COARSE_SECONDS, FIRST_WINDOW, WINDOW_SECONDS
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, GroupKey, Place
 from functions.domain.metering.windows import Windows, WindowSize
@@ -70,7 +70,7 @@ class Placing:
     def spans(self, seconds: int, last: int) -> tuple[int, int]:
         """The first and last of the stretches of so many seconds that the range touches; `last` when it is open."""
         return (
-            max((self._from or 0) // seconds, FIRST_SPAN),
+            max(self._from or 0, FIRST_WINDOW * WINDOW_SECONDS) // seconds,
             last if self._to is None else (self._to - 1) // seconds,
         )
 

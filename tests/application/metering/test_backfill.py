@@ -20,7 +20,7 @@ from functions.domain.errors import Unavailable
 from functions.domain.metering import history
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.history import Backfill, HistoryWork, Status
+from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryWork, Status
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.tally import Tally
 from functions.domain.metering.usage import UsageQuery
@@ -433,7 +433,7 @@ def test_every_span_has_one_worker_and_there_are_not_too_many(monkeypatch: pytes
         assert [each.number for each in work] == list(range(len(work)))
         spans = [(each.lane, span) for each in work for span in range(each.span, each.last_span + 1)]
         assert len(spans) == len(set(spans))
-        assert min(span for _, span in spans) == int(START.timestamp()) // 21_600
+        assert min(span for _, span in spans) == int(START.timestamp()) // SPAN_SECONDS
 
 
 def test_long_groups_fall_into_other_in_whole_windows_and_at_edges() -> None:

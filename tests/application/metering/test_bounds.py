@@ -21,7 +21,7 @@ from functions.domain.metering.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import MAX_BUCKETS, PageDelta, PageKey
+from functions.domain.metering.pages import CODES_PER_PAGE, MAX_BUCKETS, WINDOWS_PER_PAGE, PageDelta, PageKey
 from functions.domain.metering.usage import UsageQuery
 
 NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())
@@ -211,7 +211,7 @@ def test_hostile_values_fit_into_commits_and_pages(aggregation: Aggregation) -> 
         for page in lane.ledger.pages("t", 0, None, 0, 999_999):
             cells = [cell for cell in page.cells.values() if isinstance(cell, bytes)]
             assert all(len(cell) <= 8 * MAX_BUCKETS + 10 for cell in cells)
-            assert 12 * 16 * max(map(len, cells), default=0) < ITEM_BYTES * 0.8
+            assert WINDOWS_PER_PAGE * CODES_PER_PAGE * max(map(len, cells), default=0) < ITEM_BYTES * 0.8
 
 
 def test_subjects_seen_before_take_their_place_in_a_commit_too() -> None:

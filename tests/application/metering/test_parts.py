@@ -7,7 +7,7 @@ import pytest
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.ledger import Code, Directory
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import CODES_PER_PAGE, PageKey, parse_cell
+from functions.domain.metering.pages import CODES_PER_PAGE, PAGE_SECONDS, PageKey, parse_cell
 from tests.application.metering.test_usage import NOW, Deployment, event
 
 SEVERAL = [each for each in Aggregation if len(each.parts) > 1]
@@ -86,6 +86,6 @@ def test_codes_that_straddle_a_page_from_before_are_still_counted_and_read() -> 
     deployment.deliver()
     rows = deployment.ask(MEAN, group_by=("model",))
     assert [(row.group_by["model"], str(row.value)) for row in rows] == [("a", "0.5"), ("b", "2")]
-    span = int(NOW.timestamp()) // 21_600
+    span = int(NOW.timestamp()) // PAGE_SECONDS
     keys = [PageKey("t", lane, "c1", span, number) for lane in range(4) for number in (0, 1)]
     assert sum(bool(page.cells) for page in deployment.ledger.read_pages(keys)) == 2
