@@ -65,16 +65,18 @@ def measure(endpoint: str, deployed: "Deployed", batches: int, say: Callable[[st
         stand = Stand(endpoint, rate.batch.lanes, SPAN_START)
         whole = Scenario(stand, rate.batch, ShardLoad(rate.batch, stand.lanes, seed=1), deployed)
         few = Scenario(stand, rate.single, ShardLoad(rate.single, stand.lanes, seed=2), deployed)
-        say(f"{rate.per_second} events/s: making every page of one shard")
-        first_of_span: Tally = whole.warm_up(SPAN_START)
-        at = float(SPAN_START + SETTLE_SECONDS)
+        span = float(SPAN_START)
         for way in WAYS:
             say(f"{rate.per_second} events/s: {way.name}")
+            first_of_span = whole.warm_up(span)
             scenario = few if way.events_per_call == 1 else whole
-            results[way.name][str(rate.per_second)], at = scenario.run(way, at, batches, first_of_span)
+            figures, _ = scenario.run(way, span + SETTLE_SECONDS, batches, first_of_span)
+            results[way.name][str(rate.per_second)] = figures
+            span += PAGE_SECONDS
         if rate.per_second == 1_000:
             say("lane commits of 1,000 events")
-            lane_commits, at = whole.run(LANE_COMMITS, at, batches, Tally())
+            whole.warm_up(span)
+            lane_commits, _ = whole.run(LANE_COMMITS, span + SETTLE_SECONDS, batches, Tally())
         page_bytes[str(rate.per_second)] = full_page_bytes(stand.counter.largest_page)
         stand.drop()
     assert lane_commits is not None

@@ -30,6 +30,7 @@ RECORD = {
 LOOK_BACK_SECONDS = 3_600
 READ_UNIT_BYTES = 4_096
 HARDLY_ANY = 0.03
+VALUES = "write_units.values"
 
 _sequence = itertools.count(1)
 
@@ -105,7 +106,8 @@ class Scenario:
         """The figures of a way of calling, and the time at which the next run may start.
 
         `batches` alike are measured; 0 stands for all of a half-hour window, whose first ones meet values that are new
-        in it: once a batch meets hardly any, all further ones are as it is.
+        in it: once a batch meets hardly any, all further ones are as it is. What all of them write beside pages then
+        counts for those that cross a bucket or an hour too.
         """
         if batches:
             at, plain = self._some(way, start, batches)
@@ -121,11 +123,22 @@ class Scenario:
         over_bucket = self.next(way, bucket_end - seen.seconds / 2)
         hour_end = (bucket_end // HOUR_SECONDS + 1) * HOUR_SECONDS
         over_hour = self.next(way, hour_end - seen.seconds / 2)
-        per_event = self._mixed(plain, weights, over_bucket, over_hour).plus(
-            first_of_span, 1 / (self._load.rate * PAGE_SECONDS)
-        )
-        per_event = per_event.plus(self._per_environment(per_event)).plus(self._ingest(way, over_hour))
+        per_event = self._mixed(plain, weights, over_bucket, over_hour)
+        if not batches:
+            per_event[VALUES] = self._shared(plain, weights)[VALUES]
+        per_event = per_event.plus(first_of_span, 1 / (self._load.rate * PAGE_SECONDS))
         return self._result(way, per_event, plain), hour_end + 2 * BUCKET_SECONDS
+
+    def run_span(self, way: Way, start: float) -> tuple[Result, float]:
+        """The figures of a way of calling over all batches of a page span, and the time at which the next may start.
+
+        Nothing is extrapolated: pages are made in it, buckets and hours begin, and values beside pages are united.
+        """
+        at, plain = start, list[Batch]()
+        while at < start + PAGE_SECONDS:
+            plain.append(self.next(way, at))
+            at += plain[-1].seconds
+        return self._result(way, self._shared(plain, [1.0] * len(plain)), plain), at
 
     def _some(self, way: Way, start: float, batches: int) -> tuple[float, list[Batch]]:
         """So many consecutive batches, none of which crosses a bucket, and when the last of them began."""
@@ -147,7 +160,7 @@ class Scenario:
         at, plain = window_start, [self.next(way, window_start)]
         while at + 2 * plain[-1].seconds <= window_start + WINDOW_SECONDS:
             units = plain[-1].measured.tally
-            if len(plain) > 1 and units["write_units.values"] < HARDLY_ANY * units["write_units.pages"]:
+            if len(plain) > 1 and units[VALUES] < HARDLY_ANY * units["write_units.pages"]:
                 break
             at += plain[-1].seconds
             plain.append(self.next(way, at))
@@ -203,12 +216,17 @@ class Scenario:
         seconds = sum(batch.seconds for batch in plain) / len(plain)
         hourly = seconds / HOUR_SECONDS
         per_bucket = max(0.0, seconds / BUCKET_SECONDS - hourly)
-        mixed = Tally()
-        usual = (1 - per_bucket - hourly) / sum(weights)
-        shares = [(batch, usual * weight) for batch, weight in zip(plain, weights, strict=True)]
-        for batch, share in [*shares, (over_bucket, per_bucket), (over_hour, hourly)]:
+        mixed = self._shared(plain, weights).times(1 - per_bucket - hourly)
+        for batch, share in ((over_bucket, per_bucket), (over_hour, hourly)):
             mixed = mixed.plus(self.aggregate_tally(batch), share / batch.events)
         return mixed
+
+    def _shared(self, plain: list[Batch], weights: list[float]) -> Tally:
+        """What an event causes in batches of these weights."""
+        shared = Tally()
+        for batch, weight in zip(plain, weights, strict=True):
+            shared = shared.plus(self.aggregate_tally(batch), weight / sum(weights) / batch.events)
+        return shared
 
     def _per_environment(self, per_event: Tally) -> Tally:
         """INIT and the cold load of a new execution environment: the look-back's commits and the subjects."""
@@ -221,7 +239,7 @@ class Scenario:
         }
         return Tally(once).times(1 / events)
 
-    def _ingest(self, way: Way, sample: Batch) -> Tally:
+    def _ingest(self, way: Way) -> Tally:
         """Whole client calls through the ingest handler, all lanes; the best of several for the CPU time."""
         size = way.events_per_call
         whole = ShardLoad(self._everything, self._stand.lanes, seed=size)
@@ -258,7 +276,9 @@ class Scenario:
         return Tally({"lambda_requests.auth": runs, "lambda_gb_seconds.auth": duration * runs, "read_units.auth": runs})
 
     def _result(self, way: Way, per_event: Tally, plain: list[Batch]) -> Result:
+        """Of what batches cause; environments, ingest and shards are added."""
         deployment = self._deployment
+        per_event = per_event.plus(self._per_environment(per_event)).plus(self._ingest(way))
         per_event["kinesis_shard_hours"] = deployment.shards / (deployment.rate * 3_600)
         batches = len(plain)
         records = per_event["kinesis_records"] * deployment.rate / deployment.shards
