@@ -1,5 +1,6 @@
 """Routes of coupons: create, look, archive; give one to a customer or a subscription and take it away."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -17,6 +18,8 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 router = Router()  # type: ignore[no-untyped-call]
 
 ORDERS = ("id", "key", "name", "createdAt")
+
+FindHolder = Callable[[str, str], CouponHolder]
 
 
 class CouponChoice(WireModel):
@@ -76,65 +79,63 @@ def archive(id_or_key: str) -> Answer:
 @router.post("/api/v1/customers/<id_or_key>/coupons")
 def give_customer(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    choice = request.body(CouponChoice)
-    holder = wiring_billing.applied_coupons().of_customer(request.tenant, http.path_value(id_or_key))
-    return _given(request, holder, choice)
+    return _give(request, wiring_billing.applied_coupons().of_customer, id_or_key)
 
 
 @router.get("/api/v1/customers/<id_or_key>/coupons")
 def list_of_customer(id_or_key: str) -> Answer:
     """Those of the customer's subscriptions are listed with each of these."""
     request = http.Request(router.current_event, SCOPE_READ)
-    holder = wiring_billing.applied_coupons().of_customer(request.tenant, http.path_value(id_or_key))
-    return http.ok(http.page_of(_listed(request, holder), request.query.page(), _shown))
+    return _list(request, wiring_billing.applied_coupons().of_customer, id_or_key)
 
 
 @router.delete("/api/v1/customers/<id_or_key>/coupons/<applied_id>")
 def take_from_customer(id_or_key: str, applied_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    holder = wiring_billing.applied_coupons().of_customer(request.tenant, http.path_value(id_or_key))
-    _take(request, holder, applied_id)
-    return http.no_content()
+    return _take(request, wiring_billing.applied_coupons().of_customer, id_or_key, applied_id)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/coupons")
 def give_subscription(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    choice = request.body(CouponChoice)
-    holder = wiring_billing.applied_coupons().of_subscription(request.tenant, http.path_value(subscription_id))
-    return _given(request, holder, choice)
+    return _give(request, wiring_billing.applied_coupons().of_subscription, subscription_id)
 
 
 @router.get("/api/v1/subscriptions/<subscription_id>/coupons")
 def list_of_subscription(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    holder = wiring_billing.applied_coupons().of_subscription(request.tenant, http.path_value(subscription_id))
-    return http.ok(http.page_of(_listed(request, holder), request.query.page(), _shown))
+    return _list(request, wiring_billing.applied_coupons().of_subscription, subscription_id)
 
 
 @router.delete("/api/v1/subscriptions/<subscription_id>/coupons/<applied_id>")
 def take_from_subscription(subscription_id: str, applied_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    holder = wiring_billing.applied_coupons().of_subscription(request.tenant, http.path_value(subscription_id))
-    _take(request, holder, applied_id)
-    return http.no_content()
+    return _take(request, wiring_billing.applied_coupons().of_subscription, subscription_id, applied_id)
 
 
-def _given(request: http.Request, holder: CouponHolder, choice: CouponChoice) -> Answer:
+def _give(request: http.Request, find: FindHolder, in_path: str) -> Answer:
+    choice = request.body(CouponChoice)
+    holder = find(request.tenant, http.path_value(in_path))
     applied = wiring_billing.applied_coupons().apply(request.tenant, holder, choice.coupon, by=request.caller.key_id)
     return http.created(_shown(applied))
 
 
-def _listed(request: http.Request, holder: CouponHolder) -> list[AppliedCoupon]:
+def _list(request: http.Request, find: FindHolder, in_path: str) -> Answer:
+    holder = find(request.tenant, http.path_value(in_path))
     with_removed = request.query.flag("includeRemoved")
     every = wiring_billing.applied_coupons().list_all(request.tenant, holder)
-    return [each for each in every if with_removed or each.removed_at is None]
+    found = [each for each in every if with_removed or each.removed_at is None]
+    return http.ok(http.page_of(found, request.query.page(), _shown))
 
 
-def _take(request: http.Request, holder: CouponHolder, applied_id: str) -> None:
+def _take(request: http.Request, find: FindHolder, in_path: str, applied_id: str) -> Answer:
     wiring_billing.applied_coupons().remove(
-        request.tenant, holder, http.path_value(applied_id), by=request.caller.key_id
+        request.tenant,
+        find(request.tenant, http.path_value(in_path)),
+        http.path_value(applied_id),
+        by=request.caller.key_id,
     )
+    return http.no_content()
 
 
 def _shown(applied: AppliedCoupon) -> dict[str, Any]:
