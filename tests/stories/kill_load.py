@@ -27,7 +27,7 @@ SENDERS = 3
 RESENT_SHARE = 0.1
 KILLED = ("StreamAggregateFunctionName", "StreamAggregateFunctionName", "HttpIngestFunctionName")
 COUNT_SECONDS = 900.0
-METERS = ("COUNT", "SUM", "UNIQUE_COUNT", "AVG", "MAX", "PERCENTILE")
+METERS = ("COUNT", "SUM", "UNIQUE_COUNT", "AVG", "MIN", "MAX", "LATEST", "PERCENTILE", "TIME_WEIGHTED_SUM")
 
 
 @dataclass
