@@ -69,6 +69,9 @@ class MemoryLedger(MemoryHistories):
             yield commit
             n -= 1
 
+    def put_commits(self, commits: Sequence[Commit]) -> list[Commit | None]:
+        return [self.put_commit(commit) for commit in commits]
+
     def put_commit(self, commit: Commit) -> Commit | None:
         self.request("put_commit")
         key = ("commit", commit.lane, commit.n)

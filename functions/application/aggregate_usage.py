@@ -1,16 +1,13 @@
 """A delivery from the stream into the lanes: readable records are counted, unreadable ones kept as rejects."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from functions.application.commit_usage import LaneWriter
+from functions.application.commit_usage import POISON, Batch, LaneWriter
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Counts, Refusal
-
-# What hostile content can raise in our own code. Anything else is the storage's and makes the stream deliver again.
-POISON = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AssertionError, RecursionError)
 
 
 class RejectStore(Protocol):
@@ -37,6 +34,7 @@ class Report:
 
 
 Decode = Callable[[bytes], Pack | CloseMarker]
+Read = tuple[Delivered, Pack | CloseMarker]
 
 
 class Aggregator:
@@ -54,14 +52,13 @@ class Aggregator:
         """Count a delivery; when this returns, every record is either in the counters or listed as rejected."""
         self._writer.begin_invocation()
         report = Report(records=len(delivered))
-        by_lane: dict[int, list[tuple[Delivered, Pack | CloseMarker]]] = {}
+        by_lane: dict[int, list[Read]] = {}
         for record in delivered:
             found = self._read(record, report)
             if found is not None:
                 by_lane.setdefault(found.lane, []).append((record, found))
-        for lane, records in by_lane.items():
-            report.lanes.add(lane)
-            self._count(lane, records, report)
+        report.lanes.update(by_lane)
+        self._count(by_lane, report)
         self._writer.end_invocation()
         return report
 
@@ -75,25 +72,18 @@ class Aggregator:
             return None
         return found
 
-    def _count(self, lane: int, records: list[tuple[Delivered, Pack | CloseMarker]], report: Report) -> None:
-        try:
-            report.counts += self._write(lane, (found for _, found in records))
-        except POISON as error:
-            if len(records) == 1:
-                self._reject(records[0][0], "uncountable_record", error, report)
-                return
-            for record in records:
-                self._count(lane, [record], report)
-
-    def _write(self, lane: int, found: Iterable[Pack | CloseMarker]) -> Counts:
-        packs: list[Pack] = []
-        markers: list[CloseMarker] = []
-        for record in found:
-            if isinstance(record, Pack):
-                packs.append(record)
+    def _count(self, by_lane: Mapping[int, Sequence[Read]], report: Report) -> None:
+        """Of a lane that cannot be counted the records are tried one by one: the others are not to suffer from one."""
+        outcomes = self._writer.write({lane: _batch(records) for lane, records in by_lane.items()})
+        for lane, outcome in outcomes.items():
+            records = by_lane[lane]
+            if isinstance(outcome, Counts):
+                report.counts += outcome
+            elif len(records) > 1:
+                for record in records:
+                    self._count({lane: [record]}, report)
             else:
-                markers.append(record)
-        return self._writer.write(lane, packs, markers)
+                self._reject(records[0][0], "uncountable_record", outcome, report)
 
     def _reject(self, record: Delivered, code: str, error: Exception, report: Report) -> None:
         report.rejected_records += 1
@@ -101,3 +91,14 @@ class Aggregator:
         reason = f"{type(error).__name__}: {error}"[:500]
         tenant, identity = self._tenant_of_unreadable, record.identity
         self._ledger.put_refusals([Refusal(tenant, identity, code, reason, record.received_at, object_key=key)])
+
+
+def _batch(records: Iterable[Read]) -> Batch:
+    packs: list[Pack] = []
+    markers: list[CloseMarker] = []
+    for _, found in records:
+        if isinstance(found, Pack):
+            packs.append(found)
+        else:
+            markers.append(found)
+    return Batch(packs, markers)

@@ -32,6 +32,7 @@ from functions.domain.metering.pages import (
     parse_cell,
 )
 from tests.conftest import DynamoDb
+from tests.writing import write
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -45,6 +46,7 @@ METERS = MeterSet(
         for number, each in enumerate(Aggregation)
     ),
 )
+
 METERS_BY_ID = {meter.id: meter for meter in METERS.meters}
 
 
@@ -80,9 +82,7 @@ class World:
         return Pack(TENANT, LANE, self.new_id(), int(self.clock.time.timestamp()), list(events))
 
     def deliver(self, *packs: Pack) -> None:
-        self.writer.begin_invocation()
-        self.writer.write(LANE, packs)
-        self.writer.end_invocation()
+        write(self.writer, packs)
 
     def audit(self) -> LaneDay:
         return self.auditor().audit(LANE, TODAY)

@@ -18,6 +18,7 @@ from functions.domain.metering.event import CloseMarker, Void
 from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryPart, Status, decode_rows, encode_rows
 from functions.domain.metering.meter import Meter, MeterSet
 from tests.adapters.test_audit import LANE, LANES, METERS, NOW, SECOND, TENANT, World, event, fill, kinds, world
+from tests.writing import write
 
 __all__ = ["world"]
 
@@ -36,6 +37,7 @@ LATER = tuple(
     )
     for number, each in enumerate(Aggregation)
 )
+
 SPANS = (0, 999_999)
 
 
@@ -50,9 +52,7 @@ def put_meters(world: World, meters: MeterSet) -> None:
 def backfill(world: World, *, is_ended: bool = True, meters: tuple[Meter, ...] = LATER) -> None:
     """Meters that come after the events, and their histories as the workflow counts them."""
     put_meters(world, MeterSet(2, (*METERS.meters, *meters)))
-    world.writer.begin_invocation()
-    world.writer.write(LANE, (), [CloseMarker(LANE, "close", SECOND)])
-    world.writer.end_invocation()
+    write(world.writer, [CloseMarker(LANE, "close", SECOND)])
     for meter in meters:
         begin = datetime.fromtimestamp(FROM, UTC)
         run = Backfill(tenant=TENANT, meter_id=meter.id, event_from=begin, run=1, status=Status.RUNNING, started_at=NOW)

@@ -71,6 +71,20 @@ def test_a_free_number_takes_the_commit_and_a_taken_one_shows_its_holder(ledger:
     assert ledger.commit(3, 9) is None
 
 
+def test_commits_of_many_lanes_are_put_together_and_none_takes_anothers_number(ledger: Any) -> None:
+    def of(lane: int, attempt: str) -> Commit:
+        return msgspec.structs.replace(commit(1, attempt), lane=lane)
+
+    for lane in (4, 27):
+        ledger.put_commit(of(lane, "before"))
+    holders = ledger.put_commits([of(lane, "mine") for lane in range(30)])
+    assert {lane: holder.attempt for lane, holder in enumerate(holders) if holder} == {4: "before", 27: "before"}
+    again = ledger.put_commits([of(lane, "again") for lane in range(30)])
+    assert [holder.attempt for holder in again] == ["before" if lane in (4, 27) else "mine" for lane in range(30)]
+    assert [ledger.commit(lane, 1) for lane in (3, 4)] == [of(3, "mine"), of(4, "before")]
+    assert ledger.put_commits([]) == []
+
+
 def test_the_head_only_rises(ledger: Any) -> None:
     assert ledger.head(3) == 0
     ledger.advance_heads({3: 5})

@@ -16,6 +16,7 @@ from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from tests.conftest import DynamoDb
+from tests.writing import write
 
 UNIT_BYTES = 4_096  # of a strongly consistent read
 MOST_BYTES = 200_000
@@ -80,9 +81,7 @@ def month(dynamodb: DynamoDb) -> DynamoLedger:
         for n, second in enumerate(starts)
         for m, (subject, model) in enumerate((s, model) for s in ("ada", *["bob"] * (n % 8 == 0)) for model in MODELS)
     ]  # fmt: skip
-    writer.begin_invocation()
-    writer.write(0, [Pack("t", 0, "p", int(NOW.timestamp()), events)])
-    writer.end_invocation()
+    write(writer, [Pack("t", 0, "p", int(NOW.timestamp()), events)])
     return ledger
 
 
@@ -116,9 +115,7 @@ def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: Dyna
     events = [
         Event(n, begin + n * 86_400, str(n), "s", "call", "ada", b'{"n":1,"model":"m"}') for n in range(1, days + 1)
     ]
-    writer.begin_invocation()
-    writer.write(0, [Pack("t", 0, "p", int(NOW.timestamp()), events)])
-    writer.end_invocation()
+    write(writer, [Pack("t", 0, "p", int(NOW.timestamp()), events)])
     reader = UsageReader(ledger, MemoryArchive(), LANES)
     consumed = Consumption(dynamodb.client)
     for subjects in (("ada",), ()):

@@ -1,7 +1,6 @@
 """Events through the real handlers into DynamoDB Local; only the stream and the archive are in memory."""
 
 import json
-from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -12,11 +11,12 @@ from functions.application.commit_usage import LaneWriter
 from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack
+from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
 from functions.handlers import http_ingest, wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
+from tests.writing import write
 
 LANES = Lanes(2, b"a key of the test")
 
@@ -58,12 +58,5 @@ class Metering:
 
     def deliver(self) -> None:
         """Aggregate what the stream holds."""
-        by_lane: dict[int, list[Pack | CloseMarker]] = defaultdict(list)
-        for record in self.stream.records:
-            by_lane[record.lane].append(record)
+        write(self._writer, self.stream.records)
         self.stream.records = []
-        self._writer.begin_invocation()
-        for lane, records in by_lane.items():
-            packs = [record for record in records if isinstance(record, Pack)]
-            self._writer.write(lane, packs, [record for record in records if isinstance(record, CloseMarker)])
-        self._writer.end_invocation()

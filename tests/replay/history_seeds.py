@@ -17,6 +17,7 @@ from functions.domain.metering.meter_record import MeterCreate
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs
 from tests.replay.world import TENANT, World
+from tests.writing import write
 
 METER = "01JBXR0000000000000HST0RY0"
 RUN_ID = f"backfill-{METER}-1"
@@ -35,8 +36,7 @@ def history(world: World, event: Any) -> Any:
     archive = S3Archive(boto3.client("s3"), world.environment[names.ENV_ARCHIVE_BUCKET])
     fingerprint = world.lanes.value_fingerprint
     writer = LaneWriter(ledger, archive, _At(), lambda: "attempt", AcceptanceWindow(), 3_600, fingerprint)
-    for pack in packs():
-        writer.write(pack.lane, [pack])
+    write(writer, packs())
     wish = MeterCreate.model_validate(
         {
             "slug": "history",
@@ -49,9 +49,7 @@ def history(world: World, event: Any) -> Any:
     meters = DynamoMeters(world.billing_table, world.usage_table)
     meter = create_meter(TENANT, wish, meters=meters, clock=_At(), new_id=lambda: METER)
     assert meter.event_from is not None
-    for lane in range(world.lanes.count):
-        writer.write(lane, [], [CloseMarker(lane, RUN_ID, AT + 60)])
-    writer.end_invocation()
+    write(writer, [CloseMarker(lane, RUN_ID, AT + 60) for lane in range(world.lanes.count)])
     run = Backfill(
         tenant=TENANT,
         meter_id=METER,

@@ -84,8 +84,8 @@ class KeptFingerprints(LaneWriter):
     """After a lost put the fingerprints of the refused decision stay in the cache."""
 
     def _forget(self, lane: int) -> None:
-        kept = self._states.pop(lane, None)
-        self._committed.pop(lane, None)
+        kept = self._memory.known(lane, 0)
+        self._memory.forget(lane)
         if kept is None:
             return
         state = self._load(lane)
@@ -102,8 +102,6 @@ class ChunksAfterHead(LaneWriter):
         self._pages.apply(commits)
         self._ledger.advance_heads({commit.lane: commit.n for commit in commits})
         self._ledger.put_index(commits)
-        for commit in commits:
-            self._committed.pop(commit.lane, None)
 
 
 class NumberFromCommitsOnly(LaneWriter):
@@ -162,8 +160,7 @@ class KeptPages(LaneWriter):
     """After a lost put the pages stay in the cache."""
 
     def _forget(self, lane: int) -> None:
-        self._states.pop(lane, None)
-        self._committed.pop(lane, None)
+        self._memory.forget(lane)
 
 
 class OneChunkPerCell(SimulatedLedger):

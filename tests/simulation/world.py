@@ -18,12 +18,12 @@ from functions.adapters.archive import ArchivedEvent, decode_lines
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application import apply_pages
-from functions.application.commit_usage import LaneWriter
+from functions.application.commit_usage import Batch, LaneWriter
 from functions.domain.metering import cells as open_cells
 from functions.domain.metering import pages, sketch
 from functions.domain.metering.aggregation import DIRTY, Aggregation, Cell, Keep, contribution, merge
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
-from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
+from functions.domain.metering.ledger import BUCKET_SECONDS, Commit, Counts
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.pages import COARSE_SECONDS, PageKey, parse_cell
 from functions.domain.metering.voiding import countable
@@ -241,9 +241,10 @@ class World:
 
         def invocation(*_: object) -> None:
             writer.begin_invocation()
-            for lane in self.lanes:
-                if mine := [pack for pack in packs if pack.lane == lane]:
-                    writer.write(lane, mine)
+            lanes = {pack.lane for pack in packs}
+            batches = {lane: Batch([pack for pack in packs if pack.lane == lane]) for lane in sorted(lanes)}
+            for outcome in writer.write(batches).values():
+                assert isinstance(outcome, Counts), outcome
             writer.end_invocation()
 
         worker = Invocation(invocation)

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.history_store import DynamoHistories
-from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, stored_page
+from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, insertion, stored_page
 from functions.adapters.dynamo.refusal_item import refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
@@ -78,16 +78,41 @@ class DynamoLedger(DynamoHistories):
                 return
             yield commit
 
+    def put_commits(self, commits: Sequence[Commit]) -> list[Commit | None]:
+        """One request for 25 lanes; what is said to be in the way, and what went wrong, is put once more and looked at.
+
+        A commit has less than 400 KB, so a request stays below DynamoDB's 16 MB.
+        """
+        if len(commits) == 1:
+            return [self.put_commit(commits[0])]
+        holders: list[Commit | None] = []
+        for start in range(0, len(commits), MAX_STATEMENTS):
+            batch = commits[start : start + MAX_STATEMENTS]
+            statements: Any = [self._insertion(commit) for commit in batch]
+            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
+            for commit, answer in zip(batch, answers, strict=True):
+                holders.append(self.put_commit(commit) if "Error" in answer else None)
+        return holders
+
+    def _insertion(self, commit: Commit) -> dict[str, Any]:
+        item = self._commit_item(commit)
+        return {"Statement": insertion(self._name, tuple(item)), "Parameters": list(item.values())}
+
+    def _commit_item(self, commit: Commit) -> dict[str, Any]:
+        expiry = {"N": str(commit.decided_at + COMMIT_DAYS * DAY)}
+        return {
+            **item_key(keys.lane(commit.lane), keys.commit(commit.n)),
+            BODY: {"B": encode_commit(commit)},
+            EXPIRES_AT: expiry,
+        }
+
     def put_commit(self, commit: Commit) -> Commit | None:
+        """Of one commit, as `put_commits`."""
         not_yet_stored = f"attribute_not_exists({PARTITION_KEY})"
         try:
             self._client.put_item(
                 TableName=self._name,
-                Item={
-                    **item_key(keys.lane(commit.lane), keys.commit(commit.n)),
-                    BODY: {"B": encode_commit(commit)},
-                    EXPIRES_AT: {"N": str(commit.decided_at + COMMIT_DAYS * DAY)},
-                },
+                Item=self._commit_item(commit),
                 ConditionExpression=not_yet_stored,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )

@@ -46,7 +46,8 @@ class PageWriter:
         if page.stamp:
             text = _update(self._table, names)
             return {"Statement": text, "Parameters": [stamp, *values, *place, {"N": str(page.stamp)}]}
-        return {"Statement": _insert(self._table, names), "Parameters": [*values, *place, stamp]}
+        text = insertion(self._table, (*names, PARTITION_KEY, SORT_KEY, STAMP))
+        return {"Statement": text, "Parameters": [*values, *place, stamp]}
 
 
 @lru_cache(maxsize=10_000)  # many pages of a batch share one
@@ -57,9 +58,9 @@ def _update(table: str, names: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def _insert(table: str, names: tuple[str, ...]) -> str:
-    """An insert fails where an item exists already."""
-    fields = ", ".join(f"'{name}': ?" for name in (*names, PARTITION_KEY, SORT_KEY, STAMP))
+def insertion(table: str, names: tuple[str, ...]) -> str:
+    """A statement that puts an item of these attributes; it fails where there is one already."""
+    fields = ", ".join(f"'{name}': ?" for name in names)
     return f'INSERT INTO "{table}" VALUE {{{fields}}}'
 
 

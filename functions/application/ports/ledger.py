@@ -37,8 +37,8 @@ class Ledger(Protocol):
         """Commits n, n-1, ... back to the last one decided at or after `decided_since`."""
         ...
 
-    def put_commit(self, commit: Commit) -> Commit | None:
-        """Store the commit if its number is free; otherwise the commit that holds the number."""
+    def put_commits(self, commits: Sequence[Commit]) -> Sequence[Commit | None]:
+        """Store each commit whose number is free; for every other one answers the commit that holds the number."""
         ...
 
     def chunk(self, lane: int, bucket: int) -> bytes:

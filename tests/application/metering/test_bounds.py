@@ -11,7 +11,7 @@ import pytest
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.adapters.records import encode_commit
-from functions.application import apply_pages, commit_usage
+from functions.application import apply_pages, lane_memory
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.application.query_usage import UsageReader
@@ -23,6 +23,7 @@ from functions.domain.metering.ledger import Commit
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.pages import CODES_PER_PAGE, MAX_BUCKETS, WINDOWS_PER_PAGE, PageDelta, PageKey
 from functions.domain.metering.usage import UsageQuery
+from tests.writing import write
 
 NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())
 LANES = Lanes(1, b"a key of the test")
@@ -66,9 +67,7 @@ class Lane:
         for subject, data in events:
             self.ids += 1
             new.append(Event(self.ids, NOW, str(self.ids), "s", "call", subject, msgspec.json.encode(data)))
-        self.writer.begin_invocation()
-        self.writer.write(0, [Pack(tenant, 0, "p", NOW, new)])
-        self.writer.end_invocation()
+        write(self.writer, [Pack(tenant, 0, "p", NOW, new)])
         return Counter(self.requests)
 
     def largest_commit(self) -> int:
@@ -137,13 +136,13 @@ def test_a_remembered_page_weighs_at_any_time_what_it_would_weigh_anew() -> None
 
 
 def test_what_a_process_knows_of_subjects_and_codes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_usage, "MAX_CACHED_SUBJECTS", 300)
-    monkeypatch.setattr(commit_usage, "MAX_CACHED_CODES", 300)
+    monkeypatch.setattr(lane_memory, "MAX_CACHED_SUBJECTS", 300)
+    monkeypatch.setattr(lane_memory, "MAX_CACHED_CODES", 300)
     tenants = [f"t{number}" for number in range(10)]
     lane = Lane(meter(Aggregation.SUM, model="$.model"), tenants=tenants)
     for tenant in tenants:
         lane.write([(f"s{number}", {"n": 1, "model": str(number)}) for number in range(200)], tenant)
-    (state,) = lane.writer._states.values()
+    (state,) = lane.writer._memory._states.values()
     assert len(state.subjects) <= 500
     assert sum(len(directory.numbers) for directory in state.directories.values()) <= 500
     lane.write([("s0", {"n": 1, "model": "0"})], "t0")

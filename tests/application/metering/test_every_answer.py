@@ -25,6 +25,7 @@ from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
 from tests.application.metering.naive import MISSING, Answers, Happening, Question, label, recount
+from tests.writing import write
 
 DEPLOYMENTS = 80
 QUESTIONS = 40
@@ -49,6 +50,7 @@ VALUES = (
     *(1, 7, -3, 0, 123456789012, Decimal("2.5"), Decimal("0.000000000000000001"), Decimal("9999999999999.5")),
     *("100", "2.5", "1e3", " 7", "NaN", "Inf", "many", "", True, None, MISSING, [1], {"a": 1}),
 )
+
 MODELS = ("gpt-4", "gpt-5", "claude", 7, True, None, MISSING, ["a"], {"b": 1})
 TEAMS = ("a", "b", MISSING)
 METERS = {
@@ -127,14 +129,14 @@ class Deployment:
             self.new_writer().help(lane)
 
     def write(self, batch: list[Event | Void]) -> None:
-        self.writer.begin_invocation()
+        packs = []
         for lane in range(LANES.count):
             mine = [each for each in batch if LANES.lane_of("t", each.subject) == lane]
             events = [each for each in mine if isinstance(each, Event)]
             voids = [each for each in mine if isinstance(each, Void)]
             if mine:
-                self.writer.write(lane, [Pack("t", lane, "p", int(NOW.timestamp()), events, voids)])
-        self.writer.end_invocation()
+                packs.append(Pack("t", lane, "p", int(NOW.timestamp()), events, voids))
+        write(self.writer, packs)
 
 
 class Population:

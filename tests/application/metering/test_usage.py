@@ -1,6 +1,5 @@
 """From packs to answers: whatever is sent, in whatever batches, a query equals a recount of the distinct events."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,12 +19,13 @@ from functions.application.usage_bounds import Bounds
 from functions.domain.errors import NotFound, TooLarge
 from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
 from functions.domain.period import Period
+from tests.writing import write
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 START = datetime(2026, 10, 20, tzinfo=UTC)  # summer time ends in Europe on the 25th
@@ -69,15 +69,8 @@ class Deployment:
         ingest_events(events, tenant, LANES, self.stream, self.new_id, now, size)
 
     def deliver(self) -> None:
-        by_lane: dict[int, list[Any]] = defaultdict(list)
-        for record in self.stream.records:
-            by_lane[record.lane].append(record)
+        write(self.writer, self.stream.records)
         self.stream.records = []
-        self.writer.begin_invocation()
-        for lane, records in by_lane.items():
-            packs = [record for record in records if isinstance(record, Pack)]
-            self.writer.write(lane, packs, [record for record in records if isinstance(record, CloseMarker)])
-        self.writer.end_invocation()
 
     def aggregator(self, decode: Callable[[bytes], Any]) -> Aggregator:
         return Aggregator(self.writer, self.ledger, self, decode, LANES.count, "t")

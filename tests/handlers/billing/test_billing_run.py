@@ -1,6 +1,5 @@
 """From sent events to a paid invoice in one process: the machine as written, its real functions, ledger and gateway."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -26,7 +25,7 @@ from functions.application.push_invoice import payment_update
 from functions.application.query_usage import UsageReader
 from functions.domain.errors import NotFound
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.handlers import schedule_billing as schedule
@@ -45,6 +44,7 @@ from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS as FEATURE
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.billing.machine import Machine, MachineFailed
+from tests.writing import write
 
 DEFINITION = (Path(__file__).resolve().parents[3] / "infra" / "workflows" / "billing.asl.json").read_text()
 LANES = Lanes(4, b"a key of the test")
@@ -96,15 +96,8 @@ class Deployment:
         """What the stream does while the machine waits."""
         if self.lane_writer_is_stuck:
             return
-        by_lane: dict[int, list[Any]] = defaultdict(list)
-        for record in self.stream.records:
-            by_lane[record.lane].append(record)
+        write(self.writer, self.stream.records)
         self.stream.records = []
-        self.writer.begin_invocation()
-        for lane, records in by_lane.items():
-            markers = [record for record in records if isinstance(record, CloseMarker)]
-            self.writer.write(lane, [record for record in records if isinstance(record, Pack)], markers)
-        self.writer.end_invocation()
 
     def run(self, run_id: str = "run-1", as_of: str | None = None, **scope: Any) -> Any:
         handlers = {name: module.handler for name, module in FUNCTIONS.items()}
