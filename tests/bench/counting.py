@@ -61,6 +61,19 @@ def _object_key(path: str) -> str:
     return re.sub(r"^.*?(?=(archive|staging)/)", "", unquote(path))
 
 
+def _inserted(statement: Mapping[str, Any]) -> Item | None:
+    """The item of a PartiQL INSERT."""
+    text = statement["Statement"]
+    names = re.findall(r"'(\w+)': \?", text)
+    return dict(zip(names, statement["Parameters"], strict=True)) if text.startswith("INSERT") else None
+
+
+def _updated_key(statement: Mapping[str, Any]) -> Item:
+    """Of a PartiQL UPDATE, which ends with the key and what was seen."""
+    *_, owner, place, _seen = statement["Parameters"]
+    return {PARTITION_KEY: owner, SORT_KEY: place}
+
+
 def full_page_bytes(page: Item) -> int:
     """The size of a page at the end of its span, when every window is as its largest."""
     windows = {name: value for name, value in page.items() if name in WINDOW_LETTERS}
@@ -204,13 +217,21 @@ class Counter:
     def _count_statements(self, parsed: Mapping[str, Any]) -> None:
         self.tally["requests.dynamodb_batch"] += 1
         for statement, answer in zip(self._request["Statements"], parsed["Responses"], strict=True):
-            *_, owner, place, _seen = statement["Parameters"]
-            key = {PARTITION_KEY: owner, SORT_KEY: place}
+            item = _inserted(statement)
+            key = {name: item[name] for name in (PARTITION_KEY, SORT_KEY)} if item else _updated_key(statement)
+            owner = key[PARTITION_KEY]["S"]
+            kind = KINDS[owner[0]]
             if "Error" in answer:
-                self.tally[f"write_units.{KINDS[owner['S'][0]]}"] += 1
-                self.written[owner["S"]] += 1
+                self._add_units(owner, 1)
+            elif item and kind == "ledger":
+                self._add_units(owner, math.ceil(item_bytes(item) / WRITE_UNIT_BYTES))
+                self._store(item)
             else:
                 self._updated.append(key)
+
+    def _add_units(self, owner: str, units: int) -> None:
+        self.tally[f"write_units.{KINDS[owner[0]]}"] += units
+        self.written[owner] += units
 
     def _measure_updated(self) -> None:
         """Pages only grow, so the size after an update is the larger of old and new."""
@@ -226,9 +247,7 @@ class Counter:
                     self.largest_page = item
         for key in keys:
             owner = key[PARTITION_KEY]["S"]
-            units = math.ceil(sizes[owner, key[SORT_KEY]["S"]] / WRITE_UNIT_BYTES)
-            self.tally[f"write_units.{KINDS[owner[0]]}"] += units
-            self.written[owner] += units
+            self._add_units(owner, math.ceil(sizes[owner, key[SORT_KEY]["S"]] / WRITE_UNIT_BYTES))
 
     # Answers of the services that are not here.
 
