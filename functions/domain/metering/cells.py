@@ -60,9 +60,12 @@ class OpenCells:
                 sums[place] = present + value
             else:
                 sums[place] = add(present, value)
-        _keep(max, self.highest, other.highest)
-        _keep(min, self.lowest, other.lowest)
-        _keep(max, self.latest, other.latest)
+        for place, value in other.highest.items():
+            add_highest(self, place, value, 0, 0)
+        for place, value in other.lowest.items():
+            add_lowest(self, place, value, 0, 0)
+        for place, (second, value) in other.latest.items():
+            add_latest(self, place, value, second, 0)
         for place, values in other.values.items():
             self.values.setdefault(place, set()).update(values)
         for place, counts in other.sketch.items():
@@ -82,28 +85,32 @@ class OpenCells:
             yield "sketch", {place: sketch.pack(counts, MAX_BUCKETS) for place, counts in self.sketch.items()}
 
 
-def _keep(choose: Callable[..., Any], mine: dict[Place, Any], others: dict[Place, Any]) -> None:
-    for place, found in others.items():
-        mine[place] = choose(mine[place], found) if place in mine else found
-
-
 def as_pages(cells: OpenCells, tenant: str, lane: int, subject: str | None) -> Iterator[PageDelta]:
     """The page deltas that hold the cells of an owner."""
     pages: dict[tuple[int, int], PageDelta] = {}
     for kind, found in cells.packed():
+        last = None
         for place, cell in found.items():
             span_and_number, name = _on_page(place)
-            page = pages.get(span_and_number)
-            if page is None:
-                page = pages[span_and_number] = PageDelta(PageKey(tenant, lane, subject, *span_and_number))
-            getattr(page, kind)[name] = cell
+            if span_and_number is not last:  # most cells are on the page of the one before
+                last = span_and_number
+                page = pages.get(span_and_number)
+                if page is None:
+                    page = pages[span_and_number] = PageDelta(PageKey(tenant, lane, subject, *span_and_number))
+                cells_of_page = getattr(page, kind)
+            cells_of_page[name] = cell
     return iter(pages.values())
 
 
 @lru_cache(maxsize=20_000)  # the subjects of a commit have their cells in the same places
 def _on_page(place: Place) -> tuple[tuple[int, int], str]:
     window, number = place
-    return (window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE), cell_name(window, number)
+    return _span_and_number(window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE), cell_name(window, number)
+
+
+@lru_cache(maxsize=20_000)  # one tuple for all cells of a page
+def _span_and_number(span: int, number: int) -> tuple[int, int]:
+    return span, number
 
 
 Add = Callable[[OpenCells, Place, Any, int, int], int]

@@ -5,13 +5,11 @@ taken event by event (`ADD` in `cells`), which gives the same cells.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
 from operator import itemgetter
 from typing import Any
 
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.cells import VALUE_BYTES, OpenCells, Place, add_highest, add_latest, add_lowest
-from functions.domain.metering.event import Event
 from functions.domain.metering.json_path import parse_path
 from functions.domain.metering.values import LARGEST_VALUE, Data
 
@@ -74,31 +72,29 @@ def _taken(found: Callable[[Data], Any], all_data: Sequence[Data]) -> list[Any]:
         return []
 
 
-def _sum(cells: OpenCells, place: Place, column: Column, _events: Sequence[Event], cell_bytes: int) -> int:
+def _sum(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
     return cells.add(place, sum(column), cell_bytes)
 
 
-def _count(cells: OpenCells, place: Place, column: Column, _events: Sequence[Event], cell_bytes: int) -> int:
+def _count(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
     return cells.add(place, len(column), cell_bytes)
 
 
-def _average(cells: OpenCells, place: Place, column: Column, _events: Sequence[Event], cell_bytes: int) -> int:
+def _average(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
     window, number = place
     return cells.add(place, sum(column), cell_bytes) + cells.add((window, number + 1), len(column), cell_bytes)
 
 
-def _highest(cells: OpenCells, place: Place, column: Column, events: Sequence[Event], cell_bytes: int) -> int:
-    return add_highest(cells, place, max(column), events[0].time, cell_bytes)
+def _highest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[int], cell_bytes: int) -> int:
+    return add_highest(cells, place, max(column), seconds[0], cell_bytes)
 
 
-def _lowest(cells: OpenCells, place: Place, column: Column, events: Sequence[Event], cell_bytes: int) -> int:
-    return add_lowest(cells, place, min(column), events[0].time, cell_bytes)
+def _lowest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[int], cell_bytes: int) -> int:
+    return add_lowest(cells, place, min(column), seconds[0], cell_bytes)
 
 
-def _latest(cells: OpenCells, place: Place, column: Column, events: Sequence[Event], cell_bytes: int) -> int:
-    seconds = [event.time for event in events]
-    second = max(seconds)
-    value = max(compress(column, map(second.__eq__, seconds)))
+def _latest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[int], cell_bytes: int) -> int:
+    second, value = max(zip(seconds, column, strict=True))
     return add_latest(cells, place, value, second, cell_bytes)
 
 
@@ -113,9 +109,9 @@ def add_fingerprints(cells: OpenCells, place: Place, fingerprints: set[int], cel
     return VALUE_BYTES * (len(present) - before)
 
 
-AddColumn = Callable[[OpenCells, Place, Column, Sequence[Event], int], int]
+AddColumn = Callable[[OpenCells, Place, Column, Sequence[int], int], int]
 
-# Adds a column to the open cells: the first cell's place, the values, their events and the bytes of a new cell.
+# Adds a column to the open cells: the first cell's place, the values, their seconds and the bytes of a new cell.
 # What is not here is added event by event.
 ADD_COLUMN: dict[Aggregation, AddColumn] = {
     Aggregation.SUM: _sum,

@@ -5,9 +5,8 @@ stop its lane for ever.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, as_pages
 from functions.domain.metering.columns import add_fingerprints
@@ -16,7 +15,7 @@ from functions.domain.metering.event import Event
 from functions.domain.metering.groupings import Grouping, MetersByType
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
-from functions.domain.metering.rows import Row, Rows
+from functions.domain.metering.rows import Rows, picker, sort_events
 from functions.domain.metering.values import Uncountable
 
 MAX_COMMIT_EVENTS = 10_000
@@ -99,7 +98,7 @@ class _Counting:
     def __init__(self, state: LaneState, deltas: Deltas, value_fingerprint: FingerprintOf, received_at: int) -> None:
         self._state = state
         self._deltas = deltas
-        self._value_fingerprint = lru_cache(maxsize=MAX_COMMIT_EVENTS)(value_fingerprint)
+        self._value_fingerprint = value_fingerprint
         self._received_at = received_at
         self._known = defaultdict[tuple[str, Grouping, Groups], dict[CompiledMeter, int]](dict)
 
@@ -111,45 +110,57 @@ class _Counting:
         taken, at_once = 0, EVENTS_AT_ONCE
         while taken < len(events) and (self._deltas.size < MAX_COMMIT_BYTES or not taken):
             some = events[taken : taken + at_once]
-            rows = Rows(some, by_type)
-            if len(some) > 1 and self._deltas.size + _most_bytes(rows, cell_bytes) > MAX_COMMIT_BYTES:
+            all_rows, unreadable = sort_events(some, by_type)
+            if len(some) > 1 and self._deltas.size + _most_bytes(all_rows, cell_bytes) > MAX_COMMIT_BYTES:
                 at_once = 1
                 continue
-            for event, problem in rows.unreadable:
+            for event, problem in unreadable:
                 _list_uncountable(self._deltas, tenant, event, problem, self._received_at)
-            for row in rows:
-                self._add_row(cells, tenant, row, cell_bytes)
+            for rows in all_rows:
+                self._add_rows(cells, tenant, rows, cell_bytes)
             taken += len(some)
         return taken
 
-    def _add_row(self, cells: OpenCells, tenant: str, row: Row, cell_bytes: int) -> None:
-        directory, groups, window, events = self._state.directories[tenant], row.groups, row.window, row.events
-        known, size = self._known[tenant, row.grouping, groups], 0
-        for meters in row.grouping.by_value:
-            column = meters[0].column(row.data)
-            if column is None:
-                self._add_one_by_one(cells, tenant, row, meters, cell_bytes)
-                continue
-            for meter in meters:
-                number = known.get(meter)
-                if number is None:
-                    number = known[meter] = _number_of(directory, self._deltas, tenant, meter, groups)
-                place = (window, number)
-                if (add_column := meter.add_column) is not None:
-                    size += add_column(cells, place, column, events, cell_bytes)
-                elif meter.takes_text:
-                    size += add_fingerprints(cells, place, {*map(self._value_fingerprint, {*column})}, cell_bytes)
-                else:
-                    add = meter.add
-                    for value, event in zip(column, events, strict=True):
-                        size += add(cells, place, value, event.time, cell_bytes)
+    def _add_rows(self, cells: OpenCells, tenant: str, rows: Rows, cell_bytes: int) -> None:
+        directory, grouping, window, size = self._state.directories[tenant], rows.grouping, rows.window, 0
+        all_seconds = [event.time for event in rows.events]
+        columns = [(meters, meters[0].column(rows.data)) for meters in grouping.by_value]
+        for groups, places in rows.places.items():
+            pick = picker(places, len(all_seconds))
+            seconds = pick(all_seconds)
+            known = self._known[tenant, grouping, groups]
+            for meters, of_all in columns:
+                if of_all is None:
+                    self._add_one_by_one(cells, tenant, rows, groups, meters, cell_bytes)
+                    continue
+                column = pick(of_all)
+                for meter in meters:
+                    number = known.get(meter)
+                    if number is None:
+                        number = known[meter] = _number_of(directory, self._deltas, tenant, meter, groups)
+                    place = (window, number)
+                    if (add_column := meter.add_column) is not None:
+                        size += add_column(cells, place, column, seconds, cell_bytes)
+                    elif meter.takes_text:
+                        size += add_fingerprints(cells, place, {*map(self._value_fingerprint, {*column})}, cell_bytes)
+                    else:
+                        add = meter.add
+                        for value, second in zip(column, seconds, strict=True):
+                            size += add(cells, place, value, second, cell_bytes)
         self._deltas.size += size
 
     def _add_one_by_one(
-        self, cells: OpenCells, tenant: str, row: Row, meters: tuple[CompiledMeter, ...], cell_bytes: int
+        self,
+        cells: OpenCells,
+        tenant: str,
+        rows: Rows,
+        groups: Groups,
+        meters: tuple[CompiledMeter, ...],
+        cell_bytes: int,
     ) -> None:
-        deltas, directory, groups = self._deltas, self._state.directories[tenant], row.groups
-        for event, data in zip(row.events, row.data, strict=True):
+        deltas, directory = self._deltas, self._state.directories[tenant]
+        for at in rows.places[groups]:
+            event, data = rows.events[at], rows.data[at]
             for meter in meters:
                 try:
                     value = meter.value(data)
@@ -161,15 +172,17 @@ class _Counting:
                 number = _number_of(directory, deltas, tenant, meter, groups)
                 if meter.takes_text:
                     value = self._value_fingerprint(str(value))
-                deltas.size += meter.add(cells, (row.window, number), value, event.time, cell_bytes)
+                deltas.size += meter.add(cells, (rows.window, number), value, event.time, cell_bytes)
 
 
-def _most_bytes(rows: Rows, cell_bytes: int) -> int:
+def _most_bytes(all_rows: Iterable[Rows], cell_bytes: int) -> int:
     """By how much counting them may make the commit grow."""
     size = 0
-    for row in rows:
-        cells = MOST_CELLS * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES + 4 * sum(map(len, row.groups))
-        size += len(row.grouping.meters) * (cells + len(row.events) * VALUE_BYTES)
+    for rows in all_rows:
+        per_group = MOST_CELLS * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES
+        texts = sum([len(text) for groups in rows.places for text in groups])
+        of_meter = len(rows.places) * per_group + 4 * texts + len(rows.events) * VALUE_BYTES
+        size += len(rows.grouping.meters) * of_meter
     return size
 
 

@@ -14,6 +14,7 @@ from functions.domain.errors import InvalidInput
 MAX_LANES = 256  # a lane costs a few requests per batch; beyond this the fixed cost rules
 HASH_SPACE = 1 << 128  # the range of Kinesis hash keys
 MAX_KEY_BYTES = 64  # what BLAKE2b takes
+MAX_REMEMBERED_TEXT = 64  # characters: 50,000 values take at most some 20 MB
 
 
 def key_check(key: bytes) -> str:
@@ -30,6 +31,7 @@ class Lanes:
     _subject_hash: Any = field(init=False, repr=False, compare=False)
     _event_hash: Any = field(init=False, repr=False, compare=False)
     _value_hash: Any = field(init=False, repr=False, compare=False)
+    _remembered: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_LANES:
@@ -39,6 +41,7 @@ class Lanes:
         object.__setattr__(self, "_event_hash", blake2b(key=key, digest_size=8, person=b"event"))
         object.__setattr__(self, "_value_hash", blake2b(key=key, digest_size=8, person=b"value"))
         object.__setattr__(self, "lane_of", lru_cache(maxsize=50_000)(self.lane_of))
+        object.__setattr__(self, "_remembered", lru_cache(maxsize=50_000)(self._hash_of_value))
 
     def lane_of(self, tenant: str, subject: str) -> int:
         hashed = self._subject_hash.copy()
@@ -52,7 +55,13 @@ class Lanes:
         return int.from_bytes(hashed.digest(), "big")
 
     def value_fingerprint(self, text: str) -> int:
-        """64 bits that stand for a value counted by UNIQUE_COUNT: equal texts are equal values."""
+        """64 bits that stand for a value counted by UNIQUE_COUNT: equal texts are equal values.
+
+        Most values come again within a window, so that those of usual length are remembered.
+        """
+        return self._remembered(text) if len(text) <= MAX_REMEMBERED_TEXT else self._hash_of_value(text)
+
+    def _hash_of_value(self, text: str) -> int:
         hashed = self._value_hash.copy()
         hashed.update(text.encode("utf-8", "surrogatepass"))
         return int.from_bytes(hashed.digest(), "big")

@@ -212,7 +212,7 @@ def sift(
     buckets, recent = state.buckets, state.recent
     by_tenant: dict[str, dict[str, list[Event]]] = {}
     oldest, still_recent = window.oldest_countable(now), received_at - look_back
-    duplicates = accepted = received = redelivered = 0
+    duplicates = received = redelivered = 0
     time: int | None = None
     bucket: set[int] | None = None
     for pack in packs:
@@ -228,15 +228,15 @@ def sift(
                 sifted.refusals.append(_too_old(tenant, event, pack.received_at))
                 continue
             fingerprint = event.fingerprint
-            if fingerprint in bucket or recent.get(fingerprint, still_recent) > still_recent:
-                duplicates += 1
-                continue
-            if fingerprint ^ VOIDED in bucket:
+            if (
+                fingerprint in bucket
+                or fingerprint ^ VOIDED in bucket
+                or (fingerprint in recent and recent[fingerprint] > still_recent)
+            ):
                 duplicates += 1
                 continue
             bucket.add(fingerprint)
             recent[fingerprint] = received_at
-            accepted += 1
             try:
                 by_subject[event.subject].append(event)
             except KeyError:
@@ -248,7 +248,8 @@ def sift(
     for tenant, by_subject in by_tenant.items():
         for subject, events in by_subject.items():
             sifted.groups[tenant, subject] = events
-    sifted.counts = Counts(accepted, duplicates, len(sifted.refusals), 0, received, redelivered)
+    refused = len(sifted.refusals)
+    sifted.counts = Counts(received - duplicates - refused, duplicates, refused, 0, received, redelivered)
     return sifted
 
 

@@ -1,6 +1,9 @@
 """Events of one subject sorted into rows: those of one window and group are counted together."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
 
 from functions.domain.metering.compiled_meter import Groups
 from functions.domain.metering.event import Event
@@ -9,72 +12,68 @@ from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.values import Data, Uncountable, decode_data, decode_objects
 
 
-class Row:
-    """The events of one window and group, and their data; `groups` are the values of the grouping's dimensions."""
+class Rows:
+    """The events of one window that a grouping takes, and their data; `places` are those of each group's events."""
 
-    __slots__ = ("data", "events", "grouping", "groups", "window")
+    __slots__ = ("data", "events", "grouping", "places", "window")
 
-    def __init__(self, grouping: Grouping, window: int, groups: Groups) -> None:
+    def __init__(self, grouping: Grouping, window: int, events: Sequence[Event], data: Sequence[Data]) -> None:
         self.grouping = grouping
         self.window = window
-        self.groups = groups
-        self.events: list[Event] = []
-        self.data: list[Data] = []
+        self.events = events
+        self.data = data
+        self.places: dict[Groups, list[int]] = defaultdict(list)
+        for place, groups in enumerate(grouping.all_groups(data)):
+            self.places[groups].append(place)
 
 
-class Rows:
-    """The rows of some events, a row for every grouping that lets an event through; `unreadable` are in none."""
-
-    def __init__(self, events: list[Event], by_type: MetersByType) -> None:
-        self.unreadable: list[tuple[Event, Uncountable]] = []
-        self._rows: list[Row] = []
-        for type_, found in _by_type(events).items():
-            if meters := by_type.get(type_):
-                self._sort(found, meters.groupings)
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
-
-    def _sort(self, events: list[Event], groupings: Iterable[Grouping]) -> None:
-        data = decode_objects([event.data for event in events])
-        if data is None:
-            events, data = self._readable(events)
-        for grouping in groupings:
-            if grouping.counts is None:
-                self._rows.extend(_rows_of(grouping, events, data))
-            elif kept := [place for place, each in enumerate(data) if grouping.counts(each)]:
-                rows = _rows_of(grouping, [events[place] for place in kept], [data[place] for place in kept])
-                self._rows.extend(rows)
-
-    def _readable(self, events: list[Event]) -> tuple[list[Event], list[Data]]:
-        readable, all_data = [], []
-        for event in events:
-            try:
-                all_data.append(decode_data(event.data))
-            except Uncountable as problem:
-                self.unreadable.append((event, problem))
-            else:
-                readable.append(event)
-        return readable, all_data
+def picker(places: Sequence[int], count: int) -> Any:
+    """Takes from a column of `count` values those at the places."""
+    if len(places) == count:
+        return _all
+    return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
 
 
-def _by_type(events: list[Event]) -> dict[str, list[Event]]:
-    if len(events) == 1 or len({event.type for event in events}) == 1:
-        return {events[0].type: events}
-    by_type: dict[str, list[Event]] = {}
+def _all(column: Sequence[Any]) -> Sequence[Any]:
+    return column
+
+
+def sort_events(events: list[Event], by_type: MetersByType) -> tuple[list[Rows], list[tuple[Event, Uncountable]]]:
+    """The rows of some events, in those of every grouping that lets an event through; and the unreadable events."""
+    all_rows: list[Rows] = []
+    unreadable: list[tuple[Event, Uncountable]] = []
+    for type_, window, found in _by_type_and_window(events):
+        if meters := by_type.get(type_):
+            data = decode_objects([event.data for event in found])
+            if data is None:
+                found, data = _readable(found, unreadable)
+            for grouping in meters.groupings:
+                if grouping.counts is None:
+                    all_rows.append(Rows(grouping, window, found, data))
+                elif kept := [place for place, each in enumerate(data) if grouping.counts(each)]:
+                    pick = picker(kept, len(data))
+                    all_rows.append(Rows(grouping, window, pick(found), pick(data)))
+    return all_rows, unreadable
+
+
+def _by_type_and_window(events: list[Event]) -> list[tuple[str, int, list[Event]]]:
+    seconds = [event.time for event in events]
+    first, last = min(seconds) // WINDOW_SECONDS, max(seconds) // WINDOW_SECONDS
+    if first == last and len({event.type for event in events}) == 1:
+        return [(events[0].type, first, events)]
+    found = defaultdict[tuple[str, int], list[Event]](list)
     for event in events:
-        by_type.setdefault(event.type, []).append(event)
-    return by_type
+        found[event.type, event.time // WINDOW_SECONDS].append(event)
+    return [(type_, window, some) for (type_, window), some in found.items()]
 
 
-def _rows_of(grouping: Grouping, events: list[Event], all_data: list[Data]) -> Iterable[Row]:
-    windows = [event.time // WINDOW_SECONDS for event in events]
-    rows: dict[tuple[int, Groups], Row] = {}
-    for place, event, data in zip(zip(windows, grouping.all_groups(all_data)), events, all_data):  # noqa: B905
+def _readable(events: list[Event], unreadable: list[tuple[Event, Uncountable]]) -> tuple[list[Event], list[Data]]:
+    readable, all_data = [], []
+    for event in events:
         try:
-            row = rows[place]
-        except KeyError:
-            row = rows[place] = Row(grouping, *place)
-        row.events.append(event)
-        row.data.append(data)
-    return rows.values()
+            all_data.append(decode_data(event.data))
+        except Uncountable as problem:
+            unreadable.append((event, problem))
+        else:
+            readable.append(event)
+    return readable, all_data
