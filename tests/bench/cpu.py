@@ -118,44 +118,52 @@ def ingest(endpoint: str, runs: int) -> float:
 
 
 def aggregate(endpoint: str, runs: int, meter_set: MeterSet = METERS) -> dict[str, float]:
-    """Microseconds per event of decoding, deciding and counting a lane's 1,000 events, and of encoding the result."""
+    """Microseconds per event of decoding, deciding and counting a lane's 1,000 events, and of encoding the result.
+
+    All lanes' events are prepared first and then counted lane by lane, as an invocation does it; the least time of each
+    lane is kept, and the mean of the lanes told.
+    """
     stand = Stand(endpoint, LANES, NOW, meters=meter_set)
     traffic = Traffic(stand)
     window, meters = AcceptanceWindow(), compile_meters(meter_set)
-    state = LaneState(
-        lane=0,
+    states = [_lane_state(lane) for lane in range(LANES)]
+
+    def work(state: LaneState, records: list[bytes]) -> tuple[Deltas, int]:
+        packs = [decode_record(base64.b64decode(data)) for data in records]
+        found = [pack for pack in packs if isinstance(pack, Pack)]
+        sifted = sift(state, found, window, LOOK_BACK_SECONDS, NOW, NOW)
+        queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        deltas = count(state, queue, lambda _: meters, stand.lanes.value_fingerprint, NOW)
+        return deltas, sifted.counts.accepted
+
+    least = [float("inf")] * LANES
+    for _ in range(runs):
+        all_records: list[list[bytes]] = [[] for _ in range(LANES)]
+        for record in traffic.records(LANES):
+            all_records[int(record["PartitionKey"])].append(base64.b64encode(record["Data"]))
+        for lane, records in enumerate(all_records):
+            started = time.process_time()
+            deltas, events = work(states[lane], records)
+            least[lane] = min(least[lane], (time.process_time() - started) / events)
+    groups = deltas.groups
+    body = encode_lines(groups, NOW, {DEFAULT_TENANT: 1})
+    stand.drop()
+    return {
+        "aggregate": sum(least) / LANES * 1e6,
+        "archive": best(runs, _nothing, lambda _: encode_lines(groups, NOW, {DEFAULT_TENANT: 1})) / events * 1e6,
+        "commit": best(runs, _nothing, lambda _: encode_commit(_commit(deltas, body))) / events * 1e6,
+    }
+
+
+def _lane_state(lane: int) -> LaneState:
+    return LaneState(
+        lane=lane,
         n=1,
         confirmed_at=NOW,
         buckets={bucket_of(NOW - 1): set()},
         recent_since=NOW,
         directories={DEFAULT_TENANT: Directory()},
     )
-    counted: list[tuple[Deltas, int]] = []
-
-    def work(records: list[Any]) -> None:
-        packs = [decode_record(base64.b64decode(data)) for data in records]
-        found = [pack for pack in packs if isinstance(pack, Pack)]
-        sifted = sift(state, found, window, LOOK_BACK_SECONDS, NOW, NOW)
-        queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
-        deltas = count(state, queue, lambda _: meters, stand.lanes.value_fingerprint, NOW)
-        counted[:] = [(deltas, sifted.counts.accepted)]
-
-    def prepare() -> list[bytes]:
-        return [base64.b64encode(record["Data"]) for record in traffic.records(lanes=1)]
-
-    per_event = []
-    for _ in range(runs):
-        seconds = best(1, prepare, work)
-        per_event.append(seconds / counted[0][1])
-    groups = counted[0][0].groups
-    events = counted[0][1]
-    body = encode_lines(groups, NOW, {DEFAULT_TENANT: 1})
-    stand.drop()
-    return {
-        "aggregate": min(per_event) * 1e6,
-        "archive": best(runs, _nothing, lambda _: encode_lines(groups, NOW, {DEFAULT_TENANT: 1})) / events * 1e6,
-        "commit": best(runs, _nothing, lambda _: encode_commit(_commit(counted[0][0], body))) / events * 1e6,
-    }
 
 
 def _nothing() -> None:
