@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, as_pages
+from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, Place, as_pages
 from functions.domain.metering.columns import add_fingerprints
 from functions.domain.metering.compiled_meter import CompiledMeter, Groups
 from functions.domain.metering.event import Event
@@ -100,7 +100,7 @@ class _Counting:
         self._deltas = deltas
         self._value_fingerprint = value_fingerprint
         self._received_at = received_at
-        self._known = defaultdict[tuple[str, Grouping, Groups], dict[CompiledMeter, int]](dict)
+        self._places = defaultdict[tuple[str, Grouping, Groups, int], dict[CompiledMeter, Place]](dict)
 
     def add_subject(
         self, cells: OpenCells, tenant: str, subject: str, events: list[Event], by_type: MetersByType
@@ -128,17 +128,16 @@ class _Counting:
         for groups, places in rows.places.items():
             pick = picker(places, len(all_seconds))
             seconds = pick(all_seconds)
-            known = self._known[tenant, grouping, groups]
+            known = self._places[tenant, grouping, groups, window]
             for meters, of_all in columns:
                 if of_all is None:
                     self._add_one_by_one(cells, tenant, rows, groups, meters, cell_bytes)
                     continue
                 column = pick(of_all)
                 for meter in meters:
-                    number = known.get(meter)
-                    if number is None:
-                        number = known[meter] = _number_of(directory, self._deltas, tenant, meter, groups)
-                    place = (window, number)
+                    place = known.get(meter)
+                    if place is None:
+                        place = known[meter] = window, _number_of(directory, self._deltas, tenant, meter, groups)
                     if (add_column := meter.add_column) is not None:
                         size += add_column(cells, place, column, seconds, cell_bytes)
                     elif meter.takes_text:

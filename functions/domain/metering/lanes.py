@@ -4,6 +4,7 @@ One lane has one writer, so everything about a subject is decided in one order. 
 customers choose subjects and ids and must not be able to craft collisions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,6 +16,7 @@ MAX_LANES = 256  # a lane costs a few requests per batch; beyond this the fixed 
 HASH_SPACE = 1 << 128  # the range of Kinesis hash keys
 MAX_KEY_BYTES = 64  # what BLAKE2b takes
 MAX_REMEMBERED_TEXT = 64  # characters: 50,000 values take at most some 20 MB
+MAX_REMEMBERED_TEXTS = 50_000
 
 
 def key_check(key: bytes) -> str:
@@ -22,16 +24,36 @@ def key_check(key: bytes) -> str:
     return blake2b(b"tollbooth genesis", key=key[:MAX_KEY_BYTES], digest_size=8).hexdigest()
 
 
+class ValueFingerprints(dict[str, int]):
+    """Fingerprints by text. Most values come again within a window, so that those of usual length are remembered."""
+
+    def __init__(self, value_hash: Any) -> None:
+        super().__init__()
+        self._value_hash = value_hash
+
+    def __missing__(self, text: str) -> int:
+        hashed = self._value_hash.copy()
+        hashed.update(text.encode("utf-8", "surrogatepass"))
+        found = int.from_bytes(hashed.digest(), "big")
+        if len(text) <= MAX_REMEMBERED_TEXT:
+            if len(self) >= MAX_REMEMBERED_TEXTS:
+                self.clear()
+            self[text] = found
+        return found
+
+
 @dataclass(frozen=True)
 class Lanes:
-    """The lane count and hash key of a deployment; both are made once and never change."""
+    """The lane count and hash key of a deployment; both are made once and never change.
+
+    `value_fingerprint` gives 64 bits that stand for a value counted by UNIQUE_COUNT: equal texts are equal values.
+    """
 
     count: int
     key: bytes
     _subject_hash: Any = field(init=False, repr=False, compare=False)
     _event_hash: Any = field(init=False, repr=False, compare=False)
-    _value_hash: Any = field(init=False, repr=False, compare=False)
-    _remembered: Any = field(init=False, repr=False, compare=False)
+    value_fingerprint: Callable[[str], int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_LANES:
@@ -39,9 +61,9 @@ class Lanes:
         key = self.key[:MAX_KEY_BYTES]
         object.__setattr__(self, "_subject_hash", blake2b(key=key, digest_size=8, person=b"lane"))
         object.__setattr__(self, "_event_hash", blake2b(key=key, digest_size=8, person=b"event"))
-        object.__setattr__(self, "_value_hash", blake2b(key=key, digest_size=8, person=b"value"))
+        value_hash = blake2b(key=key, digest_size=8, person=b"value")
+        object.__setattr__(self, "value_fingerprint", ValueFingerprints(value_hash).__getitem__)
         object.__setattr__(self, "lane_of", lru_cache(maxsize=50_000)(self.lane_of))
-        object.__setattr__(self, "_remembered", lru_cache(maxsize=50_000)(self._hash_of_value))
 
     def lane_of(self, tenant: str, subject: str) -> int:
         hashed = self._subject_hash.copy()
@@ -52,18 +74,6 @@ class Lanes:
         """64 bits that stand for (tenant, subject, source, id); lengths keep the parts from running together."""
         hashed = self._event_hash.copy()
         hashed.update(f"{tenant}\0{len(subject)} {len(source)}\0{subject}{source}{event_id}".encode())
-        return int.from_bytes(hashed.digest(), "big")
-
-    def value_fingerprint(self, text: str) -> int:
-        """64 bits that stand for a value counted by UNIQUE_COUNT: equal texts are equal values.
-
-        Most values come again within a window, so that those of usual length are remembered.
-        """
-        return self._remembered(text) if len(text) <= MAX_REMEMBERED_TEXT else self._hash_of_value(text)
-
-    def _hash_of_value(self, text: str) -> int:
-        hashed = self._value_hash.copy()
-        hashed.update(text.encode("utf-8", "surrogatepass"))
         return int.from_bytes(hashed.digest(), "big")
 
     def hash_key(self, lane: int) -> str:

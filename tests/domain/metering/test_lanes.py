@@ -1,6 +1,11 @@
 """Fingerprints of values that are remembered are those of values that are not."""
 
-from functions.domain.metering.lanes import MAX_REMEMBERED_TEXT, Lanes
+from hashlib import blake2b
+
+import pytest
+
+from functions.domain.metering import lanes as metering_lanes
+from functions.domain.metering.lanes import MAX_REMEMBERED_TEXT, Lanes, ValueFingerprints
 
 KEY = b"a key of the test"
 LONGEST = "x" * MAX_REMEMBERED_TEXT
@@ -20,8 +25,19 @@ def test_another_key_gives_another_fingerprint() -> None:
 
 
 def test_long_values_are_not_kept_in_memory() -> None:
-    lanes = Lanes(1, KEY)
-    lanes.value_fingerprint(LONGEST + "x")
-    assert lanes._remembered.cache_info().currsize == 0
-    lanes.value_fingerprint(LONGEST)
-    assert lanes._remembered.cache_info().currsize == 1
+    fingerprints = ValueFingerprints(blake2b(key=KEY, digest_size=8))
+    assert fingerprints[LONGEST + "x"]
+    assert len(fingerprints) == 0
+    assert fingerprints[LONGEST]
+    assert len(fingerprints) == 1
+
+
+def test_no_more_values_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metering_lanes, "MAX_REMEMBERED_TEXTS", 3)
+    fingerprints = ValueFingerprints(blake2b(key=KEY, digest_size=8))
+    texts = [str(number) for number in range(10)]
+    first = []
+    for text in texts:
+        first.append(fingerprints[text])
+        assert 1 <= len(fingerprints) <= 3
+    assert first == [fingerprints[text] for text in texts]
