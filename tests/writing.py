@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable
 
-from functions.application.commit_usage import Batch, LaneWriter
+from functions.application.commit_usage import LaneWriter
+from functions.application.lane_steps import Batch
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Counts
 
 
 def write(writer: LaneWriter, records: Iterable[Pack | CloseMarker]) -> Counts:
     """Raises what a lane could not take."""
+    writer.begin_invocation()
+    total = write_only(writer, records)
+    writer.end_invocation()
+    return total
+
+
+def write_only(writer: LaneWriter, records: Iterable[Pack | CloseMarker]) -> Counts:
+    """The same without the beginning and the end of an invocation: the heads of the lanes do not rise."""
     packs: dict[int, list[Pack]] = {}
     markers: dict[int, list[CloseMarker]] = {}
     for record in records:
@@ -17,9 +26,7 @@ def write(writer: LaneWriter, records: Iterable[Pack | CloseMarker]) -> Counts:
         else:
             markers.setdefault(record.lane, []).append(record)
     lanes = sorted(packs.keys() | markers.keys())
-    writer.begin_invocation()
     outcomes = writer.write({lane: Batch(packs.get(lane, ()), markers.get(lane, ())) for lane in lanes})
-    writer.end_invocation()
     total = Counts()
     for outcome in outcomes.values():
         if isinstance(outcome, Exception):

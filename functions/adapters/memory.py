@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-import msgspec
-
 from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines, encode_void_lines
 from functions.adapters.memory_history import MemoryHistories
+from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.errors import NotFound
 from functions.domain.metering.audit import LaneDay
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
@@ -62,7 +61,7 @@ class MemoryLedger(MemoryHistories):
     def commit(self, lane: int, n: int) -> Commit | None:
         self.request("commit")
         body = self.table.get(("commit", lane, n))
-        return None if body is None else msgspec.msgpack.decode(body, type=Commit)
+        return None if body is None else decode_commit(body)
 
     def commits_before(self, lane: int, n: int, decided_since: int) -> Iterable[Commit]:
         while n and (commit := self.commit(lane, n)) and commit.decided_at >= decided_since:
@@ -77,8 +76,8 @@ class MemoryLedger(MemoryHistories):
         key = ("commit", commit.lane, commit.n)
         holder = self.table.get(key)
         if holder is not None:
-            return msgspec.msgpack.decode(holder, type=Commit)
-        self.table.put(key, msgspec.msgpack.encode(commit))
+            return decode_commit(holder)
+        self.table.put(key, encode_commit(commit))
         return None
 
     def chunk(self, lane: int, bucket: int) -> bytes:

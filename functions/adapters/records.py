@@ -5,6 +5,7 @@ hashes, compress badly.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import msgspec
 import zstandard
@@ -42,7 +43,16 @@ def decode_record(body: bytes) -> Pack | CloseMarker:
 
 def encode_commit(commit: Commit) -> bytes:
     pages = [msgspec.structs.replace(page, values={}) if _is_total(page) else page for page in commit.pages]
-    return _compress(_encode(msgspec.structs.replace(commit, pages=pages)))
+    try:
+        body = _encode(msgspec.structs.replace(commit, pages=pages))
+    except OverflowError:
+        body = _encode(msgspec.structs.replace(commit, pages=list(map(_widened, pages))))
+    return _compress(body)
+
+
+def _widened(page: PageDelta) -> PageDelta:
+    """MessagePack's integers end at 64 bits; single values never come so far, sums may."""
+    return msgspec.structs.replace(page, sum={name: Decimal(value) for name, value in page.sum.items()})
 
 
 def decode_commit(body: bytes) -> Commit:

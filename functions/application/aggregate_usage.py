@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from functions.application.commit_usage import POISON, Batch, LaneWriter
+from functions.application.commit_usage import LaneWriter
+from functions.application.lane_steps import POISON, Batch
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Counts, Refusal

@@ -9,7 +9,7 @@ from functions.domain.metering.ledger import Commit
 
 
 def apply_commits(ledger: Ledger, archive: Archive, pages: PageApplier, commits: Sequence[Commit]) -> None:
-    """Make everything true that commits of different lanes say, with few requests for all of them.
+    """Make everything true that commits say, at most one of a lane, with few requests for all of them.
 
     Their writer raises the heads later; until then whoever writes a lane next applies its commit again.
     """

@@ -44,7 +44,7 @@ class PageApplier:
         self.known_bytes = 0
 
     def apply(self, commits: Iterable[Commit]) -> None:
-        """Apply what commits of different lanes do; a page that bears their stamp or a later one is left alone."""
+        """Apply what commits do, at most one of a lane; a page that bears their stamp or a later one is left alone."""
         steps = [(commit.n, delta) for commit in commits for delta in commit.pages]
         for start in range(0, len(steps), PAGES_AT_A_TIME):
             self._apply(steps[start : start + PAGES_AT_A_TIME])

@@ -8,18 +8,17 @@ request for all, applied by a few for all, and only then do they decide again.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from functions.application.apply_commit import apply_commits
 from functions.application.apply_pages import PageApplier
 from functions.application.lane_memory import LaneMemory
+from functions.application.lane_steps import POISON, Batch, RunningLanes, Steps
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
 from functions.application.void_events import LostRace, Voider
-from functions.domain.errors import Unavailable
 from functions.domain.metering.counting import Deltas, count
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Pack, Void
+from functions.domain.metering.event import AcceptanceWindow, Pack, Void
 from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.ledger import (
     BatchTally,
@@ -36,25 +35,6 @@ from functions.domain.metering.ledger import (
 )
 
 INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is cheaper than an object of their own
-MAX_TRIES = 20  # writers of one lane meet only while shards split or an old invocation lingers
-
-# What hostile content can raise in our own code. Anything else is the storage's and makes the stream deliver again.
-POISON = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AssertionError, RecursionError)
-
-
-class Batch(NamedTuple):
-    """What one delivery holds for one lane."""
-
-    packs: Sequence[Pack]
-    markers: Sequence[CloseMarker] = ()
-
-    @property
-    def received_at(self) -> int:
-        """Of its newest record."""
-        return max([pack.received_at for pack in self.packs] + [marker.received_at for marker in self.markers])
-
-
-Steps = Generator[Commit, None, Counts]  # the commits of a batch, each of which is stored and applied before the next
 
 
 class LaneWriter:
@@ -84,7 +64,7 @@ class LaneWriter:
         self._tallies: list[BatchTally] = []
 
     def begin_invocation(self) -> None:
-        """What a failed invocation has left behind is nothing to this one."""
+        """What a failed invocation was about to tally is tallied when its records come again."""
         self._memory.forget_meters()
         self._tallies = []
 
@@ -105,7 +85,7 @@ class LaneWriter:
 
         A lane whose batch holds what our code cannot take is left alone and has that POISON in place of its counts.
         """
-        lanes = _Lanes(batches, self._steps)
+        lanes = RunningLanes(batches, self._steps)
         try:
             while lanes.running:
                 self._commit(self._decide_next(lanes), lanes)
@@ -115,7 +95,7 @@ class LaneWriter:
             raise
         return lanes.outcomes
 
-    def _decide_next(self, lanes: "_Lanes") -> list[Commit]:
+    def _decide_next(self, lanes: RunningLanes) -> list[Commit]:
         commits = []
         for lane in list(lanes.running):
             try:
@@ -129,10 +109,24 @@ class LaneWriter:
                 lanes.end(lane, error)
         return commits
 
-    def _commit(self, commits: Sequence[Commit], lanes: "_Lanes") -> None:
-        """Put them and apply those that were first to have their number."""
+    def _commit(self, commits: Sequence[Commit], lanes: RunningLanes) -> None:
+        """Put them and apply those that were first to have their number.
+
+        When one cannot be put for what is in it, they are put one by one: the others are not to suffer from it.
+        """
+        try:
+            holders = self._ledger.put_commits(commits)
+        except POISON as error:
+            if len(commits) > 1:
+                for commit in commits:
+                    self._commit([commit], lanes)
+                return
+            (commit,) = commits
+            self._forget(commit.lane)
+            lanes.end(commit.lane, error)
+            return
         won = []
-        for commit, holder in zip(commits, self._ledger.put_commits(commits), strict=True):
+        for commit, holder in zip(commits, holders, strict=True):
             if holder is None or self._is_ours(holder, commit):
                 won.append(commit)
             else:
@@ -143,7 +137,7 @@ class LaneWriter:
     def help(self, lane: int) -> int:
         """Apply whatever is committed but not applied; returns the lane's commit number."""
         try:
-            n = self._load(lane).n
+            n = self._reload(lane).n
         except BaseException:
             self._forget(lane)
             raise
@@ -166,7 +160,7 @@ class LaneWriter:
         counts, uncommitted, marks_left = Counts(), sifted.counts, pack_marks(packs)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
         waiting = deque(voids)  # until the batch's own events are counted, so that they can be found
-        pending_markers = [marker.marker for marker in batch.markers]
+        pending_markers = list(dict.fromkeys(marker.marker for marker in batch.markers))
         while queue or waiting or pending_markers:
             deltas = Deltas()
             if waiting and not queue:
@@ -237,7 +231,10 @@ class LaneWriter:
     def _load(self, lane: int) -> LaneState:
         done = self._ledger.head(lane)
         n = self._highest(lane, done)
-        self._help(lane, done, n)
+        try:
+            self._help(lane, done, n)
+        except POISON as error:  # no fault of the records at hand, which are not to be rejected for it
+            raise RuntimeError(f"Lane {lane} cannot be brought from commit {done} to {n}.") from error
         state = LaneState(lane, n, int(self._clock.now().timestamp()))
         self._memory.keep(state)
         last = self._ledger.commit(lane, n) if n else None
@@ -253,38 +250,6 @@ class LaneWriter:
             commit = self._ledger.commit(lane, number)
             assert commit is not None, f"commit {number} of lane {lane} expired before it was applied"
             self._apply([commit])
-
-
-class _Lanes:
-    """The batches that are being written, each at its own step."""
-
-    def __init__(self, batches: Mapping[int, Batch], steps: Callable[[int, Batch], Steps]) -> None:
-        self._batches = batches
-        self._steps = steps
-        self._tries = dict.fromkeys(batches, 0)
-        self.running: dict[int, Steps] = {}
-        self.outcomes: dict[int, Counts | Exception] = {}
-        for lane in batches:
-            self.start_again(lane)
-
-    def start_again(self, lane: int) -> None:
-        """From the beginning, because everything that was known of the lane may have been wrong."""
-        if self._tries[lane] == MAX_TRIES:
-            raise Unavailable(f"Lane {lane} is being written by others all the time.", retry_after_seconds=5)
-        self._tries[lane] += 1
-        self.running[lane] = self._steps(lane, self._batches[lane])
-
-    def next_commit(self, lane: int) -> Commit | None:
-        """None when the lane has come to its end."""
-        try:
-            return next(self.running[lane])
-        except StopIteration as end:
-            self.end(lane, end.value)
-            return None
-
-    def end(self, lane: int, outcome: Counts | Exception) -> None:
-        self.outcomes[lane] = outcome
-        del self.running[lane]
 
 
 def _share(uncommitted: Counts, deltas: Deltas, queue: Iterable[Group]) -> tuple[Counts, Counts]:

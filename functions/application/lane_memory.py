@@ -11,7 +11,7 @@ from functions.domain.metering.meter import MeterSet
 MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
 FORGET_AFTER_SECONDS = 600  # beyond the look-back: redelivered records are a little older than new ones
 # Memory of one process, whatever arrives, shared by its lanes: 100 bytes a recent fingerprint, 50 a fingerprint of a
-# bucket, and what `apply_pages` remembers; about 1.2 GB in all. A shard's writer remembers a full hour up to 1,900
+# bucket, and what `known_page` remembers; about 1.2 GB in all. A shard's writer remembers a full hour up to 1,900
 # events/s; beyond that the look-back shortens, so give the stream more shards.
 MAX_RECENT_FINGERPRINTS = 7_000_000
 MAX_RECENT_PACKS = 200_000  # 110 bytes each; only tells redelivered duplicates from sent ones

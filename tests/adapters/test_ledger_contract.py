@@ -85,6 +85,15 @@ def test_commits_of_many_lanes_are_put_together_and_none_takes_anothers_number(l
     assert ledger.put_commits([]) == []
 
 
+def test_sums_beyond_64_bits_keep_every_digit(ledger: Any) -> None:
+    sums = {"A0": 2**64, "A1": -(2**63) - 1, "A2": 7}
+    written = commit(1, pages=[PageDelta(KEY, sums)])
+    ledger.put_commit(written)
+    PageApplier(ledger).apply([ledger.commit(3, 1)])
+    (page,) = ledger.read_pages([KEY])
+    assert page.cells == sums
+
+
 def test_the_head_only_rises(ledger: Any) -> None:
     assert ledger.head(3) == 0
     ledger.advance_heads({3: 5})
@@ -360,7 +369,7 @@ def test_a_stretch_that_ends_before_it_begins_holds_nothing(ledger: Any) -> None
 
 
 def test_markers_tell_which_lanes_are_counted(ledger: Any) -> None:
-    ledger.put_markers([commit(4, markers=["run-1"])])
+    ledger.put_markers([commit(4, markers=["run-1", "run-1"])])  # as stored by writers of before
     assert ledger.marked_lanes("run-1") == {3: 4}
     assert ledger.marked_lanes("run-2") == {}
 

@@ -1,4 +1,4 @@
-"""Twenty ways to get the ledger wrong, each a small change to the production code; the simulation must catch them."""
+"""Twenty-one ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

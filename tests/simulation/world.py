@@ -18,7 +18,8 @@ from functions.adapters.archive import ArchivedEvent, decode_lines
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
 from functions.application import apply_pages
-from functions.application.commit_usage import Batch, LaneWriter
+from functions.application.commit_usage import LaneWriter
+from functions.application.lane_steps import Batch
 from functions.domain.metering import cells as open_cells
 from functions.domain.metering import pages, sketch
 from functions.domain.metering.aggregation import DIRTY, Aggregation, Cell, Keep, contribution, merge
@@ -119,6 +120,9 @@ class World:
         self.held_back: list[Event] = []  # voided before they came
         self.stream: list[Pack] = []
         self.zombies: list[greenlet] = []
+        self.sweeper = self._new_writer()
+        self.sweep: greenlet | None = None
+        self.sweep_share = self.chance.choice((0, 0, 0.2))  # of the steps; helpers also heal, so not in every world
 
     def _new_writer(self) -> LaneWriter:
         # A process has its own memory of DynamoDB's pages; the memory ledger remembers nothing itself.
@@ -208,6 +212,8 @@ class World:
             if not running and position < len(self.stream):
                 end = min(len(self.stream), position + self.chance.randint(1, 3))
                 running[self._invoke(self.stream[position:end])] = (position, end)
+            if self.chance.random() < self.sweep_share:
+                self._sweep()
             worker = self.chance.choice([*running, *self.zombies])
             fate = self.chance.random()
             if fate < 0.02 and worker in running:
@@ -231,6 +237,13 @@ class World:
             while not zombie.dead:
                 zombie.switch()
         self.zombies = []
+
+    def _sweep(self) -> None:
+        """Now and then a process that lives long helps lanes that are behind, whoever writes them."""
+        if self.sweep is None or self.sweep.dead:
+            lane = self.chance.choice(self.lanes)
+            self.sweep = Invocation(lambda *_: self.sweeper.help(lane))
+            self.zombies.append(self.sweep)
 
     def _invoke(self, packs: list[Pack]) -> greenlet:
         slot = self.chance.randrange(len(self.containers))

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.history_store import DynamoHistories
-from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, insertion, stored_page
+from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, insertion, stored_page, was_done
 from functions.adapters.dynamo.refusal_item import refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
@@ -79,9 +79,9 @@ class DynamoLedger(DynamoHistories):
             yield commit
 
     def put_commits(self, commits: Sequence[Commit]) -> list[Commit | None]:
-        """One request for 25 lanes; what is said to be in the way, and what went wrong, is put once more and looked at.
+        """One request for 25 lanes, below DynamoDB's 16 MB as a commit is below 400 KB.
 
-        A commit has less than 400 KB, so a request stays below DynamoDB's 16 MB.
+        A commit that was refused, or of which nobody knows, is put once more and its holder looked at.
         """
         if len(commits) == 1:
             return [self.put_commit(commits[0])]
@@ -91,7 +91,8 @@ class DynamoLedger(DynamoHistories):
             statements: Any = [self._insertion(commit) for commit in batch]
             answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
             for commit, answer in zip(batch, answers, strict=True):
-                holders.append(self.put_commit(commit) if "Error" in answer else None)
+                is_stored = was_done(answer, f"Commit {commit.n} of lane {commit.lane}")
+                holders.append(None if is_stored else self.put_commit(commit))
         return holders
 
     def _insertion(self, commit: Commit) -> dict[str, Any]:
@@ -220,7 +221,7 @@ class DynamoLedger(DynamoHistories):
                 EXPIRES_AT: {"N": str(commit.decided_at + MARKER_DAYS * DAY)},
             }
             for commit in commits
-            for marker in commit.markers
+            for marker in dict.fromkeys(commit.markers)
         )
 
     def put_refusals(self, refusals: Sequence[Refusal]) -> None:

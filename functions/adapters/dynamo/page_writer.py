@@ -31,10 +31,7 @@ class PageWriter:
             statements: Any = [self._statement(write) for write in batch]
             answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
             for write, answer in zip(batch, answers, strict=True):
-                error = answer.get("Error")
-                if error and error.get("Code") in HOPELESS:
-                    raise RuntimeError(f"Page {write.page.key} cannot be written: {error}")
-                took.append(not error)
+                took.append(was_done(answer, f"Page {write.page.key}"))
         return took
 
     def _statement(self, write: PageWrite) -> dict[str, Any]:
@@ -48,6 +45,14 @@ class PageWriter:
             return {"Statement": text, "Parameters": [stamp, *values, *place, {"N": str(page.stamp)}]}
         text = insertion(self._table, (*names, PARTITION_KEY, SORT_KEY, STAMP))
         return {"Statement": text, "Parameters": [*values, *place, stamp]}
+
+
+def was_done(answer: Mapping[str, Any], what: str) -> bool:
+    """Whether a statement of a batch took effect; raises RuntimeError when it never will."""
+    error = answer.get("Error")
+    if error and error.get("Code") in HOPELESS:
+        raise RuntimeError(f"{what} cannot be written: {error}")
+    return not error
 
 
 @lru_cache(maxsize=10_000)  # many pages of a batch share one

@@ -1,0 +1,101 @@
+"""What one lane cannot take is that lane's: the others are counted, and no healthy record is rejected for it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import pytest
+
+from functions.adapters.memory import MemoryLedger
+from functions.adapters.records import decode_record, encode_record
+from functions.application.aggregate_usage import Delivered, Report
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import CloseMarker
+from functions.domain.metering.ledger import Commit
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.pages import Page, PageKey
+from tests.application.metering.test_usage import LANES, NOW, Deployment, event
+
+LEVEL = Meter("m9", "stored", "call", Aggregation.TIME_WEIGHTED_SUM, "$.n", since=1)
+SECOND = int(NOW.timestamp())
+
+
+class BrokenLedger(MemoryLedger):
+    """Commits with events of `unstorable` cannot be encoded, pages of `unreadable` lanes not be read."""
+
+    unstorable = ""
+    unreadable: frozenset[int] = frozenset()
+
+    def put_commits(self, commits: Sequence[Commit]) -> list[Commit | None]:
+        if any(delta.key.subject == self.unstorable for commit in commits for delta in commit.pages):
+            raise OverflowError("can't serialize")
+        return super().put_commits(commits)
+
+    def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
+        if any(key.lane in self.unreadable for key in keys):
+            raise ValueError("a cell that nobody understands")
+        return super().read_pages(keys)
+
+
+class Broken(Deployment):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger: BrokenLedger = BrokenLedger(self.ledger.table)
+        self.writer = self.new_writer()
+
+    def aggregate(self) -> Report:
+        records = [Delivered(f"r{n}", encode_record(pack), SECOND) for n, pack in enumerate(self.stream.records)]
+        return self.aggregator(decode_record).aggregate(records)
+
+
+def subjects() -> list[str]:
+    """One of each lane."""
+    found = {LANES.lane_of("t", f"c{n}"): f"c{n}" for n in range(100)}
+    return [found[lane] for lane in range(LANES.count)]
+
+
+def test_a_commit_that_cannot_be_stored_leaves_the_other_lanes_alone() -> None:
+    deployment = Broken()
+    bad, *good = subjects()
+    deployment.ledger.unstorable = bad
+    deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
+    report = deployment.aggregate()
+    assert (report.counts.accepted, report.rejected_records) == (len(good), 1)
+    assert [refusal.code for refusal in deployment.ledger.refusals("t")] == ["uncountable_record"]
+
+
+def test_a_commit_that_cannot_be_applied_is_nobodys_fault_and_comes_again() -> None:
+    deployment = Broken()
+    bad, *good = subjects()
+    deployment.ledger.unreadable = frozenset([0])
+    deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
+    with pytest.raises(ValueError, match="nobody understands"):
+        deployment.aggregate()
+    for _ in range(2):  # the stream delivers again
+        with pytest.raises(RuntimeError, match="Lane 0 cannot be brought from commit 0 to 1"):
+            deployment.aggregate()
+    assert deployment.rejected == {}
+    deployment.ledger.unreadable = frozenset()
+    report = deployment.aggregate()
+    assert (report.counts.duplicates, report.rejected_records) == (1 + len(good), 0)
+    (row,) = deployment.ask()
+    assert row.value == 1 + len(good)
+
+
+def test_levels_beyond_64_bits_are_counted_to_the_last_digit() -> None:
+    deployment = Broken()
+    deployment.ledger.put_meter_set("t", MeterSet(1, (LEVEL,)))
+    end = NOW - timedelta(seconds=1)
+    value = -(10**13 - 1)
+    deployment.send([event(f"e{n}", end, "c1", n=value) for n in range(1_200)])
+    assert deployment.aggregate().counts.accepted == 1_200
+    (row,) = deployment.ask(LEVEL, period_from=NOW - timedelta(hours=1), period_to=NOW)
+    assert row.value * 3_600 == value * 1_200 * 1  # all of them lasted a second of these hours
+
+
+def test_a_marker_that_comes_twice_is_one() -> None:
+    deployment = Broken()
+    deployment.stream.put([CloseMarker(0, "run-1", SECOND)] * 2)
+    deployment.aggregate()
+    commit = deployment.ledger.commit(0, 1)
+    assert commit is not None
+    assert commit.markers == ["run-1"]
