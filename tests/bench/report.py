@@ -1,5 +1,6 @@
 """The figures as a table for people and as JSON; every bound says whether it is met."""
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,7 @@ class Figures:
     def _details(self) -> dict[str, Any]:
         results = self.measurements.results
         return {
+            "python": f"Python {platform.python_version()} ({platform.python_compiler()})",
             "usd_by_service": {row: {rate: by_service(results[row][rate]) for rate in COLUMNS} for row in ROWS},
             "batches": {row: {rate: results[row][rate].facts for rate in COLUMNS} for row in ROWS if row != "naive"},
             "lane_commits": self.measurements.lane_commits.facts,
@@ -126,7 +128,7 @@ def table(figures: Figures) -> str:
     lines += [f"  {name:<28}{usd:>10.3f}" for name, usd in figures.idle.items() if usd]
     units = shown["write_units_per_event"]
     lines += ["", "write units per event at 1,000-event lane commits: " + _pairs(units)]
-    lines += ["CPU, us per event: " + _pairs(shown["cpu_us_per_event"])]
+    lines += [f"CPU, us per event, {shown['details']['python']}: " + _pairs(shown["cpu_us_per_event"])]
     lines += ["  further: " + _pairs(shown["details"]["cpu_us_other"])]
     lines += [f"CPU, ms to rate a subscription of ten rate cards: {shown['rating_ms']}"]
     lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb), ""]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from functions.domain.errors import Unavailable
 from functions.domain.metering.meter import MeterSet
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.world import ALL_METERS, MAX_METERS, SUM_METERS, UNIQUE_METERS, make_cells_small, simulate
@@ -41,5 +42,5 @@ def test_every_mutant_is_caught(name: str) -> None:
 def _goes_wrong(seed: int, *options: object) -> bool:
     try:
         return bool(simulate(seed, *options))  # type: ignore[arg-type]
-    except (AssertionError, KeyError, RuntimeError):
+    except (AssertionError, KeyError, RuntimeError, Unavailable):
         return True
