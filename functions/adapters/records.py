@@ -52,7 +52,8 @@ def encode_commit(commit: Commit) -> bytes:
 
 def _widened(page: PageDelta) -> PageDelta:
     """MessagePack's integers end at 64 bits; single values never come so far, sums may."""
-    return msgspec.structs.replace(page, sum={name: Decimal(value) for name, value in page.sum.items()})
+    sums = {name: value if -(2**63) <= value < 2**63 else Decimal(value) for name, value in page.sum.items()}
+    return msgspec.structs.replace(page, sum=sums)
 
 
 def decode_commit(body: bytes) -> Commit:

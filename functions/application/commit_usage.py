@@ -233,11 +233,11 @@ class LaneWriter:
         n = self._highest(lane, done)
         try:
             self._help(lane, done, n)
+            last = self._ledger.commit(lane, n) if n else None
         except POISON as error:  # no fault of the records at hand, which are not to be rejected for it
             raise RuntimeError(f"Lane {lane} cannot be brought from commit {done} to {n}.") from error
         state = LaneState(lane, n, int(self._clock.now().timestamp()))
         self._memory.keep(state)
-        last = self._ledger.commit(lane, n) if n else None
         if last is not None:
             state.meter_versions = dict(last.meter_versions)
         return state

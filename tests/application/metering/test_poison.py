@@ -24,6 +24,12 @@ class BrokenLedger(MemoryLedger):
 
     unstorable = ""
     unreadable: frozenset[int] = frozenset()
+    undecodable = False
+
+    def commit(self, lane: int, n: int) -> Commit | None:
+        if self.undecodable:
+            raise ValueError("written by a later release")
+        return super().commit(lane, n)
 
     def put_commits(self, commits: Sequence[Commit]) -> list[Commit | None]:
         if any(delta.key.subject == self.unstorable for commit in commits for delta in commit.pages):
@@ -79,6 +85,17 @@ def test_a_commit_that_cannot_be_applied_is_nobodys_fault_and_comes_again() -> N
     assert (report.counts.duplicates, report.rejected_records) == (1 + len(good), 0)
     (row,) = deployment.ask()
     assert row.value == 1 + len(good)
+
+
+def test_no_record_is_rejected_for_a_commit_that_cannot_be_read() -> None:
+    deployment = Broken()
+    deployment.send([event("e1", NOW, n=1)])
+    deployment.aggregate()
+    deployment.writer, deployment.ledger.undecodable = deployment.new_writer(), True
+    deployment.send([event("e2", NOW, n=1)])
+    with pytest.raises(RuntimeError, match="cannot be brought"):
+        deployment.aggregate()
+    assert deployment.rejected == {}
 
 
 def test_levels_beyond_64_bits_are_counted_to_the_last_digit() -> None:
