@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.history_store import DynamoHistories
-from functions.adapters.dynamo.page_writer import MAX_STATEMENTS, PageWriter, insertion, stored_page, was_done
+from functions.adapters.dynamo.page_writer import PageWriter, executed, insertion, stored_page, was_done
 from functions.adapters.dynamo.refusal_item import refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
@@ -86,13 +86,10 @@ class DynamoLedger(DynamoHistories):
         if len(commits) == 1:
             return [self.put_commit(commits[0])]
         holders: list[Commit | None] = []
-        for start in range(0, len(commits), MAX_STATEMENTS):
-            batch = commits[start : start + MAX_STATEMENTS]
-            statements: Any = [self._insertion(commit) for commit in batch]
-            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
-            for commit, answer in zip(batch, answers, strict=True):
-                is_stored = was_done(answer, f"Commit {commit.n} of lane {commit.lane}")
-                holders.append(None if is_stored else self.put_commit(commit))
+        answers = executed(self._client, list(map(self._insertion, commits)))
+        for commit, answer in zip(commits, answers, strict=True):
+            is_stored = was_done(answer, f"Commit {commit.n} of lane {commit.lane}")
+            holders.append(None if is_stored else self.put_commit(commit))
         return holders
 
     def _insertion(self, commit: Commit) -> dict[str, Any]:
@@ -129,13 +126,10 @@ class DynamoLedger(DynamoHistories):
         if len(raised) == 1:
             self._advance_head(*raised[0])
             return
-        for start in range(0, len(raised), MAX_STATEMENTS):
-            batch = raised[start : start + MAX_STATEMENTS]
-            statements: Any = [self._head_statement(lane, n) for lane, n in batch]
-            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
-            for (lane, n), answer in zip(batch, answers, strict=True):
-                if "Error" in answer:
-                    self._advance_head(lane, n)
+        answers = executed(self._client, [self._head_statement(lane, n) for lane, n in raised])
+        for (lane, n), answer in zip(raised, answers, strict=True):
+            if "Error" in answer:
+                self._advance_head(lane, n)
 
     def _head_statement(self, lane: int, n: int) -> dict[str, Any]:
         key, number = item_key(keys.lane(lane), keys.HEAD), {"N": str(n)}

@@ -1,6 +1,6 @@
 """Writing counter pages 25 to a request, each under the stamp it was seen with; an attribute holds a window's cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +25,8 @@ class PageWriter:
 
     def write(self, writes: Sequence[PageWrite]) -> list[bool]:
         """Which of the writes took place; the others were refused, or nobody knows."""
-        took = []
-        for start in range(0, len(writes), MAX_STATEMENTS):
-            batch = writes[start : start + MAX_STATEMENTS]
-            statements: Any = [self._statement(write) for write in batch]
-            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]
-            for write, answer in zip(batch, answers, strict=True):
-                took.append(was_done(answer, f"Page {write.page.key}"))
-        return took
+        answers = executed(self._client, list(map(self._statement, writes)))
+        return [was_done(answer, f"Page {write.page.key}") for write, answer in zip(writes, answers, strict=True)]
 
     def _statement(self, write: PageWrite) -> dict[str, Any]:
         page, stamp = write.page, {"N": str(write.stamp)}
@@ -45,6 +39,13 @@ class PageWriter:
             return {"Statement": text, "Parameters": [stamp, *values, *place, {"N": str(page.stamp)}]}
         text = insertion(self._table, (*names, PARTITION_KEY, SORT_KEY, STAMP))
         return {"Statement": text, "Parameters": [*values, *place, stamp]}
+
+
+def executed(client: "DynamoDBClient", statements: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    """The answers to statements, in order, each batch of them run when its first answer is asked for."""
+    for start in range(0, len(statements), MAX_STATEMENTS):
+        batch = statements[start : start + MAX_STATEMENTS]
+        yield from client.batch_execute_statement(Statements=batch)["Responses"]
 
 
 def was_done(answer: Mapping[str, Any], what: str) -> bool:
