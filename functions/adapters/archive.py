@@ -5,6 +5,8 @@ staging/<lane>/<attempt>.jsonl.gz                                             un
 rejects/<identity>                                                            records nobody could read, whole
 """
 
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from isal import igzip
 from functions.domain.errors import NotFound
 from functions.domain.metering.event import Event, Void
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
+from functions.domain.metering.readable import is_readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,7 +34,8 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
     """One line; `meter_version` is the meter set the event was counted with.
 
     A line with `voids`, the id of a correction, is no event: it says that the event of this tenant, subject, source, id
-    and time does not count.
+    and time does not count. `data_base64` has data that are no JSON a reader could read, and then `data` is null: no
+    meter takes anything from them.
     """
 
     tenant: str
@@ -45,6 +49,7 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
     data: msgspec.Raw = NO_DATA
     extensions: msgspec.Raw = NO_DATA
     voids: str = ""
+    data_base64: str = ""
 
     @property
     def time_seconds(self) -> int:
@@ -57,6 +62,8 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
     @property
     def raw_data(self) -> bytes:
         """The event's data as it was counted: empty for none."""
+        if self.data_base64:
+            return b64decode(self.data_base64)
         return b"" if self.data == NO_DATA else bytes(self.data)
 
     @property
@@ -65,8 +72,12 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
         return b"" if self.extensions == NO_DATA else bytes(self.extensions)
 
 
+_encode_line = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
+_decode_line = msgspec.json.Decoder(ArchivedEvent).decode
 _decode_lines = msgspec.json.Decoder(ArchivedEvent).decode_lines
+# Where the attributes end that our own encoder has checked; inside a text its quotes would be escaped.
+_CONTENT = re.compile(rb',"(data|extensions)":')
 
 
 @lru_cache(maxsize=100_000)
@@ -101,7 +112,10 @@ def encode_lines(groups: Sequence[tuple[str, str, list[Event]]], received_at: in
             )
             for event in events
         ]
-    return igzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
+    body = _encode_lines(lines)
+    if not _is_text(body):  # accepted by a version that did not look
+        body = _encode_lines(map(_with_readable_data, lines))
+    return igzip.compress(body, compresslevel=GZIP_LEVEL, mtime=0)
 
 
 def encode_void_lines(voids: Sequence[tuple[str, Void]], received_at: int, versions: dict[str, int]) -> bytes:
@@ -116,7 +130,48 @@ def encode_void_lines(voids: Sequence[tuple[str, Void]], received_at: int, versi
 
 
 def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
-    yield from _decode_lines(igzip.decompress(body))  # type: ignore[no-untyped-call]
+    """The lines of an object; one that cannot be read as a whole costs only its own data (see `data_base64`)."""
+    raw = igzip.decompress(body)  # type: ignore[no-untyped-call]
+    try:
+        lines = _decode_lines(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        lines = [line for text in raw.split(b"\n") if text and (line := _saved(text)) is not None]
+    yield from lines
+
+
+def _saved(text: bytes) -> ArchivedEvent | None:
+    """A line with its data aside where they cannot be read; None when not even its head can."""
+    try:
+        return _decode_line(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        head = _CONTENT.search(text)
+    if head is None:
+        return None
+    try:
+        line = _decode_line(text[: head.start()] + b"}")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    line.data_base64 = b64encode(text[head.end() : -1]).decode()
+    return line
+
+
+def _with_readable_data(line: ArchivedEvent) -> ArchivedEvent:
+    """What cannot be read lies aside, so that the object stays text for whoever reads it as such."""
+    data = bytes(line.data)
+    if not is_readable(data):
+        line = msgspec.structs.replace(line, data=NO_DATA, data_base64=b64encode(data).decode())
+    extensions = bytes(line.extensions).decode(errors="replace").encode()
+    return msgspec.structs.replace(line, extensions=msgspec.Raw(extensions))
+
+
+def _is_text(body: bytes) -> bool:
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class S3Archive:

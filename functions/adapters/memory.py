@@ -84,6 +84,9 @@ class MemoryLedger(MemoryHistories):
         self.request("chunk")
         return b"".join(self.table.get(key) for key in self.table.keys("chunk", lane, bucket))
 
+    def chunks(self, lane: int, buckets: Sequence[int]) -> dict[int, bytes]:
+        return {bucket: self.chunk(lane, bucket) for bucket in buckets}
+
     def commits_of_bucket(self, lane: int, bucket: int) -> Iterable[tuple[int, bytes]]:
         self.request("commits_of_bucket")
         return [(key[3], self.table.get(key)) for key in self.table.keys("chunk", lane, bucket)]

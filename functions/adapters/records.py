@@ -16,7 +16,7 @@ from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import PageDelta, PageKey
 
 LEVEL = 1
-MAX_DECODED_BYTES = 64 * 1024 * 1024  # far above any record we write; a hostile one must not fill the memory
+MAX_DECODED_BYTES = 64 * 1024 * 1024  # far above anything we write; a hostile record must not fill the memory
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_record = msgspec.msgpack.Decoder(Pack | CloseMarker).decode
@@ -39,6 +39,15 @@ def decode_record(body: bytes) -> Pack | CloseMarker:
     except (msgspec.MsgspecError, zstandard.ZstdError, ValueError) as error:
         raise Undecodable(f"{type(error).__name__}: {error}") from error
     return record
+
+
+def decoded_size(body: bytes) -> int:
+    """What a record says it holds; 0 for bytes that are none, or that no reader would decode."""
+    try:
+        size = zstandard.frame_content_size(body)
+    except zstandard.ZstdError:
+        return 0
+    return size if 0 < size <= MAX_DECODED_BYTES else 0
 
 
 def encode_commit(commit: Commit) -> bytes:

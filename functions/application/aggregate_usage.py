@@ -1,14 +1,23 @@
 """A delivery from the stream into the lanes: readable records are counted, unreadable ones kept as rejects."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from functions.application.commit_usage import LaneWriter
 from functions.application.lane_steps import POISON, Batch
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Counts, Refusal
+
+# What is decoded at a time: a record of a hundred bytes may hold a megabyte, and a delivery thousands of them. Bounds
+# what is in memory and, as a commit holds events of one slice, the raw size of an archive object. A delivery of usual
+# events comes near it at 10,000 a second counted every minute.
+MAX_SLICE_BYTES = 32_000_000
+# One event of a record that our code cannot take is found by halves; after so many tries what is left is kept unread.
+MAX_SPLITS = 200
 
 
 class RejectStore(Protocol):
@@ -35,17 +44,26 @@ class Report:
 
 
 Decode = Callable[[bytes], Pack | CloseMarker]
+SizeOf = Callable[[bytes], int]  # of a record when it is decoded, read from its first bytes; 0 for what is none
 Read = tuple[Delivered, Pack | CloseMarker]
 
 
 class Aggregator:
     def __init__(
-        self, writer: LaneWriter, ledger: Ledger, rejects: RejectStore, decode: Decode, lanes: int, tenant: str
+        self,
+        writer: LaneWriter,
+        ledger: Ledger,
+        rejects: RejectStore,
+        decode: Decode,
+        size_of: SizeOf,
+        lanes: int,
+        tenant: str,
     ) -> None:
         self._writer = writer
         self._ledger = ledger
         self._rejects = rejects
         self._decode = decode
+        self._size_of = size_of
         self._lanes = lanes
         self._tenant_of_unreadable = tenant
 
@@ -53,15 +71,27 @@ class Aggregator:
         """Count a delivery; when this returns, every record is either in the counters or listed as rejected."""
         self._writer.begin_invocation()
         report = Report(records=len(delivered))
-        by_lane: dict[int, list[Read]] = {}
-        for record in delivered:
-            found = self._read(record, report)
-            if found is not None:
-                by_lane.setdefault(found.lane, []).append((record, found))
-        report.lanes.update(by_lane)
-        self._count(by_lane, report)
+        for records in self._slices(delivered):
+            by_lane: dict[int, list[Read]] = {}
+            for record in records:
+                found = self._read(record, report)
+                if found is not None:
+                    by_lane.setdefault(found.lane, []).append((record, found))
+            report.lanes.update(by_lane)
+            self._count(by_lane, report)
         self._writer.end_invocation()
         return report
+
+    def _slices(self, delivered: Sequence[Delivered]) -> Iterator[Sequence[Delivered]]:
+        """The records in their order, as many as may be decoded at once."""
+        start = size = 0
+        for place, record in enumerate(delivered):
+            added = self._size_of(record.body)
+            if size + added > MAX_SLICE_BYTES and place > start:
+                yield delivered[start:place]
+                start, size = place, 0
+            size += added
+        yield delivered[start:]
 
     def _read(self, record: Delivered, report: Report) -> Pack | CloseMarker | None:
         try:
@@ -84,7 +114,59 @@ class Aggregator:
                 for record in records:
                     self._count({lane: [record]}, report)
             else:
-                self._reject(records[0][0], "uncountable_record", outcome, report)
+                self._count_apart(lane, *records[0], outcome, report)
+
+    def _count_apart(
+        self, lane: int, record: Delivered, found: Pack | CloseMarker, problem: Exception, report: Report
+    ) -> None:
+        """The halves of a record that cannot be counted are tried, so that only the event at fault is rejected."""
+        if not isinstance(found, Pack) or len(found.events) + len(found.voids) < 2:
+            self._reject(record, "uncountable_record", problem, report)
+            return
+        splits, waiting = 0, [(found, problem)]
+        while waiting:
+            pack, problem = waiting.pop()
+            if len(pack.events) + len(pack.voids) == 1 or splits >= MAX_SPLITS:
+                self._reject_pack(record, pack, problem, report)
+                continue
+            splits += 1
+            for half in reversed(_halves(pack)):
+                outcome = self._writer.write({lane: Batch([half])})[lane]
+                if isinstance(outcome, Counts):
+                    report.counts += outcome
+                else:
+                    waiting.append((half, outcome))
+
+    def _reject_pack(self, record: Delivered, pack: Pack, problem: Exception, report: Report) -> None:
+        """The record is kept once; each of its events that were not counted is listed to its tenant."""
+        key = self._rejects.keep_reject(record.identity, record.body)
+        reason = f"{type(problem).__name__}: {problem}"[:500]
+        report.counts += Counts(rejected=len(pack.events), received=len(pack.events))
+        self._ledger.put_refusals(
+            [
+                Refusal(
+                    pack.tenant,
+                    f"{event.fingerprint:016x}{event.time:x}",
+                    "uncountable_event",
+                    reason,
+                    pack.received_at,
+                    event,
+                )
+                for event in pack.events
+            ]
+            + [
+                Refusal(
+                    pack.tenant,
+                    f"{void.fingerprint:016x}{void.time:x}",
+                    "uncountable_void",
+                    f"Correction {void.correction_id}: {reason}",
+                    pack.received_at,
+                    object_key=key,
+                    is_counted_elsewhere=True,
+                )
+                for void in pack.voids
+            ]
+        )
 
     def _reject(self, record: Delivered, code: str, error: Exception, report: Report) -> None:
         report.rejected_records += 1
@@ -103,3 +185,12 @@ def _batch(records: Iterable[Read]) -> Batch:
         else:
             markers.append(found)
     return Batch(packs, markers)
+
+
+def _halves(pack: Pack) -> tuple[Pack, Pack]:
+    """Voids go with the second half, behind the events they may be about."""
+    middle = max(1, len(pack.events) // 2) if pack.events else 0
+    if middle == len(pack.events):  # one event and voids, or voids alone
+        at = 0 if pack.events else len(pack.voids) // 2
+        return replace(pack, voids=pack.voids[:at]), replace(pack, events=[], voids=pack.voids[at:])
+    return replace(pack, events=pack.events[:middle], voids=[]), replace(pack, events=pack.events[middle:])

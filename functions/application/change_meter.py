@@ -79,7 +79,9 @@ def _update(
         }
     )
     others = tuple(changed.counting() if each.id == meter.id else each for each in counting.meters)
-    meters.save(tenant, Stored(changed, stored.version), checked(MeterSet(counting.version + 1, others)))
+    meters.save(
+        tenant, Stored(changed, stored.version), checked(MeterSet(counting.version + 1, others), meter.event_type)
+    )
     return changed
 
 
@@ -114,7 +116,7 @@ def _with_history(tenant: str, id_or_slug: str, event_from: datetime, meters: Me
     change = {"event_from": event_from, "history_since": version, "updated_at": now.replace(microsecond=0)}
     changed = meter.model_copy(update=change)
     others = tuple(changed.counting() if each.id == meter.id else each for each in counting.meters)
-    meters.save(tenant, Stored(changed, stored.version), checked(MeterSet(version, others)))
+    meters.save(tenant, Stored(changed, stored.version), checked(MeterSet(version, others), meter.event_type))
     return changed
 
 

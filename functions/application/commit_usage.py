@@ -151,17 +151,26 @@ class LaneWriter:
     def _steps(self, lane: int, batch: Batch) -> Steps:
         """Whatever stands behind a `yield` happens once that commit is stored and applied."""
         now = int(self._clock.now().timestamp())
-        packs, received_at = batch.packs, batch.received_at
         state = self._memory.known(lane, now) or self._reload(lane)
-        self._memory.learn(state, packs, now)
+        counts, markers = Counts(), list(dict.fromkeys(marker.marker for marker in batch.markers))
+        portions = self._memory.portions(state, batch.packs, now)
+        for place, packs in enumerate(portions, 1):
+            self._memory.learn(state, packs, now)
+            its_markers = markers if place == len(portions) else []
+            counts += yield from self._portion(state, packs, its_markers, batch.received_at, now)
+        return counts
+
+    def _portion(
+        self, state: LaneState, packs: Sequence[Pack], markers: list[str], received_at: int, now: int
+    ) -> Steps:
+        """What is listed of a commit's events is listed before the commit: nothing behind it may fail them."""
         sifted = sift(state, packs, self._window, self._look_back, now, received_at)
         voids, refused_voids = self._sift_voids(state, packs, now)
         self._ledger.put_refusals([*sifted.refusals, *refused_voids])
         counts, uncommitted, marks_left = Counts(), sifted.counts, pack_marks(packs)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
-        waiting = deque(voids)  # until the batch's own events are counted, so that they can be found
-        pending_markers = list(dict.fromkeys(marker.marker for marker in batch.markers))
-        while queue or waiting or pending_markers:
+        waiting = deque(voids)  # until the portion's own events are counted, so that they can be found
+        while queue or waiting or markers:
             deltas = Deltas()
             if waiting and not queue:
                 commit = self._voider.decide(
@@ -169,18 +178,18 @@ class LaneWriter:
                 )
             else:
                 deltas = count(state, queue, self._memory.meters_of, self._value_fingerprint, received_at)
+                self._ledger.put_refusals(deltas.uncountable)
                 commit = self._decide(state, deltas, received_at, now)
             uncommitted, commit.counts = _share(uncommitted, deltas, queue)
             commit.packs, marks_left = marks_left, b""
             if not queue and not waiting:
-                commit.markers, pending_markers = pending_markers, []
+                commit.markers, markers = markers, []
             yield commit
-            self._ledger.put_refusals(deltas.uncountable)
             state.n, state.confirmed_at = commit.n, now
             state.meter_versions.update(commit.meter_versions)
             counts += commit.counts
         if uncommitted.received:
-            self._tallies.append(BatchTally(lane, received_at, marks_left, uncommitted))
+            self._tallies.append(BatchTally(state.lane, received_at, marks_left, uncommitted))
         return counts + uncommitted
 
     def _sift_voids(

@@ -7,7 +7,15 @@ from functions.application.ports.registry import Meters, Stored
 from functions.application.retry import decide_again_when_stale
 from functions.domain.errors import Conflict, FieldError
 from functions.domain.metering.history import require_reach
-from functions.domain.metering.meter import MAX_METERS, MAX_METERS_PER_TYPE, MeterSet
+from functions.domain.metering.meter import (
+    MAX_METERS,
+    MAX_METERS_PER_TYPE,
+    MAX_PATTERNS_PER_TYPE,
+    MAX_SEARCHES_PER_TYPE,
+    MeterSet,
+    pattern_characters,
+    searches,
+)
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord
 
 # The set is one item of at most 400 KB, next to its key and version.
@@ -48,7 +56,8 @@ def _create(tenant: str, wish: MeterCreate, meters: Meters, clock: Clock, new_id
         since=counting.version + 1,
         history_since=counting.version + 1 if wish.event_from else 0,
     )
-    meters.save(tenant, Stored(meter), checked(MeterSet(counting.version + 1, (*counting.meters, meter.counting()))))
+    every = MeterSet(counting.version + 1, (*counting.meters, meter.counting()))
+    meters.save(tenant, Stored(meter), checked(every, meter.event_type))
     return meter
 
 
@@ -66,8 +75,22 @@ def _require_room(wish: MeterCreate, counting: MeterSet) -> None:
         )
 
 
-def checked(counting: MeterSet) -> MeterSet:
-    """Raises Conflict when the set no longer fits where it is kept."""
+def checked(counting: MeterSet, event_type: str) -> MeterSet:
+    """Raises Conflict when the set no longer fits where it is kept, or its meters of the type search too much."""
+    of_type = [meter for meter in counting.meters if meter.event_type == event_type]
+    if (count := len(searches(of_type))) > MAX_SEARCHES_PER_TYPE:
+        raise Conflict(
+            f"The meters of one event type have at most {MAX_SEARCHES_PER_TYPE} different paths with wildcards, "
+            f"slices, filters or descent; those of {event_type[:80]!r} would have {count}. Use paths of names and "
+            "indexes, such as $.usage.tokens, or send what is searched for as a property of its own.",
+            code="too_many_searches",
+        )
+    if (characters := pattern_characters(of_type)) > MAX_PATTERNS_PER_TYPE:
+        raise Conflict(
+            f"The patterns ($like and the like) of all meters of one event type have at most {MAX_PATTERNS_PER_TYPE} "
+            f"characters together; those of {event_type[:80]!r} would have {characters}. Use $eq or $in.",
+            code="too_many_patterns",
+        )
     if len(counting.encode()) > MAX_SET_BYTES:
         raise Conflict(
             "The definitions of all meters together are too long; shorten paths or delete meters.",

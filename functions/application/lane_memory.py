@@ -1,6 +1,8 @@
 """What a process knows of its lanes between batches: enough to decide without asking again, and never too much."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.event import AcceptanceWindow, Pack
@@ -8,6 +10,8 @@ from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.ledger import Directory, LaneState, bucket_of, unpack_fingerprints, unpack_marks
 from functions.domain.metering.meter import MeterSet
 
+# Each is a request: what one client's very late events take must not hold up the other lanes for long.
+MAX_BUCKETS_AT_ONCE = 100
 MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
 FORGET_AFTER_SECONDS = 600  # beyond the look-back: redelivered records are a little older than new ones
 # Memory of one process, whatever arrives, shared by its lanes: 100 bytes a recent fingerprint, 50 a fingerprint of a
@@ -53,16 +57,28 @@ class LaneMemory:
         """Of the meter sets in use, by tenant."""
         return {tenant: meter_set.version for tenant, meter_set in self._meter_sets.items()}
 
-    def learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
-        """Read what deciding this batch needs and the state does not hold yet."""
+    def portions(self, state: LaneState, packs: Sequence[Pack], now: int) -> Sequence[Sequence[Pack]]:
+        """The packs in their order, cut where what deciding them needs read is too much at once.
+
+        Usually one portion. The events of a pack that is cut are told apart as redelivered from its second piece on.
+        """
+        if len(self._needed(packs, now) - state.buckets.keys()) <= MAX_BUCKETS_AT_ONCE:
+            return [packs]
+        return [[piece] for pack in packs for piece in _cut(pack)]
+
+    def _needed(self, packs: Sequence[Pack], now: int) -> set[int]:
         oldest = self._window.oldest_countable(now)
         times = {event.time for pack in packs for event in pack.events}
         times |= {void.time for pack in packs for void in pack.voids}
-        needed = {bucket_of(time) for time in times if time >= oldest}
+        return {bucket_of(time) for time in times if time >= oldest}
+
+    def learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
+        """Read what deciding these packs needs and the state does not hold yet."""
+        needed = self._needed(packs, now)
         tenants = {pack.tenant for pack in packs}
         self._make_room(state, needed, tenants)
-        for bucket in needed - state.buckets.keys():
-            state.buckets[bucket] = set(unpack_fingerprints(self._ledger.chunk(state.lane, bucket)))
+        for bucket, chunk in self._ledger.chunks(state.lane, sorted(needed - state.buckets.keys())).items():
+            state.buckets[bucket] = set(unpack_fingerprints(chunk))
         self._learn_recent(state, min((pack.received_at for pack in packs), default=now) - self._look_back)
         for tenant in tenants:
             self._learn_tenant(state, tenant, (pack for pack in packs if pack.tenant == tenant))
@@ -118,3 +134,18 @@ class LaneMemory:
         if unknown:
             known = self._ledger.known_subjects(tenant, state.lane, unknown)
             state.subjects.update((tenant, subject) for subject in known)
+
+
+def _cut(pack: Pack) -> Iterator[Pack]:
+    """Its events in their order, of at most so many buckets at once; its voids behind them."""
+    buckets: set[int] = set()
+    start = 0
+    for place, event in enumerate(pack.events):
+        buckets.add(bucket_of(event.time))
+        if len(buckets) > MAX_BUCKETS_AT_ONCE:
+            yield replace(pack, events=pack.events[start:place], voids=[])
+            start, buckets = place, {bucket_of(event.time)}
+    if start < len(pack.events):
+        yield replace(pack, events=pack.events[start:], voids=[])
+    for at in range(0, len(pack.voids), MAX_BUCKETS_AT_ONCE):
+        yield replace(pack, events=[], voids=pack.voids[at : at + MAX_BUCKETS_AT_ONCE])

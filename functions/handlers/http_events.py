@@ -1,5 +1,6 @@
 """GET /api/v1/events and /api/v2/events: accepted events as they came, newest first, with what is wrong with them."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.explain_events import Explained, explain_events
 from functions.application.list_events import EventPage, Listed
 from functions.domain.errors import TooLarge
+from functions.domain.metering.readable import is_readable
 from functions.handlers import http, wiring
 from functions.handlers.events_request import MAX_EVENTS, read_cursor, v1_filter, v2_filter, write_cursor
 from functions.handlers.http import Answer
@@ -75,9 +77,13 @@ def _cloud_event(event: Listed) -> dict[str, Any]:
         "subject": event.subject,
         "time": _at(event.time),
     }
-    if event.extensions:
+    if event.extensions and is_readable(event.extensions):
         shown |= _attributes(event.extensions)
-    return shown | {"data": msgspec.Raw(event.data)} if event.data else shown
+    if not event.data:
+        return shown
+    if not is_readable(event.data):  # accepted by a version that did not look
+        return shown | {"data_base64": b64encode(event.data).decode()}
+    return shown | {"data": msgspec.Raw(event.data)}
 
 
 def _at(seconds: int) -> datetime:

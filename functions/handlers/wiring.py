@@ -132,11 +132,11 @@ def lane_writer() -> "LaneWriter":
 
 @cache
 def aggregator() -> "Aggregator":
-    from functions.adapters.records import decode_record
+    from functions.adapters.records import decode_record, decoded_size
     from functions.application.aggregate_usage import Aggregator
     from functions.names import DEFAULT_TENANT
 
-    return Aggregator(lane_writer(), ledger(), archive(), decode_record, settings.lanes(), DEFAULT_TENANT)
+    return Aggregator(lane_writer(), ledger(), archive(), decode_record, decoded_size, settings.lanes(), DEFAULT_TENANT)
 
 
 @cache

@@ -15,7 +15,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from functions.adapters.archive import S3Archive, archive_key
 from functions.adapters.kinesis import KinesisStream
 from functions.adapters.memory import MemoryLedger
-from functions.adapters.records import Undecodable, decode_commit, decode_record, encode_commit, encode_record
+from functions.adapters.records import (
+    Undecodable,
+    decode_commit,
+    decode_record,
+    decoded_size,
+    encode_commit,
+    encode_record,
+)
 from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.commit_usage import LaneWriter
 from functions.domain.errors import Unavailable
@@ -182,7 +189,7 @@ def test_a_void_whose_events_object_is_lost_holds_up_nothing_behind_it(aws: int)
     ledger.put_meter_set("t", MeterSet(1, ()))
     clock = SimpleNamespace(now=lambda: datetime.fromtimestamp(NOW, UTC))
     writer = LaneWriter(ledger, archive, clock, lambda: "a1", AcceptanceWindow(), 3_600, LANES.value_fingerprint)
-    aggregator = Aggregator(writer, ledger, archive, decode_record, LANES.count, "t")
+    aggregator = Aggregator(writer, ledger, archive, decode_record, decoded_size, LANES.count, "t")
 
     def delivered(name: str, *packs: Pack) -> Report:
         records = [Delivered(f"{name}-{n}", encode_record(pack), NOW) for n, pack in enumerate(packs)]

@@ -1,6 +1,7 @@
 """The ledger in DynamoDB: commits, heads, fingerprint chunks, hour index, directory, markers and pages."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +27,7 @@ DAY = 86_400
 COMMIT_DAYS = 8  # longer than the stream can hold a record, so a redelivery always finds its commit or its chunks
 MARKER_DAYS = 8
 HOUR_INDEX_PAGE = 500  # entries per query, about 50 KB: a reader of the newest hour seldom wants more
+BUCKET_READERS = 8  # of the ten connections a client keeps
 LOOK_BACK_PAGE = 25  # commits per query: a commit is at most 400 KB and an answer 1 MB
 
 BODY = "b"
@@ -168,6 +170,12 @@ class DynamoLedger(DynamoHistories):
 
     def chunk(self, lane: int, bucket: int) -> bytes:
         return b"".join(item[BODY]["B"] for item in self._table.query(keys.bucket(lane, bucket)))
+
+    def chunks(self, lane: int, buckets: Sequence[int]) -> dict[int, bytes]:
+        if len(buckets) <= 1:  # nearly always
+            return {bucket: self.chunk(lane, bucket) for bucket in buckets}
+        with ThreadPoolExecutor(BUCKET_READERS) as pool:
+            return dict(zip(buckets, pool.map(lambda bucket: self.chunk(lane, bucket), buckets), strict=True))
 
     def commits_of_bucket(self, lane: int, bucket: int) -> Iterator[tuple[int, bytes]]:
         for item in self._table.query(keys.bucket(lane, bucket)):

@@ -1,5 +1,6 @@
 """How an event or a record that was not counted is listed: by the day of its event, with its reason."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import item_key
 from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import Refusal
+from functions.domain.metering.readable import is_readable
 from functions.names import EXPIRES_AT
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -40,7 +42,10 @@ def refusal_item(refusal: Refusal) -> dict[str, Any]:
 
 
 def _event_json(event: Event) -> str:
-    extensions = _attributes(event.extensions) if event.extensions else {}
+    """Whatever the event holds: data that cannot be read as JSON are in `data_base64`."""
+    extensions = _attributes(event.extensions) if event.extensions and is_readable(event.extensions) else {}
+    data = event.data or b"null"
+    shown = {"data": msgspec.Raw(data)} if is_readable(data) else {"data_base64": b64encode(data).decode()}
     document = {
         "specversion": "1.0",
         "id": event.id,
@@ -49,6 +54,6 @@ def _event_json(event: Event) -> str:
         "subject": event.subject,
         "time": datetime.fromtimestamp(event.time, UTC),
         **extensions,
-        "data": msgspec.Raw(event.data or b"null"),
+        **shown,
     }
     return msgspec.json.encode(document).decode()

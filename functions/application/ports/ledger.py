@@ -45,6 +45,10 @@ class Ledger(Protocol):
         """All fingerprints accepted in a bucket, 8 bytes each."""
         ...
 
+    def chunks(self, lane: int, buckets: Sequence[int]) -> Mapping[int, bytes]:
+        """The same of many buckets."""
+        ...
+
     def commits_of_bucket(self, lane: int, bucket: int) -> Iterable[tuple[int, bytes]]:
         """The same by commit: (number, fingerprints it accepted in the bucket)."""
         ...

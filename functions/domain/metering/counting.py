@@ -17,9 +17,14 @@ from functions.domain.metering.ledger import Code, Directory, Group, LaneState, 
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.rows import Rows, picker, sort_events
 from functions.domain.metering.values import Uncountable
+from functions.domain.metering.work import WORK
 
 MAX_COMMIT_EVENTS = 10_000
 EVENTS_AT_ONCE = 256  # of a subject, while they surely fit into the commit
+SEARCHED_AT_ONCE = 8  # of a subject whose meters search: each event may be a thousand times the work of another
+# In visits (see `work`): about a quarter of a second. Seven meters with two dimensions make some 30 of an event, so
+# that only searches, patterns and very many meters end a commit before its events do.
+MAX_COMMIT_WORK = 1_000_000
 MAX_COMMIT_BYTES = 300_000  # estimated before compression, rounded up; a DynamoDB item ends at 400 KB
 FINGERPRINT_BYTES = 8
 CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part of the page's key
@@ -44,10 +49,16 @@ class Deltas:
     uncountable_count: int = 0
     event_count: int = 0
     size: int = 0
+    work: int = 0
 
     @property
     def is_full(self) -> bool:
-        return self.size >= MAX_COMMIT_BYTES or self.event_count >= MAX_COMMIT_EVENTS
+        return self.is_heavy or self.event_count >= MAX_COMMIT_EVENTS
+
+    @property
+    def is_heavy(self) -> bool:
+        """Is it all that may be stored, or all the work that others wait for?"""
+        return self.size >= MAX_COMMIT_BYTES or self.work >= MAX_COMMIT_WORK
 
 
 MetersOf = Callable[[str], MetersByType]
@@ -107,17 +118,25 @@ class _Counting:
     ) -> int:
         """Count a subject's events into its cells; returns how many of them were taken before the commit was full."""
         cell_bytes = CELL_BYTES + len(subject) * 4 // CODES_PER_PAGE
+        deltas = self._deltas
         taken, at_once = 0, EVENTS_AT_ONCE
-        while taken < len(events) and (self._deltas.size < MAX_COMMIT_BYTES or not taken):
+        while taken < len(events) and (not deltas.is_heavy or not taken):
             some = events[taken : taken + at_once]
+            types = [by_type[type_] for type_ in {event.type for event in some} if type_ in by_type]
+            if len(some) > SEARCHED_AT_ONCE and any(meters.searches for meters in types):
+                at_once = SEARCHED_AT_ONCE
+                continue
+            begun = WORK.visits
             all_rows, unreadable = sort_events(some, by_type)
-            if len(some) > 1 and self._deltas.size + _most_bytes(all_rows, cell_bytes) > MAX_COMMIT_BYTES:
+            if len(some) > 1 and deltas.size + _most_bytes(all_rows, cell_bytes) > MAX_COMMIT_BYTES:
                 at_once = 1
+                deltas.work += WORK.visits - begun
                 continue
             for event, problem in unreadable:
-                _list_uncountable(self._deltas, tenant, event, problem, self._received_at)
+                _list_uncountable(deltas, tenant, event, problem, self._received_at)
             for rows in all_rows:
                 self._add_rows(cells, tenant, rows, cell_bytes)
+            deltas.work += WORK.visits - begun + len(some) * max((meters.look_ups for meters in types), default=1)
             taken += len(some)
         return taken
 

@@ -5,13 +5,16 @@ text - a missing value, an array, an object - is "", which is what `$exists` ask
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+from functions.domain.metering.work import WORK
 
 Predicate = Callable[[str], bool]
 
 # A pattern is compared with every event or group: with `_` in it that takes length of text times length of pattern.
 MAX_LIKE_TEXT = 1_024
+STEPS_PER_VISIT = 16  # of the regular expression engine, which searches a part at each place of the text
 
 
 def predicate(condition: Mapping[str, Any]) -> Predicate:
@@ -26,15 +29,19 @@ def like(pattern: str, is_case_ignored: bool = False) -> Predicate:
     Takes no longer than text times pattern, whatever they are. Texts of more than MAX_LIKE_TEXT characters match no
     pattern.
     """
-    first, *others = [_finder(part, is_case_ignored) for part in _split(pattern)]
+    parts = _split(pattern)
+    first, *others = [_finder(part, is_case_ignored) for part in parts]
+    searched = sum(len(part) for part in parts if is_case_ignored or None in part)  # others are found in one go
+    steps = 1 + searched // STEPS_PER_VISIT
     if not others:
         return lambda text: len(text) <= MAX_LIKE_TEXT and first.fullmatch(text) is not None
     *middle, last = others
-    last_length = len(_split(pattern)[-1])
+    last_length = len(parts[-1])
 
     def matches(text: str) -> bool:
         if len(text) > MAX_LIKE_TEXT or not (found := first.match(text)):
             return False
+        WORK.visits += 1 + steps * len(text) // STEPS_PER_VISIT
         at = found.end()
         for part in middle:  # the leftmost place of each part leaves most room to the next ones
             if not (found := part.search(text, at)):
@@ -44,6 +51,16 @@ def like(pattern: str, is_case_ignored: bool = False) -> Predicate:
         return tail >= at and last.match(text, tail) is not None
 
     return matches
+
+
+def patterns_of(condition: Mapping[str, Any]) -> Iterator[str]:
+    """The patterns of a condition and of those it combines."""
+    for operator, operand in condition.items():
+        if operator in ("$and", "$or"):
+            for each in operand:
+                yield from patterns_of(each)
+        elif "like" in operator:
+            yield operand
 
 
 def _split(pattern: str) -> list[list[str | None]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.domain.metering.columns import groups_taker
 from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.meter import MeterSet, pattern_characters, searches
 from functions.domain.metering.values import Data
 
 
@@ -53,11 +53,23 @@ def _together(meters: Iterable[CompiledMeter], what: Callable[[CompiledMeter], A
 
 
 class MetersOfType(list[CompiledMeter]):
-    """Meters that count events of one type; `groupings` of them that group alike."""
+    """Meters that count events of one type; `groupings` of them that group alike.
+
+    `look_ups` is how much work an event is beside searches and patterns, `searches` whether there are any such.
+    """
 
     @cached_property
     def groupings(self) -> tuple[Grouping, ...]:
         return groupings_of(self)
+
+    @cached_property
+    def look_ups(self) -> int:
+        return sum(1 + sum(1 for _ in meter.meter.paths()) for meter in self)
+
+    @cached_property
+    def searches(self) -> bool:
+        meters = [meter.meter for meter in self]
+        return bool(searches(meters)) or pattern_characters(meters) > 0
 
 
 MetersByType = Mapping[str, MetersOfType]

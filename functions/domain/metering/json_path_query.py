@@ -16,9 +16,13 @@ from jsonpath_rfc9535.query import JSONPathQuery
 from jsonpath_rfc9535.segments import JSONPathRecursiveDescentSegment
 
 from functions.domain.metering.json_path import MISSING, Find, Steps, TooCostly
+from functions.domain.metering.work import WORK
 
 # Beyond any usage event's list of items; with it a hostile event costs about as much as a large honest one.
 MAX_VISITS = 2_000
+# A path that reads each node a few times stays below this; one whose descents are nested comes to it in a small event.
+FREE_VISITS = 64
+VISITS_PER_NODE = 8
 
 _LIBRARY = JSONPathEnvironment()
 _FUNCTIONS = ("length", "count", "value")
@@ -29,18 +33,35 @@ class NotAPath(Exception):
 
 
 class Walk:
-    """One evaluation: the data it is about and how much of it may still be visited."""
+    """One evaluation: the data it is about and how much of it may still be visited.
 
-    __slots__ = ("left", "root")
+    The bound follows from the data alone, so that whoever evaluates the path again comes to the same answer.
+    """
+
+    __slots__ = ("done", "most", "root")
 
     def __init__(self, root: Any) -> None:
         self.root = root
-        self.left = MAX_VISITS
+        self.done = 0
+        self.most = FREE_VISITS
 
     def visit(self, nodes: int = 1) -> None:
-        self.left -= nodes
-        if self.left < 0:
-            raise TooCostly
+        self.done += nodes
+        if self.done > self.most:
+            if self.most == FREE_VISITS:
+                self.most = min(FREE_VISITS + VISITS_PER_NODE * _node_count(self.root), MAX_VISITS)
+            if self.done > self.most:
+                raise TooCostly
+
+
+def _node_count(root: Any) -> int:
+    """No more than what makes a difference."""
+    count, pending = 0, [root]
+    while pending and count < MAX_VISITS // VISITS_PER_NODE:
+        children = _children(pending.pop())
+        count += len(children)
+        pending.extend(child for child in children if isinstance(child, (dict, list)))
+    return count
 
 
 Nodes = Iterator[Any]
@@ -62,14 +83,17 @@ def finder(path: str) -> Find:
 
     def find(data: Any) -> Any:
         first = MISSING
+        walk = Walk(data)
         try:
-            for node in query(data, Walk(data)):
+            for node in query(data, walk):
                 if not isinstance(node, (dict, list)):
                     return node
                 if first is MISSING:
                     first = node
         except RecursionError as error:
             raise TooCostly from error
+        finally:
+            WORK.visits += walk.done
         return first
 
     return find

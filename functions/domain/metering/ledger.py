@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import zip_longest
 
 import msgspec
 
@@ -245,9 +246,11 @@ def sift(
         if mark in state.packs:
             redelivered += duplicates - seen_before
         state.packs[mark] = received_at
-    for tenant, by_subject in by_tenant.items():
-        for subject, events in by_subject.items():
-            sifted.groups[tenant, subject] = events
+    for some in zip_longest(*([(tenant, *each) for each in found.items()] for tenant, found in by_tenant.items())):
+        for group in some:  # tenants in turn, so that nobody's many subjects come before another's few
+            if group is not None:
+                tenant, subject, events = group
+                sifted.groups[tenant, subject] = events
     refused = len(sifted.refusals)
     sifted.counts = Counts(received - duplicates - refused, duplicates, refused, 0, received, redelivered)
     return sifted

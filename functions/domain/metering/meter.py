@@ -1,17 +1,22 @@
 """A meter as it is kept: which events it counts, the value it takes from them and the dimensions it keeps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.filters import patterns_of
 from functions.domain.metering.json_path import parse_path
 
 MAX_METERS = 500  # the whole set is read with every batch
 MAX_METERS_PER_TYPE = 50  # one event must fit into one commit whatever it touches
 MAX_GROUP_BY = 10
+# Of all meters of one event type together, because each event is put through all of them: paths that search (wildcards,
+# slices, filters, descent), each counted once, and the characters of patterns ($like and its kin).
+MAX_SEARCHES_PER_TYPE = 10
+MAX_PATTERNS_PER_TYPE = 1_024
 DEFAULT_PERCENTILE = Decimal(95)
 
 
@@ -42,6 +47,13 @@ class Meter(msgspec.Struct, frozen=True, omit_defaults=True):
     event_from: int | None = None
     history_since: int = 0
 
+    def paths(self) -> Iterator[str]:
+        """All it looks for in an event of today."""
+        yield from self.group_by.values()
+        yield from self.event_filter
+        if self.value_property:
+            yield self.value_property
+
     def is_history(self, meter_version: int, second: int) -> bool:
         """Is an event that was decided under this version of the meter set part of the meter's history?"""
         return meter_version < self.since and self.event_from is not None and second >= self.event_from
@@ -63,6 +75,17 @@ class MeterSet(msgspec.Struct, frozen=True):
     @classmethod
     def decode(cls, body: bytes) -> "MeterSet":
         return msgspec.msgpack.decode(body, type=cls)
+
+
+def searches(meters: Iterable[Meter]) -> set[str]:
+    """The paths of the meters that are more than names and indexes, in their normal form."""
+    steps = (parse_path(path) for meter in meters for path in meter.paths())
+    return {path for path in steps if isinstance(path, str)}
+
+
+def pattern_characters(meters: Iterable[Meter]) -> int:
+    conditions = (condition for meter in meters for condition in meter.event_filter.values())
+    return sum(len(pattern) for condition in conditions for pattern in patterns_of(condition))
 
 
 def is_same_path(left: str, right: str) -> bool:

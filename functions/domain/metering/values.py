@@ -9,6 +9,7 @@ import msgspec
 
 from functions.domain.metering.aggregation import Number
 from functions.domain.metering.json_path import MISSING
+from functions.domain.metering.readable import MAX_DEPTH, is_too_deep
 
 MAX_INTEGER_DIGITS = 13  # with 18 fraction digits 31 of DynamoDB's 38: sums keep 10^7 of headroom
 MAX_FRACTION_DIGITS = 18
@@ -24,6 +25,8 @@ def decode_data(raw: bytes) -> Data:
     """The event's data with every number exact; empty for none; raises Uncountable when it cannot be read."""
     if not raw:
         return {}
+    if is_too_deep(raw):
+        raise Uncountable("unreadable_data", f"invalid event: data is nested deeper than {MAX_DEPTH} levels")
     try:
         return _decode_data(raw)
     except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError) as error:

@@ -73,7 +73,7 @@ class Deployment:
         self.stream.records = []
 
     def aggregator(self, decode: Callable[[bytes], Any]) -> Aggregator:
-        return Aggregator(self.writer, self.ledger, self, decode, LANES.count, "t")
+        return Aggregator(self.writer, self.ledger, self, decode, len, LANES.count, "t")
 
     def keep_reject(self, identity: str, body: bytes) -> str:
         self.rejected[identity] = body
