@@ -50,6 +50,7 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
     extensions: msgspec.Raw = NO_DATA
     voids: str = ""
     data_base64: str = ""
+    commit: int = 0  # not stored: the object's name says it
 
     @property
     def time_seconds(self) -> int:
@@ -129,14 +130,16 @@ def encode_void_lines(voids: Sequence[tuple[str, Void]], received_at: int, versi
     return igzip.compress(_encode_lines(lines), compresslevel=GZIP_LEVEL, mtime=0)
 
 
-def decode_lines(body: bytes) -> Iterator[ArchivedEvent]:
-    """The lines of an object; one that cannot be read as a whole costs only its own data (see `data_base64`)."""
+def decode_lines(body: bytes, n: int) -> Iterator[ArchivedEvent]:
+    """The lines of commit n; one that cannot be read whole costs only its own data (see `data_base64`)."""
     raw = igzip.decompress(body)  # type: ignore[no-untyped-call]
     try:
         lines = _decode_lines(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         lines = [line for text in raw.split(b"\n") if text and (line := _saved(text)) is not None]
-    yield from lines
+    for line in lines:
+        line.commit = n
+        yield line
 
 
 def _saved(text: bytes) -> ArchivedEvent | None:
@@ -204,15 +207,16 @@ class S3Archive:
 
     def events(self, lane: int, n: int, decided_hour: int) -> Iterator[ArchivedEvent]:
         """The archived events of a commit."""
-        yield from decode_lines(self._body(archive_key(lane, n, decided_hour)))
+        yield from decode_lines(self._body(archive_key(lane, n, decided_hour)), n)
 
     def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
         """The archived events of many commits; a few objects are fetched at a time, ahead of their reader."""
-        keys = [archive_key(lane, n, decided_hour) for n, decided_hour in commits]
         with ThreadPoolExecutor(FETCHERS) as pool:
-            for start in range(0, len(keys), FETCHERS):
-                for body in pool.map(self._body, keys[start : start + FETCHERS]):
-                    yield from decode_lines(body)
+            for start in range(0, len(commits), FETCHERS):
+                some = commits[start : start + FETCHERS]
+                keys = [archive_key(lane, n, decided_hour) for n, decided_hour in some]
+                for (n, _), body in zip(some, pool.map(self._body, keys), strict=True):
+                    yield from decode_lines(body, n)
 
     def lines_of(
         self, lane: int, commits: Sequence[tuple[int, int]]
@@ -223,7 +227,7 @@ class S3Archive:
                 some = commits[start : start + FETCHERS]
                 keys = [archive_key(lane, n, decided_hour) for n, decided_hour in some]
                 for (n, _), body in zip(some, pool.map(self._body_if_there, keys), strict=True):
-                    yield n, None if body is None else list(decode_lines(body))
+                    yield n, None if body is None else list(decode_lines(body, n))
 
     def _body_if_there(self, key: str) -> bytes | None:
         try:

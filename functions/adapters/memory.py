@@ -295,7 +295,7 @@ class MemoryArchive:
 
     def events(self, lane: int, n: int, _decided_hour: int) -> Iterator[ArchivedEvent]:
         self.request("archived_events")
-        yield from decode_lines(self.objects[f"archive/{lane}/{n}"])
+        yield from decode_lines(self.objects[f"archive/{lane}/{n}"], n)
 
     def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
         for n, decided_hour in commits:
@@ -307,7 +307,7 @@ class MemoryArchive:
         for n, _ in commits:
             self.request("archived_events")
             body = self.objects.get(f"archive/{lane}/{n}")
-            yield n, None if body is None else list(decode_lines(body))
+            yield n, None if body is None else list(decode_lines(body, n))
 
     def keep_reject(self, identity: str, body: bytes) -> str:
         self.objects[f"rejects/{identity}"] = body

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.counting import OTHER
+from functions.domain.metering.group_values import OTHER
 from functions.domain.metering.ledger import Code
 
 Groups = Mapping[str, str]
@@ -22,16 +22,17 @@ class MeterCodes:
         """(cell number, code, part) of every cell that belongs to the meter."""
         return ((code.number + part, code, part) for code in self.codes for part in range(self._parts))
 
-    def counted_as(self, groups: Groups) -> Groups:
-        """The groups an event was counted under: its own, or `__other__` where the lane had no room for them."""
-        if not self._has_other or tuple(sorted(groups.items())) in self._known:
+    def counted_as(self, groups: Groups, n: int) -> Groups:
+        """The groups an event of commit n was counted under: its own, or `__other__` where they had no code then."""
+        if not self._has_other:
             return groups
-        return dict.fromkeys(groups, OTHER)
+        born = self._births.get(tuple(sorted(groups.items())))
+        return groups if born is not None and born <= n else dict.fromkeys(groups, OTHER)
 
     @cached_property
     def _has_other(self) -> bool:
         return any(code.groups and set(code.groups.values()) == {OTHER} for code in self.codes)
 
     @cached_property
-    def _known(self) -> set[tuple[tuple[str, str], ...]]:
-        return {tuple(sorted(code.groups.items())) for code in self.codes}
+    def _births(self) -> dict[tuple[tuple[str, str], ...], int]:
+        return {tuple(sorted(code.groups.items())): code.n for code in self.codes}

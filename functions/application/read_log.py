@@ -8,7 +8,7 @@ from functions.application.read_counters import Cuts
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.aggregation import Number
 from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.history import bounded
+from functions.domain.metering.group_values import fitting_groups
 from functions.domain.metering.hour_index import HourEntry, subject_mark
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS
@@ -130,9 +130,9 @@ class LogReader:
     def _groups(self, event: ArchivedEvent, data: Data, codes: MeterCodes) -> Mapping[str, str]:
         """As the event was counted; of an exact question by the dimensions the meter has today."""
         if self._query.is_exact:
-            return dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True))
-        groups = self._meter.groups_at(data, event.meter_version)
-        return bounded(groups) if event.meter_version < self._meter.meter.since else codes.counted_as(groups)
+            return fitting_groups(dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True)))
+        groups = fitting_groups(self._meter.groups_at(data, event.meter_version))
+        return groups if event.meter_version < self._meter.meter.since else codes.counted_as(groups, event.commit)
 
 
 def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ from functions.application.ports.ledger import ArchivedEvent, LedgerReader
 from functions.domain.metering.aggregation import Aggregation, Cell, Keep
 from functions.domain.metering.cells import ADD, OpenCells, Place
 from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.counting import OTHER, FingerprintOf
+from functions.domain.metering.counting import FingerprintOf
 from functions.domain.metering.groupings import compile_meters
 from functions.domain.metering.history import SPAN_SECONDS
 from functions.domain.metering.ledger import Code, Directory
@@ -55,7 +55,7 @@ class TenantRecount:
                 continue
             if value is None:
                 continue
-            number = self._number(meter, data, line.meter_version)
+            number = self._number(meter, data, line)
             if number is None:
                 self.without_code.add(meter.id)
                 continue
@@ -64,16 +64,13 @@ class TenantRecount:
             cells = self._cells.setdefault(line.subject, OpenCells())
             ADD[meter.aggregation](cells, (second // WINDOW_SECONDS, number), value, second, 0)
 
-    def _number(self, meter: CompiledMeter, data: Data, version: int) -> int | None:
-        """The code an event was counted under; `__other__` where there was no room for its groups."""
+    def _number(self, meter: CompiledMeter, data: Data, line: ArchivedEvent) -> int | None:
+        """The code the event was counted under."""
         if not meter.meter.former:
-            family, groups = meter.family, meter.groups(data)
-        else:
-            named = meter.groups_at(data, version)
-            family, groups = code_family(meter.id, named), tuple(value for _, value in sorted(named.items()))
-        numbers = self._directory.numbers
-        number = numbers.get((family, groups))
-        return numbers.get((family, (OTHER,) * len(groups))) if number is None else number
+            return self._directory.number_at(meter.family, meter.groups(data), line.commit)
+        named = meter.groups_at(data, line.meter_version)
+        groups = tuple(value for _, value in sorted(named.items()))
+        return self._directory.number_at(code_family(meter.id, named), groups, line.commit)
 
     def subjects(self) -> set[str]:
         return set(self._cells)

@@ -303,7 +303,8 @@ class World:
     def _archived(self, lane: int) -> Iterable[ArchivedEvent]:
         prefix = f"archive/{lane}/"
         commits = sorted((int(key.split("/")[-1]), key) for key in self.archive.objects if key.startswith(prefix))
-        return countable([line for _, key in reversed(commits) for line in decode_lines(self.archive.objects[key])])
+        lines = [line for n, key in reversed(commits) for line in decode_lines(self.archive.objects[key], n)]
+        return countable(lines)
 
     def _cells(self, owner: "Owner") -> "Cells":
         place, subject = owner

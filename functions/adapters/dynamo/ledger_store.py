@@ -35,6 +35,7 @@ DONE = "d"
 # Of the hour index: seconds into the hour of the events and of the decision, and whose events they are.
 FIRST, LAST, DECIDED, MARKS = "f", "l", "d", "m"
 PARTS, SKIPPED = "p", "s"  # of codes; absent for the usual 1 and 0
+BORN, OWNER, MONTH = "n", "o", "w"  # of codes since 2026-11-28
 VOIDS = "v"  # the commit voids events; absent otherwise
 
 _encode_values = msgspec.msgpack.Encoder().encode
@@ -211,7 +212,8 @@ class DynamoLedger(DynamoHistories):
             parts = {PARTS: {"N": str(code.parts)}} if code.parts > 1 else {}
             skipped = {SKIPPED: {"N": str(code.skipped)}} if code.skipped else {}
             groups = {"B": msgspec.msgpack.encode(code.groups)}
-            yield {**key, "m": {"S": code.meter_id}, "g": groups, **parts, **skipped}
+            brought = {BORN: {"N": str(code.n)}, OWNER: {"B": code.owner}, MONTH: {"N": str(code.month)}}
+            yield {**key, "m": {"S": code.meter_id}, "g": groups, **parts, **skipped, **(brought if code.n else {})}
         for tenant, name in commit.subjects:
             yield item_key(keys.directory(tenant, commit.lane), keys.subject(name))
 
@@ -307,8 +309,11 @@ class DynamoLedger(DynamoHistories):
         for item in self._table.query(keys.directory(tenant, lane), between=keys.codes_from(first)):
             number = int(item[SORT_KEY]["S"][len(keys.CODE_PREFIX) :])
             groups = msgspec.msgpack.decode(item["g"]["B"], type=dict[str, str])
-            parts, skipped = (int(item[name]["N"]) if name in item else 0 for name in (PARTS, SKIPPED))
-            yield Code(tenant, number, item["m"]["S"], groups, parts or 1, skipped)
+            parts, skipped, n, month = (
+                int(item[name]["N"]) if name in item else 0 for name in (PARTS, SKIPPED, BORN, MONTH)
+            )
+            owner = bytes(item[OWNER]["B"]) if OWNER in item else b""
+            yield Code(tenant, number, item["m"]["S"], groups, parts or 1, skipped, n, owner, month)
 
     def subjects(self, tenant: str, lane: int, limit: int, after: str = "") -> list[str]:
         found = self._table.query(keys.directory(tenant, lane), between=keys.subjects_after(after), limit=limit)

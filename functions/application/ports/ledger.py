@@ -190,7 +190,8 @@ class LedgerReader(HistoryReader, Protocol):
 
 
 class ArchivedEvent(Protocol):
-    """An accepted event as it is kept; `meter_version` is the meter set it was counted with.
+    """An accepted event as it is kept; `meter_version` is the meter set it was counted with, `commit` the number of the
+    commit that accepted it.
 
     With `voids`, a correction's id, it is the voiding of the event of that name: `countable` of `voiding` tells.
     """
@@ -209,6 +210,8 @@ class ArchivedEvent(Protocol):
     def subject(self) -> str: ...
     @property
     def meter_version(self) -> int: ...
+    @property
+    def commit(self) -> int: ...
     @property
     def time_seconds(self) -> int: ...
     @property

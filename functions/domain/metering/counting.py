@@ -7,11 +7,14 @@ stop its lane for ever.
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 
 from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, Place, as_pages
 from functions.domain.metering.columns import add_fingerprints
 from functions.domain.metering.compiled_meter import CompiledMeter, Groups
 from functions.domain.metering.event import Event
+from functions.domain.metering.group_values import OTHER, fitting
 from functions.domain.metering.groupings import Grouping, MetersByType
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
@@ -29,12 +32,15 @@ MAX_COMMIT_BYTES = 300_000  # estimated before compression, rounded up; a Dynamo
 FINGERPRINT_BYTES = 8
 CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part of the page's key
 CODE_BYTES = 80
-MAX_CODE_LENGTH = 1_024  # characters of all group values together; longer ones count as `__other__`
 MAX_LISTED_UNCOUNTABLE = 100  # per commit; the archive keeps every event all the same
 PAGE_BYTES = 16  # what stands in the key of a page beside the subject
-MAX_METER_CODES = 10_000  # group combinations of one meter in one lane; further ones count as `__other__`
-MAX_LANE_CODES = 100_000  # of all meters of a tenant in one lane: a new process reads them all
-OTHER = "__other__"
+# Group combinations that one subject brings to a meter in a month of arrival; further ones count as `__other__`, its
+# own alone. A new process reads all those of a tenant in a lane, so from so many on a subject brings only a few.
+MAX_SUBJECT_CODES = 10_000
+MAX_LANE_CODES = 100_000
+SURE_CODES = 100
+MONTH_SECONDS = 30 * 86_400
+OWNER_BYTES = 6
 
 
 @dataclass
@@ -50,6 +56,7 @@ class Deltas:
     event_count: int = 0
     size: int = 0
     work: int = 0
+    crowded: set[tuple[str, Groups]] = field(default_factory=set)  # combinations that some subject had no room for
 
     @property
     def is_full(self) -> bool:
@@ -111,6 +118,7 @@ class _Counting:
         self._deltas = deltas
         self._value_fingerprint = value_fingerprint
         self._received_at = received_at
+        self._month = received_at // MONTH_SECONDS
         self._places = defaultdict[tuple[str, Grouping, Groups, int], dict[CompiledMeter, Place]](dict)
 
     def add_subject(
@@ -141,7 +149,7 @@ class _Counting:
         return taken
 
     def _add_rows(self, cells: OpenCells, tenant: str, rows: Rows, cell_bytes: int) -> None:
-        directory, grouping, window, size = self._state.directories[tenant], rows.grouping, rows.window, 0
+        grouping, window, size = rows.grouping, rows.window, 0
         all_seconds = [event.time for event in rows.events]
         columns = [(meters, meters[0].column(rows.data)) for meters in grouping.by_value]
         for groups, places in rows.places.items():
@@ -156,7 +164,7 @@ class _Counting:
                 for meter in meters:
                     place = known.get(meter)
                     if place is None:
-                        place = known[meter] = window, _number_of(directory, self._deltas, tenant, meter, groups)
+                        place = known[meter] = window, self._number_of(tenant, rows, meter, groups)
                     if (add_column := meter.add_column) is not None:
                         size += add_column(cells, place, column, seconds, cell_bytes)
                     elif meter.takes_text:
@@ -176,7 +184,7 @@ class _Counting:
         meters: tuple[CompiledMeter, ...],
         cell_bytes: int,
     ) -> None:
-        deltas, directory = self._deltas, self._state.directories[tenant]
+        deltas = self._deltas
         for at in rows.places[groups]:
             event, data = rows.events[at], rows.data[at]
             for meter in meters:
@@ -187,10 +195,41 @@ class _Counting:
                     continue
                 if value is None:
                     continue
-                number = _number_of(directory, deltas, tenant, meter, groups)
+                number = self._number_of(tenant, rows, meter, groups)
                 if meter.takes_text:
                     value = self._value_fingerprint(str(value))
                 deltas.size += meter.add(cells, (rows.window, number), value, event.time, cell_bytes)
+
+    def _number_of(self, tenant: str, rows: Rows, meter: CompiledMeter, groups: Groups) -> int:
+        """All events of the commit that have these groups get the same: later readers cannot tell their order."""
+        directory, deltas = self._state.directories[tenant], self._deltas
+        number = directory.numbers.get((meter.family, groups))
+        if number is None and (fitted := fitting(groups)) != groups:
+            groups, number = fitted, directory.numbers.get((meter.family, fitted))
+        if number is not None:
+            return number
+        owner = _owner(rows.events[0].subject)
+        if (meter.family, groups) in deltas.crowded or not self._has_room(directory, meter.id, owner):
+            deltas.crowded.add((meter.family, groups))
+            groups = (OTHER,) * len(groups)
+            known = directory.numbers.get((meter.family, groups))
+            if known is not None:
+                return known
+        named = dict(zip(meter.dimensions, groups, strict=True))
+        parts = len(meter.aggregation.parts)
+        skipped = directory.skipped(parts)
+        number = directory.next_number + skipped
+        code = Code(tenant, number, meter.id, named, parts, skipped, self._state.n + 1, owner, self._month)
+        directory.learn(code)
+        deltas.codes.append(code)
+        deltas.size += CODE_BYTES + sum(map(len, groups)) * 4
+        return number
+
+    def _has_room(self, directory: Directory, meter_id: str, owner: bytes) -> bool:
+        taken, month = directory.taken, self._month
+        if taken.get((meter_id, owner, month), 0) >= MAX_SUBJECT_CODES:
+            return False
+        return len(directory.numbers) < MAX_LANE_CODES or taken.get(("", owner, month), 0) < SURE_CODES
 
 
 def _most_bytes(all_rows: Iterable[Rows], cell_bytes: int) -> int:
@@ -204,25 +243,9 @@ def _most_bytes(all_rows: Iterable[Rows], cell_bytes: int) -> int:
     return size
 
 
-def _number_of(directory: Directory, deltas: Deltas, tenant: str, meter: CompiledMeter, groups: tuple[str, ...]) -> int:
-    number = directory.numbers.get((meter.family, groups))
-    if number is not None:
-        return number
-    size = sum(map(len, groups))
-    has_room = directory.per_meter.get(meter.id, 0) < MAX_METER_CODES and len(directory.numbers) < MAX_LANE_CODES
-    if size > MAX_CODE_LENGTH or not has_room:
-        groups = (OTHER,) * len(groups)
-        known = directory.numbers.get((meter.family, groups))
-        if known is not None:
-            return known
-    named = dict(zip(meter.dimensions, groups, strict=True))
-    parts = len(meter.aggregation.parts)
-    skipped = directory.skipped(parts)
-    code = Code(tenant, directory.next_number + skipped, meter.id, named, parts, skipped)
-    directory.learn(code)
-    deltas.codes.append(code)
-    deltas.size += CODE_BYTES + size * 4
-    return code.number
+@lru_cache(maxsize=1_000)
+def _owner(subject: str) -> bytes:
+    return blake2b(subject.encode(), digest_size=OWNER_BYTES, person=b"owner").digest()
 
 
 def _list_uncountable(

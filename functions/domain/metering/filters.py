@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from functions.domain.metering.group_values import either_form
 from functions.domain.metering.work import WORK
 
 Predicate = Callable[[str], bool]
@@ -83,6 +84,10 @@ def _finder(part: Sequence[str | None], is_case_ignored: bool) -> re.Pattern[str
     return re.compile(text, re.DOTALL | (re.IGNORECASE if is_case_ignored else 0))
 
 
+def _one_of(wanted: Sequence[str]) -> Predicate:
+    return either_form(wanted).__contains__
+
+
 def _not(test: Predicate) -> Predicate:
     return lambda text: not test(text)
 
@@ -98,10 +103,10 @@ def _any(conditions: Sequence[Mapping[str, Any]]) -> Predicate:
 
 
 _OPERATORS: dict[str, Callable[[Any], Predicate]] = {
-    "$eq": lambda wanted: wanted.__eq__,
-    "$ne": lambda unwanted: unwanted.__ne__,
-    "$in": lambda wanted: frozenset(wanted).__contains__,
-    "$nin": lambda unwanted: _not(frozenset(unwanted).__contains__),
+    "$eq": lambda wanted: _one_of((wanted,)),
+    "$ne": lambda unwanted: _not(_one_of((unwanted,))),
+    "$in": lambda wanted: _one_of(wanted),
+    "$nin": lambda unwanted: _not(_one_of(unwanted)),
     "$like": like,
     "$nlike": lambda pattern: _not(like(pattern)),
     "$ilike": lambda pattern: like(pattern, True),

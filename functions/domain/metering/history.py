@@ -15,7 +15,6 @@ import msgspec
 
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.aggregation import VALUE_BYTES, Aggregation, Cell, Keep
-from functions.domain.metering.counting import MAX_CODE_LENGTH, OTHER
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import WINDOW_SECONDS
 
@@ -114,12 +113,6 @@ class HistoryWork:
     @property
     def is_done(self) -> bool:
         return self.span > self.last_span
-
-
-def bounded(groups: Groups) -> Groups:
-    """The groups that texts of this length are counted under, as in counters."""
-    is_too_long = sum(map(len, groups.values())) > MAX_CODE_LENGTH
-    return dict.fromkeys(groups, OTHER) if is_too_long else groups
 
 
 def voided_parts(commit: Commit) -> Iterator[HistoryPart]:

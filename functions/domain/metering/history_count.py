@@ -6,7 +6,8 @@ from typing import Any
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.cells import ADD, OpenCells
 from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.history import HistoryRow, bounded
+from functions.domain.metering.group_values import fitting_groups
+from functions.domain.metering.history import HistoryRow
 from functions.domain.metering.pages import FIRST_WINDOW, WINDOW_SECONDS
 from functions.domain.metering.values import Uncountable, decode_data
 
@@ -36,7 +37,7 @@ class OpenHistory:
             return
         if value is None:
             return
-        groups = bounded(self._meter.groups_at(data, meter_version))
+        groups = fitting_groups(self._meter.groups_at(data, meter_version))
         self.dimensions = tuple(groups)  # the same for all: every line is older than any change of the meter
         if self._meter.aggregation is Aggregation.UNIQUE_COUNT:
             value = self._value_fingerprint(str(value))

@@ -14,6 +14,7 @@ from itertools import zip_longest
 import msgspec
 
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
+from functions.domain.metering.group_values import OTHER, fitting
 from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 
@@ -29,6 +30,9 @@ class Code(msgspec.Struct, frozen=True, array_like=True):
 
     Part i of what its meter keeps has the number + i, so a code with several parts takes as many numbers. `skipped`
     numbers before it stand for nothing, so that its parts lie on one page (not those of codes before 2026-11-23).
+
+    `n` is the commit it came with: events of earlier commits were not counted under it. `owner` stands for the subject
+    that brought it, `month` for when: whose room it takes. (Codes before 2026-11-28 have none of the three.)
     """
 
     tenant: str
@@ -37,6 +41,9 @@ class Code(msgspec.Struct, frozen=True, array_like=True):
     groups: dict[str, str]
     parts: int = 1
     skipped: int = 0
+    n: int = 0
+    owner: bytes = b""
+    month: int = 0
 
 
 class Counts(msgspec.Struct, array_like=True):
@@ -149,7 +156,8 @@ class Directory:
     """The codes of one (tenant, lane): what a writer must know to name cells."""
 
     numbers: dict[tuple[str, tuple[str, ...]], int] = field(default_factory=dict)
-    per_meter: dict[str, int] = field(default_factory=dict)
+    births: dict[int, int] = field(default_factory=dict)  # the commit a number came with
+    taken: dict[tuple[str, bytes, int], int] = field(default_factory=dict)  # by meter, or "" for all; owner and month
     next_number: int = 0
 
     def skipped(self, parts: int) -> int:
@@ -161,7 +169,19 @@ class Directory:
         self.next_number = max(self.next_number, code.number + code.parts)
         values = tuple(value for _, value in sorted(code.groups.items()))
         self.numbers[(code_family(code.meter_id, code.groups), values)] = code.number
-        self.per_meter[code.meter_id] = self.per_meter.get(code.meter_id, 0) + 1
+        if code.n:
+            self.births[code.number] = code.n
+            for meter_id in (code.meter_id, ""):
+                place = (meter_id, code.owner, code.month)
+                self.taken[place] = self.taken.get(place, 0) + 1
+
+    def number_at(self, family: str, groups: tuple[str, ...], n: int) -> int | None:
+        """The code an event of commit n was counted under: `__other__` where its groups had no code then."""
+        values = fitting(groups)
+        number = self.numbers.get((family, values))
+        if number is None or self.births.get(number, 0) > n:
+            return self.numbers.get((family, (OTHER,) * len(values)))
+        return number
 
 
 @dataclass

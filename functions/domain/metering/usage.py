@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 
 from functions.domain.metering.aggregation import WINDOW_SECONDS
 from functions.domain.metering.filters import Predicate
+from functions.domain.metering.group_values import either_form
 from functions.domain.metering.meter import DEFAULT_PERCENTILE, Meter
 
 
@@ -49,9 +51,13 @@ class UsageQuery:
 
     def accepts(self, groups: Mapping[str, str]) -> bool:
         """A dimension that the groups do not name is the empty text, as it is in an event without the property."""
-        return all(groups.get(name, "") in allowed for name, allowed in self.filters.items()) and all(
+        return all(groups.get(name, "") in allowed for name, allowed in self._allowed.items()) and all(
             test(groups.get(name, "")) for name, test in self.conditions.items()
         )
+
+    @cached_property
+    def _allowed(self) -> Mapping[str, frozenset[str]]:
+        return {name: either_form(values) for name, values in self.filters.items()}
 
     @property
     def is_of_level(self) -> bool:

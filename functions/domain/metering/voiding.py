@@ -8,7 +8,7 @@ from functions.domain.metering import sketch
 from functions.domain.metering.aggregation import Aggregation, Number, add, negative, times
 from functions.domain.metering.cells import Place
 from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.counting import CELL_BYTES, OTHER, PAGE_BYTES
+from functions.domain.metering.counting import CELL_BYTES, PAGE_BYTES
 from functions.domain.metering.ledger import Directory, VoidedHistory
 from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import (
@@ -20,7 +20,7 @@ from functions.domain.metering.pages import (
     PageKey,
     cell_name,
 )
-from functions.domain.metering.values import Uncountable, decode_data
+from functions.domain.metering.values import Data, Uncountable, decode_data
 
 LOST_BYTES = 128  # a cell's contribution on the subject's page and on the lane's
 
@@ -45,6 +45,8 @@ class Line(Protocol):
 class CountedLine(Line, Protocol):
     @property
     def meter_version(self) -> int: ...
+    @property
+    def commit(self) -> int: ...
     @property
     def raw_data(self) -> bytes: ...
 
@@ -94,7 +96,7 @@ class Lost:
                 value = meter.value(data)
             except Uncountable:
                 continue
-            number = None if value is None else _number(directory, meter, meter.groups_at(data, event.meter_version))
+            number = None if value is None else _number(directory, meter, data, event)
             if number is not None:
                 place = (event.time_seconds // WINDOW_SECONDS, number)
                 for owner in (event.subject, None):
@@ -151,9 +153,7 @@ class Lost:
         return page, cell_name(window, number)
 
 
-def _number(directory: Directory, meter: CompiledMeter, groups: dict[str, str]) -> int | None:
-    """The code an event of these groups was counted under: what once had no room has none today."""
-    family = code_family(meter.id, groups)
+def _number(directory: Directory, meter: CompiledMeter, data: Data, event: CountedLine) -> int | None:
+    groups = meter.groups_at(data, event.meter_version)
     values = tuple(value for _, value in sorted(groups.items()))
-    number = directory.numbers.get((family, values))
-    return directory.numbers.get((family, (OTHER,) * len(values))) if number is None else number
+    return directory.number_at(code_family(meter.id, groups), values, event.commit)

@@ -150,8 +150,9 @@ def test_what_a_process_knows_of_subjects_and_codes_is_bounded(monkeypatch: pyte
 
 
 def test_groups_are_bounded_by_meter_and_by_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "MAX_METER_CODES", 50)
+    monkeypatch.setattr(counting, "MAX_SUBJECT_CODES", 50)
     monkeypatch.setattr(counting, "MAX_LANE_CODES", 70)
+    monkeypatch.setattr(counting, "SURE_CODES", 0)
     by_model, by_region = meter(Aggregation.AVG, model="$.model"), meter(Aggregation.COUNT, region="$.region")
     lane = Lane(by_model, by_region)
     for start in (0, 500):

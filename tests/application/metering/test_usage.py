@@ -206,7 +206,7 @@ def test_an_integer_of_400_digits_does_not_stop_the_lane() -> None:
 
 
 def test_ten_thousand_groups_are_counted_and_further_ones_fall_into_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "MAX_METER_CODES", 1_000)
+    monkeypatch.setattr(counting, "MAX_SUBJECT_CODES", 1_000)
     deployment = Deployment(MeterSet(1, (TOKENS,)))
     deployment.send([event(str(i), NOW, n=1, model=f"model-{i}") for i in range(3_000)])
     deployment.deliver()
@@ -357,7 +357,7 @@ def test_a_range_left_open_over_very_many_events_ends_on_a_half_hour() -> None:
 
 
 def test_exactly_means_the_groups_of_the_events_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "MAX_METER_CODES", 1)
+    monkeypatch.setattr(counting, "MAX_SUBJECT_CODES", 1)
     deployment = Deployment(MeterSet(1, (CALLS,)))
     deployment.send([event(str(number), NOW - timedelta(hours=1), model=f"m{number}") for number in range(3)])
     deployment.deliver()

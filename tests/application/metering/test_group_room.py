@@ -1,0 +1,173 @@
+"""Whose values take whose room: one subject's inventions are its own, and counters, log and audit agree about them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from functions.application.recount import TenantRecount, stored_cells
+from functions.domain.metering import counting
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import Event, Pack, Void
+from functions.domain.metering.group_values import MAX_CODE_LENGTH, SHORT_LENGTH, fitting, short
+from functions.domain.metering.history import SPAN_SECONDS
+from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.voiding import countable
+from tests.application.metering.test_usage import LANES, NOW, Deployment, event
+
+CALLS = Meter("m2", "calls", "call", Aggregation.COUNT, None, {"model": "$.model"}, since=1)
+AT = NOW - timedelta(hours=2)
+EDGE = AT - timedelta(seconds=1)
+
+
+def same_lane(count: int) -> list[str]:
+    return [name for name in (f"c{n}" for n in range(1_000)) if LANES.lane_of("t", name) == 0][:count]
+
+
+def answers(deployment: Deployment, **asked: object) -> dict[str, int]:
+    """The counters' answer, which must be the log's as well."""
+    whole, cut = (
+        {
+            (row.group_by["model"] or ""): int(row.value)
+            for row in deployment.ask(CALLS, group_by=("model",), period_from=start, **asked)
+        }
+        for start in (None, EDGE)
+    )
+    assert whole == cut
+    return whole
+
+
+def counters_equal_a_recount(deployment: Deployment) -> None:
+    ledger, archive = deployment.ledger, deployment.archive
+    for lane in range(LANES.count):
+        recount = TenantRecount(ledger.codes("t", lane), ledger.meter_set("t"), LANES.value_fingerprint)
+        numbers = [(n, 0) for n in range(ledger.last_commit_number(lane), 0, -1)]
+        lines = [line for _, found in archive.lines_of(lane, numbers) for line in found or ()]
+        for line in countable(lines):
+            recount.add(line)
+        span = int(AT.timestamp()) // SPAN_SECONDS
+        for subject in recount.subjects():
+            stored = dict(stored_cells(ledger, "t", lane, subject, span, False))
+            assert {place: cell for place, cell in stored.items() if cell} == recount.cells(subject)
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    monkeypatch.setattr(counting, "MAX_SUBJECT_CODES", 3)
+    monkeypatch.setattr(counting, "MAX_LANE_CODES", 8)
+    monkeypatch.setattr(counting, "SURE_CODES", 2)
+    monkeypatch.setattr(counting, "MONTH_SECONDS", 4 * 86_400)  # twelve steps of three days lie inside the window
+    return Deployment(MeterSet(1, (CALLS,)))
+
+
+def send(deployment: Deployment, subject: str, *models: str) -> list[Event]:
+    events = []
+    for model in models:
+        deployment.ids += 1
+        events.append(event(f"e{deployment.ids}", AT, subject, model=model))
+    deployment.send(events)
+    return events
+
+
+def test_one_subjects_inventions_leave_others_their_room(deployment: Deployment) -> None:
+    junk, honest = same_lane(2)
+    send(deployment, junk, *(f"junk-{n}" for n in range(50)))
+    deployment.deliver()
+    send(deployment, honest, "small", "large")
+    deployment.deliver()
+    assert answers(deployment, subjects=(honest,)) == {"small": 1, "large": 1}
+    assert answers(deployment, subjects=(junk,)) == {"junk-0": 1, "junk-1": 1, "junk-2": 1, "__other__": 47}
+
+
+def test_many_inventive_subjects_leave_each_other_the_sure_room(deployment: Deployment) -> None:
+    *junk, honest = same_lane(6)
+    for number, subject in enumerate(junk):
+        send(deployment, subject, *(f"junk-{number}-{n}" for n in range(9)))
+        deployment.deliver()
+    send(deployment, honest, "small", "large", "huge")
+    deployment.deliver()
+    assert answers(deployment, subjects=(honest,)) == {"small": 1, "large": 1, "__other__": 1}
+
+
+def test_room_comes_back_with_the_next_month(deployment: Deployment) -> None:
+    (subject,) = same_lane(1)
+    send(deployment, subject, *"abcde")
+    deployment.deliver()
+    deployment.clock.time += timedelta(days=5)
+    send(deployment, subject, *"vwxyz")
+    deployment.deliver()
+    assert answers(deployment, subjects=(subject,)) == dict.fromkeys("abcvwx", 1) | {"__other__": 4}
+
+
+def test_an_event_stays_where_it_was_counted_when_its_value_gets_a_code_later(deployment: Deployment) -> None:
+    junk, honest = same_lane(2)
+    late = send(deployment, junk, "a", "b", "c", "small")
+    deployment.deliver()
+    send(deployment, honest, "small")
+    deployment.deliver()
+    assert answers(deployment) == {"a": 1, "b": 1, "c": 1, "__other__": 1, "small": 1}
+    counters_equal_a_recount(deployment)
+    gone = late[-1]
+    void = Void(gone.fingerprint, gone.time, gone.id, gone.source, gone.subject, "v1")
+
+    deployment.stream.records.append(Pack("t", 0, "p-void", int(NOW.timestamp()), [], [void]))
+    deployment.deliver()
+    assert {name: value for name, value in answers(deployment).items() if value} == dict.fromkeys("abc", 1) | {
+        "small": 1
+    }
+    counters_equal_a_recount(deployment)
+
+
+def test_what_one_subject_has_no_room_for_is_other_for_all_of_the_same_commit(deployment: Deployment) -> None:
+    junk, honest = same_lane(2)
+    send(deployment, junk, "a", "b", "c", "small")
+    send(deployment, honest, "small")
+    deployment.deliver()
+    assert answers(deployment) == {"a": 1, "b": 1, "c": 1, "__other__": 2}
+    counters_equal_a_recount(deployment)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_counters_log_and_recount_agree_whoever_brings_which_values(deployment: Deployment, seed: int) -> None:
+    chance, subjects = Random(seed), same_lane(5)
+    sent = 0
+    for _ in range(12):
+        for _ in range(chance.randint(1, 4)):
+            models = [chance.choice("abcdefghijkl") for _ in range(chance.randint(1, 6))]
+            sent += len(send(deployment, chance.choice(subjects), *models))
+        if chance.random() < 0.3:
+            deployment.clock.time += timedelta(days=3)
+        if chance.random() < 0.3:
+            deployment.writer = deployment.new_writer()
+        deployment.deliver()
+    assert sum(answers(deployment).values()) == sent
+    counters_equal_a_recount(deployment)
+
+
+def test_a_long_value_keeps_its_identity(deployment: Deployment) -> None:
+    (subject,) = same_lane(1)
+    long, other = "https://example.com/" + "x" * 1_100, "https://example.com/" + "x" * 1_099 + "y"
+    send(deployment, subject, long, long, other)
+    deployment.deliver()
+    assert answers(deployment) == {short(long): 2, short(other): 1}
+    assert answers(deployment, filters={"model": (long,)}) == {short(long): 2}
+    assert answers(deployment, filters={"model": (short(other),)}) == {short(other): 1}
+    counters_equal_a_recount(deployment)
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        (("a", "b"), lambda fitted: fitted == ("a", "b")),
+        (("x" * 1_024,), lambda fitted: fitted == ("x" * 1_024,)),
+        (("x" * 1_025,), lambda fitted: fitted == (short("x" * 1_025),)),
+        (("a", "x" * 700, "y" * 600), lambda fitted: fitted == ("a", short("x" * 700), "y" * 600)),
+        (("é" * 5_000, "\ud800" * 5_000), lambda fitted: [*map(len, fitted)] == [SHORT_LENGTH] * 2),
+        (("z" * 110,) * 10, lambda fitted: sum(map(len, fitted)) <= MAX_CODE_LENGTH and len({*fitted}) == 2),
+    ],
+)
+def test_only_as_many_values_are_shortened_as_it_takes(
+    values: tuple[str, ...], fits: Callable[[tuple[str, ...]], bool]
+) -> None:
+    assert fits(fitting(values))
