@@ -12,12 +12,13 @@ from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines
 from functions.adapters.memory_history import MemoryHistories
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.errors import NotFound
-from functions.domain.metering.audit import LaneDay
+from functions.domain.metering.audit import DAY_SECONDS, LaneDay
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
+from functions.domain.metering.refusal import Place, unpack_lines
 
 Key = tuple[Any, ...]
 IS_PART, IS_UNITED = 0, 1  # chunks of values in the order they are read
@@ -96,6 +97,9 @@ class MemoryLedger(MemoryHistories):
             self._put_chunks(commit)
             self._index_hours(commit)
             self._put_directory(commit)
+            if commit.uncountable:
+                self.request("put_further")
+                self.table.put(("further", commit.lane, commit.n), commit.uncountable)
             for outcome in commit.voids:
                 self.request("put_outcome")
                 self.table.put(("outcome", outcome.tenant, outcome.correction_id), (outcome, commit.n))
@@ -249,6 +253,14 @@ class MemoryLedger(MemoryHistories):
             self.request("put_refusal")
             key = ("refusal", refusal.tenant, refusal.identity, refusal.code, refusal.meter_id)
             self.table.put(key, refusal)
+
+    def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
+        self.request("left_out")
+        further = self.table.get(("further", line.lane, line.n), [])
+        of_day = [each for each in further if (each.tenant, each.day) == (tenant, time // DAY_SECONDS)]
+        return {key[4] for key in self.table.keys("refusal", tenant, identity) if key[4]} | {
+            each.meter_id for each in of_day if line.number in unpack_lines(each.lines)
+        }
 
     def refusals(self, tenant: str) -> list[Refusal]:
         return [self.table.get(key) for key in self.table.keys("refusal", tenant)]

@@ -11,6 +11,7 @@ from functions.application.lane_steps import POISON, Batch
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Counts, Refusal
+from functions.domain.metering.refusal import event_identity
 
 # What is decoded at a time: a record of a hundred bytes may hold a megabyte, and a delivery thousands of them. Bounds
 # what is in memory and, as a commit holds events of one slice, the raw size of an archive object. A delivery of usual
@@ -146,7 +147,7 @@ class Aggregator:
             [
                 Refusal(
                     pack.tenant,
-                    f"{event.fingerprint:016x}{event.time:x}",
+                    event_identity(event.fingerprint, event.time),
                     "uncountable_event",
                     reason,
                     pack.received_at,
@@ -157,7 +158,7 @@ class Aggregator:
             + [
                 Refusal(
                     pack.tenant,
-                    f"{void.fingerprint:016x}{void.time:x}",
+                    event_identity(void.fingerprint, void.time),
                     "uncountable_void",
                     f"Correction {void.correction_id}: {reason}",
                     pack.received_at,

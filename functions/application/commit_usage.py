@@ -224,6 +224,7 @@ class LaneWriter:
             oldest=oldest,
             newest=newest,
             marks=marks_of(deltas.groups),
+            uncountable=deltas.uncountable_lines(),
         )
 
     def _is_ours(self, holder: Commit, commit: Commit) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from functions.application.further_refusals import Further, is_among_further
 from functions.application.ports.registry import Refusals
 from functions.domain.metering.refusal import KeptRefusal, time_of
 
@@ -34,26 +35,36 @@ class RefusalPage:
 
 
 def list_refusals(
-    tenant: str, wanted: RefusalFilter, *, cursor: str | None, limit: int, refusals: Refusals
+    tenant: str, wanted: RefusalFilter, *, cursor: str | None, limit: int, refusals: Refusals, further: Further
 ) -> RefusalPage:
     """Up to `limit` refusals; fewer, and still a cursor, when too many others would have to be read for more."""
     items: list[KeptRefusal] = []
-    for examined, refusal in enumerate(_in_order(tenant, wanted, cursor, limit, refusals), 1):
+    for examined, refusal in enumerate(_in_order(tenant, wanted, cursor, limit, refusals, further), 1):
         if not wanted.codes or refusal.code in wanted.codes:
             items.append(refusal)
         if len(items) == limit or examined == MAX_EXAMINED:
-            return RefusalPage(items, refusal.id)
+            return RefusalPage(items, refusal.place or refusal.id)
     return RefusalPage(items, None)
 
 
 def _in_order(
-    tenant: str, wanted: RefusalFilter, cursor: str | None, page_size: int, refusals: Refusals
+    tenant: str,
+    wanted: RefusalFilter,
+    cursor: str | None,
+    page_size: int,
+    refusals: Refusals,
+    further: Further,
 ) -> Iterator[KeptRefusal]:
+    """Day by day those listed one by one, and behind them the others of the day."""
     first, last = int(wanted.start.timestamp()), int(wanted.end.timestamp())
+    newest = last // DAY
     if cursor is not None:
-        last = min(last, time_of(cursor))
-    if first > last:
-        return
-    for day in range(last // DAY, first // DAY - 1, -1):
-        date = datetime.fromtimestamp(day * DAY, UTC).date()
-        yield from refusals.of_day(tenant, date, first=first, last=last, before=cursor, page_size=page_size)
+        newest = min(newest, time_of(cursor) // DAY)
+    for day in range(newest, first // DAY - 1, -1):
+        is_begun = cursor is not None and time_of(cursor) // DAY == day
+        if not (is_begun and is_among_further(cursor or "")):
+            date, until = datetime.fromtimestamp(day * DAY, UTC).date(), last
+            if is_begun and cursor is not None:
+                until = min(last, time_of(cursor))
+            yield from refusals.of_day(tenant, date, first=first, last=until, before=cursor, page_size=page_size)
+        yield from further.of_day(tenant, day, first, last, cursor if is_begun else None)

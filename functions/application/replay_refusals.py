@@ -2,21 +2,39 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
+import msgspec
 from msgspec.structs import replace
 
+from functions.application.correct_event import CorrectionPorts, Instead, correct_event
+from functions.application.further_refusals import Further
 from functions.application.ingest_events import MAX_PACK_BYTES, ingest_events
 from functions.application.list_refusals import RefusalFilter, list_refusals
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import EventStream, KeptRecords
-from functions.application.ports.registry import Refusals
-from functions.domain.errors import Conflict, NotFound, TollboothError
+from functions.application.ports.registry import Meters, Refusals
+from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothError
 from functions.domain.metering.cloudevents import parse_partially
+from functions.domain.metering.correction import EventName
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack, Void
+from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.refusal import KeptRefusal
+from functions.domain.metering.values import Uncountable, decode_data
 
 MAX_REPLAYED = 200  # a call: each is a write, and a kept record a read of up to a megabyte
+
+
+class _Accepted(msgspec.Struct):
+    """An event as it is listed."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,9 @@ class ReplayPorts:
     """`decode` raises ValueError for bytes that are no record."""
 
     refusals: Refusals
+    further: Further
+    meters: Meters
+    corrections: CorrectionPorts
     records: KeptRecords
     decode: Callable[[bytes], Pack | CloseMarker]
     stream: EventStream
@@ -46,16 +67,13 @@ class Replayed:
 
 def replay_refusal(tenant: str, refusal_id: str, *, by: str, ports: ReplayPorts) -> KeptRefusal:
     """One, also if it was replayed before. Raises NotFound, and Conflict when it cannot be counted by a replay."""
-    refusal = ports.refusals.get(tenant, refusal_id)
+    refusal = ports.refusals.get(tenant, refusal_id) or ports.further.get(tenant, refusal_id)
     if refusal is None:
         raise NotFound(f"There is no reject {refusal_id[:200]!r}.", code="reject_not_found")
     if refusal.is_counted_elsewhere:
-        raise Conflict(
-            "This event was accepted: replayed, it is a duplicate and counts nowhere. Correct the event if its data is "
-            "wrong, or create the meter anew with eventFrom if the meter was.",
-            code="already_accepted",
-        )
-    _send(tenant, refusal, ports)
+        _count_anew(tenant, refusal, by, compile_meters(ports.meters.counting(tenant)), ports)
+    else:
+        _send(tenant, refusal, ports)
     return ports.refusals.mark_replayed(tenant, refusal, int(ports.clock.now().timestamp()), by)
 
 
@@ -64,22 +82,53 @@ def replay_refusals(
 ) -> Replayed:
     """Those of a filter that were not replayed before, newest first, `limit` looked at."""
     assert limit <= MAX_REPLAYED, limit
-    page = list_refusals(tenant, wanted, cursor=cursor, limit=limit, refusals=ports.refusals)
+    page = list_refusals(tenant, wanted, cursor=cursor, limit=limit, refusals=ports.refusals, further=ports.further)
     report = Replayed(cursor=page.cursor)
+    by_type = compile_meters(ports.meters.counting(tenant)) if page.items else {}
     for refusal in page.items:
-        if refusal.is_counted_elsewhere:
-            report.counted_elsewhere += 1
-        elif refusal.replayed_at:
+        if refusal.replayed_at:
             report.already_replayed += 1
+        elif refusal.is_counted_elsewhere and not _is_taken_today(refusal, by_type):
+            report.counted_elsewhere += 1
         else:
             try:
-                _send(tenant, refusal, ports)
-            except (Conflict, NotFound) as error:
+                if refusal.is_counted_elsewhere:
+                    _count_anew(tenant, refusal, by, by_type, ports)
+                else:
+                    _send(tenant, refusal, ports)
+            except (Conflict, InvalidInput, NotFound) as error:
                 report.refused.append((refusal.id, error))
                 continue
             ports.refusals.mark_replayed(tenant, refusal, int(ports.clock.now().timestamp()), by)
             report.replayed += 1
     return report
+
+
+def _count_anew(tenant: str, refusal: KeptRefusal, by: str, by_type: MetersByType, ports: ReplayPorts) -> None:
+    """The event was accepted, so it is taken back and counted once more, by this meter as well: a correction."""
+    if not _is_taken_today(refusal, by_type):
+        raise Conflict(
+            "This event was accepted, and the meter still takes no value from it. Correct the event if its data is "
+            "wrong (POST events/corrections), or create the meter anew with eventFrom if the meter was.",
+            code="already_accepted",
+        )
+    event = msgspec.json.decode(refusal.event, type=_Accepted)
+    name = EventName(event.id, event.source, event.subject, int(event.time.timestamp() // 1))
+    instead = Instead(bytes(event.data), type=event.type)
+    correct_event(tenant, name, f"replay of reject {refusal.id}", instead, by=by, ports=ports.corrections)
+
+
+def _is_taken_today(refusal: KeptRefusal, by_type: MetersByType) -> bool:
+    if not refusal.event or not refusal.meter_id:
+        return False
+    event = msgspec.json.decode(refusal.event, type=_Accepted)
+    for meter in by_type.get(event.type, ()):
+        if meter.id == refusal.meter_id:
+            try:
+                return meter.value(decode_data(bytes(event.data))) is not None
+            except Uncountable:
+                return False
+    return False
 
 
 def _send(tenant: str, refusal: KeptRefusal, ports: ReplayPorts) -> None:

@@ -1,7 +1,7 @@
 """Deciding about voided events: what had been counted is found in the log and taken off, the rest is kept out."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -22,6 +22,7 @@ from functions.domain.metering.ledger import (
     hours_of,
     unpack_fingerprints,
 )
+from functions.domain.metering.refusal import Place, event_identity
 from functions.domain.metering.voiding import Lost
 
 MAX_VOIDS = 100  # of a commit; each opens an archive object
@@ -58,9 +59,10 @@ class Voider:
         outcomes: list[VoidOutcome] = []
         while waiting and len(voids) < MAX_VOIDS and lost.size < ENOUGH_BYTES:
             tenant, void = waiting.popleft()
-            original = self._accepted(state, tenant, void)
+            original, left_out = self._accepted(state, tenant, void)
             if original is not None:
-                lost.add(original, meters_of(tenant).get(original.type, ()), state.directories[tenant])
+                meters = [each for each in meters_of(tenant).get(original.type, ()) if each.id not in left_out]
+                lost.add(original, meters, state.directories[tenant])
                 # The log says when the event happened; the void may name another second of the same five minutes.
                 void = msgspec.structs.replace(void, time=original.time_seconds)
             voids.append((tenant, void))
@@ -91,29 +93,33 @@ class Voider:
             voided_history=lost.history,
         )
 
-    def _accepted(self, state: LaneState, tenant: str, void: Void) -> ArchivedEvent | None:
-        """The event in the log; None if it was not accepted so far."""
+    def _accepted(self, state: LaneState, tenant: str, void: Void) -> tuple[ArchivedEvent | None, Collection[str]]:
+        """The event in the log, None if it was not accepted so far; and the meters that took nothing from it then,
+        whatever they would take today.
+        """
         bucket = bucket_of(void.time)
         if void.fingerprint not in state.buckets[bucket]:
-            return None
+            return None, ()
         for n, chunk in self._ledger.commits_of_bucket(state.lane, bucket):
             if void.fingerprint in unpack_fingerprints(chunk):
                 if n > state.n:
                     raise LostRace  # another writer's, and not all of it may be applied
-                return self._line(state.lane, n, tenant, void)
+                line, place = self._line(state.lane, n, tenant, void)
+                identity = event_identity(void.fingerprint, line.time_seconds)
+                return line, self._ledger.left_out(tenant, identity, line.time_seconds, place)
         raise ValueError(f"No commit of lane {state.lane} has the event of correction {void.correction_id}.")
 
-    def _line(self, lane: int, n: int, tenant: str, void: Void) -> ArchivedEvent:
+    def _line(self, lane: int, n: int, tenant: str, void: Void) -> tuple[ArchivedEvent, Place]:
         bucket = bucket_of(void.time)
         hours = dict(self._ledger.commits_in_hour(lane, bucket * BUCKET_SECONDS // HOUR_SECONDS))
         name = (tenant, void.id, void.source, void.subject)
         ((_, lines),) = self._archive.lines_of(lane, [(n, hours[n])])
         if lines is None:
             raise ValueError(f"The archive has lost commit {n} of lane {lane}, of correction {void.correction_id}.")
-        for line in lines:
+        for number, line in enumerate(lines):
             is_it = (line.tenant, line.id, line.source, line.subject) == name and not line.voids
             if is_it and bucket_of(line.time_seconds) == bucket:
-                return line
+                return line, Place(lane, n, hours[n], number)
         raise ValueError(f"Commit {n} of lane {lane} does not hold the event of correction {void.correction_id}.")
 
 

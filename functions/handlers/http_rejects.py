@@ -48,6 +48,7 @@ def list_all() -> Answer:
         cursor=_cursor(query.text("cursor")),
         limit=query.whole("limit", MAX_ITEMS, 1, MAX_ITEMS),
         refusals=wiring.refusals(),
+        further=wiring.further_refusals(),
     )
     slugs = _slugs(request.tenant) if any(refusal.meter_id for refusal in page.items) else {}
     items = [_shown(refusal, slugs) for refusal in page.items]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from functions.application.commit_usage import LaneWriter
     from functions.application.correct_event import CorrectionPorts
     from functions.application.fill_history import HistoryFiller
+    from functions.application.further_refusals import Further
     from functions.application.list_events import EventReader
     from functions.application.query_usage import UsageReader
     from functions.application.replay_refusals import ReplayPorts
@@ -179,6 +180,9 @@ def replay_ports() -> "ReplayPorts":
 
     return ReplayPorts(
         refusals=refusals(),
+        further=further_refusals(),
+        meters=meters(),
+        corrections=correction_ports(),
         records=archive(),
         decode=decode_record,
         stream=event_stream(),
@@ -248,6 +252,12 @@ def customers() -> "DynamoCustomers":
     from functions.adapters.dynamo.customer_store import DynamoCustomers
 
     return DynamoCustomers(billing_table())
+
+
+def further_refusals() -> "Further":
+    from functions.application.further_refusals import Further
+
+    return Further(refusals(), archive())
 
 
 def refusals() -> "DynamoRefusals":

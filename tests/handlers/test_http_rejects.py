@@ -7,8 +7,10 @@ import pytest
 
 from functions.adapters.records import encode_record
 from functions.application import list_refusals
+from functions.domain.metering import compiled_meter
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.ledger import Refusal
+from functions.domain.metering.values import Uncountable
 from functions.handlers import wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
@@ -136,6 +138,82 @@ def test_an_event_that_was_accepted_cannot_be_replayed_and_the_answer_says_what_
     assert "Correct the event" in refused.json["detail"]
     assert "eventFrom" in refused.json["detail"]
     assert metering.stream.records == []
+
+
+def _every(api: Client, **params: Any) -> list[dict[str, Any]]:
+    seen: list[dict[str, Any]] = []
+    for _ in range(100):
+        page = api.get(REJECTS, params).json
+        seen += page["items"]
+        if "nextCursor" not in page:
+            break
+        params["cursor"] = page["nextCursor"]
+    return seen
+
+
+def test_every_value_that_was_left_out_is_listed_however_many_come_together(api: Client, metering: Metering) -> None:
+    assert api.post("/api/v1/meters", LATENCY).status == 201
+    sent = {"specversion": "1.0", "source": "s", "type": "prompt", "subject": "ada"}
+    data = [{"tokens": "x", "ms": 1}, {"tokens": 1, "ms": None}, {"tokens": 2, "ms": 3}, {"tokens": [], "ms": {}}]
+    times = [START + timedelta(seconds=number, days=-(number % 2)) for number in range(400)]
+    events = [
+        sent | {"id": str(number), "time": at.isoformat(), "data": data[number % 4]} for number, at in enumerate(times)
+    ]
+    metering.count([*events, *events[:50]])
+    found = _every(api, limit=37)
+    wanted = [("tokens", "unparsable_value", 0), ("latency", "null_value", 1)]
+    wanted += [("tokens", "unsupported_value", 3), ("latency", "unsupported_value", 3)]
+    expected = {(slug, code, str(n)) for slug, code, rest in wanted for n in range(rest, 400, 4)}
+    assert len(found) == len(expected) == 400
+    assert {(each["meterSlug"], each["code"], each["event"]["id"]) for each in found} == expected
+    assert all(each["event"]["data"] == data[int(each["event"]["id"]) % 4] for each in found)
+    assert len({each["id"] for each in found}) == 400
+    days = [datetime.fromisoformat(each["event"]["time"]).date() for each in found]
+    assert days == sorted(days, reverse=True)
+    assert len(_every(api, code="null_value")) == 100
+    window = {"from": START.isoformat(), "to": (START + timedelta(seconds=19)).isoformat()}
+    assert {each["event"]["id"] for each in _every(api, **window)} == {str(n) for n in range(0, 20, 4)}
+    for each in (found[0], found[250], found[399]):
+        refused = api.post(f"{REJECTS}/{each['id']}/replay")
+        assert refused.status == 409, refused.text
+    name = found[399]["id"]
+    assert api.post(f"{REJECTS}/{name.replace('null_value', 'nan_value')}/replay").status in (404, 409)
+    assert api.post(f"{REJECTS}/{name[:-1]}/replay").status == 404
+    assert Client(api.handler, "elsewhere").post(f"{REJECTS}/{name}/replay").status == 404
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_values_that_a_fix_can_take_are_counted_by_a_replay(
+    api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    assert api.post("/api/v1/meters", {"slug": "calls", "eventType": "prompt", "aggregation": "COUNT"}).status == 201
+    sent = {"specversion": "1.0", "source": "s", "type": "prompt", "subject": "ada"}
+    events = [sent | {"id": str(n), "time": START.isoformat(), "data": {"tokens": n + 0.5}} for n in range(120)]
+
+    def unfinished(value: Any, path: str) -> Any:
+        raise Uncountable("value_out_of_bounds", "not yet")
+
+    with monkeypatch.context() as before:
+        before.setattr(compiled_meter, "countable", unfinished)
+        metering.count(events)
+        found = _every(api)
+        assert (len(found), total(api)) == (120, 0)
+    if many:
+        body: dict[str, Any] = {}
+        for _ in range(3):
+            report = api.post(f"{REJECTS}/replay", body).json
+            assert report["countedElsewhere"] == 0
+            body = {"cursor": report.get("nextCursor")}
+            if not body["cursor"]:
+                break
+        expected = sum(n + 0.5 for n in range(120))
+    else:
+        for each in (found[0], found[0], found[119]):
+            assert api.post(f"{REJECTS}/{each['id']}/replay").status == 200
+        expected = sum(float(each["event"]["data"]["tokens"]) for each in (found[0], found[119]))
+    metering.deliver()
+    assert float(total(api)) == expected
+    assert api.get("/api/v1/meters/calls/query").json["data"][0]["value"] == 120
 
 
 def test_what_is_still_too_old_is_not_replayed(api: Client, metering: Metering) -> None:

@@ -8,9 +8,10 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
+from functions.adapters.dynamo.codec import decode_item
 from functions.adapters.dynamo.history_store import DynamoHistories
 from functions.adapters.dynamo.page_writer import PageWriter, executed, insertion, stored_page, was_done
-from functions.adapters.dynamo.refusal_item import refusal_item
+from functions.adapters.dynamo.refusal_item import further_items, further_of, refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.metering.event import AcceptanceWindow
@@ -18,6 +19,7 @@ from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
+from functions.domain.metering.refusal import Place, further_name
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
@@ -190,6 +192,7 @@ class DynamoLedger(DynamoHistories):
         yield from self._hours(commit)
         yield from self._directory(commit)
         yield from _outcomes(commit)
+        yield from further_items(commit)
 
     def _chunks(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for bucket, chunk in commit.fingerprints.items():
@@ -231,6 +234,15 @@ class DynamoLedger(DynamoHistories):
     def put_refusals(self, refusals: Sequence[Refusal]) -> None:
         unique = {(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]): item for item in map(refusal_item, refusals)}
         self._table.put_all(unique.values())
+
+    def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
+        day = keys.refusals(tenant, time)
+        found = self._table.query(day, prefix=keys.refusals_of(time, identity), projection=SORT_KEY)
+        meters = {item[SORT_KEY]["S"].split("#")[3] for item in found if item[SORT_KEY]["S"].count("#") == 3}
+        name = further_name(line.decided_hour, line.lane, line.n)
+        item = self._table.get(day, keys.further_refusals(name))
+        reasons = further_of(decode_item(item)).reasons if item else ()
+        return meters | {each.meter_id for each in reasons if line.number in each.lines}
 
     # Pages.
 

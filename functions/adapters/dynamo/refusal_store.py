@@ -9,8 +9,9 @@ from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.client import ConditionFailed
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import Condition
+from functions.adapters.dynamo.refusal_item import further_of
 from functions.adapters.dynamo.table import Table
-from functions.domain.metering.refusal import KeptRefusal, time_of
+from functions.domain.metering.refusal import FurtherRefusals, KeptRefusal, time_of
 from functions.names import SORT_KEY
 
 
@@ -21,7 +22,7 @@ class DynamoRefusals:
     def of_day(
         self, tenant: str, day: date, *, first: int, last: int, before: str | None, page_size: int
     ) -> Iterator[KeptRefusal]:
-        partition = keys.refusals(tenant, int(datetime.combine(day, time(), UTC).timestamp()))
+        partition = _partition(tenant, day)
         is_of_day = before is not None and keys.refusals(tenant, time_of(before)) == partition
         after = keys.refusal_place(before) if before is not None and is_of_day else None
         lowest, highest = keys.refusal_range(first, last)
@@ -38,6 +39,16 @@ class DynamoRefusals:
         item = self._item(tenant, refusal_id)
         return _refusal(item) if item else None
 
+    def further_of_day(self, tenant: str, day: date, before: str | None) -> Iterator[FurtherRefusals]:
+        lowest, highest = keys.further_refusals(""), keys.further_refusals("~")
+        after = keys.further_refusals(before) if before else None
+        partition = _partition(tenant, day)
+        return map(further_of, self._table.query(partition, first=lowest, last=highest, after=after, descending=True))
+
+    def further(self, tenant: str, day: date, name: str) -> FurtherRefusals | None:
+        item = self._table.get(_partition(tenant, day), keys.further_refusals(name))
+        return further_of(item) if item else None
+
     def mark_replayed(self, tenant: str, refusal: KeptRefusal, at: int, by: str) -> KeptRefusal:
         item = self._item(tenant, refusal.id)
         if item and item["received_at"] == refusal.received_at:
@@ -49,6 +60,10 @@ class DynamoRefusals:
 
     def _item(self, tenant: str, refusal_id: str) -> Item | None:
         return self._table.get(keys.refusals(tenant, time_of(refusal_id)), keys.refusal_place(refusal_id))
+
+
+def _partition(tenant: str, day: date) -> str:
+    return keys.refusals(tenant, int(datetime.combine(day, time(), UTC).timestamp()))
 
 
 def _refusal(item: Item) -> KeptRefusal:

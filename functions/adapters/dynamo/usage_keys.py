@@ -19,6 +19,7 @@
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
 | the meters of a tenant                               | `M#<tenant>`            | `set`                        | get |
 | events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>[#<meter>]` | get, query backwards |
+| what a commit left uncounted beyond the first, by day | `R#<tenant>#<day>`      | `~<hour decided>-<lane>-<n>`      | get, query backwards |
 | corrections of a tenant; by id; newest first; outcome  | `V#<tenant>`            | `i#<id>`, `t#<time>#<id>`, `o#<id>` | get, query backwards, batch get |
 | what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
@@ -230,12 +231,26 @@ def refusal(time: int, identity: str, code: str, meter_id: str) -> str:
     return refusal_place(refusal_id(time, identity, code, meter_id))
 
 
+def refusals_of(time: int, identity: str) -> str:
+    """What the sort keys of all refusals of an event begin with."""
+    return f"{time:012d}#{identity}#"
+
+
 def refusal_place(refusal_id: str) -> str:
     return refusal_id.replace(".", "#")
 
 
 def refusal_name(sort_key: str) -> str:
     return sort_key.replace("#", ".")
+
+
+def further_refusals(name: str) -> str:
+    """Behind all that are listed one by one."""
+    return f"~{name}"
+
+
+def further_name(sort_key: str) -> str:
+    return sort_key[1:]
 
 
 def refusal_range(first: int, last: int) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
+from functions.domain.metering.refusal import Place
 
 
 class EventStream(Protocol):
@@ -104,6 +105,10 @@ class Ledger(Protocol):
     def meter_set(self, tenant: str) -> MeterSet: ...
 
     def put_refusals(self, refusals: Sequence[Refusal]) -> None: ...
+
+    def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
+        """The meters that could take no value from an accepted event, by its name and its place in the archive."""
+        ...
 
 
 class Archive(Protocol):

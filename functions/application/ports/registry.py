@@ -10,7 +10,7 @@ from functions.domain.catalog.feature import Feature
 from functions.domain.metering.correction import Correction
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord
-from functions.domain.metering.refusal import KeptRefusal
+from functions.domain.metering.refusal import FurtherRefusals, KeptRefusal
 from functions.domain.subscriptions.customer import Customer
 
 Record = TypeVar("Record")
@@ -136,6 +136,12 @@ class Refusals(Protocol):
         ...
 
     def get(self, tenant: str, refusal_id: str) -> KeptRefusal | None: ...
+
+    def further_of_day(self, tenant: str, day: date, before: str | None) -> Iterable[FurtherRefusals]:
+        """What commits left uncounted of that day's events beyond the first, by falling name, from below `before`."""
+        ...
+
+    def further(self, tenant: str, day: date, name: str) -> FurtherRefusals | None: ...
 
     def mark_replayed(self, tenant: str, refusal: KeptRefusal, at: int, by: str) -> KeptRefusal:
         """As it is then; one that was refused anew since it was read stays unmarked."""

@@ -18,6 +18,7 @@ from functions.domain.metering.group_values import OTHER, fitting
 from functions.domain.metering.groupings import Grouping, MetersByType
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
+from functions.domain.metering.refusal import UncountableLines, event_identity, pack_lines
 from functions.domain.metering.rows import Rows, picker, sort_events
 from functions.domain.metering.values import Uncountable
 from functions.domain.metering.work import WORK
@@ -32,7 +33,10 @@ MAX_COMMIT_BYTES = 300_000  # estimated before compression, rounded up; a Dynamo
 FINGERPRINT_BYTES = 8
 CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part of the page's key
 CODE_BYTES = 80
-MAX_LISTED_UNCOUNTABLE = 100  # per commit; the archive keeps every event all the same
+MAX_LISTED_UNCOUNTABLE = 100  # of a commit one by one; further ones by their places in its object
+LINE_BYTES = 2
+REASON_BYTES = 600
+DAY_SECONDS = 86_400
 PAGE_BYTES = 16  # what stands in the key of a page beside the subject
 # Group combinations that one subject brings to a meter in a month of arrival; further ones count as `__other__`, its
 # own alone. A new process reads all those of a tenant in a lane, so from so many on a subject brings only a few.
@@ -52,6 +56,7 @@ class Deltas:
     codes: list[Code] = field(default_factory=list)
     subjects: list[tuple[str, str]] = field(default_factory=list)
     uncountable: list[Refusal] = field(default_factory=list)
+    further: dict[tuple[str, int, str, str], tuple[str, list[Event]]] = field(default_factory=dict)
     uncountable_count: int = 0
     event_count: int = 0
     size: int = 0
@@ -66,6 +71,16 @@ class Deltas:
     def is_heavy(self) -> bool:
         """Is it all that may be stored, or all the work that others wait for?"""
         return self.size >= MAX_COMMIT_BYTES or self.work >= MAX_COMMIT_WORK
+
+    def uncountable_lines(self) -> list[UncountableLines]:
+        """Beyond those of `uncountable`, for the commit to say."""
+        if not self.further:
+            return []
+        places = {id(event): place for place, event in enumerate(event for *_, some in self.groups for event in some)}
+        return [
+            UncountableLines(tenant, day, meter_id, code, reason, pack_lines([places[id(each)] for each in events]))
+            for (tenant, day, meter_id, code), (reason, events) in self.further.items()
+        ]
 
 
 MetersOf = Callable[[str], MetersByType]
@@ -252,7 +267,14 @@ def _list_uncountable(
     deltas: Deltas, tenant: str, event: Event, problem: Uncountable, received_at: int, meter_id: str = ""
 ) -> None:
     deltas.uncountable_count += 1
-    if len(deltas.uncountable) < MAX_LISTED_UNCOUNTABLE:
-        identity = f"{event.fingerprint:016x}{event.time:x}"
+    if len(deltas.uncountable) >= MAX_LISTED_UNCOUNTABLE:
+        reason = (tenant, event.time // DAY_SECONDS, meter_id, problem.code)
+        if reason not in deltas.further:
+            deltas.further[reason] = problem.message, []
+            deltas.size += REASON_BYTES
+        deltas.further[reason][1].append(event)
+        deltas.size += LINE_BYTES
+    else:
+        identity = event_identity(event.fingerprint, event.time)
         refusal = Refusal(tenant, identity, problem.code, problem.message, received_at, event, True, meter_id=meter_id)
         deltas.uncountable.append(refusal)

@@ -24,6 +24,18 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     data: bytes = b""
     extensions: bytes = b""
 
+    @property
+    def time_seconds(self) -> int:
+        return self.time
+
+    @property
+    def raw_data(self) -> bytes:
+        return self.data
+
+    @property
+    def raw_extensions(self) -> bytes:
+        return self.extensions
+
 
 class Void(msgspec.Struct, array_like=True, frozen=True):
     """An event that must not count: its fingerprint, its time in epoch seconds, what it is called, and who says so."""

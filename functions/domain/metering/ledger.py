@@ -17,6 +17,7 @@ from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.group_values import OTHER, fitting
 from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
+from functions.domain.metering.refusal import UncountableLines, event_identity
 
 BUCKET_SECONDS = 300
 HOUR_SECONDS = 3_600
@@ -107,6 +108,7 @@ class Commit(msgspec.Struct, array_like=True):
 
     `received_at` is when the newest of its events arrived, `decided_at` when the commit was made; epoch seconds.
     `oldest`, `newest` and `marks` (see `hour_index`) tell readers when its events happened and whose they are.
+    `uncountable` are values left out beyond those that are listed one by one.
     The first commit of a batch counts its duplicates and rejected events too, and names its `packs` (`pack_mark`).
     """
 
@@ -131,6 +133,7 @@ class Commit(msgspec.Struct, array_like=True):
     voids: list[VoidOutcome] = []
     packs: bytes = b""
     voided_history: list[VoidedHistory] = []
+    uncountable: list[UncountableLines] = []
 
 
 class Refusal(msgspec.Struct):
@@ -296,7 +299,7 @@ def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Refusal:
     reason = f"Correction {void.correction_id}: the event is older than the acceptance window, so it stays as it is."
     return Refusal(
         tenant,
-        f"{void.fingerprint:016x}{void.time:x}",
+        event_identity(void.fingerprint, void.time),
         "void_outside_window",
         reason,
         received_at,
@@ -320,7 +323,7 @@ def unpack_marks(packed: bytes) -> list[bytes]:
 def _too_old(tenant: str, event: Event, received_at: int) -> Refusal:
     return Refusal(
         tenant,
-        f"{event.fingerprint:016x}{event.time:x}",
+        event_identity(event.fingerprint, event.time),
         "outside_acceptance_window",
         "The event is older than the acceptance window, so it can no longer be told from a duplicate.",
         received_at,

@@ -1,7 +1,16 @@
 """What was refused, as it is kept and listed: its name in the API, and whether it can go back into the stream."""
 
 import re
+from array import array
+from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from functions.domain.metering.readable import is_readable
 
 # A sort key in the usage table without its `#`, which paths of URLs do not carry.
 REFUSAL_ID = re.compile(r"00\d{10}(?:\.[A-Za-z0-9_-]{1,128}){2,3}", re.ASCII)
@@ -34,3 +43,110 @@ class KeptRefusal:
     meter_id: str = ""
     replayed_at: int = 0
     replayed_by: str = ""
+    place: str = ""  # where a list goes on behind it, when that is not its id
+
+
+class UncountableLines(msgspec.Struct, frozen=True, array_like=True):
+    """From which events of a commit, of one UTC day, a meter could take no value: `lines` are their places in the
+    commit's object, two bytes each. `day` counts from the epoch.
+    """
+
+    tenant: str
+    day: int
+    meter_id: str
+    code: str
+    reason: str
+    lines: bytes
+
+
+class Reason(NamedTuple):
+    """Why a meter could take no value from these lines of an object, in their order."""
+
+    meter_id: str
+    code: str
+    reason: str
+    lines: Sequence[int]
+
+
+class Place(NamedTuple):
+    """A line of a commit's object, counted from 0."""
+
+    lane: int
+    n: int
+    decided_hour: int
+    number: int
+
+
+class FurtherRefusals(NamedTuple):
+    """What a commit left uncounted of a tenant's events of one day, beyond those that are listed one by one.
+
+    The events themselves are lines of the commit's object. `name` tells it from others of the day; they are listed by
+    their names, the last first.
+    """
+
+    name: str
+    lane: int
+    n: int
+    decided_hour: int
+    received_at: int
+    reasons: Sequence[Reason]
+
+
+def event_identity(fingerprint: int, time: int) -> str:
+    """Names an event among what was refused."""
+    return f"{fingerprint:016x}{time:x}"
+
+
+def further_name(decided_hour: int, lane: int, n: int) -> str:
+    return f"{decided_hour:08d}-{lane:03d}-{n:012d}"
+
+
+def pack_lines(lines: Sequence[int]) -> bytes:
+    return array("H", lines).tobytes()
+
+
+def unpack_lines(packed: bytes) -> Sequence[int]:
+    lines = array("H")
+    lines.frombytes(packed)
+    return lines
+
+
+class Shown(Protocol):
+    """What an event is listed by; `time_seconds` since the epoch."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def time_seconds(self) -> int: ...
+    @property
+    def raw_data(self) -> bytes: ...
+    @property
+    def raw_extensions(self) -> bytes: ...
+
+
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def event_json(event: Shown) -> bytes:
+    """A CloudEvent, whatever the event holds: data that cannot be read as JSON are in `data_base64`."""
+    extensions = event.raw_extensions
+    attributes = _attributes(extensions) if extensions and is_readable(extensions) else {}
+    data = event.raw_data or b"null"
+    content = {"data": msgspec.Raw(data)} if is_readable(data) else {"data_base64": b64encode(data).decode()}
+    document = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": datetime.fromtimestamp(event.time_seconds, UTC),
+        **attributes,
+        **content,
+    }
+    return msgspec.json.encode(document)
