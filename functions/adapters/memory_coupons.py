@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from threading import Lock
 
+from functions.application.ports.billing import Tenures
 from functions.application.ports.registry import Stale, Taken
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 
@@ -11,6 +12,7 @@ class MemoryCoupons:
     def __init__(self) -> None:
         self._coupons: dict[tuple[str, str], Coupon] = {}
         self._applied: dict[tuple[str, str, str], AppliedCoupon] = {}
+        self._tenures: dict[tuple[str, str], int] = {}
         self._lock = Lock()
 
     def get(self, tenant: str, coupon_id: str) -> Coupon | None:
@@ -32,11 +34,14 @@ class MemoryCoupons:
         with self._lock:
             self._keep(tenant, coupon)
 
-    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon) -> None:
+    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon, tenures: Tenures) -> None:
         with self._lock:
+            if self._tenures.get((tenant, applied.customer_id), 0) != tenures.version:
+                raise Stale
             self._require(applied, self._applied.get((tenant, applied.customer_id, applied.id)))
             self._keep(tenant, coupon)
             self._keep_applied(tenant, applied)
+            self._tenures[tenant, applied.customer_id] = tenures.version + 1
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
         return [each for key, each in sorted(self._applied.items()) if key[:2] == (tenant, customer_id)]

@@ -80,10 +80,12 @@ class AppliedCoupons:
 
     def _apply(self, tenant: str, holder: CouponHolder, id_or_key: str, by: str) -> AppliedCoupon:
         now = self._now()
+        # First, so that whoever deletes the customer or the subscription, or gives another coupon, is seen.
+        tenures = self.subscriptions.tenures(tenant, holder.customer_id)
         coupon = find_coupon(tenant, id_or_key, coupons=self.coupons)
         redeemed = coupon.redeemed(now)
         _require_currency(coupon, holder)
-        self._require_running(tenant, holder, now)
+        self._require_holder(tenant, holder, now)
         _require_room(coupon, holder, self.coupons.of_customer(tenant, holder.customer_id), now)
         applied = AppliedCoupon(
             id=self.new_id(),
@@ -94,12 +96,17 @@ class AppliedCoupons:
             applied_at=now,
             applied_by=by,
         )
-        self.coupons.redeem(tenant, redeemed, applied)
+        self.coupons.redeem(tenant, redeemed, applied, tenures)
         return applied
 
-    def _require_running(self, tenant: str, holder: CouponHolder, now: datetime) -> None:
-        found = self.subscriptions.get(tenant, holder.subscription_id) if holder.subscription_id else None
-        if found is not None and found.is_over(now) and found.next_due_at() is None:
+    def _require_holder(self, tenant: str, holder: CouponHolder, now: datetime) -> None:
+        if holder.subscription_id is None:
+            self._customer(tenant, holder.customer_id)
+            return
+        found = self.subscriptions.get(tenant, holder.subscription_id)
+        if found is None:
+            raise subscription_not_found(holder.subscription_id)
+        if found.is_over(now) and found.next_due_at() is None:
             message = f"{holder.label} is over and billed; give the coupon to the customer or another subscription."
             raise Conflict(message, code="subscription_over")
 

@@ -15,10 +15,17 @@ def archive_feature(
     tenant: str, id_or_key: str, *, features: Features, plans: Plans, addons: Addons, clock: Clock
 ) -> None:
     """Raises NotFound for a feature that does not exist or was archived before, Conflict while it is for sale."""
-    feature = find_feature(tenant, id_or_key, features=features)
-    if not feature.is_archived:
+
+    def archive() -> None:
+        counts = plans.sale_counts(tenant)
+        feature = find_feature(tenant, id_or_key, features=features)
+        if feature.is_archived:
+            raise NotFound(f"Feature {feature.key!r} is archived already.", code="feature_not_found")
         _require_unsold(tenant, feature.key, plans, addons, clock)
-    decide_again_when_stale(lambda: _archive(tenant, id_or_key, features, clock))
+        now = clock.now().replace(microsecond=0)
+        features.archive(tenant, feature.model_copy(update={"archived_at": now, "updated_at": now}), counts)
+
+    decide_again_when_stale(archive)
 
 
 def _require_unsold(tenant: str, key: str, plans: Plans, addons: Addons, clock: Clock) -> None:
@@ -28,11 +35,3 @@ def _require_unsold(tenant: str, key: str, plans: Plans, addons: Addons, clock: 
         more = f" and {len(selling) - MAX_NAMED} more" if len(selling) > MAX_NAMED else ""
         message = f"Feature {key!r} is sold by {', '.join(selling[:MAX_NAMED])}{more}; archive those first."
         raise Conflict(message, code="feature_in_use")
-
-
-def _archive(tenant: str, id_or_key: str, features: Features, clock: Clock) -> None:
-    feature = find_feature(tenant, id_or_key, features=features)
-    if feature.is_archived:
-        raise NotFound(f"Feature {feature.key!r} is archived already.", code="feature_not_found")
-    now = clock.now().replace(microsecond=0)
-    features.archive(tenant, feature.model_copy(update={"archived_at": now, "updated_at": now}))

@@ -64,16 +64,14 @@ class SubscriptionAddons:
         if found.plan is None:
             message = f"Subscription {found.id} has a plan of its own; add its items by editing it."
             raise Conflict(message, code="no_plan_addons")
-        plan = self.catalogue.plan(tenant, found.plan.id)
-        assigned = self.catalogue.get(tenant, plan.id, purchase.addon_id)
-        addon, new_id = assigned.addon, self.new_id()
-        if addon.status(self.clock.now()) is not VersionStatus.ACTIVE:
-            raise Conflict(f"Add-on {addon.label} is not for sale any more.", code="addon_not_active")
-        known = self.features.metered(
-            tenant, sorted({each.feature_key for each in addon.rate_cards if each.feature_key})
-        )
+        plan_id, new_id = found.plan.id, self.new_id()
 
         def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+            plan, assigned, premises = self.catalogue.current(tenant, plan_id, purchase.addon_id)
+            addon = assigned.addon
+            if addon.status(now) is not VersionStatus.ACTIVE:
+                raise Conflict(f"Add-on {addon.label} is not for sale any more.", code="addon_not_active")
+            sold = sorted({each.feature_key for each in addon.rate_cards if each.feature_key})
             at = self._effective(this, purchase.timing, now)
             _require_phase(this, plan, assigned.terms.from_plan_phase, at)
             if any(each.addon.key == addon.key and not _is_over(each, now) for each in this.addons):
@@ -89,12 +87,12 @@ class SubscriptionAddons:
                 metadata=purchase.metadata,
                 quantity=purchase.quantity,
                 max_quantity=assigned.terms.max_quantity,
-                features=known,
+                features=self.features.metered(tenant, sold),
                 at=at,
                 now=now,
             )
             after = with_addons(this, [*this.addons, made], at=at, now=now, new_id=self.new_id)
-            return [SubscriptionChange(this, after)]
+            return [SubscriptionChange(this, after, premises)]
 
         return self._written(tenant, subscription_id, decide, new_id)
 

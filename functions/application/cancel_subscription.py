@@ -11,6 +11,9 @@ from functions.domain.subscriptions.subscription import Subscription, Subscripti
 
 Changes = Sequence[SubscriptionChange]
 
+# Each is three writes of the one transaction of 100, in which what is restored takes four.
+MAX_DELETED_AT_ONCE = 32
+
 
 def cancel_subscription(
     tenant: str, subscription_id: str, timing: datetime | str, *, subscriptions: Subscriptions, clock: Clock
@@ -49,6 +52,11 @@ def restore_subscription(
             and this.active_to is not None
             and each.active_from >= this.active_to
         ]
+        if len(following) > MAX_DELETED_AT_ONCE:
+            message = (
+                f"{len(following)} subscriptions start after {this.id}; delete all but {MAX_DELETED_AT_ONCE} first."
+            )
+            raise Conflict(message, code="too_many_following")
         return [continued, *(SubscriptionChange(each, None) for each in following)]
 
     return _changed(tenant, subscription_id, decide, subscriptions, clock)

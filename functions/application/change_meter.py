@@ -6,7 +6,7 @@ from datetime import datetime
 from functions.application.create_meter import checked
 from functions.application.find_meter import find_meter
 from functions.application.for_sale import cards_for_sale
-from functions.application.ports.catalogue import Addons, Plans
+from functions.application.ports.catalogue import Addons, Plans, SaleCounts
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Features, Meters, Stored
 from functions.application.retry import decide_again_when_stale
@@ -38,8 +38,9 @@ def update_meter(
     """A full replacement of what can be changed; raises Conflict when a feature or price uses a dropped dimension."""
 
     def update() -> MeterRecord:
+        counts = plans.sale_counts(tenant)
         sold = cards_for_sale(tenant, plans, addons, clock)
-        return _update(tenant, id_or_slug, wish, meters, features, sold, clock)
+        return _update(tenant, id_or_slug, wish, meters, features, sold, counts, clock)
 
     return decide_again_when_stale(update)
 
@@ -58,7 +59,14 @@ def with_history(tenant: str, id_or_slug: str, event_from: datetime, *, meters: 
 
 
 def _update(
-    tenant: str, id_or_slug: str, wish: MeterUpdate, meters: Meters, features: Features, sold: Sold, clock: Clock
+    tenant: str,
+    id_or_slug: str,
+    wish: MeterUpdate,
+    meters: Meters,
+    features: Features,
+    sold: Sold,
+    counts: SaleCounts,
+    clock: Clock,
 ) -> MeterRecord:
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
@@ -79,9 +87,8 @@ def _update(
         }
     )
     others = tuple(changed.counting() if each.id == meter.id else each for each in counting.meters)
-    meters.save(
-        tenant, Stored(changed, stored.version), checked(MeterSet(counting.version + 1, others), meter.event_type)
-    )
+    after = checked(MeterSet(counting.version + 1, others), meter.event_type)
+    meters.save(tenant, Stored(changed, stored.version), after, unsold_at=counts if dropped else None)
     return changed
 
 

@@ -39,10 +39,10 @@ def change_subscription(
 
     Raises NotFound, InvalidInput for times and plans, Conflict when it is not running or another one sells the same.
     """
-    plan = catalogue.chosen(tenant, choice)
-    features = catalogue.features_of(tenant, plan.phases)
 
     def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+        plan, premises = catalogue.chosen(tenant, choice)
+        features = catalogue.features_of(tenant, plan.phases)
         if this.status(now) not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.CANCELED):
             raise Conflict(f"Only a running subscription can be changed; {this.id} is {this.status(now).value}.")
         if this.currency != plan.currency:
@@ -61,7 +61,7 @@ def change_subscription(
             now=now,
             terms=replace(terms, anchor=terms.anchor or this.billing_anchor, counts_from=this.counting_since(at)),
         )
-        return [SubscriptionChange(this, this.cancelled(at, now)), SubscriptionChange(None, made)]
+        return [SubscriptionChange(this, this.cancelled(at, now)), SubscriptionChange(None, made, premises)]
 
     changes = write_subscription(tenant, subscription_id, decide, subscriptions=subscriptions, clock=clock)
     ended, made = (change.after for change in changes)
@@ -104,7 +104,7 @@ def migrate_subscription(
     if this.plan is None:
         raise Conflict(f"Subscription {this.id} has a plan of its own, which has no versions; change it instead.")
     choice = PlanChoice(this.plan.key, version)
-    plan = catalogue.chosen(tenant, choice)
+    plan, _ = catalogue.chosen(tenant, choice)
     assert isinstance(plan, Plan)
     if plan.version <= this.plan.version:
         message = f"Subscription {this.id} has version {this.plan.version} already; migrate to a newer one."

@@ -42,11 +42,12 @@ def next_plan(
     if plan.id != (family.active or latest):
         raise Conflict(f"{plan.label} is not the latest published version; draft the next one from that.")
     draft = PlanDraft.model_construct(**{name: getattr(plan, name) for name in PlanDraft.model_fields})
-    made = _drafted(tenant, draft, plans, clock, new_id)
+    now, following_id = clock.now().replace(microsecond=0), new_id()
     assigned = [each for each in plan_addons.of_plan(tenant, plan.id) if each.deleted_at is None]
-    times = {"plan_id": made.id, "created_at": made.created_at, "updated_at": made.created_at}
-    plan_addons.put(tenant, [each.model_copy(update=times) for each in assigned])
-    return made
+    changed = {"plan_id": following_id, "created_at": now, "updated_at": now}
+    # Before the draft: whoever dies in between, or is overtaken, leaves the add-ons of a plan that nobody knows.
+    plan_addons.copy(tenant, [each.model_copy(update=changed) for each in assigned])
+    return _drafted(tenant, draft, plans, clock, lambda: following_id)
 
 
 def _drafted(tenant: str, draft: PlanDraft, plans: Plans, clock: Clock, new_id: NewId) -> Plan:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.application.create_plan import known_features
-from functions.application.find_plan import find_plan
+from functions.application.find_plan import NO_CLOCK, find_plan, plan_shelf
 from functions.application.ports.billing import (
     BilledCustomers,
     MeteredFeatures,
@@ -13,7 +13,7 @@ from functions.application.ports.billing import (
     SubscriptionChange,
     Subscriptions,
 )
-from functions.application.ports.catalogue import Plans
+from functions.application.ports.catalogue import NO_PREMISES, Plans, Premises
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscriptions
 from functions.domain.catalog.phase import PlanPhase
@@ -54,10 +54,14 @@ class Catalogue:
     plans: Plans
     features: MeteredFeatures
 
-    def chosen(self, tenant: str, choice: PlanChoice | CustomPlan) -> Plan | CustomPlan:
-        """Raises NotFound."""
+    def chosen(self, tenant: str, choice: PlanChoice | CustomPlan) -> tuple[Plan | CustomPlan, Premises]:
+        """The plan, and by what a write can tell that it is still so; raises NotFound."""
         if isinstance(choice, CustomPlan):
-            return choice
+            return choice, NO_PREMISES
+        plan, family = plan_shelf(self.plans, NO_CLOCK).current(tenant, self._found(tenant, choice).id)
+        return plan, Premises(plan=family)
+
+    def _found(self, tenant: str, choice: PlanChoice) -> Plan:
         try:
             return find_plan(tenant, choice.key, plans=self.plans, version=choice.version)
         except NotFound:
@@ -84,14 +88,13 @@ def create_subscription(
     new_id: NewId,
 ) -> Subscription:
     """Raises NotFound for plan or customer, InvalidInput for its times, Conflict while another one sells the same."""
-    customer = customers.find(tenant, wish.customer)
-    if customer is None:
-        raise NotFound(f"There is no customer {wish.customer!r}.", code="customer_not_found")
-    plan = catalogue.chosen(tenant, wish.plan)
-    _require_currency(customer, plan.currency)
-    features = catalogue.features_of(tenant, plan.phases)
+    customer_id = _customer(tenant, wish.customer, customers).id
 
     def decide(_present: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+        customer = _customer(tenant, customer_id, customers)
+        plan, premises = catalogue.chosen(tenant, wish.plan)
+        _require_currency(customer, plan.currency)
+        features = catalogue.features_of(tenant, plan.phases)
         made = subscribe(
             plan,
             new_id=new_id,
@@ -101,11 +104,18 @@ def create_subscription(
             now=now,
             terms=wish.terms,
         )
-        return [SubscriptionChange(None, made)]
+        return [SubscriptionChange(None, made, premises)]
 
-    (change,) = write_subscriptions(tenant, customer.id, decide, subscriptions=subscriptions, clock=clock)
+    (change,) = write_subscriptions(tenant, customer_id, decide, subscriptions=subscriptions, clock=clock)
     assert change.after is not None
     return change.after
+
+
+def _customer(tenant: str, id_or_key: str, customers: BilledCustomers) -> BilledCustomer:
+    found = customers.find(tenant, id_or_key)
+    if found is None:
+        raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
+    return found
 
 
 def _start(wish: SubscriptionWish, plan: Plan | CustomPlan, now: datetime, accept_past: timedelta) -> datetime:

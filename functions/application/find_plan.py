@@ -15,10 +15,13 @@ class _NoClock:
         return datetime.min.replace(tzinfo=UTC)
 
 
+NO_CLOCK = _NoClock()
+
+
 def plan_shelf(plans: Plans, clock: Clock) -> Shelf[Plan]:
     return Shelf(plans, "plan", clock)
 
 
 def find_plan(tenant: str, id_or_key: str, *, plans: Plans, version: int | None = None, latest: bool = False) -> Plan:
     """Raises NotFound, also for a key without an active version and for a version that was deleted."""
-    return plan_shelf(plans, _NoClock()).find(tenant, id_or_key, version, latest=latest)
+    return plan_shelf(plans, NO_CLOCK).find(tenant, id_or_key, version, latest=latest)

@@ -1,18 +1,14 @@
 """Create, replace and delete customers; a key or subject belongs to one customer at a time."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Protocol
 
 from functions.application.find_customer import find_active_customer
+from functions.application.ports.billing import Subscriptions
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Customers, Taken
 from functions.application.retry import decide_again_when_stale
 from functions.domain.errors import Conflict, FieldError
 from functions.domain.subscriptions.customer import Customer, CustomerWish
-
-# Says whether a customer has a subscription that has not ended at an instant.
-IsSubscribed = Callable[[str, str, datetime], bool]
 
 
 class NewId(Protocol):
@@ -50,19 +46,21 @@ def replace_customer(
 
 
 def delete_customer(
-    tenant: str, id_or_key: str, *, customers: Customers, is_subscribed: IsSubscribed, clock: Clock
+    tenant: str, id_or_key: str, *, customers: Customers, subscriptions: Subscriptions, clock: Clock
 ) -> None:
     """Raises NotFound, and Conflict while a subscription runs; the record stays, its key and subjects are free."""
 
     def decide() -> None:
         before = find_active_customer(tenant, id_or_key, customers=customers)
         now = clock.now().replace(microsecond=0)
-        if is_subscribed(tenant, before.record.id, now):
+        tenures = subscriptions.tenures(tenant, before.record.id)
+        if any(not each.is_over(now) for each in tenures.tenures):
             raise Conflict(
                 f"Customer {before.record.id} has an active subscription; cancel it first.",
                 code="customer_has_active_subscription",
             )
-        customers.save(tenant, before, before.record.model_copy(update={"deleted_at": now, "updated_at": now}))
+        after = before.record.model_copy(update={"deleted_at": now, "updated_at": now})
+        customers.delete(tenant, before, after, tenures)
 
     decide_again_when_stale(decide)
 

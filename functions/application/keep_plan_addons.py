@@ -5,8 +5,9 @@ from datetime import datetime
 
 from functions.application.find_plan import plan_shelf
 from functions.application.keep_addon import addon_shelf
-from functions.application.ports.catalogue import Addons, PlanAddons, Plans
+from functions.application.ports.catalogue import Addons, Family, PlanAddons, Plans, Premises
 from functions.application.ports.clock import Clock
+from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.addon import Addon
 from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.plan_addon import PlanAddon, PlanAddonTerms, PlanAddonWish, require_assignable
@@ -33,8 +34,12 @@ class PlanAddonsOf:
 
     def assign(self, tenant: str, plan_id: str, wish: PlanAddonWish) -> Assigned:
         """Raises NotFound, Conflict when it is assigned already, InvalidInput when the two do not go together."""
-        plan, now = self.plan(tenant, plan_id), self._now()
-        addon = self._addon(tenant, wish.addon_id)
+        return decide_again_when_stale(lambda: self._assign(tenant, plan_id, wish))
+
+    def _assign(self, tenant: str, plan_id: str, wish: PlanAddonWish) -> Assigned:
+        plan, family = self._current_plan(tenant, plan_id)
+        addon, addon_family = self._current_addon(tenant, wish.addon_id)
+        now = self._now()
         require_assignable(plan, addon, wish, now)
         present = self._assigned(tenant, plan)
         if any(each.addon.key == addon.key for each in present):
@@ -44,22 +49,31 @@ class PlanAddonsOf:
             raise Conflict(f"Plan {plan.label} has {MAX_ADDONS} add-ons, the most there can be.")
         terms = wish.model_dump(exclude={"addon_id"})
         made = PlanAddon(**terms, plan_id=plan.id, addon_id=addon.id, created_at=now, updated_at=now)
-        self.plan_addons.put(tenant, [made])
+        self.plan_addons.save(tenant, made, Premises(family, addon_family))
         return Assigned(made, addon)
 
     def change(self, tenant: str, plan_id: str, id_or_key: str, terms: PlanAddonTerms) -> Assigned:
-        plan, now = self.plan(tenant, plan_id), self._now()
-        before = self._find(tenant, plan, id_or_key)
-        require_assignable(plan, before.addon, terms, now)
-        after = before.terms.model_copy(update={**dict(terms), "updated_at": now})
-        self.plan_addons.put(tenant, [after])
-        return Assigned(after, before.addon)
+        def change() -> Assigned:
+            plan, family = self._current_plan(tenant, plan_id)
+            before, now = self._find(tenant, plan, id_or_key), self._now()
+            addon, addon_family = self._current_addon(tenant, before.addon.id)
+            require_assignable(plan, addon, terms, now)
+            after = before.terms.model_copy(update={**dict(terms), "updated_at": now})
+            self.plan_addons.save(tenant, after, Premises(family, addon_family))
+            return Assigned(after, addon)
+
+        return decide_again_when_stale(change)
 
     def end(self, tenant: str, plan_id: str, id_or_key: str) -> None:
         """Nobody can buy it with this plan any more; subscriptions that have it keep it."""
-        plan, now = self.plan(tenant, plan_id), self._now()
-        before = self._find(tenant, plan, id_or_key)
-        self.plan_addons.put(tenant, [before.terms.model_copy(update={"deleted_at": now, "updated_at": now})])
+
+        def end() -> None:
+            plan, family = self._current_plan(tenant, plan_id)
+            before, now = self._find(tenant, plan, id_or_key), self._now()
+            ended = before.terms.model_copy(update={"deleted_at": now, "updated_at": now})
+            self.plan_addons.save(tenant, ended, Premises(plan=family))
+
+        decide_again_when_stale(end)
 
     def get(self, tenant: str, plan_id_or_key: str, id_or_key: str) -> Assigned:
         return self._find(tenant, self.plan(tenant, plan_id_or_key), id_or_key)
@@ -80,6 +94,19 @@ class PlanAddonsOf:
 
     def plan(self, tenant: str, id_or_key: str) -> Plan:
         return plan_shelf(self.plans, self.clock).find(tenant, id_or_key)
+
+    def current(self, tenant: str, plan_id: str, addon_id: str) -> tuple[Plan, Assigned, Premises]:
+        """A plan with one of its add-ons, and the families by which a write can tell that they are still so."""
+        plan, family = self._current_plan(tenant, plan_id)
+        assigned = self._find(tenant, plan, addon_id)
+        addon, addon_family = self._current_addon(tenant, assigned.addon.id)
+        return plan, Assigned(assigned.terms, addon), Premises(family, addon_family)
+
+    def _current_plan(self, tenant: str, id_or_key: str) -> tuple[Plan, Family]:
+        return plan_shelf(self.plans, self.clock).current(tenant, self.plan(tenant, id_or_key).id)
+
+    def _current_addon(self, tenant: str, id_or_key: str) -> tuple[Addon, Family]:
+        return addon_shelf(self.addons, self.clock).current(tenant, self._addon(tenant, id_or_key).id)
 
     def _addon(self, tenant: str, addon_id: str) -> Addon:
         return addon_shelf(self.addons, self.clock).find(tenant, addon_id)

@@ -8,6 +8,7 @@ from typing import Generic
 from functions.application.ports.catalogue import Family, Record, Versions
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Stale
+from functions.application.retry import decide_again_when_stale
 from functions.domain.errors import Conflict, NotFound
 
 # A family item lists the ids of all versions; this many keep it far below DynamoDB's 400 KB.
@@ -46,7 +47,10 @@ class Shelf(Generic[Record]):
         return self._changed(tenant, version_id, lambda this, family, now: ([change(this, now)], family))
 
     def publish(self, tenant: str, version_id: str, check: Callable[[Record], None]) -> Record:
-        """The draft becomes the active version at once; the version that was active until now is archived."""
+        """The draft becomes the active version at once; the version that was active until now is archived.
+
+        `check` says whether what it sells is there, and is asked again if anything was withdrawn meanwhile.
+        """
 
         def publish(this: Record, family: Family, now: datetime) -> tuple[list[Record], Family]:
             published = this.published(now)
@@ -55,7 +59,14 @@ class Shelf(Generic[Record]):
             replaced = [before.archived(now)] if before is not None else []
             return [published, *replaced], replace(family, draft=None, active=this.id)
 
-        return self._changed(tenant, version_id, publish)
+        def decide() -> Record:
+            counts = self.versions.sale_counts(tenant)
+            this, family = self.current(tenant, version_id)
+            changed, family = publish(this, family, self._now())
+            self.versions.save(tenant, changed, family, offered_after=counts)
+            return changed[0]
+
+        return decide_again_when_stale(decide)
 
     def archive(self, tenant: str, version_id: str) -> Record:
         def archive(this: Record, family: Family, now: datetime) -> tuple[list[Record], Family]:
@@ -99,15 +110,20 @@ class Shelf(Generic[Record]):
         version_id = (family.draft or family.active or family.ids[-1]) if latest else family.active
         return self.versions.get(tenant, version_id) if version_id is not None else None
 
-    def _changed(self, tenant: str, version_id: str, change: Change[Record]) -> Record:
+    def current(self, tenant: str, version_id: str) -> tuple[Record, Family]:
+        """The version, and the family under whose version a write knows that it is still so; raises NotFound."""
         this = self.versions.get(tenant, version_id)
         family = self.versions.family(tenant, this.key) if this is not None else None
-        # Again after the family, under whose version all is written: what it says now is what it still is then.
+        # Again after the family: what it says now is what it still is then.
         this = self.versions.get(tenant, version_id) if family is not None else None
         if this is None or family is None or this.deleted_at is not None:
             current_id = self._current_id(tenant, version_id)
             hint = f" with this id: it is a key. What changes a version takes its id, such as {current_id}"
             raise self._not_found(f"{version_id!r}{hint if current_id else ''}")
+        return this, family
+
+    def _changed(self, tenant: str, version_id: str, change: Change[Record]) -> Record:
+        this, family = self.current(tenant, version_id)
         changed, family = change(this, family, self._now())
         self._save(tenant, changed, family, this.label)
         return changed[0]

@@ -80,7 +80,7 @@ def delete(id_or_key: str) -> Answer:
         request.tenant,
         http.path_value(id_or_key),
         customers=wiring.customers(),
-        is_subscribed=lambda tenant, customer_id, now: _subscription_id(tenant, customer_id, now) is not None,
+        subscriptions=wiring_billing.subscriptions(),
         clock=wiring.clock(),
     )
     return http.no_content()

@@ -23,7 +23,7 @@ from infra.stage import StageSettings
 READ_SECRET = "secretsmanager:GetSecretValue"
 KEEP_RECORDS = (
     *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-    *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+    *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"),
 )
 
 # A revoked key works until its verdict leaves the cache.

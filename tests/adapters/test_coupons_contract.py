@@ -7,6 +7,7 @@ import pytest
 from functions.adapters.dynamo.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.table import Table
 from functions.adapters.memory_coupons import MemoryCoupons
+from functions.application.ports.billing import Tenures
 from functions.application.ports.coupons import Coupons
 from functions.application.ports.registry import Stale, Taken
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
@@ -15,6 +16,7 @@ from tests.domain.builders import at
 from tests.domain.coupons import applied, wish
 
 NOW = at("2026-05-01")
+NEW = Tenures()  # nobody has written anything of the customer yet
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -69,10 +71,10 @@ def test_a_key_is_free_again_when_its_coupon_is_archived(store: Coupons):
 def test_what_was_read_before_another_write_is_stale(store: Coupons):
     store.add("acme", coupon())
     first = second = kept(store)
-    store.redeem("acme", first.redeemed(NOW), of("c1", 1))
+    store.redeem("acme", first.redeemed(NOW), of("c1", 1), NEW)
 
     with pytest.raises(Stale):
-        store.redeem("acme", second.redeemed(NOW), of("c1", 2))
+        store.redeem("acme", second.redeemed(NOW), of("c1", 2), Tenures(version=1))
     with pytest.raises(Stale):
         store.archive("acme", second.archived("key", NOW))
 
@@ -82,18 +84,18 @@ def test_what_was_read_before_another_write_is_stale(store: Coupons):
 
 def test_a_redemption_that_is_there_already_counts_nothing(store: Coupons):
     store.add("acme", coupon())
-    store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1))
+    store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)
 
     with pytest.raises(Stale):
-        store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1))
+        store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), Tenures(version=1))
 
     assert kept(store).redemption_count == 1
 
 
 def test_a_customers_coupons_are_listed_in_order_and_nobody_elses(store: Coupons):
     store.add("acme", coupon())
-    for customer_id, number in (("c1", 2), ("c1", 1), ("c10", 3)):
-        store.redeem("acme", kept(store).redeemed(NOW), of(customer_id, number))
+    for customer_id, number, version in (("c1", 2, 0), ("c1", 1, 1), ("c10", 3, 0)):
+        store.redeem("acme", kept(store).redeemed(NOW), of(customer_id, number), Tenures(version=version))
 
     assert [each.id for each in store.of_customer("acme", "c1")] == ["01APPLIED1", "01APPLIED2"]
     assert store.of_customer("other", "c1") == []
@@ -102,7 +104,7 @@ def test_a_customers_coupons_are_listed_in_order_and_nobody_elses(store: Coupons
 
 def test_a_change_builds_on_what_was_read(store: Coupons):
     store.add("acme", coupon())
-    store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1))
+    store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)
     (read,) = store.of_customer("acme", "c1")
     store.change("acme", read.taken_off("01INVOICE"))
 
@@ -111,3 +113,14 @@ def test_a_change_builds_on_what_was_read(store: Coupons):
 
     (now,) = store.of_customer("acme", "c1")
     assert (now.invoice_count, now.last_invoice_id, now.version) == (1, "01INVOICE", 2)
+
+
+def test_a_customer_gets_one_coupon_at_a_time(store: Coupons):
+    store.add("acme", coupon())
+    store.add("acme", coupon(2, key="other"))
+    store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)
+
+    with pytest.raises(Stale):
+        store.redeem("acme", kept(store, 2).redeemed(NOW), of("c1", 2), NEW)
+
+    assert (kept(store, 2).redemption_count, len(store.of_customer("acme", "c1"))) == (0, 1)

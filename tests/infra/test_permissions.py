@@ -50,7 +50,8 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     },
     "http_authorize": {"billing": {"dynamodb:GetItem"}},
     "http_api": {
-        "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "billing": SETTLE
+        | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
         "usage": READ_USAGE | {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
         "archive/archive/*": {"s3:GetObject"},
         "archive/rejects/*": {"s3:GetObject"},

@@ -5,11 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
+from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
-from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED
+from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED, Condition
 from functions.adapters.dynamo.table import Table
+from functions.application.ports.registry import Stale
 from functions.domain.access import ApiKey
 from functions.names import PARTITION_KEY, SORT_KEY
+
+IN_FORCE = Condition(f"{STORED.expression} AND attribute_not_exists(revoked_at)")
 
 
 class DynamoApiKeys:
@@ -31,12 +35,13 @@ class DynamoApiKeys:
         return map(_key, self._table.query(keys.records(tenant, keys.API_KEY)))
 
     def revoke(self, key: ApiKey, at: datetime) -> None:
-        self._table.transact(
-            [
-                self._table.updating(keys.CREDENTIALS, key.id, "SET revoked_at = :at", {":at": at.isoformat()}, STORED),
-                self._table.deleting(keys.records(key.tenant, keys.API_KEY), key.id),
-            ]
+        revoking = self._table.updating(
+            keys.CREDENTIALS, key.id, "SET revoked_at = :at", {":at": at.isoformat()}, IN_FORCE
         )
+        try:
+            self._table.transact([revoking, self._table.deleting(keys.records(key.tenant, keys.API_KEY), key.id)])
+        except TransactionRefused as refused:
+            raise Stale from refused
 
 
 def _item(partition: str, key: ApiKey) -> Item:

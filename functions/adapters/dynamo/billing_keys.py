@@ -25,7 +25,11 @@ Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, fa
 | subscriptions, in the order applied       |                                  |                                      |
 | a subscription by id                      | `<tenant>#subscription`          | `<subscription id>`                  |
 | the subscriptions of a customer           | `<tenant>#customer_subscription` | `<customer id>#<subscription id>`    |
-| a customer's subscriptions at a glance    | `<tenant>#unique`                | `subscription#<customer id>`         |
+| a customer's subscriptions at a glance;   | `<tenant>#unique`                | `subscription#<customer id>`         |
+| their lock when the customer is deleted   |                                  |                                      |
+| or gets a coupon                          |                                  |                                      |
+| how often something was put up for sale,  | `<tenant>#unique`                | `sale_counts`                        |
+| and how often something was withdrawn     |                                  |                                      |
 | whose period has ended, over all tenants  | `due`                            | `<due at>#<tenant>#<customer id>#    |
 |                                           |                                  | <subscription id>`                   |
 | what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |
@@ -81,6 +85,11 @@ def unique_name(kind: str, value: str) -> str:
     if len(encoded) <= MAX_LITERAL_BYTES:
         return f"{kind}#{value}"
     return f"{kind}~{blake2b(encoded, digest_size=32).hexdigest()}"
+
+
+def sale_counts(tenant: str) -> tuple[str, str]:
+    """How often something was put up for sale, and how often something that can be sold was withdrawn."""
+    return unique_names(tenant), "sale_counts"
 
 
 METER = "meter"

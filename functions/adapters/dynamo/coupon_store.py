@@ -7,7 +7,9 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import ConditionFailed, Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
+from functions.adapters.dynamo.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import Table
+from functions.application.ports.billing import Tenures
 from functions.application.ports.registry import Stale, Taken
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -44,8 +46,9 @@ class DynamoCoupons:
             [self._writing_coupon(tenant, coupon), self._table.deleting(*_lock(tenant, coupon.key), is_ours)]
         )
 
-    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon) -> None:
-        self._transact([self._writing_coupon(tenant, coupon), self.writing(tenant, applied)])
+    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon, tenures: Tenures) -> None:
+        lock = writing_tenures(self._table, tenant, applied.customer_id, tenures)
+        self._transact([self._writing_coupon(tenant, coupon), self.writing(tenant, applied), lock])
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
         found = self._table.query(keys.records(tenant, keys.APPLIED_COUPON), prefix=f"{customer_id}#")

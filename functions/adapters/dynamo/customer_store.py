@@ -1,12 +1,15 @@
 """Customers in the billing table, with lock items that keep keys and subjects unique."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
+from functions.adapters.dynamo.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
+from functions.application.ports.billing import Tenures
 from functions.application.ports.registry import Stale, Stored, Taken
 from functions.domain.errors import InvalidInput
 from functions.domain.invoicing.invoice import BilledCustomer
@@ -42,11 +45,19 @@ class DynamoCustomers:
         return {names[item[SORT_KEY]]: item["id"] for item in self._table.batch_get([(partition, n) for n in names])}
 
     def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:
+        self._write(tenant, before, after, [])
+
+    def delete(self, tenant: str, before: Stored[Customer], after: Customer, tenures: Tenures) -> None:
+        self._write(tenant, before, after, [writing_tenures(self._table, tenant, after.id, tenures)])
+
+    def _write(
+        self, tenant: str, before: Stored[Customer] | None, after: Customer, more: Sequence[dict[str, Any]]
+    ) -> None:
         had = _names(before.record) if before else {}
         has = _names(after)
         taken = [name for name in has if name not in had]
         freed = [name for name in had if name not in has]
-        if 1 + len(taken) + len(freed) > MAX_TRANSACTION_WRITES:
+        if 1 + len(taken) + len(freed) + len(more) > MAX_TRANSACTION_WRITES:
             raise InvalidInput(
                 f"This changes {len(taken) + len(freed)} keys and subjects at once; change fewer than "
                 f"{MAX_TRANSACTION_WRITES} in one request."
@@ -67,7 +78,7 @@ class DynamoCustomers:
         ]
         writes += [self._table.deleting(locks, keys.unique_name(*name), is_ours) for name in freed]
         try:
-            self._table.transact(writes)
+            self._table.transact([*writes, *more])
         except TransactionRefused as refused:
             _raise_for(refused, taken)
 

@@ -6,7 +6,9 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED, VERSION, Condition, version_is
+from functions.adapters.dynamo.sale_counts import withdrawing
 from functions.adapters.dynamo.table import Table
+from functions.application.ports.catalogue import SaleCounts
 from functions.application.ports.registry import Stale, Stored, Taken
 from functions.domain.catalog.feature import Feature
 from functions.domain.catalog.validation import MeterFacts
@@ -53,7 +55,7 @@ class DynamoFeatures:
                 raise Taken("key", feature.key) from refused
             raise Stale from refused
 
-    def archive(self, tenant: str, feature: Feature) -> None:
+    def archive(self, tenant: str, feature: Feature, unsold_at: SaleCounts) -> None:
         is_ours = Condition("id = :id", {":id": feature.id})
         lock = keys.unique_name(keys.FEATURE_KEY, feature.key)
         try:
@@ -61,6 +63,7 @@ class DynamoFeatures:
                 [
                     self._table.putting(_item(tenant, feature), STORED),
                     self._table.deleting(keys.unique_names(tenant), lock, is_ours),
+                    withdrawing(self._table, tenant, unsold_at),
                 ]
             )
         except TransactionRefused as refused:

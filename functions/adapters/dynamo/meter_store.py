@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from functions.adapters.dynamo import billing_keys, usage_keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.condition import VERSION
+from functions.adapters.dynamo.sale_counts import withdrawing
 from functions.adapters.dynamo.table import Table
+from functions.application.ports.catalogue import SaleCounts
 from functions.application.ports.registry import Stale, Stored
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord
@@ -29,7 +31,9 @@ class DynamoMeters:
         for item in self._billing.query(billing_keys.records(tenant, billing_keys.METER)):
             yield MeterRecord.model_validate_json(item["body"])
 
-    def save(self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet) -> None:
+    def save(
+        self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet, *, unsold_at: SaleCounts | None = None
+    ) -> None:
         record = {
             PARTITION_KEY: billing_keys.records(tenant, billing_keys.METER),
             SORT_KEY: meter.record.id,
@@ -40,12 +44,13 @@ class DynamoMeters:
             SORT_KEY: usage_keys.METER_SET,
             "body": counting.encode(),
         }
+        writes = [
+            self._billing.putting_version(record, meter.version),
+            self._usage.putting_version(whole_set, counting.version - 1),
+        ]
+        if unsold_at is not None:
+            writes.append(withdrawing(self._billing, tenant, unsold_at))
         try:
-            self._billing.transact(
-                [
-                    self._billing.putting_version(record, meter.version),
-                    self._usage.putting_version(whole_set, counting.version - 1),
-                ]
-            )
+            self._billing.transact(writes)
         except TransactionRefused as refused:
             raise Stale from refused

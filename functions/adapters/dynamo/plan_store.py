@@ -1,13 +1,15 @@
 """Versioned plans and add-ons with their families, and which add-on is assigned to which plan."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
+from functions.adapters.dynamo.condition import VERSION, version_is
+from functions.adapters.dynamo.sale_counts import offering, sale_counts
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.catalogue import Family, Record
+from functions.application.ports.catalogue import Family, Premises, Record, SaleCounts
 from functions.application.ports.registry import Stale
 from functions.domain.catalog.addon import Addon
 from functions.domain.catalog.plan import Plan
@@ -36,7 +38,12 @@ class _DynamoVersions(Generic[Record]):
     def all(self, tenant: str) -> Iterator[Record]:
         return map(self._read, self._table.query(keys.records(tenant, self.kind)))
 
-    def save(self, tenant: str, versions: Sequence[Record], family: Family) -> None:
+    def sale_counts(self, tenant: str) -> SaleCounts:
+        return sale_counts(self._table, tenant)
+
+    def save(
+        self, tenant: str, versions: Sequence[Record], family: Family, *, offered_after: SaleCounts | None = None
+    ) -> None:
         family_item = {
             PARTITION_KEY: keys.records(tenant, self.family_kind),
             SORT_KEY: family.key,
@@ -48,6 +55,8 @@ class _DynamoVersions(Generic[Record]):
         for each in versions:
             item = {PARTITION_KEY: keys.records(tenant, self.kind), SORT_KEY: each.id, "body": each.model_dump_json()}
             writes.append(self._table.putting(item))
+        if offered_after is not None:
+            writes.append(offering(self._table, tenant, offered_after))
         try:
             self._table.transact(writes)
         except (TransactionRefused, Contended) as error:
@@ -77,8 +86,42 @@ class DynamoPlanAddons:
         item = self._table.get(keys.records(tenant, keys.PLAN_ADDON), keys.joined(plan_id, addon_id))
         return PlanAddon.model_validate_json(item["body"]) if item else None
 
-    def put(self, tenant: str, assignments: Sequence[PlanAddon]) -> None:
+    def save(self, tenant: str, assigned: PlanAddon, premises: Premises) -> None:
+        family = premises.plan
+        assert family is not None
+        pk = keys.records(tenant, keys.PLAN_FAMILY)
+        # What is assigned to a plan is part of its family: whoever builds on either must see the other.
+        raised = self._table.updating(
+            pk,
+            family.key,
+            "SET #version = :next",
+            {":next": family.version + 1},
+            version_is(family.version),
+            {"#version": VERSION},
+        )
+        writes = [self._table.putting(_assigned_item(tenant, assigned)), raised]
+        writes += unchanged(self._table, tenant, Premises(addon=premises.addon))
+        try:
+            self._table.transact(writes)
+        except (TransactionRefused, Contended) as error:
+            raise Stale from error
+
+    def copy(self, tenant: str, assignments: Sequence[PlanAddon]) -> None:
         for each in assignments:
-            key = keys.joined(each.plan_id, each.addon_id)
-            item = {PARTITION_KEY: keys.records(tenant, keys.PLAN_ADDON), SORT_KEY: key}
-            self._table.put(item | {"body": each.model_dump_json()})
+            self._table.put(_assigned_item(tenant, each))
+
+
+def unchanged(table: Table, tenant: str, premises: Premises) -> list[dict[str, Any]]:
+    """The checks, for a transaction, that nobody has changed these families since they were read."""
+    read = ((keys.PLAN_FAMILY, premises.plan), (keys.ADDON_FAMILY, premises.addon))
+    return [
+        table.checking(keys.records(tenant, kind), family.key, version_is(family.version))
+        for kind, family in read
+        if family is not None
+    ]
+
+
+def _assigned_item(tenant: str, assigned: PlanAddon) -> Item:
+    key = keys.joined(assigned.plan_id, assigned.addon_id)
+    item = {PARTITION_KEY: keys.records(tenant, keys.PLAN_ADDON), SORT_KEY: key}
+    return item | {"body": assigned.model_dump_json()}

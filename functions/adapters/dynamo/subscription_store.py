@@ -8,6 +8,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION, version_is
+from functions.adapters.dynamo.plan_store import unchanged
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import SubscriptionChange, Tenure, Tenures
 from functions.application.ports.registry import Stale
@@ -43,15 +44,15 @@ class DynamoSubscriptions:
         known = {each.subscription_id: each for each in tenures.tenures}
         for change in changes:
             writes += self.writing(tenant, change.before, change.after)
+            writes += unchanged(self._table, tenant, change.premises)
             if change.after is not None:
                 after = change.after
                 known[after.id] = Tenure(after.id, after.active_from, after.active_to)
             elif change.before is not None:
                 known.pop(change.before.id, None)
-        pk, sk = _tenures_key(tenant, customer_id)
-        kept = sorted(known.values(), key=_by_end)[-MAX_TENURES:]
-        item = {PARTITION_KEY: pk, SORT_KEY: sk, "tenures": [_kept(each) for each in kept]}
-        writes.append(self._table.putting_version(item, tenures.version))
+        writes.append(
+            writing_tenures(self._table, tenant, customer_id, Tenures(tuple(known.values()), tenures.version))
+        )
         try:
             self._table.transact(writes)
         except (TransactionRefused, Contended) as error:
@@ -76,6 +77,14 @@ class DynamoSubscriptions:
         if was != is_now and is_now is not None:
             writes.append(self._table.putting({PARTITION_KEY: keys.DUE, SORT_KEY: is_now}))
         return writes
+
+
+def writing_tenures(table: Table, tenant: str, customer_id: str, tenures: Tenures) -> dict[str, Any]:
+    """The write, for a transaction, under the version that was read; what else was decided from that is stale then."""
+    pk, sk = _tenures_key(tenant, customer_id)
+    kept = sorted(tenures.tenures, key=_by_end)[-MAX_TENURES:]
+    item = {PARTITION_KEY: pk, SORT_KEY: sk, "tenures": [_kept(each) for each in kept]}
+    return table.putting_version(item, tenures.version)
 
 
 def _pointer(tenant: str, subscription: Subscription) -> tuple[str, str]:

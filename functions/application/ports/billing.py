@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from functions.application.ports.catalogue import NO_PREMISES, Premises
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
@@ -37,7 +38,11 @@ class Tenure:
 
 @dataclass(frozen=True)
 class Tenures:
-    """A customer's latest subscriptions at a glance; `version` counts the changes of any of them."""
+    """A customer's latest subscriptions at a glance.
+
+    `version` counts the changes of any of them and what must be decided with them in view: that the customer gets a
+    coupon, or is deleted.
+    """
 
     tenures: tuple[Tenure, ...] = ()
     version: int = 0
@@ -45,10 +50,11 @@ class Tenures:
 
 @dataclass(frozen=True)
 class SubscriptionChange:
-    """None before: it is made; None after: it is deleted."""
+    """None before: it is made; None after: it is deleted. It stands only as long as its premises do."""
 
     before: Subscription | None
     after: Subscription | None
+    premises: Premises = NO_PREMISES
 
 
 class Subscriptions(Protocol):
@@ -63,7 +69,8 @@ class Subscriptions(Protocol):
     def save(self, tenant: str, customer_id: str, changes: Sequence[SubscriptionChange], tenures: Tenures) -> None:
         """Write the changes with their due index entries, all or nothing; raises Stale.
 
-        Neither the subscriptions nor any other of the customer's, as `tenures` tells, may have changed since.
+        Neither the subscriptions nor any other of the customer's, as `tenures` tells, may have changed since, nor the
+        customer be deleted. To be read before the customer is.
         """
         ...
 

@@ -23,6 +23,28 @@ class Family:
     version: int = 0
 
 
+@dataclass(frozen=True)
+class SaleCounts:
+    """How often a tenant put something up for sale, and how often something that can be sold was withdrawn.
+
+    Whoever offers builds on what was withdrawn until then, and whoever withdraws on what was offered.
+    """
+
+    offered: int = 0
+    withdrawn: int = 0
+
+
+@dataclass(frozen=True)
+class Premises:
+    """Families as they were read: a write that builds on them is stale as soon as one of them has changed."""
+
+    plan: Family | None = None
+    addon: Family | None = None
+
+
+NO_PREMISES = Premises()
+
+
 class Versions(Protocol[Record]):
     def get(self, tenant: str, version_id: str) -> Record | None: ...
 
@@ -30,8 +52,17 @@ class Versions(Protocol[Record]):
 
     def all(self, tenant: str) -> Iterable[Record]: ...
 
-    def save(self, tenant: str, versions: Sequence[Record], family: Family) -> None:
-        """Write versions and their family, if the family still has the version it was read with; raises Stale."""
+    def sale_counts(self, tenant: str) -> SaleCounts:
+        """Of plans and add-ons together; to be read before what is offered or withdrawn is looked at."""
+        ...
+
+    def save(
+        self, tenant: str, versions: Sequence[Record], family: Family, *, offered_after: SaleCounts | None = None
+    ) -> None:
+        """Write versions and their family, if the family still has the version it was read with; raises Stale.
+
+        `offered_after` says that they are for sale from now on; also Stale when something was withdrawn since then.
+        """
         ...
 
 
@@ -48,4 +79,10 @@ class PlanAddons(Protocol):
 
     def get(self, tenant: str, plan_id: str, addon_id: str) -> PlanAddon | None: ...
 
-    def put(self, tenant: str, assignments: Sequence[PlanAddon]) -> None: ...
+    def save(self, tenant: str, assigned: PlanAddon, premises: Premises) -> None:
+        """Write it as a change of the plan's family, which must be in the premises; raises Stale."""
+        ...
+
+    def copy(self, tenant: str, assignments: Sequence[PlanAddon]) -> None:
+        """Write the assignments of a plan version that nobody knows yet."""
+        ...

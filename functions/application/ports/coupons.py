@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from functions.application.ports.billing import Tenures
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 
 
@@ -27,8 +28,11 @@ class Coupons(Protocol):
         """Write the archived coupon and free its key."""
         ...
 
-    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon) -> None:
-        """Write the coupon as it is after one redemption more, and what came of it, all or nothing."""
+    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon, tenures: Tenures) -> None:
+        """Write the coupon as it is after one redemption more, and what came of it, all or nothing.
+
+        As `tenures` tells, the customer must not have been deleted since nor got another coupon or subscription.
+        """
         ...
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:

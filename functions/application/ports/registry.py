@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
 
+from functions.application.ports.billing import Tenures
+from functions.application.ports.catalogue import SaleCounts
 from functions.domain.access import ApiKey
 from functions.domain.catalog.feature import Feature
 from functions.domain.metering.correction import Correction
@@ -50,8 +52,14 @@ class Meters(Protocol):
         """Deleted ones too, in order of creation."""
         ...
 
-    def save(self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet) -> None:
-        """Write the record and the set, all or nothing; raises Stale unless both follow the stored versions."""
+    def save(
+        self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet, *, unsold_at: SaleCounts | None = None
+    ) -> None:
+        """Write the record and the set, all or nothing; raises Stale unless both follow the stored versions.
+
+        `unsold_at` says that something of the meter that can be sold is gone, which nothing sold when that was read;
+        also Stale when something was put up for sale since.
+        """
         ...
 
 
@@ -70,8 +78,11 @@ class Features(Protocol):
         """Raises Taken, and Stale when the meter it names has changed since it was read."""
         ...
 
-    def archive(self, tenant: str, feature: Feature) -> None:
-        """Write the archived feature and free its key; raises Stale when it was archived before."""
+    def archive(self, tenant: str, feature: Feature, unsold_at: SaleCounts) -> None:
+        """Write the archived feature and free its key.
+
+        Raises Stale when it was archived before, or something was put up for sale since `unsold_at` was read.
+        """
         ...
 
 
@@ -96,6 +107,10 @@ class Customers(Protocol):
         """Write the customer with the names it takes and frees, all or nothing; raises Taken or Stale."""
         ...
 
+    def delete(self, tenant: str, before: Stored[Customer], after: Customer, tenures: Tenures) -> None:
+        """Write the deleted customer and free its names; raises Stale, also when one subscribed since `tenures`."""
+        ...
+
 
 class ApiKeys(Protocol):
     def add(self, key: ApiKey) -> None: ...
@@ -108,7 +123,9 @@ class ApiKeys(Protocol):
         """Those that were not revoked, in order of creation."""
         ...
 
-    def revoke(self, key: ApiKey, at: datetime) -> None: ...
+    def revoke(self, key: ApiKey, at: datetime) -> None:
+        """Raises Stale when it was revoked before."""
+        ...
 
 
 class Corrections(Protocol):

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from openmeter._generated import models
 
+from functions.application.cancel_subscription import MAX_DELETED_AT_ONCE
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, draft, flat, phase, unit
 from tests.handlers.billing.genuine import problems
@@ -109,6 +110,18 @@ def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, w
     restored = client.post(f"{of}/restore")
     assert (restored.status, restored.json["status"], "activeTo" in restored.json) == (200, "active", False)
     assert client.get(following).status == 404
+
+
+def test_more_that_would_have_to_go_than_one_transaction_holds_are_a_conflict(client: Client):
+    of = create(client)
+    assert client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}).status == 200
+    own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
+    for _ in range(MAX_DELETED_AT_ONCE + 1):
+        create(client, plan=None, customPlan=own, timing="2027-01-01T00:00:00Z")
+
+    answer = client.post(f"{of}/restore")
+
+    assert (answer.status, f"delete all but {MAX_DELETED_AT_ONCE}" in answer.text) == (409, True), answer.text
 
 
 def test_a_change_to_a_plan_of_its_own(client: Client):
