@@ -67,4 +67,11 @@ SCOPE_INGEST = "ingest"
 SCOPE_READ = "read"
 SCOPE_ADMIN = "admin"
 
+# Says where, not what: its holder may name any tenant and see what concerns all of them.
+SCOPE_OPERATOR = "operator"
+
 DEFAULT_TENANT = "default"
+
+# Where API keys open doors: the one partition of the billing table without a tenant, and `<tenant>#` before it for
+# their list. Policies name both, so that nobody else can write a key.
+CREDENTIALS = "api_key"

@@ -52,9 +52,9 @@ def permissions(
 ) -> Mapping[str, Sequence[Access]]:
     """What each function of this stack may do; its variables follow from it."""
     return {
-        "http_authorize": (data.billing.allows("dynamodb:GetItem"),),
+        "http_authorize": (data.billing.allows("dynamodb:GetItem", only_keys=(names.CREDENTIALS,)),),
         "http_api": (
-            data.billing.allows(*KEEP_RECORDS),
+            data.billing.allows(*KEEP_RECORDS, writes_protected=True),
             # Puts: the set of meters that count, in one transaction with the meter's record; the runs of backfills.
             data.usage.allows("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"),
             data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),

@@ -41,7 +41,9 @@ class DataStack(StageStack):
         stripe_secret = self._stripe_secret()
 
         self.usage = self._table_resource(usage_table, names.ENV_USAGE_TABLE)
-        self.billing = self._table_resource(billing_table, names.ENV_BILLING_TABLE)
+        self.billing = self._table_resource(
+            billing_table, names.ENV_BILLING_TABLE, protected=(names.CREDENTIALS, f"*#{names.CREDENTIALS}")
+        )
         self.archive = Resource(
             self.archive_bucket.bucket_arn, names.ENV_ARCHIVE_BUCKET, self.archive_bucket.bucket_name
         )
@@ -65,11 +67,11 @@ class DataStack(StageStack):
             removal_policy=RemovalPolicy.RETAIN,
         )
 
-    def _table_resource(self, table: dynamodb.TableV2, variable: str) -> Resource:
+    def _table_resource(self, table: dynamodb.TableV2, variable: str, *, protected: tuple[str, ...] = ()) -> Resource:
         also_on_all = (
             {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLUpdate"} if self._stage.some_actions_on_all else {}
         )
-        return Resource(table.table_arn, variable, table.table_name, self._stage.key_conditions, also_on_all)
+        return Resource(table.table_arn, variable, table.table_name, self._stage.key_conditions, protected, also_on_all)
 
     def _archive(self) -> s3.Bucket:
         return s3.Bucket(

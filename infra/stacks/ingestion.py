@@ -41,7 +41,12 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         "http_ingest": (stream.allows("kinesis:PutRecords"), data.ledger_key.allows(READ_SECRET)),
         "deploy_bootstrap": (
             data.usage.allows("dynamodb:PutItem", only_keys=(GENESIS_KEY,)),
-            data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem"),
+            # Nothing but the first admin key and its place in the list of its tenant.
+            data.billing.allows(
+                *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                only_keys=(names.CREDENTIALS, f"{names.DEFAULT_TENANT}#{names.CREDENTIALS}"),
+                writes_protected=True,
+            ),
             data.admin_key.allows(READ_SECRET, "secretsmanager:PutSecretValue"),
             data.ledger_key.allows(READ_SECRET),
         ),

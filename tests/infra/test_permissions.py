@@ -4,11 +4,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from functions import names
+from functions.adapters.dynamo import billing_keys
 from infra.constructs.python_function import construct_id
 
 READ_KEY = {"ledger key": {"secretsmanager:GetSecretValue"}}
@@ -69,7 +71,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     },
     "deploy_bootstrap": {
         "usage": {"dynamodb:PutItem"},
-        "billing": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "billing": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         # The ledger key has no writer: another key would make every old fingerprint unknown.
         "admin key": {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"},
         **READ_KEY,
@@ -137,6 +139,49 @@ def test_an_audit_writes_its_results_only(prod: Any) -> None:
     assert writes["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["audit"]}}
 
 
+WRITES = SETTLE - {"dynamodb:GetItem"} | {"dynamodb:UpdateItem"}
+MAKE_KEYS = {"http_api", "deploy_bootstrap"}
+KEY_PARTITIONS = ["api_key", "*#api_key"]
+
+
+def test_whoever_writes_billing_can_write_no_api_key_but_those_who_make_keys(prod: Any) -> None:
+    """A workflow or a webhook that is taken over must not let itself in by the front door."""
+    denied = {}
+    for handler in names.HANDLERS:
+        writes = _allowed(prod, handler).get("billing", set()) & WRITES
+        refused = [each for each in _statements(prod, handler) if each["Effect"] == "Deny"]
+        if handler in MAKE_KEYS or not writes:
+            assert refused == [], handler
+            continue
+        (only,) = refused
+        assert set(_list(only["Action"])) == writes
+        assert _spoken(only["Resource"]) == "billing"
+        assert only["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": KEY_PARTITIONS}}
+        denied[handler] = writes
+    assert denied.keys() == {
+        *("webhook_stripe", "workflow_issue_invoice", "workflow_push_invoice", "workflow_record_failure")
+    }
+
+
+@pytest.mark.parametrize(
+    ("handler", "partitions"),
+    [("deploy_bootstrap", ["api_key", "default#api_key"]), ("http_authorize", ["api_key"])],
+)
+def test_who_needs_api_keys_only_gets_at_nothing_else_of_billing(
+    prod: Any, handler: str, partitions: list[str]
+) -> None:
+    (on_billing,) = [each for each in _statements(prod, handler) if "BillingTable" in json.dumps(each["Resource"])]
+    keys = on_billing["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
+    assert ([keys] if isinstance(keys, str) else keys) == partitions
+
+
+def test_the_patterns_are_the_partitions_api_keys_are_stored_in() -> None:
+    assert billing_keys.CREDENTIALS == KEY_PARTITIONS[0]
+    assert fnmatchcase(billing_keys.records("acme", billing_keys.API_KEY), KEY_PARTITIONS[1])
+    others = [billing_keys.records("acme", kind) for kind in ("customer", "unique", "push", "billing_failure")]
+    assert [each for each in (*others, "due", "unpushed") if any(fnmatchcase(each, p) for p in KEY_PARTITIONS)] == []
+
+
 def test_no_policy_has_a_wildcard_in_an_action(each_stage: Any) -> None:
     policies = each_stage.all("AWS::IAM::Policy").values()
     actions = [action for policy in policies for each in _of(policy) for action in _list(each["Action"])]
@@ -193,6 +238,8 @@ def _function(arn: Any) -> str:
 def _allowed(synthesized: Any, handler: str) -> dict[str, set[str]]:
     allowed: dict[str, set[str]] = defaultdict(set)
     for statement in _statements(synthesized, handler):
+        if statement["Effect"] == "Deny":
+            continue
         for resource in _list(statement["Resource"]):
             allowed[_spoken(resource)].update(_list(statement["Action"]))
     assert allowed.pop("its logs") == {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -224,7 +271,6 @@ def _spoken(resource: Any) -> str:
 
 def _of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     statements: list[Mapping[str, Any]] = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert all(each["Effect"] == "Allow" for each in statements)
     return statements
 
 

@@ -65,6 +65,8 @@ one transaction. A tenant never contains `#` (domain/access.py), so no two tenan
 from datetime import datetime
 from hashlib import blake2b
 
+from functions import names
+
 # A sort key has room for 1,024 bytes, which the longest names need for themselves: those are hashed.
 MAX_LITERAL_BYTES = 512
 
@@ -95,7 +97,7 @@ def sale_counts(tenant: str) -> tuple[str, str]:
 METER = "meter"
 CUSTOMER = "customer"
 FEATURE = "feature"
-API_KEY = "api_key"
+API_KEY = names.CREDENTIALS
 
 CUSTOMER_KEY = "customer_key"
 SUBJECT = "subject"
@@ -103,7 +105,7 @@ FEATURE_KEY = "feature_key"
 COUPON_KEY = "coupon_key"
 
 # The one partition without a tenant: the authorizer learns the tenant from it.
-CREDENTIALS = "api_key"
+CREDENTIALS = names.CREDENTIALS
 
 # Billing
 
