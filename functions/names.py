@@ -69,6 +69,8 @@ SCOPE_ADMIN = "admin"
 
 # Says where, not what: its holder may name any tenant and see what concerns all of them.
 SCOPE_OPERATOR = "operator"
+# Of the key a deployment makes: whoever has it can make every other.
+FIRST_KEY_SCOPES = (SCOPE_ADMIN, SCOPE_OPERATOR)
 
 DEFAULT_TENANT = "default"
 

@@ -7,7 +7,7 @@ from functions.application.ports.deployment import Genesis, Vault
 from functions.application.ports.registry import ApiKeys
 from functions.domain.access import ApiKey, hash_secret, parse_token, token
 from functions.domain.metering.lanes import Lanes, key_check
-from functions.names import DEFAULT_TENANT, LEDGER_FORMAT, SCOPE_ADMIN
+from functions.names import DEFAULT_TENANT, FIRST_KEY_SCOPES, LEDGER_FORMAT
 
 
 class RefusesToDeploy(Exception):
@@ -44,7 +44,8 @@ def ensure_admin_key(
 ) -> None:
     """The vault comes first, so that a deployment that dies in between finds its token there and goes on.
 
-    A key that was revoked stays revoked. Raises RefusesToDeploy when the vault holds a token that was never ours.
+    A key that was revoked stays revoked; one of a time without operators becomes one. Raises RefusesToDeploy when the
+    vault holds a token that was never ours.
     """
     parts = parse_token(vault.read())
     if parts is None:
@@ -58,7 +59,7 @@ def ensure_admin_key(
                 id=key_id,
                 tenant=DEFAULT_TENANT,
                 name="First admin key",
-                scopes=(SCOPE_ADMIN,),
+                scopes=FIRST_KEY_SCOPES,
                 secret_hash=hash_secret(secret),
                 created_at=clock.now(),
             )
@@ -68,3 +69,5 @@ def ensure_admin_key(
             f"The admin secret holds a token of key {key_id} that does not open it. Restore the earlier value, or "
             "empty the secret to get a new admin key."
         )
+    elif key.revoked_at is None and not set(FIRST_KEY_SCOPES) <= set(key.scopes):
+        keys.widen(key, FIRST_KEY_SCOPES)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import ApiKeys
-from functions.domain.access import ApiKey, checked_scopes, checked_tenant, hash_secret, token
+from functions.domain.access import ApiKey, Caller, checked_scopes, checked_tenant, hash_secret, require_home, token
 from functions.domain.errors import FieldError, InvalidInput
 
 
@@ -17,6 +17,7 @@ class NewApiKey:
 
 
 def create_api_key(
+    caller: Caller,
     tenant: str,
     name: str,
     scopes: Sequence[str],
@@ -27,7 +28,13 @@ def create_api_key(
     new_id: Callable[[], str],
     new_secret: Callable[[], str],
 ) -> NewApiKey:
-    """Raises InvalidInput for unknown scopes, a malformed tenant and an expiry that is not in the future."""
+    """Raises InvalidInput for unknown scopes, a malformed tenant and an expiry that is not in the future.
+
+    Raises Forbidden for scopes that the caller does not have.
+    """
+    granted = checked_scopes(scopes)
+    caller.require_to_hand_out(granted)
+    require_home(granted, tenant)
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         message = "expiresAt must be in the future."
@@ -37,7 +44,7 @@ def create_api_key(
         id=new_id(),
         tenant=checked_tenant(tenant),
         name=name,
-        scopes=checked_scopes(scopes),
+        scopes=granted,
         secret_hash=hash_secret(secret),
         created_at=now,
         expires_at=expires_at,

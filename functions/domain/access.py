@@ -8,9 +8,9 @@ from datetime import datetime
 from hashlib import sha256
 
 from functions.domain.errors import FieldError, Forbidden, InvalidInput
-from functions.names import DEFAULT_TENANT, SCOPE_ADMIN, SCOPE_INGEST, SCOPE_READ
+from functions.names import DEFAULT_TENANT, SCOPE_ADMIN, SCOPE_INGEST, SCOPE_OPERATOR, SCOPE_READ
 
-SCOPES = (SCOPE_INGEST, SCOPE_READ, SCOPE_ADMIN)
+SCOPES = (SCOPE_INGEST, SCOPE_READ, SCOPE_ADMIN, SCOPE_OPERATOR)
 # No `#`: database keys are built as <tenant>#<kind>. No dot, no slash: the archive's keys hold the tenant too.
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 TOKEN = re.compile(r"tb_([0-9A-HJKMNP-TV-Z]{26})_([A-Za-z0-9_-]{32,128})", re.ASCII)
@@ -45,22 +45,28 @@ class Caller:
     scopes: frozenset[str]
     key_id: str
 
-    @property
-    def is_operator(self) -> bool:
-        """The default tenant's admin looks after all tenants of the deployment."""
-        return self.tenant == DEFAULT_TENANT and SCOPE_ADMIN in self.scopes
+    def may(self, scope: str) -> bool:
+        """Admin implies every scope but the operator's, which says where and not what."""
+        return scope in self.scopes or (scope != SCOPE_OPERATOR and SCOPE_ADMIN in self.scopes)
 
     def require(self, scope: str) -> None:
-        """Raises Forbidden unless the key has the scope; admin implies every other."""
-        if scope not in self.scopes and SCOPE_ADMIN not in self.scopes:
+        """Raises Forbidden unless the key has the scope."""
+        if not self.may(scope):
             raise Forbidden(f"This API key lacks the scope {scope!r}; create one that has it.")
+
+    def require_to_hand_out(self, scopes: Iterable[str]) -> None:
+        """Nobody makes or takes away a key that may do more than theirs; raises Forbidden."""
+        lacking = [scope for scope in scopes if not self.may(scope)]
+        if lacking:
+            raise Forbidden(f"This API key lacks the scope {lacking[0]!r}, so it can neither give nor take it.")
 
     def acting_for(self, tenant: str | None) -> str:
         """The tenant to work on: the key's own, or the one asked for if the key may; raises Forbidden."""
         if tenant is None or tenant == self.tenant:
             return self.tenant
-        if not self.is_operator:
-            raise Forbidden("Only an admin key of the default tenant may name another tenant; leave `tenant` out.")
+        if not self.may(SCOPE_OPERATOR):
+            message = f"Only a key with the scope {SCOPE_OPERATOR!r} may name another tenant; leave `tenant` out."
+            raise Forbidden(message)
         return checked_tenant(tenant)
 
 
@@ -78,6 +84,13 @@ def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
         message = f"Scopes are one or more of {', '.join(SCOPES)}."
         raise InvalidInput(message, fields=[FieldError("scopes", "invalid_scopes", message)])
     return tuple(scope for scope in SCOPES if scope in asked)
+
+
+def require_home(scopes: Iterable[str], tenant: str) -> None:
+    """An operator's key belongs to the default tenant, so that no tenant's list hands out all the others."""
+    if SCOPE_OPERATOR in scopes and tenant != DEFAULT_TENANT:
+        message = f"A key with the scope {SCOPE_OPERATOR!r} belongs to the tenant {DEFAULT_TENANT!r}; leave one out."
+        raise InvalidInput(message, fields=[FieldError("scopes", "operator_of_a_tenant", message)])
 
 
 def token(key_id: str, secret: str) -> str:

@@ -28,6 +28,7 @@ def create() -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     wish = request.body(ApiKeyCreate)
     made = create_api_key(
+        request.caller,
         request.tenant if wish.tenant is None else request.caller.acting_for(wish.tenant),
         wish.name,
         wish.scopes,
@@ -49,7 +50,9 @@ def list_all() -> Answer:
 @router.delete("/api/v1/api-keys/<key_id>")
 def revoke(key_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    revoke_api_key(request.tenant, http.path_value(key_id), keys=wiring.api_keys(), clock=wiring.clock())
+    revoke_api_key(
+        request.caller, request.tenant, http.path_value(key_id), keys=wiring.api_keys(), clock=wiring.clock()
+    )
     return http.no_content()
 
 

@@ -124,7 +124,12 @@ class IngestionStack(StageStack):
             "Bootstrap",
             service_token=function.function_arn,
             service_timeout=Duration.seconds(BOOTSTRAP_SECONDS),
-            properties={"lanes": stage.lanes, "ledgerFormat": names.LEDGER_FORMAT},
+            # CloudFormation calls again only when one of these changes.
+            properties={
+                "lanes": stage.lanes,
+                "ledgerFormat": names.LEDGER_FORMAT,
+                "firstKeyScopes": " ".join(names.FIRST_KEY_SCOPES),
+            },
         )
         # Without its policy the function would start before it may do anything.
         assert function.role is not None

@@ -3,6 +3,8 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from functions.adapters.dynamo.table import Table
 from functions.application.bootstrap import RefusesToDeploy
+from functions.domain.access import ApiKey, hash_secret
 from functions.domain.metering.lanes import Lanes
 from functions.handlers import deploy_bootstrap, http_authorize, wiring
 from functions.names import LEDGER_FORMAT
@@ -59,7 +62,7 @@ def opens(token: str) -> bool:
 def test_the_first_deployment_makes_an_admin_key_that_opens(vault: MemoryVault) -> None:
     assert deploy() == {"PhysicalResourceId": "tollbooth-bootstrap"}
     answer = http_authorize.handler({"headers": {"authorization": f"Bearer {vault.secret}"}}, None)
-    assert answer["context"] == {"tenant": "default", "scopes": "admin", "key_id": vault.secret.split("_")[1]}
+    assert answer["context"] == {"tenant": "default", "scopes": "admin operator", "key_id": vault.secret.split("_")[1]}
 
 
 def test_later_deployments_keep_key_and_genesis(vault: MemoryVault, dynamodb: DynamoDb) -> None:
@@ -102,6 +105,37 @@ def test_a_revoked_admin_key_stays_revoked(vault: MemoryVault) -> None:
     deploy("Update")
     assert vault.secret == before
     assert not opens(before)
+
+
+def first_key(vault: MemoryVault) -> ApiKey:
+    key = wiring.api_keys().find(vault.secret.split("_")[1])
+    assert key is not None
+    return key
+
+
+def of_a_time_without_operators(vault: MemoryVault) -> ApiKey:
+    """As every deployment before them stored its first key."""
+    key_id, secret = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "a" * 64
+    vault.secret = f"tb_{key_id}_{secret}"
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    wiring.api_keys().add(ApiKey(key_id, "default", "First admin key", ("admin",), hash_secret(secret), now))
+    return first_key(vault)
+
+
+def test_the_next_deployment_makes_the_first_key_the_operators(vault: MemoryVault) -> None:
+    before = of_a_time_without_operators(vault)
+    for _ in range(2):
+        deploy("Update")
+        assert first_key(vault) == replace(before, scopes=("admin", "operator"))
+        assert [key.scopes for key in wiring.api_keys().all("default")] == [("admin", "operator")]
+    assert opens(vault.secret)
+
+
+def test_a_revoked_first_key_does_not_become_the_operators(vault: MemoryVault) -> None:
+    wiring.api_keys().revoke(of_a_time_without_operators(vault), wiring.clock().now())
+    deploy("Update")
+    assert first_key(vault).scopes == ("admin",)
+    assert list(wiring.api_keys().all("default")) == []
 
 
 def test_a_token_that_does_not_open_its_key_stops_the_deployment(vault: MemoryVault) -> None:

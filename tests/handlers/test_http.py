@@ -135,14 +135,23 @@ def test_a_missing_scope_is_403_and_admin_implies_every_scope() -> None:
     assert client.acting_as("admin").get("/things").status == 200
 
 
-def test_only_the_default_tenants_admin_acts_for_another_tenant() -> None:
-    body = {"name": "a"}
-    assert client.post("/things", body, params={"tenant": "acme"}).json["tenant"] == "acme"
+def test_only_an_operator_acts_for_another_tenant() -> None:
+    body, operator = {"name": "a"}, client.acting_as("admin operator")
+    assert operator.post("/things", body, params={"tenant": "acme"}).json["tenant"] == "acme"
+    assert client.acting_as("admin").post("/things", body, params={"tenant": "acme"}).status == 403
+    assert client.acting_as("admin").post("/things", body, params={"tenant": "default"}).status == 201
     assert client.acting_as("admin", "acme").post("/things", body).json["tenant"] == "acme"
     assert client.acting_as("admin", "acme").post("/things", body, params={"tenant": "acme"}).status == 201
     assert client.acting_as("admin", "acme").post("/things", body, params={"tenant": "default"}).status == 403
     assert client.acting_as("read").get("/things", {"tenant": "acme"}).status == 403
-    assert client.post("/things", body, params={"tenant": "a#b"}).status == 400
+    assert operator.post("/things", body, params={"tenant": "a#b"}).status == 400
+
+
+def test_an_operator_may_do_in_another_tenant_what_its_other_scopes_allow() -> None:
+    reads, alone = client.acting_as("read operator"), client.acting_as("operator")
+    assert reads.get("/things", {"tenant": "acme"}).status == 200
+    assert reads.post("/things", {"name": "a"}, params={"tenant": "acme"}).status == 403
+    assert alone.get("/things").status == 403
 
 
 def test_numbers_keep_every_digit_in_and_out() -> None:

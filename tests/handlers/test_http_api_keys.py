@@ -45,19 +45,22 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("change", "field"), WRONG)
 def test_a_wrong_key_is_refused_by_field(api: Client, change: dict[str, Any], field: str) -> None:
-    response = api.post("/api/v1/api-keys", WISH | change)
+    response = api.acting_as("admin operator").post("/api/v1/api-keys", WISH | change)
     assert response.status == 400, response.text
     assert field in response.fields
 
 
 def test_only_the_operator_makes_keys_of_other_tenants(api: Client) -> None:
-    made = api.post("/api/v1/api-keys", WISH | {"tenant": "acme"})
+    operator = api.acting_as("admin operator")
+    made = operator.post("/api/v1/api-keys", WISH | {"tenant": "acme"})
     assert (made.status, made.json["tenant"]) == (201, "acme")
+    assert api.post("/api/v1/api-keys", WISH | {"tenant": "acme"}).status == 403
     acme = api.acting_as("admin", "acme")
     assert acme.post("/api/v1/api-keys", WISH | {"tenant": "default"}).status == 403
     assert acme.post("/api/v1/api-keys", WISH | {"tenant": "acme"}).status == 201
     assert acme.get("/api/v1/api-keys").json["totalCount"] == 2
-    assert api.get("/api/v1/api-keys", "tenant=acme").json["totalCount"] == 2
+    assert operator.get("/api/v1/api-keys", "tenant=acme").json["totalCount"] == 2
+    assert api.get("/api/v1/api-keys", "tenant=acme").status == 403
     assert api.get("/api/v1/api-keys").json["totalCount"] == 0
 
 
@@ -78,3 +81,39 @@ def test_keys_are_for_admins(api: Client, scope: str) -> None:
         caller.delete("/api/v1/api-keys/x"),
     ]
     assert [answer.status for answer in answers] == [403, 403, 403]
+
+
+OPERATOR = {"name": "ops", "scopes": ["admin", "operator"]}
+
+
+def test_nobody_makes_a_key_that_may_do_more_than_their_own(api: Client) -> None:
+    assert api.post("/api/v1/api-keys", OPERATOR).status == 403
+    assert api.acting_as("admin", "acme").post("/api/v1/api-keys", OPERATOR).status == 403
+    assert api.acting_as("operator").post("/api/v1/api-keys", WISH).status == 403
+    assert api.acting_as("read operator").post("/api/v1/api-keys", WISH).status == 403
+
+    made = api.acting_as("admin operator").post("/api/v1/api-keys", OPERATOR)
+
+    assert (made.status, made.json["scopes"]) == (201, ["admin", "operator"])
+    assert api.get("/api/v1/api-keys").json["items"][0]["scopes"] == ["admin", "operator"]
+
+
+def test_nobody_revokes_a_key_that_may_do_more_than_their_own(api: Client) -> None:
+    operator = api.acting_as("admin operator")
+    key_id = operator.post("/api/v1/api-keys", OPERATOR).json["id"]
+
+    assert api.delete(f"/api/v1/api-keys/{key_id}").status == 403
+    assert operator.delete(f"/api/v1/api-keys/{key_id}").status == 204
+
+
+@pytest.mark.parametrize("where", [{"tenant": "acme"}, {"tenant": "acme", "scopes": ["operator"]}])
+def test_an_operators_key_belongs_to_the_default_tenant(api: Client, where: dict[str, Any]) -> None:
+    answer = api.acting_as("admin operator").post("/api/v1/api-keys", OPERATOR | where)
+
+    assert (answer.status, answer.fields) == (400, ["scopes"])
+
+
+def test_a_stored_default_admin_is_no_operator(api: Client) -> None:
+    """Keys of a time without operators are read for ever; only the deployment's own became one."""
+    assert api.post("/api/v1/api-keys", {"name": "old", "scopes": ["admin"]}).json["scopes"] == ["admin"]
+    assert api.get("/api/v1/audit/metering").status == 403

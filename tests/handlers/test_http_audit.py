@@ -15,6 +15,11 @@ from tests.handlers.gateway import Client
 AUDITS = "/api/v1/audit/metering"
 
 
+@pytest.fixture
+def api(api: Client) -> Client:
+    return api.acting_as("operator")
+
+
 @pytest.fixture(autouse=True)
 def results(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> DynamoAuditResults:
     store = DynamoAuditResults(dynamodb.client, settings.usage_table())
@@ -51,5 +56,6 @@ def test_a_day_is_a_date(api: Client, day: str) -> None:
     assert "2026-11-23" in answer.text
 
 
-def test_another_tenants_admin_does_not_see_it() -> None:
-    assert Client(http_api.handler, "acme").get(AUDITS).status == 403
+@pytest.mark.parametrize(("tenant", "scopes"), [("acme", "admin"), ("default", "admin"), ("default", "read ingest")])
+def test_who_is_no_operator_does_not_see_it(tenant: str, scopes: str) -> None:
+    assert Client(http_api.handler, tenant, scopes).get(AUDITS).status == 403

@@ -82,7 +82,12 @@ def test_every_operation_has_an_id_of_its_own_a_summary_and_a_scope() -> None:
     ids = [each["operationId"] for each in operations]
     assert len(set(ids)) == len(ids)
     assert all(each["summary"] for each in operations)
-    assert {each.get("x-scope") for each in operations if each.get("security") != []} == {"read", "admin", "ingest"}
+    assert {each.get("x-scope") for each in operations if each.get("security") != []} == {
+        "read",
+        "admin",
+        "ingest",
+        "operator",
+    }
 
 
 def test_every_refusal_of_the_table_is_described() -> None:

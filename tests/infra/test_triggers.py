@@ -76,6 +76,8 @@ def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> 
     (bootstrap,) = each_stage.all("AWS::CloudFormation::CustomResource").values()
     assert bootstrap["Properties"]["lanes"] == each_stage.settings.lanes
     assert bootstrap["Properties"]["ledgerFormat"] == LEDGER_FORMAT
+    # Otherwise no deployment of before would be called again to make its first key the operator's.
+    assert bootstrap["Properties"]["firstKeyScopes"] == "admin operator"
     assert any(name.startswith("DeployBootstrapRoleDefaultPolicy") for name in bootstrap["DependsOn"])
 
 

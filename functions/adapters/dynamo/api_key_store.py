@@ -1,6 +1,6 @@
 """API keys in the billing table: the credential, found by id alone, and its entry in the tenant's list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED, Condition
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.registry import Stale
 from functions.domain.access import ApiKey
 from functions.names import PARTITION_KEY, SORT_KEY
 
@@ -34,14 +33,22 @@ class DynamoApiKeys:
     def all(self, tenant: str) -> Iterator[ApiKey]:
         return map(_key, self._table.query(keys.records(tenant, keys.API_KEY)))
 
-    def revoke(self, key: ApiKey, at: datetime) -> None:
-        revoking = self._table.updating(
-            keys.CREDENTIALS, key.id, "SET revoked_at = :at", {":at": at.isoformat()}, IN_FORCE
-        )
+    def widen(self, key: ApiKey, scopes: Sequence[str]) -> bool:
+        widened = ("SET scopes = :scopes", {":scopes": list(scopes)})
+        listed = self._table.updating(keys.records(key.tenant, keys.API_KEY), key.id, *widened, STORED)
+        return self._transact([self._table.updating(keys.CREDENTIALS, key.id, *widened, IN_FORCE), listed])
+
+    def revoke(self, key: ApiKey, at: datetime) -> bool:
+        change = ("SET revoked_at = :at", {":at": at.isoformat()})
+        revoked = self._table.updating(keys.CREDENTIALS, key.id, *change, IN_FORCE)
+        return self._transact([revoked, self._table.deleting(keys.records(key.tenant, keys.API_KEY), key.id)])
+
+    def _transact(self, writes: Sequence[dict[str, Any]]) -> bool:
         try:
-            self._table.transact([revoking, self._table.deleting(keys.records(key.tenant, keys.API_KEY), key.id)])
-        except TransactionRefused as refused:
-            raise Stale from refused
+            self._table.transact(writes)
+        except TransactionRefused:
+            return False
+        return True
 
 
 def _item(partition: str, key: ApiKey) -> Item:

@@ -123,8 +123,12 @@ class ApiKeys(Protocol):
         """Those that were not revoked, in order of creation."""
         ...
 
-    def revoke(self, key: ApiKey, at: datetime) -> None:
-        """Raises Stale when it was revoked before."""
+    def widen(self, key: ApiKey, scopes: Sequence[str]) -> bool:
+        """Give the key these scopes; False when it was revoked before."""
+        ...
+
+    def revoke(self, key: ApiKey, at: datetime) -> bool:
+        """False when it was revoked before."""
         ...
 
 

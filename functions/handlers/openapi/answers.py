@@ -85,7 +85,7 @@ class UsageResult(OpenShown):
 class ShownApiKey(Shown):
     id: str
     name: str
-    scopes: list[Literal["admin", "ingest", "read"]]
+    scopes: list[Literal["admin", "ingest", "operator", "read"]]
     tenant: str
     created_at: Instant
     expires_at: Instant | None = None

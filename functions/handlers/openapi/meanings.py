@@ -23,7 +23,7 @@ from functions.handlers.query_string import MAX_JSON_CHARACTERS
 from functions.handlers.usage_request import MAX_VALUES
 
 WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
-ACTING = "Act for this tenant; the key's own unless given. Another one only with an admin key of the tenant `default`."
+ACTING = "Act for this tenant; the key's own unless given. Another one only with the scope `operator`."
 
 
 def _listed(values: type[StrEnum] | set[str]) -> str:
