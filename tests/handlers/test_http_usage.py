@@ -282,7 +282,7 @@ def test_csv_has_the_columns_that_were_asked_for(api: Client) -> None:
 def test_a_spreadsheet_runs_nothing_a_customer_chose(api: Client, counted: Metering) -> None:
     counted.count([event(9, 3, "=cmd()", 1, "@evil")])
     text = api.get(QUERY, {"groupBy": ["subject", "model"], "from": at(3)}, headers={"accept": "text/csv"}).text
-    assert ",'=cmd(),'@evil,1.000000" in text
+    assert ""","'=cmd()","'@evil",1.000000""" in text
 
 
 BAD = [
