@@ -40,8 +40,9 @@ def _settled(request: dict[str, Any]) -> dict[str, Any]:
     from functions.adapters.stripe.webhook import verified_event
 
     secrets = wiring_billing.stripe_credentials().get().webhook_secrets
+    now = int(wiring.clock().now().timestamp())
     try:
-        event = verified_event(_raw_body(request), _header(request, "stripe-signature"), secrets)
+        event = verified_event(_raw_body(request), _header(request, "stripe-signature"), secrets, now)
     except InvalidInput as refused:
         raise _NotFromStripe(refused.detail, code=refused.code) from refused
     settled = settle_invoice(

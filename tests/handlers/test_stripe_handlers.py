@@ -17,6 +17,7 @@ from functions import names
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
 from functions.adapters.stripe.credentials import StripeCredentials
+from functions.adapters.stripe.webhook import MAX_BODY_BYTES
 from functions.application.ports.gateway import GatewayUnauthorized
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.invoicing.push import PaymentStatus
@@ -185,12 +186,14 @@ def test_a_body_that_stripe_did_not_sign_is_refused(deployed: Deployed, spoil: A
     assert deployed.payment().status is PaymentStatus.OPEN
 
 
-def test_another_secret_and_an_old_signature_are_refused(deployed: Deployed) -> None:
+def test_another_secret_and_a_signature_of_another_time_are_refused(deployed: Deployed) -> None:
     deployed.push()
     event = deployed.pay()
     now = int(time.time())
     assert refused(webhook_stripe.handler(signed(event, "whsec_guess"), None)) == "invalid_signature"
-    assert refused(webhook_stripe.handler(signed(event, timestamp=now - 301), None)) == "invalid_signature"
+    assert refused(webhook_stripe.handler(signed(event, timestamp=now - 310), None)) == "invalid_signature"
+    assert refused(webhook_stripe.handler(signed(event, timestamp=now + 310), None)) == "invalid_signature"
+    assert refused(webhook_stripe.handler(signed(event, timestamp=now + 86_400 * 365), None)) == "invalid_signature"
     assert result(webhook_stripe.handler(signed(event, timestamp=now - 290), None)) == (200, "recorded")
 
 
@@ -217,6 +220,11 @@ def test_a_signature_that_is_none_is_refused(deployed: Deployed, signature: str)
 )
 def test_signed_nonsense_is_refused_too(deployed: Deployed, body: str) -> None:
     assert refused(webhook_stripe.handler(signed(body), None)) in ("invalid_payload", "invalid_signature")
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_hashed(deployed: Deployed) -> None:
+    request = signed("x" * (MAX_BODY_BYTES + 1))
+    assert refused(webhook_stripe.handler(request, None)) == "invalid_payload"
 
 
 def test_bad_base64_is_refused(deployed: Deployed) -> None:
