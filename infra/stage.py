@@ -37,6 +37,12 @@ class StageSettings:
     lanes: int = _because("Writers of the ledger: 8, or 64 for a large deployment; fixed at the first deploy.", 8)
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
     archive_query_gigabytes: int = _because("What one question to the archive may read, at $5 a 1,000 GB.", 100)
+    tenant_calls_per_second: int = _because("A console and a few scripts of one tenant; the gateway takes 2,000.", 200)
+    tenant_questions_per_minute: int = _because("Each may keep a function busy for 29 s, or read an archive.", 120)
+    tenant_requests_per_second: int = _because("Three quarters of the 1,000 records a second that a shard takes.", 750)
+    tenant_kilobytes_per_second: int = _because(
+        "About 10,000 events of 300 bytes, two thirds of a shard packed.", 3_000
+    )
     look_back_seconds: int = _because("How long a resend with a new time is still the same event.", 3600)
 
     def __post_init__(self) -> None:
@@ -47,11 +53,24 @@ class StageSettings:
             )
         if self.lanes < 1 or self.shards < 1:
             raise ValueError("lanes and shards must be at least 1.")
+        for limit in (name for name in reasons() if name.startswith("tenant_")):
+            if getattr(self, limit) < 1:
+                raise ValueError(f"{limit} must be at least 1: what is set to 0 would refuse every request.")
 
     @property
     def max_record_age_hours(self) -> int:
         """One hour under the retention: an undeliverable record is kept whole before it can expire silently."""
         return self.stream_retention_hours - 1
+
+    @property
+    def rate_limits(self) -> Mapping[str, int]:
+        """A tenant's quotas by kind; ingest has as many times its own as there are shards."""
+        return {
+            "calls": self.tenant_calls_per_second,
+            "questions": self.tenant_questions_per_minute,
+            "requests": self.tenant_requests_per_second * self.shards,
+            "bytes": self.tenant_kilobytes_per_second * 1_000 * self.shards,
+        }
 
 
 def dev() -> StageSettings:

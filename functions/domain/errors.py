@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from functions.domain.rate_limit import Standing
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,21 @@ class Unavailable(TollboothError):
     def __init__(self, detail: str, *, retry_after_seconds: int, code: str | None = None) -> None:
         super().__init__(detail, code=code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(TollboothError):
+    """Too much at once; the same request succeeds after `retry_after_seconds`."""
+
+    code = "too_many_requests"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        standing: "Standing | None" = None,
+        retry_after_seconds: int = 1,
+        code: str = "rate_limited",
+    ) -> None:
+        super().__init__(detail, code=code)
+        self.standing = standing
+        self.retry_after_seconds = standing.seconds if standing else retry_after_seconds

@@ -25,8 +25,8 @@ from pydantic import BaseModel, ValidationError
 
 from functions.domain.access import Caller
 from functions.domain.errors import FieldError, InvalidInput, NotFound, TooLarge
-from functions.handlers import json_body, log, problem
-from functions.handlers.caller import caller_of
+from functions.handlers import json_body, log, problem, rate_limits
+from functions.handlers.caller import caller_of, has_caller
 from functions.handlers.field_errors import WHOLE, field_errors
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters
 from functions.handlers.query_string import Page, Query
@@ -48,6 +48,10 @@ class Request:
         self.caller: Caller = caller_of(self._event)
         self.caller.require(scope)
         self.tenant: str = self.caller.acting_for(self.query.text("tenant"))
+
+    def charge_question(self) -> None:
+        """For what makes a cheap route expensive; raises RateLimited."""
+        rate_limits.charge_question(self.caller)
 
     @cached_property
     def query(self) -> Query:
@@ -162,8 +166,17 @@ def resolver(
             check_parameters(str(app.current_event.raw_event.get("rawQueryString") or ""), taken)
         return next_middleware(app)
 
+    def limit_rate(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
+        route, event = app.context["_route"], app.current_event.raw_event
+        if not has_caller(event):  # one of the open routes, which the gateway throttles
+            return next_middleware(app)
+        standings = rate_limits.charge_call(caller_of(event), f"{route.method} {route.path}")
+        answer = next_middleware(app)
+        answer.headers.update(problem.rate_headers(standings))
+        return answer
+
     app = APIGatewayHttpResolver(serializer=json_body.encode)
-    app.use([refuse_unknown_parameters])
+    app.use([limit_rate, refuse_unknown_parameters])
     for router in routers:
         app.include_router(router)
 

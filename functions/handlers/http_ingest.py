@@ -13,7 +13,7 @@ from functions import names
 from functions.application.ingest_events import ingest_events
 from functions.domain.errors import InvalidInput, TollboothError, TooLarge, UnsupportedMedia
 from functions.domain.metering.cloudevents import parse_events
-from functions.handlers import ingest_partial, log, problem, wiring
+from functions.handlers import ingest_partial, log, problem, rate_limits, wiring
 from functions.handlers.caller import caller_of
 
 MAX_BODY_BYTES = 4_000_000  # Lambda takes 6 MB, and base64 costs a third
@@ -36,6 +36,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         caller = caller_of(payload)
         caller.require(names.SCOPE_INGEST)
         body = _body(payload)
+        rate_limits.charge_ingest(caller, len(body))
         if ingest_partial.is_asked(payload.get("rawQueryString") or ""):
             return ingest_partial.answer(body, caller.tenant)
         now = int(wiring.clock().now().timestamp())

@@ -1,13 +1,15 @@
-"""GET /api/v1/openapi.json: the document as it was committed, for everybody; nothing is made when it is asked for."""
+"""GET /api/v1/openapi.json: the document as it was committed, for everybody; packed once for whoever takes gzip."""
 
+import base64
+import gzip
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.handlers import http
 from functions.handlers.http import Answer
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -19,15 +21,44 @@ CACHE_CONTROL = "public, max-age=3600"
 
 @router.get("/api/v1/openapi.json")
 def get() -> Answer:
-    text, tag = _document()
-    headers = {"Cache-Control": CACHE_CONTROL, "ETag": tag}
     asked: dict[str, str] = router.current_event.raw_event.get("headers") or {}
-    if tag in asked.get("if-none-match", ""):
-        return Response(status_code=304, body="", headers=dict(headers))
-    return http.text_answer(200, "application/json", text, headers)
+    is_packed = takes_gzip(asked.get("accept-encoding", ""))
+    tag = _tag(is_packed=is_packed)
+    headers: dict[str, str | list[str]] = {"Cache-Control": CACHE_CONTROL, "ETag": tag, "Vary": "Accept-Encoding"}
+    if asked.get("if-none-match", "").strip() == "*" or tag in asked.get("if-none-match", ""):
+        return Response(status_code=304, body="", headers=headers)
+    if is_packed:
+        headers["Content-Encoding"] = "gzip"
+    answer = Response(200, "application/json", _packed() if is_packed else _text(), headers)
+    answer.base64_encoded = is_packed
+    return answer
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Of an Accept-Encoding: `gzip;q=0` refuses what `*` would take."""
+    weights: dict[str, bool] = {}
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.partition(";")
+        weights[coding.strip()] = not _NOTHING.fullmatch(weight.replace(" ", ""))
+    return weights.get("gzip", weights.get("*", False))
+
+
+_NOTHING = re.compile(r"q=0(\.0{0,3})?", re.ASCII)
 
 
 @cache
-def _document() -> tuple[str, str]:
-    text = DOCUMENT.read_text()
-    return text, f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+def _text() -> str:
+    return DOCUMENT.read_text()
+
+
+@cache
+def _packed() -> str:
+    """In base64, as a function has to answer with bytes; the gateway undoes it."""
+    return base64.b64encode(gzip.compress(DOCUMENT.read_bytes(), mtime=0)).decode()
+
+
+@cache
+def _tag(*, is_packed: bool) -> str:
+    """Another one for the packed form: a strong tag says that every byte is the same."""
+    digest = hashlib.sha256(DOCUMENT.read_bytes()).hexdigest()[:32]
+    return f'"{digest}-gzip"' if is_packed else f'"{digest}"'

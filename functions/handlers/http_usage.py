@@ -46,6 +46,8 @@ def query_by_body(id_or_slug: str) -> Answer:
 
 
 def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
+    if asked.exact:
+        request.charge_question()
     now = wiring.clock().now()
     query = until_now(resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers()), now)
     reader = wiring.usage_reader()

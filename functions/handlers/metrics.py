@@ -15,7 +15,7 @@ def count(**values: int) -> None:
     write("counted", values)
 
 
-def write(message: str, counts: Mapping[str, int], **fields: Any) -> None:
+def write(message: str, counts: Mapping[str, int], *, level: str = "INFO", **fields: Any) -> None:
     """One structured line: a message, counts that are also metrics, and fields that only explain."""
     metric = {
         "Namespace": names.METRIC_NAMESPACE,
@@ -25,7 +25,7 @@ def write(message: str, counts: Mapping[str, int], **fields: Any) -> None:
     line = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
         names.METRIC_DIMENSION: settings.stage(),
-        "level": "INFO",
+        "level": level,
         "message": message,
         **counts,
         **fields,

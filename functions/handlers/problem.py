@@ -1,9 +1,9 @@
 """The one table from error to status, and the problem+json answer; small enough for the ingest path."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functions.domain.errors import (
     Conflict,
@@ -11,12 +11,16 @@ from functions.domain.errors import (
     InvalidInput,
     NotFound,
     PreconditionFailed,
+    RateLimited,
     TollboothError,
     TooLarge,
     Unauthorized,
     Unavailable,
     UnsupportedMedia,
 )
+
+if TYPE_CHECKING:
+    from functions.domain.rate_limit import Policy, Standing
 
 STATUS: Mapping[type[TollboothError], HTTPStatus] = {
     InvalidInput: HTTPStatus.BAD_REQUEST,
@@ -27,6 +31,7 @@ STATUS: Mapping[type[TollboothError], HTTPStatus] = {
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # The Node SDK decodes an error only under exactly this type, without a charset.
@@ -72,7 +77,27 @@ def _validation_errors(error: TollboothError) -> list[dict[str, str]]:
 
 def headers(error: BaseException) -> dict[str, str]:
     """What goes with the answer beside its content type."""
-    return {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Unavailable) else {}
+    if not isinstance(error, Unavailable | RateLimited):
+        return {}
+    given = {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, RateLimited) and error.standing:
+        given |= rate_headers([error.standing])
+    return given
+
+
+def rate_headers(standings: Sequence["Standing"]) -> dict[str, str]:
+    """As draft-ietf-httpapi-ratelimit-headers has them since its version 08: two lists of structured fields."""
+    if not standings:
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join(_policy(each.policy) for each in standings),
+        "RateLimit": ", ".join(f'"{each.policy.name}";r={max(0, each.left)};t={each.seconds}' for each in standings),
+    }
+
+
+def _policy(policy: "Policy") -> str:
+    unit = {"requests": "", "bytes": ';qu="content-bytes"'}.get(policy.unit, f';qu="{policy.unit}"')
+    return f'"{policy.name}";q={policy.quota};w={policy.window_seconds}{unit}'
 
 
 def answer(error: BaseException, request_id: str) -> dict[str, Any]:

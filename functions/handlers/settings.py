@@ -1,6 +1,8 @@
 """The environment, typed once and read on first use."""
 
 import os
+from collections.abc import Mapping
+from functools import cache
 
 from functions import names
 
@@ -66,6 +68,16 @@ def billing_machine() -> str:
 
 def backfill_machine() -> str:
     return _required(names.ENV_BACKFILL_MACHINE)
+
+
+def rate_limits() -> Mapping[str, int]:
+    """Quotas by kind, from `calls=200 questions=120`; none when the stage sets none."""
+    return _pairs(os.environ.get(names.ENV_RATE_LIMITS, ""))
+
+
+@cache
+def _pairs(text: str) -> Mapping[str, int]:
+    return {kind: int(quota) for kind, _, quota in (pair.partition("=") for pair in text.split())}
 
 
 def accept_past_days() -> int:

@@ -5,15 +5,19 @@ What only billing needs is in `wiring_billing`.
 
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from functions.handlers import settings
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 if TYPE_CHECKING:
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
     from functions.adapters.dynamo.api_key_store import DynamoApiKeys
+    from functions.adapters.dynamo.bucket_store import DynamoBuckets
     from functions.adapters.dynamo.correction_store import DynamoCorrections
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.feature_store import DynamoFeatures
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from functions.application.correct_event import CorrectionPorts
     from functions.application.fill_history import HistoryFiller
     from functions.application.further_refusals import Further
+    from functions.application.limit_rate import RateLimiter
     from functions.application.list_events import EventReader
     from functions.application.query_usage import UsageReader
     from functions.application.replay_refusals import ReplayPorts
@@ -214,6 +219,40 @@ def correction_ports() -> "CorrectionPorts":
 
 
 # Access and records.
+
+
+@cache
+def buckets() -> "DynamoBuckets":
+    """With a client of its own: a request waits for a limit no longer than a second, and then goes on without."""
+    import boto3
+    from botocore.config import Config
+
+    from functions.adapters.dynamo.bucket_store import DynamoBuckets
+
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    config = Config(
+        connect_timeout=1,
+        read_timeout=1,
+        retries=retries,
+        tcp_keepalive=True,
+        account_id_endpoint_mode="disabled",
+        parameter_validation=False,
+        user_agent="tollbooth",
+    )
+    return DynamoBuckets(boto3.client("dynamodb", config=config), settings.usage_table())
+
+
+@cache
+def rate_limiter() -> "RateLimiter":
+    from functions.application.limit_rate import RateLimiter
+    from functions.handlers.rate_limits import note_failure
+
+    return RateLimiter(buckets(), microseconds, note_failure)
+
+
+def microseconds() -> int:
+    """Of the clock, since the epoch."""
+    return (clock().now() - EPOCH) // timedelta(microseconds=1)
 
 
 @cache

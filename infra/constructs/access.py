@@ -43,10 +43,11 @@ class Resource:
         only_keys: Iterable[str] = (),
         writes_protected: bool = False,
     ) -> Access:
-        """`under` narrows to object prefixes of a bucket, `only_keys` to partition keys of a table."""
+        """`under` narrows to object prefixes of a bucket, `only_keys` to partition keys of a table (`*`: any text)."""
         resources = [f"{self.arn}/{prefix}" for prefix in under] or [self.arn]
         keys = list(only_keys)
-        conditions = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
+        comparison = "StringLike" if any("*" in key for key in keys) else "StringEquals"
+        conditions = {f"ForAllValues:{comparison}": {"dynamodb:LeadingKeys": keys}}
         narrowed = conditions if keys and self.has_key_conditions else None
         statements = [iam.PolicyStatement(actions=list(actions), resources=resources, conditions=narrowed)]
         writes = [action for action in actions if action in WRITES]

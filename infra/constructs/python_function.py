@@ -99,6 +99,10 @@ class FunctionFactory:
         return function
 
 
+def rate_limits_of(stage: StageSettings) -> dict[str, str]:
+    return {names.ENV_RATE_LIMITS: " ".join(f"{kind}={quota}" for kind, quota in stage.rate_limits.items())}
+
+
 def settings_of(stage: StageSettings) -> dict[str, str]:
     """The numbers a stage decides, the same for every function so that no two disagree."""
     return {

@@ -12,11 +12,11 @@ from constructs import Construct
 
 from functions import names
 from infra.constructs.access import Access, Resource
-from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction
+from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction, rate_limits_of
 from infra.constructs.stage_stack import StageStack
 from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import SETTLE, BillingStack
-from infra.stacks.data import ARCHIVE, REJECTS, DataStack
+from infra.stacks.data import ARCHIVE, BUCKETS, REJECTS, DataStack
 from infra.stacks.ingestion import IngestionStack
 from infra.stage import StageSettings
 
@@ -31,6 +31,12 @@ AUTHORIZER_CACHE_SECONDS = 60
 # Well under the account's 10,000/s, so that one deployment cannot starve its neighbours.
 REQUESTS_PER_SECOND = 2_000
 BURST_REQUESTS = 4_000
+
+# Routes that ask for no key are throttled here, all their callers together: (requests a second, burst). Stripe sends
+# what it was refused again for three days, so a throttled webhook is late and not lost.
+DOCUMENT_ROUTE = "GET /api/v1/openapi.json"
+WEBHOOK_ROUTE = "POST /api/v1/apps/{id}/stripe/webhook"
+OPEN_ROUTES = {DOCUMENT_ROUTE: (20, 100), WEBHOOK_ROUTE: (200, 1_000)}
 
 # One line per request; no header and no query, because they may carry keys and customers' data.
 ACCESS_LOG_FIELDS = {
@@ -57,6 +63,7 @@ def permissions(
             data.billing.allows(*KEEP_RECORDS, writes_protected=True),
             # Puts: the set of meters that count, in one transaction with the meter's record; the runs of backfills.
             data.usage.allows("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"),
+            data.usage.allows("dynamodb:UpdateItem", only_keys=(BUCKETS,)),
             data.archive.allows("s3:GetObject", under=(ARCHIVE, REJECTS)),
             # Rejects that are replayed go the way of new events.
             stream.allows("kinesis:PutRecords"),
@@ -88,7 +95,7 @@ class ApiStack(StageStack):
         stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
         self.functions = make.made
         self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)
-        self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29)
+        self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage))
         self.webhook_stripe = make.make("webhook_stripe", memory_mb=512, timeout_seconds=29, environment=stripe)
 
         self.http = api.HttpApi(self, "Api", create_default_stage=False)
@@ -141,6 +148,14 @@ class ApiStack(StageStack):
         )
         low_level = default.node.default_child
         assert isinstance(low_level, api.CfnStage)
+        low_level.route_settings = {
+            route: {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": burst}
+            for route, (rate, burst) in OPEN_ROUTES.items()
+        }
+        for route in self.http.node.find_all():
+            # API Gateway refuses the settings of a route that is not there yet.
+            if isinstance(route, api.CfnRoute):
+                default.node.add_dependency(route)
         low_level.access_log_settings = api.CfnStage.AccessLogSettingsProperty(
             destination_arn=self.access_log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
         )

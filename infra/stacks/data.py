@@ -17,6 +17,8 @@ from infra.stage import StageSettings
 STAGING = "staging/*"
 ARCHIVE = "archive/*"
 REJECTS = "rejects/*"
+# The token buckets of tenants and their keys, in the usage table.
+BUCKETS = "Q#*"
 
 # As long as a commit lives (8 days): until then a crash may still need the staged events.
 STAGING_DAYS = 8

@@ -9,11 +9,11 @@ from constructs import Construct
 from functions import names
 from infra.constructs.access import Access, Resource
 from infra.constructs.dead_letter_queue import DeadLetterQueue
-from infra.constructs.python_function import FunctionFactory
+from infra.constructs.python_function import FunctionFactory, rate_limits_of
 from infra.constructs.schedule import Schedule
 from infra.constructs.stage_stack import StageStack
 from infra.constructs.stream_source import stream_source
-from infra.stacks.data import ARCHIVE, REJECTS, STAGING, DataStack
+from infra.stacks.data import ARCHIVE, BUCKETS, REJECTS, STAGING, DataStack
 from infra.stage import StageSettings
 
 GENESIS_KEY = "genesis"
@@ -38,7 +38,11 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         data.archive.allows("s3:GetObject", under=(STAGING,)),
     )
     return {
-        "http_ingest": (stream.allows("kinesis:PutRecords"), data.ledger_key.allows(READ_SECRET)),
+        "http_ingest": (
+            stream.allows("kinesis:PutRecords"),
+            data.ledger_key.allows(READ_SECRET),
+            data.usage.allows("dynamodb:UpdateItem", only_keys=(BUCKETS,)),
+        ),
         "deploy_bootstrap": (
             data.usage.allows("dynamodb:PutItem", only_keys=(GENESIS_KEY,)),
             # Nothing but the first admin key and its place in the list of its tenant.
@@ -90,7 +94,9 @@ class IngestionStack(StageStack):
         self.functions = make.made
         bootstrap = self._bootstrap(make, stage)
         # 1,769 MB is one whole vCPU; ingest waits for the stream more than it computes.
-        self.http_ingest = make.make("http_ingest", memory_mb=1024, timeout_seconds=29)
+        self.http_ingest = make.make(
+            "http_ingest", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage)
+        )
         self.stream_aggregate = make.make("stream_aggregate", memory_mb=1769, timeout_seconds=120)
         self.schedule_sweep = make.make("schedule_sweep", memory_mb=1769, timeout_seconds=240)
 

@@ -1,5 +1,9 @@
 """The OpenAPI document says what the handlers do: their routes, parameters, bodies, answers and refusals."""
 
+import base64
+import gzip
+
+import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -118,6 +122,30 @@ def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
     assert answer["headers"]["Cache-Control"] == "public, max-age=3600"
     event["headers"]["if-none-match"] = answer["headers"]["ETag"]
     assert http_api.handler(event, None)["statusCode"] == 304
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "*", "GZIP", "identity, gzip ; q=1.0"])
+def test_the_document_is_packed_for_whoever_takes_gzip(accepted: str) -> None:
+    event = payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted})
+    plain = http_api.handler(payload("GET", "/api/v1/openapi.json"), None)
+    packed = http_api.handler(event, None)
+    assert (packed["isBase64Encoded"], packed["headers"]["Content-Encoding"]) == (True, "gzip")
+    raw = base64.b64decode(packed["body"])
+    assert gzip.decompress(raw) == http_openapi.DOCUMENT.read_bytes()
+    assert len(raw) * 8 < len(plain["body"])
+    assert packed["headers"]["Vary"] == plain["headers"]["Vary"] == "Accept-Encoding"
+    assert packed["headers"]["ETag"] != plain["headers"]["ETag"]
+    event["headers"]["if-none-match"] = packed["headers"]["ETag"]
+    assert http_api.handler(event, None)["statusCode"] == 304
+    event["headers"]["if-none-match"] = plain["headers"]["ETag"]
+    assert http_api.handler(event, None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "*, gzip;q=0.000", "identity", "x-gzip-like"])
+def test_the_document_is_plain_for_whoever_does_not(accepted: str) -> None:
+    answer = http_api.handler(payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted}), None)
+    assert answer["body"] == http_openapi.DOCUMENT.read_text()
+    assert "Content-Encoding" not in answer["headers"]
 
 
 def test_the_document_holds_no_secret_and_no_address() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.adapters.dynamo import billing_keys
+from functions.adapters.dynamo import billing_keys, usage_keys
 from infra.constructs.python_function import construct_id
 
 READ_KEY = {"ledger key": {"secretsmanager:GetSecretValue"}}
@@ -29,7 +29,7 @@ READ_USAGE = {"dynamodb:GetItem", "dynamodb:Query"}
 
 # handler -> resource -> verbs. A verb more or less is a decision: change it here and in the stack.
 ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
-    "http_ingest": {"stream": {"kinesis:PutRecords"}, **READ_KEY},
+    "http_ingest": {"stream": {"kinesis:PutRecords"}, "usage": {"dynamodb:UpdateItem"}, **READ_KEY},
     "stream_aggregate": {
         **COUNT,
         "archive/staging/*": {"s3:GetObject", "s3:PutObject"},
@@ -54,7 +54,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "http_api": {
         "billing": SETTLE
         | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
-        "usage": READ_USAGE | {"dynamodb:BatchGetItem", "dynamodb:PutItem"},
+        "usage": READ_USAGE | {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "archive/archive/*": {"s3:GetObject"},
         "archive/rejects/*": {"s3:GetObject"},
         "stream": {"kinesis:PutRecords"},
@@ -180,6 +180,15 @@ def test_the_patterns_are_the_partitions_api_keys_are_stored_in() -> None:
     assert fnmatchcase(billing_keys.records("acme", billing_keys.API_KEY), KEY_PARTITIONS[1])
     others = [billing_keys.records("acme", kind) for kind in ("customer", "unique", "push", "billing_failure")]
     assert [each for each in (*others, "due", "unpushed") if any(fnmatchcase(each, p) for p in KEY_PARTITIONS)] == []
+
+
+@pytest.mark.parametrize("handler", ["http_ingest", "http_api"])
+def test_the_doors_update_token_buckets_and_nothing_else_of_the_usage_table(prod: Any, handler: str) -> None:
+    on_usage = [each for each in _statements(prod, handler) if "UsageTable" in json.dumps(each["Resource"])]
+    (updates,) = [each for each in on_usage if "dynamodb:UpdateItem" in _list(each["Action"])]
+    assert updates["Action"] == "dynamodb:UpdateItem"
+    assert updates["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["Q#*"]}}
+    assert usage_keys.buckets("acme").startswith("Q#")
 
 
 def test_no_policy_has_a_wildcard_in_an_action(each_stage: Any) -> None:

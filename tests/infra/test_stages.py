@@ -39,6 +39,18 @@ def test_a_retention_the_event_source_cannot_follow_is_refused(hours: int) -> No
         replace(stage.dev(), stream_retention_hours=hours)
 
 
+def test_a_tenants_share_of_the_stream_grows_with_its_shards() -> None:
+    one, four = stage.dev().rate_limits, replace(stage.dev(), shards=4).rate_limits
+    assert {kind: four[kind] // one[kind] for kind in one} == {"calls": 1, "questions": 1, "requests": 4, "bytes": 4}
+    assert one["requests"] < 1_000, "the records a second that one shard takes of all tenants"
+
+
+@pytest.mark.parametrize("limit", [name for name in stage.reasons() if name.startswith("tenant_")])
+def test_a_limit_that_refuses_everything_is_refused(limit: str) -> None:
+    with pytest.raises(ValueError, match=f"{limit} must be at least 1"):
+        replace(stage.dev(), **{limit: 0})
+
+
 @pytest.mark.parametrize("setting", ["lanes", "shards"])
 def test_nothing_works_without_a_lane_or_a_shard(setting: str) -> None:
     with pytest.raises(ValueError, match="at least 1"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.names import LEDGER_FORMAT
+from functions.names import ENV_RATE_LIMITS, LEDGER_FORMAT
 
 
 def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forgets(each_stage: Any) -> None:
@@ -70,6 +70,33 @@ def test_the_door_is_throttled_and_its_log_holds_no_header(each_stage: Any) -> N
     logged = json.loads(properties["AccessLogSettings"]["Format"])
     assert "$context.requestId" in logged.values()
     assert not any("header" in value or "path" in value for value in logged.values())
+
+
+def test_routes_without_a_key_have_throttles_of_their_own_far_below_the_doors(each_stage: Any) -> None:
+    (door,) = each_stage.all("AWS::ApiGatewayV2::Stage").values()
+    routes = each_stage.all("AWS::ApiGatewayV2::Route")
+    open_routes = {
+        each["Properties"]["RouteKey"] for each in routes.values() if each["Properties"]["AuthorizationType"] == "NONE"
+    }
+    settings = door["Properties"]["RouteSettings"]
+    assert set(settings) == open_routes
+    default = door["Properties"]["DefaultRouteSettings"]
+    for each in settings.values():
+        assert set(each) == set(default)
+        assert all(each[name] * 4 <= default[name] for name in default)
+    # API Gateway refuses the settings of a route that does not exist yet.
+    waited_for = {routes[f"api/{name}"]["Properties"]["RouteKey"] for name in door["DependsOn"]}
+    assert open_routes <= waited_for
+
+
+def test_both_doors_know_what_a_tenant_may_take(each_stage: Any) -> None:
+    functions = each_stage.all("AWS::Lambda::Function").values()
+    told = {
+        each["Properties"]["Handler"].split(".")[-2]: each["Properties"]["Environment"]["Variables"][ENV_RATE_LIMITS]
+        for each in functions
+        if ENV_RATE_LIMITS in each["Properties"]["Environment"]["Variables"]
+    }
+    assert told == dict.fromkeys(("http_ingest", "http_api"), "calls=200 questions=120 requests=750 bytes=3000000")
 
 
 def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> None:

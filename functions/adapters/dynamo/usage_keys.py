@@ -21,6 +21,7 @@
 | events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>[#<meter>]` | get, query backwards |
 | what a commit left uncounted beyond the first, by day | `R#<tenant>#<day>`      | `~<hour decided>-<lane>-<n>`      | get, query backwards |
 | corrections of a tenant; by id; newest first; outcome  | `V#<tenant>`            | `i#<id>`, `t#<time>#<id>`, `o#<id>` | get, query backwards, batch get |
+| how much a tenant, or one of its keys, may take now  | `Q#<tenant>`            | `<kind>[#<key id>]`          | update |
 | what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
@@ -38,6 +39,7 @@ COMMITS_END = "C$"
 CODE_PREFIX = "c#"
 SUBJECT_PREFIX = "s#"
 METER_SET = "set"
+BUCKETS_PREFIX = "Q#"
 AUDIT = "audit"
 GENESIS = ("genesis", "genesis")
 
@@ -202,6 +204,14 @@ def marker(name: str) -> str:
 
 def meters(tenant: str) -> str:
     return f"M#{tenant}"
+
+
+def buckets(tenant: str) -> str:
+    return f"{BUCKETS_PREFIX}{tenant}"
+
+
+def bucket_of(kind: str, key_id: str | None) -> str:
+    return kind if key_id is None else f"{kind}#{key_id}"
 
 
 def corrections(tenant: str) -> str:

@@ -25,6 +25,12 @@ SHAPES: Mapping[tuple[str, str], Schema] = {
 JSON_PARAMETERS: Mapping[tuple[str, str], type[BaseModel]] = {("GET /api/v2/events", "filter"): EventsFilter}
 
 
+RATE_HEADERS = {
+    "RateLimit-Policy": 'The limits that apply, such as `"tenant-calls";q=200;w=1`: 200 in a second.',
+    "RateLimit": 'What is left of them, such as `"tenant-calls";r=0;t=1`, and in how many seconds there is more.',
+}
+
+
 def document(routes: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
     """`routes` as `http.routes_of` lists them; what is not behind them is in `fixed`."""
     read = [read_route(key, function) for key, function in sorted(routes.items())]
@@ -150,6 +156,7 @@ def _errors(route: Route) -> dict[str, Any]:
     if route.key not in PUBLIC:
         statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_FOUND}
+    statuses.add(HTTPStatus.TOO_MANY_REQUESTS)
     if route.method != "GET":
         statuses |= {HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}
@@ -159,13 +166,19 @@ def _problems() -> Iterator[tuple[str, Any]]:
     """One response per status of the table of errors, and the one for what is not in it."""
     for status in sorted({*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR}):
         content = {problem.CONTENT_TYPE: {"schema": {"$ref": f"{SCHEMAS}/Problem"}}}
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            # Said by the gateway itself about a missing or wrong key.
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
+            # Said by the gateway itself about a missing or wrong key, or when all callers together are too fast.
             content["application/json"] = {"schema": {"$ref": f"{SCHEMAS}/GatewayMessage"}}
         response: dict[str, Any] = {"description": status.phrase, "content": content}
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
             response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            response["headers"] |= {name: _text_header(told) for name, told in RATE_HEADERS.items()}
         yield status.name, response
+
+
+def _text_header(description: str) -> Schema:
+    return {"schema": {"type": "string"}, "description": description}
 
 
 def _schemas(routes: list[Route]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _REFUSALS = {
     "403": "FORBIDDEN",
     "413": "REQUEST_ENTITY_TOO_LARGE",
     "415": "UNSUPPORTED_MEDIA_TYPE",
+    "429": "TOO_MANY_REQUESTS",
     "500": "INTERNAL_SERVER_ERROR",
     "503": "SERVICE_UNAVAILABLE",
 }
@@ -111,7 +112,7 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                         }
                     },
                 },
-                **_refused("400", "500", "503"),
+                **_refused("400", "429", "500", "503"),
             },
         }
     },

@@ -1,0 +1,29 @@
+"""What limiting rates needs of its storage: one instant a bucket, moved by a single conditional write."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from functions.domain.rate_limit import Bucket
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Whether the units were taken, the instant stored then, and what the operator gave this bucket beyond the rule."""
+
+    is_taken: bool
+    full_at: int
+    percent: int = 100
+
+
+class BucketsFailed(Exception):
+    """The storage did not answer, or answered that it is too busy."""
+
+
+class Buckets(Protocol):
+    def take(self, bucket: Bucket, time: int, *, now: int, latest: int, believable: int, expected: int | None) -> Taken:
+        """Move the instant at which the bucket is full by `time`, from `now` on, unless it lies behind `latest`.
+
+        An instant behind `believable` was written by a wrong clock and counts as now. `expected` is what the caller
+        last saw; it saves a write when it is right. Raises BucketsFailed.
+        """
+        ...
