@@ -19,6 +19,10 @@ class StageSettings:
     notify: bool = _because("Only prod wakes somebody: an SNS topic behind every alarm.")
     log_retention_days: int = _because("Prod keeps a month to look into a customer's question, others a week.")
 
+    account_concurrency: int | None = _because(
+        "Functions an account may run at once, of which prod's doors get shares; a new account may have 10.", None
+    )
+
     batching_window_seconds: int = _because("Freshness against price; a person is waiting at the local stage.", 5)
     collection_seconds: int = _because("How long billing waits for late usage; the local demo bills at once.", 3600)
 
@@ -78,7 +82,7 @@ def dev() -> StageSettings:
 
 
 def prod() -> StageSettings:
-    return StageSettings(name="prod", protect_data=True, notify=True, log_retention_days=30)
+    return StageSettings(name="prod", protect_data=True, notify=True, log_retention_days=30, account_concurrency=1_000)
 
 
 def local(stripe_api_base: str = "") -> StageSettings:

@@ -8,7 +8,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from functions import names
-from infra.constructs import python_code
+from infra.constructs import concurrency, python_code
 from infra.constructs.access import Access
 from infra.stage import StageSettings
 
@@ -34,6 +34,7 @@ class PythonFunction(aws_lambda.Function):
         timeout_seconds: int,
         access: Sequence[Access] = (),
         environment: Mapping[str, str] | None = None,
+        reserved_concurrency: int | None = None,
     ) -> None:
         name = construct_id(handler)
         log_group = logs.LogGroup(
@@ -66,6 +67,7 @@ class PythonFunction(aws_lambda.Function):
             system_log_level_v2=aws_lambda.SystemLogLevel.WARN,
             application_log_level_v2=aws_lambda.ApplicationLogLevel.INFO,
             tracing=aws_lambda.Tracing.DISABLED,
+            reserved_concurrent_executions=reserved_concurrency,
             environment={**settings_of(stage), **_environment(access), **(environment or {})},
         )
         self.handler_name = handler
@@ -94,6 +96,7 @@ class FunctionFactory:
             timeout_seconds=timeout_seconds,
             access=self._permissions[handler],
             environment=environment,
+            reserved_concurrency=concurrency.reserved(self._stage).get(handler),
         )
         self.made[handler] = function
         return function

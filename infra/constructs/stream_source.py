@@ -9,6 +9,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_s3 as s3
 
+from infra.constructs.concurrency import PARALLELIZATION_FACTOR
 from infra.stage import StageSettings
 
 # As many records as Lambda takes; the 6 MB payload cuts the batch first.
@@ -25,6 +26,7 @@ def stream_source(
         stream,
         starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,
         batch_size=BATCH_SIZE,
+        parallelization_factor=PARALLELIZATION_FACTOR,
         max_batching_window=Duration.seconds(stage.batching_window_seconds),
         bisect_batch_on_error=True,
         retry_attempts=-1,

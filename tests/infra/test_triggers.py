@@ -16,6 +16,7 @@ def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forg
     assert properties["MaximumRetryAttempts"] == -1
     assert properties["BisectBatchOnFunctionError"] is True
     assert properties["BatchSize"] == 10_000
+    assert properties["ParallelizationFactor"] == 1
     assert properties["MaximumBatchingWindowInSeconds"] == each_stage.settings.batching_window_seconds
 
 
