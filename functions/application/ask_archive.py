@@ -1,5 +1,6 @@
 """Asking the archive what the counters do not keep, and reading the answer: one query runs, its answer stays a week."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,16 @@ from typing import Any
 
 from functions.application.ports.archive_query import ArchiveEngine, AskedQueries, Look, ResultPage
 from functions.application.ports.clock import Clock
-from functions.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
+from functions.domain.errors import FieldError, InvalidInput, NotFound, RateLimited
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.archive_budget import (
+    GIGABYTE,
+    ArchiveBudget,
+    begin_of_day,
+    charged,
+    day_of,
+    next_day,
+)
 from functions.domain.metering.archive_query import (
     DIMENSIONS,
     NO_HISTORY,
@@ -25,7 +34,9 @@ from functions.domain.metering.archive_query import (
 from functions.domain.metering.meter import Meter
 
 KEPT = timedelta(days=7)  # as long as the engine's result is stored
-MAX_AN_HOUR = 120  # of one tenant: with the byte limit of a query this bounds what a leaked key can cost
+MAX_AN_HOUR = 120  # of one tenant: small questions too cost a function and a place among those that run
+# To look at again when bytes are only reserved: questions take seconds.
+LOOK_AGAIN_SECONDS = 60
 MAX_RANGE = timedelta(days=400)
 SUBJECT = "subject"
 NEEDS = {Aggregation.COUNT: Counts.EVENTS, Aggregation.UNIQUE_COUNT: Counts.TEXTS}
@@ -69,23 +80,69 @@ def ask_archive(
     engine: ArchiveEngine,
     asked: AskedQueries,
     acceptance: Acceptance,
+    budget: ArchiveBudget,
     clock: Clock,
     id_at: Callable[[datetime], str],
 ) -> AskedQuery:
-    """Start a query; raises InvalidInput, and Unavailable when the tenant has asked too much in the last hour."""
+    """Start a query; raises InvalidInput, and RateLimited when the tenant has asked too much in the last hour or day.
+
+    Bytes are reserved before, as many as the query may read; whoever dies in between leaves them reserved for the day.
+    """
     now = clock.now()
+    question = _question(tenant, meter, wish, acceptance, now)
     if asked.count_since(tenant, id_at(now - timedelta(hours=1)), MAX_AN_HOUR) >= MAX_AN_HOUR:
         message = f"More than {MAX_AN_HOUR} queries of the archive were asked within an hour; try again later."
-        raise Unavailable(message, retry_after_seconds=600, code="too_many_archive_queries")
-    question = _question(tenant, meter, wish, acceptance, now)
+        raise RateLimited(message, retry_after_seconds=600, code="too_many_archive_queries")
+    _reserve(tenant, now, engine=engine, asked=asked, budget=budget, id_at=id_at)
     query_id = id_at(now)
-    execution_id = engine.start(question, f"tollbooth-{query_id}")
+    try:
+        execution_id = engine.start(question, f"tollbooth-{query_id}")
+    except Exception:
+        asked.give_back(tenant, day_of(now), budget.question)
+        raise
     columns = {f"dimension_{n}": each.name for n, each in enumerate(question.dimensions, 1) if each.is_shown}
     if question.by_subject:
         columns[SUBJECT] = SUBJECT
-    query = AskedQuery(query_id, tenant, wish.kind, execution_id, now, columns)
+    query = AskedQuery(query_id, tenant, wish.kind, execution_id, now, columns, budget.question)
     asked.add(query, now + KEPT)
     return query
+
+
+def _reserve(
+    tenant: str,
+    now: datetime,
+    *,
+    engine: ArchiveEngine,
+    asked: AskedQueries,
+    budget: ArchiveBudget,
+    id_at: Callable[[datetime], str],
+) -> None:
+    def is_reserved() -> bool:
+        return asked.reserve(tenant, day_of(now), budget.question, budget.day, now + KEPT)
+
+    if is_reserved():
+        return
+    # Nobody may have looked at those that ended since.
+    open_queries = asked.unsettled(tenant, id_at(begin_of_day(now)))
+    running = [query for query in open_queries if not _settled(query, engine.look(query.execution_id), asked)]
+    if len(running) < len(open_queries) and is_reserved():
+        return
+    again = next_day(now)
+    sooner = f", or when some of the {len(running)} that are running have ended" if running else ""
+    raise RateLimited(
+        f"The questions of this tenant may read {budget.day // GIGABYTE} GB of the archive a day, and less than the "
+        f"{budget.question // GIGABYTE} GB that one may read are left. Ask again at {_instant(again)}{sooner}; "
+        "shorter ranges read less, and meters/{slug}/query reads counters.",
+        retry_after_seconds=LOOK_AGAIN_SECONDS if running else max(1, math.ceil((again - now).total_seconds())),
+        code="archive_budget_spent",
+    )
+
+
+def _settled(query: AskedQuery, look: Look, asked: AskedQueries) -> bool:
+    """Charge what a query did read as soon as that is known."""
+    if look.progress.is_over and query.reserved_bytes:
+        asked.settle(query, day_of(query.asked_at), charged(look.scanned_bytes))
+    return look.progress.is_over
 
 
 def look_at_archive_query(
@@ -103,6 +160,7 @@ def look_at_archive_query(
     if query is None or clock.now() >= query.asked_at + KEPT:
         raise NotFound(f"There is no archive query {query_id[:40]!r}; answers are kept {KEPT.days} days.")
     look = engine.look(query.execution_id)
+    _settled(query, look, asked)
     page = engine.page(query.execution_id, cursor, limit) if look.progress is Progress.SUCCEEDED else None
     return Answer(query, look, page)
 

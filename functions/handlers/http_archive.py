@@ -63,6 +63,7 @@ def ask() -> Answer:
         engine=wiring_archive.engine(),
         asked=wiring_archive.queries(),
         acceptance=_acceptance(),
+        budget=settings.archive_budget(),
         clock=wiring.clock(),
         id_at=wiring_archive.ulid_at,
     )

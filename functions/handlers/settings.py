@@ -3,8 +3,12 @@
 import os
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from functions import names
+
+if TYPE_CHECKING:
+    from functions.domain.metering.archive_budget import ArchiveBudget
 
 
 def _required(name: str) -> str:
@@ -68,6 +72,14 @@ def billing_machine() -> str:
 
 def backfill_machine() -> str:
     return _required(names.ENV_BACKFILL_MACHINE)
+
+
+def archive_budget() -> "ArchiveBudget":
+    from functions.domain.metering.archive_budget import GIGABYTE, ArchiveBudget
+
+    question = int(os.environ.get(names.ENV_ARCHIVE_QUERY_GIGABYTES, "100"))
+    day = int(os.environ.get(names.ENV_ARCHIVE_DAY_GIGABYTES, "1000"))
+    return ArchiveBudget(question * GIGABYTE, day * GIGABYTE)
 
 
 def rate_limits() -> Mapping[str, int]:

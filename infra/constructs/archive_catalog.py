@@ -103,6 +103,8 @@ class ArchiveCatalog(Construct):
         environment = {
             names.ENV_ARCHIVE_WORKGROUP: self.workgroup_name,
             names.ENV_ARCHIVE_DATABASE: self.database_name,
+            names.ENV_ARCHIVE_QUERY_GIGABYTES: str(self._stage.archive_query_gigabytes),
+            names.ENV_ARCHIVE_DAY_GIGABYTES: str(self._stage.archive_day_gigabytes),
         }
         return Access(tuple(statements), environment)
 

@@ -1,15 +1,18 @@
 """Questions to the archive over HTTP: validation, ownership and bounds; the engine is a script."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from functions import names
 from functions.application import ask_archive
 from functions.application.ports.archive_query import Look, ResultPage
+from functions.domain.errors import Unavailable
 from functions.domain.metering.archive_query import ArchiveQuestion, Counts, Progress
 from functions.handlers import wiring, wiring_archive
+from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 
 METER = {
@@ -173,5 +176,136 @@ def test_answers_are_kept_a_week(api: Client, engine: Script, monkeypatch: pytes
 
 def test_a_tenant_asks_so_many_questions_an_hour(api: Client, engine: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ask_archive, "MAX_AN_HOUR", 2)
-    assert [api.post(PATH, USAGE).status for _ in range(3)] == [202, 202, 503]
+    assert [api.post(PATH, USAGE).status for _ in range(3)] == [202, 202, 429]
     assert len(engine.asked) == 2
+    refused = api.post(PATH, USAGE)
+    assert refused.headers["retry-after"] == "600"
+    assert [each["code"] for each in refused.json["extensions"]["validationErrors"]] == ["too_many_archive_queries"]
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(names.ENV_ARCHIVE_QUERY_GIGABYTES, "100")
+    monkeypatch.setenv(names.ENV_ARCHIVE_DAY_GIGABYTES, "250")
+
+
+class Day:
+    """A clock the test moves, noon at first."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at = datetime(2026, 11, 28, 12, tzinfo=UTC)
+        monkeypatch.setattr(wiring, "clock", lambda: self)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def test_questions_reserve_what_they_may_read_until_they_have_ended(
+    api: Client, engine: Script, small_budget: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Day(monkeypatch)
+    assert [api.post(PATH, USAGE).status for _ in range(3)] == [202, 202, 429]
+    refused = api.post(PATH, USAGE)
+    assert [each["code"] for each in refused.json["extensions"]["validationErrors"]] == ["archive_budget_spent"]
+    assert "250 GB of the archive a day" in refused.json["detail"]
+    assert "at 2026-11-29T00:00:00Z, or when some of the 2 that are running have ended" in refused.json["detail"]
+    assert refused.headers["retry-after"] == "60"
+    assert len(engine.asked) == 2
+    # They end, and nobody looks at them: asking again finds that out.
+    engine.looks = Look(Progress.SUCCEEDED, 5 * 10**9)
+    assert api.post(PATH, USAGE).status == 202
+
+
+def test_a_spent_budget_is_there_again_on_the_next_day(
+    api: Client, engine: Script, small_budget: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = Day(monkeypatch)
+    engine.looks = Look(Progress.SUCCEEDED, 90 * 10**9)
+    for _ in range(2):
+        api.get(f"{PATH}/{api.post(PATH, USAGE).json['id']}")
+    refused = api.post(PATH, USAGE)
+    assert (refused.status, refused.headers["retry-after"]) == (429, str(12 * 3_600))
+    assert "at 2026-11-29T00:00:00Z;" in refused.json["detail"]
+    day.at += timedelta(hours=12)
+    assert api.post(PATH, USAGE).status == 202
+
+
+def test_what_a_question_did_read_is_charged_once_however_often_somebody_looks(
+    api: Client, engine: Script, small_budget: None, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Day(monkeypatch)
+    path = f"{PATH}/{api.post(PATH, USAGE).json['id']}"
+    assert used_bytes(dynamodb) == 100 * 10**9
+    engine.looks = Look(Progress.SUCCEEDED, 2 * 10**9)
+    for _ in range(3):
+        assert api.get(path).status == 200
+    assert used_bytes(dynamodb) == 2 * 10**9
+    stale = wiring_archive.queries().get("default", path.rpartition("/")[2])
+    assert stale is not None and stale.reserved_bytes == 0
+    wiring_archive.queries().settle(replace(stale, reserved_bytes=100 * 10**9), "2026-11-28", 7)
+    assert used_bytes(dynamodb) == 2 * 10**9
+
+
+def used_bytes(dynamodb: DynamoDb, tenant: str = "default", day: str = "2026-11-28") -> int:
+    key = {"pk": {"S": f"{tenant}#archive_budget"}, "sk": {"S": day}}
+    return int(dynamodb.client.get_item(TableName=dynamodb.billing_table, Key=key)["Item"]["used_bytes"]["N"])
+
+
+@pytest.mark.parametrize(
+    ("look", "charged"),
+    [
+        (Look(Progress.SUCCEEDED, 0), 10_000_000),
+        (Look(Progress.FAILED, 0), 10_000_000),
+        (Look(Progress.CANCELLED, 100 * 10**9, is_too_large=True), 100 * 10**9),
+        (Look(Progress.RUNNING, 3 * 10**9), 100 * 10**9),
+        (Look(Progress.QUEUED, 0), 100 * 10**9),
+    ],
+)
+def test_every_end_of_a_question_is_charged_by_what_the_engine_says(
+    api: Client, engine: Script, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch, look: Look, charged: int
+) -> None:
+    Day(monkeypatch)
+    path = f"{PATH}/{api.post(PATH, USAGE).json['id']}"
+    engine.looks = look
+    api.get(path)
+    assert used_bytes(dynamodb) == charged
+
+
+def test_a_question_the_engine_does_not_take_costs_nothing(
+    api: Client, engine: Script, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Day(monkeypatch)
+
+    def busy(*_: Any) -> str:
+        raise Unavailable("Too many queries of the archive are running; try again.", retry_after_seconds=10)
+
+    monkeypatch.setattr(engine, "start", busy)
+    assert api.post(PATH, USAGE).status == 503
+    assert used_bytes(dynamodb) == 0
+
+
+def test_the_budget_of_a_tenant_is_its_own(
+    api: Client, engine: Script, small_budget: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Day(monkeypatch)
+    quiet = api.acting_as("admin", "quiet")
+    assert quiet.post("/api/v1/meters", METER).status == 201
+    assert [api.post(PATH, USAGE).status for _ in range(4)] == [202, 202, 429, 429]
+    assert quiet.post(PATH, USAGE).status == 202
+
+
+def test_a_wrong_question_reserves_nothing(api: Client, engine: Script, small_budget: None) -> None:
+    for _ in range(5):
+        assert api.post(PATH, USAGE | {"groupBy": ["nothing"]}).status == 400
+    assert [api.post(PATH, USAGE).status for _ in range(2)] == [202, 202]
+
+
+def test_a_question_asked_before_there_were_budgets_is_still_answered(
+    api: Client, engine: Script, dynamodb: DynamoDb
+) -> None:
+    query_id = api.post(PATH, USAGE).json["id"]
+    key = {"pk": {"S": "default#archive_query"}, "sk": {"S": query_id}}
+    table = dynamodb.billing_table
+    dynamodb.client.update_item(TableName=table, Key=key, UpdateExpression="REMOVE reserved_bytes")
+    engine.looks = Look(Progress.SUCCEEDED, 1)
+    assert api.get(f"{PATH}/{query_id}").json["status"] == "SUCCEEDED"

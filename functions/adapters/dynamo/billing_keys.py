@@ -53,6 +53,7 @@ Archive (store: archive_query):
 | what is asked                             | pk                               | sk                                   |
 |-------------------------------------------|----------------------------------|--------------------------------------|
 | whose is this query; how many of late     | `<tenant>#archive_query`         | `<query id>`; expires after 7 days   |
+| how many bytes were read or are reserved  | `<tenant>#archive_budget`        | `<day>`; expires after 7 days        |
 
 An invoice id is a ULID of the instant the invoice is owed from, so a range of ids is a range of boundaries. Index
 entries are written in the transaction of what they index.
@@ -130,6 +131,7 @@ UNPUSHED = "unpushed"
 # Archive
 
 ARCHIVE_QUERY = "archive_query"
+ARCHIVE_BUDGET = "archive_budget"
 
 # Stripe
 

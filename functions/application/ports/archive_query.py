@@ -49,3 +49,17 @@ class AskedQueries(Protocol):
     def count_since(self, tenant: str, first_id: str, limit: int) -> int:
         """How many queries have an id from `first_id` on; stops counting at `limit`."""
         ...
+
+    def unsettled(self, tenant: str, first_id: str) -> Sequence[AskedQuery]:
+        """The queries with an id from `first_id` on that still have bytes reserved."""
+        ...
+
+    def reserve(self, tenant: str, day: str, size: int, limit: int, expires_at: datetime) -> bool:
+        """Take bytes from the budget of a day; False when less than that is left."""
+        ...
+
+    def give_back(self, tenant: str, day: str, size: int) -> None: ...
+
+    def settle(self, query: AskedQuery, day: str, size: int) -> None:
+        """Charge what the query did read in place of what was reserved; once, however often it is said."""
+        ...

@@ -49,6 +49,10 @@ class Progress(StrEnum):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
+    @property
+    def is_over(self) -> bool:
+        return self in (Progress.SUCCEEDED, Progress.FAILED, Progress.CANCELLED)
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -92,7 +96,10 @@ class ArchiveQuestion:
 
 @dataclass(frozen=True)
 class AskedQuery:
-    """A question on its way: `columns` renames what the SQL calls dimension_1 to what the caller asked for."""
+    """A question on its way: `columns` renames what the SQL calls dimension_1 to what the caller asked for.
+
+    `reserved_bytes` were taken from the day's budget until it is known what was read; 0 afterwards.
+    """
 
     id: str
     tenant: str
@@ -100,6 +107,7 @@ class AskedQuery:
     execution_id: str
     asked_at: datetime
     columns: Mapping[str, str] = field(default_factory=dict)
+    reserved_bytes: int = 0
 
 
 def parse_path(text: str, parameter: str) -> Path:
