@@ -27,10 +27,13 @@ MAX_CUSTOMERS = 100
 MAX_PERIODS = 12
 # Customers times periods: some dozens of reads each, which a request has 29 seconds for.
 MAX_RATINGS = 200
+# All customers' periods together: 200 ratings of a month and a bit. Every day is read for every usage-based rate card.
+MAX_CUSTOMER_DAYS = 7_500
 # Of one customer in one period on one side: a card billed by the hour has 744 in a month.
 MAX_SERVICES = 1_000
 # What is not rated by then is listed, and the rest answered.
 MOST_TIME = timedelta(seconds=20)
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,11 @@ def backtest_plan(tenant: str, id_or_key: str, wish: BacktestWish, ports: Backte
     _require_bounded(wish, began)
     _require_phase(plan, wish.starting_phase)
     features = Catalogue(ports.plans, ports.features).features_of(tenant, plan.phases)
-    trial = _Trial(tenant, plan, features, wish, ports)
+    trial = _Trial(tenant, plan, features, wish, ports, began)
     compared: dict[str, ComparedCustomer] = {}
     failed: list[NotCompared] = []
     for name in wish.customers:
         try:
-            if ports.clock.now() - began > MOST_TIME:
-                message = "There was no time left for this customer; ask again for those that are listed so."
-                raise TooLarge(message, code="no_time_left")
             found = trial.customer(name)
             if found.customer.id in compared:
                 raise InvalidInput("This customer is named twice, by id and by key.", code="duplicate")
@@ -109,6 +109,14 @@ def _require_bounded(wish: BacktestWish, now: datetime) -> None:
             f"can be rated at once; send at most {most} customers with these periods, in several requests"
         )
         problems.append(FieldError("customers", "too_many", message))
+    seconds = len(wish.customers) * sum(int(period.length.total_seconds()) for period in wish.periods)
+    if seconds > MAX_CUSTOMER_DAYS * DAY_SECONDS:
+        days = -(-seconds // DAY_SECONDS)
+        message = (
+            f"of {len(wish.customers)} customers are {days} days together, at most {MAX_CUSTOMER_DAYS} can be rated at "
+            f"once; send shorter or fewer periods, or fewer customers"
+        )
+        problems.append(FieldError("periods", "too_long", message))
     if problems:
         raise InvalidInput("; ".join(f"{each.field} {each.message}" for each in problems) + ".", fields=problems)
 
@@ -127,6 +135,7 @@ class _Trial:
     features: dict[str, MeteredFeature]
     wish: BacktestWish
     ports: BacktestPorts
+    began: datetime
 
     def customer(self, name: str) -> ComparedCustomer:
         customer = self.ports.customers.find(self.tenant, name)
@@ -135,15 +144,17 @@ class _Trial:
         rater = Rater(self.tenant, customer.subject_keys, RememberedUsage(self.ports.usage))
         present = self._present(customer)
         tried = self._subscribed(customer, present)
-        periods = [
-            ComparedPeriod(
-                period,
-                [line for each in present for line in self._lines(rater, each, period)],
-                self._lines(rater, tried, period),
-            )
-            for period in sorted(self.wish.periods)
-        ]
+        periods = []
+        for period in sorted(self.wish.periods):
+            self._require_time()
+            old = [line for each in present for line in self._lines(rater, each, period)]
+            periods.append(ComparedPeriod(period, old, self._lines(rater, tried, period)))
         return ComparedCustomer(customer, periods)
+
+    def _require_time(self) -> None:
+        if self.ports.clock.now() - self.began > MOST_TIME:
+            message = "There was no time left for this customer; ask again for those that are listed so."
+            raise TooLarge(message, code="no_time_left")
 
     def _present(self, customer: BilledCustomer) -> list[Subscription]:
         """All that served in one of the periods, ended ones too."""

@@ -1,5 +1,6 @@
 """Answering usage questions exactly: whole half-hour windows from the counters, cut ones from the archived events."""
 
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,6 +37,13 @@ class UsageReader:
         self._bounds = bounds or Bounds()
         self._book = CodeBook(ledger)
         self._lister = UsageLister(ledger, self._book, lanes, self._bounds)
+        self._shared: Budget | None = None
+
+    def sharing(self, remedy: str) -> "UsageReader":
+        """The same reader for one request whose questions together read no more than one of them may."""
+        found = copy(self)
+        found._shared = Budget(self._bounds, remedy)
+        return found
 
     def rows(self, query: UsageQuery, now: datetime) -> list[UsageRow]:
         """The rows of the answer, by window start; raises TooLarge when it would read too much."""
@@ -93,7 +101,7 @@ class UsageReader:
             return answer, answer.found()
 
     def _answer(self, query: UsageQuery, *, takes_overhang: bool) -> "_Answer":
-        budget, placing = Budget(self._bounds), Placing(query, takes_overhang=takes_overhang)
+        budget, placing = self._shared or Budget(self._bounds), Placing(query, takes_overhang=takes_overhang)
         counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
         past, heads = PastReader(self._ledger, query, placing, budget), Heads(self._ledger)
         log, behind = (

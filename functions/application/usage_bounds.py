@@ -34,9 +34,13 @@ BILLING = Bounds(
 
 @dataclass
 class Budget:
-    """What is left of the bounds while a question is answered; taking more than that raises TooLarge."""
+    """What is left of the bounds while a question is answered; taking more than that raises TooLarge.
+
+    Several questions of one request may share one; `remedy` then says how to ask for less.
+    """
 
     bounds: Bounds
+    remedy: str = ""
     pages: int = 0
     cells: int = 0
     value_bytes: int = 0
@@ -47,17 +51,17 @@ class Budget:
         self.pages += 1
         self.cells += cells
         if self.pages > self.bounds.pages or self.cells > self.bounds.cells:
-            raise TooLarge(
-                f"The answer would read more than {self.bounds.pages} counter pages or {self.bounds.cells} counters; "
-                f"choose a shorter range, name subjects, {ELSEWHERE}."
+            raise self._too_large(
+                f"read more than {self.bounds.pages} counter pages or {self.bounds.cells} counters",
+                f"choose a shorter range, name subjects, {ELSEWHERE}",
             )
 
     def take_values(self, size: int) -> None:
         self.value_bytes += size
         if self.value_bytes > self.bounds.value_bytes:
-            raise TooLarge(
-                f"The answer would unite more than {self.bounds.value_bytes // 8} values; choose a shorter range, name "
-                f"subjects, {ELSEWHERE}."
+            raise self._too_large(
+                f"unite more than {self.bounds.value_bytes // 8} values",
+                f"choose a shorter range, name subjects, {ELSEWHERE}",
             )
 
     def take_object(self) -> None:
@@ -71,8 +75,11 @@ class Budget:
             raise self._too_much_log(f"{self.bounds.events} archived events")
 
     def _too_much_log(self, bound: str) -> TooLarge:
-        return TooLarge(
-            f"The answer would read more than {bound}, because windows or the range begin inside a half hour or exact "
-            "is set; choose from and to on half hours and windows of an hour or more (in a time zone of half hours), a "
-            f"shorter range, {ELSEWHERE}."
+        return self._too_large(
+            f"read more than {bound}, because windows or the range begin inside a half hour or exact is set",
+            "choose from and to on half hours and windows of an hour or more (in a time zone of half hours), a shorter "
+            f"range, {ELSEWHERE}",
         )
+
+    def _too_large(self, what: str, remedy: str) -> TooLarge:
+        return TooLarge(f"The answer would {what}; {self.remedy or remedy}.")

@@ -192,10 +192,11 @@ def usage_meter() -> "MeasuredUsage":
 
 
 def api_usage_meter() -> "MeasuredUsage":
-    """The same within the bounds of a request: nobody waits for it as long as a run does."""
+    """The same for one request, which together reads what one question may: nobody waits as long as a run does."""
     from functions.application.measure_usage import MeasuredUsage
 
-    return MeasuredUsage(wiring.usage_reader(), wiring.ledger(), wiring.clock())
+    reader = wiring.usage_reader().sharing("ask for fewer customers, fewer or shorter periods, or fewer lines at once")
+    return MeasuredUsage(reader, wiring.ledger(), wiring.clock())
 
 
 def preview_ports() -> "PreviewPorts":

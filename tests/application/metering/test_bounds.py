@@ -15,6 +15,8 @@ from functions.application import apply_pages, lane_memory
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.application.query_usage import UsageReader
+from functions.application.usage_bounds import Bounds
+from functions.domain.errors import TooLarge
 from functions.domain.metering import counting, sketch
 from functions.domain.metering.aggregation import Aggregation, pack_values, unpack_values
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
@@ -221,3 +223,18 @@ def test_subjects_seen_before_take_their_place_in_a_commit_too() -> None:
     for _ in range(2):
         lane.write([(subject, {}) for subject in subjects])
     assert lane.largest_commit() < ITEM_BYTES
+
+
+def test_questions_that_share_a_budget_read_together_what_one_of_them_may() -> None:
+    count = meter(Aggregation.COUNT)
+    lane = Lane(count)
+    lane.write([("s", {"n": 1})])
+    now = datetime.fromtimestamp(NOW + 3_600, UTC)
+    query = UsageQuery("t", count, None, now, subjects=("s",))
+    reader = UsageReader(lane.ledger, lane.archive, LANES, Bounds(pages=3))
+    assert [reader.total(query, now) for _ in range(5)] == [1] * 5
+    shared = reader.sharing("ask for fewer customers")
+    with pytest.raises(TooLarge, match=r"more than 3 counter pages .*; ask for fewer customers\.$"):
+        for _ in range(5):
+            shared.total(query, now)
+    assert reader.sharing("again").total(query, now) == 1

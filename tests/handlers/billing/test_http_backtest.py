@@ -148,6 +148,24 @@ def test_too_many_customers_times_periods_say_how_many_are_possible(client: Clie
     assert "send at most 16 customers" in answer.json["detail"]
 
 
+def test_customers_times_days_are_bounded(client: Client, world: World, trial: Plan):
+    years = {"from": "2016-05-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+    assert backtest(client, trial.id, ACME, periods=[years]).status == 200
+    refused = backtest(client, trial.id, *[f"c{n}" for n in range(3)], periods=[years])
+    assert (refused.status, refused.fields) == (400, ["periods"])
+    assert "of 3 customers are 10956 days together, at most 7500" in refused.json["detail"]
+    assert backtest(client, trial.id, *[f"c{n}" for n in range(100)], periods=[APRIL, MARCH]).status == 200
+
+
+def test_a_customer_that_takes_long_is_left_between_its_periods(client: Client, world: World, trial: Plan):
+    def takes_long() -> None:
+        world.clock.time += MOST_TIME + timedelta(seconds=1)
+
+    world.usage.before = takes_long
+    (failure,) = backtest(client, trial.id, ACME, periods=[MARCH, APRIL]).json["failed"]
+    assert (failure["customer"], failure["code"]) == (ACME, "no_time_left")
+
+
 def test_a_plan_that_is_not_there_is_a_404(client: Client, world: World, trial: Plan):
     assert backtest(client, "nothing", ACME).status == 404
     client.delete(f"/api/v1/plans/{trial.id}")
