@@ -8,7 +8,7 @@ from functions.handlers import settings, wiring
 if TYPE_CHECKING:
     import stripe
 
-    from functions.adapters.dynamo.billing_index import DynamoDueIndex
+    from functions.adapters.dynamo.billing_index import DynamoDueIndex, DynamoDuePlans
     from functions.adapters.dynamo.coupon_store import DynamoCoupons
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
@@ -147,6 +147,12 @@ def invoices() -> "DynamoInvoices":
     from functions.adapters.dynamo.invoice_store import DynamoInvoices
 
     return DynamoInvoices(wiring.billing_table())
+
+
+def due_plans() -> "DynamoDuePlans":
+    from functions.adapters.dynamo.billing_index import DynamoDuePlans
+
+    return DynamoDuePlans(wiring.billing_table())
 
 
 def due_index() -> "DynamoDueIndex":

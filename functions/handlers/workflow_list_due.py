@@ -21,7 +21,14 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         )
     else:
         cursor = (payload.get("page") or {}).get("cursor")
-        page = list_due(as_of, wiring.clock().now(), cursor=cursor, index=wiring_billing.due_index())
+        page = list_due(
+            as_of,
+            wiring.clock().now(),
+            run_id=str(payload["run_id"]),
+            cursor=cursor,
+            index=wiring_billing.due_index(),
+            plans=wiring_billing.due_plans(),
+        )
     items = [
         {
             "tenant": due.tenant,

@@ -15,6 +15,7 @@ from infra.stacks.ingestion import IngestionStack
 from infra.stage import StageSettings
 
 LOOK_FOR_DUE_EVERY_MINUTES = 15
+DUE_PLAN = "due_plan"
 READ_SECRET = "secretsmanager:GetSecretValue"
 READ_USAGE = ("dynamodb:GetItem", "dynamodb:Query")
 # Deleting is moving: an index entry of the old due date goes in the transaction that writes the new one.
@@ -26,7 +27,10 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
     return {
         "workflow_close_lanes": (stream.allows("kinesis:PutRecords"), data.ledger_key.allows(READ_SECRET)),
         "workflow_count_lanes": (data.usage.allows(*READ_USAGE), data.ledger_key.allows(READ_SECRET)),
-        "workflow_list_due": (data.billing.allows("dynamodb:Query", "dynamodb:BatchGetItem"),),
+        "workflow_list_due": (
+            data.billing.allows("dynamodb:Query", "dynamodb:BatchGetItem"),
+            data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem", only_keys=(DUE_PLAN,)),
+        ),
         "workflow_issue_invoice": (
             data.usage.allows(*READ_USAGE),
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
@@ -62,7 +66,7 @@ class BillingStack(StageStack):
         stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
         make.make("workflow_close_lanes", memory_mb=512, timeout_seconds=60)
         make.make("workflow_count_lanes", memory_mb=512, timeout_seconds=60)
-        make.make("workflow_list_due", memory_mb=512, timeout_seconds=60)
+        make.make("workflow_list_due", memory_mb=1769, timeout_seconds=60)
         make.make("workflow_issue_invoice", memory_mb=1024, timeout_seconds=300)
         make.make("workflow_push_invoice", memory_mb=512, timeout_seconds=170, environment=stripe)
         make.make("workflow_record_failure", memory_mb=512, timeout_seconds=60)

@@ -79,7 +79,9 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "schedule_billing": {"billing": {"dynamodb:Query"}, "machine": {"states:StartExecution"}},
     "workflow_close_lanes": {"stream": {"kinesis:PutRecords"}, **READ_KEY},
     "workflow_count_lanes": {"usage": READ_USAGE, **READ_KEY},
-    "workflow_list_due": {"billing": {"dynamodb:BatchGetItem", "dynamodb:Query"}},
+    "workflow_list_due": {
+        "billing": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"}
+    },
     "workflow_issue_invoice": {
         "usage": READ_USAGE,
         "archive/archive/*": {"s3:GetObject"},
@@ -189,6 +191,11 @@ def test_the_doors_update_token_buckets_and_nothing_else_of_the_usage_table(prod
     assert updates["Action"] == "dynamodb:UpdateItem"
     assert updates["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["Q#*"]}}
     assert usage_keys.buckets("acme").startswith("Q#")
+
+
+def test_listing_what_is_due_writes_plans_only(prod: Any) -> None:
+    (writes,) = [each for each in _statements(prod, "workflow_list_due") if "dynamodb:PutItem" in _list(each["Action"])]
+    assert writes["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [billing_keys.DUE_PLAN]}}
 
 
 def test_no_policy_has_a_wildcard_in_an_action(each_stage: Any) -> None:

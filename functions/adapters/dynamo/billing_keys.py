@@ -34,6 +34,8 @@ Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, fa
 |                                           |                                  | <subscription id>`                   |
 | what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |
 |                                           |                                  | <invoice id>`                        |
+| whose turn is it in a run, likewise       | `due_plan`                       | `<run id>#<phase>#<page>`; expires   |
+|                                           |                                  | after 2 days                         |
 | an invoice by id; invoices by boundary    | `<tenant>#invoice`               | `<invoice id>`                       |
 | its lines and its document                | `<tenant>#invoice_lines`         | `<invoice id>`                       |
 | how far invoice numbers have been given   | `<tenant>#invoice_number`        | `<prefix>`                           |
@@ -124,9 +126,10 @@ INVOICE_LINES = "invoice_lines"
 INVOICE_NUMBER = "invoice_number"
 BILLING_FAILURE = "billing_failure"
 INVOICE_REQUEST = "invoice_request"
-# Two indexes over all tenants, like the credentials above.
+# Two indexes and the plans of runs over all tenants, like the credentials above.
 DUE = "due"
 UNPUSHED = "unpushed"
+DUE_PLAN = "due_plan"
 
 # Archive
 

@@ -102,6 +102,14 @@ class DueIndex(Protocol):
         ...
 
 
+class DuePlans(Protocol):
+    """The pages of a run that come behind its first."""
+
+    def keep(self, run_id: str, phase: str, number: int, items: Sequence[Due], expires_at: datetime) -> None: ...
+
+    def page(self, run_id: str, phase: str, number: int) -> Sequence[Due]: ...
+
+
 class Invoices(Protocol):
     def get(self, tenant: str, invoice_id: str) -> InvoiceRecord | None: ...
 

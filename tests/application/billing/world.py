@@ -145,6 +145,7 @@ class World:
 
     def __init__(self, table: Table, now: str = "2026-05-01") -> None:
         self.clock = MovableClock(at(now))
+        self.table = table
         self.plans = DynamoPlans(table)
         self.addons = DynamoAddons(table)
         self.plan_addons = DynamoPlanAddons(table)

@@ -235,6 +235,5 @@ def test_questions_that_share_a_budget_read_together_what_one_of_them_may() -> N
     assert [reader.total(query, now) for _ in range(5)] == [1] * 5
     shared = reader.sharing("ask for fewer customers")
     with pytest.raises(TooLarge, match=r"more than 3 counter pages .*; ask for fewer customers\.$"):
-        for _ in range(5):
-            shared.total(query, now)
+        [shared.total(query, now) for _ in range(5)]
     assert reader.sharing("again").total(query, now) == 1
