@@ -1,6 +1,6 @@
-"""Find a customer by id or key, or those that match what is known of them."""
+"""Find a customer by id or key; which customers match what is known of them, and the orders of their list."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,12 @@ class CustomerFilter:
     name: str | None = None
     primary_email: str | None = None
     subject: str | None = None
-    include_deleted: bool = False
+
+    @property
+    def asks(self) -> bool:
+        return self != CustomerFilter()
 
     def matches(self, customer: Customer) -> bool:
-        if customer.is_deleted and not self.include_deleted:
-            return False
         asked = ((self.key, customer.key), (self.name, customer.name), (self.primary_email, customer.primary_email))
         if not all(part is None or part.lower() in (text or "").lower() for part, text in asked):
             return False
@@ -48,12 +49,3 @@ def find_active_customer(tenant: str, id_or_key: str, *, customers: Customers) -
     if found.record.is_deleted:
         raise NotFound(f"Customer {id_or_key[:100]!r} was deleted.", code="customer_not_found")
     return found
-
-
-def list_customers(
-    tenant: str, wanted: CustomerFilter, *, customers: Customers, order_by: str = "id", descending: bool = False
-) -> Iterator[Customer]:
-    found = filter(wanted.matches, customers.all(tenant))
-    if order_by == "id" and not descending:
-        return found  # as stored: nothing has to be held in memory
-    return iter(sorted(found, key=lambda customer: (ORDERS[order_by](customer), customer.id), reverse=descending))

@@ -1,6 +1,6 @@
-"""Find a feature by its id or key, or all of a tenant's features."""
+"""Find a feature by its id or key; the orders of their list."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from functions.application.ports.registry import Features
@@ -22,20 +22,3 @@ def find_feature(tenant: str, id_or_key: str, *, features: Features) -> Feature:
     if found is None:
         raise NotFound(f"There is no feature {id_or_key[:100]!r}.", code="feature_not_found")
     return found
-
-
-def list_features(
-    tenant: str,
-    *,
-    features: Features,
-    meter_slugs: Collection[str] = (),
-    include_archived: bool = False,
-    order_by: str = "createdAt",
-    descending: bool = False,
-) -> list[Feature]:
-    found = (
-        feature
-        for feature in features.all(tenant)
-        if (include_archived or not feature.is_archived) and (not meter_slugs or feature.meter_slug in meter_slugs)
-    )
-    return sorted(found, key=lambda feature: (ORDERS[order_by](feature), feature.id), reverse=descending)

@@ -1,4 +1,4 @@
-"""Find a meter by its id or slug, or all of a tenant's meters."""
+"""Find a meter by its id or slug; the orders of their list."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,10 +35,3 @@ def find_meter(tenant: str, id_or_slug: str, *, meters: Meters) -> Stored[MeterR
 
 def no_such_meter(id_or_slug: str) -> NotFound:
     return NotFound(f"There is no meter {id_or_slug[:100]!r}.", code="meter_not_found")
-
-
-def list_meters(
-    tenant: str, *, meters: Meters, order_by: str = "key", descending: bool = False, include_deleted: bool = False
-) -> list[MeterRecord]:
-    found = (meter for meter in meters.all(tenant) if include_deleted or meter.deleted_at is None)
-    return sorted(found, key=lambda meter: (ORDERS[order_by](meter), meter.id), reverse=descending)

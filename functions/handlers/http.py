@@ -10,10 +10,9 @@ A route reads its request, calls one verb and answers:
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
-from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -29,11 +28,10 @@ from functions.handlers import json_body, log, problem, rate_limits
 from functions.handlers.caller import caller_of, has_caller
 from functions.handlers.field_errors import WHOLE, field_errors
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters
-from functions.handlers.query_string import Page, Query
+from functions.handlers.query_string import Query
 
 Answer = Response[str]
 Model = TypeVar("Model", bound=BaseModel)
-Record = TypeVar("Record")
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
 MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
@@ -59,6 +57,10 @@ class Request:
 
     def header(self, name: str) -> str:
         return str((self._event.get("headers") or {}).get(name) or "")
+
+    @property
+    def path(self) -> str:
+        return str(self._event.get("rawPath") or "")
 
     @property
     def wants_csv(self) -> bool:
@@ -133,15 +135,6 @@ def text_answer(status: int, content_type: str, text: str, headers: Mapping[str,
 def without_none(body: Mapping[str, Any]) -> dict[str, Any]:
     """Optional fields of the API are absent rather than null."""
     return {name: value for name, value in body.items() if value is not None}
-
-
-def page_of(records: Iterable[Record], page: Page, present: Callable[[Record], Mapping[str, Any]]) -> dict[str, Any]:
-    """One page of all the records, which must already be filtered and in order."""
-    remaining = iter(records)
-    before = sum(1 for _ in islice(remaining, page.start))
-    shown = [present(record) for record in islice(remaining, page.size)]
-    total = before + len(shown) + sum(1 for _ in remaining)
-    return {"items": shown, "page": page.number, "pageSize": page.size, "totalCount": total}
 
 
 def routes_of(router: Router) -> dict[str, Callable[..., Answer]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from functions.application.held_listing import HeldListing
 from functions.application.keep_addon import (
     addon_shelf,
     archive_addon,
@@ -18,7 +19,8 @@ from functions.domain.catalog.addon import Addon, AddonDraft, AddonOffer
 from functions.domain.catalog.plan_addon import PlanAddonTerms, PlanAddonWish
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
-from functions.handlers.version_filter import VERSION_ORDERS, VersionFilter
+from functions.handlers.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
+from functions.handlers.version_filter import VERSION_ORDERS, VersionFilter, versions_listing
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -50,13 +52,15 @@ def create() -> Answer:
 def list_addons() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     wanted = VersionFilter(request.query, wiring.clock().now())
-    order = request.query.choice("orderBy", list(VERSION_ORDERS), "id")
-    found = sorted(
-        filter(wanted.takes, wiring_billing.addons().all(request.tenant)),
-        key=VERSION_ORDERS[order],
-        reverse=request.query.is_descending(),
+    request.query.choice("orderBy", list(VERSION_ORDERS), "id")
+    listed = Listed(
+        versions_listing(request.tenant, wiring_billing.addons(), wanted),
+        _shown,
+        wanted.takes if wanted.asks else None,
+        order_of(request, VERSION_ORDERS, AS_CREATED),
+        request.query.is_descending(),
     )
-    return http.ok(http.page_of(found, request.query.page(), _shown))
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 @router.get("/api/v1/addons/<id_or_key>")
@@ -115,12 +119,18 @@ def list_assigned(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     query, now = request.query, wiring.clock().now()
     wanted = VersionFilter(query, now)
-    order = ASSIGNED_ORDERS[query.choice("orderBy", list(ASSIGNED_ORDERS), "id")]
+    query.choice("orderBy", list(ASSIGNED_ORDERS), "id")
     every = wiring_billing.plan_addons_of().of_plan(
         request.tenant, http.path_value(id_or_key), with_deleted=wanted.deleted
     )
-    found = sorted((each for each in every if wanted.takes(each.addon)), key=order, reverse=query.is_descending())
-    return http.ok(http.page_of(found, query.page(), _assigned))
+    listed = Listed(
+        HeldListing(every, lambda each: each.addon.id),
+        _assigned,
+        lambda each: wanted.takes(each.addon),
+        order_of(request, ASSIGNED_ORDERS, ("id",)),
+        query.is_descending(),
+    )
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 @router.post("/api/v1/plans/<plan_id>/addons")

@@ -11,6 +11,7 @@ from functions.domain.access import SCOPES, ApiKey
 from functions.domain.wire import Instant, Name, WireModel
 from functions.handlers import http, wiring
 from functions.handlers.http import Answer
+from functions.handlers.listing import Listed, by_cursor_or_number
 from functions.names import SCOPE_ADMIN
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -44,7 +45,7 @@ def create() -> Answer:
 @router.get("/api/v1/api-keys")
 def list_all() -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return http.ok(http.page_of(wiring.api_keys().all(request.tenant), request.query.page(), _shown))
+    return http.ok(by_cursor_or_number(request, Listed(wiring.api_keys().listing(request.tenant), _shown)))
 
 
 @router.delete("/api/v1/api-keys/<key_id>")

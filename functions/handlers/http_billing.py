@@ -14,6 +14,7 @@ from functions.domain.invoicing.invoice import InvoiceRecord, InvoiceStatus
 from functions.domain.wire import Instant, NotYet, WireModel
 from functions.handlers import http, invoice_json, settings, wiring, wiring_billing
 from functions.handlers.http import Answer
+from functions.handlers.listing import Listed, Order, by_cursor_or_number
 from functions.handlers.query_string import Query, refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
@@ -26,6 +27,8 @@ RETRY_AFTER_SECONDS = 5
 # OpenMeter's other statuses are known but never those of an issued invoice.
 STATUSES = {*(status.value for status in InvoiceStatus), "gathering", "draft", "issuing"}
 EXPANDS = ("lines", "preceding", "workflow.apps")
+# An invoice's id begins with the instant it is owed from: the order of the store.
+BY_BOUNDARY = "id"
 ORDERS: dict[str, Callable[[InvoiceRecord, datetime], Any]] = {
     "createdAt": lambda record, _now: record.invoice.issued_at,
     "issuedAt": lambda record, _now: record.invoice.issued_at,
@@ -89,19 +92,21 @@ def list_invoices() -> Answer:
     now = wiring.clock().now()
     wanted = _Filter(request.query)
     with_lines = "lines" in _expand(request.query)
-    order = ORDERS[request.query.choice("orderBy", list(ORDERS), "createdAt")]
-    found = sorted(
-        (record for record in wiring_billing.invoices().headers(request.tenant) if wanted.takes(record, now)),
-        key=lambda record: (order(record, now), record.invoice.id),
-        reverse=request.query.is_descending(),
-    )
+    by = request.query.choice("orderBy", (BY_BOUNDARY, *ORDERS), BY_BOUNDARY)
 
     def present(header: InvoiceRecord) -> dict[str, Any]:
         record = wiring_billing.invoices().get(request.tenant, header.invoice.id) if with_lines else header
         assert record is not None, "invoices are never deleted"
         return _shown(record, with_lines=with_lines)
 
-    return http.ok(http.page_of(found, request.query.page(), present))
+    listed = Listed(
+        wiring_billing.invoices().listing(request.tenant),
+        present,
+        (lambda record: wanted.takes(record, now)) if wanted.asks else None,
+        Order() if by == BY_BOUNDARY else Order(lambda record: ORDERS[by](record, now), by),
+        request.query.is_descending(),
+    )
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 @router.get("/api/v1/billing/invoices/<invoice_id>")
@@ -116,11 +121,14 @@ def get(invoice_id: str) -> Answer:
 
 @router.get("/api/v1/billing/failures")
 def list_failures() -> Answer:
+    """Newest first; by cursor, by customer."""
     request = http.Request(router.current_event, SCOPE_READ)
-    found = sorted(
-        wiring_billing.billing_failures().all(request.tenant), key=lambda failure: failure.failed_at, reverse=True
+    listed = Listed(
+        wiring_billing.billing_failures().listing(request.tenant),
+        _failure,
+        order=Order(lambda failure: -int(failure.failed_at.timestamp())),
     )
-    return http.ok(http.page_of(found, request.query.page(), _failure))
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 class _Filter:
@@ -135,6 +143,11 @@ class _Filter:
         self.issued = query.instant("issuedAfter"), query.instant("issuedBefore")
         self.period = query.instant("periodStartAfter"), query.instant("periodStartBefore")
         self.created = query.instant("createdAfter"), query.instant("createdBefore")
+
+    @property
+    def asks(self) -> bool:
+        instants = (*self.issued, *self.period, *self.created)
+        return bool(self.statuses or self.extended or self.customers or any(instants))
 
     def takes(self, record: InvoiceRecord, now: datetime) -> bool:
         invoice = record.invoice

@@ -7,17 +7,24 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field
 
 from functions.application.apply_coupon import CouponHolder
+from functions.application.held_listing import HeldListing
 from functions.application.keep_coupon import archive_coupon, create_coupon, find_coupon
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon, CouponWish
 from functions.domain.wire import WireModel
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.coupon_json import applied_shown, coupon_shown
 from functions.handlers.http import Answer
+from functions.handlers.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
 
-ORDERS = ("id", "key", "name", "createdAt")
+ORDERS: dict[str, Callable[[Coupon], Any]] = {
+    "id": lambda coupon: coupon.id,
+    "key": lambda coupon: coupon.key,
+    "name": lambda coupon: coupon.name,
+    "createdAt": lambda coupon: coupon.created_at,
+}
 
 FindHolder = Callable[[str, str], CouponHolder]
 
@@ -46,13 +53,14 @@ def create() -> Answer:
 def list_all() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     with_archived = request.query.flag("includeArchived")
-    order = request.query.choice("orderBy", ORDERS, "id")
-    found = sorted(
-        (each for each in wiring_billing.coupons().all(request.tenant) if with_archived or not each.is_archived),
-        key=lambda each: _place(each, order),
-        reverse=request.query.is_descending(),
+    request.query.choice("orderBy", tuple(ORDERS), "id")
+    listed = Listed(
+        wiring_billing.coupons().listing(request.tenant, with_archived=with_archived),
+        coupon_shown,
+        order=order_of(request, ORDERS, AS_CREATED),
+        descending=request.query.is_descending(),
     )
-    return http.ok(http.page_of(found, request.query.page(), coupon_shown))
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 @router.get("/api/v1/coupons/<id_or_key>")
@@ -125,7 +133,7 @@ def _list(request: http.Request, find: FindHolder, in_path: str) -> Answer:
     with_removed = request.query.flag("includeRemoved")
     every = wiring_billing.applied_coupons().list_all(request.tenant, holder)
     found = [each for each in every if with_removed or each.removed_at is None]
-    return http.ok(http.page_of(found, request.query.page(), _shown))
+    return http.ok(by_cursor_or_number(request, Listed(HeldListing(found, lambda each: each.id), _shown)))
 
 
 def _take(request: http.Request, find: FindHolder, in_path: str, applied_id: str) -> Answer:
@@ -140,8 +148,3 @@ def _take(request: http.Request, find: FindHolder, in_path: str, applied_id: str
 
 def _shown(applied: AppliedCoupon) -> dict[str, Any]:
     return applied_shown(applied, wiring.clock().now())
-
-
-def _place(coupon: Coupon, order: str) -> tuple[Any, str]:
-    found = {"id": coupon.id, "key": coupon.key, "name": coupon.name, "createdAt": coupon.created_at}
-    return found[order], coupon.id

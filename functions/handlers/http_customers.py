@@ -5,11 +5,12 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.application.find_customer import ORDERS, CustomerFilter, find_customer, list_customers
+from functions.application.find_customer import ORDERS, CustomerFilter, find_customer
 from functions.application.keep_customer import create_customer, delete_customer, replace_customer
 from functions.domain.subscriptions.customer import Customer, CustomerWish
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
+from functions.handlers.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
 from functions.handlers.query_string import refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
@@ -40,17 +41,16 @@ def list_all() -> Answer:
         name=query.text("name"),
         primary_email=query.text("primaryEmail"),
         subject=query.text("subject"),
-        include_deleted=query.flag("includeDeleted"),
     )
-    page = query.page()
-    found = list_customers(
-        request.tenant,
-        wanted,
-        customers=wiring.customers(),
-        order_by=query.choice("orderBy", tuple(ORDERS), "id"),
-        descending=query.is_descending(),
+    query.choice("orderBy", tuple(ORDERS), "id")
+    listed = Listed(
+        wiring.customers().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
+        Customer.wire,
+        wanted.matches if wanted.asks else None,
+        order_of(request, ORDERS, AS_CREATED),
+        query.is_descending(),
     )
-    return http.ok(http.page_of(found, page, Customer.wire))
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 @router.get("/api/v1/customers/<id_or_key>")

@@ -4,10 +4,11 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.archive_feature import archive_feature
 from functions.application.create_feature import create_feature
-from functions.application.find_feature import ORDERS, find_feature, list_features
+from functions.application.find_feature import ORDERS, find_feature
 from functions.domain.catalog.feature import Feature, FeatureCreate
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
+from functions.handlers.listing import AS_CREATED, Listed, by_cursor_or_number, is_by_cursor, numbered, order_of
 from functions.handlers.query_string import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
@@ -32,23 +33,23 @@ def create() -> Answer:
 
 @router.get("/api/v1/features")
 def list_all() -> Answer:
-    """A bare array, unless a page is asked for."""
+    """A bare array, unless a page is asked for, by number or by cursor."""
     request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
-    page = query.page()
     offset = query.whole("offset", 0, 0, MAX_OFFSET)
     limit = query.whole("limit", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
-    found = list_features(
-        request.tenant,
-        features=wiring.features(),
-        meter_slugs=query.texts("meterSlug"),
-        include_archived=query.flag("includeArchived"),
-        order_by=query.choice("orderBy", tuple(ORDERS), "createdAt"),
-        descending=query.is_descending(),
+    meter_slugs = query.texts("meterSlug")
+    query.choice("orderBy", tuple(ORDERS), "createdAt")
+    listed = Listed(
+        wiring.features().listing(request.tenant, with_archived=query.flag("includeArchived")),
+        Feature.wire,
+        (lambda feature: feature.meter_slug in meter_slugs) if meter_slugs else None,
+        order_of(request, ORDERS, AS_CREATED),
+        query.is_descending(),
     )
-    if page.was_asked:
-        return http.ok(http.page_of(found, page, Feature.wire))
-    return http.ok([feature.wire() for feature in found[offset : offset + limit]])
+    if query.page().was_asked or is_by_cursor(request, ("cursor",)):
+        return http.ok(by_cursor_or_number(request, listed))
+    return http.ok([feature.wire() for feature in numbered(listed, offset, limit).items])
 
 
 @router.get("/api/v1/features/<id_or_key>")

@@ -5,10 +5,12 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.change_meter import delete_meter, update_meter
 from functions.application.create_meter import create_meter
 from functions.application.fill_meter import start_backfill
-from functions.application.find_meter import ORDERS, find_meter, list_meters
+from functions.application.find_meter import ORDERS, find_meter
+from functions.application.list_records import MAX_COUNTED
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
+from functions.handlers.listing import AS_CREATED, Listed, Order, by_cursor, is_by_cursor, numbered, order_of
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 INTERNAL = {"since", "former", "history_since"}
@@ -39,20 +41,22 @@ def create() -> Answer:
 
 @router.get("/api/v1/meters")
 def list_all() -> Answer:
-    """A bare array of all meters, or of one page of them if asked for."""
+    """A bare array of all meters, or of one page of them by number; by cursor, items and where to go on."""
     request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
-    page = query.page()
-    found = list_meters(
-        request.tenant,
-        meters=wiring.meters(),
-        order_by=query.choice("orderBy", tuple(ORDERS), "key"),
+    by = query.choice("orderBy", tuple(ORDERS), "key")
+    is_asked = query.text("orderBy") is not None
+    listed = Listed(
+        wiring.meters().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
+        _shown,
+        order=order_of(request, ORDERS, AS_CREATED) if is_asked else Order(ORDERS[by]),
         descending=query.is_descending(),
-        include_deleted=query.flag("includeDeleted"),
     )
-    if page.was_asked:
-        found = found[page.start : page.start + page.size]
-    return http.ok([_shown(meter) for meter in found])
+    if is_by_cursor(request, ("cursor", "limit")):
+        return http.ok(by_cursor(request, listed))
+    page = query.page()
+    start, size = (page.start, page.size) if page.was_asked else (0, MAX_COUNTED)
+    return http.ok([_shown(meter) for meter in numbered(listed, start, size).items])
 
 
 @router.get("/api/v1/meters/<id_or_slug>")

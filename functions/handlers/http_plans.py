@@ -10,7 +10,8 @@ from functions.application.revise_plan import archive_plan, delete_plan, publish
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
-from functions.handlers.version_filter import VERSION_ORDERS, VersionFilter
+from functions.handlers.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
+from functions.handlers.version_filter import VERSION_ORDERS, VersionFilter, versions_listing
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -34,13 +35,15 @@ def create() -> Answer:
 def list_plans() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     wanted = VersionFilter(request.query, wiring.clock().now())
-    order = request.query.choice("orderBy", list(VERSION_ORDERS), "id")
-    found = sorted(
-        filter(wanted.takes, wiring_billing.plans().all(request.tenant)),
-        key=VERSION_ORDERS[order],
-        reverse=request.query.is_descending(),
+    request.query.choice("orderBy", list(VERSION_ORDERS), "id")
+    listed = Listed(
+        versions_listing(request.tenant, wiring_billing.plans(), wanted),
+        _shown,
+        wanted.takes if wanted.asks else None,
+        order_of(request, VERSION_ORDERS, AS_CREATED),
+        request.query.is_descending(),
     )
-    return http.ok(http.page_of(found, request.query.page(), _shown))
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 @router.get("/api/v1/plans/<id_or_key>")

@@ -16,12 +16,14 @@ from functions.application.cancel_subscription import (
 from functions.application.change_subscription import Changed, change_subscription, migrate_subscription
 from functions.application.create_subscription import SubscriptionWish, create_subscription
 from functions.application.edit_subscription import edit_subscription
+from functions.application.held_listing import HeldListing
 from functions.application.write_subscriptions import subscription_not_found
 from functions.domain.errors import NotFound
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.handlers import http, json_body, settings, wiring, wiring_billing
 from functions.handlers.http import Answer
+from functions.handlers.listing import Listed, Order, by_cursor_or_number
 from functions.handlers.query_string import refused
 from functions.handlers.subscription_body import (
     SubscriptionCancel,
@@ -161,21 +163,15 @@ def list_of_customer(id_or_key: str) -> Answer:
     statuses = set(request.query.texts("status"))
     if statuses - {status.value for status in SubscriptionStatus}:
         raise refused("status", f"is one of {', '.join(SubscriptionStatus)}.")
-    order = (
-        _by_end
-        if request.query.choice("orderBy", ("activeFrom", "activeTo"), "activeFrom") == "activeTo"
-        else _by_start
+    by = request.query.choice("orderBy", ("activeFrom", "activeTo"), "activeFrom")
+    listed = Listed(
+        HeldListing(wiring_billing.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),
+        lambda each: shown(each, now),
+        (lambda each: each.status(now) in statuses) if statuses else None,
+        Order(ORDERS[by], request.query.text("orderBy")),
+        request.query.is_descending(),
     )
-    found = sorted(
-        (
-            each
-            for each in wiring_billing.subscriptions().of_customer(request.tenant, customer.id)
-            if not statuses or each.status(now) in statuses
-        ),
-        key=order,
-        reverse=request.query.is_descending(),
-    )
-    return http.ok(http.page_of(found, request.query.page(), lambda each: shown(each, now)))
+    return http.ok(by_cursor_or_number(request, listed))
 
 
 def _by_start(subscription: Subscription) -> tuple[datetime, str]:

@@ -15,7 +15,8 @@ MAX_SHOWN = 80
 
 # Acting for another tenant is possible everywhere; who may is decided elsewhere.
 EVERYWHERE = ("tenant",)
-PAGE = ("page", "pageSize")
+PAGE = ("page", "pageSize", "cursor", "limit")
+BY_NUMBER = ("page", "pageSize")
 ORDER = ("order", "orderBy")
 USAGE = (
     *("clientId", "from", "to", "windowSize", "windowTimeZone", "subject", "filterCustomerId", "filterGroupBy"),
@@ -35,7 +36,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/meters": (*PAGE, *ORDER, "includeDeleted"),
     "GET /api/v1/meters/<id_or_slug>/query": USAGE,
     "GET /api/v1/meters/<id_or_slug>/subjects": ("from", "to", "after"),
-    "GET /api/v1/meters/<id_or_slug>/group-by/<key>/values": (*PAGE, "from", "to"),
+    "GET /api/v1/meters/<id_or_slug>/group-by/<key>/values": (*BY_NUMBER, "from", "to"),
     "GET /api/v1/customers": (
         *(*PAGE, *ORDER, "includeDeleted", "key", "name", "primaryEmail", "subject", "planKey", "expand"),
     ),
@@ -43,7 +44,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/customers/<id_or_key>/subscriptions": (*PAGE, *ORDER, "status"),
     "GET /api/v1/customers/<id_or_key>/coupons": (*PAGE, "includeRemoved"),
     "GET /api/v1/coupons": (*PAGE, *ORDER, "includeArchived"),
-    "GET /api/v1/features": (*PAGE, *ORDER, "meterSlug", "includeArchived", "offset", "limit"),
+    "GET /api/v1/features": (*PAGE, *ORDER, "meterSlug", "includeArchived", "offset"),
     "GET /api/v1/plans": (*PAGE, *ORDER, "includeDeleted", "id", "key", "keyVersion", "status", "currency"),
     "GET /api/v1/plans/<id_or_key>": ("includeLatest",),
     "GET /api/v1/plans/<id_or_key>/addons": (

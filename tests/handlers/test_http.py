@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from functions.application.held_listing import HeldListing
 from functions.domain import errors
 from functions.domain.errors import FieldError
 from functions.domain.wire import Name, WireModel
 from functions.handlers import http
+from functions.handlers.listing import Listed, by_cursor_or_number
+from functions.handlers.parameters import PAGE
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 from tests.handlers.gateway import Client, payload
 
@@ -33,8 +36,10 @@ def create() -> http.Answer:
 @router.get("/things")
 def listed() -> http.Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    order = request.query.is_descending()
-    return http.ok(http.page_of(range(10) if not order else range(9, -1, -1), request.query.page(), lambda n: {"n": n}))
+    ten = HeldListing(range(10), str)
+    return http.ok(
+        by_cursor_or_number(request, Listed(ten, lambda n: {"n": n}, descending=request.query.is_descending()))
+    )
 
 
 @router.get("/things/<name>")
@@ -62,7 +67,7 @@ def fails(kind: str) -> http.Answer:
     raise getattr(errors, kind)("Because.")
 
 
-client = Client(http.resolver([router], {"GET /things": ("page", "pageSize", "order")}))
+client = Client(http.resolver([router], {"GET /things": (*PAGE, "order")}))
 
 STATUSES = [
     ("InvalidInput", 400, "Bad Request"),
@@ -261,7 +266,7 @@ def test_an_unknown_parameter_is_refused_with_all_that_are_known() -> None:
     answer = client.get("/things", "page=1&pagesize=5&filter[a]=b&pagesize=6")
     assert (answer.status, answer.fields) == (400, ["pagesize", "filter"])
     assert "Did you mean 'pageSize'?" in answer.json["detail"]
-    assert "It takes page, pageSize, order, tenant." in answer.json["detail"]
+    assert "It takes page, pageSize, cursor, limit, order, tenant." in answer.json["detail"]
 
 
 def test_a_route_without_parameters_takes_none() -> None:

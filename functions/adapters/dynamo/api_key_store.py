@@ -1,6 +1,6 @@
 """API keys in the billing table: the credential, found by id alone, and its entry in the tenant's list."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED, Condition
+from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.table import Table
 from functions.domain.access import ApiKey
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -30,8 +31,9 @@ class DynamoApiKeys:
         item = self._table.get(keys.CREDENTIALS, key_id)
         return _key(item) if item else None
 
-    def all(self, tenant: str) -> Iterator[ApiKey]:
-        return map(_key, self._table.query(keys.records(tenant, keys.API_KEY)))
+    def listing(self, tenant: str) -> DynamoListing[ApiKey]:
+        """Those that were not revoked, in order of creation."""
+        return DynamoListing(self._table, keys.records(tenant, keys.API_KEY), _key)
 
     def widen(self, key: ApiKey, scopes: Sequence[str]) -> bool:
         widened = ("SET scopes = :scopes", {":scopes": list(scopes)})

@@ -7,12 +7,15 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import ConditionFailed, Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
+from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import Tenures
 from functions.application.ports.registry import Stale, Taken
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.names import PARTITION_KEY, SORT_KEY
+
+ARCHIVED: Unlisted[Coupon] = Unlisted('"archived_at":"', lambda coupon: coupon.is_archived)
 
 
 class DynamoCoupons:
@@ -29,6 +32,10 @@ class DynamoCoupons:
 
     def all(self, tenant: str) -> Iterator[Coupon]:
         return map(_coupon, self._table.query(keys.records(tenant, keys.COUPON)))
+
+    def listing(self, tenant: str, *, with_archived: bool = False) -> DynamoListing[Coupon]:
+        unlisted = None if with_archived else ARCHIVED
+        return DynamoListing(self._table, keys.records(tenant, keys.COUPON), _coupon, unlisted=unlisted)
 
     def add(self, tenant: str, coupon: Coupon) -> None:
         pk, sk = _lock(tenant, coupon.key)

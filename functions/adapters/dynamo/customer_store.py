@@ -1,12 +1,13 @@
 """Customers in the billing table, with lock items that keep keys and subjects unique."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
+from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
 from functions.application.ports.billing import Tenures
@@ -18,6 +19,9 @@ from functions.names import PARTITION_KEY, SORT_KEY
 
 # Where a name of each kind stands in a request.
 FIELDS = {keys.CUSTOMER_KEY: "key", keys.SUBJECT: "usageAttribution.subjectKeys"}
+
+
+DELETED: Unlisted[Customer] = Unlisted('"deletedAt":"', lambda customer: customer.is_deleted)
 
 
 class DynamoCustomers:
@@ -32,8 +36,9 @@ class DynamoCustomers:
         lock = self._table.get(keys.unique_names(tenant), keys.unique_name(keys.CUSTOMER_KEY, key))
         return self.get(tenant, lock["id"]) if lock else None
 
-    def all(self, tenant: str) -> Iterator[Customer]:
-        return map(_customer, self._table.query(keys.records(tenant, keys.CUSTOMER)))
+    def listing(self, tenant: str, *, with_deleted: bool = False) -> DynamoListing[Customer]:
+        unlisted = None if with_deleted else DELETED
+        return DynamoListing(self._table, keys.records(tenant, keys.CUSTOMER), _customer, unlisted=unlisted)
 
     def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
         partition = keys.records(tenant, keys.CUSTOMER)

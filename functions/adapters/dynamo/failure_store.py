@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.codec import Item
+from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import Failure, InvoiceRequest
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -17,17 +18,20 @@ class DynamoFailures:
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[Failure]:
         found = self._table.query(keys.records(tenant, keys.BILLING_FAILURE), prefix=f"{customer_id}#")
-        return [Failure.model_validate_json(item["body"]) for item in found]
+        return [_failure(item) for item in found]
 
     def all(self, tenant: str) -> Iterator[Failure]:
         found = self._table.query(keys.records(tenant, keys.BILLING_FAILURE))
-        return (Failure.model_validate_json(item["body"]) for item in found)
+        return (_failure(item) for item in found)
+
+    def listing(self, tenant: str) -> DynamoListing[Failure]:
+        return DynamoListing(self._table, keys.records(tenant, keys.BILLING_FAILURE), _failure)
 
     def record(self, failure: Failure) -> None:
         pk, sk = failure_key(failure.tenant, failure.customer_id, failure.invoice_id)
         before = self._table.get(pk, sk)
         if before is not None:
-            attempts = Failure.model_validate_json(before["body"]).attempts
+            attempts = _failure(before).attempts
             failure = failure.model_copy(update={"attempts": attempts + 1})
         self._table.put(failure_item(failure))
 
@@ -55,3 +59,7 @@ def failure_key(tenant: str, customer_id: str, invoice_id: str | None) -> tuple[
 def failure_item(failure: Failure) -> Item:
     pk, sk = failure_key(failure.tenant, failure.customer_id, failure.invoice_id)
     return {PARTITION_KEY: pk, SORT_KEY: sk, "body": failure.model_dump_json()}
+
+
+def _failure(item: Item) -> Failure:
+    return Failure.model_validate_json(item["body"])

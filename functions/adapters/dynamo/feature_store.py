@@ -6,6 +6,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, STORED, VERSION, Condition, version_is
+from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.sale_counts import withdrawing
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.catalogue import SaleCounts
@@ -15,6 +16,8 @@ from functions.domain.catalog.validation import MeterFacts
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.names import PARTITION_KEY, SORT_KEY
+
+ARCHIVED: Unlisted[Feature] = Unlisted('"archivedAt":"', lambda feature: feature.is_archived)
 
 
 class DynamoFeatures:
@@ -31,6 +34,10 @@ class DynamoFeatures:
 
     def all(self, tenant: str) -> Iterator[Feature]:
         return map(_feature, self._table.query(keys.records(tenant, keys.FEATURE)))
+
+    def listing(self, tenant: str, *, with_archived: bool = False) -> DynamoListing[Feature]:
+        unlisted = None if with_archived else ARCHIVED
+        return DynamoListing(self._table, keys.records(tenant, keys.FEATURE), _feature, unlisted=unlisted)
 
     def add(self, tenant: str, feature: Feature, meter: Stored[MeterRecord] | None) -> None:
         writes = [

@@ -11,6 +11,7 @@ from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
 from functions.adapters.dynamo.coupon_store import DynamoCoupons
+from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.registry import Stale
@@ -53,6 +54,10 @@ class DynamoInvoices:
             last=ulid_floor(until + timedelta(seconds=1)) if until else None,
         )
         return (record_of(item) for item in found)
+
+    def listing(self, tenant: str) -> DynamoListing[InvoiceRecord]:
+        """Headers, by the instant each invoice is owed from."""
+        return DynamoListing(self._table, keys.records(tenant, keys.INVOICE), record_of)
 
     def last_number(self, tenant: str, prefix: str) -> int:
         item = self._table.get(keys.records(tenant, keys.INVOICE_NUMBER), prefix)

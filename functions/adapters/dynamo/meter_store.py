@@ -1,10 +1,10 @@
 """Meters: full records in the billing table and the set of those that count in the usage table, written together."""
 
-from collections.abc import Iterator
-
 from functions.adapters.dynamo import billing_keys, usage_keys
 from functions.adapters.dynamo.client import TransactionRefused
+from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION
+from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.sale_counts import withdrawing
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.catalogue import SaleCounts
@@ -12,6 +12,8 @@ from functions.application.ports.registry import Stale, Stored
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord
 from functions.names import PARTITION_KEY, SORT_KEY
+
+DELETED: Unlisted[MeterRecord] = Unlisted('"deletedAt":"', lambda meter: meter.deleted_at is not None)
 
 
 class DynamoMeters:
@@ -25,11 +27,12 @@ class DynamoMeters:
 
     def get(self, tenant: str, meter_id: str) -> Stored[MeterRecord] | None:
         item = self._billing.get(billing_keys.records(tenant, billing_keys.METER), meter_id)
-        return Stored(MeterRecord.model_validate_json(item["body"]), item[VERSION]) if item else None
+        return Stored(_meter(item), item[VERSION]) if item else None
 
-    def all(self, tenant: str) -> Iterator[MeterRecord]:
-        for item in self._billing.query(billing_keys.records(tenant, billing_keys.METER)):
-            yield MeterRecord.model_validate_json(item["body"])
+    def listing(self, tenant: str, *, with_deleted: bool = False) -> DynamoListing[MeterRecord]:
+        unlisted = None if with_deleted else DELETED
+        partition = billing_keys.records(tenant, billing_keys.METER)
+        return DynamoListing(self._billing, partition, _meter, unlisted=unlisted)
 
     def save(
         self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet, *, unsold_at: SaleCounts | None = None
@@ -54,3 +57,7 @@ class DynamoMeters:
             self._billing.transact(writes)
         except TransactionRefused as refused:
             raise Stale from refused
+
+
+def _meter(item: Item) -> MeterRecord:
+    return MeterRecord.model_validate_json(item["body"])

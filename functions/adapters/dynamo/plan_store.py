@@ -7,6 +7,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION, version_is
+from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.sale_counts import offering, sale_counts
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.catalogue import Family, Premises, Record, SaleCounts
@@ -37,6 +38,15 @@ class _DynamoVersions(Generic[Record]):
 
     def all(self, tenant: str) -> Iterator[Record]:
         return map(self._read, self._table.query(keys.records(tenant, self.kind)))
+
+    def listing(self, tenant: str, *, with_deleted: bool = False) -> DynamoListing[Record]:
+        unlisted: Unlisted[Record] = Unlisted('"deleted_at":"', lambda version: version.deleted_at is not None)
+        partition = keys.records(tenant, self.kind)
+        return DynamoListing(self._table, partition, self._read, unlisted=None if with_deleted else unlisted)
+
+    def many(self, tenant: str, version_ids: Sequence[str]) -> Sequence[Record]:
+        partition = keys.records(tenant, self.kind)
+        return [self._read(item) for item in self._table.batch_get([(partition, each) for each in version_ids])]
 
     def sale_counts(self, tenant: str) -> SaleCounts:
         return sale_counts(self._table, tenant)

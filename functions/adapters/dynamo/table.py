@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 # A query that yields more than this is a design error, not a longer wait: 100,000 items of 1 KB are 100 reads of 1 MB.
 MAX_QUERIED_ITEMS = 100_000
+# One answer of 1 MB holds seldom more, and a page of a list shows at most 1,000 and looks for one more.
+MAX_STRETCH_ITEMS = 1_001
+# Counted by one request: about as many as lie in the 1 MB that one looks at.
+MAX_COUNT_ITEMS = 2_000
 MAX_PARTITION_KEY_BYTES = 2_048  # DynamoDB's own limit
 MAX_SORT_KEY_BYTES = 1_024  # DynamoDB's own limit
 MAX_BATCH_GET = 100  # DynamoDB's own limit
@@ -98,6 +102,51 @@ class Table:
             if count >= MAX_QUERIED_ITEMS:
                 raise TooLarge(f"More than {MAX_QUERIED_ITEMS} records would have to be read for this answer.")
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def stretch(
+        self, pk: str, prefix: str, after: str | None, *, descending: bool, most: int
+    ) -> tuple[list[Item], str | None]:
+        """One request: at most `most` items behind a sort key, and the sort key to go on behind; None at the end."""
+        answer = self._page(pk, prefix, after, descending=descending, most=most)
+        return list(map(decode_item, answer["Items"])), _end(answer)
+
+    def count(
+        self, pk: str, prefix: str, after: str | None, *, descending: bool, most: int, unless_body_has: str | None
+    ) -> tuple[int, int, str | None]:
+        """One request: how many of at most `most` items have a body without a text, how many there are, and the end."""
+        more: dict[str, Any] = {"Select": "COUNT"}
+        values = {}
+        if unless_body_has is not None:
+            more["FilterExpression"] = "NOT contains(body, :text)"
+            values[":text"] = unless_body_has
+        answer = self._page(pk, prefix, after, descending=descending, most=most, values=values, **more)
+        return answer["Count"], answer["ScannedCount"], _end(answer)
+
+    def _page(
+        self,
+        pk: str,
+        prefix: str,
+        after: str | None,
+        *,
+        descending: bool,
+        most: int,
+        values: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Any:
+        condition, of_keys = _key_condition(pk, prefix or None, None, None)
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": encode_item({**of_keys, **(values or {})}),
+            "ConsistentRead": True,
+            "ScanIndexForward": not descending,
+            "Limit": most,
+            **more,
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = _key(pk, after)
+        with translated():
+            return self.client.query(**request)
 
     def put(self, item: Item, condition: Condition | None = None) -> None:
         """Write the whole item; raises ConditionFailed."""
@@ -185,6 +234,11 @@ def _can_be_stored(pk: str, sk: str) -> bool:
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {PARTITION_KEY: {"S": pk}, SORT_KEY: {"S": sk}}
+
+
+def _end(answer: Any) -> str | None:
+    last = answer.get("LastEvaluatedKey")
+    return last[SORT_KEY]["S"] if last else None
 
 
 def _key_condition(pk: str, prefix: str | None, first: str | None, last: str | None) -> tuple[str, dict[str, str]]:

@@ -48,10 +48,6 @@ class Meters(Protocol):
 
     def get(self, tenant: str, meter_id: str) -> Stored[MeterRecord] | None: ...
 
-    def all(self, tenant: str) -> Iterable[MeterRecord]:
-        """Deleted ones too, in order of creation."""
-        ...
-
     def save(
         self, tenant: str, meter: Stored[MeterRecord], counting: MeterSet, *, unsold_at: SaleCounts | None = None
     ) -> None:
@@ -91,10 +87,6 @@ class Customers(Protocol):
 
     def by_key(self, tenant: str, key: str) -> Stored[Customer] | None: ...
 
-    def all(self, tenant: str) -> Iterable[Customer]:
-        """Deleted ones too, in order of creation."""
-        ...
-
     def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
         """Those of these ids that exist, deleted or not."""
         ...
@@ -117,10 +109,6 @@ class ApiKeys(Protocol):
 
     def find(self, key_id: str) -> ApiKey | None:
         """By id alone, revoked or not: the key says which tenant it belongs to."""
-        ...
-
-    def all(self, tenant: str) -> Iterable[ApiKey]:
-        """Those that were not revoked, in order of creation."""
         ...
 
     def widen(self, key: ApiKey, scopes: Sequence[str]) -> bool:

@@ -13,7 +13,16 @@ from functions.handlers.events_request import EventsFilter
 from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_PATHS, FIXED_SCHEMAS, PUBLIC
 from functions.handlers.openapi.meanings import ACTING, IN_PATH, WITHOUT_EFFECT, meaning
 from functions.handlers.openapi.reading import Route, Schema, read_route
-from functions.handlers.openapi.routes import ROUTES, Answered, Described, Each, EachOrPaged, EachText, Paged
+from functions.handlers.openapi.routes import (
+    ROUTES,
+    Answered,
+    Described,
+    Each,
+    EachOrByCursor,
+    EachOrPaged,
+    EachText,
+    Paged,
+)
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS
 
@@ -136,15 +145,22 @@ def _answer_schema(answer: Answered) -> Schema:
         case Each(model):
             return {"type": "array", "items": _reference(model)}
         case Paged(model):
-            return _page_of(model)
+            return _either_page_of(model)
+        case EachOrByCursor(model):
+            return {"oneOf": [{"type": "array", "items": _reference(model)}, _page_of(model, "CursorPage")]}
         case EachOrPaged(model):
-            return {"oneOf": [{"type": "array", "items": _reference(model)}, _page_of(model)]}
+            return {"oneOf": [{"type": "array", "items": _reference(model)}, _either_page_of(model)]}
     return _reference(answer)
 
 
-def _page_of(model: type[BaseModel]) -> Schema:
+def _either_page_of(model: type[BaseModel]) -> Schema:
+    """By number, or by cursor if `cursor` or `limit` is sent."""
+    return {"anyOf": [_page_of(model, "Page"), _page_of(model, "CursorPage")]}
+
+
+def _page_of(model: type[BaseModel], page: str) -> Schema:
     items: Schema = {"type": "array", "items": _reference(model)}
-    return {"allOf": [{"$ref": f"{SCHEMAS}/Page"}, {"type": "object", "properties": {"items": items}}]}
+    return {"allOf": [{"$ref": f"{SCHEMAS}/{page}"}, {"type": "object", "properties": {"items": items}}]}
 
 
 def _reference(model: type[BaseModel]) -> Schema:
@@ -203,7 +219,7 @@ def _generated(models: set[type[BaseModel]], mode: Any) -> dict[str, Any]:
 
 
 def _models(answer: Answered) -> Iterator[type[BaseModel]]:
-    if isinstance(answer, Each | Paged | EachOrPaged):
+    if isinstance(answer, Each | EachOrByCursor | Paged | EachOrPaged):
         yield answer.model
     elif isinstance(answer, type):
         yield answer

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from functions.application.list_records import MAX_COUNTED
 from functions.handlers import http_ingest
 
 DESCRIPTION = (
@@ -136,6 +137,15 @@ FIXED_SCHEMAS: dict[str, Any] = {
         "required": ["id", "source", "type", "subject"],
         "additionalProperties": True,
     },
+    "CursorPage": {
+        "type": "object",
+        "description": (
+            "A page may hold fewer items than `limit`, even none, and go on all the same: a filter looks at a bounded "
+            "number of records for one answer. It was the last page when there is no `nextCursor`."
+        ),
+        "properties": {"items": {"type": "array"}, "nextCursor": {"type": "string"}},
+        "required": ["items"],
+    },
     "GatewayMessage": {
         "type": "object",
         "properties": {"message": {"type": "string"}},
@@ -143,11 +153,18 @@ FIXED_SCHEMAS: dict[str, Any] = {
     },
     "Page": {
         "type": "object",
+        "description": (
+            f"`totalCount` is exact up to {MAX_COUNTED} records and else the least there are. With a filter so many "
+            "are searched; if the page is not full by then, `nextCursor` goes on behind them, with `cursor` instead of "
+            "`page`."
+        ),
         "properties": {
             "items": {"type": "array"},
             "page": {"type": "integer"},
             "pageSize": {"type": "integer"},
             "totalCount": {"type": "integer"},
+            "totalCountIsLowerBound": {"type": "boolean", "const": True},
+            "nextCursor": {"type": "string"},
         },
         "required": ["items", "page", "pageSize", "totalCount"],
     },

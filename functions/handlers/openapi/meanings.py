@@ -42,7 +42,7 @@ _HALF_HOURS = "The half hour it lies in counts as a whole."
 # By name, for all routes that BY_ROUTE does not tell apart.
 MEANINGS: Mapping[str, str] = {
     "currency": f"Only of this ISO 4217 currency; {_ANY}.",
-    "cursor": "`nextCursor` of the answer before; none for the first page.",
+    "cursor": "`nextCursor` of the answer before, to the same question; empty or none for the first page.",
     "id": f"Only the version with this id; {_ANY}.",
     "includeArchived": "List archived ones too.",
     "includeDeleted": "List deleted ones too.",
@@ -50,7 +50,7 @@ MEANINGS: Mapping[str, str] = {
     "includeRemoved": "List coupons that were taken away too.",
     "key": f"Only versions of this key; {_ANY}.",
     "keyVersion": "Only these versions of these keys, such as `keyVersion[pro]=2`; no version of any other key.",
-    "limit": "The most items of one answer.",
+    "limit": "The most items of one answer, which goes on by cursor.",
     "order": "`ASC` is ascending, `DESC` descending.",
     "orderBy": "What the list is sorted by.",
     "page": "Which page, counted from 1.",
@@ -132,6 +132,7 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
         "status": f"Only subscriptions that now are {_listed(SubscriptionStatus)}; {_ANY}.",
     },
     "GET /api/v1/features": {
+        "cursor": "`nextCursor` of the answer before, to the same question; empty for the first page by cursor.",
         "limit": "The most features of the answer, where no `page` is given.",
         "meterSlug": f"Only features of the meter with this slug; {_ANY}.",
         "offset": "How many features to leave out at the beginning, where no `page` is given.",

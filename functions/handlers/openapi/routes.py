@@ -63,7 +63,14 @@ class EachText:
 
 @dataclass(frozen=True)
 class Paged:
-    """A page: items, page, pageSize, totalCount."""
+    """A page: items, page, pageSize, totalCount; by cursor: items, nextCursor."""
+
+    model: type[BaseModel]
+
+
+@dataclass(frozen=True)
+class EachOrByCursor:
+    """A bare array, or items and nextCursor where a cursor or a limit is sent."""
 
     model: type[BaseModel]
 
@@ -75,7 +82,7 @@ class EachOrPaged:
     model: type[BaseModel]
 
 
-Answered = type[BaseModel] | Each | EachText | Paged | EachOrPaged | None
+Answered = type[BaseModel] | Each | EachText | EachOrByCursor | Paged | EachOrPaged | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Described:
 ROUTES: Mapping[str, Described] = {
     "GET /api/v1/openapi.json": Described("Get this document", Document),
     "POST /api/v1/meters": Described("Create a meter", ShownMeter),
-    "GET /api/v1/meters": Described("List meters", Each(ShownMeter)),
+    "GET /api/v1/meters": Described("List meters", EachOrByCursor(ShownMeter)),
     "GET /api/v1/meters/<id_or_slug>": Described("Get a meter", ShownMeter),
     "PUT /api/v1/meters/<id_or_slug>": Described("Update a meter", ShownMeter),
     "DELETE /api/v1/meters/<id_or_slug>": Described("Delete a meter"),

@@ -1,0 +1,155 @@
+"""One page of a list of any length: by a cursor, or by its number with a count of all; memory and reads are bounded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from functions.application.ports.listing import Listing
+from functions.domain.errors import FieldError, InvalidInput
+
+Record = TypeVar("Record")
+Takes = Callable[[Record], bool]
+
+# A page by cursor with a filter looks at this many records at most: about 0.3 s of CPU, 5 MB.
+MAX_LOOKED_AT = 5_000
+# So many are counted, filtered or sorted for a page by number: a list of the usual size says exactly how long it is.
+MAX_COUNTED = 100_000
+# A page by number may begin behind so many: they are counted by the store and cost no memory, 500 reads of 1 MB.
+MAX_PASSED = 1_000_000
+# Records kept while they are sorted, about 5 MB: a short list is read once, of a long one a page is read again.
+MAX_HELD = 1_000
+# One read of the store that is filtered; a record is seldom above 2 KB and an answer at most 1 MB.
+STRIDE = 1_000
+
+
+@dataclass(frozen=True)
+class CursorPage(Generic[Record]):
+    """`end` is the place to go on behind, None when there is nothing more."""
+
+    items: list[Record]
+    end: str | None
+
+
+@dataclass(frozen=True)
+class NumberedPage(Generic[Record]):
+    """`end` is set when the search was given up before the page was full: go on from there by cursor."""
+
+    items: list[Record]
+    total: int
+    is_lower_bound: bool = False
+    end: str | None = None
+
+
+def page_by_cursor(
+    listing: Listing[Record], *, after: str | None, size: int, descending: bool, takes: Takes[Record] | None = None
+) -> CursorPage[Record]:
+    """May hold fewer than `size`, even none, and go on all the same: a filter looks at a bounded number of records."""
+    found: list[Record] = []
+    looked_at, last = 0, after
+    while True:
+        # One more than is shown tells whether there is a next page.
+        most = size + 1 - len(found) if takes is None else STRIDE
+        stretch = listing.stretch(after=last, descending=descending, most=most)
+        for entry in stretch.entries:
+            if len(found) == size:
+                return CursorPage(found, last)
+            record = entry.read()
+            last = entry.place
+            if takes is None or takes(record):
+                found.append(record)
+        looked_at, last = looked_at + stretch.looked_at, stretch.end
+        if last is None or looked_at >= MAX_LOOKED_AT:
+            return CursorPage(found, last)
+
+
+def page_by_number(
+    listing: Listing[Record], *, start: int, size: int, descending: bool, takes: Takes[Record] | None = None
+) -> NumberedPage[Record]:
+    """In the order of the store. Raises InvalidInput for an unfiltered page that begins behind MAX_PASSED records."""
+    if takes is None:
+        return _counted_page(listing, start, size, descending)
+    return _filtered_page(listing, start, size, descending, takes)
+
+
+def page_by_order(
+    listing: Listing[Record],
+    key: Callable[[Record], Any],
+    *,
+    start: int,
+    size: int,
+    descending: bool,
+    takes: Takes[Record] | None = None,
+) -> NumberedPage[Record] | None:
+    """In another order, of which only the keys are held; None for more than MAX_COUNTED: no part tells the order."""
+    places: list[tuple[Any, str]] = []
+    held: dict[str, Record] = {}
+    looked_at, after = 0, None
+    while True:
+        stretch = listing.stretch(after=after, descending=False, most=_step(looked_at))
+        for entry in stretch.entries:
+            record = entry.read()
+            if takes is None or takes(record):
+                places.append((key(record), entry.place))
+                if len(held) < MAX_HELD:
+                    held[entry.place] = record
+        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        if after is None:
+            break
+        if looked_at > MAX_COUNTED:
+            return None
+    places.sort(reverse=descending)
+    shown = [place for _, place in places[start : start + size]]
+    if all(place in held for place in shown):
+        return NumberedPage([held[place] for place in shown], len(places))
+    return NumberedPage(list(listing.at(shown)), len(places))
+
+
+def _counted_page(listing: Listing[Record], start: int, size: int, descending: bool) -> NumberedPage[Record]:
+    passed, looked_at, after = 0, 0, None
+    while passed < start:
+        counted = listing.count(after=after, descending=descending, most=start - passed)
+        passed, looked_at, after = passed + counted.records, looked_at + counted.looked_at, counted.end
+        if after is None:
+            return NumberedPage([], passed)
+        if looked_at >= MAX_PASSED:
+            message = f"page begins behind the first {MAX_PASSED} records; go through them with cursor instead."
+            raise InvalidInput(message, fields=[FieldError("page", "too_far", message)])
+    found: list[Record] = []
+    while len(found) < size:
+        stretch = listing.stretch(after=after, descending=descending, most=size - len(found))
+        found += [entry.read() for entry in stretch.entries]
+        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        if after is None:
+            return NumberedPage(found, passed + len(found))
+    total = passed + len(found)
+    while looked_at <= MAX_COUNTED:
+        counted = listing.count(after=after, descending=descending, most=MAX_COUNTED + 1 - looked_at)
+        total, looked_at, after = total + counted.records, looked_at + counted.looked_at, counted.end
+        if after is None:
+            return NumberedPage(found, total)
+    return NumberedPage(found, total, is_lower_bound=True)
+
+
+def _filtered_page(
+    listing: Listing[Record], start: int, size: int, descending: bool, takes: Takes[Record]
+) -> NumberedPage[Record]:
+    found: list[Record] = []
+    total, looked_at, after = 0, 0, None
+    while True:
+        stretch = listing.stretch(after=after, descending=descending, most=_step(looked_at))
+        for entry in stretch.entries:
+            record = entry.read()
+            if takes(record):
+                if start <= total < start + size:
+                    found.append(record)
+                total += 1
+        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        if after is None:
+            return NumberedPage(found, total)
+        if looked_at > MAX_COUNTED:
+            return NumberedPage(found, total, is_lower_bound=True, end=after if len(found) < size else None)
+
+
+def _step(looked_at: int) -> int:
+    """Up to one record more than is looked at: that there is one tells a list that is too long."""
+    return min(STRIDE, MAX_COUNTED + 1 - looked_at)

@@ -1,0 +1,49 @@
+"""What a list needs of a store: its records in the order they lie there, a stretch at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+Record = TypeVar("Record", covariant=True)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[Record]):
+    """A stored record: where it lies, and how to read it, which costs far more than passing it by."""
+
+    place: str
+    read: Callable[[], Record]
+
+
+@dataclass(frozen=True)
+class Stretch(Generic[Record]):
+    """What lies in a stretch of the store; `end` is the place to go on behind, None behind the last record."""
+
+    entries: Sequence[Entry[Record]]
+    looked_at: int
+    end: str | None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many records a stretch holds; `looked_at` includes those that are kept but not listed."""
+
+    records: int
+    looked_at: int
+    end: str | None
+
+
+class Listing(Protocol[Record]):
+    """The records of one kind; each call is a bounded number of reads of the store."""
+
+    def stretch(self, *, after: str | None, descending: bool, most: int) -> Stretch[Record]:
+        """Looks at `most` records or fewer behind a place, or at the beginning; fewer does not mean the end."""
+        ...
+
+    def count(self, *, after: str | None, descending: bool, most: int) -> Counted:
+        """The same, without reading what the records say."""
+        ...
+
+    def at(self, places: Sequence[str]) -> Sequence[Record]:
+        """The records at these places, in this order; what is gone is left out."""
+        ...
