@@ -29,6 +29,7 @@ from functions.handlers.caller import caller_of, has_caller
 from functions.handlers.field_errors import WHOLE, field_errors
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters
 from functions.handlers.query_string import Query
+from functions.handlers.read_only import Shown, without_read_only
 
 Answer = Response[str]
 Model = TypeVar("Model", bound=BaseModel)
@@ -68,11 +69,18 @@ class Request:
 
     def body(self, model: type[Model]) -> Model:
         """The JSON body as the model; raises InvalidInput naming each field that is wrong."""
+        return validated(model, self._json(model))
+
+    def replacement(self, model: type[Model], record: type[BaseModel], shown: Shown) -> Model:
+        """Of a PUT, which also takes what `record` and its answer show; raises InvalidInput where that differs."""
+        return validated(model, without_read_only(self._json(model), model, record, shown))
+
+    def _json(self, model: type[Model]) -> Any:
         json_body.check_media_type(self._event)
         raw = json_body.body_bytes(self._event)
         if not raw.strip():
             raise InvalidInput(f"The body is empty; send a JSON object{_with_required(model)}.")
-        return validated(model, json_body.parse(raw))
+        return json_body.parse(raw)
 
 
 def validated(model: type[Model], value: Any, what: str = "body") -> Model:

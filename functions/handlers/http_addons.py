@@ -16,7 +16,7 @@ from functions.application.keep_addon import (
 )
 from functions.application.keep_plan_addons import Assigned
 from functions.domain.catalog.addon import Addon, AddonDraft, AddonOffer
-from functions.domain.catalog.plan_addon import PlanAddonTerms, PlanAddonWish
+from functions.domain.catalog.plan_addon import PlanAddon, PlanAddonTerms, PlanAddonWish
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
@@ -74,10 +74,16 @@ def get(id_or_key: str) -> Answer:
 @router.put("/api/v1/addons/<addon_id>")
 def update(addon_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
+    wanted = http.path_value(addon_id)
+
+    def shown() -> dict[str, Any] | None:
+        found = wiring_billing.addons().get(request.tenant, wanted)
+        return _shown(found) if found is not None else None
+
     addon = update_addon(
         request.tenant,
-        http.path_value(addon_id),
-        request.body(AddonOffer),
+        wanted,
+        request.replacement(AddonOffer, Addon, shown),
         addons=wiring_billing.addons(),
         features=wiring_billing.metered_features(),
         clock=wiring.clock(),
@@ -152,9 +158,10 @@ def get_assigned(id_or_key: str, addon_id_or_key: str) -> Answer:
 @router.put("/api/v1/plans/<plan_id>/addons/<addon_id_or_key>")
 def reassign(plan_id: str, addon_id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    terms = request.body(PlanAddonTerms)
     plan, addon = http.path_value(plan_id), http.path_value(addon_id_or_key)
-    return http.ok(_assigned(wiring_billing.plan_addons_of().change(request.tenant, plan, addon, terms)))
+    of_plans = wiring_billing.plan_addons_of()
+    terms = request.replacement(PlanAddonTerms, PlanAddon, lambda: _assigned(of_plans.get(request.tenant, plan, addon)))
+    return http.ok(_assigned(of_plans.change(request.tenant, plan, addon, terms)))
 
 
 @router.delete("/api/v1/plans/<plan_id>/addons/<addon_id_or_key>")

@@ -63,10 +63,16 @@ def get(id_or_key: str) -> Answer:
 @router.put("/api/v1/customers/<id_or_key>")
 def replace(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
+    wanted = http.path_value(id_or_key)
+
+    def shown() -> dict[str, Any]:
+        found = find_customer(request.tenant, wanted, customers=wiring.customers()).record
+        return _with_subscription(request.tenant, found)
+
     customer = replace_customer(
         request.tenant,
-        http.path_value(id_or_key),
-        request.body(CustomerWish),
+        wanted,
+        request.replacement(CustomerWish, Customer, shown),
         customers=wiring.customers(),
         clock=wiring.clock(),
     )

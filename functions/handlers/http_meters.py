@@ -68,10 +68,15 @@ def get(id_or_slug: str) -> Answer:
 @router.put("/api/v1/meters/<id_or_slug>")
 def update(id_or_slug: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
+    wanted = http.path_value(id_or_slug)
+
+    def shown() -> dict[str, object]:
+        return _shown(find_meter(request.tenant, wanted, meters=wiring.meters()).record)
+
     meter = update_meter(
         request.tenant,
-        http.path_value(id_or_slug),
-        request.body(MeterUpdate),
+        wanted,
+        request.replacement(MeterUpdate, MeterRecord, shown),
         meters=wiring.meters(),
         features=wiring.features(),
         plans=wiring_billing.plans(),

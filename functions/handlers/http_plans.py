@@ -58,10 +58,16 @@ def get(id_or_key: str) -> Answer:
 @router.put("/api/v1/plans/<plan_id>")
 def update(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
+    wanted = http.path_value(plan_id)
+
+    def shown() -> dict[str, Any] | None:
+        found = wiring_billing.plans().get(request.tenant, wanted)
+        return _shown(found) if found is not None else None
+
     plan = update_plan(
         request.tenant,
-        http.path_value(plan_id),
-        request.body(PlanOffer),
+        wanted,
+        request.replacement(PlanOffer, Plan, shown),
         plans=wiring_billing.plans(),
         features=wiring_billing.metered_features(),
         clock=wiring.clock(),

@@ -31,6 +31,10 @@ SHAPES: Mapping[tuple[str, str], Schema] = {
     ("GET /api/v1/events", "id"): {"type": "string"},
     ("GET /api/v1/events", "subject"): {"type": "string"},
 }
+READ_ONLY_TOO = (
+    "What can be changed, in full. The whole answer of the GET is taken as well; what of it cannot be changed must be "
+    "as it is stored, or is refused by name."
+)
 JSON_PARAMETERS: Mapping[tuple[str, str], type[BaseModel]] = {("GET /api/v2/events", "filter"): EventsFilter}
 
 
@@ -60,6 +64,14 @@ def document(routes: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
     }
 
 
+def _body_schema(route: Route, answer: Answered) -> Schema:
+    """A replacement is what can be changed, or the whole answer with changes in that."""
+    asked = _reference(route.body) if route.body else {}
+    if route.method != "PUT" or not isinstance(answer, type):
+        return asked
+    return {"anyOf": [asked, _reference(answer)], "description": READ_ONLY_TOO}
+
+
 def _template(rule: str) -> str:
     return re.sub(r"<(\w+)>", r"{\1}", rule)
 
@@ -81,7 +93,7 @@ def _operation(route: Route) -> dict[str, Any]:
     elif route.scope:
         operation["x-scope"] = route.scope
     if route.body:
-        content = {"application/json": {"schema": _reference(route.body)}}
+        content = {"application/json": {"schema": _body_schema(route, described.answer)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

@@ -79,7 +79,7 @@ def _read(route: Route, function: Callable[..., Any], constants: Mapping[str, An
 def _note_request(route: Route, called: ast.Attribute, node: ast.Call, names: Mapping[str, Any]) -> None:
     if called.attr == "Request" and len(node.args) > 1:
         route.scope = _value(node.args[1], names)
-    elif called.attr == "body" and node.args:
+    elif called.attr in ("body", "replacement") and node.args:
         model = _value(node.args[0], names)
         route.body = model if isinstance(model, type) and issubclass(model, BaseModel) else route.body
     elif _last_name(called.value) == "http" and called.attr in STATUSES:
