@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import cache
+from functools import cache, reduce
 
 from functions.domain.errors import InvalidInput
 
-# Wide enough for a 38-digit quantity, a conversion and a price of 36 digits each, without rounding.
+# Wide enough for a quantity of 100 digits, as sums of usage can have, a conversion and a price of 36 each, exactly.
 EXACT = Context(prec=192)
 
 
@@ -66,11 +66,11 @@ class Money:
     def allocate(self, weights: Sequence[int | Decimal]) -> list["Money"]:
         """Split by weights so that the parts add up exactly; the largest remainders get the odd units first."""
         assert weights and all(weight >= 0 for weight in weights) and any(weights), weights
-        total = sum(map(Decimal, weights))
+        total = reduce(EXACT.add, map(Decimal, weights))
         shares = [EXACT.divide(EXACT.multiply(Decimal(self.minor), Decimal(weight)), total) for weight in weights]
         floors = [int(share.to_integral_value("ROUND_FLOOR")) for share in shares]
         odd = self.minor - sum(floors)
-        by_remainder = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i], i))
+        by_remainder = sorted(range(len(shares)), key=lambda i: (EXACT.subtract(floors[i], shares[i]), i))
         for i in by_remainder[:odd]:
             floors[i] += 1
         return [Money(minor, self.currency) for minor in floors]

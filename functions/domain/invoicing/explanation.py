@@ -51,7 +51,7 @@ def _quantity_steps(line: InvoiceLine) -> Iterator[Step]:
     if line.unit_config is not None:
         yield Step("unit_conversion", EXACT.subtract(in_units, working.metered), in_units)
     if line.rate_discounts is not None and line.rate_discounts.usage is not None:
-        yield Step("usage_discount", -working.free_units, working.priced)
+        yield Step("usage_discount", working.free_units.copy_negate(), working.priced)
 
 
 def _money_steps(line: InvoiceLine, currency: str) -> Iterator[Step]:

@@ -16,7 +16,7 @@ from functions.domain.catalog.versioned import iso_currency
 from functions.domain.invoicing.line import InvoiceLine, charges_of, working_of
 from functions.domain.invoicing.rating import NO_DISCOUNTS, RatedLine, Terms, rate_fee, rate_usage
 from functions.domain.invoicing.rating_steps import summed
-from functions.domain.money import Money
+from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.wire import (
     NUMERIC,
@@ -171,11 +171,12 @@ class SimulatedLine(WireModel):
 
     @property
     def groups(self) -> dict[Group, Decimal]:
-        found: dict[Group, list[Decimal]] = {}
+        found: dict[Group, Decimal] = {}
         for part in self.parts:
             names = self.card.price.needs.dimensions
-            found.setdefault(Group(tuple(part.group_by[name] for name in names), part.hour), []).append(part.quantity)
-        return {group: sum(quantities, ZERO) for group, quantities in found.items()}
+            group = Group(tuple(part.group_by[name] for name in names), part.hour)
+            found[group] = EXACT.add(found.get(group, ZERO), part.quantity)
+        return found
 
     @property
     def usage(self) -> LineUsage:
