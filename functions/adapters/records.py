@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 import zstandard
 
-from functions.domain.metering.aggregation import pack_values, unpack_values
+from functions.domain.metering.aggregation import LARGEST_INT, pack_values, unpack_values
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import PageDelta, PageKey
@@ -60,8 +60,8 @@ def encode_commit(commit: Commit) -> bytes:
 
 
 def _widened(page: PageDelta) -> PageDelta:
-    """MessagePack's integers end at 64 bits; single values never come so far, sums may."""
-    sums = {name: value if -(2**63) <= value < 2**63 else Decimal(value) for name, value in page.sum.items()}
+    """MessagePack's integers end at 64 bits; values that go further are decimals already, lanes' sums may not be."""
+    sums = {name: value if -LARGEST_INT <= value < LARGEST_INT else Decimal(value) for name, value in page.sum.items()}
     return msgspec.structs.replace(page, sum=sums)
 
 

@@ -47,6 +47,7 @@ METERS = MeterSet(
     ),
 )
 
+NUMBERS = (1, 2, "0.5", 77, -3, 2**63, "-18446744073709551616", "9" * 31, "-1e30", "1e24", "1.00012349999999998e-5")
 METERS_BY_ID = {meter.id: meter for meter in METERS.meters}
 
 
@@ -134,7 +135,7 @@ def fill(world: World) -> Counts:
     for number in range(5):
         events = [
             event(f"e{number}-{k}", chance.choice((0, 60, 4_000, 30_000, 200_000)), chance.choice(("ada", "bob")),
-                  n=chance.choice((1, 2, "0.5", 77, -3)), model=chance.choice("ab"))
+                  n=chance.choice(NUMBERS), model=chance.choice("ab"))
             for k in range(20)
         ]  # fmt: skip
         packs.append(world.pack(*events))

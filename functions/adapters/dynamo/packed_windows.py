@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from functions.domain.metering.aggregation import DIRTY, Cell
+from functions.domain.metering.aggregation import DIRTY, LARGEST_INT, Cell
 from functions.domain.metering.pages import (
     CODES_PER_PAGE,
     WINDOW_LETTERS,
@@ -29,8 +29,6 @@ from functions.domain.metering.pages import (
     cell_name,
     code_in,
 )
-
-LONGEST = 2**63  # an integer from here on is stored as text
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[int, Any]).decode
@@ -64,7 +62,7 @@ def _packed(window: dict[int, Any]) -> bytes:
 def _shortened(cell: Any) -> Any:
     if isinstance(cell, tuple):
         return [_shortened(each) for each in cell]
-    return str(cell) if isinstance(cell, int) and not -LONGEST <= cell < LONGEST else cell
+    return str(cell) if isinstance(cell, int) and not -LARGEST_INT <= cell < LARGEST_INT else cell
 
 
 def stored_cells(key: PageKey, item: Mapping[str, Mapping[str, Any]]) -> Cells:

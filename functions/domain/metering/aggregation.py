@@ -11,9 +11,13 @@ Number = int | Decimal
 Latest = tuple[int, Number]  # the second of the event, its value
 Cell = Number | Latest | bytes
 
-# Sums of 31-digit values stay exact up to 10^7 of the largest; anything inexact is a bug and raises.
-EXACT_SUMS = Context(prec=60, traps=[Inexact, Overflow])
-AVERAGES = Context(prec=34, rounding=ROUND_HALF_EVEN)  # a quotient may have no end
+# From 10^31 down to 10^-18 a sum of values spans 49 digits, times the seconds since 1970 (of levels) 59; the others are
+# for how many values there are, which are not as many as that. Anything inexact is a bug and raises.
+EXACT_SUMS = Context(prec=100, traps=[Inexact, Overflow])
+# A quotient may have no end: it keeps 34 digits, and never fewer behind the point than a value has.
+QUOTIENTS, FRACTION_DIGITS = Context(prec=34, rounding=ROUND_HALF_EVEN), 18
+
+LARGEST_INT = 2**63  # MessagePack ends there, so whole numbers from here on are taken, and stored, as decimals
 
 WINDOW_SECONDS = 1_800  # of counters: day boundaries of nearly all time zones are whole windows
 
@@ -127,6 +131,14 @@ def times(value: Number, seconds: int) -> Number:
     return value * seconds if type(value) is int else EXACT_SUMS.multiply(value, seconds)
 
 
+def quotient(dividend: Number, divisor: Number) -> Decimal:
+    found = QUOTIENTS.divide(Decimal(dividend), Decimal(divisor))
+    digits = found.adjusted() + 1 + FRACTION_DIGITS
+    if digits <= QUOTIENTS.prec:
+        return found
+    return Context(prec=digits, rounding=ROUND_HALF_EVEN).divide(Decimal(dividend), Decimal(divisor))
+
+
 def negative(value: Number) -> Number:
     """No digit is rounded away."""
     return -value if isinstance(value, int) else value.copy_negate()
@@ -140,7 +152,7 @@ def answer(aggregation: Aggregation, parts: Sequence[Cell], percentile: Decimal 
     assert not aggregation.is_level
     first = parts[0]
     if aggregation is Aggregation.AVG:
-        return AVERAGES.divide(Decimal(first), Decimal(parts[1]))  # type: ignore[arg-type]
+        return quotient(first, parts[1])  # type: ignore[arg-type]
     if aggregation is Aggregation.LATEST:
         return Decimal(first[1])  # type: ignore[index]
     if aggregation is Aggregation.UNIQUE_COUNT:

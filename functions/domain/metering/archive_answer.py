@@ -1,10 +1,9 @@
 """A row of the archive's answer in the words of the API."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from functions.domain.metering.aggregation import AVERAGES
+from functions.domain.metering.aggregation import quotient
 from functions.domain.metering.archive_query import AskedQuery
 from functions.domain.metering.values import decode_data
 
@@ -24,7 +23,7 @@ def shown_row(query: AskedQuery, columns: Sequence[str], cells: Sequence[Any]) -
     }
     if shown.get("numbers") and "average" in shown:
         # Athena ends at 18 fraction digits.
-        shown["average"] = AVERAGES.divide(Decimal(shown["total"]), Decimal(shown["numbers"]))
+        shown["average"] = quotient(shown["total"], shown["numbers"])
     if "line" in shown:
         shown["data"] = decode_data(shown.pop("line").encode()).get("data")
     return shown | ({"groupBy": groups} if groups else {})

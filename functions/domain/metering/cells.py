@@ -1,11 +1,12 @@
 """Cells while a commit is counted: contributions by (window, code number), merged as they come, packed at the end."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import Aggregation, Latest, Number, add, pack_values, times
+from functions.domain.metering.aggregation import LARGEST_INT, Aggregation, Latest, Number, add, pack_values, times
 from functions.domain.metering.pages import (
     COARSE_SECONDS,
     CODES_PER_PAGE,
@@ -18,7 +19,7 @@ from functions.domain.metering.pages import (
 )
 
 # What a contribution takes in a commit, on the subject's page and on the lane's, before compression.
-DECIMAL_BYTES = 64  # up to 32 characters each
+DECIMAL_BYTES = 64  # as text, up to 32 characters each; few are longer, and digits take half of it compressed
 SECOND_BYTES = 12
 VALUE_BYTES = 18
 BUCKET_BYTES = 16
@@ -44,11 +45,13 @@ class OpenCells:
     def add(self, place: Place, value: Number, cell_bytes: int) -> int:
         """Add to a sum; like all of these returns the bytes by which the commit grows."""
         present = self.sum.get(place)
+        total = value if present is None else add(present, value)
+        if type(total) is int and not -LARGEST_INT < total < LARGEST_INT:
+            total = Decimal(total)
+        self.sum[place] = total
         if present is None:
-            self.sum[place] = value
-            return cell_bytes if type(value) is int else cell_bytes + DECIMAL_BYTES
-        self.sum[place] = add(present, value)
-        return 0 if type(present) is type(value) else DECIMAL_BYTES
+            return cell_bytes if type(total) is int else cell_bytes + DECIMAL_BYTES
+        return 0 if type(present) is type(total) else DECIMAL_BYTES
 
     def merge(self, other: "OpenCells") -> None:
         sums = self.sum

@@ -1,17 +1,17 @@
 """Adding up by columns: what the events of one window and group have in a property, taken and added up in one go.
 
-Only values that need no judging make a column: whole numbers within the bounds, texts for UNIQUE_COUNT. All others are
-taken event by event (`ADD` in `cells`), which gives the same cells.
+Only values that need no judging make a column: whole numbers of 64 bits, texts for UNIQUE_COUNT. All others are taken
+event by event (`ADD` in `cells`), which gives the same cells.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.aggregation import LARGEST_INT, Aggregation
 from functions.domain.metering.cells import VALUE_BYTES, OpenCells, Place, add_highest, add_latest, add_lowest
 from functions.domain.metering.json_path import parse_path
-from functions.domain.metering.values import LARGEST_VALUE, Data
+from functions.domain.metering.values import Data
 
 Column = Sequence[Any]
 Groups = tuple[str, ...]
@@ -35,7 +35,7 @@ def column_taker(path: str, *, is_text: bool) -> TakeColumn:
         column = _taken(found, all_data)
         if {*map(type, column)} != _NUMBERS:
             return None
-        return column if min(column) > -LARGEST_VALUE and max(column) < LARGEST_VALUE else None
+        return column if min(column) > -LARGEST_INT and max(column) < LARGEST_INT else None
 
     return texts if is_text else numbers
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from functions.domain.metering import filters
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.aggregation import LARGEST_INT, Aggregation
 from functions.domain.metering.cells import ADD
 from functions.domain.metering.columns import ADD_COLUMN, TakeColumn, column_taker
 from functions.domain.metering.json_path import MISSING, Find, TooCostly, finder, parse_path
 from functions.domain.metering.meter import Meter, code_family
-from functions.domain.metering.values import LARGEST_VALUE, Data, countable, group_text, too_costly, unique_text
+from functions.domain.metering.values import Data, countable, group_text, too_costly, unique_text
 
 Groups = tuple[str, ...]
 Taken = Any  # Number; text for UNIQUE_COUNT; None for nothing
@@ -77,7 +77,7 @@ def _value_taker(meter: Meter) -> TakeValue:
 
     def named_number(data: Data) -> Taken:
         found = data.get(name, MISSING)
-        if type(found) is int and -LARGEST_VALUE < found < LARGEST_VALUE:
+        if type(found) is int and -LARGEST_INT < found < LARGEST_INT:
             return found
         return countable(found, path)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.metering.aggregation import VALUE_BYTES, Aggregation, Cell, Keep
+from functions.domain.metering.aggregation import LARGEST_INT, VALUE_BYTES, Aggregation, Cell, Keep
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import WINDOW_SECONDS
 
@@ -160,7 +160,7 @@ def _stored(cell: Cell) -> Any:
     """Decimals become their text; so do integers that MessagePack has no room for."""
     if isinstance(cell, tuple):
         return cell[0], _stored(cell[1])
-    return str(cell) if isinstance(cell, int) and not -(2**63) <= cell < 2**63 else cell
+    return str(cell) if isinstance(cell, int) and not -LARGEST_INT <= cell < LARGEST_INT else cell
 
 
 def _cell(keep: Keep, stored: Any) -> Cell:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from functions.domain.metering.aggregation import AVERAGES, Number, add
+from functions.domain.metering.aggregation import Number, add, quotient
 from functions.domain.metering.tally import LevelTally
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place, Values
@@ -100,4 +100,4 @@ def _windows(
 
 
 def _hours(value_seconds: Number) -> Decimal:
-    return AVERAGES.divide(Decimal(value_seconds), Decimal(SECONDS_PER_HOUR))
+    return quotient(value_seconds, SECONDS_PER_HOUR)

@@ -8,14 +8,15 @@ and a value is at most (2^L + 1) % off. The level depends on the values alone, n
 """
 
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 import msgspec
 
 # From which mantissa (in hundredths), how wide the steps are, and the number of the first of them.
 _RANGES = ((100, 2, 0), (200, 4, 50), (400, 8, 100))
 STEPS = 175
-EXPONENTS = range(-40, 41)  # values have at most 13 integer and 18 fraction digits
+EXPONENTS = range(-40, 41)  # values lie between 10^-18 and 10^31
+_ALL_DIGITS = Context(prec=60)
 ZERO = 0
 COARSEST = 14  # negative, zero, positive: nothing is left to put together
 
@@ -35,7 +36,7 @@ def bucket_of(value: int | Decimal) -> int:
     if not number:
         return ZERO
     exponent = number.adjusted()
-    hundredths = int(abs(number).scaleb(2 - exponent))
+    hundredths = int(number.copy_abs().scaleb(2 - exponent, _ALL_DIGITS))
     start, width, first = next(one for one in reversed(_RANGES) if hundredths >= one[0])
     step = first + (hundredths - start) // width
     index = (exponent - EXPONENTS.start) * STEPS + step + 1

@@ -2,20 +2,26 @@
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-from functions.domain.metering.aggregation import Number
+from functions.domain.metering.aggregation import LARGEST_INT, Number
 from functions.domain.metering.json_path import MISSING
 from functions.domain.metering.readable import MAX_DEPTH, is_too_deep
 
-MAX_INTEGER_DIGITS = 13  # with 18 fraction digits 31 of DynamoDB's 38: sums keep 10^7 of headroom
+# Significant digits of a value, at most 18 of them behind the point: a binary float has 17, nanoseconds since 1970 have
+# 19. What sums and stores have room for is in the README.
+MAX_DIGITS = 31
 MAX_FRACTION_DIGITS = 18
-LARGEST_VALUE = 10**MAX_INTEGER_DIGITS
+LARGEST_VALUE = 10**MAX_DIGITS
 
-_NUMERIC = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
+# Of a number in a text: as many as ingest lets a JSON number have.
+MAX_NUMBER_CHARACTERS = 400
+_NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_TO_DIGITS = [Context(prec=max(digits, 1), rounding=ROUND_HALF_EVEN) for digits in range(MAX_DIGITS + 1)]
+_SMALLEST = Decimal(1).scaleb(-MAX_FRACTION_DIGITS)
 
 Data = dict[str, Any]
 _decode_data = msgspec.json.Decoder(dict, float_hook=Decimal).decode
@@ -51,11 +57,16 @@ class Uncountable(Exception):
 
 
 def countable(value: Any, path: str) -> Number:
-    """The exact number in a JSON value (number or numeric string); raises Uncountable."""
+    """The number in a JSON value (number or numeric string), exact to 18 fraction and 31 significant digits.
+
+    Whole numbers beyond 64 bits come as Decimal. Raises Uncountable.
+    """
     kind = type(value)
     if kind is int:
-        if -LARGEST_VALUE < value < LARGEST_VALUE:
+        if -LARGEST_INT < value < LARGEST_INT:
             return int(value)
+        if -LARGEST_VALUE < value < LARGEST_VALUE:
+            return Decimal(value)
         raise _out_of_bounds(path)
     if value is MISSING:
         raise _missing(path)
@@ -63,27 +74,26 @@ def countable(value: Any, path: str) -> Number:
         raise Uncountable("null_value", "invalid event: value cannot be null")
     if kind is str:
         value = value.strip()
-        if not _NUMERIC.fullmatch(value):
+        if len(value) > MAX_NUMBER_CHARACTERS or not _NUMERIC.fullmatch(value):
             raise _not_a_number(value)
         value = Decimal(value)
     elif kind is not Decimal:
         raise _unsupported(value)
-    return _bounded(value, path)
+    return _rounded(value, path)
 
 
-def _bounded(value: Decimal, path: str) -> Decimal:
-    if not value:
+def _rounded(value: Decimal, path: str) -> Decimal:
+    """Half to even, once, to 18 fraction digits or as many as the digits before the point leave."""
+    first = value.adjusted()  # the place of the first digit: 0 is that of units
+    if not value or first < -MAX_FRACTION_DIGITS - 1:
         return Decimal(0)
-    if value.adjusted() >= MAX_INTEGER_DIGITS:
+    if first >= MAX_DIGITS:
         raise _out_of_bounds(path)
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -MAX_FRACTION_DIGITS:
-        sign, digits, _ = value.as_tuple()
-        trailing = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-        if exponent + trailing < -MAX_FRACTION_DIGITS:
-            raise _out_of_bounds(path)
-        value = Decimal((sign, digits[: len(digits) - trailing], exponent + trailing))
-    return value
+    digits = min(MAX_DIGITS, first + 1 + MAX_FRACTION_DIGITS)
+    value = _TO_DIGITS[digits].plus(value) if digits else value.quantize(_SMALLEST, context=_TO_DIGITS[0])
+    if value.adjusted() >= MAX_DIGITS:  # 9...9.9 was rounded up
+        raise _out_of_bounds(path)
+    return value or Decimal(0)
 
 
 def _not_a_number(text: str) -> Uncountable:
@@ -106,7 +116,7 @@ def _unsupported(value: Any) -> Uncountable:
 def _out_of_bounds(path: str) -> Uncountable:
     return Uncountable(
         "value_out_of_bounds",
-        f"invalid event: {path} exceeds {MAX_INTEGER_DIGITS} integer or {MAX_FRACTION_DIGITS} fraction digits",
+        f"invalid event: {path} has more than {MAX_DIGITS} digits before the decimal point",
     )
 
 

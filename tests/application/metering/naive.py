@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -118,7 +119,7 @@ def integral(
                 level, since = WIDE.add(level, value), at
         seconds = WIDE.add(seconds, WIDE.multiply(level, int((high - since).total_seconds())))
         if before or level or seconds:
-            answers[label(low, question.window, question.zone)] = THIRTY_FOUR.divide(seconds, 3600)
+            answers[label(low, question.window, question.zone)] = divided(seconds, 3600)
     return answers
 
 
@@ -191,7 +192,25 @@ def taken(aggregation: str, value: Any) -> Any:
         number = Decimal(value)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return rounded(number) if number.is_finite() else None
+
+
+def rounded(number: Decimal) -> Decimal | None:
+    """To 18 digits behind the point, or what 31 leave behind those before it; None for a number that has more."""
+    before = abs(int(number))
+    places = min(18, 31 - len(str(before))) if before else 18
+    if places < 0:
+        return None
+    whole = round(Fraction(number) * 10**places)  # half to even
+    return None if abs(whole) >= 10 ** (31 + places) else Decimal(whole).scaleb(-places, WIDE)
+
+
+def divided(whole: Decimal, by: int) -> Decimal:
+    """To 34 digits, and never fewer than 18 behind the point."""
+    exact = Fraction(whole) / by
+    if len(str(abs(int(exact)))) + 18 <= 34:
+        return THIRTY_FOUR.divide(whole, by)
+    return Decimal(round(exact * 10**18)).scaleb(-18, WIDE)
 
 
 def result(aggregation: str, found: list[tuple[datetime, Any]], percentile: int) -> Decimal:
@@ -207,7 +226,7 @@ def result(aggregation: str, found: list[tuple[datetime, Any]], percentile: int)
     if aggregation == "PERCENTILE":
         rank = (Decimal(percentile) * len(values) / 100).to_integral_value(ROUND_CEILING)
         return Decimal(sorted(values)[max(1, int(rank)) - 1])
-    return THIRTY_FOUR.divide(total(values), len(values)) if aggregation == "AVG" else total(values)
+    return divided(total(values), len(values)) if aggregation == "AVG" else total(values)
 
 
 def total(values: list[Decimal]) -> Decimal:

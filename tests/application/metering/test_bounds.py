@@ -216,6 +216,16 @@ def test_hostile_values_fit_into_commits_and_pages(aggregation: Aggregation) -> 
             assert WINDOWS_PER_PAGE * CODES_PER_PAGE * max(map(len, cells), default=0) < ITEM_BYTES * 0.8
 
 
+@pytest.mark.parametrize("digits", ["{}", "{}.{}", "0.{}"])
+def test_values_of_31_digits_fit_into_commits(digits: str) -> None:
+    kinds = (Aggregation.AVG, Aggregation.MAX, Aggregation.LATEST, Aggregation.TIME_WEIGHTED_SUM)
+    lane, chance = Lane(*[meter(each, model="$.model") for each in kinds]), Random(2)
+    numbers = [[str(chance.randrange(10**30, 10**31)) for _ in range(2)] for _ in range(4_000)]
+    lane.write([("hot", {"n": digits.format(*both), "model": str(n % 900)}) for n, both in enumerate(numbers)])
+    assert lane.ledger.last_commit_number(0) > 1
+    assert lane.largest_commit() < ITEM_BYTES * 0.8
+
+
 def test_subjects_seen_before_take_their_place_in_a_commit_too() -> None:
     lane = Lane(meter(Aggregation.COUNT))
     chance = Random(1)

@@ -49,6 +49,10 @@ CUSTOMERS = (("one", ("c1", "ü/ß")), ("two", ("c2", "never")))
 VALUES = (
     *(1, 7, -3, 0, 123456789012, Decimal("2.5"), Decimal("0.000000000000000001"), Decimal("9999999999999.5")),
     *("100", "2.5", "1e3", " 7", "NaN", "Inf", "many", "", True, None, MISSING, [1], {"a": 1}),
+    # What 64 bits, or binary floats in full, come to; the last three have no place in 31 digits.
+    *(2**63, -(2**64), 10**24, 10**31 - 1, -(10**31) + 1, "1e30", "-1234567890123456789012.5"),
+    *(Decimal("0.00012349999999999998"), Decimal("1234567890123456789012345.1234565"), Decimal("-2.5e-18"), "1e-30"),
+    *(10**31, "-1e400", Decimal("9999999999999999999999999999999.5")),
 )
 
 MODELS = ("gpt-4", "gpt-5", "claude", 7, True, None, MISSING, ["a"], {"b": 1})

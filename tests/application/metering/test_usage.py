@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
 from functions.application.aggregate_usage import Aggregator, Delivered
@@ -130,6 +131,20 @@ def test_nothing_is_no_row_for_a_sum_and_zero_for_a_count() -> None:
     assert deployment.ask(CALLS, group_by=("model",)) == []
 
 
+def test_a_hundred_thousand_values_of_thirty_digits_and_one_of_18_behind_the_point_add_up_exactly() -> None:
+    deployment, at = Deployment(MeterSet(1, (TOKENS,))), NOW - timedelta(minutes=50)
+    largest = event("", at, n="1e30")
+    for start in range(0, 100_000, 10_000):
+        deployment.send([replace(largest, id=f"e{start + n}", fingerprint=start + n) for n in range(10_000)])
+        deployment.deliver()
+    deployment.send([event("last", at, n="0.000000000000000001")])
+    deployment.deliver()
+    expected = Decimal("100000000000000000000000000000000000.000000000000000001")
+    for minutes in (60, 51):  # from counters, from the log
+        (row,) = deployment.ask(period_from=NOW - timedelta(minutes=minutes), period_to=NOW)
+        assert row.value == expected
+
+
 def test_customers_add_up_their_subjects() -> None:
     deployment = Deployment()
     deployment.send([event(str(i), NOW - timedelta(hours=1), f"c{i % 3}", n=i) for i in range(9)])
@@ -185,11 +200,11 @@ def test_an_event_whose_fingerprint_may_be_gone_is_refused_and_kept() -> None:
 
 def test_values_no_meter_can_take_are_listed_and_the_event_is_kept() -> None:
     deployment = Deployment(MeterSet(1, (TOKENS, CALLS)))
-    bad = ["NaN", "Inf", None, "x", "9" * 400, 10**13, True, {"a": 1}, "1e-19"]
+    bad = ["NaN", "Inf", None, "x", "9" * 400, 10**31, True, {"a": 1}, "-1e31"]
     deployment.send([event(str(i), NOW, n=value) for i, value in enumerate(bad)])
-    deployment.send([event("missing", NOW), event("good", NOW, n="9999999999999.999999999999999999")])
+    deployment.send([event("missing", NOW), event("good", NOW, n="99999999999999.99999999999999999")])
     deployment.deliver()
-    assert [row.value for row in deployment.ask(TOKENS)] == [Decimal("9999999999999.999999999999999999")]
+    assert [row.value for row in deployment.ask(TOKENS)] == [Decimal("99999999999999.99999999999999999")]
     assert [row.value for row in deployment.ask(CALLS)] == [len(bad) + 2]
     listed = deployment.ledger.refusals("t")
     assert len(listed) == len(bad) + 1

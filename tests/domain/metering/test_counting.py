@@ -36,7 +36,7 @@ with pytest.MonkeyPatch.context() as none_taken:
 
 values = st.one_of(
     st.integers(-(10**14), 10**14),
-    st.sampled_from([True, None, "12.5", "x", "", 0.25, [1], {}, 10**13 - 1, -(10**13)]),
+    st.sampled_from([True, None, "12.5", "x", "", 0.25, [1], {}, 10**13, 2**63 - 1, 2**63, "1e-19", 10**31]),
     st.text(max_size=3),
 )
 data = st.fixed_dictionaries(

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from functions.domain.metering import sketch
 
-VALUES = st.decimals(min_value=Decimal("-9999999999999"), max_value=Decimal("9999999999999"), places=6, allow_nan=False)
+VALUES = st.one_of(
+    st.decimals(min_value=Decimal("-9999999999999"), max_value=Decimal("9999999999999"), places=6, allow_nan=False),
+    st.integers(1 - 10**31, 10**31 - 1).map(Decimal),
+    st.integers(1 - 10**31, 10**31 - 1).map(lambda digits: Decimal(f"{digits}e-18")),
+)
 ONE_PERCENT = Decimal("0.01")
 
 
@@ -45,8 +49,15 @@ def test_merging_parts_is_the_whole(left: list[Decimal], right: list[Decimal]) -
 
 
 def test_the_smallest_and_largest_countable_values_have_buckets() -> None:
-    for value in (Decimal("1E-18"), Decimal("9999999999999.999999999999999999")):
+    for value in (Decimal("1E-18"), Decimal("9999999999999.999999999999999999"), Decimal(10**31 - 1), Decimal("1E+30")):
         assert abs(sketch.middle(sketch.bucket_of(value)) - value) <= value * ONE_PERCENT
+
+
+def test_the_last_digit_of_a_long_value_decides_its_bucket() -> None:
+    """31 nines belong to the bucket below 10^31."""
+    for step in (10**31, 2 * 10**30, 102 * 10**28):
+        assert sketch.bucket_of(step - 1) == sketch.bucket_of(step) - 1
+        assert sketch.bucket_of(1 - step) == sketch.bucket_of(-step) + 1
 
 
 def test_nothing_has_no_percentile() -> None:

@@ -1,10 +1,11 @@
 """What a meter takes from an event: values, texts, groups, and why it takes nothing."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.domain.metering.aggregation import Aggregation
@@ -35,10 +36,47 @@ ROWS: list[tuple[str, Any, Any, str]] = [
     ("0.4567890123456789", Decimal("0.4567890123456789"), "0.4567890123456789", "0.4567890123456789"),
     ("1.10", Decimal("1.10"), "1.10", "1.10"),
     ("1e3", Decimal(1000), "1E+3", "1E+3"),
-    ("9999999999999", 9_999_999_999_999, "9999999999999", "9999999999999"),
-    ("10000000000000", "value_out_of_bounds", "10000000000000", "10000000000000"),
-    ("-1e13", "value_out_of_bounds", "-1E+13", "-1E+13"),
+    ("10000000000000", 10**13, "10000000000000", "10000000000000"),
+    ("9223372036854775808", 2**63, "9223372036854775808", "9223372036854775808"),
+    ("-18446744073709551616", -(2**64), "-18446744073709551616", "-18446744073709551616"),
+    ("9" * 31, 10**31 - 1, "9" * 31, "9" * 31),
+    ("-" + "9" * 31, 1 - 10**31, "-" + "9" * 31, "-" + "9" * 31),
+    ("1" + "0" * 31, "value_out_of_bounds", "1" + "0" * 31, "1" + "0" * 31),
+    ("-1e13", -(10**13), "-1E+13", "-1E+13"),
+    ("1e30", 10**30, "1E+30", "1E+30"),
+    ("1e31", "value_out_of_bounds", "1E+31", "1E+31"),
     ("1e400", "value_out_of_bounds", "1E+400", "1E+400"),
+    ("1" + "0" * 399, "value_out_of_bounds", "1" + "0" * 399, "1" + "0" * 399),
+    # What LiteLLM sends: a binary float in full.
+    ("0.00012349999999999998", Decimal("0.00012350000000000"), "0.00012349999999999998", "0.00012349999999999998"),
+    ("1.2349999999999998e-05", Decimal("0.000012350000000000"), "0.000012349999999999998", "0.000012349999999999998"),
+    # Half to even at the 18th digit, once: what follows a five decides.
+    ("2.5e-18", Decimal("2e-18"), "2.5E-18", "2.5E-18"),
+    ("3.5e-18", Decimal("4e-18"), "3.5E-18", "3.5E-18"),
+    ("-2.5e-18", Decimal("-2e-18"), "-2.5E-18", "-2.5E-18"),
+    ("2.50000000000001e-18", Decimal("3e-18"), "2.50000000000001E-18", "2.50000000000001E-18"),
+    ("0.5e-18", 0, "5E-19", "5E-19"),
+    ("0.51e-18", Decimal("1e-18"), "5.1E-19", "5.1E-19"),
+    ("-1e-30", 0, "-1E-30", "-1E-30"),
+    ("1e-99999", 0, "1E-99999", "1E-99999"),
+    # 25 digits before the point leave six behind it.
+    (
+        "1234567890123456789012345.1234565",
+        Decimal("1234567890123456789012345.123456"),
+        "1234567890123456789012345.1234565",
+        "1234567890123456789012345.1234565",
+    ),
+    ("9" * 30 + ".96", Decimal(10**30), "9" * 30 + ".96", "9" * 30 + ".96"),
+    ("9" * 31 + ".4", 10**31 - 1, "9" * 31 + ".4", "9" * 31 + ".4"),
+    ("9" * 31 + ".5", "value_out_of_bounds", "9" * 31 + ".5", "9" * 31 + ".5"),
+    (
+        '"1234567890123456789012.5"',
+        Decimal("1234567890123456789012.5"),
+        "1234567890123456789012.5",
+        "1234567890123456789012.5",
+    ),
+    ('"' + "9" * 31 + '.5"', "value_out_of_bounds", "9" * 31 + ".5", "9" * 31 + ".5"),
+    ('"0.' + "3" * 300 + '"', Decimal("0." + "3" * 18), "0." + "3" * 300, "0." + "3" * 300),
     ("0.000000000000000001", Decimal("1e-18"), "1E-18", "1E-18"),
     (
         "0.0000000000000000010",
@@ -46,7 +84,7 @@ ROWS: list[tuple[str, Any, Any, str]] = [
         "1.0E-18",
         "1.0E-18",
     ),
-    ("0.0000000000000000001", "value_out_of_bounds", "1E-19", "1E-19"),
+    ("0.0000000000000000001", 0, "1E-19", "1E-19"),
     ('"100"', 100, "100", "100"),
     ('" 1.5 "', Decimal("1.5"), " 1.5 ", " 1.5 "),
     ('"0.4567890123456789"', Decimal("0.4567890123456789"), "0.4567890123456789", "0.4567890123456789"),
@@ -100,10 +138,11 @@ def test_a_missing_value_is_an_error_but_counts(raw: str) -> None:
         ("$.inf", "invalid event: value cannot be infinity"),
         ("$.text", "invalid event: value cannot be parsed as a number: 'a'"),
         ("$.list", "unsupported value property type: list"),
+        ("$.long", "invalid event: $.long has more than 31 digits before the decimal point"),
     ],
 )
 def test_a_problem_says_what_is_wrong(path: str, message: str) -> None:
-    data = decode_data(b'{"nothing":null,"nan":"NaN","inf":"Inf","text":"a","list":[]}')
+    data = decode_data(b'{"nothing":null,"nan":"NaN","inf":"Inf","text":"a","list":[],"long":1e31}')
     with pytest.raises(Uncountable) as caught:
         meter(Aggregation.SUM, path).value(data)
     assert caught.value.message == message
@@ -123,6 +162,22 @@ def test_one_and_its_text_are_the_same_value() -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=-(10**13) + 1, max_value=10**13 - 1))
 def test_every_value_within_the_bounds_is_taken_exactly(value: Decimal) -> None:
     assert taken(f'{{"v":{value:f}}}') == taken(f'{{"v":"{value:f}"}}') == value
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(-(10**60), 10**60), st.integers(0, 60))
+def test_a_value_of_any_digits_is_rounded_once_or_refused(digits: int, places: int) -> None:
+    exact = Fraction(digits, 10**places)
+    before = len(str(abs(int(exact)))) if abs(exact) >= 1 else 0
+    kept = min(18, 31 - before)
+    expected = Fraction(round(exact * 10**kept), 10**kept) if kept >= 0 else Fraction(10**31)
+    for text in (f"{digits}e-{places}", f"{Decimal(digits).scaleb(-places, Context(prec=200)):f}"):
+        for found in (taken(f'{{"v":{text}}}'), taken(f'{{"v":"{text}"}}')):
+            if abs(expected) >= 10**31:
+                assert found == "value_out_of_bounds"
+            else:
+                assert Fraction(found) == expected
+                assert type(found) is Decimal or -(2**63) <= found < 2**63
 
 
 EVENTS = {"ok": {"status": "200", "region": "eu"}, "failed": {"status": 500, "region": "eu"}, "none": {}}
