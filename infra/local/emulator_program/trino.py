@@ -1,4 +1,4 @@
-"""What the emulator's Athena, DuckDB, lacks of Trino: execution parameters and three JSON functions.
+"""What the emulator's Athena, DuckDB, lacks of Trino: execution parameters and some functions.
 
 With these the SQL of `functions/adapters/athena/sql` runs here as it stands. What stays different: DuckDB reads JSON
 fractions as doubles, so that a number of more than 15 digits loses its last ones; partitions are read, not projected;
@@ -7,19 +7,10 @@ the byte limit of a workgroup is not kept.
 
 from typing import Any
 
-import duckdb  # type: ignore[import-not-found]
+import duckdb
 from ministack.core.responses import error_response_json  # type: ignore[import-not-found]
 from ministack.services import athena  # type: ignore[import-not-found]
-
-# Trino quotes a name in brackets, DuckDB behind a dot.
-PATH = """regexp_replace(path, '\\["([^"]*)"\\]', '."\\1"', 'g')"""
-FUNCTIONS = f"""
-CREATE MACRO json_extract_scalar(text, path) AS
-  CASE WHEN json_type(text, {PATH}) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
-  ELSE json_extract_string(text, {PATH}) END;
-CREATE MACRO json_extract(text, path) AS system.main.json_extract(text, {PATH});
-CREATE MACRO json_format(value) AS CAST(value AS VARCHAR);
-"""
+from trino_functions import FUNCTIONS  # type: ignore[import-not-found]
 
 _connect = duckdb.connect
 _start = athena._start_query_execution

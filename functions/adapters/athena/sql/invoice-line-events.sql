@@ -9,5 +9,5 @@ SELECT
   text AS value,
   line
 FROM counted
-WHERE :takes = 'events' OR (:takes = 'numbers' AND number IS NOT NULL) OR (:takes = 'texts' AND text IS NOT NULL)
+WHERE :takes = 'events' OR (:takes = 'numbers' AND (number IS NOT NULL OR beyond = 1)) OR (:takes = 'texts' AND text IS NOT NULL)
 ORDER BY time, subject, id

@@ -7,6 +7,7 @@ ranked AS (
 )
 SELECT
   max(numbers) AS numbers,
+  (SELECT count(beyond) FROM counted) AS out_of_range,
   min(CASE WHEN place * 100 >= numbers * 50 THEN number END) AS p50,
   min(CASE WHEN place * 100 >= numbers * 90 THEN number END) AS p90,
   min(CASE WHEN place * 100 >= numbers * 95 THEN number END) AS p95,

@@ -4,6 +4,7 @@ SELECT
   subject,
   count(*) AS events,
   count(number) AS numbers,
+  count(beyond) AS out_of_range,
   sum(number) AS total
 FROM counted
 GROUP BY subject

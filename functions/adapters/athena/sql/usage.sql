@@ -8,10 +8,11 @@ SELECT
   {shown_3} AS dimension_3,
   count(*) AS events,
   count(number) AS numbers,
+  count(beyond) AS out_of_range,
   sum(number) AS total,
   min(number) AS lowest,
   max(number) AS highest,
-  CAST(sum(number) / count(number) AS decimal(38, 18)) AS average,
+  TRY_CAST(sum(number) / count(number) AS decimal(38, 18)) AS average,
   count(DISTINCT text) AS distinct_values
 FROM counted
 GROUP BY 1, 2, 3, 4, 5
