@@ -13,8 +13,8 @@ MOST_SKEW = 60 * SECOND
 # by their number times that; at first fewer, so that a hundred takers who need one unit each do not drain a bucket.
 LEASES_A_SECOND = 5
 FIRST_LEASE_SHARE = 32
-LEASE_GROWS_WITHIN = 10 * SECOND
-LEASE_STARTS_OVER_AFTER = 100 * SECOND
+LEASE_GROWS_WITHIN = 60 * SECOND
+LEASE_STARTS_OVER_AFTER = 600 * SECOND
 
 
 @dataclass(frozen=True)
