@@ -36,12 +36,32 @@ class Delivered:
     received_at: int
 
 
+# What a tenant reads; the exception itself is for the log.
+REASONS = {
+    "unreadable_record": "The record cannot be read by this version; its bytes are kept and can be replayed.",
+    "uncountable_record": "The record cannot be counted by this version; its bytes are kept and can be replayed.",
+}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that was listed instead of counted, and what was raised over it."""
+
+    identity: str
+    code: str
+    error: Exception
+
+
 @dataclass
 class Report:
     counts: Counts = field(default_factory=Counts)
     records: int = 0
-    rejected_records: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
     lanes: set[int] = field(default_factory=set)
+
+    @property
+    def rejected_records(self) -> int:
+        return len(self.rejected)
 
 
 Decode = Callable[[bytes], Pack | CloseMarker]
@@ -170,11 +190,10 @@ class Aggregator:
         )
 
     def _reject(self, record: Delivered, code: str, error: Exception, report: Report) -> None:
-        report.rejected_records += 1
+        report.rejected.append(Rejected(record.identity, code, error))
         key = self._rejects.keep_reject(record.identity, record.body)
-        reason = f"{type(error).__name__}: {error}"[:500]
-        tenant, identity = self._tenant_of_unreadable, record.identity
-        self._ledger.put_refusals([Refusal(tenant, identity, code, reason, record.received_at, object_key=key)])
+        tenant, identity, at = self._tenant_of_unreadable, record.identity, record.received_at
+        self._ledger.put_refusals([Refusal(tenant, identity, code, REASONS[code], at, object_key=key)])
 
 
 def _batch(records: Iterable[Read]) -> Batch:

@@ -5,9 +5,8 @@ from typing import Any
 
 from functions.application.ports.clock import Clock
 from functions.application.ports.history import Histories
+from functions.application.step_failure import step_failure
 from functions.domain.metering.history import Backfill, Status
-
-MAX_REASON = 500
 
 
 def end_backfill(
@@ -19,8 +18,7 @@ def end_backfill(
         return stored
     now = clock.now().replace(microsecond=0)
     if error:
-        reason = f"{error.get('Error', 'unknown')}: {error.get('Cause', '')}"[:MAX_REASON]
-        histories.end_backfill(stored, Status.FAILED, now, reason)
+        histories.end_backfill(stored, Status.FAILED, now, step_failure(error).message)
     elif stored.done < stored.total:
         reason = f"{stored.total - stored.done} of {stored.total} pieces of work did not say that they are done."
         histories.end_backfill(stored, Status.FAILED, now, reason)

@@ -142,8 +142,7 @@ def _send(tenant: str, refusal: KeptRefusal, ports: ReplayPorts) -> None:
         record = ports.decode(body)
     except ValueError as error:
         raise Conflict(
-            f"The record is still unreadable ({str(error)[:200]}); it can be replayed once a version that reads it is "
-            "deployed.",
+            "The record is still unreadable; it can be replayed once a version that reads it is deployed.",
             code="unreadable_record",
         ) from error
     if isinstance(record, CloseMarker):

@@ -5,8 +5,10 @@ from typing import Any
 
 from functions.application.close_lanes import close_lanes
 from functions.handlers import settings, wiring
+from functions.handlers.step import step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{run_id} -> {marker, lanes, polls, is_done}: what the counting step starts from."""
     marker = str(payload["run_id"])

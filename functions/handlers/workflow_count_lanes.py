@@ -5,8 +5,10 @@ from typing import Any
 
 from functions.application.close_lanes import count_lanes
 from functions.handlers import settings, wiring
+from functions.handlers.step import step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{marker, polls} -> the same with what was counted; the workflow bounds the polls."""
     marker, lanes = str(payload["marker"]), settings.lanes()

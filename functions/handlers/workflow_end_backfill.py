@@ -6,8 +6,10 @@ from typing import Any
 from functions.application.end_backfill import end_backfill
 from functions.domain.metering.history import Status
 from functions.handlers import log, wiring
+from functions.handlers.step import step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, meter_id, run, error?} -> {status, is_done}."""
     tenant, meter_id, run = str(payload["tenant"]), str(payload["meter_id"]), int(payload["run"])

@@ -7,10 +7,12 @@ from typing import Any
 
 from functions.domain.metering.history import HistoryWork
 from functions.handlers import wiring
+from functions.handlers.step import step
 
 WORK_SECONDS = 300  # then another call goes on; the stretch at hand may take its time on top
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, meter_id, run, work} -> the same with the work that is left, and is_done."""
     until = time.monotonic() + WORK_SECONDS

@@ -6,11 +6,13 @@ from typing import Any
 
 from functions.application.issue_invoice import issue_invoices
 from functions.handlers import log, wiring_billing
+from functions.handlers.step import step
 
 # A thousand periods of one customer; a longer backlog goes on in the next scheduled run, so that no run is held up.
 MAX_ROUNDS = 100
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """-> {invoice_ids, has_more, rounds}: every invoice to push now, older ones that are not at the gateway first."""
     tenant, customer_id, run_id = (str(payload[name]) for name in ("tenant", "customer_id", "run_id"))

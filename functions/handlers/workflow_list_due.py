@@ -6,8 +6,10 @@ from typing import Any
 
 from functions.application.list_due import list_due, list_due_customers
 from functions.handlers import wiring, wiring_billing
+from functions.handlers.step import step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """The run's whole state -> {items, count, cursor, has_next}; the cursor of the last page is in its `page`."""
     as_of, progressive = datetime.fromisoformat(payload["as_of"]), bool(payload.get("progressive"))

@@ -6,8 +6,10 @@ from typing import Any
 
 from functions.application.plan_backfill import plan_backfill
 from functions.handlers import settings, wiring
+from functions.handlers.step import step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, meter_id, run, run_id} -> {items, count}; nothing to do for a run that is no longer the meter's."""
     ledger = wiring.ledger()

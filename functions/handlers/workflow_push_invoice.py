@@ -10,8 +10,10 @@ from functions.application.ports.gateway import PaymentUpdate
 from functions.application.push_invoice import push_invoice
 from functions.domain.errors import Unavailable
 from functions.handlers import log, wiring, wiring_billing
+from functions.handlers.step import step
 
 
+@step
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     tenant, invoice_id = str(event["tenant"]), str(event["invoice_id"])
     named = {"tenant": tenant, "invoice_id": invoice_id, "run_id": event.get("run_id")}
@@ -36,11 +38,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 def _answer(update: PaymentUpdate) -> dict[str, Any]:
     failure = update.failure
+    # Goes to the log and to the execution's history: whoever has the address of the payment page can open it.
     return {
         "status": update.status.value,
         "gateway_invoice": update.gateway_invoice,
         "number": update.number,
-        "hosted_invoice_url": update.hosted_invoice_url,
         "failure_code": failure.code if failure else None,
-        "failure_message": failure.message if failure else None,
     }

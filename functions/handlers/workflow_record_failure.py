@@ -6,8 +6,10 @@ from typing import Any
 from functions import names
 from functions.application.record_failure import record_failure
 from functions.handlers import log, metrics, wiring, wiring_billing
+from functions.handlers.step import MAX_NAME_CHARACTERS, step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, customer_id, run_id, error, invoice_id?, invoice_ids?} -> {invoice_ids, has_more}."""
     failure = record_failure(
@@ -28,6 +30,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         run_id=failure.run_id,
         step=failure.step,
         code=failure.code,
+        caught=str((payload.get("error") or {}).get("Error"))[:MAX_NAME_CHARACTERS],
     )
     metrics.count(**{names.METRIC_BILLING_FAILED: 1})
     return {"invoice_ids": payload.get("invoice_ids", []), "has_more": False}

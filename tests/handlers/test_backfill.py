@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from functions import names
+from functions.application.step_failure import INTERNAL
 from functions.domain.metering.history import Backfill
 from functions.handlers import (
     wiring,
@@ -145,13 +146,13 @@ def test_a_failed_run_says_why_and_is_started_again(api: Client, runs: Runs, met
     first, second = (f"backfill-{meter['id']}-{run}" for run in (1, 2))
 
     def boom(_payload: Any, _context: Any) -> Any:
-        raise RuntimeError("the disk is full")
+        raise RuntimeError("the disk of somebody@example.com is full")
 
     with pytest.raises(MachineFailed):
         execute(runs, metering, first, FillHistory=boom)
     failed = api.get("/api/v1/meters/tokens/backfill").json
     assert failed["status"] == "failed"
-    assert "reason" in failed
+    assert failed["reason"] == INTERNAL.message
     assert api.get("/api/v1/meters/tokens/query").json["partial"] is True
     assert api.post("/api/v1/meters/tokens/backfill", {"eventFrom": WITH_HISTORY["eventFrom"]}).status == 202
     assert list(runs.started) == [first, second]

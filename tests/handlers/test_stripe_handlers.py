@@ -105,7 +105,7 @@ def test_a_pushed_invoice_knows_where_to_pay_and_its_payment_comes_back(deployed
     answer = deployed.push()
     assert json.loads(json.dumps(answer)) == answer
     assert (answer["status"], answer["failure_code"], answer["run_id"]) == ("open", None, "run-1")
-    assert deployed.payment().hosted_invoice_url == answer["hosted_invoice_url"]
+    assert deployed.payment().hosted_invoice_url.startswith("http")
     assert result(webhook_stripe.handler(signed(deployed.pay()), None)) == (200, "recorded")
     assert deployed.payment().status is PaymentStatus.PAID
     assert deployed.payment().amount_paid_minor == deployed.invoice.total_minor
@@ -264,6 +264,19 @@ def test_a_failure_of_ours_is_counted_and_repeated_by_stripe(
     assert result(webhook_stripe.handler(event, None)) == (200, "recorded")
 
 
+def test_the_address_of_the_payment_page_is_in_no_log_and_no_history(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has it sees the invoice and the customer; a step's answer stays in the execution's history."""
+    answer = deployed.push()
+    webhook_stripe.handler(signed(deployed.pay()), None)
+    said = capsys.readouterr().out + json.dumps(answer)
+    assert deployed.payment().gateway_invoice in said
+    assert deployed.payment().hosted_invoice_url not in said
+    assert deployed.payment().invoice_pdf not in said
+    assert "://" not in said
+
+
 def test_no_payload_reaches_the_log(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     deployed.push()
     event = deployed.pay()
@@ -303,7 +316,8 @@ def test_an_invoice_paid_on_its_page_becomes_paid_although_webhooks_come_twice_a
     service = deployed.at_stripe.server.service
     with door() as url:
         service.control("webhook", {"url": url, "duplicates": 1, "shuffle": True})
-        page = deployed.push()["hosted_invoice_url"]
+        deployed.push()
+        page = deployed.payment().hosted_invoice_url
         with urlopen(page + "/decline", data=b"") as declined:
             assert "declined" in declined.read().decode()
         with urlopen(page + "/pay", data=b"") as paid:

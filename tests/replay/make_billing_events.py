@@ -98,7 +98,7 @@ def record_failure() -> Iterator[Made]:
     yield Made("workflow_record_failure", "happy", failed, [recorded])
     yield Made("workflow_record_failure", "duplicate", failed, [recorded, counted])
     wordless = WHO | {"error": {"Cause": "{not json"}, "invoice_id": INVOICE, "invoice_ids": [INVOICE]}
-    unknown = {"payload": {"invoice_ids": [INVOICE]}, "log": {"code": "unknown", "step": "push"}}
+    unknown = {"payload": {"invoice_ids": [INVOICE]}, "log": {"code": "InternalError", "step": "push"}}
     yield Made("workflow_record_failure", "bad_input", wordless, [unknown])
 
 

@@ -1,6 +1,7 @@
 """The one table from what the Stripe SDK raises to what a push does about it; rate limits are waited out here."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,8 +24,11 @@ Answer = TypeVar("Answer")
 # so that one call stays far inside the push lease; after that the workflow's own retry waits longer.
 RATE_LIMIT_TRIES = 4
 FIRST_WAIT_SECONDS = 1.0
-# Enough of Stripe's sentence for a human, without a page of it in a record.
-MAX_MESSAGE_CHARACTERS = 300
+# Stripe's words of a machine, which we pass on. Its sentences may hold e-mail addresses, names and parts of a key.
+CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+PARAM = re.compile(r"[A-Za-z0-9_.\[\]]{1,100}", re.ASCII)
+REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,64}", re.ASCII)
+UNKNOWN_CODE = "invalid_request"
 
 
 class PatientCaller:
@@ -45,7 +49,7 @@ class PatientCaller:
                 return ask()
             except stripe.RateLimitError as error:
                 if tried == RATE_LIMIT_TRIES:
-                    raise GatewayBusy(_message(error)) from error
+                    raise GatewayBusy(_told("Stripe is asked too much at the moment.", error)) from error
                 self._sleep(self._uniform(0, FIRST_WAIT_SECONDS * 2 ** (tried - 1)))
             except stripe.StripeError as error:
                 raise translated(error) from error
@@ -53,25 +57,34 @@ class PatientCaller:
 
 
 def translated(error: stripe.StripeError) -> TollboothError:
-    message, status = _message(error), error.http_status
-    if isinstance(error, stripe.APIConnectionError) or status is None or status == 409:
-        return GatewayUnreachable(message)
+    status = error.http_status
+    if isinstance(error, stripe.APIConnectionError) or status is None:
+        return GatewayUnreachable(_told("Stripe did not answer.", error))
+    if status == 409:
+        return GatewayUnreachable(_told("Stripe is still at work on the same request.", error))
     if isinstance(error, stripe.IdempotencyError):
-        return GatewayKeyMismatch(message)
+        return GatewayKeyMismatch(_told("Stripe had another request under the same idempotency key.", error))
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        return GatewayUnauthorized(message)
+        return GatewayUnauthorized(_told("Stripe does not take this deployment's API key; look at its secret.", error))
     if status >= 500:
-        return GatewayFault(message)
+        return GatewayFault(_told("Stripe failed on its side.", error))
     if status >= 400:
-        param = getattr(error, "param", None)
-        return GatewayRefused(message, code=error.code or "invalid_request", param=param)
+        code, param = _word(error.code, CODE) or UNKNOWN_CODE, _word(getattr(error, "param", None), PARAM)
+        about = f" because of {param}" if param else ""
+        return GatewayRefused(_told(f"Stripe refused it{about}: {code}.", error), code=code, param=param)
     # A 2xx whose body could not be read: it happened, and the same key will tell.
-    return GatewayUnreachable(message)
+    return GatewayUnreachable(_told("Stripe's answer could not be read.", error))
 
 
 def is_missing(error: GatewayRefused) -> bool:
     return error.code == "resource_missing"
 
 
-def _message(error: stripe.StripeError) -> str:
-    return (error.user_message or type(error).__name__)[:MAX_MESSAGE_CHARACTERS]
+def _told(sentence: str, error: stripe.StripeError) -> str:
+    """The sentence, and where Stripe's own words are for those who may read them."""
+    request_id = _word(error.request_id, REQUEST_ID)
+    return f"{sentence} Stripe's dashboard shows why under {request_id}." if request_id else sentence
+
+
+def _word(text: object, form: re.Pattern[str]) -> str | None:
+    return text if isinstance(text, str) and form.fullmatch(text) else None

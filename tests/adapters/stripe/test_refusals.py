@@ -1,10 +1,12 @@
 """What the genuine SDK raises, and what a push does about it."""
 
+from typing import Any
+
 import pytest
 import stripe
 
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
-from functions.adapters.stripe.refusals import FIRST_WAIT_SECONDS, RATE_LIMIT_TRIES, PatientCaller
+from functions.adapters.stripe.refusals import FIRST_WAIT_SECONDS, RATE_LIMIT_TRIES, PatientCaller, translated
 from functions.application.ports.gateway import (
     GatewayBusy,
     GatewayFault,
@@ -49,6 +51,43 @@ def test_a_refusal_names_its_code_and_parameter(world: PushWorld) -> None:
     with pytest.raises(GatewayRefused) as refused:
         world.gateway.create_draft(document(), "cus_nobody", gen=0)
     assert (refused.value.code, refused.value.param) == ("resource_missing", "customer")
+    assert refused.value.detail.startswith("Stripe refused it because of customer: resource_missing.")
+
+
+SAID = "No such customer: 'somebody@example.com'; Invalid API Key provided: sk_live_****4242 https://pay.example/i/1"
+
+
+def raised(kind: type[stripe.StripeError], status: int | None, **more: Any) -> stripe.StripeError:
+    return kind(SAID, http_status=status, headers={"request-id": "req_Abc123"}, **more)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        raised(stripe.APIConnectionError, None),
+        raised(stripe.APIError, 409),
+        raised(stripe.APIError, 500),
+        raised(stripe.APIError, 200),
+        raised(stripe.IdempotencyError, 400),
+        raised(stripe.AuthenticationError, 401),
+        raised(stripe.PermissionError, 403),
+        raised(stripe.InvalidRequestError, 400, param="customer", code="resource_missing"),
+        raised(stripe.InvalidRequestError, 400, param=SAID, code=SAID),
+        raised(stripe.CardError, 402, param="", code="card_declined"),
+    ],
+)
+def test_stripes_own_sentences_go_no_further(error: stripe.StripeError) -> None:
+    """They may hold e-mail addresses, parts of a key and addresses of payment pages; we tell where to read them."""
+    ours = translated(error)
+    said = f"{ours} {ours.code} {getattr(ours, 'param', None)}"
+    assert "req_Abc123" in said
+    for word in ("somebody", "4242", "://"):
+        assert word not in said
+
+
+def test_a_request_id_that_is_none_is_left_out() -> None:
+    error = stripe.APIError(SAID, http_status=500, headers={"request-id": SAID})
+    assert str(translated(error)) == "Stripe failed on its side."
 
 
 def test_a_wrong_key_is_an_unhealthy_integration(world: PushWorld) -> None:

@@ -7,6 +7,7 @@ from functions.application.list_due import list_due_customers
 from functions.application.ports.billing import BillingRun, InvoiceRequest
 from functions.application.record_failure import record_failure
 from functions.application.start_billing import start_billing
+from functions.application.step_failure import INTERNAL, TIMED_OUT, StepFailure
 from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.invoice import InvoiceRecord
 from tests.application.billing.world import ACME, TENANT, World
@@ -229,18 +230,27 @@ def test_the_future_and_unknown_customers_are_refused(world: World):
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "told"),
     [
-        ({"Error": "States.Timeout", "Cause": ""}, "The step failed without saying why."),
-        ({"Error": "X", "Cause": "plain words"}, "plain words"),
-        ({"Error": "X", "Cause": '["a list"]'}, '["a list"]'),
-        ({"Error": "X", "Cause": "x" * 5000}, "x" * 1000),
+        ({"Error": "States.Timeout", "Cause": "arn:aws:lambda"}, TIMED_OUT),
+        ({"Error": "Unavailable", "Cause": '{"errorMessage": "Try again."}'}, StepFailure("Unavailable", "Try again.")),
+        ({"Error": "LanesNotCounted", "Cause": "Not yet."}, StepFailure("LanesNotCounted", "Not yet.")),
+        ({"Error": "NotFound", "Cause": "x" * 5000}, StepFailure("NotFound", "x" * 1000)),
+        ({"Error": "NotFound", "Cause": '{"errorType": "NotFound"}'}, INTERNAL),
+        ({"Error": "KeyError", "Cause": '{"errorMessage": "\'card 4242\'"}'}, INTERNAL),
+        ({"Error": "ClientError", "Cause": '{"errorMessage": "arn:aws:dynamodb:..."}'}, INTERNAL),
+        ({"Error": "InternalError", "Cause": '{"errorMessage": "whatever"}'}, INTERNAL),
+        ({"Error": "Lambda.Unknown", "Cause": "The cause could not be determined"}, INTERNAL),
+        ({"Cause": "[" * 100_000}, INTERNAL),
+        ({}, INTERNAL),
     ],
 )
-def test_every_cause_becomes_a_readable_message(world: World, error: dict[str, str], message: str):
+def test_a_failure_is_told_in_our_words_and_never_in_those_of_an_exception(
+    world: World, error: dict[str, str], told: StepFailure
+):
     failure = record_failure(TENANT, ACME, None, "run-1", error, failures=world.failures, clock=world.clock)
 
-    assert (failure.message, failure.code) == (message, error["Error"])
+    assert StepFailure(failure.code, failure.message) == told
 
 
 def test_a_failure_counts_its_attempts_and_is_gone_once_the_customer_is_billed(world: World):

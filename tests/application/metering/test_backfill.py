@@ -17,6 +17,7 @@ from functions.application.close_lanes import close_lanes, count_lanes
 from functions.application.end_backfill import end_backfill
 from functions.application.fill_history import HistoryFiller
 from functions.application.plan_backfill import plan_backfill
+from functions.application.step_failure import INTERNAL
 from functions.domain.errors import Unavailable
 from functions.domain.metering import history
 from functions.domain.metering.aggregation import Aggregation
@@ -362,7 +363,7 @@ def test_a_failed_run_is_started_again_and_writes_the_same(small_stretches: None
     end_backfill("t", "m9", 1, {"Error": "Boom"}, histories=filling.ledger, clock=filling.clock)
     failed = filling.ledger.backfill("t", "m9")
     assert failed is not None
-    assert (failed.status, failed.reason) == (Status.FAILED, "Boom: ")
+    assert (failed.status, failed.reason) == (Status.FAILED, INTERNAL.message)
     before = filling.parts()
     filling.create(filling.meter, run=2)
     filling.send(calls(30, FROM + timedelta(hours=1), timedelta(hours=1), "after"))

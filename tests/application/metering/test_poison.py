@@ -7,7 +7,7 @@ import pytest
 
 from functions.adapters.memory import MemoryLedger
 from functions.adapters.records import decode_record, encode_record
-from functions.application.aggregate_usage import Delivered, Report
+from functions.application.aggregate_usage import REASONS, Delivered, Report
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import CloseMarker
 from functions.domain.metering.ledger import Commit
@@ -66,7 +66,11 @@ def test_a_commit_that_cannot_be_stored_leaves_the_other_lanes_alone() -> None:
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
     report = deployment.aggregate()
     assert (report.counts.accepted, report.rejected_records) == (len(good), 1)
-    assert [refusal.code for refusal in deployment.ledger.refusals("t")] == ["uncountable_record"]
+    (refusal,) = deployment.ledger.refusals("t")
+    assert (refusal.code, refusal.reason) == ("uncountable_record", REASONS["uncountable_record"])
+    # What was raised is for whoever runs the aggregator to log, not for the tenant.
+    assert [each.code for each in report.rejected] == ["uncountable_record"]
+    assert type(report.rejected[0].error).__name__ not in refusal.reason
 
 
 def test_a_commit_that_cannot_be_applied_is_nobodys_fault_and_comes_again() -> None:

@@ -250,7 +250,7 @@ def test_our_invoice_voided_at_the_gateway_is_void_here_too(world: PushWorld) ->
 def test_a_draft_deleted_by_hand_is_made_anew(world: PushWorld) -> None:
     world.issue()
     world.fault("rate_limit", ".*/finalize", times=4)
-    with pytest.raises(Exception, match="Too many requests"):
+    with pytest.raises(Exception, match="asked too much"):
         world.push()
     (draft,) = world.invoices()
     world.client().v1.invoices.delete(draft["id"])

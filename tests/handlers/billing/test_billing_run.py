@@ -319,16 +319,18 @@ def test_nothing_is_invoiced_while_a_lane_is_stuck(deployment: Deployment, world
     assert deployment.totals() == {}
 
 
-def test_a_table_that_cannot_be_read_fails_the_run_with_its_cause(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+def test_a_table_that_cannot_be_read_fails_the_run_and_its_cause_is_in_the_log(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     def broken() -> datetime:
         raise RuntimeError("no table")
 
     monkeypatch.setattr(wiring_billing, "due_index", broken)
 
-    with pytest.raises(MachineFailed, match="no table"):
+    with pytest.raises(MachineFailed, match="InternalError"):
         deployment.run()
+
+    assert '"error": "RuntimeError"' in capsys.readouterr().out
 
 
 def test_one_customer_with_a_long_backlog_gets_so_many_rounds_and_the_next_run_goes_on(
