@@ -3,17 +3,21 @@
 The whole batch is decoded in one go; only when something is wrong with it is each event looked at alone.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from functions.domain.errors import FieldError, InvalidInput, TooLarge
+from functions.domain.metering import event_json, json_repair
 from functions.domain.metering.event import MAX_EVENTS_PER_CALL, AcceptanceWindow, Event
-from functions.domain.metering.event_checker import CloudEvent, EventChecker, decode_fields, decode_one
+from functions.domain.metering.event_checker import CARRIES, CloudEvent, EventChecker, decode_fields, decode_one
 from functions.domain.metering.lanes import Lanes
 
 _decode_many = msgspec.json.Decoder(list[CloudEvent]).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+_GIVEN_UP = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Judged(NamedTuple):
@@ -33,17 +37,18 @@ def parse_events(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWindo
 
     Raises InvalidInput naming index, field and reason of every invalid event; TooLarge above 10,000 events.
     """
-    is_batch = body.lstrip()[:1] == b"["
-    try:
-        found = _decode_many(body) if is_batch else [decode_one(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _parse_each(body, is_batch, tenant, lanes, window, now)
+    checker = EventChecker(tenant, lanes, window, now)
+    found = _decoded(body)
+    if found is None:
+        return _parse_each(body, checker)
     if not found:
         raise InvalidInput("invalid event: no events found; send at least one")
     if len(found) > MAX_EVENTS_PER_CALL:
         raise _too_many(len(found))
-    checker = EventChecker(tenant, lanes, window, now)
     events = [checker.event(index, event, b"") for index, event in enumerate(found)]
+    if checker.has_full_minute and CARRIES in body:
+        return _parse_each(body, EventChecker(tenant, lanes, window, now))
+    checker.check_json(events)
     checker.raise_errors(len(found))
     return events
 
@@ -53,54 +58,101 @@ def parse_partially(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWi
 
     Raises InvalidInput when the body holds no events at all; TooLarge above 10,000 of them.
     """
-    raws = _raw_events(body, body.lstrip()[:1] == b"[")
     checker = EventChecker(tenant, lanes, window, now)
-    return [_judge(checker, index, bytes(raw)) for index, raw in enumerate(raws)]
+    judged = _judged(checker, _raw_events(body))
+    return [
+        Judged(None if (errors := checker.errors_of(index)) else event, shown_id, errors)
+        for index, (event, shown_id) in enumerate(judged)
+    ]
 
 
-def _judge(checker: EventChecker, index: int, raw: bytes) -> Judged:
-    found = checker.decode(index, raw)
-    if found is None:
-        return Judged(None, _id_of(raw), checker.errors_of(index))
-    event = checker.event(index, *found)
-    errors = checker.errors_of(index)
-    return Judged(None if errors else event, found[0].id, errors)
+def with_data(attributes: Mapping[str, str], data: bytes) -> bytes:
+    """One event in JSON, made of attributes and data that came apart; raises InvalidInput for data that is no JSON."""
+    event = msgspec.json.encode(attributes)
+    if not data.strip():
+        return event
+    value = json_repair.whole_characters(data)
+    try:
+        value = bytes(_decode_raw(value))
+    except RecursionError as error:
+        raise _wrong_data("too_deep", str(event_json.too_deep())) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _wrong_data("malformed_json", f"is not JSON: {error}") from error
+    return b'%b%b"data":%b}' % (event[:-1], b"," if attributes else b"", value)
+
+
+def _wrong_data(code: str, message: str) -> InvalidInput:
+    return InvalidInput(f"invalid event: data {message}", fields=[FieldError("[0].data", code, message)])
+
+
+def _decoded(body: bytes) -> list[CloudEvent] | None:
+    """None for what has to be looked at event by event."""
+    try:
+        return _decode_many(body) if _is_batch(body) else [decode_one(body)]
+    except _GIVEN_UP:
+        return None
+
+
+def _parse_each(body: bytes, checker: EventChecker) -> list[Event]:
+    raws = _raw_events(body)
+    events = [event for event, _ in _judged(checker, raws) if event is not None]
+    checker.raise_errors(len(raws))
+    return events
+
+
+def _judged(checker: EventChecker, raws: list[bytes]) -> list[tuple[Event | None, str]]:
+    """Each event with the id to show for it; the checker knows what is wrong with it."""
+    judged: list[tuple[Event | None, str]] = []
+    for index, raw in enumerate(raws):
+        found = checker.decode(index, raw)
+        judged.append((checker.event(index, *found), found[0].id) if found else (None, _id_of(raw)))
+    checker.check_json([event for event, _ in judged])
+    return judged
 
 
 def _id_of(raw: bytes) -> str:
     """The id of something that is no event, as far as it has one."""
     try:
         return msgspec.json.decode(raw, type=_Identified).id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _GIVEN_UP:
         return ""
 
 
-def _parse_each(
-    body: bytes, is_batch: bool, tenant: str, lanes: Lanes, window: AcceptanceWindow, now: int
-) -> list[Event]:
-    raws = _raw_events(body, is_batch)
-    checker = EventChecker(tenant, lanes, window, now)
-    events = []
-    for index, raw in enumerate(raws):
-        found = checker.decode(index, bytes(raw))
-        if found is not None:
-            events.append(checker.event(index, *found))
-    checker.raise_errors(len(raws))
-    return events
+def _is_batch(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"["
 
 
-def _raw_events(body: bytes, is_batch: bool) -> list[msgspec.Raw]:
+def _raw_events(body: bytes) -> list[bytes]:
+    body = json_repair.whole_characters(body)
+    if not _is_batch(body):
+        _check_single(body)
+        return [body]
     try:
-        raws = _decode_raws(body) if is_batch else [msgspec.Raw(body)]
-        if not is_batch:
-            decode_fields(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {error}") from error
+        raws = [bytes(raw) for raw in _decode_raws(body)]
+    except _GIVEN_UP as error:
+        # Something inside of one event may be all that is wrong.
+        elements = json_repair.elements(body)
+        if elements is None:
+            raise _no_event(error) from error
+        raws = elements
     if not raws:
         raise InvalidInput("invalid event: no events found; send at least one")
     if len(raws) > MAX_EVENTS_PER_CALL:
         raise _too_many(len(raws))
     return raws
+
+
+def _check_single(body: bytes) -> None:
+    try:
+        decode_fields(body)
+    except msgspec.MsgspecError as error:
+        raise _no_event(error) from error
+    except (UnicodeDecodeError, RecursionError):
+        return  # the event's own error, with its place
+
+
+def _no_event(error: Exception) -> InvalidInput:
+    return InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {error}")
 
 
 def _too_many(count: int) -> TooLarge:

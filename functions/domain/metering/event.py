@@ -9,11 +9,15 @@ MAX_SUBJECT_BYTES = 1_000
 MAX_TEXT_LENGTH = 256  # characters of id, type and subject
 MAX_SOURCE_LENGTH = 1_024  # sources are URIs
 MAX_EXTENSIONS = 16
+MAX_EXTENSION_NAME = 64  # CloudEvents asks for up to 20 characters, and forbids no more
 MAX_EVENTS_PER_CALL = 10_000
 
 
 class Event(msgspec.Struct, array_like=True, gc=False):
-    """One accepted-for-counting usage event; `time` in epoch seconds, `data` and `extensions` raw JSON or empty."""
+    """One accepted-for-counting usage event; `time` in epoch seconds, `data` and `extensions` raw JSON or empty.
+
+    `micros` are the microseconds within that second. Records of before it have eight fields.
+    """
 
     fingerprint: int
     time: int
@@ -23,6 +27,7 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     subject: str
     data: bytes = b""
     extensions: bytes = b""
+    micros: int = 0
 
     @property
     def time_seconds(self) -> int:

@@ -90,7 +90,11 @@ def test_data_keeps_its_exact_digits_on_one_line() -> None:
         ({"data": [1]}, "data", "not_an_object"),
         ({"data": {"x": "y" * MAX_EVENT_BYTES}}, "data", "too_large"),
         ({"Foo": 1}, "Foo", "unknown_field"),
-        ({"data_base64": "aGk="}, "data_base64", "unknown_field"),
+        ({"data_base64": "aGk="}, "data_base64", "data_twice"),
+        ({"x" * 65: 1}, "x" * 40, "unknown_field"),
+        ({"traceId": "1"}, "traceId", "unknown_field"),
+        ({"datacontenttype": "application/jsonp"}, "datacontenttype", "unsupported"),
+        ({"datacontenttype": "text/plain; x=application/json"}, "datacontenttype", "unsupported"),
         ({"traceid": {"a": 1}}, "traceid", "invalid"),
     ],
 )
@@ -124,12 +128,6 @@ def test_all_invalid_events_are_listed_with_their_index() -> None:
 )
 def test_what_is_no_event_is_refused(body: bytes) -> None:
     assert refusal(body).detail.startswith("invalid event") or "none was accepted" in refusal(body).detail
-
-
-def test_lone_surrogates_are_refused() -> None:
-
-    with pytest.raises(InvalidInput):
-        parse(b'[{"id":"\\ud800","source":"s","type":"t","subject":"c"}]')
 
 
 def test_too_many_events_are_refused_as_too_large() -> None:

@@ -1,0 +1,157 @@
+"""The JSON that every reader of an event can read, for ever: how deep, how long its numbers, each name once, UTF-8.
+
+Readers are ours, Python's, JavaScript's, DuckDB and Athena. What one of them refuses, takes for infinity or understands
+in another way than the others is not taken.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+# Levels of arrays and objects, of which an event's `data` is the first. DuckDB's reader ends at 128.
+MAX_DEPTH = 64
+# Whole numbers of 309 digits are infinite for whoever reads doubles; Jackson ends at 1,000 characters, Python at 4,300.
+MAX_NUMBER_LENGTH = 300
+MIN_EXPONENT = -308  # as written; smaller numbers are zero for some and not for others
+MAX_EXPONENT = 999  # of zeros: other numbers are infinite before, and what has 19 digits is no Decimal
+MAX_LOOK_BYTES = 1_000_000  # decoded at a time: objects take up to twenty times the memory of their JSON
+
+_decode_objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_encode = msgspec.json.Encoder().encode
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# Any other number has a usual length, and is finite.
+_ODD_NUMBER = re.compile(rb"[-+.0-9eE]{100,}|[-.0-9]++[eE][-+]?[0-9]{3,}")
+_END_OF_NUMBER = re.compile(rb"[eE][-+]?[0-9]+[],} \t\r\n]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+# Digits and signs as 0, and e in one case: what is looked for in numbers can then be found as one text.
+_AS_NUMBERS = bytes.maketrans(b"123456789+-E", b"00000000000e")
+_LONG_EXPONENT = b"e0000"
+_LONG_DIGITS = b"0" * 100  # three times as many are a number too long: before and behind the point, and an exponent
+
+
+class Unreadable(Exception):
+    """Why some reader could not read this JSON."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def is_deeper(text: bytes, levels: int) -> bool:
+    """Whether more arrays and objects than that lie in each other; no matter of text whose brackets do not match."""
+    if text.count(b"[") + text.count(b"{") <= levels:
+        return False
+    brackets = _STRING.sub(b"", text).translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(levels):
+        # Whatever has nothing in it goes, and with it one level.
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return False
+    return True
+
+
+def suspects(objects: Sequence[bytes]) -> Iterator[int]:
+    """Where among JSON objects some are that may be unreadable; all others are readable."""
+    if sum(map(len, objects)) <= MAX_LOOK_BYTES and _are_readable(objects):
+        return
+    waiting = [(0, len(objects))]
+    while waiting:
+        start, end = waiting.pop()
+        some = objects[start:end]
+        is_one = end - start == 1
+        if (is_one or sum(map(len, some)) <= MAX_LOOK_BYTES) and _are_readable(some):
+            continue
+        if is_one:
+            yield start
+        else:
+            middle = (start + end) // 2
+            waiting += [(middle, end), (start, middle)]
+
+
+def check(text: bytes) -> None:
+    """Raises Unreadable; `text` is a JSON object but for its UTF-8, its depth and its numbers."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise not_utf8(error.start) from error
+    if is_deeper(text, MAX_DEPTH):
+        raise too_deep()
+    for number in _ODD_NUMBER.findall(_STRING.sub(b"", text)):
+        _check_number(number.decode())
+    json.loads(text, object_pairs_hook=_check_names)
+
+
+def not_utf8(position: int) -> Unreadable:
+    return Unreadable("invalid_utf8", f"byte {position} of it is not UTF-8; send JSON in UTF-8")
+
+
+def too_deep() -> Unreadable:
+    return Unreadable(
+        "too_deep", f"has more than {MAX_DEPTH} arrays and objects in each other, data itself included; send it flatter"
+    )
+
+
+def _are_readable(objects: Sequence[bytes]) -> bool:
+    """False also for some that are: it reads all of them at once, and looks no closer."""
+    joined = b"[%b]" % b",".join(filter(None, objects))
+    try:
+        read = _decode_objects(joined)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return False
+    # A name that comes twice is read once. Colons in names and values are the same in both, unless one was escaped.
+    colons = joined.count(b":")
+    if sum(map(len, read)) != colons and (
+        (b"\\" in joined and b"\\u003" in joined) or _encode(read).count(b":") != colons
+    ):
+        return False
+    if max(map(len, objects), default=0) > 2 * MAX_DEPTH:
+        crowded = [text for text in objects if text.count(b"{") + text.count(b"[") > MAX_DEPTH]
+        if any(is_deeper(text, MAX_DEPTH) for text in crowded):
+            return False
+    return not _has_odd_number(joined)
+
+
+def _has_odd_number(joined: bytes) -> bool:
+    """Many digits anywhere, or an exponent that may be too long; infinite numbers were refused when they were read."""
+    numbers = joined.translate(_AS_NUMBERS)
+    if _LONG_DIGITS in numbers:
+        return True
+    at = numbers.find(_LONG_EXPONENT)
+    while at >= 0:
+        # An id in hexadecimal digits goes on behind its digits, or ends with a quote.
+        if _END_OF_NUMBER.match(joined, at):
+            return True
+        at = numbers.find(_LONG_EXPONENT, at + 1)
+    return False
+
+
+def _check_number(text: str) -> None:
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise Unreadable(
+            "number_too_long",
+            f"the number {text[:20]}... has {len(text)} characters; send at most {MAX_NUMBER_LENGTH}, or a text",
+        )
+    exponent = int(text.lower().partition("e")[2] or 0)
+    if not MIN_EXPONENT <= exponent <= MAX_EXPONENT or math.isinf(float(text)):
+        raise Unreadable(
+            "number_out_of_range",
+            f"the number {text[:40]} lies beyond what a double holds (1e{MIN_EXPONENT} to 1.79e308); send it as a text",
+        )
+
+
+def _check_names(members: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in members:
+        if name in names:
+            raise Unreadable(
+                "duplicate_key",
+                f"has the name {name[:100]!r} twice in one object, and readers differ in which one counts",
+            )
+        names.add(name)
