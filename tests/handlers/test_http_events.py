@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.application import list_events
-from functions.handlers import http_ingest
+from functions.handlers import http_ingest, ingest_body
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params
 from tests.handlers.metering import Metering
@@ -71,7 +71,7 @@ def test_what_was_sent_comes_back_digit_for_digit(api: Client, metering: Meterin
     exact = '{"n":1.10,"big":123456789012345678901234567890.50,"e":1e5,"z":-0,"t":"\\u00e9"}'
     body = json.dumps([event(6, dataschema="https://example.com/s", traceid="00-1", level=3, ok=True)])
     body = body.replace('{"tokens": 6}', exact)
-    headers = {"content-type": http_ingest.BATCH}
+    headers = {"content-type": ingest_body.BATCH}
     assert Client(http_ingest.handler).post(V1, body, headers=headers).status == 204
     metering.deliver()
     text = api.get(V1, "limit=1").text

@@ -11,10 +11,10 @@ from functions.adapters.memory import MemoryStream
 from functions.domain.errors import Unavailable
 from functions.domain.metering.event import Pack
 from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, ingest_partial, wiring
+from functions.handlers import http_ingest, ingest_body, ingest_partial, wiring
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1", "data": {"n": 1}}
-SINGLE, BATCH, JSON = http_ingest.EVENT, http_ingest.BATCH, http_ingest.JSON
+SINGLE, BATCH, JSON = ingest_body.EVENT, ingest_body.BATCH, ingest_body.JSON
 
 
 @pytest.fixture
@@ -77,12 +77,104 @@ def test_events_leave_for_their_lane_and_the_answer_is_an_empty_204(
     assert (pack.tenant, pack.lane) == ("acme", Lanes(4, b"a key of the test").lane_of("acme", "c1"))
 
 
-def test_gzip_is_taken_with_the_cloudevents_types_only(stream: MemoryStream) -> None:
+@pytest.mark.parametrize("content_type", [BATCH, JSON, f"{JSON}; charset=utf-8"])
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+def test_gzip_is_taken_with_every_type(stream: MemoryStream, content_type: str, encoding: str) -> None:
     body = gzip.compress(json.dumps([EVENT]).encode())
-    assert post(body, BATCH, encoding="gzip") == {"statusCode": 204}
-    assert post(body, JSON, encoding="gzip")["statusCode"] == 415
-    assert post(body, BATCH, encoding="br")["statusCode"] == 415
+    assert post(body, content_type, encoding=encoding) == {"statusCode": 204}
     assert ids(stream) == ["1"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "compress", "gzip, gzip"])
+def test_another_encoding_is_refused_by_name(stream: MemoryStream, encoding: str) -> None:
+    answer = post(gzip.compress(json.dumps([EVENT]).encode()), BATCH, encoding=encoding)
+    assert (answer["statusCode"], encoding in detail(answer)) == (415, True)
+    assert stream.records == []
+
+
+def test_gzip_that_a_gateway_took_for_a_text_is_told_which_types_it_takes_for_bytes(stream: MemoryStream) -> None:
+    broken = gzip.compress(json.dumps([EVENT]).encode()).decode("utf-8", "replace")
+    payload = {
+        "headers": {"content-type": JSON, "content-encoding": "gzip"},
+        "body": broken,
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": "r1",
+            "authorizer": {"lambda": {"tenant": "acme", "scopes": "ingest", "key_id": "k"}},
+        },
+    }
+    answer = http_ingest.handler(payload, None)
+    assert answer["statusCode"] == 415
+    assert SINGLE in detail(answer) and BATCH in detail(answer)
+
+
+def test_gzip_members_one_behind_the_other_are_one_body(stream: MemoryStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [EVENT | {"id": str(number), "data": {"x": "y" * 40}} for number in range(3_000)]
+    whole = json.dumps(events).encode()
+    parts = [whole[start : start + 997] for start in range(0, len(whole), 997)]
+    zipped = b"".join(map(gzip.compress, parts))
+    assert post(zipped, BATCH, encoding="gzip") == {"statusCode": 204}
+    assert sorted(ids(stream), key=int) == [str(number) for number in range(3_000)]
+    monkeypatch.setattr(ingest_body, "MAX_GZIP_MEMBERS", 3)
+    assert post(zipped, BATCH, encoding="gzip")["statusCode"] == 413
+
+
+def test_members_are_bounded_together(stream: MemoryStream) -> None:
+    bomb = gzip.compress(b" " * 7_000_000)
+    assert post(bomb + bomb, BATCH, encoding="gzip")["statusCode"] == 400
+    assert post(bomb + bomb + bomb, BATCH, encoding="gzip")["statusCode"] == 413
+
+
+def test_what_follows_gzip_is_gzip_or_refused(stream: MemoryStream) -> None:
+    whole = gzip.compress(json.dumps([EVENT]).encode())
+    for rest in (b"x", b"\0", whole[:5], json.dumps([EVENT]).encode()):
+        assert post(whole + rest, BATCH, encoding="gzip")["statusCode"] == 400
+    assert stream.records == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_taken"),
+    [
+        ("; charset=UTF-8; profile=x", True),
+        (';profile="a;charset=latin-1";charset="utf-8"', True),
+        ("; CHARSET = us-ascii", True),
+        (";", True),
+        ("; profile=x", True),
+        ("; charset=latin-1", False),
+        ('; profile=x; charset="UTF-16"', False),
+        ("; charset=", False),
+    ],
+)
+def test_parameters_of_a_content_type_come_in_any_order(stream: MemoryStream, parameters: str, is_taken: bool) -> None:
+    for content_type in (SINGLE, JSON):
+        answer = post(EVENT, content_type + parameters)
+        assert answer["statusCode"] == (204 if is_taken else 400)
+        assert is_taken or "charset" in detail(answer)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body(stream: MemoryStream) -> None:
+    marked = b"\xef\xbb\xbf" + json.dumps([EVENT]).encode()
+    assert post(marked, BATCH) == {"statusCode": 204}
+    assert post(gzip.compress(marked), BATCH, encoding="gzip") == {"statusCode": 204}
+    assert "the body is empty" in detail(post(b"\xef\xbb\xbf", BATCH))
+    assert post(b"\xef\xbb\xbf" + marked, BATCH)["statusCode"] == 400
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-be", "utf-32"])
+def test_utf_16_and_32_are_not_taken_for_utf_8(stream: MemoryStream, form: str) -> None:
+    answer = post(base64.b64decode(base64.b64encode(json.dumps([EVENT]).encode(form))), BATCH, encoded=True)
+    assert answer["statusCode"] == 400
+    assert stream.records == []
+
+
+def test_header_names_come_in_any_case(stream: MemoryStream) -> None:
+    payload = {
+        "headers": {"Content-Type": BATCH, "CONTENT-ENCODING": "gzip"},
+        "body": base64.b64encode(gzip.compress(json.dumps([EVENT]).encode())).decode(),
+        "isBase64Encoded": True,
+        "requestContext": {"authorizer": {"lambda": {"tenant": "acme", "scopes": "ingest", "key_id": "k"}}},
+    }
+    assert http_ingest.handler(payload, None) == {"statusCode": 204}
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/xml", f"{JSON}; charset=latin-1"])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.application.list_records import MAX_COUNTED
-from functions.handlers import http_ingest
+from functions.handlers import ingest_body
 
 DESCRIPTION = (
     "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "
@@ -42,7 +42,7 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "summary": "Send events",
             "description": (
                 "204 says that they are on their way and will be counted once; after anything else send the same "
-                f"events again. At most {http_ingest.MAX_BODY_BYTES} bytes; Content-Encoding gzip with the two "
+                f"events again. At most {ingest_body.MAX_BODY_BYTES} bytes; Content-Encoding gzip with the two "
                 "CloudEvents types."
             ),
             "tags": ["events"],
@@ -61,9 +61,9 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "requestBody": {
                 "required": True,
                 "content": {
-                    http_ingest.EVENT: {"schema": _EVENT},
-                    http_ingest.BATCH: {"schema": _BATCH},
-                    http_ingest.JSON: {"schema": {"oneOf": [_EVENT, _BATCH]}},
+                    ingest_body.EVENT: {"schema": _EVENT},
+                    ingest_body.BATCH: {"schema": _BATCH},
+                    ingest_body.JSON: {"schema": {"oneOf": [_EVENT, _BATCH]}},
                 },
             },
             "responses": {
