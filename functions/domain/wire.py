@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from functions.domain.errors import InvalidInput
 from functions.domain.period import Cadence
@@ -19,8 +20,13 @@ MAX_FRACTION_DIGITS = 18
 # What OpenMeter allows for keys, names and descriptions; metadata is bounded so that one item stays small.
 MAX_METADATA_KEYS = 50
 MAX_METADATA_CHARACTERS = 500
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+MAX_INSTANT_CHARACTERS = 64  # nobody measures finer
 # Beyond these years only mistakes are found, and time zone arithmetic runs off the calendar.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
+NOT_RFC_3339 = "must be an RFC 3339 instant with its time zone, such as 2026-01-01T00:00:00Z"
 
 
 class WireModel(BaseModel):
@@ -61,11 +67,24 @@ def _cadence(text: str) -> str:
     return checked(Cadence.parse, text)
 
 
-def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
-    is_plain = value.tzinfo is UTC and not value.microsecond
-    return in_calendar(value if is_plain else value.replace(microsecond=0))
+def rfc3339(value: Any) -> datetime:
+    """The instant that a text names, in UTC; raises ValueError for anything else but an instant itself.
+
+    Numbers, dates alone and the other spellings of ISO 8601 are none: 20260101 is a day to one reader and a second of
+    1970 to another.
+    """
+    if isinstance(value, str) and len(value) <= MAX_INSTANT_CHARACTERS and _RFC_3339.fullmatch(value):
+        try:
+            value = datetime.fromisoformat(value.upper())
+        except ValueError:
+            value = None  # no such day or hour
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise PydanticCustomError("invalid_format", NOT_RFC_3339)
+    return in_calendar(value)
+
+
+def _whole_second(value: datetime) -> datetime:
+    return value.replace(microsecond=0) if value.microsecond else value
 
 
 def in_calendar(value: datetime) -> datetime:
@@ -86,6 +105,12 @@ def _bounded_metadata(value: dict[str, str] | None) -> dict[str, str] | None:
     return value
 
 
+def _not_empty(values: Any) -> Any:
+    if isinstance(values, list | tuple) and not values:
+        raise ValueError("must not be empty; name one at least, or leave it out to ask for all")
+    return values
+
+
 def _not_yet(value: Any) -> None:
     if value not in (None, {}, []):
         raise ValueError("is not supported yet; leave it out")
@@ -100,7 +125,11 @@ Description = Annotated[str, StringConstraints(max_length=1024)]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Duration = Annotated[str, StringConstraints(max_length=32), AfterValidator(_cadence)]
 # Whole seconds: an instant inside a second would let two periods differ by less than any event can tell.
-Instant = Annotated[datetime, AfterValidator(_utc)]
+Instant = Annotated[datetime, BeforeValidator(rfc3339), AfterValidator(_whole_second)]
+# To the fraction, where that decides which whole seconds lie inside a bound.
+ExactInstant = Annotated[datetime, BeforeValidator(rfc3339)]
 Metadata = Annotated[dict[str, str] | None, AfterValidator(_bounded_metadata)]
+# A list that narrows: nobody who says none of them means all of them.
+NotEmpty = BeforeValidator(_not_empty)
 # A field of the public API that would change amounts; refusing it is safer than ignoring it.
 NotYet = Annotated[None, BeforeValidator(_not_yet), Field(exclude=True)]

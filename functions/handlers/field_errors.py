@@ -7,13 +7,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import core_schema
 
 from functions.domain.errors import FieldError
+from functions.domain.wire import NOT_RFC_3339
 
 MAX_PATH_CHARACTERS = 500
 MAX_MESSAGE_CHARACTERS = 1_000
 TOO_SHORT = "too_short"
 WHOLE = "$"  # the path of what concerns the whole request
 
-INSTANT = "must be an RFC 3339 instant with its time zone, such as 2026-01-01T00:00:00Z"
 # The patterns of functions.domain.wire and their like, as a person would say them.
 PATTERNS = {
     r"^[a-z0-9]+(?:_[a-z0-9]+)*$": "must be lower-case letters, digits and single underscores inside, such as my_key",
@@ -113,7 +113,7 @@ def _has_errors_inside(path: str, paths: Iterable[str]) -> bool:
 def _said(error: Any) -> tuple[str, str]:
     kind, ctx = str(error["type"]), error.get("ctx") or {}
     if kind.startswith(("datetime", "date_", "timezone")):
-        return "invalid_format", INSTANT
+        return "invalid_format", NOT_RFC_3339
     if kind == "value_error":
         return "invalid", str(error["msg"]).removeprefix("Value error, ").removesuffix(".")
     if kind not in LIBRARY_KINDS:  # one of our own, already in our words

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -27,7 +27,7 @@ from functions.domain.errors import FieldError, InvalidInput, NotFound, TooLarge
 from functions.handlers import json_body, log, problem, rate_limits
 from functions.handlers.caller import caller_of, has_caller
 from functions.handlers.field_errors import WHOLE, field_errors
-from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters
+from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters, taken_by
 from functions.handlers.query_string import Query
 from functions.handlers.read_only import Shown, without_read_only
 
@@ -85,7 +85,8 @@ class Request:
 
 def validated(model: type[Model], value: Any, what: str = "body") -> Model:
     try:
-        return model.model_validate(value)
+        # A field has one name on the wire: of two, one would be ignored.
+        return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         fields = field_errors(error.errors(include_url=False, include_input=False), value)
         named = "; ".join(_sentence(field) for field in fields[:MAX_NAMED_FIELDS])
@@ -140,6 +141,13 @@ def text_answer(status: int, content_type: str, text: str, headers: Mapping[str,
     return Response(status_code=status, content_type=content_type, body=text, headers=dict(headers or {}))
 
 
+def next_link(path: str, query: Query, **where: str) -> dict[str, str]:
+    """The header that leads to the next page: the same question, from there on."""
+    parameters = [(name, value) for name, value in query.pairs if name not in where]
+    following = urlencode([*parameters, *where.items()], quote_via=quote)
+    return {"Link": f'<{path}?{following}>; rel="next"'}
+
+
 def without_none(body: Mapping[str, Any]) -> dict[str, Any]:
     """Optional fields of the API are absent rather than null."""
     return {name: value for name, value in body.items() if value is not None}
@@ -158,13 +166,16 @@ def resolver(
     routers: Sequence[Router], parameters: Mapping[str, Sequence[str]] = PARAMETERS
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """The Lambda handler over these routers; whatever happens, it answers."""
-    known = {route: (*parameters.get(route, ()), *EVERYWHERE) for router in routers for route in routes_of(router)}
+    routes = [route for router in routers for route in routes_of(router)]
+    known = {route: taken_by((*parameters.get(route, ()), *EVERYWHERE)) for route in routes}
 
-    def refuse_unknown_parameters(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
+    def refuse_what_is_not_read(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
         route = app.context["_route"]
         taken = known.get(f"{route.method} {route.path}")
         if taken is not None:  # otherwise there is no such route
             check_parameters(str(app.current_event.raw_event.get("rawQueryString") or ""), taken)
+            if route.method == "GET" and str(app.current_event.raw_event.get("body") or "").strip():
+                raise InvalidInput("A GET has no body: what it says would be ignored. Ask in the query string.")
         return next_middleware(app)
 
     def limit_rate(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
@@ -177,7 +188,7 @@ def resolver(
         return answer
 
     app = APIGatewayHttpResolver(serializer=json_body.encode)
-    app.use([limit_rate, refuse_unknown_parameters])
+    app.use([limit_rate, refuse_what_is_not_read])
     for router in routers:
         app.include_router(router)
 

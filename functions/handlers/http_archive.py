@@ -11,7 +11,7 @@ from functions.application.find_meter import find_counting_meter
 from functions.domain.errors import NotFound
 from functions.domain.metering.archive_answer import shown_row
 from functions.domain.metering.archive_query import AskedQuery, Kind, Progress, Window
-from functions.domain.wire import Instant, WireModel
+from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import http, settings, wiring, wiring_archive
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
@@ -36,7 +36,7 @@ class ArchiveQueryCreate(WireModel):
     meter: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     period_from: Instant = Field(alias="from")
     period_to: Instant = Field(alias="to")
-    subjects: Annotated[tuple[Text, ...], Field(max_length=MAX_SUBJECTS)] = ()
+    subjects: Annotated[tuple[Text, ...], Field(max_length=MAX_SUBJECTS), NotEmpty] = ()
     group_by: Annotated[tuple[Text, ...], Field(max_length=4)] = ()
     filter_group_by: Annotated[
         dict[Text, Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_FILTER_VALUES)]], Field(max_length=3)

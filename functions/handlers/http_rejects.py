@@ -12,7 +12,7 @@ from functions.application.list_refusals import MAX_DAYS, RefusalFilter, list_re
 from functions.application.replay_refusals import MAX_REPLAYED, Replayed, replay_refusal, replay_refusals
 from functions.domain.errors import NotFound
 from functions.domain.metering.refusal import REFUSAL_ID, KeptRefusal
-from functions.domain.wire import Instant, WireModel
+from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import http, settings, wiring
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
@@ -32,7 +32,7 @@ class ReplayRequest(WireModel):
 
     start: Instant | None = Field(default=None, alias="from")
     end: Instant | None = Field(default=None, alias="to")
-    code: Annotated[tuple[Code, ...], Field(max_length=MAX_CODES)] = ()
+    code: Annotated[tuple[Code, ...], Field(max_length=MAX_CODES), NotEmpty] = ()
     cursor: Annotated[str, StringConstraints(max_length=MAX_ID)] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_REPLAYED)] = MAX_REPLAYED
 

@@ -1,7 +1,6 @@
 """/api/v1/meters/{idOrSlug}/...: what a meter measured, and whose and which usage it was."""
 
 from datetime import timedelta
-from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
@@ -64,7 +63,7 @@ def list_subjects(id_or_slug: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     meter, asked = _meter(request, id_or_slug), request.query
     period_from, period_to = ordered_range(asked.instant("from"), asked.instant("to"))
-    after = next(iter(asked.texts("after", most=1)), None)
+    after = asked.text_or_empty("after")
     if after and len(after.encode()) > MAX_SUBJECT_BYTES:
         raise refused("after", "is the last subject of a page, as the Link of an earlier answer has it.")
     query = UsageQuery(request.tenant, meter, period_from, period_to, group_by=("subject",))
@@ -73,14 +72,9 @@ def list_subjects(id_or_slug: str) -> Answer:
         raise TooLarge(
             "There are too many subjects for one answer; ask page by page, starting with an empty `after` parameter."
         )
-    headers = {} if page.next_after is None else {"Link": _next_link(meter, asked.pairs, page.next_after)}
+    path = f"/api/v1/meters/{meter.slug}/subjects"
+    headers = {} if page.next_after is None else http.next_link(path, asked, after=page.next_after)
     return http.text_answer(200, "application/json", json_body.encode(page.subjects), headers)
-
-
-def _next_link(meter: Meter, pairs: list[tuple[str, str]], after: str) -> str:
-    parameters = [(name, value) for name, value in pairs if name != "after"]
-    following = urlencode([*parameters, ("after", after)], quote_via=quote)
-    return f'</api/v1/meters/{meter.slug}/subjects?{following}>; rel="next"'
 
 
 @router.get("/api/v1/meters/<id_or_slug>/group-by/<key>/values")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ MAX_BODY_BYTES = 256 * 1024
 # No amount or quantity needs more, and longer ones cost time out of proportion.
 MAX_NUMBER_CHARACTERS = 100
 MAX_EXPONENT = 100
+MAX_SHOWN = 80
 
 _encoder = msgspec.json.Encoder(decimal_format="number", uuid_format="canonical")
 
@@ -58,7 +60,9 @@ def parse(raw: bytes) -> Any:
     """Raises InvalidInput naming the position of what is wrong."""
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, parse_float=_exact, parse_int=_whole, parse_constant=_not_a_number)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_float=_exact, parse_int=_whole, parse_constant=_not_a_number
+        )
         if "\\u" in text:
             # Half a surrogate pair is a JSON escape but no text: nothing behind this line could store it.
             json.dumps(value, ensure_ascii=False, default=str).encode()
@@ -71,6 +75,14 @@ def parse(raw: bytes) -> Any:
     except RecursionError as error:
         raise _malformed("it is nested too deeply") from error
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise _malformed(f"an object names {twice[:MAX_SHOWN]!r} more than once, and only one could be read")
+    return found
 
 
 def _malformed(reason: str) -> InvalidInput:

@@ -72,7 +72,7 @@ def by_cursor_or_number(request: http.Request, listed: Listed[Record]) -> dict[s
 
 def is_by_cursor(request: http.Request, names: tuple[str, ...]) -> bool:
     """Whether one of these parameters was sent, be it empty; raises InvalidInput if pages by number were as well."""
-    sent = request.query.names()
+    sent = {each.name for each in request.query.given}
     asked = next((name for name in names if name in sent), None)
     other = next((name for name in ("page", "pageSize", "offset") if name in sent), None)
     if asked is not None and other is not None:

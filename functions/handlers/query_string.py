@@ -5,11 +5,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.wire import FIRST_YEAR, LAST_YEAR, in_calendar
+from functions.domain.wire import FIRST_YEAR, LAST_YEAR, rfc3339
 from functions.handlers import json_body
 
 MAX_PARAMETERS = 1_000
@@ -19,6 +20,7 @@ MAX_PAGE_SIZE = 1_000
 MAX_MAPPING_CHARACTERS = 4_000
 MAX_JSON_CHARACTERS = 8_000  # what API Gateway takes as the whole request line
 _DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SPELLED = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])*)")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,30 @@ class Page:
     @property
     def start(self) -> int:
         return (self.number - 1) * self.size
+
+
+class Given(NamedTuple):
+    """One parameter as it was sent: `name[key]=value` has the keys ("key",), `name=value` none."""
+
+    name: str
+    keys: tuple[str, ...]
+    value: str
+
+    @property
+    def is_of_list(self) -> bool:
+        """`name`, or as axios, PHP, Rails and qs write a list: `name[]`, `name[0]`."""
+        return not self.keys or (len(self.keys) == 1 and is_index(self.keys[0]))
+
+
+def is_index(key: str) -> bool:
+    return not key or _DIGITS.fullmatch(key) is not None
+
+
+def _given(spelled: str, value: str) -> Given:
+    """A name with brackets that do not match is a name of its own, which no route takes."""
+    if not (parts := _SPELLED.fullmatch(spelled)):
+        return Given(spelled, (), value)
+    return Given(parts[1], tuple(parts[2][1:-1].split("][")) if parts[2] else (), value)
 
 
 def refused(name: str, message: str, code: str = "invalid_parameter") -> InvalidInput:
@@ -49,20 +75,24 @@ class Query:
         except ValueError as error:
             raise InvalidInput(f"The query string holds more than {MAX_PARAMETERS} parameters.") from error
 
-    def names(self) -> tuple[str, ...]:
-        """Which parameters were sent, each once; `filter[a]=b` is one of `filter`."""
-        return tuple(dict.fromkeys(name.partition("[")[0] for name, _ in self.pairs))
+    @cached_property
+    def given(self) -> tuple[Given, ...]:
+        return tuple(_given(*pair) for pair in self.pairs)
 
     def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
-        """Every value of a repeated parameter, each once, in order."""
-        found = tuple(dict.fromkeys(value for key, value in self.pairs if key == name))
+        """Every value of a list, each once, in order."""
+        found = tuple(dict.fromkeys(each.value for each in self.given if each.name == name and each.is_of_list))
         if most is not None and len(found) > most:
             raise refused(name, f"takes at most {most} values, not {len(found)}.")
         return found
 
     def text(self, name: str) -> str | None:
-        """The value of a parameter; an empty one counts as absent."""
+        """The value of a parameter; an empty one counts as absent: `check_parameters` has refused it if it may."""
         return next((value for key, value in self.pairs if key == name and value), None)
+
+    def text_or_empty(self, name: str) -> str | None:
+        """None only where it was not sent."""
+        return next((value for key, value in self.pairs if key == name), None)
 
     def flag(self, name: str) -> bool:
         match (self.text(name) or "false").lower():
@@ -103,9 +133,9 @@ class Query:
     def mapping(self, name: str) -> dict[str, tuple[str, ...]]:
         """A deepObject parameter, name[key]=value, with every value a key was given."""
         found: dict[str, list[str]] = {}
-        for key, value in self.pairs:
-            if key.startswith(f"{name}[") and key.endswith("]"):
-                found.setdefault(key[len(name) + 1 : -1], []).append(value)
+        for each in self.given:
+            if each.name == name and each.keys:
+                found.setdefault(each.keys[0], []).append(each.value)
         for key, values in self._as_python_writes_it(name).items():
             found.setdefault(key, []).extend(values)
         return {key: tuple(values) for key, values in found.items()}
@@ -132,10 +162,11 @@ class Query:
         if len(text) > MAX_MAPPING_CHARACTERS:
             raise refused(name, right)
         try:
-            value = ast.literal_eval(text)
+            written = ast.parse(text, mode="eval").body
+            value = ast.literal_eval(written)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise refused(name, right) from error
-        if not isinstance(value, dict):
+        if not isinstance(written, ast.Dict) or len(value) < len(written.keys):
             raise refused(name, right)
         found = {key: values if isinstance(values, list) else [values] for key, values in value.items()}
         if not all(isinstance(part, str) for key, values in found.items() for part in (key, *values)):
@@ -148,10 +179,7 @@ def parse_instant(name: str, text: str) -> datetime:
     if len(text) > 19 and text[-6] == " ":
         text = f"{text[:-6]}+{text[-5:]}"  # a `+` nobody escaped arrives as a space
     try:
-        value = datetime.fromisoformat(text)
-        if value.tzinfo is not None:
-            return in_calendar(value)
-    except (ValueError, OverflowError):
-        pass
-    right = "with its time zone, such as 2026-01-01T00:00:00Z."
-    raise refused(name, f"is an RFC 3339 instant between {FIRST_YEAR} and {LAST_YEAR} {right}")
+        return rfc3339(text)
+    except ValueError as error:
+        right = "with its time zone, such as 2026-01-01T00:00:00Z."
+        raise refused(name, f"is an RFC 3339 instant between {FIRST_YEAR} and {LAST_YEAR} {right}") from error

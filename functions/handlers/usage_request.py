@@ -17,7 +17,7 @@ from functions.domain.metering.meter_record import CUSTOMER_ID, RESERVED
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
 from functions.domain.metering.windows import WindowSize
-from functions.domain.wire import Instant, WireModel
+from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import http
 from functions.handlers.query_string import Query, refused
 
@@ -27,7 +27,9 @@ MAX_ZONE_NAME = 64
 WINDOW_SIZES = tuple(WindowSize)
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-Texts = Annotated[tuple[Text, ...], Field(max_length=MAX_VALUES)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_VALUES), NotEmpty]
+Values = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_VALUES), NotEmpty]
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
 
 
@@ -39,10 +41,10 @@ class UsageRequest(WireModel):
     period_to: Instant | None = Field(default=None, alias="to")
     window_size: str | None = None
     window_time_zone: Annotated[str, StringConstraints(max_length=MAX_ZONE_NAME)] = "UTC"
-    subject: Texts | None = None
-    filter_customer_id: Texts | None = None
-    filter_group_by: Annotated[dict[Text, Texts], Field(max_length=MAX_VALUES)] | None = None
-    group_by: Texts | None = None
+    subject: Names | None = None
+    filter_customer_id: Names | None = None
+    filter_group_by: Annotated[dict[Name, Values], Field(max_length=MAX_VALUES)] | None = None
+    group_by: Annotated[tuple[Name, ...], Field(max_length=MAX_VALUES)] | None = None
     advanced_meter_group_by_filters: Annotated[dict[Text, FilterString], Field(max_length=MAX_VALUES)] | None = None
     percentile: Percent | None = None
     exact: bool = False
@@ -59,8 +61,8 @@ def from_query(query: Query) -> UsageRequest:
         "to": query.instant("to"),
         "windowSize": query.text("windowSize"),
         "windowTimeZone": query.text("windowTimeZone") or "UTC",
-        "subject": query.texts("subject"),
-        "filterCustomerId": query.texts("filterCustomerId"),
+        "subject": query.texts("subject") or None,
+        "filterCustomerId": query.texts("filterCustomerId") or None,
         "filterGroupBy": query.mapping("filterGroupBy"),
         "groupBy": query.texts("groupBy"),
         "advancedMeterGroupByFilters": query.json("advancedMeterGroupByFilters"),
@@ -81,7 +83,7 @@ def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customer
     if asked.percentile is not None and meter.aggregation is not Aggregation.PERCENTILE:
         raise refused("percentile", f"is for PERCENTILE meters; {meter.slug} is a {meter.aggregation} meter.")
     _require_time_zone(asked.window_time_zone)
-    filters = {name: values for name, values in (asked.filter_group_by or {}).items() if values}
+    filters = asked.filter_group_by or {}
     group_by = tuple(dict.fromkeys(asked.group_by or ()))
     advanced = asked.advanced_meter_group_by_filters or {}
     if filters and advanced:

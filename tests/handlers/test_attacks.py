@@ -157,7 +157,7 @@ def test_a_tenant_in_the_body_or_path_opens_no_door(api: Client) -> None:
     for path in ("/api/v1/meters/s", "/api/v1/meters/default%23meter", "/api/v1/customers/default#customer"):
         assert stranger.get(path).status == 404
     assert stranger.get("/api/v1/meters", "tenant=default").status == 403
-    assert stranger.get("/api/v1/meters", "tenant=default&tenant=acme").status == 403
+    assert stranger.get("/api/v1/meters", "tenant=default&tenant=acme").fields == ["tenant"]
 
 
 def test_headers_and_fields_a_gateway_never_sends_do_not_break_it(api: Client) -> None:

@@ -175,6 +175,16 @@ def test_subjects_of_a_meter_are_listed(api: Client, counted: Metering) -> None:
     assert api.get("/api/v1/meters/nothing/subjects").status == 404
 
 
+def test_events_that_are_gone_from_the_archive_are_named_and_counters_still_answer(
+    api: Client, counted: Metering
+) -> None:
+    counted.archive.objects.clear()
+    cut = api.get(QUERY, {"from": at(1.1), "to": at(24)})
+    assert (cut.status, cut.json["extensions"]["validationErrors"][0]["code"]) == (409, "archive_object_missing")
+    assert "half hours" in cut.json["detail"]
+    assert rows(api, {"from": at(1), "to": at(24)})
+
+
 def test_many_subjects_come_in_pages(api: Client, counted: Metering) -> None:
     counted.bound(Bounds(subjects=2))
     counted.count([event(30 + n, 1, f"s {n}&ü", 1) for n in range(5)])
@@ -285,6 +295,51 @@ def test_a_spreadsheet_runs_nothing_a_customer_chose(api: Client, counted: Meter
     assert ""","'=cmd()","'@evil",1.000000""" in text
 
 
+def test_a_list_or_mapping_narrows_however_it_is_written(api: Client) -> None:
+    of_a_subject = ["subject[]=ada", "subject[0]=ada", "subject%5B%5D=ada&subject%5B%5D=nobody"]
+    for query in of_a_subject:
+        assert [row["value"] for row in rows(api, query)] == [Decimal("15.1234567890123456")], query
+    of_a_model = [
+        "filterGroupBy[model][]=gpt-4&filterGroupBy[team][0]=a,%20b&subject=ada",
+        "advancedMeterGroupByFilters=%7B%22model%22:%7B%22$eq%22:%22gpt-4%22%7D%7D&subject[]=ada",
+    ]
+    for query in of_a_model:
+        assert [row["value"] for row in rows(api, query)] == [Decimal("10.1234567890123456")], query
+
+
+NOT_READ = [
+    "from=1700000000",
+    "from=20260101",
+    "from=20260101T000000Z",
+    "from=2026-01-01",
+    "from=2026-W01-1T00:00:00Z",
+    "from=2026-001T00:00:00Z",
+    "from=2026-01-01T00Z",
+    "from=2026-01-01T00:00:00%2B01",
+    "from=2026-01-01T00:00:00,5Z",
+    "from=2026-02-30T00:00:00Z",
+    "from=2026-01-01T00:00:00." + "0" * 99 + "Z",
+    "from=\u0662026-01-01T00:00:00Z",
+    "from[gte]=2026-01-01T00:00:00Z",
+    "subject=",
+    "subject[]=",
+    "filterCustomerId=",
+    "filterCustomerId[0]=",
+    "groupBy=",
+    "filterGroupBy={'model': []}",
+    "advancedMeterGroupByFilters[model][$eq]=gpt-4",
+    'advancedMeterGroupByFilters={"model":{"$eq":"a"},"model":{"$eq":"b"}}',
+    "windowSize=DAY&windowSize=HOUR",
+]
+
+
+def test_what_would_not_be_read_as_it_is_meant_is_refused_by_name(api: Client) -> None:
+    for query in NOT_READ:
+        response = api.get(QUERY, query)
+        assert response.status == 400, (query, response.text)
+        assert response.fields[0].split(".")[0] == query.partition("=")[0].partition("[")[0], (query, response.text)
+
+
 BAD = [
     "from=yesterday",
     "from=2026-01-01T00:00:00",
@@ -332,6 +387,51 @@ def test_a_bad_question_is_a_400_that_says_why(api: Client, query: str) -> None:
     response = api.get(QUERY, query)
     assert response.status == 400, response.text
     assert response.fields
+
+
+def test_instants_in_any_spelling_of_rfc_3339_are_the_same(api: Client) -> None:
+    for text in ("2026-01-01T00:00:00Z", "2026-01-01t00:00:00.000z", "2026-01-01 01:00:00%2B01:00"):
+        assert api.get(QUERY, f"from={text}").json["from"] == "2026-01-01T00:00:00Z"
+        assert api.post(QUERY, {"from": text.replace("%2B", "+")}).json["from"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_question_is_not_asked_in_two_places(api: Client) -> None:
+    assert api.post(QUERY, {}, params="subject=ada").fields == ["subject"]
+    response = api.call("GET", QUERY, {"subject": ["ada"]})
+    assert (response.status, "no body" in response.json["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"subject":["ada"],"subject":["bob"]}', '{"filterGroupBy":{"model":["a"],"model":["b"]}}']
+)
+def test_a_body_that_says_a_field_twice_is_refused(api: Client, body: str) -> None:
+    response = api.post(QUERY, body)
+    assert (response.status, "more than once" in response.json["detail"]) == (400, True)
+
+
+BODIES_NOT_READ: list[dict[str, Any]] = [
+    *({"from": value} for value in (1_700_000_000, 1e9, "1700000000", "20260101", "2026-01-01", "2026-W01", True, [])),
+    {"subject": []},
+    {"subject": [""]},
+    {"subject": [None]},
+    {"filterCustomerId": []},
+    {"filterGroupBy": {"model": []}},
+    {"filterGroupBy": {"": ["a"]}},
+    {"advancedMeterGroupByFilters": {"model": {}}},
+    {"advancedMeterGroupByFilters": {"model": {"$in": []}}},
+    {"advancedMeterGroupByFilters": {"model": {"$and": []}}},
+    {"Subject": ["ada"]},
+    {"subjects": ["ada"]},
+    {"filter_customer_id": ["a"]},
+    {"from": at(0), "period_from": at(1)},
+]
+
+
+def test_what_would_not_be_read_in_a_body_is_refused_by_name(api: Client) -> None:
+    for body in BODIES_NOT_READ:
+        response = api.post(QUERY, body)
+        assert response.status == 400, (body, response.text)
+        assert response.fields[0].startswith(next(reversed(body))), (body, response.text)
 
 
 BAD_BODIES: list[dict[str, Any]] = [

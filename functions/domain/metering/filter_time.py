@@ -1,22 +1,14 @@
 """A condition on an instant as the API takes it; events keep whole seconds, so every bound is one."""
 
 import math
-from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from functions.domain.metering.filter_string import MAX_CONDITIONS, MAX_DEPTH
-from functions.domain.wire import WireModel, in_calendar
+from functions.domain.wire import ExactInstant, WireModel
 
 ALWAYS = (0, 10**10)
-
-
-def _exact_utc(value: datetime) -> datetime:
-    """Fractions of a second are kept: they decide which whole seconds lie inside."""
-    if value.tzinfo is None:
-        raise ValueError("must name its time zone, for example 2026-01-01T00:00:00Z")
-    return in_calendar(value)
 
 
 def _is_reasonable(conditions: "tuple[FilterTime, ...]") -> "tuple[FilterTime, ...]":
@@ -25,7 +17,7 @@ def _is_reasonable(conditions: "tuple[FilterTime, ...]") -> "tuple[FilterTime, .
     return conditions
 
 
-Bound = Annotated[datetime, AfterValidator(_exact_utc)] | None
+Bound = ExactInstant | None
 Conditions = (
     Annotated[tuple["FilterTime", ...], Field(min_length=1, max_length=MAX_CONDITIONS), AfterValidator(_is_reasonable)]
     | None

@@ -24,7 +24,7 @@ from functions.handlers.openapi.routes import (
     Paged,
 )
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
-from functions.handlers.parameters import EVERYWHERE, PARAMETERS
+from functions.handlers.parameters import EVERYWHERE, PARAMETERS, taken_by
 
 # What a parameter holds where the code does not say it in one word.
 SHAPES: Mapping[tuple[str, str], Schema] = {
@@ -36,6 +36,12 @@ READ_ONLY_TOO = (
     "as it is stored, or is refused by name."
 )
 JSON_PARAMETERS: Mapping[tuple[str, str], type[BaseModel]] = {("GET /api/v2/events", "filter"): EventsFilter}
+# What they ask for may need archived events that are gone.
+FROM_THE_ARCHIVE = (
+    "GET /api/v1/meters/<id_or_slug>/query",
+    "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice",
+    "GET /api/v1/billing/invoices/<invoice_id>/lines/<line_id>/explanation",
+)
 
 
 RATE_HEADERS = {
@@ -112,7 +118,7 @@ def _path_parameters(route: Route) -> Iterator[Schema]:
 
 
 def _query_parameters(route: Route) -> Iterator[Schema]:
-    for name in PARAMETERS.get(route.key, ()):
+    for name in taken_by(PARAMETERS.get(route.key, ())):
         yield _query_parameter(route, name)
     for name in EVERYWHERE if route.key not in PUBLIC else ():
         yield {"name": name, "in": "query", "schema": {"type": "string"}, "description": ACTING}
@@ -185,6 +191,8 @@ def _errors(route: Route) -> dict[str, Any]:
         statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_FOUND}
     statuses.add(HTTPStatus.TOO_MANY_REQUESTS)
+    if route.key in FROM_THE_ARCHIVE:
+        statuses.add(HTTPStatus.CONFLICT)
     if route.method != "GET":
         statuses |= {HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}

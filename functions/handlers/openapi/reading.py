@@ -96,7 +96,7 @@ def _note_parameter(found: dict[str, Schema], getter: str, node: ast.Call, names
         return
     arguments = [_value(argument, names) for argument in node.args]
     match getter, arguments:
-        case "text", [str(name)]:
+        case "text" | "text_or_empty", [str(name)]:
             found.setdefault(name, {"type": "string"})
         case "texts", [str(name), *_]:
             found[name] = {"type": "array", "items": {"type": "string"}}
