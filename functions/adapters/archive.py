@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from botocore.handlers import add_expect_header
 from isal import igzip
+from isal.igzip_lib import IsalError
 
-from functions.domain.errors import NotFound
+from functions.domain.errors import ArchiveGap, NotFound
 from functions.domain.metering.event import Event, Void
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
 from functions.domain.metering.readable import is_readable
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 GZIP_LEVEL = 1  # of ISA-L: smaller than zlib's first level in a sixth of its time
 FETCHERS = 10  # the connections a client keeps
+# What unpacking and parsing raise at bytes that were never written by `encode_lines`, or only in part.
+UNREADABLE = (OSError, EOFError, IsalError, msgspec.MsgspecError)
+BESIDE = "Counters still have them: choose from and to on half hours, windows of an hour or more, and no exact."
 NO_DATA = msgspec.Raw(b"null")
 
 
@@ -177,6 +181,17 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
+def readable_lines(key: str, body: bytes | None, n: int) -> Iterator[ArchivedEvent]:
+    """The lines of commit n's object; raises ArchiveGap when it is not there (None) or is not what was once written."""
+    if body is None:
+        raise ArchiveGap(f"The archived events of {key} are gone. {BESIDE}", code="archive_object_missing")
+    try:
+        yield from decode_lines(body, n)
+    except UNREADABLE as error:  # type: ignore[misc]  # isal says an instance
+        message = f"The archived events of {key} cannot be read. {BESIDE}"
+        raise ArchiveGap(message, code="archive_object_unreadable") from error
+
+
 class S3Archive:
     def __init__(self, client: "S3Client", bucket: str) -> None:
         # Asking S3 before each body whether it wants it costs a round trip that only large uploads are worth.
@@ -207,7 +222,8 @@ class S3Archive:
 
     def events(self, lane: int, n: int, decided_hour: int) -> Iterator[ArchivedEvent]:
         """The archived events of a commit."""
-        yield from decode_lines(self._body(archive_key(lane, n, decided_hour)), n)
+        key = archive_key(lane, n, decided_hour)
+        yield from readable_lines(key, self._body_if_there(key), n)
 
     def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
         """The archived events of many commits; a few objects are fetched at a time, ahead of their reader."""
@@ -215,8 +231,8 @@ class S3Archive:
             for start in range(0, len(commits), FETCHERS):
                 some = commits[start : start + FETCHERS]
                 keys = [archive_key(lane, n, decided_hour) for n, decided_hour in some]
-                for (n, _), body in zip(some, pool.map(self._body, keys), strict=True):
-                    yield from decode_lines(body, n)
+                for (n, _), key, body in zip(some, keys, pool.map(self._body_if_there, keys), strict=True):
+                    yield from readable_lines(key, body, n)
 
     def lines_of(
         self, lane: int, commits: Sequence[tuple[int, int]]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines, encode_void_lines
+from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines, encode_void_lines, readable_lines
 from functions.adapters.memory_history import MemoryHistories
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.errors import NotFound
@@ -127,11 +127,16 @@ class MemoryLedger(MemoryHistories):
         self.request("commits_in_hour")
         return sorted((entry.n, entry.decided_hour) for entry in self.table.get(("hour", lane, hour), frozenset()))
 
-    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[HourEntry]:
+    def hour_index(
+        self, lane: int, newest_hour: int, oldest_hour: int, below: int | None = None, *, only_voids: bool = False
+    ) -> Iterator[HourEntry]:
         self.request("hour_index")
         for key in reversed(self.table.keys("hour", lane)):
             if oldest_hour <= key[2] <= newest_hour:
-                yield from sorted(self.table.get(key), reverse=True)
+                for entry in sorted(self.table.get(key), reverse=True):
+                    is_behind = below is None or entry.hour < newest_hour or entry.n < below
+                    if is_behind and (entry.has_voids or not only_voids):
+                        yield entry
 
     def oldest_hour(self, lane: int) -> int | None:
         self.request("oldest_hour")
@@ -307,7 +312,8 @@ class MemoryArchive:
 
     def events(self, lane: int, n: int, _decided_hour: int) -> Iterator[ArchivedEvent]:
         self.request("archived_events")
-        yield from decode_lines(self.objects[f"archive/{lane}/{n}"], n)
+        key = f"archive/{lane}/{n}"
+        yield from readable_lines(key, self.objects.get(key), n)
 
     def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
         for n, decided_hour in commits:

@@ -128,11 +128,11 @@ def _type_of(tenant: str, event: EventName, ports: CorrectionPorts) -> str:
         subjects=frozenset([event.subject]),
         texts=(("id", lambda text: text == event.id), ("source", lambda text: text == event.source)),
     )
-    found = ports.events().newest(wanted, 1).events
-    if not found:
+    found = ports.events().first(wanted)
+    if found is None:
         message = "is needed, because the event it replaces has not been counted so far"
         raise InvalidInput(f"replacement.type {message}.", fields=[FieldError("replacement.type", "required", message)])
-    return found[0].type
+    return found.type
 
 
 def _on_record(event: Event) -> Replacement:

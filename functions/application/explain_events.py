@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.application.list_events import Listed
 from functions.application.ports.registry import Customers, Meters
+from functions.application.search_events import Listed
 from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.values import Uncountable, decode_data
 

@@ -55,6 +55,10 @@ class Unbillable(Conflict):
     code = "unbillable"
 
 
+class ArchiveGap(Conflict):
+    """Archived events that an answer needs are gone or cannot be read; the same question fails again."""
+
+
 class PreconditionFailed(TollboothError):
     code = "precondition_failed"
 

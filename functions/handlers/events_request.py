@@ -12,10 +12,19 @@ from pydantic import Field, StringConstraints
 
 from functions.application.ports.registry import Customers
 from functions.domain.errors import NotFound
-from functions.domain.metering.event_filter import FIRST_SECOND, LAST_SECOND, EventFilter, Position, SecondTest
+from functions.domain.metering.event_filter import (
+    FIRST_SECOND,
+    LAST_SECOND,
+    Batches,
+    Bookmark,
+    EventFilter,
+    Position,
+    SecondTest,
+)
 from functions.domain.metering.filter_string import FilterString
 from functions.domain.metering.filter_time import FilterTime
 from functions.domain.metering.filters import Predicate
+from functions.domain.metering.ledger import HOUR_SECONDS
 from functions.domain.wire import WireModel
 from functions.handlers import http, json_body
 from functions.handlers.query_string import Query, refused
@@ -25,7 +34,8 @@ MAX_CUSTOMERS = 100
 MAX_TEXT = 1_024
 MAX_CLIENT_ID = 36
 MAX_FILTER_CHARACTERS = 16_000
-MAX_CURSOR_CHARACTERS = 2_000
+MAX_CURSOR_CHARACTERS = 6_000  # of 256 lanes
+MAX_NUMBER = 10**12  # commits have twelve digits
 # As OpenMeter: v1 looks back three days unless told otherwise, and never further than 32.
 V1_DEFAULT_HOURS = 72
 V1_MAX_DAYS = 32
@@ -62,8 +72,7 @@ def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) ->
     arrived = query.instant("ingestedAtFrom")
     arrived_first = FIRST_SECOND if arrived is None else math.ceil(arrived.timestamp())
     received_first, received_last = _bounds("ingestedAtFrom", arrived_first, "ingestedAtTo", query)
-    asked = query.texts("customerId", MAX_CUSTOMERS)
-    customer_ids = [each for text in asked for each in text.split(",") if each]
+    customer_ids = _customer_ids(query)
     return EventFilter(
         tenant=tenant,
         first=first,
@@ -73,6 +82,13 @@ def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) ->
         subjects=_subjects_of(tenant, customer_ids, customers) if customer_ids else None,
         texts=tuple((name, _contains(part)) for name in ("id", "subject") if (part := _text(query, name)) is not None),
     )
+
+
+def _customer_ids(query: Query) -> list[str]:
+    found = list(dict.fromkeys(each for text in query.texts("customerId") for each in text.split(",")))
+    if len(found) > MAX_CUSTOMERS:
+        raise refused("customerId", f"takes at most {MAX_CUSTOMERS} values, not {len(found)}.")
+    return found
 
 
 def v2_filter(query: Query, tenant: str, customers: Customers) -> EventFilter:
@@ -164,21 +180,39 @@ def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers)
     return frozenset(subject for each in found for subject in each.usage_subjects)
 
 
-def write_cursor(position: Position) -> str:
+def write_cursor(mark: Bookmark) -> str:
     """Opaque to clients, and harmless if they make one up: it only says where in their own events to go on."""
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(position)).decode().rstrip("=")
+    value = mark if mark.batches else mark.after
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(value)).decode().rstrip("=")
 
 
-def read_cursor(query: Query) -> Position | None:
+def read_cursor(query: Query) -> Bookmark | None:
     text = query.text("cursor")
     if text is None:
         return None
     try:
         if len(text) <= MAX_CURSOR_CHARACTERS and text.isascii():
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            position = msgspec.msgpack.decode(raw, type=Position)
-            if FIRST_SECOND <= position.time <= LAST_SECOND + 1 and 0 <= position.received_at <= LAST_SECOND:
-                return position
+            mark = _mark(raw)
+            if (mark.after is None or _is_in_time(mark.after)) and (mark.batches is None or _is_numbered(mark.batches)):
+                return mark
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         pass
     raise refused("cursor", "is the nextCursor of an earlier answer.")
+
+
+def _mark(raw: bytes) -> Bookmark:
+    """A list that is in order needs only its position."""
+    try:
+        return Bookmark(msgspec.msgpack.decode(raw, type=Position))
+    except msgspec.ValidationError:
+        return msgspec.msgpack.decode(raw, type=Bookmark)
+
+
+def _is_in_time(position: Position) -> bool:
+    return FIRST_SECOND <= position.time <= LAST_SECOND + 1 and 0 <= position.received_at <= LAST_SECOND
+
+
+def _is_numbered(batches: Batches) -> bool:
+    numbers = *batches.read, *batches.read.values(), batches.lane, batches.n, batches.line
+    return 0 <= batches.hour <= LAST_SECOND // HOUR_SECONDS and all(0 <= each < MAX_NUMBER for each in numbers)

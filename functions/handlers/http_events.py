@@ -8,10 +8,10 @@ import msgspec
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.explain_events import Explained, explain_events
-from functions.application.list_events import EventPage, Listed
-from functions.domain.errors import TooLarge
+from functions.application.search_events import EventPage, Listed
+from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.readable import is_readable
-from functions.handlers import http, wiring
+from functions.handlers import http, json_body, wiring
 from functions.handlers.events_request import MAX_EVENTS, read_cursor, v1_filter, v2_filter, write_cursor
 from functions.handlers.http import Answer
 from functions.names import SCOPE_READ
@@ -21,30 +21,45 @@ router = Router()  # type: ignore[no-untyped-call]
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@router.get("/api/v1/events")
+V1 = "/api/v1/events"
+MISSING = "Tollbooth-Missing-Batches"  # how many stored batches' events are gone from the archive
+
+
+@router.get(V1)
 def list_v1() -> Answer:
-    """A bare array; there is no next page, so an answer that would take too long is refused rather than cut."""
+    """A bare array, with a Link to the next page if there may be more.
+
+    A page may be short, or even empty, and still have that Link: so far one call has searched.
+    """
     request = http.Request(router.current_event, SCOPE_READ)
-    wanted = v1_filter(request.query, request.tenant, wiring.clock().now(), wiring.customers())
-    limit = request.query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS)
-    page = wiring.event_reader().newest(wanted, limit)
-    if page.is_cut:
-        raise TooLarge(
-            f"Finding {limit} such events takes more reading than one call may do; {len(page.events)} were found. "
-            "Choose a shorter from and to, name a customerId, or go page by page with GET /api/v2/events."
-        )
-    return http.ok(_shown(request.tenant, page))
+    query = request.query
+    wanted = v1_filter(query, request.tenant, wiring.clock().now(), wiring.customers())
+    after = read_cursor(query)
+    page = wiring.event_reader().newest(wanted, query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    headers = http.next_link(V1, query, cursor=write_cursor(page.after)) if page.after else {}
+    if page.missing:
+        headers[MISSING] = str(len(page.missing))
+    return http.text_answer(200, "application/json", json_body.encode(_shown(request.tenant, page)), headers)
 
 
 @router.get("/api/v2/events")
 def list_v2() -> Answer:
-    """A page may be short, or even empty, and still have a nextCursor: so far one call has searched."""
+    """A page may be short, or even empty, and still have a nextCursor: so far one call has searched.
+
+    `missing` lists stored batches whose events are gone from the archive: what they held is not in the list.
+    """
     request = http.Request(router.current_event, SCOPE_READ)
     wanted = v2_filter(request.query, request.tenant, wiring.customers())
     after = read_cursor(request.query)
     page = wiring.event_reader().newest(wanted, request.query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
     cursor = write_cursor(page.after) if page.after else None
-    return http.ok(http.without_none({"items": _shown(request.tenant, page), "nextCursor": cursor}))
+    missing = [_batch(entry) for entry in page.missing] or None
+    items = _shown(request.tenant, page)
+    return http.ok(http.without_none({"items": items, "nextCursor": cursor, "missing": missing}))
+
+
+def _batch(entry: HourEntry) -> dict[str, datetime]:
+    return {"from": _at(entry.first), "to": _at(entry.last), "storedAt": _at(entry.decided_at)}
 
 
 def _shown(tenant: str, page: EventPage) -> list[dict[str, Any]]:

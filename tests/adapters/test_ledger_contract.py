@@ -14,7 +14,7 @@ from functions.domain.metering import sketch
 from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_values
 from functions.domain.metering.event import AcceptanceWindow, Event
 from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
-from functions.domain.metering.ledger import Code, Commit, Counts, Refusal
+from functions.domain.metering.ledger import Code, Commit, Counts, Refusal, VoidOutcome
 from functions.domain.metering.pages import (
     WINDOW_LETTERS,
     WINDOWS_PER_PAGE,
@@ -187,6 +187,21 @@ def test_the_index_knows_when_events_happened_and_whose_they_are(ledger: Any) ->
         assert entry.may_hold("acme", [subject_mark("acme", "ada"), subject_mark("acme", "bob")])
         assert not entry.may_hold("acme", [subject_mark("acme", "bob")])
         assert not entry.may_hold("other")
+
+
+def test_the_index_is_read_from_a_commit_on_and_for_its_voids_alone(ledger: Any) -> None:
+    for n in range(1, 6):
+        voids = [VoidOutcome("acme", "c", was_counted=True)] if n % 2 else []
+        ledger.put_index([commit(n, hours=[497_222, 497_223], voids=voids)])
+
+    def numbers(newest: int, oldest: int, **how: Any) -> list[tuple[int, int]]:
+        return [(entry.hour - 497_220, entry.n) for entry in ledger.hour_index(3, newest, oldest, **how)]
+
+    assert numbers(497_223, 497_223, below=3) == [(3, 2), (3, 1)]
+    assert numbers(497_223, 497_222, below=2) == [(3, 1), *((2, n) for n in (5, 4, 3, 2, 1))]
+    assert numbers(497_223, 497_223, below=1) == []
+    assert numbers(497_223, 497_223, below=6) == numbers(497_223, 497_223)
+    assert numbers(497_223, 497_223, only_voids=True) == [(3, 5), (3, 3), (3, 1)]
 
 
 def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:

@@ -25,7 +25,7 @@ from functions.adapters.records import (
 )
 from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.commit_usage import LaneWriter
-from functions.domain.errors import Unavailable
+from functions.domain.errors import ArchiveGap, Unavailable
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Counts
@@ -205,6 +205,23 @@ def test_a_void_whose_events_object_is_lost_holds_up_nothing_behind_it(aws: int)
     assert counted is not None
     assert counted.counts.accepted == 1
     assert archive.kept_record("rejects/second-0") == encode_record(void)
+
+
+def test_an_object_that_is_gone_or_broken_is_a_gap_and_no_fault(aws: int) -> None:
+    client = emulator.client("s3", aws)
+    client.create_bucket(Bucket="gaps")
+    archive, hour = S3Archive(client, "gaps"), NOW // HOUR_SECONDS
+    kept = commit(inline_archive=archive.encode([("t", "c1", [EVENT])], NOW, {"t": 3}))
+    archive.publish(kept)
+    broken = {900: b"nonsense", 901: kept.inline_archive[:-9]}
+    for n, body in broken.items():
+        client.put_object(Bucket="gaps", Key=archive_key(2, n, hour), Body=body)
+    assert len(list(archive.events_of(2, [(17, hour)]))) == 1
+    for n, code in ((899, "missing"), (900, "unreadable"), (901, "unreadable")):
+        for read in (archive.events(2, n, hour), archive.events_of(2, [(17, hour), (n, hour)])):
+            with pytest.raises(ArchiveGap, match=f"lane-002-{n:012d}") as gap:
+                list(read)
+            assert gap.value.code == f"archive_object_{code}"
 
 
 def test_the_archive_is_lines_anyone_can_read(aws: int) -> None:

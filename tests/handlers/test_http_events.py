@@ -1,15 +1,19 @@
 """Accepted events over HTTP: they come back as they were sent, newest first, with what is wrong with them today."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from functions.application import list_events
+from functions.domain.metering.event_filter import Position
 from functions.handlers import http_ingest, ingest_body
 from tests.conftest import DynamoDb
-from tests.handlers.gateway import Client, Params
+from tests.handlers.gateway import Client, Params, Response
 from tests.handlers.metering import Metering
 
 V1, V2 = "/api/v1/events", "/api/v2/events"
@@ -183,15 +187,61 @@ def test_v2_goes_on_page_by_page_to_the_end(api: Client, monkeypatch: pytest.Mon
     assert seen == ["id-5", "id-4", "id-3", "id-2", "id-1"]
 
 
-def test_v1_says_how_to_narrow_what_one_call_cannot_find(
-    api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch
+def following(page: Response) -> str | None:
+    """The query string of the Link to the next page."""
+    link = page.headers.get("link")
+    return None if link is None else link.removesuffix('; rel="next"').strip("<>").partition("?")[2]
+
+
+@pytest.mark.parametrize("of_a_moment", [2_000, 1], ids=["in order", "by batch"])
+def test_v1_answers_what_one_call_finds_and_goes_on_with_its_link(
+    api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch, of_a_moment: int
 ) -> None:
     monkeypatch.setattr(list_events, "MAX_OBJECTS", 1)
+    monkeypatch.setattr(list_events, "MAX_OBJECTS_OF_A_MOMENT", of_a_moment)
     for number in range(6, 10):
-        metering.count([event(number)])
-    refused = api.get(V1, {"id": "id-1"})
-    assert refused.status == 413
-    assert "/api/v2/events" in refused.json["detail"]
+        metering.count([event(number, time=at(6))])
+    for asked in ({"id": "id-1"}, {"subject": "ad", "limit": "2", "customerId": [customer(api, "ada")]}):
+        query: str | None = urlencode(asked, doseq=True)
+        found, calls = [], 0
+        while query is not None:
+            page = api.get(V1, query)
+            assert page.status == 200, page.text
+            found += [item["event"]["id"] for item in page.json]
+            query, calls = following(page), calls + 1
+            assert calls < 30
+        expected = ["id-1"] if "id" in asked else [f"id-{number}" for number in (1, 3, 5, 6, 7, 8, 9)]
+        assert sorted(found) == expected
+        assert calls > 1
+
+
+def test_a_whole_list_has_no_link(api: Client) -> None:
+    assert following(api.get(V1)) is None
+    assert following(api.get(V1, "limit=5&subject=a")) is None
+    assert following(api.get(V1, "limit=1&subject=a&from=" + at(0))) is not None
+
+
+def test_a_cursor_of_before_still_leads_on(api: Client) -> None:
+    """As the first version wrote it: the position alone."""
+    position = Position(int((START + timedelta(minutes=4)).timestamp()), 2**33, "", b"")
+    cursor = base64.urlsafe_b64encode(msgspec.msgpack.encode(tuple(position))).decode().rstrip("=")
+    assert listed(api, {"cursor": cursor}, V2) == ["id-4", "id-3", "id-2", "id-1"]
+
+
+def test_what_is_gone_from_the_archive_is_named_beside_the_rest(api: Client, metering: Metering) -> None:
+    metering.count([event(6)])
+    del metering.archive.objects[max(key for key in metering.archive.objects if key.startswith("archive/"))]
+    v1, v2 = api.get(V1), api.get(V2)
+    assert v1.status == v2.status == 200
+    assert v1.headers["tollbooth-missing-batches"] == "1"
+    assert [item["event"]["id"] for item in v1.json] == [item["event"]["id"] for item in v2.json["items"]]
+    (missing,) = v2.json["missing"]
+    assert missing["from"] <= missing["to"] <= missing["storedAt"]
+    assert 0 < len(v1.json) < 6
+
+
+def made_up(value: Any) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(value)).decode().rstrip("=")
 
 
 BAD = [
@@ -207,6 +257,18 @@ BAD = [
     (V2, "cursor=nonsense"),
     (V2, "cursor=%C3%A9"),
     (V2, "cursor=kgEC"),
+    *(
+        (V2, {"cursor": made_up(each)})
+        for each in (
+            [None, [-1, {}, 0, 0, 0]],
+            [None, [1, {0: -1}, 0, 0, 0]],
+            [None, [1, {0: 10**13}, 0, 0, 0]],
+            [None, [1]],
+            [None, [10**9, {}, 0, 0, 0]],
+            [[10**11, 0, "", b""], None],
+        )
+    ),
+    (V1, "cursor=nonsense"),
     (V2, "cursor=" + "A" * 3_000),
     (V2, "filter=x"),
     (V2, "filter=[]"),

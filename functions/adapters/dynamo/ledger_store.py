@@ -299,13 +299,16 @@ class DynamoLedger(DynamoHistories):
         found = self._table.query(keys.hours(lane), between=keys.hour_range(hour, hour))
         return [keys.hour_place(item[SORT_KEY]["S"])[1:] for item in found]
 
-    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[HourEntry]:
+    def hour_index(
+        self, lane: int, newest_hour: int, oldest_hour: int, below: int | None = None, *, only_voids: bool = False
+    ) -> Iterator[HourEntry]:
         """What the hours first..last hold, newest hour first, as far as it is consumed."""
         found = self._table.query(
             keys.hours(lane),
-            between=keys.hour_range(oldest_hour, newest_hour),
+            between=keys.hour_range(oldest_hour, newest_hour, below),
             backwards=True,
-            page_size=HOUR_INDEX_PAGE,
+            page_size=None if only_voids else HOUR_INDEX_PAGE,
+            present=VOIDS if only_voids else None,
         )
         return map(_hour_entry, found)
 

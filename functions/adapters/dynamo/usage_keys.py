@@ -94,9 +94,9 @@ def hour_place(sort_key: str) -> tuple[int, int, int]:
     return int(hour), int(n), int(decided_hour)
 
 
-def hour_range(first: int, last: int) -> tuple[str, str]:
-    """Bounds that include every entry of the hours first..last."""
-    return f"{first:08d}#", f"{last:08d}#~"
+def hour_range(first: int, last: int, below: int | None = None) -> tuple[str, str]:
+    """Bounds that include every entry of the hours first..last; in the last hour only of the commits below a number."""
+    return f"{first:08d}#", f"{last:08d}#~" if below is None else f"{last:08d}#{below:012d}"
 
 
 def page_owner(key: PageKey) -> str:

@@ -36,6 +36,7 @@ class UsageTable:
         limit: int | None = None,
         page_size: int | None = None,
         projection: str | None = None,
+        present: str | None = None,
     ) -> Iterator[Mapping[str, Any]]:
         if between is not None and between[0] > between[1]:
             return  # DynamoDB would refuse it rather than find nothing
@@ -57,6 +58,8 @@ class UsageTable:
             request["Limit"] = size
         if projection:
             request["ProjectionExpression"] = projection
+        if present:  # left out by DynamoDB after it has read and charged them
+            request["FilterExpression"] = f"attribute_exists({present})"
         count = 0
         while True:
             answer = self.client.query(**request)

@@ -180,10 +180,13 @@ class LedgerReader(HistoryReader, Protocol):
         """(commit number, hour it was decided in) of the commits with events in an hour."""
         ...
 
-    def hour_index(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterable[HourEntry]:
+    def hour_index(
+        self, lane: int, newest_hour: int, oldest_hour: int, below: int | None = None, *, only_voids: bool = False
+    ) -> Iterable[HourEntry]:
         """The commits with events in the hours, newest first, with what is known of their events.
 
         Read as it is consumed: whoever stops early pays for what was taken. A commit is listed under each of its hours.
+        `below` begins behind the commit of that number in the newest hour; `only_voids` skips those that void nothing.
         """
         ...
 
@@ -228,6 +231,8 @@ class ArchivedEvent(Protocol):
 
 
 class ArchiveReader(Protocol):
+    """Raises ArchiveGap for an object that is not there or cannot be read."""
+
     def events(self, lane: int, n: int, decided_hour: int) -> Iterable[ArchivedEvent]: ...
 
     def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterable[ArchivedEvent]:

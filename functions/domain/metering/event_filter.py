@@ -1,6 +1,6 @@
 """Which accepted events are listed, and their order: newest first, the same one every time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -29,6 +29,18 @@ class Accepted(Protocol):
     def received_seconds(self) -> int: ...
 
 
+class Indexed(Protocol):
+    """What the hour index knows of a commit; see `HourEntry`."""
+
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def decided_at(self) -> int: ...
+    def may_hold(self, tenant: str, subject_marks: Collection[bytes] = ()) -> bool: ...
+
+
 class Position(NamedTuple):
     """The place of an event in the list: by its time, its arrival, its id, and what tells equal ones apart."""
 
@@ -53,6 +65,27 @@ class Position(NamedTuple):
         return self.time if self.received_at else self.time - 1
 
 
+class Batches(NamedTuple):
+    """Where a list stands in an hour that holds too many stored batches for its events to be put in order.
+
+    It goes from batch to batch instead, the newest first, and in a batch from the last line to the first. `read` has by
+    lane the lowest batch that was read; of batch `n` of `lane`, if any, the lines before `line` are left.
+    """
+
+    hour: int
+    read: dict[int, int]
+    lane: int = 0
+    n: int = 0
+    line: int = 0
+
+
+class Bookmark(NamedTuple):
+    """Where a list goes on: behind a position; with `batches`, also behind what it has read of their hour."""
+
+    after: Position | None
+    batches: Batches | None = None
+
+
 SecondTest = Callable[[int], bool]
 
 
@@ -72,6 +105,13 @@ class EventFilter:
     texts: tuple[tuple[str, Predicate], ...] = ()
     times: tuple[SecondTest, ...] = ()
     arrivals: tuple[SecondTest, ...] = ()
+
+    def may_find(self, entry: "Indexed", marks: Collection[bytes], newest: int) -> bool:
+        """May the commit hold what is asked for, up to the second `newest`? `marks` are those of the subjects."""
+        is_in_time = entry.first <= newest and entry.last >= self.first
+        # Whatever a commit holds arrived before it was decided.
+        is_late_enough = entry.decided_at >= self.received_first
+        return is_in_time and is_late_enough and entry.may_hold(self.tenant, marks)
 
     def accepts(self, event: Accepted, first: int, last: int) -> bool:
         """Is it asked for, and did it happen in first..last?"""

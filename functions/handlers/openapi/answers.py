@@ -232,9 +232,18 @@ class IngestedEvent(OpenShown):
     correction_id: str | None = None
 
 
+class MissingBatch(Shown):
+    """A stored batch whose events, of these times, are gone from the archive."""
+
+    period_from: Instant = Field(alias="from")
+    period_to: Instant = Field(alias="to")
+    stored_at: Instant
+
+
 class IngestedEventPage(Shown):
     items: list[IngestedEvent]
     next_cursor: str | None = None
+    missing: list[MissingBatch] | None = None
 
 
 class InvoiceTotals(Shown):

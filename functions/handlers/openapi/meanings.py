@@ -76,6 +76,7 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
         "ingestedAtTo": "Only events that arrived then or earlier; until now unless given.",
         "id": _CONTAINS.format("id"),
         "subject": _CONTAINS.format("subject"),
+        "cursor": "As the Link of the answer before has it; none for the newest events.",
         "limit": "The most events of the answer, newest first.",
     },
     "GET /api/v2/events": {

@@ -7,14 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger
-from functions.application import list_events
-from functions.application.list_events import EventReader, Listed
+from functions.application import list_by_batch, list_events, search_events
+from functions.application.list_events import EventReader
+from functions.application.search_events import Listed
 from functions.domain.errors import TooLarge
 from functions.domain.metering.event import Event, Void
 from functions.domain.metering.event_filter import EventFilter, Position
 from functions.domain.metering.hour_index import marks_of, time_bounds
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Commit, Counts, Group, bucket_of, fingerprints_by_bucket, hours_of
+from functions.domain.metering.ledger import (
+    Commit,
+    Counts,
+    Group,
+    VoidOutcome,
+    bucket_of,
+    fingerprints_by_bucket,
+    hours_of,
+)
 
 LANES = Lanes(3, b"a key of the test")
 START = 497_222 * 3_600
@@ -98,6 +107,7 @@ class Log:
             oldest=time,
             newest=time,
             marks=marks_of([("acme", subject, [])]),
+            voids=[VoidOutcome("acme", void.correction_id, was_counted=True)],
         )
         self.archive.publish(commit)
         self.ledger.put_index([commit])
@@ -143,8 +153,7 @@ def test_the_pages_are_all_matching_events_newest_first(
             if is_asked and (not subjects or subject in subjects):
                 expected.append((time, received, event_id))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(list_events, "MAX_OBJECTS", budget)
-        patch.setattr(list_events, "MAX_ENTRIES", 50 * budget)
+        small(patch, budget, 2_000, 50 * budget)
         pages = log.pages(wanted, limit)
     listed = [(event.time, event.received_at, event.id) for page in pages for event in page]
     assert listed == sorted(expected, reverse=True)
@@ -218,18 +227,168 @@ def test_a_search_for_something_rare_goes_on_from_call_to_call(monkeypatch: pyte
     assert log.all(wanted) == ["3"]
 
 
-def test_a_moment_too_full_to_be_put_in_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_events, "MAX_OBJECTS", 10)
-    monkeypatch.setattr(list_events, "MAX_OBJECTS_OF_A_MOMENT", 20)
+def small(patch: pytest.MonkeyPatch, objects: int, of_a_moment: int, entries: int = 100_000) -> None:
+    patch.setattr(list_events, "MAX_OBJECTS", objects)
+    patch.setattr(list_events, "MAX_OBJECTS_OF_A_MOMENT", of_a_moment)
+    patch.setattr(list_events, "MAX_ENTRIES", entries)
+
+
+FULL_BATCHES = st.lists(st.lists(EVENTS, min_size=1, max_size=6), min_size=4, max_size=14)
+NEEDLES = st.sampled_from(["", "1", "-2", "x"])  # what an id contains
+
+
+@settings(max_examples=60)
+@given(FULL_BATCHES, RANGES, LIMITS, BUDGETS, SUBJECTS, NEEDLES, st.sampled_from([1, 3]), st.sampled_from([2, 9, 99]))
+def test_the_pages_are_all_matching_events_even_of_moments_larger_than_a_call(
+    batches: list[Any],
+    seconds: tuple[int, int],
+    limit: int,
+    budget: int,
+    subjects: set[str] | None,
+    needle: str,
+    of_a_moment: int,
+    entries: int,
+) -> None:
+    log, expected = Log(), {}
+    first, last = START + seconds[0], START + seconds[1]
+    texts = (("id", lambda text: needle in text),)
+    wanted = EventFilter("acme", first, last, subjects=frozenset(subjects) if subjects else None, texts=texts)
+    for number, batch in enumerate(batches):
+        events = [(tenant, subject, START + at, f"{number}-{i}") for i, (tenant, subject, at) in enumerate(batch)]
+        log.commit(START + number * 700, *events)
+        for tenant, subject, time, event_id in events:
+            is_asked = tenant == "acme" and first <= time <= last and needle in event_id
+            if is_asked and (not subjects or subject in subjects):
+                expected[event_id] = time
+    voided = {event_id for event_id in expected if event_id.endswith("0")}
+    for event_id in voided:
+        number, i = map(int, event_id.split("-"))
+        log.void(batches[number][i][1], expected[event_id], event_id)
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch, budget, of_a_moment, entries)
+        listed = [event for page in log.pages(wanted, limit) for event in page]
+    assert sorted(event.id for event in listed) == sorted(expected)
+    assert {event.id for event in listed if event.correction_id == f"correction of {event.id}"} == voided
+    assert {event.id: event.time for event in listed} == expected
+
+
+def test_a_moment_larger_than_a_call_is_listed_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch, 10, 20)
     log = Log()
     for number in range(60):
-        log.commit(START + number, ("acme", "ada", START, str(number)))
+        log.commit(START + number, *(("acme", "ada", START, f"{number:02}-{n}") for n in range(3)))
+    pages = log.pages(EventFilter("acme"), limit=5)
+    ids = [event.id for page in pages for event in page]
+    assert [event.id for event in pages[0]] == ["59-2", "59-1", "59-0", "58-2", "58-1"], "the newest batches first"
+    assert sorted(ids) == sorted(f"{number:02}-{n}" for number in range(60) for n in range(3))
+    assert [len(page) for page in pages if page] == 36 * [5]
+
+
+def test_one_call_reads_no_more_than_it_may_whatever_lies_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch, 10, 20, entries=30)
+    log = Log()
+    for number in range(100):
+        log.commit(START + number, ("acme", "ada", START + number % 2, str(number)))
+    wanted = EventFilter("acme", texts=(("id", "5".__eq__),))
+    found, mark, calls = [], None, 0
+    while calls == 0 or mark is not None:
+        log.opened.clear()
+        page = log.reader.newest(wanted, 10, mark)
+        assert len(log.opened) <= 10 + search_events.FETCHERS
+        found += [event.id for event in page.events]
+        mark, calls = page.after, calls + 1
+        assert calls < 30
+    assert found == ["5"]
+
+
+def test_new_events_between_batches_neither_repeat_nor_hide_old_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch, 3, 1)
+    log = Log()
+    for number in range(20):
+        log.commit(
+            START + number, ("acme", "ada", START, f"old-{number}"), ("acme", "bob", START + 1, f"old-b{number}")
+        )
+    seen, mark = [], None
+    for number in range(60):
+        page = log.reader.newest(EventFilter("acme"), 3, mark)
+        seen += [event.id for event in page.events]
+        mark = page.after
+        if mark is None:
+            break
+        log.commit(START + 100 + number, ("acme", "ada", START + number % 2, f"new-{number}"))
+    assert len(seen) == len(set(seen))
+    assert len([event_id for event_id in seen if event_id.startswith("old")]) == 40
+
+
+def test_a_page_that_was_in_order_goes_on_in_a_moment_that_has_become_too_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    for number in range(12):
+        log.commit(START + number, *(("acme", "ada", START, f"{number}-{n}") for n in range(2)))
+    first = log.reader.newest(EventFilter("acme"), 5)
+    assert first.after is not None and first.after.batches is None
+    small(monkeypatch, 2, 3)
+    rest, mark = [], first.after
+    while mark is not None:
+        page = log.reader.newest(EventFilter("acme"), 5, mark)
+        rest += [event.id for event in page.events]
+        mark = page.after
+    ids = [event.id for event in first.events] + rest
+    assert sorted(ids) == sorted(f"{number}-{n}" for number in range(12) for n in range(2))
+
+
+def test_a_page_by_batch_ends_where_an_answer_would_become_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch, 10, 1)
+    monkeypatch.setattr(search_events, "MAX_PAGE_BYTES", 2_500)
+    log = Log()
+    for number in range(4):
+        log.commit(START + number, *(("acme", "ada", START, f"{number}-{n}") for n in range(3)))
+    sizes = [len(page) for page in log.pages(EventFilter("acme"), 100)]
+    assert max(sizes) == 2
+    assert len(log.all(EventFilter("acme"))) == 12
+
+
+def test_too_many_corrections_of_one_page_are_refused_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch, 10, 1)
+    monkeypatch.setattr(list_by_batch, "MAX_VOIDING_OBJECTS", 2)
+    log = Log()
+    log.commit(START, *(("acme", "ada", START, str(n)) for n in range(3)))
+    for n in range(3):
+        log.void("ada", START, str(n))
     with pytest.raises(TooLarge, match="name subjects"):
-        log.all(EventFilter("acme"), limit=5)
+        log.all(EventFilter("acme"))
+
+
+def test_one_event_is_found_however_many_lie_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch, 5, 6)
+    log = Log()
+    for number in range(40):
+        log.commit(START + number, ("acme", "ada", START, str(number)))
+    for wanted, found in (("0", "0"), ("39", "39"), ("40", None)):
+        event = log.reader.first(EventFilter("acme", texts=(("id", wanted.__eq__),)))
+        assert (event.id if event else None) == found
+    small(monkeypatch, 2, 6)
+    with pytest.raises(TooLarge, match="20 stored batches"):
+        log.reader.first(EventFilter("acme", texts=(("id", "0".__eq__),)))
+
+
+@pytest.mark.parametrize("of_a_moment", [100, 1], ids=["in order", "by batch"])
+def test_what_is_gone_from_the_archive_is_named_and_the_rest_is_listed(
+    of_a_moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small(monkeypatch, 100, of_a_moment)
+    log = Log()
+    for number in range(5):
+        log.commit(START + number, ("acme", "ada", START + number, str(number)))
+    lane = LANES.lane_of("acme", "ada")
+    del log.archive.objects[f"archive/{lane}/2"]
+    log.archive.objects[f"archive/{lane}/4"] = b"nonsense"
+    page = log.reader.newest(EventFilter("acme"), 100)
+    assert [event.id for event in page.events] == ["4", "2", "0"]
+    assert sorted(entry.n for entry in page.missing) == [2, 4]
 
 
 def test_a_page_ends_where_an_answer_would_become_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_events, "MAX_PAGE_BYTES", 2_500)
+    monkeypatch.setattr(search_events, "MAX_PAGE_BYTES", 2_500)
     log = Log()
     log.commit(START, *(("acme", "ada", START + n, str(n)) for n in range(5)))
     page = log.reader.newest(EventFilter("acme"), 100)
