@@ -27,6 +27,8 @@ def permissions(data: DataStack) -> Mapping[str, Sequence[Access]]:
         "workflow_fill_history": (
             data.usage.allows(*READ_USAGE, "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            # Without it a missing object would look like a forbidden one.
+            data.archive.allows("s3:ListBucket"),
             data.ledger_key.allows(READ_SECRET),
         ),
         "workflow_end_backfill": (

@@ -34,6 +34,8 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         "workflow_issue_invoice": (
             data.usage.allows(*READ_USAGE),
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            # Without it a missing object would look like a forbidden one.
+            data.archive.allows("s3:ListBucket"),
             data.billing.allows(*SETTLE, "dynamodb:Query", "dynamodb:BatchGetItem"),
             data.ledger_key.allows(READ_SECRET),
         ),

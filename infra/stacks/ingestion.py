@@ -59,6 +59,8 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS)),
             # Voiding an event finds what it was counted for in the archive.
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            # Without it a missing object would look like a forbidden one.
+            data.archive.allows("s3:ListBucket"),
         ),
         "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
         # Reads everything and writes its results, nothing else.
