@@ -186,6 +186,10 @@ MALFORMED: list[Any] = [
     '{"\\udfff": 1}',
     "[" * 100_000,
     '{"a":' * 20_000,
+    '{"labels": ' + "[" * 100 + "]" * 100 + "}",
+    '{"labels": ' + '{"a":' * 900 + "1" + "}" * 900 + "}",
+    '{"name": "a", "name": "b"}',
+    '{"name": "a", "labels": {"x": "1", "\\u0078": "2"}}',
     '{"name": "a"} trailing',
     '{"name": "a", "unknown": 1}',
     '{"name": 1}',
@@ -206,6 +210,19 @@ def test_a_bad_body_is_a_400_that_says_why(body: Any) -> None:
 
 def test_an_empty_body_is_told_what_it_needs() -> None:
     assert client.post("/things", " ").json["detail"] == "The body is empty; send a JSON object with at least name."
+
+
+def test_nesting_is_bounded_at_a_hundred_levels_whatever_else_is_wrong() -> None:
+    deepest = '{"labels": ' + "[" * 99 + "]" * 99 + "}"
+    assert sorted(client.post("/things", deepest).fields) == ["labels", "name"]
+    too_deep = client.post("/things", deepest.replace("[]", "[[]]"))
+    assert "more than 100 arrays and objects in each other" in too_deep.json["detail"]
+    in_a_text = client.post("/things", {"name": "[" * 200})
+    assert in_a_text.status == 201
+
+
+def test_a_name_that_comes_twice_is_named() -> None:
+    assert "'name' comes twice" in client.post("/things", '{"name": "a", "name": "b"}').json["detail"]
 
 
 def test_malformed_json_names_the_position() -> None:

@@ -1,5 +1,6 @@
 """Events taken back over HTTP: the counters follow, the record says who and why, and nothing is corrected twice."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,4 +160,25 @@ def test_a_bad_wish_is_a_400_that_names_the_field(
     assert answer.status == 400, answer.text
     assert answer.fields == [field]
     assert metering.stream.records == []
+    assert api.get(CORRECTIONS).json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "code"),
+    [
+        ('{"k":' + "[" * 64 + "]" * 64 + "}", "replacement.data", "too_deep"),
+        ('{"k":1,"k":2}', "$", "malformed_json"),
+        ('{"k":1e400}', "$", "malformed_json"),
+        ('{"k":' + "9" * 400 + "}", "$", "malformed_json"),
+        ('{"k":' + "[" * 500 + "]" * 500 + "}", "$", "malformed_json"),
+    ],
+)
+def test_the_data_of_a_replacement_is_read_by_everybody(
+    api: Client, metering: Metering, data: str, field: str, code: str
+) -> None:
+    metering.count([sent(1, 7)])
+    body = json.dumps(wish(1, replacement={"data": 0})).replace('"data": 0', f'"data": {data}')
+    answer = api.post(CORRECTIONS, body)
+    (error,) = answer.json["extensions"]["validationErrors"]
+    assert (answer.status, error["field"], error["code"]) == (400, field, code)
     assert api.get(CORRECTIONS).json["items"] == []

@@ -329,3 +329,22 @@ def test_a_bad_wish_is_a_400_that_says_why(api: Client, body: dict[str, Any]) ->
     answer = api.post(f"{REJECTS}/replay", body)
     assert answer.status == 400, answer.text
     assert answer.fields
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b'{"tokens":1,"k":' + b"[" * 64 + b"]" * 64 + b"}", "too_deep"),
+        (b'{"tokens":1,"tokens":2}', "duplicate_key"),
+        (b'{"tokens":1,"k":1e400}', "number_out_of_range"),
+    ],
+)
+def test_what_was_taken_before_it_had_to_be_readable_is_not_replayed(
+    api: Client, metering: Metering, data: bytes, code: str
+) -> None:
+    unreadable = event(1)
+    unreadable.data = data
+    refuse(metering, unreadable)
+    (item,) = listed(api)
+    answer = api.post(f"{REJECTS}/{item['id']}/replay", {})
+    assert (answer.status, answer.json["extensions"]["validationErrors"][0]["code"]) == (409, code)
