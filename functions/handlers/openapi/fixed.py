@@ -3,6 +3,7 @@
 from typing import Any
 
 from functions.application.list_records import MAX_COUNTED
+from functions.domain.metering import event_json
 from functions.handlers import ingest_body
 
 DESCRIPTION = (
@@ -14,6 +15,7 @@ PUBLIC = ("GET /api/v1/openapi.json",)
 
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _BATCH = {"type": "array", "items": _EVENT}
+_DATA = {"type": "object", "description": "In binary content mode: the event's data.", "additionalProperties": True}
 _FIELD_ERROR = {
     "type": "object",
     "properties": {"field": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
@@ -35,6 +37,21 @@ def _refused(*statuses: str) -> dict[str, Any]:
     return {status: {"$ref": f"#/components/responses/{_REFUSALS[status]}"} for status in statuses or _REFUSALS}
 
 
+def _binary_mode() -> list[dict[str, Any]]:
+    meanings = {
+        "specversion": "Says that the event comes in binary content mode, its attributes in headers: 1.0.",
+        "id": "The event's id, in binary content mode.",
+        "source": "The event's source, in binary content mode.",
+        "type": "The event's type, in binary content mode.",
+        "subject": "The event's subject, in binary content mode.",
+        "time": "The event's time, in binary content mode; any other `ce-` header is an extension attribute.",
+    }
+    return [
+        {"name": f"ce-{name}", "in": "header", "schema": {"type": "string"}, "description": meaning}
+        for name, meaning in meanings.items()
+    ]
+
+
 FIXED_PATHS: dict[str, dict[str, Any]] = {
     "/api/v1/events": {
         "post": {
@@ -43,7 +60,12 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "description": (
                 "204 says that they are on their way and will be counted once; after anything else send the same "
                 f"events again. At most {ingest_body.MAX_BODY_BYTES} bytes; Content-Encoding gzip with the two "
-                "CloudEvents types."
+                "CloudEvents types, and with others where the bytes arrive as they were sent (else 415). In binary "
+                "content mode (`ce-specversion` and other `ce-` headers, percent-encoded) the body is the event's "
+                "`data`, of a JSON type. Data that not every reader could read is refused by the event's index: "
+                f"`too_deep` (beyond {event_json.MAX_DEPTH} levels), `invalid_utf8`, `duplicate_key`, "
+                f"`number_too_long` (beyond {event_json.MAX_NUMBER_LENGTH} characters), `number_out_of_range`, "
+                "`malformed_json`. Half a surrogate pair becomes U+FFFD."
             ),
             "tags": ["events"],
             "parameters": [
@@ -55,15 +77,18 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                         "Take the valid events of a batch and answer 200 with what became of each; otherwise one "
                         "invalid event refuses the batch."
                     ),
-                }
+                },
+                *_binary_mode(),
             ],
             "x-scope": "ingest",
             "requestBody": {
-                "required": True,
+                "required": False,
                 "content": {
                     ingest_body.EVENT: {"schema": _EVENT},
                     ingest_body.BATCH: {"schema": _BATCH},
-                    ingest_body.JSON: {"schema": {"oneOf": [_EVENT, _BATCH]}},
+                    ingest_body.JSON: {"schema": {"anyOf": [_EVENT, _BATCH, _DATA]}},
+                    "text/json": {"schema": _DATA},
+                    "application/*+json": {"schema": _DATA},
                 },
             },
             "responses": {
@@ -130,9 +155,17 @@ FIXED_SCHEMAS: dict[str, Any] = {
             "type": {"type": "string", "minLength": 1},
             "subject": {"type": "string", "minLength": 1},
             "time": {"type": ["string", "null"], "format": "date-time"},
-            "datacontenttype": {"type": ["string", "null"], "enum": ["application/json", None]},
+            "datacontenttype": {
+                "type": ["string", "null"],
+                "description": "application/json, another type ending in +json, or text/json.",
+            },
             "dataschema": {"type": ["string", "null"]},
             "data": {"type": ["object", "null"]},
+            "data_base64": {
+                "type": ["string", "null"],
+                "contentEncoding": "base64",
+                "description": "A JSON object as bytes, instead of data.",
+            },
         },
         "required": ["id", "source", "type", "subject"],
         "additionalProperties": True,
