@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from functions.domain.metering.aggregation import LARGEST_INT, Number
+from functions.domain.metering.event_json import MAX_DEPTH
 from functions.domain.metering.json_path import MISSING
-from functions.domain.metering.readable import MAX_DEPTH, is_too_deep
+from functions.domain.metering.readable import is_too_deep
 
 # Significant digits of a value, at most 18 of them behind the point: a binary float has 17, nanoseconds since 1970 have
 # 19. What sums and stores have room for is in the README.

@@ -19,9 +19,10 @@ from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import Event, Pack
 from functions.domain.metering.event_filter import EventFilter
+from functions.domain.metering.event_json import MAX_DEPTH
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.readable import MAX_DEPTH, is_readable, is_too_deep
+from functions.domain.metering.readable import is_readable, is_too_deep
 from functions.domain.metering.values import Uncountable, decode_data
 from functions.domain.metering.work import WORK
 from tests.application.metering.test_usage import CALLS, LANES, NOW, TOKENS, Deployment, event
