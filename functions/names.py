@@ -48,6 +48,7 @@ HANDLERS = {
     "workflow_issue_invoice": (SERVICE_ASSET, "functions.handlers.workflow_issue_invoice.handler"),
     "workflow_push_invoice": (SERVICE_ASSET, "functions.handlers.workflow_push_invoice.handler"),
     "workflow_record_failure": (SERVICE_ASSET, "functions.handlers.workflow_record_failure.handler"),
+    "workflow_queue_backfill": (SERVICE_ASSET, "functions.handlers.workflow_queue_backfill.handler"),
     "workflow_plan_backfill": (SERVICE_ASSET, "functions.handlers.workflow_plan_backfill.handler"),
     "workflow_fill_history": (SERVICE_ASSET, "functions.handlers.workflow_fill_history.handler"),
     "workflow_end_backfill": (SERVICE_ASSET, "functions.handlers.workflow_end_backfill.handler"),

@@ -44,22 +44,25 @@ class MemoryHistories:
         self.table.put(("backfill", backfill.tenant, backfill.meter_id), (backfill, frozenset[int]()))
         return True
 
+    def queue_backfill(self, run: Backfill, status: Status, reason: str | None) -> None:
+        self._while_alive("queue_backfill", run, status=status, reason=reason)
+
     def plan_backfill(self, run: Backfill, total: int) -> None:
-        self._while_running("plan_backfill", run, total=total)
+        self._while_alive("plan_backfill", run, total=total)
 
     def finish_work(self, run: Backfill, number: int) -> None:
-        self._while_running("finish_work", run, number)
+        self._while_alive("finish_work", run, number)
 
     def end_backfill(self, run: Backfill, status: Status, at: datetime, reason: str | None = None) -> None:
-        self._while_running("end_backfill", run, status=status, finished_at=at, reason=reason)
+        self._while_alive("end_backfill", run, status=status, finished_at=at, reason=reason)
 
     def _stored(self, tenant: str, meter_id: str) -> tuple[Backfill, frozenset[int]] | None:
         stored: tuple[Backfill, frozenset[int]] | None = self.table.get(("backfill", tenant, meter_id))
         return stored
 
-    def _while_running(self, request: str, run: Backfill, *finished: int, **changes: Any) -> None:
+    def _while_alive(self, request: str, run: Backfill, *finished: int, **changes: Any) -> None:
         self.request(request)
         stored = self._stored(run.tenant, run.meter_id)
-        if stored is not None and stored[0].run == run.run and stored[0].status is Status.RUNNING:
+        if stored is not None and stored[0].run == run.run and stored[0].status.is_alive:
             changed = msgspec.structs.replace(stored[0], **changes)
             self.table.put(("backfill", run.tenant, run.meter_id), (changed, stored[1].union(finished)))

@@ -66,7 +66,7 @@ def start_backfill(tenant: str, meter: MeterRecord, *, histories: Histories, run
         stored = run if histories.begin_backfill(run, stored) else histories.backfill(tenant, meter.id)
     if stored is None:
         raise Conflict("The backfill was changed at the same moment; try again.", code="backfill_contended")
-    if stored.status is Status.RUNNING:
+    if stored.status.is_alive:
         # Also when it runs already: whoever began it may have died before this.
         runs.start(stored)
     return _shown(stored, meter.event_from, now)

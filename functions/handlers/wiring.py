@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
     from functions.adapters.dynamo.api_key_store import DynamoApiKeys
+    from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
     from functions.adapters.dynamo.bucket_store import DynamoBuckets
     from functions.adapters.dynamo.correction_store import DynamoCorrections
     from functions.adapters.dynamo.customer_store import DynamoCustomers
@@ -157,6 +158,13 @@ def history_filler() -> "HistoryFiller":
     from functions.application.fill_history import HistoryFiller
 
     return HistoryFiller(ledger(), archive(), ledger(), lanes().value_fingerprint)
+
+
+@cache
+def backfill_slots() -> "DynamoBackfillSlots":
+    from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
+
+    return DynamoBackfillSlots(aws("dynamodb"), settings.usage_table())
 
 
 @cache

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.application.end_backfill import end_backfill
-from functions.domain.metering.history import Status
+from functions.application.queue_backfill import leave_place
+from functions.domain.metering.history import Status, run_id
 from functions.handlers import log, wiring
 from functions.handlers.step import step
 
@@ -14,6 +15,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, meter_id, run, error?} -> {status, is_done}."""
     tenant, meter_id, run = str(payload["tenant"]), str(payload["meter_id"]), int(payload["run"])
     ended = end_backfill(tenant, meter_id, run, payload.get("error"), histories=wiring.ledger(), clock=wiring.clock())
+    leave_place(run_id(meter_id, run), slots=wiring.backfill_slots())
     status = str(ended.status) if ended else "unknown"
     is_done = ended is not None and (ended.run != run or ended.status is Status.DONE)
     level = "INFO" if is_done else "ERROR"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from functions.domain.metering.history import HistoryWork
+from functions.application.queue_backfill import keep_place
+from functions.domain.metering.history import HistoryWork, run_id
 from functions.handlers import wiring
 from functions.handlers.step import step
 
@@ -18,5 +19,6 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     until = time.monotonic() + WORK_SECONDS
     tenant, meter_id, run = str(payload["tenant"]), str(payload["meter_id"]), int(payload["run"])
     work = HistoryWork(**{name: int(value) for name, value in payload["work"].items()})
+    keep_place(run_id(meter_id, run), slots=wiring.backfill_slots(), clock=wiring.clock())
     left = wiring.history_filler().fill(tenant, meter_id, run, work, lambda: time.monotonic() > until)
     return {"tenant": tenant, "meter_id": meter_id, "run": run, "work": asdict(left), "is_done": left.is_done}

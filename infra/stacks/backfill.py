@@ -20,6 +20,10 @@ SHARED = ("workflow_close_lanes", "workflow_count_lanes")
 def permissions(data: DataStack) -> Mapping[str, Sequence[Access]]:
     """What each function of the workflow may do; its variables follow from it."""
     return {
+        "workflow_queue_backfill": (
+            data.usage.allows("dynamodb:GetItem", "dynamodb:UpdateItem"),
+            data.ledger_key.allows(READ_SECRET),
+        ),
         "workflow_plan_backfill": (
             data.usage.allows(*READ_USAGE, "dynamodb:UpdateItem"),
             data.ledger_key.allows(READ_SECRET),
@@ -46,6 +50,7 @@ class BackfillStack(StageStack):
     ) -> None:
         super().__init__(scope, construct_id, stage=stage, description="backfill workflow")
         make = FunctionFactory(self, stage, permissions(data))
+        make.make("workflow_queue_backfill", memory_mb=512, timeout_seconds=60)
         make.make("workflow_plan_backfill", memory_mb=512, timeout_seconds=110)
         # One whole vCPU: it decodes archived events most of the time.
         make.make("workflow_fill_history", memory_mb=1769, timeout_seconds=900)

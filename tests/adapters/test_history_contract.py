@@ -109,6 +109,22 @@ def test_an_older_or_ended_run_changes_nothing(store: Any) -> None:
     assert (ended.status, ended.reason) == (Status.DONE, None)
 
 
+def test_a_run_waits_and_says_for_what_until_it_runs_or_fails(store: Any) -> None:
+    store.begin_backfill(RUN, None)
+    store.queue_backfill(RUN, Status.QUEUED, "another one runs")
+    waits = store.backfill("acme", "m1")
+    assert (waits.status, waits.reason) == (Status.QUEUED, "another one runs")
+    store.queue_backfill(NEXT, Status.RUNNING, None)
+    assert store.backfill("acme", "m1") == waits
+    assert not store.begin_backfill(NEXT, RUN), "it is queued, not running"
+    store.queue_backfill(RUN, Status.RUNNING, None)
+    assert store.backfill("acme", "m1") == RUN
+    store.queue_backfill(RUN, Status.QUEUED, "again")
+    store.end_backfill(RUN, Status.FAILED, NOW, "nobody had time")
+    store.queue_backfill(RUN, Status.RUNNING, None)
+    assert store.backfill("acme", "m1").status is Status.FAILED
+
+
 def test_the_oldest_hour_of_a_lane_is_known(store: Any) -> None:
     assert store.oldest_hour(3) is None
     for n, hours in ((1, [497_222, 99_999]), (2, [497_223])):

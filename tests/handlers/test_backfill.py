@@ -11,7 +11,8 @@ import pytest
 
 from functions import names
 from functions.application.step_failure import INTERNAL
-from functions.domain.metering.history import Backfill
+from functions.domain.metering import backfill_slots
+from functions.domain.metering.history import RUN_TIMEOUT, Backfill
 from functions.handlers import (
     wiring,
     workflow_close_lanes,
@@ -19,6 +20,7 @@ from functions.handlers import (
     workflow_end_backfill,
     workflow_fill_history,
     workflow_plan_backfill,
+    workflow_queue_backfill,
 )
 from tests.conftest import DynamoDb
 from tests.handlers.billing.machine import Machine, MachineFailed
@@ -30,6 +32,7 @@ STATES: dict[str, Any] = json.loads(DEFINITION)["States"]
 FUNCTIONS = {
     "CloseLanes": workflow_close_lanes,
     "CountLanes": workflow_count_lanes,
+    "QueueBackfill": workflow_queue_backfill,
     "PlanBackfill": workflow_plan_backfill,
     "FillHistory": workflow_fill_history,
     "EndBackfill": workflow_end_backfill,
@@ -54,6 +57,8 @@ class Runs:
 def runs(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Runs:
     runs = Runs()
     monkeypatch.setattr(wiring, "backfill_runs", lambda: runs)
+    wiring.backfill_slots.cache_clear()
+    wiring.aws.cache_clear()
     monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
     return runs
 
@@ -81,10 +86,17 @@ def events(count: int, prefix: str = "e", days: int = 1) -> list[dict[str, Any]]
     ]
 
 
-def execute(runs: Runs, metering: Metering, run_id: str, **replaced: Callable[..., Any]) -> Machine:
+def execute(
+    runs: Runs,
+    metering: Metering,
+    run_id: str,
+    *,
+    waits: Callable[[], None] | None = None,
+    **replaced: Callable[..., Any],
+) -> Machine:
     run = runs.started[run_id]
     functions = {name: module.handler for name, module in FUNCTIONS.items()} | replaced
-    machine = Machine(DEFINITION, functions, metering.deliver)
+    machine = Machine(DEFINITION, functions, waits or metering.deliver)
     given = {"tenant": run.tenant, "meter_id": run.meter_id, "run": run.run, "run_id": run.run_id}
     machine.run(given)
     return machine
@@ -199,6 +211,104 @@ def test_lost_work_is_no_success(api: Client, runs: Runs, metering: Metering) ->
     assert api.get("/api/v1/meters/tokens/backfill").json["status"] == "failed"
 
 
+def test_a_second_backfill_of_a_tenant_is_queued_says_so_and_begins_when_the_first_has_ended(
+    api: Client, runs: Runs, metering: Metering
+) -> None:
+    metering.count(events(10))
+    one = api.post("/api/v1/meters", WITH_HISTORY).json
+    two = api.post("/api/v1/meters", WITH_HISTORY | {"slug": "more"}).json
+    first, second = runs.started
+    seen: list[Any] = []
+
+    def counted() -> None:
+        """The first one runs, so the second waits; meanwhile somebody looks."""
+        metering.deliver()
+        if not seen:
+            with pytest.raises(Impatient):
+                execute(runs, metering, second, waits=give_up)
+            seen.append(api.get("/api/v1/meters/more/backfill").json)
+
+    execute(runs, metering, first, waits=counted)
+    assert (seen[0]["status"], seen[0]["done"]) == ("queued", 0)
+    assert f"the backfill of meter {one['id']} has ended" in seen[0]["reason"]
+    assert api.post("/api/v1/meters/more/backfill", {"eventFrom": WITH_HISTORY["eventFrom"]}).status == 202
+    assert list(runs.started) == [first, second], "asked again it is the same run"
+    execute(runs, metering, second)
+    done = api.get("/api/v1/meters/more/backfill").json
+    assert (done["status"], "reason" in done) == ("done", False)
+    assert api.get("/api/v1/meters/more/query").json["data"][0]["value"] == 45
+    assert two["eventFrom"] == WITH_HISTORY["eventFrom"]
+
+
+class Impatient(Exception):
+    """Stops an execution where it waits."""
+
+
+def give_up() -> None:
+    raise Impatient
+
+
+def test_backfills_of_all_tenants_have_so_many_places_and_a_failed_one_gives_its_place_back(
+    api: Client, runs: Runs, metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill_slots, "MAX_RUNNING", 1)
+    other = api.acting_as("admin", "other")
+    assert api.post("/api/v1/meters", WITH_HISTORY).status == 201
+    assert other.post("/api/v1/meters", WITH_HISTORY).status == 201
+    first, second = runs.started
+
+    def boom(payload: Mapping[str, Any], context: Any) -> Any:
+        with pytest.raises(Impatient):
+            execute(runs, metering, second, waits=give_up)
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(MachineFailed):
+        execute(runs, metering, first, PlanBackfill=boom)
+    queued = other.get("/api/v1/meters/tokens/backfill").json
+    assert queued["status"] == "queued" and "places for the backfills of all tenants" in queued["reason"]
+    assert api.get("/api/v1/meters/tokens/backfill").json["status"] == "failed"
+    execute(runs, metering, second)
+    assert other.get("/api/v1/meters/tokens/backfill").json["status"] == "done"
+
+
+def test_a_run_that_died_holds_its_place_for_an_hour_and_no_longer(
+    api: Client, runs: Runs, metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.post("/api/v1/meters", WITH_HISTORY)
+    api.post("/api/v1/meters", WITH_HISTORY | {"slug": "more"})
+    first, second = runs.started
+
+    def killed(_payload: Any, _context: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(runs, metering, first, CloseLanes=killed)
+    with pytest.raises(Impatient):
+        execute(runs, metering, second, waits=give_up)
+    later = datetime.now(UTC) + timedelta(seconds=backfill_slots.HELD_SECONDS + 1)
+
+    class Later:
+        def now(self) -> datetime:
+            return later
+
+    monkeypatch.setattr(wiring, "clock", Later)
+    execute(runs, metering, second)
+    assert api.get("/api/v1/meters/more/backfill").json["status"] == "done"
+
+
+def test_a_backfill_that_waited_a_day_fails_with_its_reason(api: Client, runs: Runs, metering: Metering) -> None:
+    api.post("/api/v1/meters", WITH_HISTORY)
+    (run_id,) = runs.started
+
+    def never(payload: Mapping[str, Any], _context: Any) -> Any:
+        return {"has_place": False, "polls": 1_440}
+
+    with pytest.raises(MachineFailed, match="QueuedTooLong"):
+        execute(runs, metering, run_id, QueueBackfill=never)
+    failed = api.get("/api/v1/meters/tokens/backfill").json
+    assert failed["status"] == "failed" and "start this one again" in failed["reason"]
+
+
 @pytest.mark.parametrize("wrong", [NOW + timedelta(hours=2), NOW - timedelta(days=2_000)])
 def test_a_beginning_out_of_reach_is_refused_with_what_would_be_right(
     api: Client, runs: Runs, metering: Metering, wrong: datetime
@@ -239,12 +349,28 @@ def test_every_task_is_retried_and_bounded_in_time(name: str) -> None:
     assert task["TimeoutSeconds"] <= 900
 
 
+def test_a_run_is_believed_dead_when_its_machine_is() -> None:
+    definition = json.loads(DEFINITION)
+    assert definition["TimeoutSeconds"] == RUN_TIMEOUT.total_seconds()
+    queue = STATES["HasPlace"]["Choices"][1]
+    assert queue["NumericGreaterThanEquals"] * STATES["WaitForPlace"]["Seconds"] * 2 <= definition["TimeoutSeconds"]
+    # An execution ends at 25,000 events; asking once makes nine of them.
+    assert queue["NumericGreaterThanEquals"] * 9 <= 20_000
+
+
 def test_every_failure_is_recorded_and_the_map_is_bounded() -> None:
     caught = defaultdict(list)
     for name, state in STATES.items():
         for catch in state.get("Catch", []):
             caught[catch["Next"]].append(name)
-    assert set(caught["RecordFailure"]) == {"CloseLanes", "CountLanes", "PlanBackfill", "FillLanes", "EndBackfill"}
+    assert set(caught["RecordFailure"]) == {
+        "QueueBackfill",
+        "CloseLanes",
+        "CountLanes",
+        "PlanBackfill",
+        "FillLanes",
+        "EndBackfill",
+    }
     lanes = STATES["FillLanes"]
     assert (lanes["MaxConcurrency"], lanes["ItemProcessor"]["ProcessorConfig"]["Mode"]) == (20, "DISTRIBUTED")
     assert "ToleratedFailurePercentage" not in lanes

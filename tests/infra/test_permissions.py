@@ -90,6 +90,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     },
     "workflow_push_invoice": {"billing": SETTLE, **READ_STRIPE},
     "workflow_record_failure": {"billing": {"dynamodb:GetItem", "dynamodb:PutItem"}},
+    "workflow_queue_backfill": {"usage": {"dynamodb:GetItem", "dynamodb:UpdateItem"}, **READ_KEY},
     "workflow_plan_backfill": {"usage": READ_USAGE | {"dynamodb:UpdateItem"}, **READ_KEY},
     "workflow_fill_history": {
         "usage": READ_USAGE | {"dynamodb:UpdateItem", "dynamodb:BatchWriteItem"},
@@ -227,7 +228,7 @@ def test_no_role_has_a_managed_policy(each_stage: Any) -> None:
     assert [name for name, role in roles.items() if role["Properties"].get("ManagedPolicyArns")] == []
 
 
-BACKFILL = {"workflow_plan_backfill", "workflow_fill_history", "workflow_end_backfill"}
+BACKFILL = {"workflow_queue_backfill", "workflow_plan_backfill", "workflow_fill_history", "workflow_end_backfill"}
 BOTH = {"workflow_close_lanes", "workflow_count_lanes"}
 WORKFLOWS = {
     "billing": {handler for handler in names.HANDLERS if handler.startswith("workflow_")} - BACKFILL,

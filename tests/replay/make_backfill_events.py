@@ -14,9 +14,20 @@ WORK = {"number": 0, "lane": 0, "span": SPAN, "last_span": SPAN, "until": 9, "af
 
 
 def scenarios() -> Iterator[Made]:
+    yield from queue()
     yield from plan()
     yield from fill()
     yield from end()
+
+
+def queue() -> Iterator[Made]:
+    asked = WHO | {"run_id": RUN_ID}
+    its_turn = {"payload": {"has_place": True, "polls": 1}}
+    yield Made("workflow_queue_backfill", "happy", asked, [its_turn], SEEDS)
+    yield Made("workflow_queue_backfill", "duplicate", asked, [its_turn, its_turn], SEEDS)
+    deleted = asked | {"meter_id": "01JBXR0000000000000N0METER", "queue": {"has_place": False, "polls": 3}}
+    nothing_to_wait_for = {"payload": {"has_place": True, "polls": 4}}
+    yield Made("workflow_queue_backfill", "bad_input", deleted, [nothing_to_wait_for], SEEDS)
 
 
 def plan() -> Iterator[Made]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BODY = "b"
 FINISHED = "finished_work"
-IS_RUNNING = "run_number = :run AND run_status = :running"
+IS_ALIVE = "run_number = :run AND run_status IN (:running, :queued)"
 
 
 class DynamoHistories:
@@ -72,25 +72,29 @@ class DynamoHistories:
             return False
         return True
 
+    def queue_backfill(self, run: Backfill, status: Status, reason: str | None) -> None:
+        change = "SET run_status = :status, reason = :reason"
+        self._while_alive(run, change, {":status": str(status), ":reason": reason})
+
     def plan_backfill(self, run: Backfill, total: int) -> None:
-        self._while_running(run, "SET work_total = :total", {":total": total})
+        self._while_alive(run, "SET work_total = :total", {":total": total})
 
     def finish_work(self, run: Backfill, number: int) -> None:
-        self._while_running(run, f"ADD {FINISHED} :numbers", {":numbers": {number}})
+        self._while_alive(run, f"ADD {FINISHED} :numbers", {":numbers": {number}})
 
     def end_backfill(self, run: Backfill, status: Status, at: datetime, reason: str | None = None) -> None:
         change = "SET run_status = :status, finished_at = :at, reason = :reason"
-        self._while_running(run, change, {":status": str(status), ":at": at.isoformat(), ":reason": reason})
+        self._while_alive(run, change, {":status": str(status), ":at": at.isoformat(), ":reason": reason})
 
-    def _while_running(self, run: Backfill, change: str, values: Mapping[str, Any]) -> None:
-        values = {**values, ":run": run.run, ":running": str(Status.RUNNING)}
+    def _while_alive(self, run: Backfill, change: str, values: Mapping[str, Any]) -> None:
+        values = {**values, ":run": run.run, ":running": str(Status.RUNNING), ":queued": str(Status.QUEUED)}
         table = self._history_table
         try:
             table.client.update_item(
                 TableName=table.name,
                 Key=item_key(keys.backfills(run.tenant), run.meter_id),
                 UpdateExpression=change,
-                ConditionExpression=IS_RUNNING,
+                ConditionExpression=IS_ALIVE,
                 ExpressionAttributeValues={name: encode(value) for name, value in values.items()},
             )
         except ClientError as error:

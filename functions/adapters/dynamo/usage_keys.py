@@ -14,6 +14,7 @@
 | a meter's history of a subject in a range            | `S#<tenant>#<subject>`  | `B#<meter>#<span>#<part>`    | query |
 | a meter's history of a lane in a range               | `T#<tenant>#<lane>`     | `B#<meter>#<span>#<part>`    | query |
 | the last backfill of a meter                         | `B#<tenant>`            | `<meter>`                    | get |
+| who may run a backfill, and who waits for it, over all tenants | `backfill_slots`  | `backfill_slots`             | get |
 | what the codes in cell names stand for               | `D#<tenant>#<lane>`     | `c#<code>`                   | query |
 | subjects seen                                        | `D#<tenant>#<lane>`     | `s#<subject>`                | query, batch get |
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
@@ -41,6 +42,7 @@ SUBJECT_PREFIX = "s#"
 METER_SET = "set"
 BUCKETS_PREFIX = "Q#"
 AUDIT = "audit"
+BACKFILL_SLOTS = ("backfill_slots", "backfill_slots")
 GENESIS = ("genesis", "genesis")
 
 

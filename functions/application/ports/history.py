@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from functions.domain.metering.backfill_slots import Slots
 from functions.domain.metering.history import Backfill, HistoryPart, Status
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.meter import MeterSet
@@ -44,7 +45,11 @@ class Histories(HistoryReader, Protocol):
         """Write a new run if the stored one is still `before`; False when it is not."""
         ...
 
-    # Of a run that is running; a word of an older run, or of one that has ended, changes nothing.
+    # Of a run that is queued or running; a word of an older run, or of one that has ended, changes nothing.
+
+    def queue_backfill(self, run: Backfill, status: Status, reason: str | None) -> None:
+        """It waits, and for what; or it runs."""
+        ...
 
     def plan_backfill(self, run: Backfill, total: int) -> None: ...
 
@@ -53,6 +58,16 @@ class Histories(HistoryReader, Protocol):
         ...
 
     def end_backfill(self, run: Backfill, status: Status, at: datetime, reason: str | None = None) -> None: ...
+
+
+class BackfillSlots(Protocol):
+    """The places of running backfills, under a version; 0 before the first."""
+
+    def load(self) -> tuple[Slots, int]: ...
+
+    def save(self, slots: Slots, version: int) -> bool:
+        """False when they were changed since."""
+        ...
 
 
 class BackfillRuns(Protocol):

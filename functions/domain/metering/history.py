@@ -21,7 +21,7 @@ from functions.domain.metering.pages import WINDOW_SECONDS
 SPAN_SECONDS = 6 * 3_600  # what is counted anew at once, by backfills and audits; some counter pages
 # Three years of such spans in 256 lanes are a million queries of the hour index, a few dollars.
 MAX_PAST = timedelta(days=3 * 366)
-RUN_TIMEOUT = timedelta(days=1)  # of the state machine: whoever says he is running after that is dead
+RUN_TIMEOUT = timedelta(days=2)  # of the state machine: whoever says he is running after that is dead
 # Both are part of what is stored: a run that goes on after a failure must cut as the failed one did.
 PART_BYTES = 100_000  # of the 400 KB of an item
 ROW_VALUES = 10_000  # distinct values in a row
@@ -32,9 +32,18 @@ Groups = Mapping[str, str]
 
 
 class Status(StrEnum):
+    QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+    @property
+    def is_alive(self) -> bool:
+        return self in (Status.QUEUED, Status.RUNNING)
+
+
+def run_id(meter_id: str, run: int) -> str:
+    return f"backfill-{meter_id}-{run}"
 
 
 class Backfill(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +63,10 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def run_id(self) -> str:
         """Names the close marker and the execution."""
-        return f"backfill-{self.meter_id}-{self.run}"
+        return run_id(self.meter_id, self.run)
 
     def status_at(self, now: datetime) -> Status:
-        is_dead = self.status is Status.RUNNING and now > self.started_at + RUN_TIMEOUT
+        is_dead = self.status.is_alive and now > self.started_at + RUN_TIMEOUT
         return Status.FAILED if is_dead else self.status
 
 
