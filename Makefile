@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit test check fix openapi bench synth deploy admin-key install install-tests
+.PHONY: help up down logs audit test check fix openapi pin bench synth deploy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -34,6 +34,9 @@ fix: install  ## Let ruff mend what it can
 
 openapi: install  ## Write functions/handlers/openapi.json anew, after a change of routes or models
 	@$(BIN)/python -m functions.handlers.openapi && echo "functions/handlers/openapi.json is up to date"
+
+pin: install  ## Write the hashes of the assets' wheels anew (infra/locks), after a change of requirements
+	@$(BIN)/python -m infra.local.pin
 
 bench: install-tests  ## Count what a million events cost; prints a table, writes .local/bench.json
 	@$(BIN)/python -m tests.bench

@@ -19,9 +19,11 @@ SOURCES = REPOSITORY / "functions"
 CACHE = REPOSITORY / ".local" / "assets"
 # Pins what the pinned requirements bring along.
 CONSTRAINTS = REPOSITORY / "infra" / "constraints.txt"
+# What both lead to, every wheel by its hash: `make pin` writes them.
+LOCKS = REPOSITORY / "infra" / "locks"
 
 # Part of every asset hash: raise it when the way of building changes.
-RECIPE = "1"
+RECIPE = "2"
 
 # What a function never reads; leaving it out keeps cold starts short.
 LEFT_OUT_FOLDERS = {"__pycache__", "tests"}
@@ -61,9 +63,9 @@ def platform_for(build_for_host: bool) -> Platform:
 
 @cache
 def asset_hash(asset: str, platform: Platform) -> str:
-    """Of sources, requirements and platform only, so that a synth says the same on every machine."""
+    """Of sources, wheels and platform only, so that a synth says the same on every machine."""
     digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0".encode())
-    digest.update(_requirements(asset).read_bytes() + CONSTRAINTS.read_bytes())
+    digest.update(lock_of(asset).read_bytes())
     for source in _sources():
         content = source.read_bytes()
         digest.update(f"\0{source.relative_to(REPOSITORY).as_posix()}\0{len(content)}\0".encode())
@@ -119,8 +121,12 @@ class _LocalBundling:
         return True
 
 
-def _requirements(asset: str) -> Path:
+def requirements_of(asset: str) -> Path:
     return SOURCES / f"requirements-{asset}.txt"
+
+
+def lock_of(asset: str) -> Path:
+    return LOCKS / f"{asset}.txt"
 
 
 def _sources() -> Iterator[Path]:
@@ -134,16 +140,14 @@ def _sources() -> Iterator[Path]:
 
 def _wheels(asset: str, platform: Platform) -> Path:
     """The unpacked dependencies, kept apart from our sources so that an edit does not ask pip again."""
-    requirements = _requirements(asset)
-    digest = hashlib.sha256(
-        f"{RECIPE}\0{platform.name}\0".encode() + requirements.read_bytes() + CONSTRAINTS.read_bytes()
-    )
+    lock = lock_of(asset)
+    digest = hashlib.sha256(f"{RECIPE}\0{platform.name}\0".encode() + lock.read_bytes())
     wheels = CACHE / f"wheels-{asset}-{platform.name}-{digest.hexdigest()[:16]}"
     if wheels.exists():
         return wheels
     work = Path(tempfile.mkdtemp(prefix=f"wheels-{asset}-", dir=CACHE))
     try:
-        _pip_install(requirements, platform, work / "wheels")
+        _pip_install(lock, platform, work / "wheels")
         _strip(work / "wheels")
         _publish(work / "wheels", wheels)
     finally:
@@ -151,15 +155,18 @@ def _wheels(asset: str, platform: Platform) -> Path:
     return wheels
 
 
-def _pip_install(requirements: Path, platform: Platform, target: Path) -> None:
+def _pip_install(lock: Path, platform: Platform, target: Path) -> None:
+    """Nothing but wheels of the lock: another file under the same name and version is refused."""
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
         *("--only-binary=:all:", *platform.pip_arguments, "--target", str(target)),
-        *("--requirement", str(requirements), "--constraint", str(CONSTRAINTS)),
+        *("--require-hashes", "--requirement", str(lock)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
     if done.returncode != 0:
-        raise RuntimeError(f"pip could not collect {requirements.name} for {platform.name}:\n{done.stderr.strip()}")
+        raise RuntimeError(
+            f"pip could not collect the wheels of {lock.name} for {platform.name}:\n{done.stderr.strip()}"
+        )
 
 
 def _strip(folder: Path) -> None:

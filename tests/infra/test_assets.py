@@ -1,6 +1,9 @@
 """The built assets: small enough, for the right machine, with what their functions import and nothing else."""
 
+import hashlib
+import re
 import struct
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,11 +66,70 @@ def test_the_same_content_is_built_once(stream: Path) -> None:
     assert python_code.build(names.STREAM_ASSET, python_code.this_host()) == stream
 
 
-def test_a_requirement_that_cannot_be_had_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "requirements-stream.txt").write_text("./there-is-no-such-folder\n")
-    monkeypatch.setattr(python_code, "SOURCES", tmp_path)
+ASSETS = (names.STREAM_ASSET, names.SERVICE_ASSET)
+
+
+def wheel(folder: Path) -> Path:
+    """The smallest there is."""
+    made = folder / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        archive.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.dist-info/RECORD", "")
+    return made
+
+
+def collect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str) -> Path:
+    (tmp_path / "stream.txt").write_text(f"{line}\n")
+    monkeypatch.setattr(python_code, "LOCKS", tmp_path)
     monkeypatch.setattr(python_code, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(python_code, "asset_hash", lambda asset, platform: "0" * 64)
-    with pytest.raises(RuntimeError, match=r"requirements-stream\.txt"):
-        python_code.build(names.STREAM_ASSET, python_code.this_host())
+    return python_code.build(names.STREAM_ASSET, python_code.this_host())
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{wheel} --hash=sha256:" + "0" * 64, "DO NOT MATCH THE HASHES"),
+        ("{wheel}", "Hashes are required"),
+        ("./there-is-no-such-folder", "no-such-folder"),
+    ],
+)
+def test_a_wheel_that_is_not_the_one_of_the_lock_is_in_no_asset(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, why: str
+) -> None:
+    with pytest.raises(RuntimeError, match=r"stream\.txt") as raised:
+        collect(monkeypatch, tmp_path, line.format(wheel=wheel(tmp_path)))
+    assert why in str(raised.value)
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_the_wheel_of_the_lock_is_in_the_asset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = wheel(tmp_path)
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    assert (collect(monkeypatch, tmp_path, f"{made} --hash=sha256:{digest}") / "tiny.py").exists()
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_a_lock_says_what_requirements_and_constraints_say(asset: str) -> None:
+    """After a change of either: `make pin`."""
+    locked = pinned(python_code.lock_of(asset))
+    asked, constrained = pinned(python_code.requirements_of(asset)), pinned(python_code.CONSTRAINTS)
+    assert asked.items() <= locked.items()
+    assert {name: constrained[name] for name in locked} == locked
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_a_lock_has_hashes_and_no_address(asset: str) -> None:
+    text = python_code.lock_of(asset).read_text()
+    blocks = [block for block in re.split(r"\n(?=\S)", text) if "==" in block]
+    assert len(blocks) == len(pinned(python_code.lock_of(asset)))
+    assert [block for block in blocks if not re.search(r"--hash=sha256:[0-9a-f]{64}", block)] == []
+    assert "://" not in text and "index" not in text
+
+
+def pinned(file: Path) -> dict[str, str]:
+    """Name, as an index spells it, to version."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[._-]+", "-", name).lower(): version for name, version in found}
