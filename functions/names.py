@@ -1,5 +1,7 @@
 """Every string that functions and infra share; it imports nothing."""
 
+VERSION = "0.1.0"  # that of pyproject.toml
+
 PARTITION_KEY = "pk"
 SORT_KEY = "sk"
 EXPIRES_AT = "ttl"
@@ -26,6 +28,8 @@ ENV_COLLECTION_SECONDS = "COLLECTION_SECONDS"
 ENV_ARCHIVE_QUERY_GIGABYTES = "ARCHIVE_QUERY_GIGABYTES"
 ENV_ARCHIVE_DAY_GIGABYTES = "ARCHIVE_DAY_GIGABYTES"
 ENV_RATE_LIMITS = "RATE_LIMITS"
+
+HEALTH_PATH = "/healthz"
 
 LEDGER_FORMAT = 3  # of what the ledger stores; another one when earlier items are no longer read
 

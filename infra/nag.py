@@ -85,6 +85,11 @@ def _everywhere() -> Iterator[Acknowledged]:
         "It says what the API looks like, which is public; tools that read it have no key.",
     )
     yield Acknowledged(
+        "api/Api/GET--healthz",
+        _rule("APIG4"),
+        "Monitors have no key; it says nothing of tenants, reads once in five seconds and has a throttle of its own.",
+    )
+    yield Acknowledged(
         "ingestion/Bootstrap", "CloudFormation-Validate::W9003", "CDK itself writes ServiceTimeout as a string."
     )
 

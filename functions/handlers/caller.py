@@ -21,10 +21,10 @@ def has_caller(event: Mapping[str, Any]) -> bool:
 
 
 def caller_of(event: Mapping[str, Any]) -> Caller:
-    """Raises Unauthorized when no authorizer has spoken."""
+    """Raises Unauthorized when no authorizer has spoken, or it has nobody to name: no key was sent."""
     context = _context(event)
     if not context.get(TENANT):
-        raise Unauthorized("Send an API key as `Authorization: Bearer tb_...`.")
+        raise Unauthorized("Send an API key as `Authorization: Bearer tb_...` or as `X-Api-Key: tb_...`.")
     return Caller(context[TENANT], frozenset(str(context.get(SCOPES) or "").split()), str(context.get(KEY_ID) or ""))
 
 

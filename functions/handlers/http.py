@@ -30,9 +30,13 @@ from functions.handlers.field_errors import WHOLE, field_errors
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS, check_parameters, taken_by
 from functions.handlers.query_string import Query
 from functions.handlers.read_only import Shown, without_read_only
+from functions.names import HEALTH_PATH
 
 Answer = Response[str]
 Model = TypeVar("Model", bound=BaseModel)
+
+# What the gateway lets in without a key; every other route answers 401 to who has none.
+OPEN = ("GET /api/v1/openapi.json", f"GET {HEALTH_PATH}")
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
 MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
@@ -162,6 +166,11 @@ def routes_of(router: Router) -> dict[str, Callable[..., Answer]]:
     }
 
 
+def _route_of(app: APIGatewayHttpResolver) -> str:
+    route = app.context["_route"]
+    return f"{route.method} {route.path}"
+
+
 def resolver(
     routers: Sequence[Router], parameters: Mapping[str, Sequence[str]] = PARAMETERS
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
@@ -169,26 +178,31 @@ def resolver(
     routes = [route for router in routers for route in routes_of(router)]
     known = {route: taken_by((*parameters.get(route, ()), *EVERYWHERE)) for route in routes}
 
+    def require_caller(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
+        """Who has no key learns nothing, not even which paths there are."""
+        if _route_of(app) not in OPEN:
+            caller_of(app.current_event.raw_event)
+        return next_middleware(app)
+
     def refuse_what_is_not_read(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
-        route = app.context["_route"]
-        taken = known.get(f"{route.method} {route.path}")
+        taken = known.get(_route_of(app))
         if taken is not None:  # otherwise there is no such route
             check_parameters(str(app.current_event.raw_event.get("rawQueryString") or ""), taken)
-            if route.method == "GET" and str(app.current_event.raw_event.get("body") or "").strip():
+            if app.current_event.http_method == "GET" and str(app.current_event.raw_event.get("body") or "").strip():
                 raise InvalidInput("A GET has no body: what it says would be ignored. Ask in the query string.")
         return next_middleware(app)
 
     def limit_rate(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
-        route, event = app.context["_route"], app.current_event.raw_event
+        event = app.current_event.raw_event
         if not has_caller(event):  # one of the open routes, which the gateway throttles
             return next_middleware(app)
-        standings = rate_limits.charge_call(caller_of(event), f"{route.method} {route.path}")
+        standings = rate_limits.charge_call(caller_of(event), _route_of(app))
         answer = next_middleware(app)
         answer.headers.update(problem.rate_headers(standings))
         return answer
 
     app = APIGatewayHttpResolver(serializer=json_body.encode)
-    app.use([limit_rate, refuse_what_is_not_read])
+    app.use([require_caller, limit_rate, refuse_what_is_not_read])
     for router in routers:
         app.include_router(router)
 

@@ -14,6 +14,7 @@ from functions.handlers import (
     http_customers,
     http_events,
     http_features,
+    http_health,
     http_meters,
     http_openapi,
     http_plans,
@@ -44,6 +45,7 @@ ROUTERS = (
     http_corrections.router,
     http_archive.router,
     http_audit.router,
+    http_health.router,
     http_openapi.router,
 )
 

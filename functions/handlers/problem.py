@@ -77,6 +77,8 @@ def _validation_errors(error: TollboothError) -> list[dict[str, str]]:
 
 def headers(error: BaseException) -> dict[str, str]:
     """What goes with the answer beside its content type."""
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
     if not isinstance(error, Unavailable | RateLimited):
         return {}
     given = {"Retry-After": str(error.retry_after_seconds)}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.genesis_store import DynamoGenesis
     from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.dynamo.meter_store import DynamoMeters
+    from functions.adapters.dynamo.progress_store import DynamoProgress
     from functions.adapters.dynamo.refusal_store import DynamoRefusals
     from functions.adapters.dynamo.table import Table
     from functions.adapters.kinesis import KinesisStream
@@ -224,6 +225,13 @@ def correction_ports() -> "CorrectionPorts":
         clock=clock(),
         new_id=new_id,
     )
+
+
+@cache
+def progress() -> "DynamoProgress":
+    from functions.adapters.dynamo.progress_store import DynamoProgress
+
+    return DynamoProgress(aws("dynamodb"), settings.usage_table())
 
 
 # Access and records.

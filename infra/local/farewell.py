@@ -22,14 +22,17 @@ def say_what_to_try(stack: LocalStack, *, seconds: float) -> None:
 def commands_to_try(stack: LocalStack, period: str) -> list[str]:
     """They work as they stand, pasted into a shell."""
     key = f"-H 'Authorization: Bearer {stack.api_key}'"
-    event = '{"specversion":"1.0","id":"try-1","source":"curl","type":"prompt","subject":"acme","data":' + (
-        '{"tokens":1200,"model":"small","direction":"output"}}'
+    # The shell says what time it is, between the quotes of the JSON.
+    event = (
+        '{"specversion":"1.0","id":"try-1","source":"curl","type":"prompt","subject":"acme",'
+        """"time":"'$(date -u +%FT%TZ)'","data":{"tokens":1200,"model":"small","direction":"output"}}"""
     )
     json_type = "-H 'Content-Type: application/cloudevents+json'"
     query = f"{stack.api_url}/api/v1/meters/tokens/query"
     return [
         f"# usage of the past month, by model\ncurl -s {key} '{query}?{period}&groupBy=model'",
-        f"# send an event (204: it will be counted, exactly once)\n"
+        f"# send an event (204: it will be counted, exactly once); its time is when it happened: sent again\n"
+        f"# with the same id and time is known for the same, without a time for an hour only\n"
         f"curl -s -o /dev/null -w '%{{http_code}}\\n' {key} {json_type} -d '{event}' {stack.api_url}/api/v1/events",
         f"# the invoices\ncurl -s {key} {stack.api_url}/api/v1/billing/invoices",
     ]

@@ -26,8 +26,6 @@ KEEP_RECORDS = (
     *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"),
 )
 
-# A revoked key works until its verdict leaves the cache.
-AUTHORIZER_CACHE_SECONDS = 60
 # Well under the account's 10,000/s, so that one deployment cannot starve its neighbours.
 REQUESTS_PER_SECOND = 2_000
 BURST_REQUESTS = 4_000
@@ -36,7 +34,8 @@ BURST_REQUESTS = 4_000
 # what it was refused again for three days, so a throttled webhook is late and not lost.
 DOCUMENT_ROUTE = "GET /api/v1/openapi.json"
 WEBHOOK_ROUTE = "POST /api/v1/apps/{id}/stripe/webhook"
-OPEN_ROUTES = {DOCUMENT_ROUTE: (20, 100), WEBHOOK_ROUTE: (200, 1_000)}
+HEALTH_ROUTE = f"GET {names.HEALTH_PATH}"  # monitors ask every few seconds
+OPEN_ROUTES = {DOCUMENT_ROUTE: (20, 100), WEBHOOK_ROUTE: (200, 1_000), HEALTH_ROUTE: (10, 20)}
 
 # One line per request; no header and no query, because they may carry keys and customers' data.
 ACCESS_LOG_FIELDS = {
@@ -77,7 +76,7 @@ def permissions(
 
 
 class ApiStack(StageStack):
-    """Authentication at the door, scopes in the handlers: the authorizer's cached verdict is shared by all routes."""
+    """Authentication at the door, scopes in the handlers: who a caller is does not depend on the route."""
 
     def __init__(
         self,
@@ -111,8 +110,9 @@ class ApiStack(StageStack):
             "Authorizer",
             self.http_authorize,
             response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
-            identity_source=["$request.header.Authorization"],
-            results_cache_ttl=Duration.seconds(AUTHORIZER_CACHE_SECONDS),
+            # All identity sources are required, and a key comes in one of two headers; without any nothing is cached.
+            identity_source=[],
+            results_cache_ttl=Duration.seconds(0),
         )
         ingest = integrations.HttpLambdaIntegration("Ingest", http_ingest)
         records = integrations.HttpLambdaIntegration("Records", self.http_api)
@@ -123,6 +123,7 @@ class ApiStack(StageStack):
         self.http.add_routes(path="/api/v1/apps/{id}/stripe/webhook", methods=post, integration=webhook)
         # What the API looks like is no secret, and tools that read it have no key.
         self.http.add_routes(path="/api/v1/openapi.json", methods=[api.HttpMethod.GET], integration=records)
+        self.http.add_routes(path=names.HEALTH_PATH, methods=[api.HttpMethod.GET], integration=records)
         self.http.add_routes(path="/api/{proxy+}", methods=every, integration=records, authorizer=authorizer)
         api.HttpRoute(
             self,

@@ -269,11 +269,15 @@ class Scenario:
         return Deployment(deployment.rate, deployment.subjects, deployment.lanes, 1)
 
     def _authorizer(self, events_per_call: int) -> Tally:
-        calls_per_second = self._deployment.rate / events_per_call
-        runs = min(calls_per_second, assume.CLIENT_KEYS / assume.AUTHORIZER_CACHE_SECONDS) / self._deployment.rate
+        runs = 1 / events_per_call
+        calls_per_second = self._deployment.rate * runs
         memory = self._deployed.memory_mb["http_authorize"]
-        duration = assume.gb_seconds(assume.AUTHORIZER_CPU_SECONDS, {"requests.dynamodb": 1}, memory)
-        return Tally({"lambda_requests.auth": runs, "lambda_gb_seconds.auth": duration * runs, "read_units.auth": runs})
+        at_once = max(1.0, calls_per_second * assume.AUTHORIZER_CPU_SECONDS * assume.ONE_VCPU_MB / memory)
+        reads = min(calls_per_second, at_once * assume.CLIENT_KEYS / assume.KEY_REMEMBERED_SECONDS)
+        reads /= self._deployment.rate
+        duration = assume.gb_seconds(assume.AUTHORIZER_CPU_SECONDS, {}, memory) * runs
+        duration += assume.gb_seconds(0, {"requests.dynamodb": 1}, memory) * reads
+        return Tally({"lambda_requests.auth": runs, "lambda_gb_seconds.auth": duration, "read_units.auth": reads})
 
     def _result(self, way: Way, per_event: Tally, plain: list[Batch]) -> Result:
         """Of what batches cause; environments, ingest and shards are added."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from functions.adapters.dynamo.client import dynamodb_client
-from functions.handlers import http_api, wiring
+from functions.handlers import http_api, http_authorize, http_health, wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 
@@ -15,6 +15,9 @@ def forget_clients() -> None:
     dynamodb_client.cache_clear()
     wiring.billing_table.cache_clear()
     wiring.usage_table.cache_clear()
+    wiring.progress.cache_clear()
+    http_authorize.remembered.cache_clear()
+    http_health.forget()
 
 
 @pytest.fixture

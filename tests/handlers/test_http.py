@@ -11,7 +11,7 @@ from functions.application.held_listing import HeldListing
 from functions.domain import errors
 from functions.domain.errors import FieldError
 from functions.domain.wire import Name, WireModel
-from functions.handlers import http
+from functions.handlers import http, http_api, http_ingest
 from functions.handlers.listing import Listed, by_cursor_or_number
 from functions.handlers.parameters import PAGE
 from functions.names import SCOPE_ADMIN, SCOPE_READ
@@ -127,10 +127,28 @@ def test_a_payload_that_is_not_from_the_gateway_still_gets_an_answer() -> None:
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (500, "application/problem+json")
 
 
-def test_a_missing_authorizer_is_401() -> None:
-    event = payload("GET", "/things")
-    del event["requestContext"]["authorizer"]
-    assert client.handler(event, None)["statusCode"] == 401
+def test_without_a_caller_every_route_of_the_api_is_401_and_so_is_what_is_none() -> None:
+    """The authorizer lets a request without a key pass, with an empty context."""
+    routes = [key for router in http_api.ROUTERS for key in http.routes_of(router)]
+    assert {*http.OPEN} < {*routes}
+    for route in [*routes, "GET /nowhere", "POST /api/v1/meters/x/y/z", "PUT /healthz"]:
+        method, _, path = route.partition(" ")
+        for context in ({}, {"authorizer": {}}, {"authorizer": {"lambda": {}}}, {"authorizer": {"lambda": None}}):
+            event = payload(method, path, params="surprise=1", body="{}")
+            del event["requestContext"]["authorizer"]
+            event["requestContext"] |= context
+            answer = http_api.handler(event, None)
+            if route not in http.OPEN:
+                assert answer["statusCode"] == 401, route
+                assert answer["headers"]["WWW-Authenticate"] == "Bearer"
+                assert "X-Api-Key" in answer["body"]
+
+
+def test_without_a_caller_nothing_is_ingested() -> None:
+    event = payload("POST", "/api/v1/events", body="{}")
+    event["requestContext"]["authorizer"] = {"lambda": {}}
+    answer = http_ingest.handler(event, None)
+    assert (answer["statusCode"], answer["headers"]["WWW-Authenticate"]) == (401, "Bearer")
 
 
 def test_a_missing_scope_is_403_and_admin_implies_every_scope() -> None:

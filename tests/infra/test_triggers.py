@@ -42,7 +42,7 @@ def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage
     assert all("DeadLetterConfig" in each["Target"] for each in schedules)
 
 
-def test_only_the_webhook_and_the_document_are_open(each_stage: Any) -> None:
+def test_only_the_webhook_the_document_and_the_health_are_open(each_stage: Any) -> None:
     routes = {
         each["Properties"]["RouteKey"]: each["Properties"]["AuthorizationType"]
         for each in each_stage.all("AWS::ApiGatewayV2::Route").values()
@@ -51,23 +51,32 @@ def test_only_the_webhook_and_the_document_are_open(each_stage: Any) -> None:
         "POST /api/v1/events": "CUSTOM",
         "POST /api/v1/apps/{id}/stripe/webhook": "NONE",
         "GET /api/v1/openapi.json": "NONE",
+        "GET /healthz": "NONE",
         "ANY /api/{proxy+}": "CUSTOM",
         "$default": "CUSTOM",
     }
 
 
-def test_a_verdict_is_cached_for_a_minute_and_needs_the_header(each_stage: Any) -> None:
+def test_the_authorizer_is_asked_for_every_request_whichever_header_has_the_key(each_stage: Any) -> None:
     (authorizer,) = each_stage.all("AWS::ApiGatewayV2::Authorizer").values()
     properties = authorizer["Properties"]
-    assert properties["AuthorizerResultTtlInSeconds"] == 60
+    assert properties["AuthorizerResultTtlInSeconds"] == 0
     assert properties["EnableSimpleResponses"] is True
-    assert properties["IdentitySource"] == ["$request.header.Authorization"]
+    assert properties["AuthorizerPayloadFormatVersion"] == "2.0"
+    assert not properties.get("IdentitySource")
 
 
 def test_the_door_is_throttled_and_its_log_holds_no_header(each_stage: Any) -> None:
     (door,) = each_stage.all("AWS::ApiGatewayV2::Stage").values()
     properties = door["Properties"]
     assert properties["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 4000, "ThrottlingRateLimit": 2000}
+    assert properties["RouteSettings"] == {"GET /healthz": {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 10}}
+    (health,) = (
+        name.partition("/")[2]
+        for name, each in each_stage.all("AWS::ApiGatewayV2::Route").items()
+        if each["Properties"]["RouteKey"] == "GET /healthz"
+    )
+    assert health in door["DependsOn"], "settings of a route that is not there yet are refused"
     logged = json.loads(properties["AccessLogSettings"]["Format"])
     assert "$context.requestId" in logged.values()
     assert not any("header" in value or "path" in value for value in logged.values())

@@ -19,9 +19,39 @@ PATHS = [("GET", "/api/v1/meters"), ("POST", "/api/v1/events"), ("GET", "/api/v1
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-def test_without_a_key_the_answer_is_401(tenant: Tenant, method: str, path: str) -> None:
+def test_without_a_key_the_answer_is_401_and_says_how_to_send_one(tenant: Tenant, method: str, path: str) -> None:
     with tenant.client(None) as client:
-        assert client.request(method, path).status_code == 401
+        answer = client.request(method, path)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "X-Api-Key" in answer.json()["detail"]
+
+
+def test_a_key_comes_in_either_header_and_in_both_only_if_it_is_the_same(tenant: Tenant) -> None:
+    other = tenant.key_with("read")
+    with tenant.client(None) as client:
+
+        def status(**headers: str) -> int:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            return client.get("/api/v1/meters", headers=sent).status_code
+
+        assert status(X_Api_Key=tenant.key) == 200
+        assert status(x_api_key=tenant.key, authorization=f"BEARER {tenant.key}") == 200
+        assert status(X_Api_Key=other, Authorization=f"Bearer {tenant.key}") == 403
+        assert status(X_Api_Key=UNKNOWN_KEY) == 403
+        event = json.dumps(calls(1)[0]).encode()
+        sent = {"X-Api-Key": tenant.key, "Content-Type": EVENT}
+        assert client.post("/api/v1/events", content=event, headers=sent).status_code == 204
+
+
+def test_anybody_learns_whether_it_is_well_and_nothing_else(tenant: Tenant) -> None:
+    with tenant.client(None) as client:
+        answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "public, max-age=5"
+    health = answer.json()
+    assert set(health) <= {"status", "version", "countedAge", "lastCountedAt"}
+    assert health["status"] == "ok"
 
 
 @pytest.mark.parametrize("key", [UNKNOWN_KEY, "nonsense", "tb_", "tb__", "Ünïcode", "x" * 5_000, UNKNOWN_KEY + "x"])

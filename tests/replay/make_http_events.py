@@ -102,6 +102,11 @@ def authorize() -> Iterator[Made]:
     yield Made("http_authorize", "bad_input", asked(TOKEN[:-1] + "x"), [denied], ["key"])
     yield Made("http_authorize", "unknown_key", asked(TOKEN), [denied])
     yield Made("http_authorize", "not_a_key", asked("Ünïcode and\tspaces"), [denied])
+    both, by_header = asked(TOKEN), asked(TOKEN)
+    both["headers"]["x-api-key"] = by_header["headers"]["x-api-key"] = TOKEN
+    del by_header["headers"]["authorization"]
+    yield Made("http_authorize", "two_headers", both, [allowed], ["key"])
+    yield Made("http_authorize", "api_key", by_header, [allowed], ["key"])
 
 
 def asked(token: str) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def asked(token: str) -> dict[str, Any]:
     request = http_request("GET", "/api/v1/meters")
     del request["requestContext"]["authorizer"], request["isBase64Encoded"]
     request["headers"]["authorization"] = f"Bearer {token}"
-    return request | {"type": "REQUEST", "routeArn": arn, "identitySource": [f"Bearer {token}"]}
+    return request | {"type": "REQUEST", "routeArn": arn, "identitySource": None}
 
 
 def bootstrap() -> Iterator[Made]:

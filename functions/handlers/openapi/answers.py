@@ -34,6 +34,17 @@ class Document(OpenShown):
     openapi: str
 
 
+class DeploymentHealth(Shown):
+    """`behind` when `countedAge` is above ten minutes. What is still in the stream is not in `countedAge`: an old
+    `lastCountedAt` while events are sent says that. `lastCountedAt` is when the newest counted decision was made.
+    """
+
+    status: Literal["ok", "behind"]
+    version: str
+    counted_age: int
+    last_counted_at: Instant | None = None
+
+
 class ShownPeriod(Shown):
     period_from: Instant = Field(alias="from")
     period_to: Instant = Field(alias="to")

@@ -60,12 +60,15 @@ def document(routes: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Tollbooth", "version": "1", "description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
         "servers": [{"url": "/"}],
-        "security": [{"apiKey": []}],
+        "security": [{"apiKey": []}, {"apiKeyHeader": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": {**FIXED_SCHEMAS, **_schemas(read)},
             "responses": dict(_problems()),
-            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "tb_<id>_<secret>"}},
+            "securitySchemes": {
+                "apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "tb_<id>_<secret>"},
+                "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+            },
         },
     }
 
@@ -88,7 +91,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(described.summary),
         "summary": described.summary,
-        "tags": [route.rule.split("/")[3].removesuffix(".json")],
+        "tags": [route.rule.split("/")[3 if route.rule.startswith("/api/") else 1].removesuffix(".json")],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {str(route.status): success | _content(route, described.answer), **_errors(route)},
     }
@@ -187,6 +190,8 @@ def _reference(model: type[BaseModel]) -> Schema:
 
 def _errors(route: Route) -> dict[str, Any]:
     statuses = {HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR}
+    if not route.rule.startswith("/api/"):  # it says how the deployment is, which may be: not there
+        statuses |= {HTTPStatus.SERVICE_UNAVAILABLE}
     if route.key not in PUBLIC:
         statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_FOUND}
@@ -203,7 +208,7 @@ def _problems() -> Iterator[tuple[str, Any]]:
     for status in sorted({*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR}):
         content = {problem.CONTENT_TYPE: {"schema": {"$ref": f"{SCHEMAS}/Problem"}}}
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
-            # Said by the gateway itself about a missing or wrong key, or when all callers together are too fast.
+            # Said by the gateway itself about a wrong key, or when all callers together are too fast.
             content["application/json"] = {"schema": {"$ref": f"{SCHEMAS}/GatewayMessage"}}
         response: dict[str, Any] = {"description": status.phrase, "content": content}
         if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):

@@ -13,6 +13,7 @@ from functions.handlers.openapi.answers import (
     ArchiveQueryAnswer,
     CorrectionPage,
     CreatedApiKey,
+    DeploymentHealth,
     Document,
     IngestedEvent,
     IngestedEventPage,
@@ -92,6 +93,7 @@ class Described:
 
 
 ROUTES: Mapping[str, Described] = {
+    "GET /healthz": Described("Get how the deployment is", DeploymentHealth),
     "GET /api/v1/openapi.json": Described("Get this document", Document),
     "POST /api/v1/meters": Described("Create a meter", ShownMeter),
     "GET /api/v1/meters": Described("List meters", EachOrByCursor(ShownMeter)),

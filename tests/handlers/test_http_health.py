@@ -1,0 +1,138 @@
+"""How the deployment is, for monitors without a key, on DynamoDB Local."""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from functions import names
+from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.dynamo.progress_store import DynamoProgress
+from functions.application.ports.health import LaneProgress
+from functions.domain.metering.event import AcceptanceWindow
+from functions.domain.metering.ledger import Commit, Counts
+from functions.handlers import http_api, http_health, wiring
+from infra.local import paths
+from tests.conftest import DynamoDb
+from tests.handlers.gateway import Client, payload
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SECONDS = int(NOW.timestamp())
+LANES = 3
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def ledger(dynamodb: DynamoDb) -> DynamoLedger:
+    return DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow(3_888_000, 3_600, 86_400))
+
+
+@pytest.fixture
+def clock(api: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    monkeypatch.setattr(wiring, "clock", lambda: clock)
+    monkeypatch.setenv(names.ENV_LANES, str(LANES))
+    yield clock
+    http_health.forget()
+
+
+def commit(lane: int, n: int, decided_at: int) -> Commit:
+    return Commit(lane, n, "a", decided_at, decided_at, {}, [], [], [], [], [], "", b"", Counts(), {})
+
+
+def health() -> dict[str, Any]:
+    event = payload("GET", "/healthz")
+    del event["requestContext"]["authorizer"], event["headers"]["authorization"]
+    return http_api.handler(event, None)
+
+
+def asked(clock: Clock) -> Any:
+    """Anew, as another process would."""
+    http_health.forget()
+    return Client(http_api.handler).get("/healthz").json
+
+
+def test_a_new_deployment_is_well_and_has_counted_nothing(clock: Clock) -> None:
+    answer = health()
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["Cache-Control"] == "public, max-age=5"
+    assert asked(clock) == {"status": "ok", "version": names.VERSION, "countedAge": 0}
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((paths.REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert project["version"] == names.VERSION
+
+
+def test_the_age_is_that_of_the_oldest_decision_that_is_not_counted(clock: Clock, ledger: DynamoLedger) -> None:
+    decided = {(0, 1): 900, (0, 2): 800, (0, 3): 30, (1, 1): 50, (2, 1): 700, (2, 2): 20}
+    ledger.put_commits([commit(lane, n, SECONDS - ago) for (lane, n), ago in decided.items()])
+    ledger.advance_heads({0: 3, 1: 1, 2: 2})
+    said = {"status": "ok", "version": names.VERSION, "countedAge": 0, "lastCountedAt": "2026-11-28T11:59:40Z"}
+    assert asked(clock) == said
+    ledger.put_commits([commit(2, 3, SECONDS - 12), commit(2, 4, SECONDS - 4), commit(1, 2, SECONDS - 7)])
+    assert asked(clock) == said | {"countedAge": 12}
+    clock.time = NOW + timedelta(minutes=11)
+    assert asked(clock) == said | {"countedAge": 672, "status": "behind"}
+
+
+def test_each_lane_says_how_far_it_is(dynamodb: DynamoDb, ledger: DynamoLedger) -> None:
+    ledger.put_commits([commit(0, 1, 1_000_000), commit(0, 2, 1_000_060), commit(1, 1, 1_000_100)])
+    ledger.advance_heads({0: 1})
+    progress = DynamoProgress(dynamodb.client, dynamodb.usage_table)
+    assert progress.of_lanes(3) == [
+        LaneProgress(counted_at=1_000_000, waiting_since=1_000_060),
+        LaneProgress(waiting_since=1_000_100),
+        LaneProgress(),
+    ]
+
+
+class Broken:
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def of_lanes(self, lanes: int) -> list[LaneProgress]:
+        self.asked += 1
+        raise ClientError({"Error": {"Code": "InternalServerError", "Message": "table usage-secret"}}, "Query")
+
+
+def test_a_flood_costs_one_look_in_five_seconds_also_while_the_database_is_away(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Broken()
+    with monkeypatch.context() as patched:
+        patched.setattr(wiring, "progress", lambda: broken)
+        answers = [health() for _ in range(50)]
+        assert {answer["statusCode"] for answer in answers} == {503}
+        assert answers[0]["headers"]["Retry-After"] == "5"
+        assert "secret" not in answers[0]["body"]
+        assert broken.asked == 1
+        clock.time += timedelta(seconds=5)
+        health()
+        assert broken.asked == 2
+    assert health()["statusCode"] == 503, "kept for five seconds"
+    clock.time += timedelta(seconds=5)
+    assert health()["statusCode"] == 200
+
+
+def test_it_reads_a_bounded_number_of_small_items_and_no_body(clock: Clock, ledger: DynamoLedger) -> None:
+    ledger.put_commits([commit(lane, 1, SECONDS) for lane in range(LANES)])
+    requests: list[Any] = []
+    client = wiring.progress()._client
+    client.meta.events.register(
+        "before-parameter-build.dynamodb.*", lambda model, params, **_: requests.append((model.name, params))
+    )
+    asked(clock)
+    assert [name for name, _ in requests].count("Query") == LANES
+    assert len(requests) <= 2 + 3 * LANES
+    assert all("#expires" in params["ProjectionExpression"] for name, params in requests if name != "BatchGetItem")
