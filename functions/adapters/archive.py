@@ -55,6 +55,7 @@ class ArchivedEvent(msgspec.Struct, omit_defaults=True):
     voids: str = ""
     data_base64: str = ""
     commit: int = 0  # not stored: the object's name says it
+    micros: int = 0  # beside `time`, whose texts compare like instants
 
     @property
     def time_seconds(self) -> int:
@@ -114,6 +115,7 @@ def encode_lines(groups: Sequence[tuple[str, str, list[Event]]], received_at: in
                 version,
                 raw(event.data) if event.data else NO_DATA,
                 raw(event.extensions) if event.extensions else NO_DATA,
+                micros=event.micros,
             )
             for event in events
         ]

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 import zstandard
 
-from functions.domain.metering.aggregation import LARGEST_INT, pack_values, unpack_values
+from functions.domain.metering.aggregation import LARGEST_INT, pack_values, unpack_values, with_micros
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import PageDelta, PageKey
@@ -67,6 +67,9 @@ def _widened(page: PageDelta) -> PageDelta:
 
 def decode_commit(body: bytes) -> Commit:
     commit = _decode_commit(_inflate(body))
+    for page in commit.pages:
+        for cells in (page.latest, page.lost_latest):
+            cells |= {name: with_micros(cell) for name, cell in cells.items()}
     totals = {page.key: page for page in commit.pages if page.key.subject is None}
     for key, values in _united(commit.pages).items():
         totals[key].values.update(values)

@@ -55,7 +55,8 @@ class HistoryAudit:
     def add(self, line: ArchivedEvent) -> None:
         for meter in self._meters.values():
             if meter.event_type == line.type and meter.is_history(line.meter_version, line.time_seconds):
-                self._open[meter.id].add(line.subject, line.time_seconds, line.raw_data, line.meter_version)
+                opened = self._open[meter.id]
+                opened.add(line.subject, line.time_seconds, line.micros, line.raw_data, line.meter_version)
 
     def subjects(self) -> set[str]:
         """Those with something to be found."""

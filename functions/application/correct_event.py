@@ -12,6 +12,7 @@ from functions.application.list_events import EventReader
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import EventStream
 from functions.application.ports.registry import Corrections
+from functions.application.search_events import Listed
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.metering.cloudevents import parse_partially
 from functions.domain.metering.correction import Correction, EventName, Replacement, correction_id, digest_of
@@ -22,13 +23,14 @@ from functions.domain.metering.lanes import Lanes
 
 @dataclass(frozen=True)
 class Instead:
-    """What to count instead; what is left out is as it was. `data` is JSON."""
+    """What to count instead; what is left out is as it was. `data` is JSON, `micros` belongs to `time`."""
 
     data: bytes
     id: str | None = None
     type: str | None = None
     subject: str | None = None
     time: int | None = None
+    micros: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def correct_event(
     fingerprint = lanes.fingerprint(tenant, event.subject, event.source, event.id)
     wanted = Correction(correction_id(fingerprint, event.time), event, reason, by, now)
     replacement = _replacement(tenant, event, instead, now, ports) if instead else None
-    if replacement:
-        wanted = replace(wanted, replacement=_on_record(replacement))
+    if replacement and instead:
+        wanted = replace(wanted, replacement=_on_record(replacement, instead))
     kept = ports.corrections.add(tenant, wanted)
     if kept.replacement != wanted.replacement:
         raise Conflict(
@@ -98,9 +100,13 @@ def _check_window(event: EventName, window: AcceptanceWindow, now: int) -> None:
 def _replacement(tenant: str, event: EventName, instead: Instead, now: int, ports: CorrectionPorts) -> Event:
     """An event like any other, checked as if it was sent today."""
     subject, time = instead.subject or event.subject, event.time if instead.time is None else instead.time
-    kind = instead.type or _type_of(tenant, event, ports)
+    is_said = instead.type is not None and instead.time is not None
+    original = None if is_said else _original(tenant, event, ports)
+    kind = instead.type or _type_of(original)
+    # Not part of the digest: asked again once the original has come, it is the same correction.
+    micros = instead.micros if instead.time is not None else original.micros if original else 0
     names = (event.source, event.id, event.subject, str(event.time))
-    event_id = instead.id or f"correction-{digest_of(*names, kind, subject, str(time), instead.data)}"
+    event_id = instead.id or f"correction-{digest_of(*names, kind, subject, _said(time, instead), instead.data)}"
     if event_id == event.id:
         message = "must differ from the id of the event it replaces, or it would be its duplicate"
         raise InvalidInput(f"replacement.id {message}.", fields=[FieldError("replacement.id", "not_unique", message)])
@@ -117,10 +123,10 @@ def _replacement(tenant: str, event: EventName, instead: Instead, now: int, port
     if judged.event is None:
         fields = [replace(each, field=each.field.replace("[0]", "replacement")) for each in judged.errors]
         raise InvalidInput(f"The replacement is not valid: {fields[0].field}: {fields[0].message}.", fields=fields)
-    return judged.event
+    return msgspec.structs.replace(judged.event, micros=micros)
 
 
-def _type_of(tenant: str, event: EventName, ports: CorrectionPorts) -> str:
+def _original(tenant: str, event: EventName, ports: CorrectionPorts) -> Listed | None:
     wanted = EventFilter(
         tenant,
         event.time,
@@ -128,13 +134,20 @@ def _type_of(tenant: str, event: EventName, ports: CorrectionPorts) -> str:
         subjects=frozenset([event.subject]),
         texts=(("id", lambda text: text == event.id), ("source", lambda text: text == event.source)),
     )
-    found = ports.events().first(wanted)
-    if found is None:
+    return ports.events().first(wanted)
+
+
+def _type_of(original: Listed | None) -> str:
+    if original is None:
         message = "is needed, because the event it replaces has not been counted so far"
         raise InvalidInput(f"replacement.type {message}.", fields=[FieldError("replacement.type", "required", message)])
-    return found.type
+    return original.type
 
 
-def _on_record(event: Event) -> Replacement:
-    digest = digest_of(event.id, event.type, event.subject, str(event.time), event.data)
+def _said(time: int, instead: Instead) -> str:
+    return f"{time}.{instead.micros:06d}" if instead.micros else str(time)
+
+
+def _on_record(event: Event, instead: Instead) -> Replacement:
+    digest = digest_of(event.id, event.type, event.subject, _said(event.time, instead), event.data)
     return Replacement(event.id, event.type, event.subject, event.time, digest)

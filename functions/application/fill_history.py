@@ -71,7 +71,7 @@ class HistoryFiller:
                     continue
                 second = event.time_seconds
                 if second // SPAN_SECONDS == work.span and meter.is_history(event.meter_version, second):
-                    history.add(event.subject, second, event.raw_data, event.meter_version)
+                    history.add(event.subject, second, event.micros, event.raw_data, event.meter_version)
             if taken >= STRETCH_COMMITS or events >= STRETCH_EVENTS or history.size >= STRETCH_BYTES:
                 break
         self._histories.put_history(list(self._parts(backfill, work, history)))

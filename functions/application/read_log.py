@@ -121,7 +121,7 @@ class LogReader:
             second = event.time_seconds
             place, group = self._placing.containing(second), self._placing.group(event.subject, groups)
             found.saw(second, second)
-            found.tally(place, group).add_value(*self._contribution(value), second)
+            found.tally(place, group).add_value(*self._contribution(value), second, event.micros)
 
     def _contribution(self, value: Number | str) -> tuple[Number, int]:
         """The number and the fingerprint of a value: UNIQUE_COUNT counts texts, all others numbers."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from functions.application.ports.ledger import ArchivedEvent, LedgerReader
-from functions.domain.metering.aggregation import Aggregation, Cell, Keep
+from functions.domain.metering.aggregation import Aggregation, Cell, Keep, moment
 from functions.domain.metering.cells import ADD, OpenCells, Place
 from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.counting import FingerprintOf
@@ -62,7 +62,8 @@ class TenantRecount:
             if meter.aggregation is Aggregation.UNIQUE_COUNT:
                 value = self._value_fingerprint(str(value))
             cells = self._cells.setdefault(line.subject, OpenCells())
-            ADD[meter.aggregation](cells, (second // WINDOW_SECONDS, number), value, second, 0)
+            at = moment(meter.aggregation, second, line.micros)
+            ADD[meter.aggregation](cells, (second // WINDOW_SECONDS, number), value, at, 0)
 
     def _number(self, meter: CompiledMeter, data: Data, line: ArchivedEvent) -> int | None:
         """The code the event was counted under."""

@@ -39,6 +39,7 @@ class Listed:
     extensions: bytes
     voided_at: int | None = None
     correction_id: str | None = None
+    micros: int = 0
 
     @property
     def size(self) -> int:
@@ -128,6 +129,7 @@ def _alone(event: ArchivedEvent, stored_at: int) -> Listed:
         stored_at,
         event.raw_data,
         event.raw_extensions,
+        micros=event.micros,
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from functions.application.correct_event import Instead, correct_event, list_corrections
 from functions.domain.metering.correction import Correction, EventName
 from functions.domain.metering.event import MAX_SOURCE_LENGTH, MAX_TEXT_LENGTH
-from functions.domain.wire import Instant, WireModel
+from functions.domain.wire import ExactInstant, Instant, WireModel
 from functions.handlers import http, json_body, wiring
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
@@ -40,7 +40,7 @@ class ReplacementEvent(WireModel):
     id: Text | None = None
     type: Text | None = None
     subject: Text | None = None
-    time: Instant | None = None
+    time: ExactInstant | None = None
     data: dict[str, Any]
 
 
@@ -78,8 +78,8 @@ def list_all() -> Answer:
 
 
 def _instead(wish: ReplacementEvent) -> Instead:
-    time = int(wish.time.timestamp()) if wish.time else None
-    return Instead(json_body.encode(wish.data).encode(), wish.id, wish.type, wish.subject, time)
+    time, micros = (int(wish.time.timestamp()), wish.time.microsecond) if wish.time else (None, 0)
+    return Instead(json_body.encode(wish.data).encode(), wish.id, wish.type, wish.subject, time, micros)
 
 
 def _shown(correction: Correction) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _cloud_event(event: Listed) -> dict[str, Any]:
         "source": event.source,
         "type": event.type,
         "subject": event.subject,
-        "time": _at(event.time),
+        "time": _at(event.time).replace(microsecond=event.micros),
     }
     if event.extensions and is_readable(event.extensions):
         shown |= _attributes(event.extensions)

@@ -36,6 +36,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "type": ("string", "the event type meters count"),
     "subject": ("string", "who caused the usage"),
     "time": ("string", "when it happened: 2026-01-31T23:59:59Z, UTC, whole seconds"),
+    "micros": ("bigint", "the microsecond within the second of time, 0 to 999999"),
     "received_at": ("string", "when it was accepted, written like time"),
     "meter_version": ("bigint", "the version of the meter set it was counted with"),
     "data": ("string", "the event's data as JSON; fractions as doubles, exact ones are in line"),

@@ -125,7 +125,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 def event(name: str, ago: int = 0, subject: str = "ada", **data: Any) -> Event:
     fingerprint = LANES.fingerprint(TENANT, subject, "s", name)
     body = msgspec.json.encode({"n": 1, "model": "a"} | data)
-    return Event(fingerprint, SECOND - ago, name, "s", "call", subject, body)
+    micros = fingerprint % 4 * 250_000
+    return Event(fingerprint, SECOND - ago, name, "s", "call", subject, body, micros=micros)
 
 
 def fill(world: World) -> Counts:

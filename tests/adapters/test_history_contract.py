@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
@@ -145,7 +146,7 @@ def test_the_index_knows_commits_that_void_events(store: Any) -> None:
 ROWS = {
     Aggregation.SUM: (Decimal("12345678901234567890.000000000000000001"),),
     Aggregation.AVG: (-7, 3),
-    Aggregation.LATEST: ((1_790_000_000, Decimal("0.5")),),
+    Aggregation.LATEST: ((1_790_000_000, 250_000, Decimal("0.5")),),
     Aggregation.UNIQUE_COUNT: (pack_values(range(25_000)),),
     Aggregation.MIN: (2**70,),
 }
@@ -164,3 +165,11 @@ def test_rows_come_back_exactly_in_bodies_far_below_an_item(aggregation: Aggrega
         assert first == cells[0]
     else:
         assert {tuple(each) for _, _, each in found} == {cells}
+
+
+def test_rows_of_before_microseconds_are_read_and_written_as_they_were() -> None:
+    cells: Any = ((1_790_000_000, 0, 2**70),)
+    (body,) = encode_rows(("model",), [HistoryRow(994_440, ("m",), cells)])
+    assert msgspec.msgpack.decode(body) == [["model"], [[994_440, ["m"], [[1_790_000_000, str(2**70)]]]]]
+    ((_, _, found),) = decode_rows(Aggregation.LATEST, body)
+    assert tuple(found) == cells

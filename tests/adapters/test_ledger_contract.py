@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.dynamo.packed_windows import packed_windows, stored_cells
 from functions.adapters.memory import MemoryLedger
 from functions.application.apply_pages import PageApplier
 from functions.domain.metering import sketch
@@ -132,17 +133,21 @@ def test_a_bucket_tells_which_commit_accepted_what(ledger: Any) -> None:
 
 
 def test_what_cannot_be_taken_off_makes_its_cell_dirty_for_good(ledger: Any) -> None:
-    counted = PageDelta(KEY, highest={"A0": 7, "B0": 7}, lowest={"A1": 2, "B1": 2}, latest={"A2": (5, 1), "B2": (5, 1)})
+    counted = PageDelta(
+        KEY, highest={"A0": 7, "B0": 7}, lowest={"A1": 2, "B1": 2}, latest={"A2": (5, 0, 1), "B2": (5, 0, 1)}
+    )
     counted.values["A3"] = pack_values([1])
     PageApplier(ledger).apply([commit(1, pages=[counted])])
     lost = PageDelta(KEY, lost_highest={"A0": 7, "B0": 6}, lost_lowest={"A1": 2, "B1": 3}, dirty=["A3"])
-    lost.lost_latest.update({"A2": (5, 1), "B2": (4, 9)})
+    lost.lost_latest.update({"A2": (5, 0, 1), "B2": (4, 9, 9)})
     PageApplier(ledger).apply([commit(2, pages=[lost])])
-    later = PageDelta(KEY, highest={"A0": 9}, lowest={"A1": 1}, latest={"A2": (9, 9)}, values={"A3": pack_values([3])})
+    later = PageDelta(
+        KEY, highest={"A0": 9}, lowest={"A1": 1}, latest={"A2": (9, 0, 9)}, values={"A3": pack_values([3])}
+    )
     PageApplier(ledger).apply([commit(3, pages=[later])])
     (page,) = ledger.pages(KEY.tenant, KEY.lane, KEY.subject, KEY.span, KEY.span)
     dirty = dict.fromkeys(("A0", "A1", "A2", "A3"), DIRTY)
-    assert page.cells == {"B0": 7, "B1": 2, "B2": (5, 1), **dirty}
+    assert page.cells == {"B0": 7, "B1": 2, "B2": (5, 0, 1), **dirty}
     assert list(ledger.value_chunks(KEY.tenant, KEY.lane, KEY.subject, KEY.span, KEY.span)) == []
 
 
@@ -299,7 +304,7 @@ def test_every_kind_of_cell_keeps_what_it_says(ledger: Any) -> None:
                 sum=single,
                 highest={"A1": value},
                 lowest={"A2": value},
-                latest={"A3": (NOW, value)},
+                latest={"A3": (NOW, n, value)},
                 values={"B4": pack_values([n, 2**64 - 1])},
                 sketch={"A5": sketch.of(value)},
             ),
@@ -309,16 +314,30 @@ def test_every_kind_of_cell_keeps_what_it_says(ledger: Any) -> None:
         "A0": Decimal("21.5"),
         "A1": Decimal("9.5"),
         "A2": 5,
-        "A3": (NOW, Decimal("9.5")),
+        "A3": (NOW, 3, 7),
     }
     assert cells["B4"] == pack_values([1, 2, 3, 2**64 - 1])
     assert sketch.unpack(as_bytes(cells["A5"])) == {sketch.bucket_of(value): 1 for value in (5, Decimal("9.5"), 7)}
 
 
-def test_of_one_second_the_larger_value_is_the_latest(ledger: Any) -> None:
-    for n, (second, value) in enumerate(((NOW, 3), (NOW, 2), (NOW - 1, 9)), 1):
-        apply(ledger, n, PageDelta(KEY, latest={"A0": (second, value)}))
-    assert page_of(ledger, KEY).cells == {"A0": (NOW, 3)}
+def test_of_one_microsecond_the_larger_value_is_the_latest(ledger: Any) -> None:
+    came = ((NOW, 7, 3), (NOW, 7, 2), (NOW, 6, 9), (NOW, 0, 9), (NOW - 1, 999_999, 9))
+    for n, latest in enumerate(came, 1):
+        apply(ledger, n, PageDelta(KEY, latest={"A0": latest}))
+        assert page_of(ledger, KEY).cells == {"A0": came[0]}
+    later = (NOW, 8, Decimal("-1.5"))
+    written = commit(9, pages=[PageDelta(KEY, latest={"A0": later})])
+    ledger.put_commit(written)
+    assert ledger.commit(3, 9) == written
+    apply(ledger, 9, *written.pages)
+    assert page_of(ledger, KEY).cells == {"A0": later}
+
+
+def test_a_lost_latest_value_makes_dirty_what_is_not_later_to_the_microsecond(ledger: Any) -> None:
+    apply(ledger, 1, PageDelta(KEY, latest={"A0": (NOW, 5, 1), "A1": (NOW, 5, 1), "A2": (NOW, 5, 1)}))
+    lost = PageDelta(KEY, lost_latest={"A0": (NOW, 5, 1), "A1": (NOW, 4, 9), "A2": (NOW, 6, 0)})
+    apply(ledger, 2, lost)
+    assert page_of(ledger, KEY).cells == {"A0": DIRTY, "A1": (NOW, 5, 1), "A2": DIRTY}
 
 
 def test_values_that_do_not_fit_into_the_page_lie_beside_it(ledger: Any) -> None:
@@ -415,9 +434,20 @@ def test_cells_of_any_size_come_back_to_the_digit(ledger: Any) -> None:
     numbers += [Decimal("123456789012345678901.123456789012345678"), Decimal("-1E-18")]
     sums = {f"F{number}": value for number, value in enumerate(numbers)}
     start = (KEY.span * WINDOWS_PER_PAGE + 5) * 1_800
-    latest = {f"Fz{number}": (start + 1_799, value) for number, value in enumerate(numbers)}
+    latest = {f"Fz{n}": (start + 1_799, n % 2 * 999_999, value) for n, value in enumerate(numbers)}
     apply(ledger, 1, PageDelta(KEY, sums, latest=latest, dirty=["Azz"]))
     assert page_of(ledger, KEY).cells == {**sums, **latest, "Azz": DIRTY}
+
+
+def test_a_window_of_before_microseconds_is_read_and_written_as_it_was() -> None:
+    start = (KEY.span * WINDOWS_PER_PAGE + 5) * 1_800
+    former = {"F": {"B": msgspec.msgpack.encode({0: [1_799, 7], 1: [0, str(10**30)]})}}
+    cells = stored_cells(KEY, former)
+    assert cells == {"F0": (start + 1_799, 0, 7), "F1": (start, 0, 10**30)}
+    assert packed_windows(KEY, {}, cells) == {"F": former["F"]["B"]}
+    changed = PageDelta(KEY, latest={"F0": (start + 1_799, 1, 5)}).applied_to(cells)
+    (window,) = packed_windows(KEY, cells, changed).values()
+    assert msgspec.msgpack.decode(window) == {0: [1_799, 5, 1], 1: [0, str(10**30)]}
 
 
 def test_who_knows_less_of_the_values_beside_a_page_takes_none_away(ledger: Any) -> None:

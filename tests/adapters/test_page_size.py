@@ -14,6 +14,7 @@ from tests.bench.counting import WRITE_UNIT_BYTES, item_bytes
 SPAN = 165_740
 LARGEST = 2**32 - 1
 VALUES_OF_TWO_GROUPS, VALUES_OF_ONE = 6, 12
+MICROSECOND = 999_999  # takes five bytes a latest value: up to a distinct value less a group and window
 SUBJECT = PageKey("01J9Z3K4M5N6P7Q8R9S0T1V2W3", 7, "7d444840-9dc0-11d1-b245-5ffdce74fad2", SPAN, 0)
 LANE = PageKey(SUBJECT.tenant, SUBJECT.lane, None, SPAN, 0)
 
@@ -21,8 +22,7 @@ LANE = PageKey(SUBJECT.tenant, SUBJECT.lane, None, SPAN, 0)
 def test_a_full_page_of_seven_meters_by_two_groups_is_one_write_unit() -> None:
     for owner in (SUBJECT, LANE):
         page = full_page(owner, groups=2)
-        sizes = [len(cell) // VALUE_BYTES for cell in page.cells.values() if isinstance(cell, bytes)]
-        assert sum(sizes) == VALUES_OF_TWO_GROUPS * WINDOWS_PER_PAGE
+        assert values_of(page) == VALUES_OF_TWO_GROUPS * WINDOWS_PER_PAGE
         assert stored_size(page) <= WRITE_UNIT_BYTES, owner
 
 
@@ -32,7 +32,19 @@ def test_twelve_values_of_one_group_lie_in_the_page() -> None:
     assert stored_size(page) <= WRITE_UNIT_BYTES
 
 
-def full_page(owner: PageKey, groups: int) -> Page:
+def test_microseconds_of_latest_values_take_the_place_of_distinct_ones() -> None:
+    for owner in (SUBJECT, LANE):
+        one, two = (full_page(owner, groups, MICROSECOND) for groups in (1, 2))
+        assert values_of(one) == (VALUES_OF_ONE - 1) * WINDOWS_PER_PAGE
+        assert values_of(two) == (VALUES_OF_TWO_GROUPS - 2) * WINDOWS_PER_PAGE
+        assert max(stored_size(one), stored_size(two)) <= WRITE_UNIT_BYTES, owner
+
+
+def values_of(page: Page) -> int:
+    return sum(len(cell) // VALUE_BYTES for cell in page.cells.values() if isinstance(cell, bytes))
+
+
+def full_page(owner: PageKey, groups: int, micros: int = 0) -> Page:
     """Values come one by one until none of them fits any more."""
     ledger = MemoryLedger()
     applier = PageApplier(ledger)
@@ -41,13 +53,13 @@ def full_page(owner: PageKey, groups: int) -> Page:
         for place, letter in enumerate(WINDOW_LETTERS):
             for group in range(groups):
                 cells[f"{letter}{'2a'[group]}"] = pack_values([place * 1_000 + group * 100 + n])
-        delta = PageDelta(owner, values=cells) if n > 1 else numbers(owner, groups)
+        delta = PageDelta(owner, values=cells) if n > 1 else numbers(owner, groups, micros)
         applier.apply([Commit(7, n, "a", 0, 0, {}, [delta], [], [], [], [], "", b"", Counts(), {})])
     (page,) = ledger.read_pages([owner])
     return page
 
 
-def numbers(owner: PageKey, groups: int) -> PageDelta:
+def numbers(owner: PageKey, groups: int, micros: int) -> PageDelta:
     """What the other six of seven meters keep, code by code as the directory numbers them."""
     delta = PageDelta(owner, {}, {}, {}, {})
     for place, letter in enumerate(WINDOW_LETTERS):
@@ -58,7 +70,7 @@ def numbers(owner: PageKey, groups: int) -> PageDelta:
             delta.sum |= {total: LARGEST, calls: LARGEST, mean: LARGEST, count: LARGEST}
             delta.lowest[fastest] = LARGEST
             delta.highest[slowest] = LARGEST
-            delta.latest[context] = (last_second, LARGEST)
+            delta.latest[context] = (last_second, micros, LARGEST)
     return delta
 
 

@@ -1,18 +1,22 @@
 """A stored commit comes back as it was counted, though its lanes' distinct values are not in it."""
 
 from collections import deque
+from decimal import Decimal
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.adapters.records import decode_commit, encode_commit, encode_record
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.aggregation import Aggregation, Latest
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import Event
 from functions.domain.metering.groupings import compile_meters
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Commit, Counts, Directory, LaneState
 from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.pages import PageDelta, PageKey
 
 NOW = 1_790_000_000
 FINGERPRINT = Lanes(1, b"a key of the test").value_fingerprint
@@ -62,3 +66,27 @@ def test_values_are_stored_once() -> None:
     commit = commit_of(counted([("t1", f"s{user}", 0, user, 0) for user in range(500)]))
     naive = len(encode_record(commit))
     assert len(encode_commit(commit)) < 0.8 * naive
+
+
+LATEST = PageDelta(
+    PageKey("t", 0, "s", 165_740, 0),
+    latest={"A0": (NOW, 0, 7), "A1": (NOW, 0, Decimal("1E+30"))},
+    lost_latest={"B0": (NOW, 0, 5)},
+)
+
+
+def former(latest: dict[str, Latest]) -> dict[str, Latest]:
+    return {name: (second, value) for name, (second, _, value) in latest.items()}
+
+
+def test_a_commit_of_before_microseconds_is_read_as_without_any() -> None:
+    commit = commit_of(Deltas(pages=[LATEST]))
+    old = msgspec.structs.replace(LATEST, latest=former(LATEST.latest), lost_latest=former(LATEST.lost_latest))
+    assert decode_commit(encode_commit(commit_of(Deltas(pages=[old])))) == commit
+    assert decode_commit(encode_commit(commit)) == commit
+
+
+def test_who_knows_no_microseconds_fails_on_a_commit_that_has_them() -> None:
+    body = msgspec.msgpack.encode(LATEST.latest)
+    with pytest.raises(msgspec.ValidationError, match="length 2"):
+        msgspec.msgpack.decode(body, type=dict[str, tuple[int, int | Decimal]])

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from functions.adapters.archive import S3Archive, archive_key
+from functions.adapters.archive import S3Archive, archive_key, decode_lines, encode_lines
 from functions.adapters.kinesis import KinesisStream
 from functions.adapters.memory import MemoryLedger
 from functions.adapters.records import (
@@ -165,6 +165,15 @@ def test_archived_events_come_back_to_the_digit_whether_staged_or_inline(aws: in
         assert (line.tenant, line.id, line.subject, line.meter_version) == ("t", "é1", "c1", 3)
         assert (line.time_seconds, line.raw_data) == (NOW, EVENT.data)
         client.delete_object(Bucket="archive", Key=archive_key(2, 17, NOW // HOUR_SECONDS))
+
+
+def test_a_line_has_microseconds_only_beside_its_time() -> None:
+    body = encode_lines([("t", "c1", [EVENT, msgspec.structs.replace(EVENT, micros=250_000)])], NOW, {"t": 3})
+    whole, later = map(json.loads, gzip.decompress(body).splitlines())
+    assert "micros" not in whole
+    assert later == whole | {"micros": 250_000}
+    assert whole["time"] == "2026-09-21T14:13:20Z"
+    assert [(line.time_seconds, line.micros) for line in decode_lines(body)] == [(NOW, 0), (NOW, 250_000)]
 
 
 def test_many_commits_are_read_in_order_whatever_their_number(aws: int) -> None:

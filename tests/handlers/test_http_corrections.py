@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from functions.domain.metering.event import Event, Pack
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
-from tests.handlers.metering import Metering
+from tests.handlers.metering import LANES, Metering
 
 CORRECTIONS = "/api/v1/events/corrections"
 START = (datetime.now(UTC) - timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
@@ -71,6 +72,30 @@ def test_a_replacement_counts_instead_also_under_another_subject(api: Client, me
     assert (value(api, subject="ada"), value(api, subject="bob"), value(api)) == (1.5, 5, 6.5)
     assert first.json["replacement"]["type"] == "prompt"
     assert first.json["replacement"]["id"] != "id-1"
+
+
+def test_a_replacement_is_as_late_in_its_second_as_the_event_was(api: Client, metering: Metering) -> None:
+    assert api.post("/api/v1/meters", MAX | {"slug": "last", "aggregation": "LATEST"}).status == 201
+    first, second = (int(START.timestamp()) + 1, name(1)["time"])
+    for number, micros, tokens in ((1, 900_000, 7), (2, 500_000, 5)):
+        fingerprint = LANES.fingerprint("default", "ada", "s", f"id-{number}")
+        data = b'{"tokens":%d}' % tokens
+        event = Event(fingerprint, first, f"id-{number}", "s", "prompt", "ada", data, micros=micros)
+        metering.stream.put([Pack("default", LANES.lane_of("default", "ada"), f"p{number}", first, [event])])
+        metering.deliver()
+    assert value(api, "last") == 7
+
+    def corrected(number: int, event_id: str, **replacement: Any) -> Any:
+        event = {**name(number), "id": event_id, "time": second}
+        answer = api.post(CORRECTIONS, {"event": event, "reason": "wrong", "replacement": replacement})
+        assert answer.status == 202, answer.text
+        metering.deliver()
+        return answer.json["replacement"]["id"]
+
+    kept = corrected(1, "id-1", data={"tokens": 3}, type="prompt")
+    assert value(api, "last") == 3
+    corrected(1, kept, data={"tokens": 4}, time=second.replace("+00:00", ".400000+00:00"))
+    assert value(api, "last") == 5
 
 
 def test_the_same_correction_is_one_however_often_it_is_sent(api: Client, metering: Metering) -> None:

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from functions.application import list_events
+from functions.domain.metering.event import Event, Pack
 from functions.domain.metering.event_filter import Position
 from functions.handlers import http_ingest, ingest_body
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params, Response
-from tests.handlers.metering import Metering
+from tests.handlers.metering import LANES, Metering
 
 V1, V2 = "/api/v1/events", "/api/v2/events"
 START = (datetime.now(UTC) - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
@@ -69,6 +70,16 @@ def test_the_newest_comes_first_with_all_it_had(api: Client) -> None:
     assert datetime.fromisoformat(newest["ingestedAt"]) > before
     assert datetime.fromisoformat(newest["storedAt"]) >= datetime.fromisoformat(newest["ingestedAt"])
     assert set(newest) == {"event", "ingestedAt", "storedAt", "validationError"}
+
+
+def test_a_time_is_shown_with_its_fraction(api: Client, metering: Metering) -> None:
+    second, fingerprint = int(START.timestamp()) + 400, LANES.fingerprint("default", "ada", "s", "late")
+    late = Event(fingerprint, second, "late", "s", "prompt", "ada", b'{"tokens":1}', micros=250_000)
+    metering.stream.put([Pack("default", LANES.lane_of("default", "ada"), "p", second, [late])])
+    metering.deliver()
+    shown = next(item["event"]["time"] for item in api.get(V1).json if item["event"]["id"] == "late")
+    assert shown.endswith(".250000Z")
+    assert datetime.fromisoformat(shown).timestamp() == second + 0.25
 
 
 def test_what_was_sent_comes_back_digit_for_digit(api: Client, metering: Metering) -> None:

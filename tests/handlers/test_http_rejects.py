@@ -76,6 +76,15 @@ def test_each_meter_that_could_not_take_a_value_is_named(api: Client, metering: 
     assert all(item["countedElsewhere"] and item["meterId"] for item in found)
 
 
+def test_a_reject_has_the_time_of_its_event_with_its_fraction(api: Client, metering: Metering) -> None:
+    late = event(1)
+    late.micros = 999_999
+    refuse(metering, late, event(2))
+    shown = {item["event"]["id"]: item["event"]["time"] for item in listed(api)}
+    assert datetime.fromisoformat(shown["id-1"]) == START + timedelta(seconds=1, microseconds=999_999)
+    assert datetime.fromisoformat(shown["id-2"]) == START + timedelta(seconds=2)
+
+
 def test_rejects_are_filtered_by_code_and_by_time_to_the_second(api: Client, metering: Metering) -> None:
     refuse(metering, *(event(number) for number in range(5)))
     refuse(metering, event(7), event(8, time=NOW - 40 * DAY), code="nan_value")

@@ -147,6 +147,7 @@ class World:
             time = now - chance.choice((0, 60, BUCKET_SECONDS, 3 * BUCKET_SECONDS))
             data = msgspec.json.encode({"n": chance.randint(1, 99), "model": chance.choice("ab")})
             event = Event(fingerprint, time, str(fingerprint), "s", "call", chance.choice([*SUBJECTS]), data)
+            event.micros = fingerprint * 7_919 % 3 * 400_000  # in another order than they were sent, some in none
             self.sent[(fingerprint, time)] = event
             self.sent_at[fingerprint] = self.clock.now()
             events.append(event)
@@ -366,7 +367,7 @@ def recount(events: Iterable[Event], meters: MeterSet) -> dict[Owner, Cells]:
         for meter in meters.meters:
             aggregation = meter.aggregation
             number = data["n"] if aggregation.needs_value else 1
-            for part, cell in enumerate(contribution(aggregation, number, event.time, number)):
+            for part, cell in enumerate(contribution(aggregation, number, event.time, number, event.micros)):
                 place = (meter.id, part, event.time // 1_800, data["model"])
                 for owner in owners_of(event):
                     _put(counted[owner], aggregation.parts[part], place, cell)

@@ -6,7 +6,8 @@ parameter a window is built and sent in a fraction of the time.
 | cell                    | stored as                                                        |
 |-------------------------|------------------------------------------------------------------|
 | number                  | integer of up to 64 bits, otherwise text with every digit        |
-| latest (second, value)  | [seconds since the window began, number]                         |
+| latest                  | [seconds since the window began, number], behind them its        |
+|                         | microsecond within the second where it has one                   |
 | values, sketch          | binary                                                           |
 | dirty                   | nil                                                              |
 """
@@ -47,8 +48,9 @@ def packed_windows(key: PageKey, cells: Cells, changed: Cells) -> dict[str, byte
 
 def _stored(cell: Cell, span: int, letter: str) -> Any:
     if isinstance(cell, tuple):
-        second, value = cell
-        return second - _start(span, letter), value
+        second, micros, value = cell
+        offset = second - _start(span, letter)
+        return (offset, value, micros) if micros else (offset, value)
     return None if cell == DIRTY else cell
 
 
@@ -82,8 +84,8 @@ def _cell(stored: Any, span: int, letter: str) -> Cell:
     if isinstance(stored, str):
         return as_number(Decimal(stored))
     if isinstance(stored, list):
-        second, value = stored
-        return _start(span, letter) + second, value if isinstance(value, int) else as_number(Decimal(value))
+        offset, value, micros = stored if len(stored) == 3 else (*stored, 0)
+        return _start(span, letter) + offset, micros, value if isinstance(value, int) else as_number(Decimal(value))
     return DIRTY if stored is None else bytes(stored)
 
 

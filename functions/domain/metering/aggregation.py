@@ -8,8 +8,9 @@ from enum import StrEnum
 from functions.domain.metering import sketch
 
 Number = int | Decimal
-Latest = tuple[int, Number]  # the second of the event, its value
+Latest = tuple[Number, ...]  # the second of the event, its microsecond, its value
 Cell = Number | Latest | bytes
+Moment = int | tuple[int, int]  # a second; where the order within it matters with the microsecond
 
 # From 10^31 down to 10^-18 a sum of values spans 49 digits, times the seconds since 1970 (of levels) 59; the others are
 # for how many values there are, which are not as many as that. Anything inexact is a bug and raises.
@@ -75,6 +76,11 @@ class Aggregation(StrEnum):
         return self is Aggregation.TIME_WEIGHTED_SUM
 
     @property
+    def orders_microseconds(self) -> bool:
+        """Does it matter which of the events of one second was the later?"""
+        return self is Aggregation.LATEST
+
+    @property
     def is_zero_when_empty(self) -> bool:
         """Nothing counted is a zero, not an absence."""
         return self in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)
@@ -93,12 +99,14 @@ PARTS = {
 }
 
 
-def contribution(aggregation: Aggregation, value: Number, second: int, fingerprint: int) -> tuple[Cell, ...]:
+def contribution(
+    aggregation: Aggregation, value: Number, second: int, fingerprint: int, micros: int = 0
+) -> tuple[Cell, ...]:
     """What one event adds, part by part. `fingerprint` is the value's, for UNIQUE_COUNT only."""
     if aggregation is Aggregation.AVG:
         return value, 1
     if aggregation is Aggregation.LATEST:
-        return ((second, value),)
+        return ((second, micros, value),)
     if aggregation is Aggregation.UNIQUE_COUNT:
         return (pack_values((fingerprint,)),)
     if aggregation is Aggregation.PERCENTILE:
@@ -106,6 +114,19 @@ def contribution(aggregation: Aggregation, value: Number, second: int, fingerpri
     if aggregation is Aggregation.TIME_WEIGHTED_SUM:
         return value, times(value, second % WINDOW_SECONDS)
     return (value,)
+
+
+def moment(aggregation: Aggregation, second: int, micros: int) -> Moment:
+    """When an event happened, for the functions that add it to cells."""
+    return (second, micros) if aggregation.orders_microseconds else second
+
+
+def with_micros(latest: Latest) -> Latest:
+    """Stored before 2026-11-28, it has no microsecond."""
+    if len(latest) == 2:
+        return latest[0], 0, latest[1]
+    second, micros, value = latest
+    return second, micros, value
 
 
 def merge(keep: Keep, left: Cell, right: Cell) -> Cell:
@@ -154,7 +175,7 @@ def answer(aggregation: Aggregation, parts: Sequence[Cell], percentile: Decimal 
     if aggregation is Aggregation.AVG:
         return quotient(first, parts[1])  # type: ignore[arg-type]
     if aggregation is Aggregation.LATEST:
-        return Decimal(first[1])  # type: ignore[index]
+        return Decimal(first[2])  # type: ignore[index]
     if aggregation is Aggregation.UNIQUE_COUNT:
         return Decimal(len(first) // VALUE_BYTES)  # type: ignore[arg-type]
     if aggregation is Aggregation.PERCENTILE:

@@ -20,7 +20,7 @@ from functions.domain.metering.pages import (
 
 # What a contribution takes in a commit, on the subject's page and on the lane's, before compression.
 DECIMAL_BYTES = 64  # as text, up to 32 characters each; few are longer, and digits take half of it compressed
-SECOND_BYTES = 12
+SECOND_BYTES = 22  # with its microsecond
 VALUE_BYTES = 18
 BUCKET_BYTES = 16
 MOST_CELLS = 3  # of one event in one meter: a level's
@@ -67,8 +67,8 @@ class OpenCells:
             add_highest(self, place, value, 0, 0)
         for place, value in other.lowest.items():
             add_lowest(self, place, value, 0, 0)
-        for place, (second, value) in other.latest.items():
-            add_latest(self, place, value, second, 0)
+        for place, latest in other.latest.items():
+            _later(self, place, latest, 0)
         for place, values in other.values.items():
             self.values.setdefault(place, set()).update(values)
         for place, counts in other.sketch.items():
@@ -116,7 +116,7 @@ def _span_and_number(span: int, number: int) -> tuple[int, int]:
     return span, number
 
 
-Add = Callable[[OpenCells, Place, Any, int, int], int]
+Add = Callable[[OpenCells, Place, Any, Any, int], int]
 
 
 def _average(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
@@ -140,11 +140,15 @@ def add_lowest(cells: OpenCells, place: Place, value: Number, _second: int, cell
     return cell_bytes + DECIMAL_BYTES if present is None else 0
 
 
-def add_latest(cells: OpenCells, place: Place, value: Number, second: int, cell_bytes: int) -> int:
+def add_latest(cells: OpenCells, place: Place, value: Number, moment: tuple[int, int], cell_bytes: int) -> int:
+    return _later(cells, place, (*moment, value), cell_bytes)
+
+
+def _later(cells: OpenCells, place: Place, latest: Latest, cell_bytes: int) -> int:
     present = cells.latest.get(place)
-    if present is not None and present >= (second, value):
+    if present is not None and present >= latest:
         return 0
-    cells.latest[place] = (second, value)
+    cells.latest[place] = latest
     return cell_bytes + DECIMAL_BYTES + SECOND_BYTES if present is None else 0
 
 
@@ -184,8 +188,8 @@ def _sum(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes
     return cells.add(place, value, cell_bytes)
 
 
-# Adds one event: the open cells, the first cell's place, the value (a fingerprint for UNIQUE_COUNT), the event's second
-# and the bytes of a new cell; returns the bytes by which the commit grows.
+# Adds one event: the open cells, the first cell's place, the value (a fingerprint for UNIQUE_COUNT), when it happened
+# (`moment`) and the bytes of a new cell; returns the bytes by which the commit grows.
 ADD: dict[Aggregation, Add] = {
     Aggregation.SUM: _sum,
     Aggregation.COUNT: _sum,

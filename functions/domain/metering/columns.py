@@ -93,9 +93,9 @@ def _lowest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[in
     return add_lowest(cells, place, min(column), seconds[0], cell_bytes)
 
 
-def _latest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[int], cell_bytes: int) -> int:
-    second, value = max(zip(seconds, column, strict=True))
-    return add_latest(cells, place, value, second, cell_bytes)
+def _latest(cells: OpenCells, place: Place, column: Column, moments: Sequence[tuple[int, int]], cell_bytes: int) -> int:
+    moment, value = max(zip(moments, column, strict=True))
+    return add_latest(cells, place, value, moment, cell_bytes)
 
 
 def add_fingerprints(cells: OpenCells, place: Place, fingerprints: set[int], cell_bytes: int) -> int:
@@ -109,9 +109,9 @@ def add_fingerprints(cells: OpenCells, place: Place, fingerprints: set[int], cel
     return VALUE_BYTES * (len(present) - before)
 
 
-AddColumn = Callable[[OpenCells, Place, Column, Sequence[int], int], int]
+AddColumn = Callable[[OpenCells, Place, Column, Sequence[Any], int], int]
 
-# Adds a column to the open cells: the first cell's place, the values, their seconds and the bytes of a new cell.
+# Adds a column to the open cells: the first cell's place, the values, their moments and the bytes of a new cell.
 # What is not here is added event by event.
 ADD_COLUMN: dict[Aggregation, AddColumn] = {
     Aggregation.SUM: _sum,

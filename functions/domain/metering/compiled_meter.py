@@ -30,7 +30,7 @@ class CompiledMeter:
 
     __slots__ = (
         *("add", "add_column", "aggregation", "column", "counts", "dimensions", "family", "groups", "has_filter"),
-        *("_former", "id", "meter", "takes_text", "value"),
+        *("_former", "id", "meter", "orders_microseconds", "takes_text", "value"),
     )
 
     def __init__(self, meter: Meter) -> None:
@@ -38,6 +38,7 @@ class CompiledMeter:
         self.id = meter.id
         self.aggregation = meter.aggregation
         self.takes_text = meter.aggregation is Aggregation.UNIQUE_COUNT
+        self.orders_microseconds = meter.aggregation.orders_microseconds
         self.column = _column_taker(meter)
         self.add = ADD[meter.aggregation]
         self.add_column = ADD_COLUMN.get(meter.aggregation)

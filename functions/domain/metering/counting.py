@@ -5,10 +5,11 @@ stop its lane for ever.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, Place, as_pages
 from functions.domain.metering.columns import add_fingerprints
@@ -166,10 +167,14 @@ class _Counting:
     def _add_rows(self, cells: OpenCells, tenant: str, rows: Rows, cell_bytes: int) -> None:
         grouping, window, size = rows.grouping, rows.window, 0
         all_seconds = [event.time for event in rows.events]
+        all_moments: Sequence[Any] | None = None
+        if grouping.orders_microseconds:
+            all_moments = [*zip(all_seconds, [event.micros for event in rows.events], strict=True)]
         columns = [(meters, meters[0].column(rows.data)) for meters in grouping.by_value]
         for groups, places in rows.places.items():
             pick = picker(places, len(all_seconds))
             seconds = pick(all_seconds)
+            moments = pick(all_moments) if all_moments else seconds
             known = self._places[tenant, grouping, groups, window]
             for meters, of_all in columns:
                 if of_all is None:
@@ -181,7 +186,8 @@ class _Counting:
                     if place is None:
                         place = known[meter] = window, self._number_of(tenant, rows, meter, groups)
                     if (add_column := meter.add_column) is not None:
-                        size += add_column(cells, place, column, seconds, cell_bytes)
+                        when = moments if meter.orders_microseconds else seconds
+                        size += add_column(cells, place, column, when, cell_bytes)
                     elif meter.takes_text:
                         size += add_fingerprints(cells, place, {*map(self._value_fingerprint, {*column})}, cell_bytes)
                     else:
@@ -213,7 +219,8 @@ class _Counting:
                 number = self._number_of(tenant, rows, meter, groups)
                 if meter.takes_text:
                     value = self._value_fingerprint(str(value))
-                deltas.size += meter.add(cells, (rows.window, number), value, event.time, cell_bytes)
+                when = (event.time, event.micros) if meter.orders_microseconds else event.time
+                deltas.size += meter.add(cells, (rows.window, number), value, when, cell_bytes)
 
     def _number_of(self, tenant: str, rows: Rows, meter: CompiledMeter, groups: Groups) -> int:
         """All events of the commit that have these groups get the same: later readers cannot tell their order."""

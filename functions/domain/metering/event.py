@@ -16,7 +16,7 @@ MAX_EVENTS_PER_CALL = 10_000
 class Event(msgspec.Struct, array_like=True, gc=False):
     """One accepted-for-counting usage event; `time` in epoch seconds, `data` and `extensions` raw JSON or empty.
 
-    `micros` are the microseconds within that second. Records of before it have eight fields.
+    `micros` are the microseconds within that second, which LATEST alone looks at; older records have eight fields.
     """
 
     fingerprint: int

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.metering.aggregation import LARGEST_INT, VALUE_BYTES, Aggregation, Cell, Keep
+from functions.domain.metering.aggregation import LARGEST_INT, VALUE_BYTES, Aggregation, Cell, Keep, with_micros
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import WINDOW_SECONDS
 
@@ -168,14 +168,15 @@ def decode_rows(aggregation: Aggregation, body: bytes) -> Iterator[tuple[int, Gr
 def _stored(cell: Cell) -> Any:
     """Decimals become their text; so do integers that MessagePack has no room for."""
     if isinstance(cell, tuple):
-        return cell[0], _stored(cell[1])
+        second, micros, value = cell
+        return (second, micros, _stored(value)) if micros else (second, _stored(value))
     return str(cell) if isinstance(cell, int) and not -LARGEST_INT <= cell < LARGEST_INT else cell
 
 
 def _cell(keep: Keep, stored: Any) -> Cell:
     if keep is Keep.LATEST:
-        second, value = stored
-        return second, Decimal(value) if isinstance(value, str) else value
+        second, micros, value = with_micros(stored)
+        return second, micros, Decimal(value) if isinstance(value, str) else value
     return Decimal(stored) if isinstance(stored, str) else stored
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.aggregation import Aggregation, moment
 from functions.domain.metering.cells import ADD, OpenCells
 from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.group_values import fitting_groups
@@ -28,7 +28,7 @@ class OpenHistory:
         self.dimensions: Sequence[str] = ()
         self.size = 0
 
-    def add(self, subject: str, second: int, raw_data: bytes, meter_version: int) -> None:
+    def add(self, subject: str, second: int, micros: int, raw_data: bytes, meter_version: int) -> None:
         """Count an event if the meter takes a value from it."""
         try:
             data = decode_data(raw_data)
@@ -46,7 +46,8 @@ class OpenHistory:
         if cells is None:
             cells = self._subjects[subject] = OpenCells()
             self.size += SUBJECT_BYTES
-        self.size += self._add(cells, (second // WINDOW_SECONDS, number), value, second, CELL_BYTES)
+        at = moment(self._meter.aggregation, second, micros)
+        self.size += self._add(cells, (second // WINDOW_SECONDS, number), value, at, CELL_BYTES)
 
     def _number(self, texts: tuple[str, ...]) -> int:
         number = self._numbers.get(texts)

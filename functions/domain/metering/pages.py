@@ -32,8 +32,9 @@ MAX_BUCKETS = 200
 # A stored window takes distinct values up to here, further ones lie beside the page. Seven meters have room for twelve
 # values in one group or six in two, and six such windows, the keys and the stamp are one write unit of 1,024 bytes.
 WINDOW_BYTES = 144
-# What a cell takes in its stored window, once its number has grown: code, number; code, length; code, second, number.
-NUMBER_BYTES, VALUES_BYTES, LATEST_BYTES = 6, 3, 9
+# What a cell takes in its stored window, once its number has grown: code, number; code, length; code, second, number,
+# and the microsecond within it where there is one.
+NUMBER_BYTES, VALUES_BYTES, LATEST_BYTES, MICROS_BYTES = 6, 3, 9, 5
 
 WINDOW_LETTERS = "ABCDEF"
 _ALPHABET = digits + ascii_lowercase
@@ -201,7 +202,9 @@ def stored_bytes(cell: Cell) -> int:
     """About what a cell takes in its stored window."""
     if isinstance(cell, bytes):
         return VALUES_BYTES + len(cell)
-    return LATEST_BYTES if isinstance(cell, tuple) else NUMBER_BYTES
+    if isinstance(cell, tuple):
+        return LATEST_BYTES + MICROS_BYTES if cell[1] else LATEST_BYTES
+    return NUMBER_BYTES
 
 
 def has_room_for(used: int, count: int) -> bool:

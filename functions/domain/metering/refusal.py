@@ -125,6 +125,8 @@ class Shown(Protocol):
     @property
     def time_seconds(self) -> int: ...
     @property
+    def micros(self) -> int: ...
+    @property
     def raw_data(self) -> bytes: ...
     @property
     def raw_extensions(self) -> bytes: ...
@@ -145,7 +147,7 @@ def event_json(event: Shown) -> bytes:
         "source": event.source,
         "type": event.type,
         "subject": event.subject,
-        "time": datetime.fromtimestamp(event.time_seconds, UTC),
+        "time": datetime.fromtimestamp(event.time_seconds, UTC).replace(microsecond=event.micros),
         **attributes,
         **content,
     }

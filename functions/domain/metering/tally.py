@@ -46,9 +46,9 @@ class Tally:
         else:
             self._held[part] = cell if held is None else merge(keep, held, cell)
 
-    def add_value(self, value: Number, fingerprint: int, second: int) -> None:
+    def add_value(self, value: Number, fingerprint: int, second: int, micros: int = 0) -> None:
         """One event's value, of which UNIQUE_COUNT takes the fingerprint alone."""
-        for part, cell in enumerate(contribution(self._aggregation, value, second, fingerprint)):
+        for part, cell in enumerate(contribution(self._aggregation, value, second, fingerprint, micros)):
             self.add_cell(part, cell)
 
     def add_tally(self, other: "Tally") -> None:
@@ -102,7 +102,7 @@ class ExactTally(Tally):
         super().__init__(aggregation)
         self._values: Counter[Number] = Counter()
 
-    def add_value(self, value: Number, _fingerprint: int, _second: int) -> None:
+    def add_value(self, value: Number, _fingerprint: int, _second: int, _micros: int = 0) -> None:
         self._values[value] += 1
 
     def add_tally(self, other: Tally) -> None:
@@ -140,7 +140,7 @@ class LevelTally(Tally):
             cell = times(cell, start)
         self.moment = add(self.moment, cell)
 
-    def add_value(self, value: Number, _fingerprint: int, second: int) -> None:
+    def add_value(self, value: Number, _fingerprint: int, second: int, _micros: int = 0) -> None:
         self.change = add(self.change, value)
         self.moment = add(self.moment, times(value, second))
 

@@ -48,6 +48,8 @@ class CountedLine(Line, Protocol):
     @property
     def commit(self) -> int: ...
     @property
+    def micros(self) -> int: ...
+    @property
     def raw_data(self) -> bytes: ...
 
 
@@ -100,7 +102,7 @@ class Lost:
             if number is not None:
                 place = (event.time_seconds // WINDOW_SECONDS, number)
                 for owner in (event.subject, None):
-                    self._take_off(event.tenant, owner, place, meter.aggregation, value, event.time_seconds)
+                    self._take_off(event, owner, place, meter.aggregation, value)
 
     def _add_history(self, event: CountedLine, meter: CompiledMeter) -> None:
         """A history is never written twice: what was voided since it began is left to the log."""
@@ -110,8 +112,9 @@ class Lost:
             self.size += CELL_BYTES + PAGE_BYTES + len(event.subject) * 4
 
     def _take_off(
-        self, tenant: str, owner: str | None, place: Place, aggregation: Aggregation, value: Any, second: int
+        self, event: CountedLine, owner: str | None, place: Place, aggregation: Aggregation, value: Any
     ) -> None:
+        tenant, second = event.tenant, event.time_seconds
         page, name = self._cell(tenant, owner, place)
         window, number = place
         match aggregation:
@@ -133,7 +136,8 @@ class Lost:
             case Aggregation.MIN:
                 page.lost_lowest[name] = min(value, page.lost_lowest.get(name, value))
             case Aggregation.LATEST:
-                page.lost_latest[name] = max((second, value), page.lost_latest.get(name, (second, value)))
+                latest = (second, event.micros, value)
+                page.lost_latest[name] = max(latest, page.lost_latest.get(name, latest))
             case Aggregation.UNIQUE_COUNT:
                 if name not in page.dirty:
                     page.dirty.append(name)

@@ -124,3 +124,11 @@ def test_the_events_of_a_line_are_listed_whatever_the_size_of_their_values() -> 
 def test_numbers_need_no_quotes() -> None:
     (row,) = Archive([1, 2.5, -3, True, None, [1], {"a": 1}]).ask()
     assert (row["events"], row["numbers"], row["total"]) == (7, 3, Decimal("0.5"))
+
+
+def test_of_one_second_the_later_microsecond_is_the_latest() -> None:
+    archive = Archive([1])  # its line has no microseconds
+    for number, (micros, value) in enumerate(((10, 5), (999_999, 1), (999_999, 2), (20, 9))):
+        archive.add({"id": f"m{number}", "micros": micros, "data": {"n": value}})
+    (row,) = archive.ask()
+    assert (row["events"], row["latest"], row["highest"]) == (5, 2, 9)

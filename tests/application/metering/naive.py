@@ -25,6 +25,7 @@ class Happening:
     subject: str
     value: Any
     groups: dict[str, Any]
+    micros: int = 0  # of its second; which of two events was the later
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ Answers = dict[tuple[Any, ...], Decimal]  # (window, subject, customer, group va
 def recount(happenings: Iterable[Happening], question: Question) -> Answers:
     if question.aggregation == "TIME_WEIGHTED_SUM":
         return integrals(happenings, question)
-    collected: dict[tuple[Any, ...], list[tuple[datetime, Any]]] = defaultdict(list)
+    collected: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
     for each in happenings:
         for key, value in placed(each, question):
-            collected[key].append((each.at, value))
+            collected[key].append((each.at, each.micros, value))
     answers = {key: result(question.aggregation, found, question.percentile) for key, found in collected.items()}
     return with_zeros(answers, question)
 
@@ -213,8 +214,8 @@ def divided(whole: Decimal, by: int) -> Decimal:
     return Decimal(round(exact * 10**18)).scaleb(-18, WIDE)
 
 
-def result(aggregation: str, found: list[tuple[datetime, Any]], percentile: int) -> Decimal:
-    values = [value for _, value in found]
+def result(aggregation: str, found: list[tuple[Any, ...]], percentile: int) -> Decimal:
+    values = [value for *_, value in found]
     if aggregation == "UNIQUE_COUNT":
         return Decimal(len(set(values)))
     if aggregation == "MIN":
@@ -222,7 +223,7 @@ def result(aggregation: str, found: list[tuple[datetime, Any]], percentile: int)
     if aggregation == "MAX":
         return Decimal(max(values))
     if aggregation == "LATEST":
-        return Decimal(max(found)[1])
+        return Decimal(max(found)[-1])
     if aggregation == "PERCENTILE":
         rank = (Decimal(percentile) * len(values) / 100).to_integral_value(ROUND_CEILING)
         return Decimal(sorted(values)[max(1, int(rank)) - 1])

@@ -104,7 +104,7 @@ def recount(events: Sequence[Event], meter: Meter) -> dict[tuple[str, str], Deci
         data = msgspec.json.decode(one.data)
         if one.time >= (meter.event_from or 0):
             value, mark = data["n"] if meter.value_property else 1, LANES.value_fingerprint(str(data["n"]))
-            tallies[one.subject, data["model"]].add_value(value, mark, one.time)
+            tallies[one.subject, data["model"]].add_value(value, mark, one.time, one.micros)
     return {key: tally.answer(Decimal(95)) for key, tally in tallies.items()}
 
 
@@ -139,7 +139,8 @@ def _cut_small(patch: pytest.MonkeyPatch) -> None:
 
 
 drafts = st.tuples(
-    st.integers(0, 30 * 86_400 - 1),
+    st.one_of(st.integers(0, 30 * 86_400 - 1), st.sampled_from((86_417, 5 * 86_400))),
+    st.sampled_from((0, 1, 999_999)),
     st.sampled_from(("c1", "c2", "ü")),
     st.one_of(st.integers(-5, 5), st.sampled_from((10**18, 2**63, -(2**64), 10**30, 1 - 10**31))),
     st.sampled_from(("a", "b")),
@@ -154,8 +155,8 @@ drafts = st.tuples(
 )
 def test_history_and_counters_are_a_recount(sent: list[Any], aggregation: Aggregation, chance: Any) -> None:
     events = [
-        event(str(i), START + timedelta(seconds=second), subject, n=n, model=model)
-        for i, (second, subject, n, model) in enumerate(sent)
+        event(str(i), START + timedelta(seconds=second, microseconds=micros), subject, n=n, model=model)
+        for i, (second, micros, subject, n, model) in enumerate(sent)
     ]
     # What came later is counted live at any age, and of a level it still matters behind the beginning of the history.
     beginnings = [0] if aggregation.is_level else [0, 5 * 86_400, 86_417]

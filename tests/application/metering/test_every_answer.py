@@ -154,7 +154,8 @@ class Population:
 
     def happening(self, chance: random.Random) -> Happening:
         groups = {"model": chance.choice(self.models), "team": chance.choice(self.teams)}
-        return Happening(instant(chance), chance.choice(self.subjects), chance.choice(self.values), groups)
+        micros = chance.choice((0, 0, 1, 250_000, 999_999))
+        return Happening(instant(chance), chance.choice(self.subjects), chance.choice(self.values), groups, micros)
 
 
 def some_of(chance: random.Random, everything: tuple[Any, ...]) -> list[Any]:
@@ -178,7 +179,7 @@ def event(number: int, one: Happening) -> Event:
         data["deep"] = {"team": one.groups["team"]}
     body = msgspec.json.Encoder(decimal_format="number").encode({k: v for k, v in data.items() if v is not MISSING})
     fingerprint = LANES.fingerprint("t", one.subject, "s", str(number))
-    return Event(fingerprint, int(one.at.timestamp()), str(number), "s", "call", one.subject, body)
+    return Event(fingerprint, int(one.at.timestamp()), str(number), "s", "call", one.subject, body, micros=one.micros)
 
 
 def void(one: Event) -> Void:

@@ -86,7 +86,8 @@ class Deployment:
 
 def event(event_id: str, at: datetime, subject: str = "c1", kind: str = "call", **data: Any) -> Event:
     fingerprint = LANES.fingerprint("t", subject, "s", event_id)
-    return Event(fingerprint, int(at.timestamp()), event_id, "s", kind, subject, msgspec.json.encode(data))
+    body = msgspec.json.encode(data)
+    return Event(fingerprint, int(at.timestamp()), event_id, "s", kind, subject, body, micros=at.microsecond)
 
 
 def test_days_that_begin_inside_a_half_hour_are_cut_to_the_second() -> None:

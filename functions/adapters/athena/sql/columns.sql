@@ -5,6 +5,7 @@ SELECT
   json_extract_scalar(line, '$.type') AS type,
   json_extract_scalar(line, '$.subject') AS subject,
   json_extract_scalar(line, '$.time') AS time,
+  coalesce(CAST(json_extract_scalar(line, '$.micros') AS bigint), 0) AS micros,
   json_extract_scalar(line, '$.received_at') AS received_at,
   CAST(json_extract_scalar(line, '$.meter_version') AS bigint) AS meter_version,
   json_format(json_extract(line, '$.data')) AS data,

@@ -9,5 +9,5 @@ SELECT
   max(number) AS highest,
   TRY_CAST(sum(number) / count(number) AS decimal(38, 18)) AS average,
   count(DISTINCT text) AS distinct_values,
-  max_by(number, ROW(time, number)) FILTER (WHERE number IS NOT NULL) AS latest
+  max_by(number, ROW(time, micros, number)) FILTER (WHERE number IS NOT NULL) AS latest
 FROM counted
