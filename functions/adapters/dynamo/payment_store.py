@@ -63,7 +63,7 @@ class DynamoInvoicePayments:
         before = datetime.fromisoformat(item["next_push_at"]) if "next_push_at" in item else None
         after = update.at + _wait(failed_pushes) if refused else None
         writes = [self._table.putting_version(header_item(paid, after, failed_pushes), record.version)]
-        if before is not None:
+        if before is not None and before != after:
             entry = unpushed_item(invoice, before)
             writes.append(self._table.deleting(entry[PARTITION_KEY], entry[SORT_KEY]))
         if after is not None:

@@ -115,3 +115,11 @@ def test_a_push_that_succeeds_in_the_end_clears_the_failure(world: World, invoic
 def test_an_invoice_that_does_not_exist_is_not_paid(world: World):
     with pytest.raises(NotFound):
         world.payments.record_payment(TENANT, "01JNJBJDYNJBJDYNJBJDYNJBJD", OPEN)
+
+
+def test_a_refusal_that_comes_again_within_the_second_keeps_its_place_in_the_index(world: World, invoice_id: str):
+    """From the longest wait on both name the same next try, and one transaction takes one write of an item."""
+    for _ in range(8):
+        assert world.payments.record_payment(TENANT, invoice_id, REFUSED)
+
+    assert (unpushed(world, NOW + timedelta(hours=23)), unpushed(world, NOW + timedelta(hours=25))) == (0, 1)
