@@ -19,7 +19,7 @@ MAX_SHOWN = 80
 
 # Acting for another tenant is possible everywhere; who may is decided elsewhere.
 EVERYWHERE = ("tenant",)
-PAGE = ("page", "pageSize", "cursor", "limit")
+PAGE = ("page", "pageSize", "cursor=", "limit")
 BY_NUMBER = ("page", "pageSize")
 ORDER = ("order", "orderBy")
 VERSIONS = ("includeDeleted", "id[]", "key[]", "keyVersion[key]", "status[]", "currency[]")
@@ -36,10 +36,10 @@ INVOICE_TIMES = (
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/events": (
         *("clientId", "ingestedAtFrom", "ingestedAtTo", "id", "subject", "customerId[,]", "from", "to"),
-        *("cursor", "limit"),
+        *("cursor=", "limit"),
     ),
-    "GET /api/v1/events/corrections": ("cursor", "limit"),
-    "GET /api/v2/events": ("cursor", "limit", "clientId", "filter"),
+    "GET /api/v1/events/corrections": ("cursor=", "limit"),
+    "GET /api/v2/events": ("cursor=", "limit", "clientId", "filter"),
     "GET /api/v1/meters": (*PAGE, *ORDER, "includeDeleted"),
     "GET /api/v1/meters/<id_or_slug>/query": USAGE,
     "GET /api/v1/meters/<id_or_slug>/subjects": ("from", "to", "after="),
@@ -67,9 +67,9 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice": ("notBefore", "expand"),
     "GET /api/v1/billing/failures": PAGE,
     "GET /api/v1/api-keys": PAGE,
-    "GET /api/v1/archive/queries/<query_id>": ("cursor", "limit"),
+    "GET /api/v1/archive/queries/<query_id>": ("cursor=", "limit"),
     "GET /api/v1/audit/metering": ("day",),
-    "GET /api/v1/rejects": ("from", "to", "code[]", "cursor", "limit"),
+    "GET /api/v1/rejects": ("from", "to", "code[]", "cursor=", "limit"),
 }
 
 

@@ -22,7 +22,7 @@ MOST = 50  # of what is counted, filtered and sorted, so that sixty customers ar
 LISTS = sorted(
     route.removeprefix("GET ")
     for route, names in PARAMETERS.items()
-    if {"cursor", "limit"} <= set(names) and "<" not in route and not {"clientId", "code"} & set(names)
+    if {"cursor=", "limit"} <= set(names) and "<" not in route and not {"clientId", "code[]"} & set(names)
 )
 
 
