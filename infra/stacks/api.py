@@ -106,8 +106,9 @@ class ApiStack(StageStack):
         return self.http.api_endpoint
 
     def _add_routes(self, http_ingest: PythonFunction) -> None:
+        # Under an id of its own: an update of the one that had an identity source might keep it.
         authorizer = authorizers.HttpLambdaAuthorizer(
-            "Authorizer",
+            "KeyAuthorizer",
             self.http_authorize,
             response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
             # All identity sources are required, and a key comes in one of two headers; without any nothing is cached.

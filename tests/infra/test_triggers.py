@@ -63,7 +63,7 @@ def test_the_authorizer_is_asked_for_every_request_whichever_header_has_the_key(
     assert properties["AuthorizerResultTtlInSeconds"] == 0
     assert properties["EnableSimpleResponses"] is True
     assert properties["AuthorizerPayloadFormatVersion"] == "2.0"
-    assert not properties.get("IdentitySource")
+    assert properties["IdentitySource"] == [], "the emulator takes a missing one for Authorization"
 
 
 def test_the_door_is_throttled_and_its_log_holds_no_header(each_stage: Any) -> None:
