@@ -18,21 +18,18 @@ MAX_DEPTH = 64
 MAX_NUMBER_LENGTH = 300
 MIN_EXPONENT = -308  # as written; smaller numbers are zero for some and not for others
 MAX_EXPONENT = 999  # of zeros: other numbers are infinite before, and what has 19 digits is no Decimal
-MAX_LOOK_BYTES = 1_000_000  # decoded at a time: objects take up to twenty times the memory of their JSON
+MAX_LOOK_BYTES = 100_000  # decoded at a time: objects take up to twenty times the memory of their JSON
 
-_decode_objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _encode = msgspec.json.Encoder().encode
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-# Any other number has a usual length, and is finite.
-_ODD_NUMBER = re.compile(rb"[-+.0-9eE]{100,}|[-.0-9]++[eE][-+]?[0-9]{3,}")
-_END_OF_NUMBER = re.compile(rb"[eE][-+]?[0-9]+[],} \t\r\n]")
+USUAL_NUMBER_LENGTH = 100  # with an exponent of two digits it is finite
+_ODD_NUMBER = re.compile(rb"[-+.0-9eE]{%d,}|[-.0-9]++[eE][-+]?[0-9]{3,}" % USUAL_NUMBER_LENGTH)
+_LONG_EXPONENT = re.compile(r"e[-+]?[0-9]{3}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
-# Digits and signs as 0, and e in one case: what is looked for in numbers can then be found as one text.
-_AS_NUMBERS = bytes.maketrans(b"123456789+-E", b"00000000000e")
-_LONG_EXPONENT = b"e0000"
-_LONG_DIGITS = b"0" * 100  # three times as many are a number too long: before and behind the point, and an exponent
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_LONG_INTEGER = b"0" * MAX_NUMBER_LENGTH
 
 
 class Unreadable(Exception):
@@ -98,38 +95,51 @@ def too_deep() -> Unreadable:
     )
 
 
+class _Reader:
+    """Decodes objects, and keeps the numbers with a point or an exponent as they are written."""
+
+    def __init__(self) -> None:
+        self.numbers: list[str] = []
+        self.decode = msgspec.json.Decoder(list[dict[str, Any]], float_hook=self.numbers.append).decode
+
+
+_idle_readers: list[_Reader] = []  # making one costs more than reading an event
+
+
 def _are_readable(objects: Sequence[bytes]) -> bool:
     """False also for some that are: it reads all of them at once, and looks no closer."""
     joined = b"[%b]" % b",".join(filter(None, objects))
     try:
-        read = _decode_objects(joined)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        reader = _idle_readers.pop()
+    except IndexError:
+        reader = _Reader()
+    try:
+        read = reader.decode(joined)
+        if reader.numbers and not _are_usual(reader.numbers):
+            return False
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
+    finally:
+        reader.numbers.clear()
+        _idle_readers.append(reader)
     # A name that comes twice is read once. Colons in names and values are the same in both, unless one was escaped.
     colons = joined.count(b":")
     if sum(map(len, read)) != colons and (
         (b"\\" in joined and b"\\u003" in joined) or _encode(read).count(b":") != colons
     ):
         return False
-    if max(map(len, objects), default=0) > 2 * MAX_DEPTH:
+    longest = max(map(len, objects), default=0)
+    if longest > 2 * MAX_DEPTH:
         crowded = [text for text in objects if text.count(b"{") + text.count(b"[") > MAX_DEPTH]
         if any(is_deeper(text, MAX_DEPTH) for text in crowded):
             return False
-    return not _has_odd_number(joined)
+    return longest <= MAX_NUMBER_LENGTH or _LONG_INTEGER not in joined.translate(_DIGITS)
 
 
-def _has_odd_number(joined: bytes) -> bool:
-    """Many digits anywhere, or an exponent that may be too long; infinite numbers were refused when they were read."""
-    numbers = joined.translate(_AS_NUMBERS)
-    if _LONG_DIGITS in numbers:
-        return True
-    at = numbers.find(_LONG_EXPONENT)
-    while at >= 0:
-        # An id in hexadecimal digits goes on behind its digits, or ends with a quote.
-        if _END_OF_NUMBER.match(joined, at):
-            return True
-        at = numbers.find(_LONG_EXPONENT, at + 1)
-    return False
+def _are_usual(numbers: list[str]) -> bool:
+    if max(map(len, numbers)) > USUAL_NUMBER_LENGTH:
+        return False
+    return not _LONG_EXPONENT.search(",".join(numbers).lower())
 
 
 def _check_number(text: str) -> None:
