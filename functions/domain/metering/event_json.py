@@ -122,17 +122,17 @@ def _are_readable(objects: Sequence[bytes]) -> bool:
     finally:
         reader.numbers.clear()
         _idle_readers.append(reader)
+    longest = max(map(len, objects), default=0)
+    if longest > 2 * MAX_DEPTH:
+        crowded = [text for text in objects if text.count(b"{") + text.count(b"[") > MAX_DEPTH]
+        if any(is_deeper(text, MAX_DEPTH) for text in crowded):
+            return False
     # A name that comes twice is read once. Colons in names and values are the same in both, unless one was escaped.
     colons = joined.count(b":")
     if sum(map(len, read)) != colons and (
         (b"\\" in joined and b"\\u003" in joined) or _encode(read).count(b":") != colons
     ):
         return False
-    longest = max(map(len, objects), default=0)
-    if longest > 2 * MAX_DEPTH:
-        crowded = [text for text in objects if text.count(b"{") + text.count(b"[") > MAX_DEPTH]
-        if any(is_deeper(text, MAX_DEPTH) for text in crowded):
-            return False
     return longest <= MAX_NUMBER_LENGTH or _LONG_INTEGER not in joined.translate(_DIGITS)
 
 
