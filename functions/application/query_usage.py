@@ -1,19 +1,22 @@
 """Answering usage questions exactly: whole half-hour windows from the counters, cut ones from the archived events."""
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
+from itertools import islice
 
 from functions.application.code_book import CodeBook
 from functions.application.fill_meter import is_partial
 from functions.application.list_usage import SubjectPage, UsageLister
 from functions.application.ports.ledger import ArchiveReader, LedgerReader
-from functions.application.read_counters import CounterReader, Cuts
+from functions.application.read_counters import CounterReader, Cuts, Owner
 from functions.application.read_history import PastReader
 from functions.application.read_log import LogReader, Overtaken
 from functions.application.usage_bounds import Bounds, Budget
-from functions.domain.errors import TooLarge, Unavailable
+from functions.application.walk_owners import OwnerWalk
+from functions.domain.errors import ArchiveGap, TooLarge, Unavailable
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.level import in_one_group, level_total, level_values, until_now
 from functions.domain.metering.pages import WINDOW_SECONDS
@@ -21,8 +24,18 @@ from functions.domain.metering.placing import Overhang, Placing
 from functions.domain.metering.tally import LevelTally, Tally, new_tally
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, Found, UsageRow, found_values, rows_of
-from functions.domain.metering.windows import Window
+from functions.domain.metering.windows import Window, Windows, WindowSize
 from functions.domain.period import Period
+
+MINUTES_OF_A_WINDOW = WINDOW_SECONDS // 60
+
+
+@dataclass(frozen=True)
+class UsagePage:
+    """`next_after` is the last subject that was looked at where others are left, None where the answer is whole."""
+
+    rows: list[UsageRow]
+    next_after: str | None
 
 
 class UsageReader:
@@ -47,11 +60,21 @@ class UsageReader:
 
     def rows(self, query: UsageQuery, now: datetime) -> list[UsageRow]:
         """The rows of the answer, by window start; raises TooLarge when it would read too much."""
+        try:
+            return self.page(query, now).rows
+        except TooLarge as error:
+            if not query.pages_by_subject:
+                raise
+            by_page = "Or ask page by page: send `cursor`, empty at first, then as `nextCursor` has it."
+            raise TooLarge(f"{error.detail} {by_page}") from error
+
+    def page(self, query: UsageQuery, now: datetime, after: str | None = None) -> UsagePage:
+        """The rows of all subjects, or with `after` (empty at first) of as many behind it as one call may read."""
         query = until_now(query, now)
-        answer, found = self._found(query)
+        answer, found = self._found(query, after if query.pages_by_subject else None)
         whole = answer.whole_range(found, int(now.timestamp()))
         values = (level_values if query.is_of_level else found_values)(query, found, whole)
-        return rows_of(query, values, whole, found.max_rows)
+        return UsagePage(rows_of(query, values, whole, found.max_rows), answer.walk.next_after)
 
     def is_partial(self, query: UsageQuery) -> bool:
         """Is the meter's history still being counted? Asked before the question itself, so that a no stays true."""
@@ -92,15 +115,15 @@ class UsageReader:
             if not total.is_empty
         ]
 
-    def _found(self, query: UsageQuery) -> "tuple[_Answer, Found]":
-        answer = self._answer(query, takes_overhang=query.has_overhang)
+    def _found(self, query: UsageQuery, after: str | None = None) -> "tuple[_Answer, Found]":
+        answer = self._answer(query, after, takes_overhang=query.has_overhang)
         try:
             return answer, answer.found()
         except Overtaken:
-            answer = self._answer(query, takes_overhang=False)
+            answer = self._answer(query, after, takes_overhang=False)
             return answer, answer.found()
 
-    def _answer(self, query: UsageQuery, *, takes_overhang: bool) -> "_Answer":
+    def _answer(self, query: UsageQuery, after: str | None, *, takes_overhang: bool) -> "_Answer":
         budget, placing = self._shared or Budget(self._bounds), Placing(query, takes_overhang=takes_overhang)
         counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
         past, heads = PastReader(self._ledger, query, placing, budget), Heads(self._ledger)
@@ -108,7 +131,8 @@ class UsageReader:
             LogReader(self._ledger, self._archive, self._lanes, query, each, counters.codes, until)
             for each, until in ((placing, None), (Overhang(query), heads))
         )
-        return _Answer(query, counters, past, log, behind, heads, budget)
+        walk = OwnerWalk(self._ledger, self._lanes, query, placing, counters, past, self._bounds, after=after)
+        return _Answer(query, walk, counters, past, log, behind, heads, budget)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)
@@ -121,8 +145,9 @@ class UsageReader:
         return {lane: self._ledger.head(lane) for lane in sorted({self._lanes.lane_of(tenant, s) for s in subjects})}
 
 
-def query_usage(reader: UsageReader, query: UsageQuery, now: datetime) -> list[UsageRow]:
-    return reader.rows(query, now)
+def query_usage(reader: UsageReader, query: UsageQuery, now: datetime, after: str | None = None) -> UsagePage:
+    """All of it, or with `after` (empty at first) a page."""
+    return UsagePage(reader.rows(query, now), None) if after is None else reader.page(query, now, after)
 
 
 def _period(window: Window) -> Period:
@@ -148,6 +173,7 @@ class _Answer:
     def __init__(
         self,
         query: UsageQuery,
+        walk: OwnerWalk,
         counters: CounterReader,
         past: PastReader,
         log: LogReader,
@@ -156,26 +182,75 @@ class _Answer:
         budget: Budget,
     ) -> None:
         self._query = query
+        self.walk = walk
         self._counters = counters
         self._past = past
         self._log = log
         self._behind = behind
         self._heads = heads
+        self._rows = 0
         self._budget = budget
 
     def found(self) -> Found:
-        found = Found(self._query.meter.aggregation, self._query.is_exact, self._budget.bounds.rows)
+        found = self._nothing()
         cuts: Cuts = {}
-        for owner in self._counters.owners():
-            if self._query.has_overhang:
-                self._heads.learn(owner[0])
-            outdated = self._past.begin(owner)
-            self._counters.read(found, cuts, owner, outdated)
-            self._past.read(found, cuts, owner)
+        if self._query.has_overhang:
+            for lane in self.walk.lanes():
+                self._heads.learn(lane)
+        for owner in self.walk:
+            if self._query.pages_by_subject:
+                if not self._has_taken(found, cuts, owner):
+                    break
+            else:
+                self._read(found, cuts, owner)
         self._log.read(found, cuts, self._budget)
         if found.overhang:
             self._take_off_overhang(found)
         return found
+
+    def _nothing(self) -> Found:
+        return Found(self._query.meter.aggregation, self._query.is_exact, self._budget.bounds.rows)
+
+    def _has_taken(self, found: Found, cuts: Cuts, owner: Owner) -> bool:
+        """Adds an owner's usage, or leaves it for the next page where it would be too much for this one."""
+        theirs, their_cuts = self._nothing(), Cuts()
+        try:
+            self._read(theirs, their_cuts, owner)
+        except TooLarge:
+            if self.walk.stop_before(owner):
+                return False
+            raise
+        rows = self._rows_of(theirs, their_cuts)
+        if self._rows + rows > found.max_rows // 2 and self.walk.stop_before(owner):
+            return False
+        self._rows += rows
+        found.take(theirs)
+        for lane, windows in their_cuts.items():
+            for window, subjects in windows.items():
+                cuts.setdefault(lane, {}).setdefault(window, set()).update(subjects)
+        return True
+
+    def _rows_of(self, theirs: Found, cuts: Cuts) -> int:
+        """How many rows an owner comes to, about: the log, zeros and levels that last make more than were found."""
+        rows_of_a_cut = MINUTES_OF_A_WINDOW if self._query.window == WindowSize.MINUTE else 2
+        rows = len(theirs.tallies) + rows_of_a_cut * sum(map(len, cuts.values()))
+        if rows and (self._query.fills_zero or self._query.is_of_level):
+            rows = max(rows, self._windows * len({group for _, group in theirs.tallies}))
+        return rows
+
+    @cached_property
+    def _windows(self) -> int:
+        """Of the whole range, as far as they matter."""
+        start, end, size = self._query.first_second, self._query.end_second, self._query.window
+        if start is None or end is None or size is None:
+            return 1
+        between = Windows(WindowSize(size), self._query.time_zone).between(start, end)
+        return sum(1 for _ in islice(between, self._budget.bounds.rows))
+
+    def _read(self, found: Found, cuts: Cuts, owner: Owner) -> None:
+        outdated = self._past.begin(owner)
+        self._counters.read(found, cuts, owner, outdated)
+        self._past.read(found, cuts, owner)
 
     def _take_off_overhang(self, found: Found) -> None:
         """Usually next to nothing is behind the end, which mostly is now: cheaper than the half hour from the log."""
@@ -204,14 +279,14 @@ class _Answer:
         return (first - first % 60 if start is None else start), (last - last % 60 + 60 if end is None else end)
 
     def _first_and_last(self, first: int, last: int) -> tuple[int, int]:
-        """To the second by the events of the outermost windows, or, where those are very many, to the half hour."""
+        """To the second by the events of the outermost windows; to the half hour where those are very many or gone."""
         outermost = {first // WINDOW_SECONDS, last // WINDOW_SECONDS}
         cuts: Cuts = {}
-        for lane, subject in self._counters.owners():
+        for lane, subject in self.walk.met:
             for window in outermost:
                 cuts.setdefault(lane, {}).setdefault(window, set()).add(subject)
         bounds = replace(self._budget.bounds, objects=self._budget.bounds.range_objects)
         try:
             return self._log.first_and_last(cuts, Budget(bounds)) or (first, last)
-        except TooLarge:
+        except (TooLarge, ArchiveGap):
             return first, last

@@ -1,14 +1,16 @@
 """Adding up counters: whole half-hour windows of a range, and which windows the log has to answer instead."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, islice
+from typing import TypeVar
 
 from functions.application.code_book import CodeBook
 from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
 from functions.application.usage_bounds import Budget
-from functions.domain.errors import TooLarge
 from functions.domain.metering.aggregation import DIRTY, Cell, Keep, Number, add
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Code
@@ -25,7 +27,7 @@ from functions.domain.metering.pages import (
 from functions.domain.metering.placing import Placing
 from functions.domain.metering.tally import Tally
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place
+from functions.domain.metering.usage_rows import BEFORE, Found, Place
 
 TAKES_OFF = {Keep.SUM, Keep.SKETCH}  # cells of other kinds may be dirty
 LAST_SPAN = 999_999  # of the sort key's six digits
@@ -35,12 +37,17 @@ PAGES_OF_A_GLANCE = 25  # usually the first of them shows usage
 # A page got alone costs a read unit of 4 KB, eight pages in a row one or two together.
 PICKING_PAYS_FROM = 8
 MAX_PICKED_PAGES = 5_000  # 50 requests; a quarter by one page number has 744
+KEYS_OF_A_REQUEST = 100  # DynamoDB's bound of a batch
+# What is read ahead of one owner; what is left of it is read when it is its turn.
+PAGES_AHEAD, CHUNKS_AHEAD = 200, 20
 
 Owner = tuple[int, str | None]  # lane, subject; None for the totals of a lane
 # Lane and half-hour window, and the subjects (None: all) whose events in it have to be read.
 Cuts = dict[int, dict[int, set[str | None]]]
 
-Places = Mapping[int, tuple[GroupKey, int]]  # by cell number its group and part
+Item = TypeVar("Item")
+Places = Mapping[int, tuple[Mapping[str, str], int]]  # by cell number the groups of its code, and its part
+Span = tuple[Owner, int, int]
 
 
 class CounterReader:
@@ -62,6 +69,9 @@ class CounterReader:
         self._placing = placing
         self._budget = budget
         self._codes: dict[int, MeterCodes] = {}
+        self._places_of: dict[int, Places] = {}
+        self._pages_ahead: dict[Span, Iterator[Page]] = {}
+        self._values_ahead: dict[Owner, Iterator[tuple[PageKey, str, bytes]]] = {}
         self._parsed = lru_cache(maxsize=20_000)(_parsed)
 
     def codes(self, lane: int) -> MeterCodes:
@@ -75,21 +85,61 @@ class CounterReader:
         for window in self._read_owner(found, owner, frozenset(dirty)):
             cuts.setdefault(owner[0], {}).setdefault(window, set()).add(owner[1])
 
-    def owners(self) -> Iterator[Owner]:
-        query = self._query
-        if query.subjects or query.customers:
-            yield from ((self._lanes.lane_of(query.tenant, name), name) for name in self._placing.asked_subjects)
-            return
-        count, most = 0, self._budget.bounds.subjects
-        for lane in range(self._lanes.count):
-            if not query.is_by_subject:
-                yield lane, None
-                continue
-            for subject in self._ledger.subjects(query.tenant, lane, most + 1 - count):
-                count += 1
-                if count > most:
-                    raise TooLarge(f"More than {most} subjects have usage; name the subjects or customers.")
-                yield lane, subject
+    def used_pages(self, lane: int, most: int) -> list[tuple[int, int]] | None:
+        """Where the totals of a lane have something that was asked for: (span, page number); None if in too many.
+
+        A commit that has changed a subject has changed the totals in the same places.
+        """
+        places = self.places(lane)
+        if not places:
+            return []
+        if self._placing.coarse_end:
+            return None
+        if self._has_values:  # they may lie beside a page alone
+            return None if self.has_usage((lane, None)) else []
+        used: dict[tuple[int, int], None] = {}
+        first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
+        for page in self._ledger.pages(self._query.tenant, lane, None, first, last, PAGES_OF_A_GLANCE):
+            if any(True for _ in self._cells_of(page, places)):
+                used[page.key.span, page.key.number] = None
+            if len(used) > most:
+                return None
+        return list(used)
+
+    def pick_ahead(self, owners: Sequence[Owner], used: Collection[tuple[int, int]], pool: Executor) -> None:
+        """Reads those pages of many owners, as many as one request may have at a time; they have no others."""
+        keys = [PageKey(self._query.tenant, lane, subject, *place) for lane, subject in owners for place in used]
+        requests = [keys[start : start + KEYS_OF_A_REQUEST] for start in range(0, len(keys), KEYS_OF_A_REQUEST)]
+        held: dict[str | None, list[Page]] = {}
+        for pages in pool.map(lambda some: list(self._ledger.read_pages(some)), requests):
+            for page in pages:
+                if page.stamp:
+                    held.setdefault(page.key.subject, []).append(page)
+        for owner in owners:
+            pages = sorted(held.get(owner[1], ()), key=lambda page: page.key)
+            self._pages_ahead[(owner, *self._placing.spans(PAGE_SECONDS, LAST_SPAN))] = iter(pages)
+
+    def read_ahead(self, owners: Sequence[Owner], pool: Executor, at_once: int | None) -> None:
+        """Begins to read all that is asked for of many owners."""
+        spans = [(owner, *bounds) for owner in owners for bounds in self._segments(())]
+        for span, pages in zip(spans, pool.map(lambda span: self._begun(span, at_once), spans), strict=True):
+            self._pages_ahead[span] = pages
+        if self._has_values:
+            values = pool.map(lambda owner: begun(self._values(owner), CHUNKS_AHEAD), owners)
+            self._values_ahead.update(zip(owners, values, strict=True))
+
+    def _begun(self, span: Span, at_once: int | None) -> Iterator[Page]:
+        owner, first, last = span
+        return begun(self._ledger.pages(self._query.tenant, *owner, first, last, at_once), at_once or PAGES_AHEAD)
+
+    @property
+    def reads_of_an_owner(self) -> int:
+        """How many requests one owner takes by itself."""
+        return 1 + self._has_values + bool(self._placing.coarse_end)
+
+    @property
+    def _has_values(self) -> bool:
+        return Keep.VALUES in self._query.meter.aggregation.parts
 
     def has_usage(self, owner: Owner) -> bool:
         """Does any counter of the meter touch the range?"""
@@ -102,7 +152,7 @@ class CounterReader:
         return iter(used.values())
 
     def _touching(self, owner: Owner, at_once: int | None = None) -> Iterator[int]:
-        places = self._places(owner)
+        places = self.places(owner[0])
         levels: dict[int, Number] = {}
         for window, number, cell in self._cells(owner, places, at_once):
             verdict = self._placing.verdict(window)
@@ -116,7 +166,7 @@ class CounterReader:
         yield from (number for number, level in levels.items() if level)
 
     def _read_owner(self, found: Found, owner: Owner, dirty: frozenset[int]) -> set[int]:
-        places, judge = self._places(owner), self._placing.verdict
+        places, judge = self.places(owner[0]), self._placing.verdict
         whole: set[int] = set()
         cut: set[int] = set()
         targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
@@ -136,54 +186,68 @@ class CounterReader:
                 found.overhang.add(owner)
             target = targets.get((verdict.place, number))
             if target is None:
-                group, part = places[number]
+                groups, part = places[number]
+                group = self._placing.group(owner[1], groups)
                 target = targets[(verdict.place, number)] = found.tally(verdict.place, group), part
             target[0].add_cell(target[1], cell, window * WINDOW_SECONDS)
         if whole:
             found.saw(min(whole) * WINDOW_SECONDS, (max(whole) + 1) * WINDOW_SECONDS - 1)
         return cut
 
-    def _places(self, owner: Owner) -> Places:
+    def places(self, lane: int) -> Places:
         """The cells that were asked for. Exactly, events decide that themselves, so all of the meter's count."""
-        lane, subject = owner
-        query = self._query
-        return {
-            number: (self._placing.group(subject, code.groups), part)
-            for number, code, part in self.codes(lane).cells()
-            if query.is_exact or query.accepts(code.groups)
-        }
+        if lane not in self._places_of:
+            query = self._query
+            self._places_of[lane] = {
+                number: (code.groups, part)
+                for number, code, part in self.codes(lane).cells()
+                if query.is_exact or query.accepts(code.groups)
+            }
+        return self._places_of[lane]
+
+    def _segments(self, dirty: Collection[int]) -> Iterator[tuple[int, int]]:
+        """The spans to read of an owner.
+
+        What made a level before the range comes from its coarse windows as far as none of them holds a dirty one.
+        """
+        first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
+        coarse_end = self._placing.coarse_end
+        if coarse_end and min(dirty, default=LAST_WINDOW) * WINDOW_SECONDS >= coarse_end * COARSE_SECONDS:
+            yield 0, (coarse_end - 1) // WINDOWS_PER_PAGE
+            first = coarse_end * COARSE_SECONDS // PAGE_SECONDS
+        yield first, last
 
     def _cells(
         self, owner: Owner, places: Places, at_once: int | None = None, dirty: Collection[int] = ()
     ) -> Iterator[tuple[int, int, Cell]]:
-        """(window, cell number, cell) of what was asked for, in the spans of the range.
-
-        What made a level before the range comes from its coarse windows as far as none of them holds a dirty one.
-        """
+        """(window, cell number, cell) of what was asked for, in the spans of the range."""
         if not places:
             return
-        tenant, (lane, subject) = self._query.tenant, owner
-        first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
-        coarse_end = self._placing.coarse_end
-        if coarse_end and min(dirty, default=LAST_WINDOW) * WINDOW_SECONDS >= coarse_end * COARSE_SECONDS:
-            for page in self._pages(owner, places, 0, (coarse_end - 1) // WINDOWS_PER_PAGE):
-                yield from (each for each in self._cells_of(page, places) if each[0] < coarse_end)
-            first = coarse_end * COARSE_SECONDS // PAGE_SECONDS
+        *coarse, (first, last) = self._segments(dirty)
+        for bounds in coarse:
+            for page in self._pages(owner, places, *bounds):
+                yield from (each for each in self._cells_of(page, places) if each[0] < self._placing.coarse_end)
         for page in self._pages(owner, places, first, last, at_once):
             yield from self._cells_of(page, places)
-        if Keep.VALUES not in self._query.meter.aggregation.parts:
+        if not self._has_values:
             return
-        for key, name, values in self._ledger.value_chunks(tenant, lane, subject, first, last):
+        for key, name, values in self._values_ahead.pop(owner, None) or self._values(owner):
             window, number = parse_cell(name, key.span)
             self._budget.take_values(len(values))
             if number in places:
                 yield window, number, values
 
+    def _values(self, owner: Owner) -> Iterable[tuple[PageKey, str, bytes]]:
+        return self._ledger.value_chunks(self._query.tenant, *owner, *self._placing.spans(PAGE_SECONDS, LAST_SPAN))
+
     def _pages(self, owner: Owner, places: Places, first: int, last: int, at_once: int | None = None) -> Iterator[Page]:
         numbers = {number // CODES_PER_PAGE for number in places}
-        picked = self._picked(owner, numbers, first, last)
-        found = self._ledger.read_pages(picked) if picked else None
-        for page in found or self._ledger.pages(self._query.tenant, *owner, first, last, at_once):
+        found: Iterable[Page] | None = self._pages_ahead.pop((owner, first, last), None)
+        if found is None and (picked := self._picked(owner, numbers, first, last)):
+            found = self._ledger.read_pages(picked)
+        for page in (
+            found if found is not None else self._ledger.pages(self._query.tenant, *owner, first, last, at_once)
+        ):
             self._budget.take_page(len(page.cells))
             if page.key.number in numbers:
                 yield page
@@ -206,6 +270,12 @@ class CounterReader:
             return []
         tenant = self._query.tenant
         return [PageKey(tenant, lane, None, span, number) for span in range(first, last + 1) for number in pages]
+
+
+def begun(items: Iterable[Item], most: int) -> Iterator[Item]:
+    """All of them, so many of which are read at once."""
+    remaining = iter(items)
+    return chain(list(islice(remaining, most)), remaining)
 
 
 def _parsed(name: str) -> tuple[int, int]:

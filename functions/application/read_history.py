@@ -1,10 +1,11 @@
 """Adding up a meter's history as far as it is counted: what happened before the meter was there."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from decimal import Decimal
 
 from functions.application.ports.history import HistoryReader
-from functions.application.read_counters import LAST_SPAN, Cuts, Owner
+from functions.application.read_counters import LAST_SPAN, Cuts, Owner, begun
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.aggregation import Cell, Number, add
 from functions.domain.metering.history import SPAN_SECONDS, HistoryPart, decode_rows, voided_windows
@@ -13,6 +14,7 @@ from functions.domain.metering.placing import Placing
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, Found
 
+PARTS_AHEAD = 20
 Row = tuple[int, Mapping[str, str], Sequence[Cell]]
 
 
@@ -24,6 +26,7 @@ class PastReader:
         self._query = query
         self._placing = placing
         self._budget = budget
+        self._ahead: dict[Owner, Iterator[HistoryPart]] = {}
         self._held: Sequence[Row] = ()
         self._outdated: Collection[int] = ()
 
@@ -56,6 +59,19 @@ class PastReader:
             for part, cell in enumerate(cells):
                 tally.add_cell(part, cell, window * WINDOW_SECONDS)
 
+    def is_in(self, lane: int) -> bool:
+        """Has anybody of the lane history in the range? Totals are written with what they add up."""
+        return any(True for _ in self._parts((lane, None)))
+
+    def read_ahead(self, owners: Sequence[Owner], pool: Executor) -> None:
+        """Begins to read the history of many owners."""
+        read = pool.map(lambda owner: begun(self._parts(owner), PARTS_AHEAD), owners)
+        self._ahead.update(zip(owners, read, strict=True))
+
+    def nothing_of(self, owners: Iterable[Owner]) -> None:
+        """They have none."""
+        self._ahead.update((owner, iter(())) for owner in owners)
+
     def has_usage(self, owner: Owner) -> bool:
         return any(True for _ in self.groups(owner))
 
@@ -79,6 +95,8 @@ class PastReader:
         meter = self._query.meter
         if meter.event_from is None:
             return ()
+        if owner in self._ahead:
+            return self._ahead.pop(owner)
         return self._history.history(
             self._query.tenant, *owner, meter.id, *self._placing.spans(SPAN_SECONDS, LAST_SPAN)
         )

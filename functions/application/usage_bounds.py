@@ -12,7 +12,7 @@ class Bounds:
     """Sized so that the largest question ends within the 29 seconds and the 1 GB of the API's function."""
 
     rows: int = 20_000  # about what fits into an answer of 4 MB
-    subjects: int = 1_000  # one request of a few milliseconds each
+    reads: int = 4_000  # requests to find out who has usage, of a few milliseconds each, ten at a time
     pages: int = 100_000  # 50 to 100 MB of items, in requests of 1 MB
     cells: int = 1_500_000  # about 10 microseconds each, of which their JSON takes a half
     value_bytes: int = 16_000_000  # of UNIQUE_COUNT: two million values, each 60 bytes in a set
@@ -41,6 +41,7 @@ class Budget:
 
     bounds: Bounds
     remedy: str = ""
+    reads: int = 0
     pages: int = 0
     cells: int = 0
     value_bytes: int = 0

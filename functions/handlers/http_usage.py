@@ -20,6 +20,7 @@ from functions.handlers.usage_request import (
     from_body,
     from_query,
     ordered_range,
+    page_start,
     resolved,
     shown,
     unknown_dimension,
@@ -51,10 +52,10 @@ def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answ
     query = until_now(resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers()), now)
     reader = wiring.usage_reader()
     is_partial = reader.is_partial(query)  # first: what is whole now stays whole
-    rows = query_usage(reader, query, now)
+    page = query_usage(reader, query, now, page_start(query, asked.cursor))
     if request.wants_csv:
-        return usage_csv(query, rows, is_partial=is_partial)
-    return http.ok(shown(query, rows, is_partial=is_partial))
+        return usage_csv(query, page, is_partial=is_partial)
+    return http.ok(shown(query, page, is_partial=is_partial))
 
 
 @router.get("/api/v1/meters/<id_or_slug>/subjects")

@@ -26,6 +26,7 @@ VERSIONS = ("includeDeleted", "id[]", "key[]", "keyVersion[key]", "status[]", "c
 USAGE = (
     *("clientId", "from", "to", "windowSize", "windowTimeZone", "subject[]", "filterCustomerId[]"),
     *("filterGroupBy[key]", "groupBy[]", "advancedMeterGroupByFilters", "fillZero", "exact", "percentile"),
+    "cursor=",
 )
 INVOICE_TIMES = (
     *("issuedAfter", "issuedBefore", "periodStartAfter", "periodStartBefore", "createdAfter", "createdBefore"),

@@ -1,26 +1,25 @@
 """The answer to a meter query as CSV."""
 
-from collections.abc import Sequence
 from decimal import Context, Decimal
 
+from functions.application.query_usage import UsagePage
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import UsageRow
 from functions.handlers.csv_cell import text_cell
 from functions.handlers.http import Answer, text_answer
-from functions.handlers.usage_request import instant
+from functions.handlers.usage_request import cursor_behind, instant
 
 SIX_DECIMALS, WIDE = Decimal("0.000001"), Context(prec=100)
-PARTIAL = "Tollbooth-Partial"
+PARTIAL, NEXT_CURSOR = "Tollbooth-Partial", "Tollbooth-Next-Cursor"
 
 
-def usage_csv(query: UsageQuery, rows: Sequence[UsageRow], *, is_partial: bool) -> Answer:
-    """Window, subject, customer and dimensions as asked for, then the value; a header says that it is partial."""
+def usage_csv(query: UsageQuery, page: UsagePage, *, is_partial: bool) -> Answer:
+    """Window, subject, customer and dimensions as asked, then the value; headers say if it is partial or goes on."""
     columns = ["window_start", "window_end"]
     columns += ["subject"] if query.is_by_subject else []
     columns += ["customer_id"] if query.is_by_customer else []
     columns += query.dimensions
     lines = [",".join([*columns, "value"])]
-    for row in rows:
+    for row in page.rows:
         known = {
             "window_start": instant(row.window_start),
             "window_end": instant(row.window_end),
@@ -32,6 +31,8 @@ def usage_csv(query: UsageQuery, rows: Sequence[UsageRow], *, is_partial: bool) 
         lines.append(",".join([*cells, _number(row.value)]))
     headers = {"Content-Disposition": f"attachment; filename={query.meter.slug}.csv"}
     headers |= {PARTIAL: "true"} if is_partial else {}
+    if cursor := cursor_behind(page.next_after):
+        headers[NEXT_CURSOR] = cursor
     return text_answer(200, "text/csv", "\n".join([*lines, ""]), headers)
 
 

@@ -1,5 +1,6 @@
 """A meter query as it is asked, in the query string or in the body, and its answer."""
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,8 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, StringConstraints
 
 from functions.application.ports.registry import Customers
+from functions.application.query_usage import UsagePage
 from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.event import MAX_SUBJECT_BYTES
 from functions.domain.metering.filter_string import FilterString
 from functions.domain.metering.meter import Meter
 from functions.domain.metering.meter_record import CUSTOMER_ID, RESERVED
@@ -24,6 +27,7 @@ from functions.handlers.query_string import Query, refused
 MAX_VALUES = 100  # subjects, customers, dimensions and filter values alike
 MAX_TEXT = 1024
 MAX_ZONE_NAME = 64
+MAX_CURSOR = 2_000
 WINDOW_SIZES = tuple(WindowSize)
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
@@ -49,6 +53,7 @@ class UsageRequest(WireModel):
     percentile: Percent | None = None
     exact: bool = False
     fill_zero: bool = False
+    cursor: Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None = None
 
 
 def from_body(request: http.Request) -> UsageRequest:
@@ -69,6 +74,7 @@ def from_query(query: Query) -> UsageRequest:
         "percentile": query.text("percentile"),
         "exact": query.flag("exact"),
         "fillZero": query.flag("fillZero"),
+        "cursor": query.text_or_empty("cursor"),
     }
     return http.validated(UsageRequest, asked, "query string")
 
@@ -147,15 +153,37 @@ def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers)
     return {customer_id: found[customer_id].usage_subjects for customer_id in customer_ids}
 
 
-def shown(query: UsageQuery, rows: Sequence[UsageRow], *, is_partial: bool) -> dict[str, Any]:
-    """Values are JSON numbers with all their digits; `partial` only while a history is not counted."""
+def page_start(query: UsageQuery, cursor: str | None) -> str | None:
+    """The subject that the page asked for begins behind: "" for the first page, None where no page is asked for."""
+    if not cursor:
+        return cursor
+    if not query.pages_by_subject:
+        raise refused("cursor", "goes with groupBy=subject where neither subject nor filterCustomerId is given.")
+    try:
+        after = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        if 0 < len(after.encode()) <= MAX_SUBJECT_BYTES:
+            return after
+    except ValueError:
+        pass
+    raise refused("cursor", "is empty for the first page, or the nextCursor of an earlier answer.")
+
+
+def cursor_behind(subject: str | None) -> str | None:
+    """Opaque to clients; what is no text of ours at all never comes this far."""
+    return None if subject is None else base64.urlsafe_b64encode(subject.encode()).decode().rstrip("=")
+
+
+def shown(query: UsageQuery, page: UsagePage, *, is_partial: bool) -> dict[str, Any]:
+    """Values are JSON numbers with all their digits; `partial` only while a history is not counted, `nextCursor` only
+    where more subjects are left."""
     return http.without_none(
         {
             "from": query.period_from,
             "to": query.period_to,
             "windowSize": query.window,
             "partial": is_partial or None,
-            "data": [_row(row) for row in rows],
+            "nextCursor": cursor_behind(page.next_after),
+            "data": [_row(row) for row in page.rows],
         }
     )
 

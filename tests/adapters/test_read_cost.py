@@ -49,7 +49,7 @@ class Consumption:
 
     def __init__(self, client: Any) -> None:
         self.requests, self.units = 0, Decimal(0)
-        for operation in ("Query", "GetItem"):
+        for operation in ("Query", "GetItem", "BatchGetItem"):
             client.meta.events.register(f"provide-client-params.dynamodb.{operation}", self._ask)
             client.meta.events.register(f"after-call.dynamodb.{operation}", self._add)
 
@@ -58,7 +58,10 @@ class Consumption:
 
     def _add(self, parsed: dict[str, Any], **_: Any) -> None:
         self.requests += 1
-        self.units += Decimal(str(parsed["ConsumedCapacity"]["CapacityUnits"]))
+        every = parsed["ConsumedCapacity"]  # of a batch one for each table
+        self.units += sum(
+            Decimal(str(each["CapacityUnits"])) for each in (every if isinstance(every, list) else [every])
+        )
 
     @property
     def bytes(self) -> Decimal:
@@ -124,3 +127,25 @@ def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: Dyna
         assert row.value == days
     assert consumed.bytes <= 6 * UNIT_BYTES, consumed.bytes
     assert consumed.requests <= 6
+
+
+@pytest.mark.parametrize(("meter", "most_requests"), [(TOKENS, 24), (SLOWEST, 5)], ids=["all use it", "nobody does"])
+def test_who_of_many_subjects_has_usage_is_found_a_hundred_by_one_request(
+    dynamodb: DynamoDb, meter: Meter, most_requests: int
+) -> None:
+    ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    attempts = iter(range(1_000))
+    window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
+    writer = LaneWriter(ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), window, 60, fingerprint)
+    at = int((END - timedelta(hours=6)).timestamp())
+    sent = [Event(n, at, str(n), "s", "call", f"c{n}", b'{"n":1,"model":"m"}') for n in range(500)]
+    write(writer, [Pack("t", 0, "p", int(NOW.timestamp()), sent)])
+    reader = UsageReader(ledger, MemoryArchive(), LANES)
+    consumed = Consumption(dynamodb.client)
+    query = UsageQuery("t", meter, START, END, group_by=("subject",))
+    rows = reader.rows(query, NOW)
+    assert len(rows) == (500 if meter is TOKENS else 0)
+    assert consumed.requests <= most_requests
+    before = consumed.requests
+    assert len(reader.subjects(query, "").subjects) == len(rows)
+    assert consumed.requests - before <= most_requests

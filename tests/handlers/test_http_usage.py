@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.application import walk_owners
 from functions.application.usage_bounds import Bounds
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params
@@ -183,10 +184,12 @@ def test_events_that_are_gone_from_the_archive_are_named_and_counters_still_answ
     assert (cut.status, cut.json["extensions"]["validationErrors"][0]["code"]) == (409, "archive_object_missing")
     assert "half hours" in cut.json["detail"]
     assert rows(api, {"from": at(1), "to": at(24)})
+    assert api.get(QUERY).json["data"][0]["windowStart"] == at(1), "to the half hour"
 
 
-def test_many_subjects_come_in_pages(api: Client, counted: Metering) -> None:
-    counted.bound(Bounds(subjects=2))
+def test_many_subjects_come_in_pages(api: Client, counted: Metering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk_owners, "OWNERS_AHEAD", 2)
+    counted.bound(Bounds(reads=1))
     counted.count([event(30 + n, 1, f"s {n}&ü", 1) for n in range(5)])
     path = "/api/v1/meters/tokens/subjects"
     assert api.get(path).status == 413
@@ -200,6 +203,39 @@ def test_many_subjects_come_in_pages(api: Client, counted: Metering) -> None:
         target = page.headers["link"].removesuffix('; rel="next"').strip("<>")
         query = target.partition("?")[2]
     assert found == ["ada", "bob", *(f"s {n}&ü" for n in range(5))]
+
+
+def test_usage_by_subject_comes_in_pages_where_it_is_asked_for(
+    api: Client, counted: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk_owners, "OWNERS_AHEAD", 2)
+    counted.bound(Bounds(reads=1))
+    counted.count([event(30 + n, 1, f"s {n}&ü", 1) for n in range(5)])
+    asked = {"groupBy": ["subject"], "from": at(0), "to": at(48)}
+    refused = api.get(QUERY, asked)
+    assert (refused.status, "send `cursor`, empty at first" in refused.json["detail"]) == (413, True)
+    for how in ("GET", "POST", "CSV"):
+        found, cursor = [], ""
+        for _ in range(9):
+            if how == "POST":
+                page = api.post(QUERY, asked | {"cursor": cursor})
+            else:
+                headers = {"accept": "text/csv"} if how == "CSV" else {}
+                page = api.get(QUERY, asked | {"cursor": cursor}, headers=headers)
+            assert page.status == 200, page.text
+            if how == "CSV":
+                found += [line.split(",")[2] for line in page.text.splitlines()[1:]]
+                cursor = page.headers.get("tollbooth-next-cursor")
+            else:
+                found += [row["subject"] for row in page.json["data"]]
+                cursor = page.json.get("nextCursor")
+            if not cursor:
+                break
+        assert found == ["ada", "bob", *(f"s {n}&ü" for n in range(5))], how
+    for query in ("groupBy=subject&cursor=!", "groupBy=subject&cursor=gICA", "groupBy=model&cursor=YQ"):
+        assert api.get(QUERY, query).fields == ["cursor"]
+    assert api.get(QUERY, "groupBy=subject&subject=ada&cursor=YQ").fields == ["cursor"]
+    assert api.get(QUERY, "cursor=").status == 200, "one page is all of it"
 
 
 def test_a_subject_that_no_event_can_have_is_none_to_go_on_behind(api: Client) -> None:

@@ -42,6 +42,16 @@ class UsageQuery:
         return bool(self.subjects) or "subject" in self.group_by
 
     @property
+    def names_subjects(self) -> bool:
+        """Directly or by their customers."""
+        return bool(self.subjects or self.customers)
+
+    @property
+    def pages_by_subject(self) -> bool:
+        """Are its rows those of all subjects there are?"""
+        return self.is_by_subject and not self.names_subjects
+
+    @property
     def is_by_customer(self) -> bool:
         return bool(self.customers) or "customer_id" in self.group_by
 

@@ -58,6 +58,15 @@ class Found:
             found = self.tallies[key] = new_tally(self.aggregation, self.is_exact)
         return found
 
+    def take(self, other: "Found") -> None:
+        """Adds what was found of other groups."""
+        if len(self.tallies) + len(other.tallies) > self.max_rows:
+            raise self.too_many_rows()
+        self.tallies |= other.tallies
+        self.overhang |= other.overhang
+        if other.first is not None and other.last is not None:
+            self.saw(other.first, other.last)
+
     def too_many_rows(self) -> TooLarge:
         return TooLarge(
             f"The answer has more than {self.max_rows} rows; choose a larger window, a shorter range or fewer groups."

@@ -90,6 +90,7 @@ class UsageResult(OpenShown):
     period_to: Instant | None = Field(default=None, alias="to")
     window_size: str | None = None
     partial: bool | None = None
+    next_cursor: str | None = None
     data: list[UsageRow]
 
 

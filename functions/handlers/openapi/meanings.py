@@ -108,6 +108,10 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
         ),
         "exact": "Count the archived events again, by the dimensions the meter has today.",
         "fillZero": "A row of 0 for every group seen in every empty window; needs `windowSize`.",
+        "cursor": (
+            "With `groupBy=subject`, for more subjects than one answer holds: empty for the first page, then "
+            "`nextCursor` of the answer before (CSV: header Tollbooth-Next-Cursor). All at once, or 413, unless given."
+        ),
         "percentile": "0 to 100, for PERCENTILE meters; the meter's own unless given.",
     },
     "GET /api/v1/meters/<id_or_slug>/subjects": {

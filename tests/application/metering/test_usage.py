@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
+from functions.application import walk_owners
 from functions.application.aggregate_usage import Aggregator, Delivered
 from functions.application.close_lanes import close_lanes, count_lanes
 from functions.application.commit_usage import LaneWriter
@@ -282,12 +283,13 @@ def test_a_close_marker_is_answered_by_every_lane_once_what_came_before_is_count
     assert len(count_lanes(deployment.ledger, "run-1", LANES.count)) == 4
 
 
-def test_too_many_subjects_are_refused_with_the_remedy() -> None:
+def test_too_many_subjects_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk_owners, "OWNERS_AHEAD", 2)
     deployment = Deployment()
-    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES, Bounds(subjects=5))
+    deployment.reader = UsageReader(deployment.ledger, deployment.archive, LANES, Bounds(reads=5))
     deployment.send([event(str(i), NOW, f"c{i}", n=1) for i in range(6)])
     deployment.deliver()
-    with pytest.raises(TooLarge, match="name the subjects"):
+    with pytest.raises(TooLarge, match="send `cursor`, empty at first"):
         deployment.ask(group_by=("subject",))
 
 
