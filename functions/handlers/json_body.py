@@ -90,7 +90,7 @@ def _named_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, each in members:
         if name in value:
-            raise _malformed(f"the name {name[:100]!r} comes twice in one object")
+            raise _malformed(f"the name {name[:100]!r} comes more than once in one object")
         value[name] = each
     return value
 

@@ -42,6 +42,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "data": ("string", "the event's data as JSON; fractions as doubles, exact ones are in line"),
     "extensions": ("string", "further CloudEvents attributes as JSON"),
     "voids": ("string", "set on a line that voids the event of the same identity"),
+    "data_base64": ("string", "data that are no JSON anybody could read; data is null then, and no meter counts them"),
     "line": ("string", "the line as it was stored, every digit as it was sent"),
     "day": ("string", "partition: the UTC day its commit was decided, 2026-01-31"),
     "hour": ("string", "partition: the UTC hour its commit was decided, 00 to 23"),

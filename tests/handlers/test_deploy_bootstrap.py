@@ -122,12 +122,17 @@ def of_a_time_without_operators(vault: MemoryVault) -> ApiKey:
     return first_key(vault)
 
 
+def listed_keys() -> list[ApiKey]:
+    entries = wiring.api_keys().listing("default").stretch(after=None, descending=False, most=10).entries
+    return [each.read() for each in entries]
+
+
 def test_the_next_deployment_makes_the_first_key_the_operators(vault: MemoryVault) -> None:
     before = of_a_time_without_operators(vault)
     for _ in range(2):
         deploy("Update")
         assert first_key(vault) == replace(before, scopes=("admin", "operator"))
-        assert [key.scopes for key in wiring.api_keys().all("default")] == [("admin", "operator")]
+        assert [key.scopes for key in listed_keys()] == [("admin", "operator")]
     assert opens(vault.secret)
 
 
@@ -135,7 +140,7 @@ def test_a_revoked_first_key_does_not_become_the_operators(vault: MemoryVault) -
     wiring.api_keys().revoke(of_a_time_without_operators(vault), wiring.clock().now())
     deploy("Update")
     assert first_key(vault).scopes == ("admin",)
-    assert list(wiring.api_keys().all("default")) == []
+    assert listed_keys() == []
 
 
 def test_a_token_that_does_not_open_its_key_stops_the_deployment(vault: MemoryVault) -> None:

@@ -240,7 +240,7 @@ def test_nesting_is_bounded_at_a_hundred_levels_whatever_else_is_wrong() -> None
 
 
 def test_a_name_that_comes_twice_is_named() -> None:
-    assert "'name' comes twice" in client.post("/things", '{"name": "a", "name": "b"}').json["detail"]
+    assert "'name' comes more than once" in client.post("/things", '{"name": "a", "name": "b"}').json["detail"]
 
 
 def test_malformed_json_names_the_position() -> None:

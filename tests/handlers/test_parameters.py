@@ -180,6 +180,6 @@ def test_a_json_object_names_a_thing_once() -> None:
         with pytest.raises(InvalidInput, match="more than once"):
             json_body.parse(text.encode())
     many = "{" + ",".join(f'"k{n}":1' for n in range(50_000)) + ',"k49999":1}'
-    with pytest.raises(InvalidInput, match="'k49999' more than once"):
+    with pytest.raises(InvalidInput, match="'k49999' comes more than once"):
         json_body.parse(many.encode())
     assert json_body.parse(b'{"a":{"a":1},"b":[{"a":1},{"a":2}]}') == {"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]}

@@ -85,6 +85,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "workflow_issue_invoice": {
         "usage": READ_USAGE,
         "archive/archive/*": {"s3:GetObject"},
+        "archive": {"s3:ListBucket"},  # to tell an object that is gone from one that may not be read
         "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query"},
         **READ_KEY,
     },
@@ -95,6 +96,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "workflow_fill_history": {
         "usage": READ_USAGE | {"dynamodb:UpdateItem", "dynamodb:BatchWriteItem"},
         "archive/archive/*": {"s3:GetObject"},
+        "archive": {"s3:ListBucket"},
         **READ_KEY,
     },
     "workflow_end_backfill": {"usage": {"dynamodb:GetItem", "dynamodb:UpdateItem"}, **READ_KEY},
@@ -162,7 +164,8 @@ def test_whoever_writes_billing_can_write_no_api_key_but_those_who_make_keys(pro
         assert only["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": KEY_PARTITIONS}}
         denied[handler] = writes
     assert denied.keys() == {
-        *("webhook_stripe", "workflow_issue_invoice", "workflow_push_invoice", "workflow_record_failure")
+        *("webhook_stripe", "workflow_issue_invoice", "workflow_list_due", "workflow_push_invoice"),
+        "workflow_record_failure",
     }
 
 
@@ -195,7 +198,8 @@ def test_the_doors_update_token_buckets_and_nothing_else_of_the_usage_table(prod
 
 
 def test_listing_what_is_due_writes_plans_only(prod: Any) -> None:
-    (writes,) = [each for each in _statements(prod, "workflow_list_due") if "dynamodb:PutItem" in _list(each["Action"])]
+    statements = [each for each in _statements(prod, "workflow_list_due") if each["Effect"] == "Allow"]
+    (writes,) = [each for each in statements if "dynamodb:PutItem" in _list(each["Action"])]
     assert writes["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [billing_keys.DUE_PLAN]}}
 
 

@@ -70,7 +70,7 @@ def test_the_door_is_throttled_and_its_log_holds_no_header(each_stage: Any) -> N
     (door,) = each_stage.all("AWS::ApiGatewayV2::Stage").values()
     properties = door["Properties"]
     assert properties["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 4000, "ThrottlingRateLimit": 2000}
-    assert properties["RouteSettings"] == {"GET /healthz": {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 10}}
+    assert properties["RouteSettings"]["GET /healthz"] == {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 10}
     (health,) = (
         name.partition("/")[2]
         for name, each in each_stage.all("AWS::ApiGatewayV2::Route").items()

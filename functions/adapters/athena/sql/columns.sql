@@ -11,6 +11,7 @@ SELECT
   json_format(json_extract(line, '$.data')) AS data,
   json_format(json_extract(line, '$.extensions')) AS extensions,
   json_extract_scalar(line, '$.voids') AS voids,
+  json_extract_scalar(line, '$.data_base64') AS data_base64,
   line,
   day,
   hour
