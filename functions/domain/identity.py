@@ -1,10 +1,10 @@
 """Ids that follow from what they name, so that doing the same thing twice finds the first one."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-ULID_CHARACTERS = 26
+ULID_CHARACTERS, ULID_TIME_CHARACTERS = 26, 10
 
 
 def named_ulid(instant: datetime, *names: str) -> str:
@@ -17,6 +17,16 @@ def named_ulid(instant: datetime, *names: str) -> str:
 def ulid_floor(instant: datetime) -> str:
     """The lowest ULID of that millisecond; ids of earlier instants sort before it."""
     return _encoded(int(instant.timestamp()) * 1000 << 80)
+
+
+def ulid_instant(ulid: str) -> datetime:
+    """When it was made, to the second; raises ValueError for what is none."""
+    value = 0
+    for character in ulid[:ULID_TIME_CHARACTERS].upper():
+        value = value * 32 + CROCKFORD.index(character)
+    if len(ulid) != ULID_CHARACTERS:
+        raise ValueError("not a ULID")
+    return datetime.fromtimestamp(value // 1000, UTC)
 
 
 def _encoded(value: int) -> str:

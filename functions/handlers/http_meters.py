@@ -7,6 +7,7 @@ from functions.application.create_meter import create_meter
 from functions.application.fill_meter import start_backfill
 from functions.application.find_meter import ORDERS, find_meter
 from functions.application.list_records import MAX_COUNTED
+from functions.application.tell_of_history import HISTORY_NOT_COUNTED, notice_of_history
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
@@ -36,7 +37,9 @@ def create() -> Answer:
             runs=wiring.backfill_runs(),
             clock=wiring.clock(),
         )
-    return http.created(_shown(meter))
+    notice = notice_of_history(request.tenant, meter, meters=wiring.meters())
+    notices = {"notices": [{"code": HISTORY_NOT_COUNTED, "message": notice}]} if notice else {}
+    return http.created(_shown(meter) | notices)
 
 
 @router.get("/api/v1/meters")

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from functions.application.ports.registry import Customers
 from functions.application.query_usage import UsagePage
+from functions.application.tell_of_history import counted_from
 from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import MAX_SUBJECT_BYTES
@@ -174,14 +175,18 @@ def cursor_behind(subject: str | None) -> str | None:
 
 
 def shown(query: UsageQuery, page: UsagePage, *, is_partial: bool) -> dict[str, Any]:
-    """Values are JSON numbers with all their digits; `partial` only while a history is not counted, `nextCursor` only
-    where more subjects are left."""
+    """Values are JSON numbers with all their digits.
+
+    `partial` only while a history is not counted, `countedFrom` only where the range begins before the meter does,
+    `nextCursor` only where more subjects are left.
+    """
     return http.without_none(
         {
             "from": query.period_from,
             "to": query.period_to,
             "windowSize": query.window,
             "partial": is_partial or None,
+            "countedFrom": counted_from(query),
             "nextCursor": cursor_behind(page.next_after),
             "data": [_row(row) for row in page.rows],
         }

@@ -305,3 +305,19 @@ def test_definitions_that_do_not_fit_are_refused(api: Client, monkeypatch: pytes
 def test_a_strange_id_is_not_found(api: Client, path: str) -> None:
     for call in (api.get, api.delete):
         assert call(f"/api/v1/meters/{path}").status == 404
+
+
+def test_a_meter_made_again_says_that_it_does_not_count_what_happened_before(api: Client) -> None:
+    assert "notices" not in api.post("/api/v1/meters", TOKENS).json
+    assert "notices" not in api.post("/api/v1/meters", CALLS).json, "a meter that counts is no former one"
+    for slug in ("tokens", "calls"):
+        assert api.delete(f"/api/v1/meters/{slug}").status == 204
+    again = api.post("/api/v1/meters", TOKENS)
+    assert again.status == 201
+    (notice,) = again.json["notices"]
+    assert notice["code"] == "history_not_counted"
+    assert "meter 'tokens'" in notice["message"] and "eventFrom" in notice["message"]
+    assert "notices" not in api.get("/api/v1/meters/tokens").json
+    of_type = api.post("/api/v1/meters", CALLS | {"slug": "prompts"}).json["notices"]
+    assert "'prompt'" in of_type[0]["message"]
+    assert "notices" not in api.post("/api/v1/meters", CALLS | {"slug": "others", "eventType": "other"}).json

@@ -265,6 +265,14 @@ def test_the_calendar_ends_in_utc(api: Client, instant: str) -> None:
     assert api.get("/api/v2/events", {"filter": json.dumps({"time": {"$lt": instant}})}).status == 400
 
 
+def test_an_answer_says_since_when_its_meter_counts_if_its_range_begins_before(api: Client) -> None:
+    created = datetime.fromisoformat(api.get("/api/v1/meters/tokens").json["createdAt"])
+    shown = datetime.fromisoformat(api.get(QUERY, {"from": at(0)}).json["countedFrom"])
+    assert abs(shown - created) <= timedelta(seconds=1)
+    for params in ({}, {"to": at(2)}, {"from": (datetime.now(UTC) + timedelta(days=1)).isoformat()}):
+        assert "countedFrom" not in api.get(QUERY, params).json
+
+
 def test_values_of_a_dimension_are_listed(api: Client) -> None:
     path = "/api/v1/meters/tokens/group-by/model/values"
     assert api.get(path, {"from": at(0)}).json == ["gpt-4", "gpt-5"]

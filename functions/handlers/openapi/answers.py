@@ -56,6 +56,17 @@ class ShownMeter(MeterRecord):
     history_since: None = Field(default=None, exclude=True)  # type: ignore[assignment]
 
 
+class Notice(Shown):
+    code: str
+    message: str
+
+
+class CreatedMeter(ShownMeter):
+    """`notices` say what a reader might not expect, such as `history_not_counted`."""
+
+    notices: list[Notice] | None = None
+
+
 class ShownBackfill(Shown):
     """How far a meter's history is counted; `done` and `total` are pieces of work."""
 
@@ -90,6 +101,7 @@ class UsageResult(OpenShown):
     period_to: Instant | None = Field(default=None, alias="to")
     window_size: str | None = None
     partial: bool | None = None
+    counted_from: Instant | None = None
     next_cursor: str | None = None
     data: list[UsageRow]
 

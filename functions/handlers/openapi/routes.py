@@ -13,6 +13,7 @@ from functions.handlers.openapi.answers import (
     ArchiveQueryAnswer,
     CorrectionPage,
     CreatedApiKey,
+    CreatedMeter,
     DeploymentHealth,
     Document,
     IngestedEvent,
@@ -95,7 +96,7 @@ class Described:
 ROUTES: Mapping[str, Described] = {
     "GET /healthz": Described("Get how the deployment is", DeploymentHealth),
     "GET /api/v1/openapi.json": Described("Get this document", Document),
-    "POST /api/v1/meters": Described("Create a meter", ShownMeter),
+    "POST /api/v1/meters": Described("Create a meter", CreatedMeter),
     "GET /api/v1/meters": Described("List meters", EachOrByCursor(ShownMeter)),
     "GET /api/v1/meters/<id_or_slug>": Described("Get a meter", ShownMeter),
     "PUT /api/v1/meters/<id_or_slug>": Described("Update a meter", ShownMeter),
