@@ -24,8 +24,8 @@ def notice_of_history(tenant: str, meter: MeterRecord, *, meters: Meters) -> str
         return None
     return (
         f"The deleted meter {alike.slug!r} counted events of the type {alike.event_type!r} before; this one counts "
-        f"those that arrive from now on. To count what happened before, send POST /api/v1/meters/{meter.slug}/backfill "
-        "with eventFrom, or eventFrom when a meter is created."
+        "those that arrive from now on. To count what happened before, send eventFrom to "
+        f"POST /api/v1/meters/{meter.slug}/backfill, or with the meter when it is created."
     )
 
 
