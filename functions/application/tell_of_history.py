@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from functions.application.ports.registry import Meters
+from functions.application.ports.listing import Listing
 from functions.domain.identity import ulid_instant
 from functions.domain.metering.meter import Meter
 from functions.domain.metering.meter_record import MeterRecord
@@ -12,11 +12,14 @@ HISTORY_NOT_COUNTED = "history_not_counted"
 MAX_LOOKED_AT = 1_000  # of the meters made last
 
 
-def notice_of_history(tenant: str, meter: MeterRecord, *, meters: Meters) -> str | None:
-    """A sentence where a deleted meter has counted what this one does not; None if nobody could expect it."""
+def notice_of_history(meter: MeterRecord, every: Listing[MeterRecord]) -> str | None:
+    """A sentence where a deleted meter has counted what this one does not; None if nobody could expect it.
+
+    `every` are the tenant's meters with the deleted ones.
+    """
     if meter.event_from is not None:
         return None
-    newest = meters.listing(tenant, with_deleted=True).stretch(after=None, descending=True, most=MAX_LOOKED_AT)
+    newest = every.stretch(after=None, descending=True, most=MAX_LOOKED_AT)
     former = [each for each in (entry.read() for entry in newest.entries) if each.deleted_at and each.id != meter.id]
     alike = next((each for each in former if each.slug == meter.slug), None)
     alike = alike or next((each for each in former if each.event_type == meter.event_type), None)

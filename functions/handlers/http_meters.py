@@ -37,7 +37,7 @@ def create() -> Answer:
             runs=wiring.backfill_runs(),
             clock=wiring.clock(),
         )
-    notice = notice_of_history(request.tenant, meter, meters=wiring.meters())
+    notice = notice_of_history(meter, wiring.meters().listing(request.tenant, with_deleted=True))
     notices = {"notices": [{"code": HISTORY_NOT_COUNTED, "message": notice}]} if notice else {}
     return http.created(_shown(meter) | notices)
 
