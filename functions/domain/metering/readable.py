@@ -1,10 +1,13 @@
 """Which data of an event, whoever took it and when, a reader can read: UTF-8 JSON, no deeper than is taken today."""
 
+from decimal import Decimal
+
 import msgspec
 
 from functions.domain.metering.event_json import MAX_DEPTH, is_deeper
 
-_decode = msgspec.json.Decoder().decode
+# As meters read it: a binary float would be infinite for numbers that they count.
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def is_too_deep(raw: bytes) -> bool:
@@ -18,6 +21,6 @@ def is_readable(raw: bytes) -> bool:
     try:
         raw.decode()
         _decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
         return False
     return True

@@ -1,7 +1,7 @@
 """The value and the texts in an event's data, exactly: what counts, what does not and why; no pydantic, it is hot."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
@@ -40,8 +40,10 @@ def decode_data(raw: bytes) -> Data:
         raise Uncountable("unreadable_data", f"invalid event: failed to parse event data: {error}") from error
 
 
-def decode_objects(raws: Iterable[bytes]) -> list[Data] | None:
+def decode_objects(raws: Sequence[bytes]) -> list[Data] | None:
     """The data of many events at once; None when one of them is empty or cannot be read."""
+    if any(map(is_too_deep, [raw for raw in raws if len(raw) > 2 * MAX_DEPTH])):
+        return None
     try:
         return [*map(_decode_data, raws)]
     except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError):

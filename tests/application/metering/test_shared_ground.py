@@ -156,6 +156,36 @@ def test_the_deepest_data_taken_are_read_from_anywhere() -> None:
     assert found == [1, True, 1, True]
 
 
+def test_what_is_deeper_than_readers_read_counts_nowhere_whatever_came_with_it() -> None:
+    """Found by tests/fuzz: counted among others, and not when counted again."""
+    deep = b'{"n":1,"k":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
+    deployment = Shared(MeterSet(1, (TOKENS, CALLS)))
+    deployment.send([event("e1", NOW - timedelta(hours=1), n=1), with_data(0, deep)])
+    deployment.send([with_data(1, deep)])
+    assert deployment.aggregate().counts.uncountable == 2
+    for meter in (TOKENS, CALLS):
+        assert [row.value for row in deployment.ask(meter)] == [
+            row.value for row in deployment.ask(meter, is_exact=True)
+        ]
+        assert [row.value for row in deployment.ask(meter)] == [1]
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-9.5e99999999", b"9" * 400])
+def test_numbers_that_meters_read_are_readable(number: bytes) -> None:
+    """Found by tests/fuzz: counted, and yet listed as data that nobody could read."""
+    raw = b'{"n":1,"x":%b}' % number
+    assert decode_data(raw)["n"] == 1
+    assert is_readable(raw)
+
+
+@pytest.mark.parametrize("number", [b"1e99999999999999999999", b"9" * 5_000])
+def test_numbers_that_meters_cannot_read_are_unreadable(number: bytes) -> None:
+    raw = b'{"n":1,"x":%b}' % number
+    assert not is_readable(raw)
+    with pytest.raises(Uncountable):
+        decode_data(raw)
+
+
 def test_one_event_our_code_cannot_take_is_the_only_one_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = Shared(MeterSet(1, (TOKENS,)))
     real = counting.sort_events

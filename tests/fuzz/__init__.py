@@ -1,0 +1,1 @@
+"""Random and damaged requests through ingest and ledger to every reader: what is accepted is counted or listed."""
