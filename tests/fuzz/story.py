@@ -307,7 +307,8 @@ def _check_shown(event: Event, shown: Mapping[str, Any]) -> None:
 
 
 def _time(event: Event) -> str:
-    return time_text(NOW + timedelta(seconds=event.time - SECOND))
+    whole = time_text(NOW + timedelta(seconds=event.time - SECOND))
+    return f"{whole[:-1]}.{event.micros:06d}Z" if event.micros else whole
 
 
 def _day(event: Event) -> Any:

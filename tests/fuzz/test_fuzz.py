@@ -9,7 +9,7 @@ from tests.conftest import DynamoDb
 from tests.fuzz.story import Story
 from tests.handlers.conftest import forget_clients
 
-SEEDS = range(int(os.environ.get("TOLLBOOTH_FUZZ_SEEDS", "5")))
+SEEDS = range(int(os.environ.get("TOLLBOOTH_FUZZ_SEEDS", "3")))
 ON_DYNAMODB = (0,)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from functions import names
 from functions.adapters.dynamo.audit_store import DynamoAuditResults
+from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryAuditResults, MemoryLedger, MemoryStream
 from functions.adapters.records import decode_record, decoded_size, encode_record
@@ -37,6 +38,7 @@ from functions.handlers import (
     workflow_end_backfill,
     workflow_fill_history,
     workflow_plan_backfill,
+    workflow_queue_backfill,
 )
 from tests.conftest import DynamoDb
 from tests.fuzz.archive_sql import DuckDbEngine
@@ -117,6 +119,7 @@ class World:
             "event_reader": EventReader(self.ledger, self.archive, LANES),
             "usage_reader": reader,
             "backfill_runs": self.backfills,
+            "backfill_slots": DynamoBackfillSlots(database.client, database.usage_table),
         }
         for name, value in replaced.items():
             patch.setattr(wiring, name, lambda value=value: value)
@@ -179,7 +182,8 @@ class World:
 
     def call(self, tenant: str, method: str, path: str, params: Any = "", body: Any = None) -> Answered:
         """Whatever is asked, the answer is JSON in UTF-8 and no error of ours."""
-        found = Client(http_api.handler, tenant).call(method, path, body, params=params)
+        scopes = "admin operator" if tenant == "default" else "admin"
+        found = Client(http_api.handler, tenant, scopes).call(method, path, body, params=params)
         expect(found.status < 500, f"{method} {path} fails", params, body, found.text)
         return Answered(found.status, _read({"body": found.text}))
 
@@ -223,6 +227,8 @@ class World:
                 "run": run.run,
                 "run_id": run.run_id,
             }
+            queued = _step(workflow_queue_backfill.handler, given)
+            expect(queued["has_place"], "a backfill that is alone has no place", queued)
             _step(workflow_close_lanes.handler, given)
             self.deliver()
             counted = _step(workflow_count_lanes.handler, {"marker": run.run_id, "polls": 0})
