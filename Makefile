@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit test check fix openapi pin bench synth deploy admin-key install install-tests
+.PHONY: help up down logs audit repair-archive test check fix openapi pin bench synth deploy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -11,7 +11,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 STAGE ?= dev
 
 help:  ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 up: export TOLLBOOTH_MAKE_BEGAN := $(shell date +%s)
 up: install  ## Run the whole service on this machine: emulator, deploy, demo from event to paid invoice
@@ -52,6 +52,9 @@ admin-key: install  ## Print the first admin API key of the running local stack,
 
 audit: install  ## Recount DAY (default today) of the local stack, or of STAGE=..., against its counters; fails on a difference
 	@$(BIN)/python -m infra.local.audit $(if $(DAY),--day $(DAY)) $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
+
+repair-archive: install  ## Find archived objects of DAY= [LANE=] that not every reader can read; APPLY=1 mends them
+	@$(BIN)/python -m infra.local.repair_archive --day "$(DAY)" $(if $(LANE),--lane $(LANE)) $(if $(filter 1,$(APPLY)),--apply) $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
 
 install:
 	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install

@@ -10,7 +10,7 @@ from constructs import IConstruct
 from infra.constructs.archive_catalog import RESULTS
 from infra.constructs.stream_source import FAILED_PREFIX
 from infra.service import Service
-from infra.stacks.data import ARCHIVE, REJECTS, STAGING
+from infra.stacks.data import ARCHIVE, QUARANTINE, REJECTS, STAGING
 from infra.stage import StageSettings
 
 # How cdk-nag spells the archive's ARN in another stack, and the machine's executions; pinned with the logical ids.
@@ -23,6 +23,7 @@ PREFIXES = {
     ARCHIVE: "The events of every commit; their keys carry lane and commit.",
     RESULTS: "Athena chooses the names of a query's result; they go after a week.",
     REJECTS: "The events that could not be counted; their keys carry lane and time.",
+    QUARANTINE: "What a repair has replaced; the keys are those of the archive.",
     FAILED_PREFIX: "Lambda chooses the key of a failed batch below its own prefix.",
 }
 
@@ -99,7 +100,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
     users = {
         "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
-        "ingestion/ScheduleAuditRole": (ARCHIVE,),
+        "ingestion/ScheduleAuditRole": (ARCHIVE, QUARANTINE),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
         "backfill/WorkflowFillHistoryRole": (ARCHIVE,),
         "api/HttpApiRole": (ARCHIVE, REJECTS, RESULTS),

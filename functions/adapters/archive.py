@@ -3,6 +3,7 @@
 archive/day=<YYYY-MM-DD>/hour=<HH>/lane-<lane>-<commit, 12 digits>.jsonl.gz    by the hour the commit was decided
 staging/<lane>/<attempt>.jsonl.gz                                             until the commit is applied
 rejects/<identity>                                                            records nobody could read, whole
+quarantine/archive/...                                                        what a repair has replaced, as it was
 """
 
 import re
@@ -31,7 +32,8 @@ FETCHERS = 10  # the connections a client keeps
 # What unpacking and parsing raise at bytes that were never written by `encode_lines`, or only in part.
 UNREADABLE = (OSError, EOFError, IsalError, msgspec.MsgspecError)
 BESIDE = "Counters still have them: choose from and to on half hours, windows of an hour or more, and no exact."
-NO_DATA = msgspec.Raw(b"null")
+NO_DATA_TEXT = b"null"
+NO_DATA = msgspec.Raw(NO_DATA_TEXT)
 
 
 class ArchivedEvent(msgspec.Struct, omit_defaults=True):
@@ -82,8 +84,10 @@ _encode_line = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_line = msgspec.json.Decoder(ArchivedEvent).decode
 _decode_lines = msgspec.json.Decoder(ArchivedEvent).decode_lines
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # Where the attributes end that our own encoder has checked; inside a text its quotes would be escaped.
 _CONTENT = re.compile(rb',"(data|extensions)":')
+_EXTENSIONS = b',"extensions":'
 
 
 @lru_cache(maxsize=100_000)
@@ -153,15 +157,46 @@ def _saved(text: bytes) -> ArchivedEvent | None:
     try:
         return _decode_line(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        head = _CONTENT.search(text)
+        return _rescued(text)
+
+
+def _rescued(text: bytes) -> ArchivedEvent | None:
+    head = _CONTENT.search(text)
     if head is None:
         return None
     try:
         line = _decode_line(text[: head.start()] + b"}")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    line.data_base64 = b64encode(text[head.end() : -1]).decode()
+    data, extensions = _apart(text[head.start() : -1])
+    line.data_base64 = b64encode(data).decode()
+    line.extensions = msgspec.Raw(extensions)
     return line
+
+
+def _apart(content: bytes) -> tuple[bytes, bytes]:
+    """Data and extensions of a line behind its head; extensions end it, and are an object without objects in it."""
+    data, _, extensions = content.rpartition(_EXTENSIONS)
+    try:
+        _decode_object(extensions)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        data, extensions = content, NO_DATA_TEXT
+    return data.removeprefix(b',"data":').removeprefix(_EXTENSIONS), extensions
+
+
+def readable_line(text: bytes) -> tuple[ArchivedEvent, bytes] | None:
+    """A line and how it is written so that everybody can read it, unchanged if it is; None without a readable head."""
+    try:
+        line = _decode_line(text)
+        if _is_text(text) and is_readable(bytes(line.data)) and is_readable(bytes(line.extensions)):
+            return line, text
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        rescued = _rescued(text)
+        if rescued is None:
+            return None
+        line = rescued
+    line = _with_readable_data(line)
+    return line, _encode_line(line)
 
 
 def _with_readable_data(line: ArchivedEvent) -> ArchivedEvent:

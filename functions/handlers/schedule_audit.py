@@ -1,24 +1,28 @@
-"""Scheduled: audits yesterday, lane after lane; or one lane of a day, when `make audit` asks for it."""
+"""Scheduled: audits yesterday, lane after lane; or one lane of a day is audited or repaired, as an operator asks."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 from functions import names
 from functions.application.audit_day import audit_day
-from functions.domain.errors import InvalidInput
-from functions.handlers import metrics, settings, wiring, wiring_audit
+from functions.handlers import metrics, repair_request, settings, wiring, wiring_audit
 from functions.handlers.audit_json import shown_audit
+from functions.handlers.lane_day import day_of, lane_of
 
 SPARE_MILLISECONDS = 15_000
 
 
 def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """{lane, day?} -> the audit of that lane; anything else -> {day, audited, left, differences} of yesterday."""
+    """{lane, day?} -> the audit of that lane; {repair, lane, day?, apply?, after?} -> the repair of its archived
+    objects; anything else -> {day, audited, left, differences} of yesterday.
+    """
     today = wiring.clock().now().date()
+    if "repair" in payload:
+        return repair_request.answer(payload, context)
     if "lane" in payload:
-        result = wiring_audit.auditor().audit(_lane(payload["lane"]), _day(payload.get("day"), today))
+        result = wiring_audit.auditor().audit(lane_of(payload["lane"]), day_of(payload.get("day"), today))
         _tell(result.difference_count, lane=result.lane, day=result.day)
         return shown_audit(result)
 
@@ -40,18 +44,3 @@ def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def _tell(differences: int, **fields: Any) -> None:
     metrics.write("lanes audited", {names.METRIC_AUDIT_DIFFERENCE: differences}, **fields)
-
-
-def _lane(lane: object) -> int:
-    if type(lane) is not int or not 0 <= lane < settings.lanes():
-        raise InvalidInput(f"lane is a number from 0 to {settings.lanes() - 1}.")
-    return lane
-
-
-def _day(text: object, today: date) -> date:
-    if text is None:
-        return today
-    try:
-        return date.fromisoformat(str(text))
-    except ValueError:
-        raise InvalidInput("day is a date such as 2026-11-23.") from None

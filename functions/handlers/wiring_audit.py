@@ -1,4 +1,4 @@
-"""The composition root of audits."""
+"""The composition root of audits, and of repairs of what they cannot read."""
 
 import time
 from functools import cache
@@ -9,6 +9,7 @@ from functions.handlers import settings, wiring
 if TYPE_CHECKING:
     from functions.adapters.dynamo.audit_store import DynamoAuditResults
     from functions.application.audit_lane import LaneAuditor
+    from functions.application.repair_archive import ArchiveRepairer
 
 
 @cache
@@ -24,3 +25,13 @@ def auditor() -> "LaneAuditor":
 
     window, clock = wiring.acceptance_window(), wiring.clock()
     return LaneAuditor(wiring.ledger(), wiring.archive(), results(), wiring.lanes(), window, clock, time.sleep)
+
+
+@cache
+def repairer() -> "ArchiveRepairer":
+    from functions.adapters.archive_repair import S3ArchiveRepair
+    from functions.application.repair_archive import ArchiveRepairer
+    from functions.names import DEFAULT_TENANT
+
+    archive = S3ArchiveRepair(wiring.aws("s3"), settings.archive_bucket())
+    return ArchiveRepairer(archive, wiring.ledger(), wiring.lanes(), DEFAULT_TENANT)

@@ -33,23 +33,24 @@ class Audited:
     function: str
 
     def lane(self, lane: int, day: str | None) -> Row:
-        wish = {"lane": lane} | ({"day": day} if day else {})
+        return self.ask({"lane": lane} | ({"day": day} if day else {}), f"Lane {lane} could not be audited")
+
+    def ask(self, wish: Mapping[str, Any], failure: str) -> Row:
+        """The function's answer; raises StepFailed, saying so, when it has none."""
         answer = self.client.invoke(FunctionName=self.function, Payload=json.dumps(wish).encode())
         found = json.loads(answer["Payload"].read())
         if "FunctionError" in answer or "errorMessage" in found:
-            raise StepFailed(
-                f"Lane {lane} could not be audited: {found.get('errorMessage', found)}", "See the logs of the function."
-            )
+            raise StepFailed(f"{failure}: {found.get('errorMessage', found)}", "See the logs of the function.")
         return dict(found)
 
     def day(self, day: str | None) -> list[Row]:
         """A row for each lane, the sums last."""
         first = self.lane(0, day)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            others = list(pool.map(lambda lane: self.lane(lane, day), range(1, self._lanes())))
+            others = list(pool.map(lambda lane: self.lane(lane, day), range(1, self.lanes())))
         return [first, *others]
 
-    def _lanes(self) -> int:
+    def lanes(self) -> int:
         found = self.client.get_function_configuration(FunctionName=self.function)
         return int(found["Environment"]["Variables"]["LANES"])
 
@@ -75,6 +76,11 @@ def of_stage(stage: str) -> Audited:
         raise StepFailed(f"AWS did not show {name}: {error}", remedy) from error
 
 
+def of(stage: str | None) -> Audited:
+    """Of a stage in AWS, or of the running local stack; raises StepFailed when it is not there."""
+    return of_local_stack(state.load()) if not stage or stage == "local" else of_stage(stage)
+
+
 def table(rows: Sequence[Row]) -> str:
     total = {"lane": "all"} | {name: sum(row[name] for row in rows) for name in COLUMNS if name != "lane"}
     lines = [tuple(COLUMNS.values()), *(tuple(str(row[name]) for name in COLUMNS) for row in [*rows, total])]
@@ -91,8 +97,7 @@ def main() -> int:
     parser.add_argument("--day", help="a UTC date, without it today; older than six days: counters only")
     wish = parser.parse_args()
     try:
-        is_local = not wish.stage or wish.stage == "local"
-        rows = (of_local_stack(state.load()) if is_local else of_stage(wish.stage)).day(wish.day)
+        rows = of(wish.stage).day(wish.day)
     except StepFailed as failure:
         return report_failure(failure)
     say(table(rows))

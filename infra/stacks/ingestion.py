@@ -13,11 +13,12 @@ from infra.constructs.python_function import FunctionFactory, rate_limits_of
 from infra.constructs.schedule import Schedule
 from infra.constructs.stage_stack import StageStack
 from infra.constructs.stream_source import stream_source
-from infra.stacks.data import ARCHIVE, BUCKETS, REJECTS, STAGING, DataStack
+from infra.stacks.data import ARCHIVE, BUCKETS, QUARANTINE, REJECTS, STAGING, DataStack
 from infra.stage import StageSettings
 
 GENESIS_KEY = "genesis"
 AUDIT_KEY = "audit"
+REJECT_KEYS = "R#*"  # of all tenants
 AUDIT_EVERY_MINUTES = 60  # audits what is left of yesterday, and usually nothing is
 SWEEP_EVERY_MINUTES = 5
 READ_SECRET = "secretsmanager:GetSecretValue"
@@ -63,12 +64,14 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             data.archive.allows("s3:ListBucket"),
         ),
         "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
-        # Reads everything and writes its results, nothing else.
+        # Reads everything; an audit writes its results, a repair what it lists, keeps and mends.
         "schedule_audit": (
             data.usage.allows("dynamodb:GetItem", "dynamodb:Query"),
             data.usage.allows("dynamodb:PutItem", only_keys=(AUDIT_KEY,)),
+            data.usage.allows("dynamodb:BatchWriteItem", only_keys=(REJECT_KEYS,)),
             data.ledger_key.allows(READ_SECRET),
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            data.archive.allows("s3:PutObject", under=(ARCHIVE, QUARANTINE)),
             # Without it a missing object would look like a forbidden one.
             data.archive.allows("s3:ListBucket"),
         ),

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -30,24 +29,11 @@ from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Counts
 from functions.domain.metering.meter import MeterSet
-from infra.local import emulator, processes
-from infra.local.ports import free_port
+from infra.local import emulator
 
 NOW = 1_790_000_000
 LANES = Lanes(4, b"a key of the test")
 EVENT = Event(7, NOW, "é1", "api", "call", "c1", b'{"n":0.10000000000000000000000001}', b'{"traceid":"x"}')
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOLLBOOTH_HOME", str(tmp_path_factory.mktemp("home")))
-        process = emulator.start(free_port())
-        try:
-            assert process.port
-            yield process.port
-        finally:
-            processes.stop(emulator.NAME)
 
 
 def commit(**fields: Any) -> Commit:

@@ -73,5 +73,26 @@ def test_a_lane_or_day_that_is_none_is_refused(auditor: FakeAuditor, payload: di
     assert auditor.audited == []
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"repair": "counters", "lane": 1},
+        {"repair": "archive"},
+        {"repair": "archive", "lane": 4},
+        {"repair": "archive", "lane": 1, "day": "yesterday"},
+        {"repair": "archive", "lane": 1, "apply": "yes"},
+        {"repair": "archive", "lane": 1, "after": 7},
+        {"repair": "archive", "lane": 1, "after": "k" * 300},
+    ],
+)
+def test_a_repair_that_is_none_is_refused(
+    auditor: FakeAuditor, payload: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring_audit, "repairer", lambda: auditor)
+    with pytest.raises(InvalidInput):
+        run(auditor, payload)
+    assert auditor.audited == []
+
+
 def _today() -> str:
     return wiring.clock().now().date().isoformat()

@@ -45,8 +45,9 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     },
     "schedule_sweep": {**COUNT, "archive/staging/*": {"s3:GetObject"}, "archive/archive/*": {"s3:PutObject"}},
     "schedule_audit": {
-        "usage": READ_USAGE | {"dynamodb:PutItem"},
-        "archive/archive/*": {"s3:GetObject"},
+        "usage": READ_USAGE | {"dynamodb:PutItem", "dynamodb:BatchWriteItem"},
+        "archive/archive/*": {"s3:GetObject", "s3:PutObject"},
+        "archive/quarantine/*": {"s3:PutObject"},
         "archive": {"s3:ListBucket"},
         **READ_KEY,
     },
@@ -138,10 +139,13 @@ def test_only_the_genesis_of_the_ledger_is_open_to_the_bootstrap(prod: Any) -> N
     assert on_usage[0]["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["genesis"]}}
 
 
-def test_an_audit_writes_its_results_only(prod: Any) -> None:
+def test_an_audit_writes_its_results_and_a_repair_what_it_lists_and_nothing_else(prod: Any) -> None:
     on_usage = [each for each in _statements(prod, "schedule_audit") if "UsageTable" in json.dumps(each["Resource"])]
-    (writes,) = [each for each in on_usage if each["Action"] == "dynamodb:PutItem"]
-    assert writes["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["audit"]}}
+    conditions = {each["Action"]: each["Condition"] for each in on_usage if isinstance(each["Action"], str)}
+    assert conditions == {
+        "dynamodb:PutItem": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["audit"]}},
+        "dynamodb:BatchWriteItem": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["R#*"]}},
+    }
 
 
 WRITES = SETTLE - {"dynamodb:GetItem"} | {"dynamodb:UpdateItem"}

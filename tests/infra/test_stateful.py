@@ -43,6 +43,7 @@ def test_staged_events_outlive_the_longest_retry_and_archived_ones_are_kept(prod
         for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
     }
+    # Nothing under quarantine/, which has the only copy of what a repair has replaced.
     assert expiring == {"staging/": 8, "queries/": 7}
 
 

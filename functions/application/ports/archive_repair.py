@@ -1,0 +1,46 @@
+"""What repairing archived objects needs of their storage."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Protocol
+
+from functions.application.ports.ledger import ArchivedEvent
+from functions.domain.metering.archive_repair import Place
+from functions.domain.metering.ledger import Refusal
+
+
+class Mended(Protocol):
+    """An object as every reader can read it: `aside` are the events whose data lie aside, `lost` the numbers of the
+    lines, counted from 1, that are left out.
+    """
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def aside(self) -> Sequence[ArchivedEvent]: ...
+    @property
+    def lost(self) -> Sequence[int]: ...
+
+
+class RepairableArchive(Protocol):
+    def keys_of(self, lane: int, day: date, after: str) -> Iterable[str]:
+        """The keys of the objects that a lane's commits decided on a day have, in order, behind `after`."""
+        ...
+
+    def mended(self, key: str) -> Mended | None:
+        """None when there is nothing to mend; raises BrokenObject for what holds no lines at all."""
+        ...
+
+    def quarantine(self, key: str) -> None:
+        """Keep the object's bytes as they are now."""
+        ...
+
+    def replace(self, key: str, mended: Mended) -> None: ...
+
+    def place_of(self, key: str) -> Place: ...
+
+
+class RefusalLog(Protocol):
+    def put_refusals(self, refusals: Sequence[Refusal]) -> None: ...
