@@ -159,7 +159,7 @@ def test_a_line_has_microseconds_only_beside_its_time() -> None:
     assert "micros" not in whole
     assert later == whole | {"micros": 250_000}
     assert whole["time"] == "2026-09-21T14:13:20Z"
-    assert [(line.time_seconds, line.micros) for line in decode_lines(body)] == [(NOW, 0), (NOW, 250_000)]
+    assert [(line.time_seconds, line.micros) for line in decode_lines(body, 1)] == [(NOW, 0), (NOW, 250_000)]
 
 
 def test_many_commits_are_read_in_order_whatever_their_number(aws: int) -> None:
