@@ -25,7 +25,7 @@ _ON_PURPOSE: tuple[type[TollboothError], ...] = (
     *(GatewayBusy, GatewayFault, GatewayKeyMismatch, GatewayRefused, GatewayUnauthorized, GatewayUnreachable),
 )
 # Fail states of the workflows themselves, whose sentences stand in their definitions.
-_OF_WORKFLOWS = ("LanesNotCounted", "WorkLost")
+_OF_WORKFLOWS = ("LanesNotCounted", "QueuedTooLong", "WorkLost")
 TELLING = frozenset({*(kind.__name__ for kind in _ON_PURPOSE), *_OF_WORKFLOWS})
 LATE = frozenset({"States.Timeout", "Sandbox.Timedout"})
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from functions.application.queue_backfill import queue_backfill
 from functions.handlers import wiring
+from functions.handlers.step import step
 
 
+@step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, meter_id, run, queue: {polls}?} -> {has_place, polls}."""
     tenant, meter_id, run = str(payload["tenant"]), str(payload["meter_id"]), int(payload["run"])
