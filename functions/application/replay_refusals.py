@@ -84,7 +84,7 @@ def replay_refusals(
     assert limit <= MAX_REPLAYED, limit
     page = list_refusals(tenant, wanted, cursor=cursor, limit=limit, refusals=ports.refusals, further=ports.further)
     report = Replayed(cursor=page.cursor)
-    by_type = compile_meters(ports.meters.counting(tenant)) if page.items else {}
+    by_type = compile_meters(ports.meters.counting(tenant)) if page.items else MetersByType()
     for refusal in page.items:
         if refusal.replayed_at:
             report.already_replayed += 1

@@ -146,10 +146,9 @@ class _Counting:
         taken, at_once = 0, EVENTS_AT_ONCE
         while taken < len(events) and (not deltas.is_heavy or not taken):
             some = events[taken : taken + at_once]
-            types = [by_type[type_] for type_ in {event.type for event in some} if type_ in by_type]
-            if len(some) > SEARCHED_AT_ONCE and any(meters.searches for meters in types):
-                at_once = SEARCHED_AT_ONCE
-                continue
+            types = [event.type for event in some]
+            if len(some) > SEARCHED_AT_ONCE and by_type.search(types):
+                some, types = some[:SEARCHED_AT_ONCE], types[:SEARCHED_AT_ONCE]
             begun = WORK.visits
             all_rows, unreadable = sort_events(some, by_type)
             if len(some) > 1 and deltas.size + _most_bytes(all_rows, cell_bytes) > MAX_COMMIT_BYTES:
@@ -160,7 +159,7 @@ class _Counting:
                 _list_uncountable(deltas, tenant, event, problem, self._received_at)
             for rows in all_rows:
                 self._add_rows(cells, tenant, rows, cell_bytes)
-            deltas.work += WORK.visits - begun + len(some) * max((meters.look_ups for meters in types), default=1)
+            deltas.work += WORK.visits - begun + by_type.look_ups(types)
             taken += len(some)
         return taken
 

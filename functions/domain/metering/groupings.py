@@ -1,6 +1,6 @@
 """Meters by the type of event they count, and those among them that group alike: found once for all of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -8,6 +8,8 @@ from functions.domain.metering.columns import groups_taker
 from functions.domain.metering.compiled_meter import CompiledMeter
 from functions.domain.metering.meter import MeterSet, pattern_characters, searches
 from functions.domain.metering.values import Data
+
+FEW_LOOK_UPS = 32  # up to here an event's exact number makes no difference
 
 
 class Grouping:
@@ -73,13 +75,36 @@ class MetersOfType(list[CompiledMeter]):
         return bool(searches(meters)) or pattern_characters(meters) > 0
 
 
-MetersByType = Mapping[str, MetersOfType]
+class MetersByType(dict[str, MetersOfType]):
+    """A tenant's meters by event type."""
+
+    def search(self, types: Iterable[str]) -> bool:
+        """Do meters of any of these types search?"""
+        return not self._searching.isdisjoint(types) if self._searching else False
+
+    def look_ups(self, types: Collection[str]) -> int:
+        """How much work events of these types are, one each, beside searches."""
+        return sum([self._look_ups.get(type_, 1) for type_ in types]) if self._is_wide else len(types) * FEW_LOOK_UPS
+
+    @cached_property
+    def _searching(self) -> frozenset[str]:
+        return frozenset(type_ for type_, meters in self.items() if meters.searches)
+
+    @cached_property
+    def _look_ups(self) -> Mapping[str, int]:
+        return {type_: meters.look_ups for type_, meters in self.items()}
+
+    @cached_property
+    def _is_wide(self) -> bool:
+        return max(self._look_ups.values(), default=0) > FEW_LOOK_UPS
+
+
 Compile = Callable[[MeterSet], MetersByType]
 
 
 @lru_cache(maxsize=256)
 def _compiled(body: bytes) -> MetersByType:
-    by_type: dict[str, MetersOfType] = {}
+    by_type = MetersByType()
     for meter in MeterSet.decode(body).meters:
         by_type.setdefault(meter.event_type, MetersOfType()).append(CompiledMeter(meter))
     return by_type

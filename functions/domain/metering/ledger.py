@@ -269,6 +269,10 @@ def sift(
         if mark in state.packs:
             redelivered += duplicates - seen_before
         state.packs[mark] = received_at
+    if len(by_tenant) == 1:
+        ((tenant, by_subject),) = by_tenant.items()
+        sifted.groups = {(tenant, subject): events for subject, events in by_subject.items()}
+        by_tenant = {}
     for some in zip_longest(*([(tenant, *each) for each in found.items()] for tenant, found in by_tenant.items())):
         for group in some:  # tenants in turn, so that nobody's many subjects come before another's few
             if group is not None:

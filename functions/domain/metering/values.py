@@ -42,7 +42,10 @@ def decode_data(raw: bytes) -> Data:
 
 def decode_objects(raws: Sequence[bytes]) -> list[Data] | None:
     """The data of many events at once; None when one of them is empty or cannot be read."""
-    if any(map(is_too_deep, [raw for raw in raws if len(raw) > 2 * MAX_DEPTH])):
+    joined = b"".join(raws)
+    # Each opens at least one, so that none is deeper than all have beyond one each.
+    may_be_deep = joined.count(b"{") + joined.count(b"[") >= len(raws) + MAX_DEPTH
+    if may_be_deep and any(map(is_too_deep, raws)):
         return None
     try:
         return [*map(_decode_data, raws)]
