@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from functions.application.commit_usage import LaneWriter
 from functions.application.lane_steps import POISON, Batch
 from functions.application.ports.ledger import Ledger
-from functions.domain.metering.event import CloseMarker, Pack
+from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.ledger import Counts, Refusal
 from functions.domain.metering.refusal import event_identity
 
@@ -40,16 +40,19 @@ class Delivered:
 REASONS = {
     "unreadable_record": "The record cannot be read by this version; its bytes are kept and can be replayed.",
     "uncountable_record": "The record cannot be counted by this version; its bytes are kept and can be replayed.",
+    "uncountable_event": "The event cannot be counted by this version; it can be replayed.",
+    "uncountable_void": "it cannot be applied by this version; the event stays as it is.",
 }
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that was listed instead of counted, and what was raised over it."""
+    """A record that was listed instead of counted, and what was raised over it; or so many of its events were."""
 
     identity: str
     code: str
     error: Exception
+    events: int = 0
 
 
 @dataclass
@@ -61,7 +64,8 @@ class Report:
 
     @property
     def rejected_records(self) -> int:
-        return len(self.rejected)
+        """Those that were not listed event by event."""
+        return sum(not each.events for each in self.rejected)
 
 
 Decode = Callable[[bytes], Pack | CloseMarker]
@@ -141,13 +145,13 @@ class Aggregator:
         self, lane: int, record: Delivered, found: Pack | CloseMarker, problem: Exception, report: Report
     ) -> None:
         """The halves of a record that cannot be counted are tried, so that only the event at fault is rejected."""
-        if not isinstance(found, Pack) or len(found.events) + len(found.voids) < 2:
+        if not isinstance(found, Pack):
             self._reject(record, "uncountable_record", problem, report)
             return
         splits, waiting = 0, [(found, problem)]
         while waiting:
             pack, problem = waiting.pop()
-            if len(pack.events) + len(pack.voids) == 1 or splits >= MAX_SPLITS:
+            if len(pack.events) + len(pack.voids) < 2 or splits >= MAX_SPLITS:
                 self._reject_pack(record, pack, problem, report)
                 continue
             splits += 1
@@ -161,39 +165,32 @@ class Aggregator:
     def _reject_pack(self, record: Delivered, pack: Pack, problem: Exception, report: Report) -> None:
         """The record is kept once; each of its events that were not counted is listed to its tenant."""
         key = self._rejects.keep_reject(record.identity, record.body)
-        reason = f"{type(problem).__name__}: {problem}"[:500]
+        try:
+            refusals = [_event_refused(pack, event) for event in pack.events]
+            refusals += [_void_refused(pack, void, key) for void in pack.voids]
+            self._ledger.put_refusals(refusals)
+        except POISON:  # a delivery that fails for it would come again for ever
+            self._reject(record, "uncountable_record", problem, report)
+            return
+        report.rejected.append(Rejected(record.identity, refusals[0].code, problem, len(pack.events)))
         report.counts += Counts(rejected=len(pack.events), received=len(pack.events))
-        self._ledger.put_refusals(
-            [
-                Refusal(
-                    pack.tenant,
-                    event_identity(event.fingerprint, event.time),
-                    "uncountable_event",
-                    reason,
-                    pack.received_at,
-                    event,
-                )
-                for event in pack.events
-            ]
-            + [
-                Refusal(
-                    pack.tenant,
-                    event_identity(void.fingerprint, void.time),
-                    "uncountable_void",
-                    f"Correction {void.correction_id}: {reason}",
-                    pack.received_at,
-                    object_key=key,
-                    is_counted_elsewhere=True,
-                )
-                for void in pack.voids
-            ]
-        )
 
     def _reject(self, record: Delivered, code: str, error: Exception, report: Report) -> None:
         report.rejected.append(Rejected(record.identity, code, error))
         key = self._rejects.keep_reject(record.identity, record.body)
         tenant, identity, at = self._tenant_of_unreadable, record.identity, record.received_at
         self._ledger.put_refusals([Refusal(tenant, identity, code, REASONS[code], at, object_key=key)])
+
+
+def _event_refused(pack: Pack, event: Event) -> Refusal:
+    code, identity = "uncountable_event", event_identity(event.fingerprint, event.time)
+    return Refusal(pack.tenant, identity, code, REASONS[code], pack.received_at, event)
+
+
+def _void_refused(pack: Pack, void: Void, key: str) -> Refusal:
+    code, identity = "uncountable_void", event_identity(void.fingerprint, void.time)
+    reason = f"Correction {void.correction_id}: {REASONS[code]}"
+    return Refusal(pack.tenant, identity, code, reason, pack.received_at, object_key=key, is_counted_elsewhere=True)
 
 
 def _batch(records: Iterable[Read]) -> Batch:

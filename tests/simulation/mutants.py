@@ -1,15 +1,20 @@
-"""Twenty-one ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
+"""Twenty-four ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
 
-from collections.abc import Iterable, Sequence
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from functions.adapters.archive import ArchivedEvent
+from functions.adapters.memory import MemoryArchive
+from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
+from functions.application.lane_steps import Steps
 from functions.domain.metering.aggregation import DIRTY
-from functions.domain.metering.event import Pack, Void
-from functions.domain.metering.ledger import VOIDED, Commit, LaneState, Refusal, bucket_of
+from functions.domain.metering.event import CloseMarker, Pack, Void
+from functions.domain.metering.ledger import VOIDED, Commit, Counts, LaneState, Refusal, bucket_of
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
@@ -235,6 +240,67 @@ class CleanedByMerges(SimulatedLedger):
         ]
 
 
+class _Kept:
+    """A ledger that keeps refusals back until they are asked for."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+        self.refusals: list[Refusal] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals += refusals
+
+
+class ListedAfterCommit(LaneWriter):
+    """What is listed of a commit's events is listed behind the commit."""
+
+    def _portion(self, *arguments: Any) -> Steps:
+        ledger, steps = self._ledger, super()._portion(*arguments)
+        while True:
+            kept: Any = _Kept(ledger)
+            self._ledger = kept
+            try:
+                commit = next(steps)
+            except StopIteration as end:
+                counts: Counts = end.value
+                return counts
+            finally:
+                self._ledger = ledger
+            yield commit
+            ledger.put_refusals(kept.refusals)
+
+
+class RejectedWhole(Aggregator):
+    """A record is rejected whole for one of its events."""
+
+    def _count_apart(
+        self, lane: int, record: Delivered, found: Pack | CloseMarker, problem: Exception, report: Report
+    ) -> None:
+        self._reject(record, "uncountable_record", problem, report)
+
+
+class ReadWhole(MemoryArchive):
+    """An object with a line that cannot be read gives none."""
+
+    def events(self, lane: int, n: int, _decided_hour: int) -> Iterator[ArchivedEvent]:
+        yield from _decode_strictly(self.objects[f"archive/{lane}/{n}"])
+
+    def lines_of(
+        self, lane: int, commits: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, list[ArchivedEvent] | None]]:
+        for n, _ in commits:
+            self.request("archived_events")
+            body = self.objects.get(f"archive/{lane}/{n}")
+            yield n, None if body is None else _decode_strictly(body)
+
+
+def _decode_strictly(body: bytes) -> list[ArchivedEvent]:
+    return msgspec.json.Decoder(ArchivedEvent).decode_lines(gzip.decompress(body))
+
+
 Mutant = tuple[MeterSet, type[LaneWriter], type[SimulatedLedger]]
 
 MUTANTS: dict[str, Mutant] = {
@@ -259,4 +325,13 @@ MUTANTS: dict[str, Mutant] = {
     "parts deleted before they are united": (UNIQUE_METERS, LaneWriter, DeletedBeforeUnited),
     "values united in place": (UNIQUE_METERS, LaneWriter, UnitedInPlace),
     "united under one name": (UNIQUE_METERS, LaneWriter, UnitedUnderOneName),
+}
+
+Troubled = tuple[type[LaneWriter], type[Aggregator], type[MemoryArchive]]
+
+# In the world with events that our own code cannot take.
+TROUBLED_MUTANTS: dict[str, Troubled] = {
+    "listed after the commit": (ListedAfterCommit, Aggregator, MemoryArchive),
+    "a record rejected whole for one event": (LaneWriter, RejectedWhole, MemoryArchive),
+    "an object unreadable for one line": (LaneWriter, Aggregator, ReadWhole),
 }

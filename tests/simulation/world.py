@@ -91,6 +91,8 @@ class SimulatedLedger(MemoryLedger):
 
 
 class World:
+    archive_class: type[MemoryArchive] = MemoryArchive
+
     def __init__(
         self,
         seed: int,
@@ -106,7 +108,7 @@ class World:
         self.tenant, self.lanes = tenant, (lane, lane + 1)
         self.ledger = new_ledger() if new_ledger else SimulatedLedger()
         self.new_ledger = new_ledger
-        self.archive = MemoryArchive(request=pre_empt)
+        self.archive = self.archive_class(request=pre_empt)
         if isinstance(self.ledger, SimulatedLedger):
             self.ledger.request = pre_empt
             self.ledger.chance = self.chance
@@ -145,7 +147,7 @@ class World:
                 continue
             fingerprint = len(self.sent) + 1
             time = now - chance.choice((0, 60, BUCKET_SECONDS, 3 * BUCKET_SECONDS))
-            data = msgspec.json.encode({"n": chance.randint(1, 99), "model": chance.choice("ab")})
+            data = self._data(fingerprint)
             event = Event(fingerprint, time, str(fingerprint), "s", "call", chance.choice([*SUBJECTS]), data)
             event.micros = fingerprint * 7_919 % 3 * 400_000  # in another order than they were sent, some in none
             self.sent[(fingerprint, time)] = event
@@ -155,6 +157,9 @@ class World:
             self.stream.append(pack)
             if chance.random() < 0.2:  # PutRecords may write a record twice
                 self.stream.append(pack)
+
+    def _data(self, number: int) -> bytes:
+        return msgspec.json.encode({"n": self.chance.randint(1, 99), "model": self.chance.choice("ab")})
 
     def _packs(self, name: str, events: list[Event], voids: list[Void]) -> list[Pack]:
         """Those of one call: one for each lane of which it has something."""
@@ -173,7 +178,7 @@ class World:
         events = chance.sample(list(self.sent.values()), min(len(self.sent), chance.randint(1, 2)))
         if chance.random() < 0.5:
             number = 1_000 + len(self.voided)
-            data = msgspec.json.encode({"n": chance.randint(1, 99), "model": chance.choice("ab")})
+            data = self._data(number)
             unseen = Event(number, now, str(number), "s", "call", chance.choice([*SUBJECTS]), data)
             events.append(unseen)
             self.held_back.append(unseen)
@@ -229,7 +234,8 @@ class World:
             worker.switch()
             if worker.dead:
                 if worker in running:
-                    position = max(position, running.pop(worker)[1])
+                    end = running.pop(worker)[1]
+                    position = position if worker.has_failed else max(position, end)
                 else:
                     self.zombies.remove(worker)
             steps -= 1
@@ -243,7 +249,7 @@ class World:
         """Now and then a process that lives long helps lanes that are behind, whoever writes them."""
         if self.sweep is None or self.sweep.dead:
             lane = self.chance.choice(self.lanes)
-            self.sweep = Invocation(lambda *_: self.sweeper.help(lane))
+            self.sweep = Invocation(lambda *_: self._help(self.sweeper, lane))
             self.zombies.append(self.sweep)
 
     def _invoke(self, packs: list[Pack]) -> greenlet:
@@ -254,16 +260,24 @@ class World:
         writer = self.containers[slot]
 
         def invocation(*_: object) -> None:
-            writer.begin_invocation()
-            lanes = {pack.lane for pack in packs}
-            batches = {lane: Batch([pack for pack in packs if pack.lane == lane]) for lane in sorted(lanes)}
-            for outcome in writer.write(batches).values():
-                assert isinstance(outcome, Counts), outcome
-            writer.end_invocation()
+            worker.has_failed = not self._count(writer, packs)
 
         worker = Invocation(invocation)
         worker.slot = slot
         return worker
+
+    def _count(self, writer: LaneWriter, packs: list[Pack]) -> bool:
+        """Is it done, or does the stream deliver them again?"""
+        writer.begin_invocation()
+        lanes = {pack.lane for pack in packs}
+        batches = {lane: Batch([pack for pack in packs if pack.lane == lane]) for lane in sorted(lanes)}
+        for outcome in writer.write(batches).values():
+            assert isinstance(outcome, Counts), outcome
+        writer.end_invocation()
+        return True
+
+    def _help(self, writer: LaneWriter, lane: int) -> None:
+        writer.help(lane)
 
     def expire_commits(self) -> None:
         """An idle lane: the commits that are applied expire, the head does not."""
@@ -281,8 +295,8 @@ class World:
     def wrong(self) -> list[str]:
         """How counters, lane totals and archive differ from a recount of the distinct events sent."""
         remaining = [event for key, event in self.sent.items() if key not in self.voided]
-        expected = recount(remaining, self.meters)
-        touched = recount([event for key, event in self.sent.items() if key in self.voided], self.meters)
+        voided = [event for key, event in self.sent.items() if key in self.voided]
+        expected, touched = (recount(filter(self.is_counted, each), self.meters) for each in (remaining, voided))
         problems = []
         for owner in owners():
             cells = {place: cell for place, cell in self._cells(owner).items() if cell not in EMPTY}
@@ -296,10 +310,17 @@ class World:
             if found != wanted:
                 problems.append(f"{owner}: {found} instead of {wanted}")
         archived = Counter((line.id, line.time_seconds) for lane in self.lanes for line in self._archived(lane))
-        sent = {(event.id, event.time) for event in remaining}
+        sent = {(event.id, event.time) for event in remaining if self.is_accepted(event)}
         if archived.keys() != sent or any(count != 1 for count in archived.values()):
             problems.append(f"archive holds {sum(archived.values())} of {len(remaining)} events")
         return problems
+
+    def is_counted(self, event: Event) -> bool:
+        """Do meters take something from it?"""
+        return self.is_accepted(event)
+
+    def is_accepted(self, event: Event) -> bool:
+        return True
 
     def _archived(self, lane: int) -> Iterable[ArchivedEvent]:
         prefix = f"archive/{lane}/"
@@ -332,6 +353,7 @@ class World:
 
 class Invocation(greenlet):
     slot: int = -1
+    has_failed = False
 
 
 def _kill(worker: greenlet) -> None:

@@ -10,7 +10,7 @@ from functions.adapters.records import decode_record, encode_record
 from functions.application.aggregate_usage import REASONS, Delivered, Report
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import CloseMarker
-from functions.domain.metering.ledger import Commit
+from functions.domain.metering.ledger import Commit, Refusal
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.pages import Page, PageKey
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
@@ -65,12 +65,32 @@ def test_a_commit_that_cannot_be_stored_leaves_the_other_lanes_alone() -> None:
     deployment.ledger.unstorable = bad
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
     report = deployment.aggregate()
-    assert (report.counts.accepted, report.rejected_records) == (len(good), 1)
-    (refusal,) = deployment.ledger.refusals("t")
-    assert (refusal.code, refusal.reason) == ("uncountable_record", REASONS["uncountable_record"])
+    assert (report.counts.accepted, report.counts.rejected, report.rejected_records) == (len(good), 1, 0)
+    (reject,) = deployment.ledger.refusals("t")
+    assert (reject.code, reject.event and reject.event.subject) == ("uncountable_event", bad)
     # What was raised is for whoever runs the aggregator to log, not for the tenant.
-    assert [each.code for each in report.rejected] == ["uncountable_record"]
-    assert type(report.rejected[0].error).__name__ not in refusal.reason
+    assert reject.reason == REASONS["uncountable_event"]
+    assert [type(each.error) for each in report.rejected] == [OverflowError]
+
+
+def test_an_event_that_cannot_even_be_listed_is_kept_as_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = Broken()
+    bad, *good = subjects()
+    deployment.ledger.unstorable = bad
+    real = deployment.ledger.put_refusals
+
+    def put_refusals(refusals: Sequence[Refusal]) -> None:
+        if any(each.event for each in refusals):
+            raise ValueError("a text nobody can store")
+        real(refusals)
+
+    monkeypatch.setattr(deployment.ledger, "put_refusals", put_refusals)
+    deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
+    report = deployment.aggregate()
+    assert (report.counts.accepted, report.rejected_records, len(deployment.rejected)) == (len(good), 1, 1)
+    (reject,) = deployment.ledger.refusals("t")
+    assert (reject.code, reject.event) == ("uncountable_record", None)
+    assert reject.object_key
 
 
 def test_a_commit_that_cannot_be_applied_is_nobodys_fault_and_comes_again() -> None:
