@@ -60,7 +60,7 @@ def fraction(chance: Random) -> bytes:
 
 
 def nested(chance: Random) -> bytes:
-    depth = chance.choice((1, 5, 32, 62, 63, 64, 65, 100, 127, 128, 129, 500, 990, 1_100, 5_000))
+    depth = chance.choice((1, 5, 32, 62, 63, 64, 65, 100, 127, 128, 129, 500, 950, 975, 985, 990, 1_100, 5_000))
     opening, closing = chance.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")))
     depth = depth // 2 if len(closing) == 2 else depth
     inner = chance.choice((b"1", b"{}", b"[]", b'"x"', b"1" if chance.random() < 0.9 else b"\xff"))

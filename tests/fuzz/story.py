@@ -24,6 +24,7 @@ from tests.fuzz.world import LANES, SECOND, World, expect
 REQUESTS = 50
 CALM_EVERY = 5
 CROWD_SHARE = 0.15
+OLD_SHARE = 0.4  # of the worlds have an archive that an earlier release wrote
 ROUNDS = 3
 FROM, TO = NOW - PAST - timedelta(days=1), NOW + AHEAD + timedelta(hours=1)
 ALWAYS = {"from": time_text(FROM), "to": time_text(TO)}
@@ -62,7 +63,10 @@ def old_release_takes(data: bytes) -> bool:
     """It looked at the grammar, and not at what the texts, numbers and depths are."""
     try:
         msgspec.json.decode(b'{"data":%b}' % data, type=_Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except RecursionError:  # other Pythons go deeper
+        pairs = ((b"[", b"]"), (b"{", b"}"))
+        return data.isascii() and all(data.count(one) == data.count(other) for one, other in pairs)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return data[:1] == b"{" and b"\n" not in data and b"\r" not in data
 
@@ -71,7 +75,8 @@ class Story:
     def __init__(self, seed: int, database: DynamoDb, patch: pytest.MonkeyPatch, *, in_memory: bool) -> None:
         self._chance = Random(seed)
         self._hostile, self._calm, self._crowd = f"hostile-{seed}", f"calm-{seed}", f"crowd-{seed}"
-        self._world = World(self._chance, database, patch, in_memory=in_memory)
+        self._is_old = self._chance.random() < OLD_SHARE
+        self._world = World(self._chance, database, patch, in_memory=in_memory, is_old=self._is_old)
         self._requests = Requests(self._chance)
         self._accepted: dict[str, list[Event]] = {self._hostile: [], self._calm: []}
         self._voided: dict[str, set[Identity]] = {self._hostile: set(), self._calm: set()}
@@ -95,6 +100,10 @@ class Story:
         counts = world.counts
         expect(counts.received == counts.accepted + counts.duplicates + counts.rejected, "events are lost", counts)
         expect(not world.rejected_records, "a whole record was rejected", world.rejected_records)
+        for tenant in self._accepted if self._is_old else ():
+            self._check(tenant)
+        world.repair()
+        self._is_old = False
         for tenant in self._accepted:
             self._check(tenant)
         self._check_calm()
@@ -218,17 +227,14 @@ class Story:
         world = self._world
         by_subject = _by(world.rows(tenant, COUNT, groupBy="subject"), "subject")
         expect(_numbers(by_subject) == dict(readable), "counts are wrong", by_subject, readable)
-        rows = world.archive_rows(tenant, query="usage", meter=COUNT, groupBy=["subject"], **ALWAYS)
-        found = {
-            row["groupBy"]["subject"] if "groupBy" in row and "subject" in row["groupBy"] else row["subject"]: int(
-                row["events"]
-            )
-            for row in rows
-        }
-        expect(found == dict(archived), "the archive holds other events", found, archived)
         for subject, count in readable.items():
             value, _ = world.measured.usage(tenant, COUNT, [subject], {}, Period(FROM, TO))
             expect(value == count, "an invoice counts otherwise", subject, value, count)
+        if self._is_old:
+            return  # no query engine reads it before it is repaired
+        rows = world.archive_rows(tenant, query="usage", meter=COUNT, groupBy=["subject"], **ALWAYS)
+        found = {row["subject"]: int(row["events"]) for row in rows}
+        expect(found == dict(archived), "the archive holds other events", found, archived)
 
     def _check_meter(self, tenant: str, meter: Mapping[str, Any]) -> None:
         world, slug = self._world, meter["slug"]
@@ -270,8 +276,10 @@ class Story:
         expect(len(page["items"]) == 100 and "nextCursor" in page, "a crowd is not listed", page)
 
     def _check_audits(self) -> None:
-        """Of every day on which something happened."""
-        days = {NOW.date()} | {_day(event) for events in self._accepted.values() for event in events}
+        """Of every day on which something happened; on DynamoDB, where that takes long, of the last one."""
+        days = {NOW.date()}
+        if self._world.is_in_memory:
+            days |= {_day(event) for events in self._accepted.values() for event in events}
         accepted = 0
         for day in days:
             for lane in range(LANES.count):

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from functions import names
+from functions.adapters import archive
+from functions.adapters.archive_repair import mend
 from functions.adapters.dynamo.audit_store import DynamoAuditResults
 from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
 from functions.adapters.dynamo.ledger_store import DynamoLedger
@@ -79,6 +81,17 @@ class MixedLedger(MemoryLedger):
         self._in_dynamodb.put_refusals(refusals)
 
 
+class OldArchive(MemoryArchive):
+    """As an earlier release wrote it, which did not look whether lines are text."""
+
+    def encode(
+        self, groups: Sequence[tuple[str, str, list[Event]]], received_at: int, versions: dict[str, int]
+    ) -> bytes:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(archive, "_is_text", lambda _: True)
+            return super().encode(groups, received_at, versions)
+
+
 class Backfills:
     def __init__(self) -> None:
         self.started: list[Backfill] = []
@@ -96,11 +109,14 @@ class Answered:
 class World:
     """Nothing but the seed decides what happens here."""
 
-    def __init__(self, chance: Random, database: DynamoDb, patch: pytest.MonkeyPatch, *, in_memory: bool) -> None:
-        self._chance = chance
+    def __init__(
+        self, chance: Random, database: DynamoDb, patch: pytest.MonkeyPatch, *, in_memory: bool, is_old: bool
+    ) -> None:
+        self._chance, self.is_in_memory = chance, in_memory
         self._ids = count(1)
         window, clock = AcceptanceWindow(), FixedClock()
-        self.stream, self.archive, self.backfills = MemoryStream(), MemoryArchive(), Backfills()
+        self.archive = OldArchive() if is_old else MemoryArchive()
+        self.stream, self.backfills = MemoryStream(), Backfills()
         stored = DynamoLedger(database.client, database.usage_table, window)
         self.ledger = MixedLedger(stored) if in_memory else stored
         self.engine = DuckDbEngine(f"{NOW:%Y-%m-%d}")
@@ -217,6 +233,13 @@ class World:
         self.engine.archive(self.archive.objects)
         query_id = self.post(tenant, "/api/v1/archive/queries", wish)["id"]
         return list(self.get(tenant, f"/api/v1/archive/queries/{query_id}")["rows"])
+
+    def repair(self) -> None:
+        """Every archived object, as `make repair-archive` does it."""
+        for key, body in self.archive.objects.items():
+            if key.startswith("archive/") and (mended := mend(body)):
+                expect(not mended.lost, "a line is lost", key, mended.lost)
+                self.archive.objects[key] = mended.body
 
     def fill(self) -> None:
         """The workflow of a backfill, from its first step to its last."""
