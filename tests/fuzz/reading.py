@@ -51,8 +51,10 @@ def document(raw: bytes) -> Any:
     """The JSON value of these bytes, its numbers as written; raises Unreadable."""
     try:
         text = raw.removeprefix(b"\xef\xbb\xbf").decode()
-        return json.loads(
-            text, parse_int=_number, parse_float=_number, parse_constant=_constant, object_pairs_hook=_members
+        return _whole(
+            json.loads(
+                text, parse_int=_number, parse_float=_number, parse_constant=_constant, object_pairs_hook=_members
+            )
         )
     except UnicodeDecodeError as error:
         raise Unreadable("it is not UTF-8") from error
@@ -67,17 +69,16 @@ class Members(dict[str, Any]):
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Members:
-    found = Members(
-        (_whole(name), value if not isinstance(value, str) or isinstance(value, Number) else _whole(value))
-        for name, value in pairs
-    )
+    found = Members((_whole(name), _whole(value)) for name, value in pairs)
     found.is_ambiguous = len({name for name, _ in pairs}) < len(pairs)
     return found
 
 
-def _whole(text: str) -> str:
-    """Half of a surrogate pair is no character."""
-    return _HALF_PAIR.sub("\ufffd", text)
+def _whole(value: Any) -> Any:
+    """Half of a surrogate pair is no character. Objects in it are whole already."""
+    if type(value) is str:
+        return _HALF_PAIR.sub("\ufffd", value)
+    return [_whole(each) for each in value] if isinstance(value, list) else value
 
 
 def _number(text: str) -> Number:
