@@ -218,6 +218,14 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
+def _lines_if_any(body: bytes, n: int) -> list[ArchivedEvent] | None:
+    """None for what is no object of ours: as good as gone."""
+    try:
+        return list(decode_lines(body, n))
+    except UNREADABLE:  # type: ignore[misc]  # isal says an instance
+        return None
+
+
 def readable_lines(key: str, body: bytes | None, n: int) -> Iterator[ArchivedEvent]:
     """The lines of commit n's object; raises ArchiveGap when it is not there (None) or is not what was once written."""
     if body is None:
@@ -280,7 +288,7 @@ class S3Archive:
                 some = commits[start : start + FETCHERS]
                 keys = [archive_key(lane, n, decided_hour) for n, decided_hour in some]
                 for (n, _), body in zip(some, pool.map(self._body_if_there, keys), strict=True):
-                    yield n, None if body is None else list(decode_lines(body, n))
+                    yield n, None if body is None else _lines_if_any(body, n)
 
     def _body_if_there(self, key: str) -> bytes | None:
         try:

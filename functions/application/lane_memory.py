@@ -64,7 +64,19 @@ class LaneMemory:
         """
         if len(self._needed(packs, now) - state.buckets.keys()) <= MAX_BUCKETS_AT_ONCE:
             return [packs]
-        return [[piece] for pack in packs for piece in _cut(pack)]
+        portions: list[list[Pack]] = [[]]
+        unread: set[int] = set()
+        for pack in packs:
+            its_own = self._needed([pack], now) - state.buckets.keys()
+            if len(unread | its_own) > MAX_BUCKETS_AT_ONCE and portions[-1]:
+                portions.append([])
+                unread = set()
+            if len(its_own) > MAX_BUCKETS_AT_ONCE:
+                portions[-1:] = [[piece] for piece in _cut(pack)] + [[]]
+            else:
+                portions[-1].append(pack)
+                unread |= its_own
+        return [portion for portion in portions if portion]
 
     def _needed(self, packs: Sequence[Pack], now: int) -> set[int]:
         oldest = self._window.oldest_countable(now)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.application.further_refusals import Further, is_among_further
+from functions.application.further_refusals import Further, Objects, Spent, is_among_further
 from functions.application.ports.registry import Refusals
 from functions.domain.metering.refusal import KeptRefusal, time_of
 
@@ -39,11 +39,14 @@ def list_refusals(
 ) -> RefusalPage:
     """Up to `limit` refusals; fewer, and still a cursor, when too many others would have to be read for more."""
     items: list[KeptRefusal] = []
-    for examined, refusal in enumerate(_in_order(tenant, wanted, cursor, limit, refusals, further), 1):
-        if not wanted.codes or refusal.code in wanted.codes:
-            items.append(refusal)
-        if len(items) == limit or examined == MAX_EXAMINED:
-            return RefusalPage(items, refusal.place or refusal.id)
+    try:
+        for examined, refusal in enumerate(_in_order(tenant, wanted, cursor, limit, refusals, further), 1):
+            if not wanted.codes or refusal.code in wanted.codes:
+                items.append(refusal)
+            if len(items) == limit or examined == MAX_EXAMINED:
+                return RefusalPage(items, refusal.place or refusal.id)
+    except Spent as spent:
+        return RefusalPage(items, spent.place)
     return RefusalPage(items, None)
 
 
@@ -57,7 +60,7 @@ def _in_order(
 ) -> Iterator[KeptRefusal]:
     """Day by day those listed one by one, and behind them the others of the day."""
     first, last = int(wanted.start.timestamp()), int(wanted.end.timestamp())
-    newest = last // DAY
+    newest, budget = last // DAY, Objects()
     if cursor is not None:
         newest = min(newest, time_of(cursor) // DAY)
     for day in range(newest, first // DAY - 1, -1):
@@ -67,4 +70,4 @@ def _in_order(
             if is_begun and cursor is not None:
                 until = min(last, time_of(cursor))
             yield from refusals.of_day(tenant, date, first=first, last=until, before=cursor, page_size=page_size)
-        yield from further.of_day(tenant, day, first, last, cursor if is_begun else None)
+        yield from further.of_day(tenant, day, first, last, cursor if is_begun else None, budget)

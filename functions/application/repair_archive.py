@@ -74,6 +74,7 @@ class ArchiveRepairer:
                 line.subject,
                 line.raw_data,
                 line.raw_extensions,
+                line.micros,
             )
             yield Refusal(
                 line.tenant,

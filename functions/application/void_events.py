@@ -1,7 +1,7 @@
 """Deciding about voided events: what had been counted is found in the log and taken off, the rest is kept out."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +25,8 @@ from functions.domain.metering.ledger import (
 from functions.domain.metering.refusal import Place, event_identity
 from functions.domain.metering.voiding import Lost
 
-MAX_VOIDS = 100  # of a commit; each opens an archive object
+MAX_VOIDS = 100  # of a commit
+MAX_OBJECTS = 5  # opened for a commit: other lanes wait meanwhile, and one may hold 30 MB
 ENOUGH_BYTES = MAX_COMMIT_BYTES // 2  # one event touches at most 50 meters, which the other half has room for
 
 
@@ -43,6 +44,8 @@ class Voider:
         self._ledger = ledger
         self._archive = archive
         self._new_attempt = new_attempt
+        self._opened = 0
+        self._last: tuple[int, int, int, Sequence[ArchivedEvent]] | None = None  # lane, commit, its hour, its lines
 
     def decide(
         self,
@@ -57,7 +60,8 @@ class Voider:
         lost = Lost(state.lane)
         voids: list[tuple[str, Void]] = []
         outcomes: list[VoidOutcome] = []
-        while waiting and len(voids) < MAX_VOIDS and lost.size < ENOUGH_BYTES:
+        self._opened, self._last = 0, None
+        while waiting and len(voids) < MAX_VOIDS and lost.size < ENOUGH_BYTES and self._opened < MAX_OBJECTS:
             tenant, void = waiting.popleft()
             original, left_out = self._accepted(state, tenant, void)
             if original is not None:
@@ -111,16 +115,25 @@ class Voider:
 
     def _line(self, lane: int, n: int, tenant: str, void: Void) -> tuple[ArchivedEvent, Place]:
         bucket = bucket_of(void.time)
-        hours = dict(self._ledger.commits_in_hour(lane, bucket * BUCKET_SECONDS // HOUR_SECONDS))
         name = (tenant, void.id, void.source, void.subject)
-        ((_, lines),) = self._archive.lines_of(lane, [(n, hours[n])])
-        if lines is None:
-            raise ValueError(f"The archive has lost commit {n} of lane {lane}, of correction {void.correction_id}.")
+        decided_hour, lines = self._object(lane, n, void)
         for number, line in enumerate(lines):
             is_it = (line.tenant, line.id, line.source, line.subject) == name and not line.voids
             if is_it and bucket_of(line.time_seconds) == bucket:
-                return line, Place(lane, n, hours[n], number)
+                return line, Place(lane, n, decided_hour, number)
         raise ValueError(f"Commit {n} of lane {lane} does not hold the event of correction {void.correction_id}.")
+
+    def _object(self, lane: int, n: int, void: Void) -> tuple[int, Sequence[ArchivedEvent]]:
+        """When the commit was decided and its lines: the voids of a batch are often of the same commit."""
+        if self._last is None or self._last[:2] != (lane, n):
+            hour = bucket_of(void.time) * BUCKET_SECONDS // HOUR_SECONDS
+            decided_hour = dict(self._ledger.commits_in_hour(lane, hour))[n]
+            ((_, lines),) = self._archive.lines_of(lane, [(n, decided_hour)])
+            if lines is None:
+                raise ValueError(f"The archive has lost commit {n} of lane {lane}, of correction {void.correction_id}.")
+            self._opened += 1
+            self._last = lane, n, decided_hour, lines
+        return self._last[2], self._last[3]
 
 
 def _fingerprints(voids: list[tuple[str, Void]]) -> dict[int, bytes]:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from functions.adapters.records import encode_record
-from functions.application import list_refusals
-from functions.domain.metering import compiled_meter
+from functions.application import further_refusals, list_refusals
+from functions.domain.metering import compiled_meter, counting
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.ledger import Refusal
 from functions.domain.metering.values import Uncountable
@@ -189,6 +189,29 @@ def test_every_value_that_was_left_out_is_listed_however_many_come_together(api:
     assert api.post(f"{REJECTS}/{name.replace('null_value', 'nan_value')}/replay").status in (404, 409)
     assert api.post(f"{REJECTS}/{name[:-1]}/replay").status == 404
     assert Client(api.handler, "elsewhere").post(f"{REJECTS}/{name}/replay").status == 404
+
+
+def test_a_list_opens_a_few_objects_a_call_and_goes_on(
+    api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MAX_LISTED_UNCOUNTABLE", 0)
+    monkeypatch.setattr(further_refusals, "MAX_OBJECTS", 1)
+    sent = {"specversion": "1.0", "source": "s", "type": "prompt", "data": {"tokens": "x"}}
+    for batch in range(4):
+        events = [
+            sent | {"id": f"{batch}-{n}", "subject": f"s{n}", "time": (START + timedelta(seconds=batch)).isoformat()}
+            for n in range(6)
+        ]
+        metering.count(events)
+        metering.count([event | {"id": f"t{event['id']}"} for event in events], "elsewhere")
+    for limit in (1, 5, 100):
+        found = [each["event"]["id"] for each in _every(api, limit=limit)]
+        assert sorted(found) == sorted(f"{batch}-{n}" for batch in range(4) for n in range(6))
+    quiet = {"from": (START + timedelta(hours=1)).isoformat(), "to": (START + timedelta(hours=2)).isoformat()}
+    page = api.get(REJECTS, quiet).json
+    assert page["items"] == []
+    assert "nextCursor" in page
+    assert _every(api, **quiet) == []
 
 
 @pytest.mark.parametrize("many", [True, False])

@@ -19,7 +19,7 @@ from functions.domain.metering.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
-from functions.domain.metering.refusal import Place, further_name
+from functions.domain.metering.refusal import Place, further_names
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
@@ -239,10 +239,9 @@ class DynamoLedger(DynamoHistories):
         day = keys.refusals(tenant, time)
         found = self._table.query(day, prefix=keys.refusals_of(time, identity), projection=SORT_KEY)
         meters = {item[SORT_KEY]["S"].split("#")[3] for item in found if item[SORT_KEY]["S"].count("#") == 3}
-        name = further_name(line.decided_hour, line.lane, line.n)
-        item = self._table.get(day, keys.further_refusals(name))
-        reasons = further_of(decode_item(item)).reasons if item else ()
-        return meters | {each.meter_id for each in reasons if line.number in each.lines}
+        names = further_names(line.decided_hour, line.lane, line.n)
+        parts = map(further_of, map(decode_item, self._table.query(day, prefix=keys.further_refusals(names))))
+        return meters | {each.meter_id for part in parts for each in part.reasons if line.number in each.lines}
 
     # Pages.
 

@@ -7,12 +7,14 @@ import msgspec
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import item_key
+from functions.domain.metering.counting import REASON_BYTES
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Refusal
-from functions.domain.metering.refusal import FurtherRefusals, Reason, event_json, further_name, unpack_lines
+from functions.domain.metering.refusal import FurtherRefusals, Reason, event_json, further_names, unpack_lines
 from functions.names import EXPIRES_AT, SORT_KEY
 
 DAY = 86_400
 REFUSAL_DAYS = 400
+PART_BYTES = 200_000  # of the 400 KB of an item
 
 
 def refusal_item(refusal: Refusal) -> dict[str, Any]:
@@ -38,29 +40,43 @@ def refusal_item(refusal: Refusal) -> dict[str, Any]:
 
 
 def further_items(commit: Commit) -> Iterator[dict[str, Any]]:
-    """What a commit left uncounted beyond that: an item for each tenant and day."""
-    by_day: dict[tuple[str, int], list[tuple[str, str, str, bytes]]] = {}
+    """What a commit left uncounted beyond that: by tenant and day, in parts that an item surely holds."""
+    by_day: dict[tuple[str, int], list[tuple[str, str, bytes]]] = {}
     for each in commit.uncountable:
-        by_day.setdefault((each.tenant, each.day), []).append((each.meter_id, each.code, each.reason, each.lines))
+        by_day.setdefault((each.tenant, each.day), []).append((each.meter_id, each.code, each.lines))
+    names = further_names(commit.decided_at // HOUR_SECONDS, commit.lane, commit.n)
     for (tenant, day), reasons in by_day.items():
-        name = further_name(commit.decided_at // HOUR_SECONDS, commit.lane, commit.n)
-        yield {
-            **item_key(keys.refusals(tenant, day * DAY), keys.further_refusals(name)),
-            "received_at": {"N": str(commit.received_at)},
-            "b": {"B": msgspec.msgpack.encode(reasons)},
-            EXPIRES_AT: {"N": str(commit.received_at + REFUSAL_DAYS * DAY)},
-        }
+        for part, some in enumerate(_parts(reasons)):
+            yield {
+                **item_key(keys.refusals(tenant, day * DAY), keys.further_refusals(f"{names}{part:04d}")),
+                "received_at": {"N": str(commit.received_at)},
+                "b": {"B": msgspec.msgpack.encode(some)},
+                EXPIRES_AT: {"N": str(commit.received_at + REFUSAL_DAYS * DAY)},
+            }
+
+
+def _parts(reasons: list[tuple[str, str, bytes]]) -> Iterator[list[tuple[str, str, bytes]]]:
+    part: list[tuple[str, str, bytes]] = []
+    size = 0
+    for reason in reasons:
+        added = REASON_BYTES + len(reason[2])
+        if part and size + added > PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(reason)
+        size += added
+    yield part
 
 
 def further_of(item: Mapping[str, Any]) -> FurtherRefusals:
     name = keys.further_name(item[SORT_KEY])
-    decided_hour, lane, n = map(int, name.split("-"))
-    reasons = msgspec.msgpack.decode(item["b"], type=list[tuple[str, str, str, bytes]])
+    decided_hour, lane, n, _ = map(int, name.split("-"))
+    reasons = msgspec.msgpack.decode(item["b"], type=list[tuple[str, str, bytes]])
     return FurtherRefusals(
         name,
         lane,
         n,
         decided_hour,
         int(item["received_at"]),
-        [Reason(meter_id, code, reason, unpack_lines(lines)) for meter_id, code, reason, lines in reasons],
+        [Reason(meter_id, code, unpack_lines(lines)) for meter_id, code, lines in reasons],
     )

@@ -20,7 +20,7 @@
 | has a lane counted all before a close marker         | `K#<marker>`            | `<lane>`                     | query; expires after 8 days |
 | the meters of a tenant                               | `M#<tenant>`            | `set`                        | get |
 | events and records that were not counted, by day     | `R#<tenant>#<day>`      | `<time>#<identity>#<code>[#<meter>]` | get, query backwards |
-| what a commit left uncounted beyond the first, by day | `R#<tenant>#<day>`      | `~<hour decided>-<lane>-<n>`      | get, query backwards |
+| what a commit left uncounted beyond the first, by day | `R#<tenant>#<day>`      | `~<hour decided>-<lane>-<n>-<part>` | get, query backwards |
 | corrections of a tenant; by id; newest first; outcome  | `V#<tenant>`            | `i#<id>`, `t#<time>#<id>`, `o#<id>` | get, query backwards, batch get |
 | how much a tenant, or one of its keys, may take now  | `Q#<tenant>`            | `<kind>[#<key id>]`          | update |
 | what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |

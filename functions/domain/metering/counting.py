@@ -36,13 +36,14 @@ CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part
 CODE_BYTES = 80
 MAX_LISTED_UNCOUNTABLE = 100  # of a commit one by one; further ones by their places in its object
 LINE_BYTES = 2
-REASON_BYTES = 600
+REASON_BYTES = 160  # of a tenant, day, meter and code; they repeat, and compress well
 DAY_SECONDS = 86_400
 PAGE_BYTES = 16  # what stands in the key of a page beside the subject
 # Group combinations that one subject brings to a meter in a month of arrival; further ones count as `__other__`, its
 # own alone. A new process reads all those of a tenant in a lane, so from so many on a subject brings only a few.
 MAX_SUBJECT_CODES = 10_000
 MAX_LANE_CODES = 100_000
+MOST_LANE_CODES = 200_000  # whoever brings them: some 100 MB of a writer's memory
 SURE_CODES = 100
 MONTH_SECONDS = 30 * 86_400
 OWNER_BYTES = 6
@@ -57,7 +58,7 @@ class Deltas:
     codes: list[Code] = field(default_factory=list)
     subjects: list[tuple[str, str]] = field(default_factory=list)
     uncountable: list[Refusal] = field(default_factory=list)
-    further: dict[tuple[str, int, str, str], tuple[str, list[Event]]] = field(default_factory=dict)
+    further: dict[tuple[str, int, str, str], list[Event]] = field(default_factory=dict)
     uncountable_count: int = 0
     event_count: int = 0
     size: int = 0
@@ -79,8 +80,8 @@ class Deltas:
             return []
         places = {id(event): place for place, event in enumerate(event for *_, some in self.groups for event in some)}
         return [
-            UncountableLines(tenant, day, meter_id, code, reason, pack_lines([places[id(each)] for each in events]))
-            for (tenant, day, meter_id, code), (reason, events) in self.further.items()
+            UncountableLines(tenant, day, meter_id, code, pack_lines([places[id(each)] for each in events]))
+            for (tenant, day, meter_id, code), events in self.further.items()
         ]
 
 
@@ -161,6 +162,8 @@ class _Counting:
                 self._add_rows(cells, tenant, rows, cell_bytes)
             deltas.work += WORK.visits - begun + by_type.look_ups(types)
             taken += len(some)
+            if deltas.further:  # each event may bring a reason of every meter
+                at_once = min(at_once, SEARCHED_AT_ONCE)
         return taken
 
     def _add_rows(self, cells: OpenCells, tenant: str, rows: Rows, cell_bytes: int) -> None:
@@ -250,7 +253,8 @@ class _Counting:
         taken, month = directory.taken, self._month
         if taken.get((meter_id, owner, month), 0) >= MAX_SUBJECT_CODES:
             return False
-        return len(directory.numbers) < MAX_LANE_CODES or taken.get(("", owner, month), 0) < SURE_CODES
+        held = len(directory.numbers)
+        return held < MAX_LANE_CODES or (held < MOST_LANE_CODES and taken.get(("", owner, month), 0) < SURE_CODES)
 
 
 def _most_bytes(all_rows: Iterable[Rows], cell_bytes: int) -> int:
@@ -276,9 +280,9 @@ def _list_uncountable(
     if len(deltas.uncountable) >= MAX_LISTED_UNCOUNTABLE:
         reason = (tenant, event.time // DAY_SECONDS, meter_id, problem.code)
         if reason not in deltas.further:
-            deltas.further[reason] = problem.message, []
+            deltas.further[reason] = []
             deltas.size += REASON_BYTES
-        deltas.further[reason][1].append(event)
+        deltas.further[reason].append(event)
         deltas.size += LINE_BYTES
     else:
         identity = event_identity(event.fingerprint, event.time)

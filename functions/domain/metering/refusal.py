@@ -48,14 +48,14 @@ class KeptRefusal:
 
 class UncountableLines(msgspec.Struct, frozen=True, array_like=True):
     """From which events of a commit, of one UTC day, a meter could take no value: `lines` are their places in the
-    commit's object, two bytes each. `day` counts from the epoch.
+    commit's object, two bytes each. `day` counts from the epoch. The reason is told by the code alone: a sentence would
+    name paths and values, which nobody has bounded.
     """
 
     tenant: str
     day: int
     meter_id: str
     code: str
-    reason: str
     lines: bytes
 
 
@@ -64,7 +64,6 @@ class Reason(NamedTuple):
 
     meter_id: str
     code: str
-    reason: str
     lines: Sequence[int]
 
 
@@ -97,8 +96,9 @@ def event_identity(fingerprint: int, time: int) -> str:
     return f"{fingerprint:016x}{time:x}"
 
 
-def further_name(decided_hour: int, lane: int, n: int) -> str:
-    return f"{decided_hour:08d}-{lane:03d}-{n:012d}"
+def further_names(decided_hour: int, lane: int, n: int) -> str:
+    """What the names of all parts of a commit begin with."""
+    return f"{decided_hour:08d}-{lane:03d}-{n:012d}-"
 
 
 def pack_lines(lines: Sequence[int]) -> bytes:

@@ -53,6 +53,20 @@ def decode_objects(raws: Sequence[bytes]) -> list[Data] | None:
         return None
 
 
+# By their codes, where nothing more is known of the value.
+REASONS = {
+    "unreadable_data": "invalid event: failed to parse event data",
+    "null_value": "invalid event: value cannot be null",
+    "nan_value": "invalid event: value cannot be NaN",
+    "infinite_value": "invalid event: value cannot be infinity",
+    "unparsable_value": "invalid event: value cannot be parsed as a number",
+    "missing_value": "invalid event: missing value property",
+    "unsupported_value": "unsupported value property type",
+    "value_out_of_bounds": "invalid event: the value has too many digits",
+    "path_too_costly": "invalid event: the path visits too much of the event's data",
+}
+
+
 class Uncountable(Exception):
     """Why a meter takes no value from an event; the event itself is kept."""
 

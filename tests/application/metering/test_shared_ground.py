@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from functions.adapters.archive import decode_lines, encode_lines
+from functions.adapters.dynamo.codec import decode_item
+from functions.adapters.dynamo.refusal_item import further_items, further_of
 from functions.adapters.memory import MemoryLedger
-from functions.adapters.records import decode_record, decoded_size, encode_record
+from functions.adapters.records import decode_record, decoded_size, encode_commit, encode_record
 from functions.application import aggregate_usage, lane_memory
 from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.list_events import EventReader
@@ -287,3 +289,56 @@ def test_a_delivery_is_decoded_in_slices(monkeypatch: pytest.MonkeyPatch) -> Non
     report = aggregator.aggregate([Delivered(f"r{n}", record, SECOND) for n, record in enumerate(records)])
     assert (report.counts.accepted, len(held)) == (9, 3)
     assert max(held) <= 200_000
+
+
+def test_what_is_left_uncounted_always_fits_into_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by review: the commit was small, but the item that says which values it left out was too large for ever."""
+    monkeypatch.setattr(counting, "MAX_LISTED_UNCOUNTABLE", 0)
+    path = "$['" + "\U0001f600" * 250 + "']"
+    meters = [
+        Meter(
+            f"01M8HYNET833Y8Y60M3AF{n:05d}", f"m{n}", f"type{n % 7}", Aggregation.SUM, f"{path[:-2]}{n % 9}']", since=1
+        )
+        for n in range(330)
+    ]
+    deployment = Shared(MeterSet(1, tuple(meters)))
+    events = []
+    for n in range(600):
+        made = with_data(n, b"{}" if n % 2 else b'{"n":null}', "c1")
+        made.type, made.time = f"type{n % 7}", SECOND - n % 30 * 86_400
+        events.append(made)
+    deployment.send(events)
+    report = deployment.aggregate()
+    assert report.counts.accepted == 600
+    lane, named = LANES.lane_of("t", "c1"), 0
+    for n in range(1, deployment.ledger.last_commit_number(lane) + 1):
+        commit = deployment.ledger.commit(lane, n)
+        assert commit is not None
+        assert len(encode_commit(commit)) < 350_000
+        for item in further_items(commit):
+            assert len(item["b"]["B"]) < 350_000
+            named += sum(len(reason.lines) for reason in further_of(decode_item(item)).reasons)
+    assert named == report.counts.uncountable
+
+
+def test_codes_of_a_lane_have_an_end_whoever_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MAX_LANE_CODES", 5)
+    monkeypatch.setattr(counting, "MOST_LANE_CODES", 9)
+    deployment = Shared(MeterSet(1, (CALLS,)))
+    deployment.send([event(f"e{n}", NOW - timedelta(hours=1), f"s{n}", model=f"m{n}") for n in range(200)])
+    deployment.aggregate()
+    for lane in range(LANES.count):
+        assert len(list(deployment.ledger.codes("t", lane))) <= 10  # with `__other__`
+
+
+def test_one_pack_of_old_events_does_not_take_its_neighbours_apart() -> None:
+    deployment = Shared(MeterSet(1, (CALLS,)))
+    subject = of_each_lane()[0]
+    for n in range(40):
+        deployment.send([event(f"n{n}", NOW - timedelta(minutes=1), subject)], "other")
+    deployment.send([event(f"e{n}", NOW - timedelta(minutes=5 * n), subject) for n in range(150)])
+    for n in range(40, 80):
+        deployment.send([event(f"n{n}", NOW - timedelta(minutes=1), subject)], "other")
+    report = deployment.aggregate()
+    assert report.counts.accepted == 230
+    assert len(deployment.ledger.committed) <= 4
