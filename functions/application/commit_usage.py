@@ -154,10 +154,10 @@ class LaneWriter:
         state = self._memory.known(lane, now) or self._reload(lane)
         counts, markers = Counts(), list(dict.fromkeys(marker.marker for marker in batch.markers))
         portions = self._memory.portions(state, batch.packs, now)
-        for place, packs in enumerate(portions, 1):
-            self._memory.learn(state, packs, now)
+        for place, portion in enumerate(portions, 1):
+            self._memory.learn(state, portion, now)
             its_markers = markers if place == len(portions) else []
-            counts += yield from self._portion(state, packs, its_markers, batch.received_at, now)
+            counts += yield from self._portion(state, portion[0], its_markers, batch.received_at, now)
         return counts
 
     def _portion(

@@ -23,6 +23,8 @@ MAX_CACHED_FINGERPRINTS = 2_000_000
 MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each
 MAX_CACHED_CODES = 200_000  # 400 bytes each; the tenants of a batch may exceed it
 
+Portion = tuple[Sequence[Pack], set[int]]  # packs, and the buckets that deciding them needs
+
 
 class LaneMemory:
     """Lanes' states and the meters they count by; in doubt a state is dropped and loaded again."""
@@ -57,13 +59,14 @@ class LaneMemory:
         """Of the meter sets in use, by tenant."""
         return {tenant: meter_set.version for tenant, meter_set in self._meter_sets.items()}
 
-    def portions(self, state: LaneState, packs: Sequence[Pack], now: int) -> Sequence[Sequence[Pack]]:
-        """The packs in their order, cut where what deciding them needs read is too much at once.
+    def portions(self, state: LaneState, packs: Sequence[Pack], now: int) -> Sequence[Portion]:
+        """The packs in their order with the buckets they need, cut where there are too many to be read at once.
 
         Usually one portion. The events of a pack that is cut are told apart as redelivered from its second piece on.
         """
-        if len(self._needed(packs, now) - state.buckets.keys()) <= MAX_BUCKETS_AT_ONCE:
-            return [packs]
+        needed = self._needed(packs, now)
+        if len(needed - state.buckets.keys()) <= MAX_BUCKETS_AT_ONCE:
+            return [(packs, needed)]
         portions: list[list[Pack]] = [[]]
         unread: set[int] = set()
         for pack in packs:
@@ -76,7 +79,7 @@ class LaneMemory:
             else:
                 portions[-1].append(pack)
                 unread |= its_own
-        return [portion for portion in portions if portion]
+        return [(portion, self._needed(portion, now)) for portion in portions if portion]
 
     def _needed(self, packs: Sequence[Pack], now: int) -> set[int]:
         oldest = self._window.oldest_countable(now)
@@ -84,9 +87,9 @@ class LaneMemory:
         times |= {void.time for pack in packs for void in pack.voids}
         return {bucket_of(time) for time in times if time >= oldest}
 
-    def learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
+    def learn(self, state: LaneState, portion: Portion, now: int) -> None:
         """Read what deciding these packs needs and the state does not hold yet."""
-        needed = self._needed(packs, now)
+        packs, needed = portion
         tenants = {pack.tenant for pack in packs}
         self._make_room(state, needed, tenants)
         for bucket, chunk in self._ledger.chunks(state.lane, sorted(needed - state.buckets.keys())).items():

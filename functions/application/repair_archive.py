@@ -12,6 +12,7 @@ from functions.domain.metering.archive_repair import MAX_DAMAGED, MAX_NAMED, QUA
 from functions.domain.metering.event import Event
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import HOUR_SECONDS, Refusal
+from functions.domain.metering.refusal import event_identity
 
 UNREADABLE_DATA = "unreadable_data"
 UNREADABLE_LINE = "unreadable_line"
@@ -78,7 +79,7 @@ class ArchiveRepairer:
             )
             yield Refusal(
                 line.tenant,
-                f"{fingerprint:016x}{time:x}",
+                event_identity(fingerprint, time),
                 UNREADABLE_DATA,
                 "invalid event: data that were accepted by an earlier version cannot be read by everybody",
                 line.received_seconds,
