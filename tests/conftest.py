@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # A first `make up` builds both assets, which asks pip; afterwards it takes less than a minute.
 UP_SECONDS = 480
-DOWN_SECONDS = 60
+DOWN_SECONDS = 240  # it deletes what the emulator unpacked, a gigabyte of small files, on a disk that others use too
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("tests", deadline=None)

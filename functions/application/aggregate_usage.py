@@ -61,6 +61,7 @@ class Report:
     records: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     lanes: set[int] = field(default_factory=set)
+    surplus: Mapping[str, int] = field(default_factory=dict)  # by tenant, see domain/metering/work
 
     @property
     def rejected_records(self) -> int:
@@ -105,6 +106,7 @@ class Aggregator:
             report.lanes.update(by_lane)
             self._count(by_lane, report)
         self._writer.end_invocation()
+        report.surplus = dict(self._writer.surplus)
         return report
 
     def _slices(self, delivered: Sequence[Delivered]) -> Iterator[Sequence[Delivered]]:

@@ -63,9 +63,15 @@ class LaneWriter:
         self._applied: dict[int, int] = {}
         self._tallies: list[BatchTally] = []
 
+    @property
+    def surplus(self) -> Mapping[str, int]:
+        """What counting cost the invocation beyond what the events paid for, by tenant; see `work`."""
+        return self._memory.surplus
+
     def begin_invocation(self) -> None:
         """What a failed invocation was about to tally is tallied when its records come again."""
         self._memory.forget_meters()
+        self._memory.surplus.clear()
         self._tallies = []
 
     def end_invocation(self) -> None:
@@ -178,6 +184,7 @@ class LaneWriter:
                 )
             else:
                 deltas = count(state, queue, self._memory.meters_of, self._value_fingerprint, received_at)
+                self._memory.surplus.update(deltas.surplus)
                 self._ledger.put_refusals(deltas.uncountable)
                 commit = self._decide(state, deltas, received_at, now)
             uncommitted, commit.counts = _share(uncommitted, deltas, queue)

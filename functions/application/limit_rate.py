@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from functions.application.ports.buckets import Buckets, BucketsFailed, Taken
 from functions.domain.errors import RateLimited
-from functions.domain.rate_limit import MOST_SKEW, SECOND, Bucket, Charge, Policy, Standing, seconds
+from functions.domain.rate_limit import MOST_DEBT, SECOND, Bucket, Charge, Policy, Standing, seconds
 
 # Buckets a process remembers: some MB. Forgetting one loses its lease, nothing else.
 MAX_BUCKETS = 10_000
@@ -91,6 +91,34 @@ class RateLimiter:
             standings.append(lease.standing(policy, now))
         return standings
 
+    def owe(self, charge: Charge) -> None:
+        """Take what was used already, from an empty bucket too: who shares it is refused until it is refilled.
+
+        What would be owed beyond `MOST_DEBT` is let off.
+        """
+        now = self._now()
+        lease = self._lease(charge.bucket)
+        units = charge.units if lease.full_at is not None else 0  # at first it asks for the share the operator set
+        try:
+            for _ in range(MAX_TRIES):
+                policy = charge.policy.scaled(lease.percent)
+                room = policy.most_owed(now) - policy.believed(lease.full_at, now)
+                time = min(policy.time_of(units), room)
+                taken = self._buckets.take(
+                    charge.bucket,
+                    time,
+                    now=now,
+                    latest=policy.most_owed(now) - time,
+                    believable=policy.believable(now),
+                    expected=lease.full_at,
+                )
+                lease.full_at, lease.percent = taken.full_at, taken.percent
+                if taken.is_taken and units:
+                    return
+                units = charge.units
+        except BucketsFailed as failure:
+            self._failed(failure)
+
     def _filled(self, charge: Charge, now: int) -> _Lease:
         """The lease of the bucket with enough in hand; raises RateLimited."""
         lease = self._lease(charge.bucket)
@@ -107,7 +135,7 @@ class RateLimiter:
                 policy.time_of(units),
                 now=now,
                 latest=policy.latest(units, now),
-                believable=now + policy.depth + MOST_SKEW,
+                believable=policy.believable(now),
                 expected=lease.full_at,
             )
             lease.learn(taken, units, now)
@@ -123,7 +151,7 @@ class RateLimiter:
 
 def _too_much(charge: Charge, policy: Policy, lease: _Lease, missing: int, now: int) -> RateLimited:
     full_at = now if lease.full_at is None else lease.full_at
-    wait = seconds(min(policy.depth, full_at - policy.latest(missing, now)))
+    wait = seconds(min(policy.depth + MOST_DEBT, full_at - policy.latest(missing, now)))
     whose = "tenant" if charge.bucket.key_id is None else "API key"
     window = "second" if policy.window_seconds == 1 else f"{policy.window_seconds} seconds"
     left = min(lease.units + policy.level(full_at, now), charge.units - 1)

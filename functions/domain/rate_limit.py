@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 SECOND = 1_000_000  # microseconds
 # A clock that is this far from the others is wrong; what it wrote is not waited for.
 MOST_SKEW = 60 * SECOND
+# So long at most a tenant is refused for what it has used beyond an empty bucket.
+MOST_DEBT = 300 * SECOND
 # How many units a taker holds in reserve: at most what comes in a fifth of a second, so that takers together are ahead
 # by their number times that; at first fewer, so that a hundred takers who need one unit each do not drain a bucket.
 LEASES_A_SECOND = 5
@@ -56,13 +58,24 @@ class Policy:
         """The bucket holds so many units if it is full again at this instant or earlier."""
         return now + self.depth - self.time_of(units)
 
+    def most_owed(self, now: int) -> int:
+        """The bucket is full again at this instant at the latest, whatever was used of it."""
+        return now + self.depth + MOST_DEBT
+
     def level(self, full_at: int, now: int) -> int:
         missing = min(self.depth, max(0, full_at - now))
         return (self.depth - missing) * self.quota // (self.window_seconds * SECOND)
 
     def is_believable(self, full_at: int, now: int) -> bool:
-        """No taker with a right clock moves the instant further than an empty bucket's."""
-        return full_at <= now + self.depth + MOST_SKEW
+        """No taker with a right clock moves the instant further."""
+        return full_at <= self.believable(now)
+
+    def believed(self, full_at: int | None, now: int) -> int:
+        """Now, of a bucket that is full, or that nobody knows of."""
+        return now if full_at is None or not self.is_believable(full_at, now) else max(full_at, now)
+
+    def believable(self, now: int) -> int:
+        return self.most_owed(now) + MOST_SKEW
 
     @property
     def largest_lease(self) -> int:

@@ -52,6 +52,10 @@ class Request:
         self.caller.require(scope)
         self.tenant: str = self.caller.acting_for(self.query.text("tenant"))
 
+    def charge_corrections(self, events: int) -> None:
+        """Raises RateLimited."""
+        rate_limits.charge_corrections(self.caller, events)
+
     def charge_question(self) -> None:
         """For what makes a cheap route expensive; raises RateLimited."""
         rate_limits.charge_question(self.caller)

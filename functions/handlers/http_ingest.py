@@ -19,8 +19,10 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     try:
         caller = caller_of(payload)
         caller.require(names.SCOPE_INGEST)
+        arrived = ingest_body.size(payload)
+        rate_limits.charge_arrival(caller, arrived)
         body = ingest_body.read(payload)
-        rate_limits.charge_ingest(caller, len(body))
+        rate_limits.charge_contents(caller, arrived, len(body))
         if ingest_partial.is_asked(payload.get("rawQueryString") or ""):
             return ingest_partial.answer(body, caller.tenant)
         now = int(wiring.clock().now().timestamp())

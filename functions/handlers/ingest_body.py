@@ -30,6 +30,12 @@ _MARK = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
+def size(payload: Mapping[str, Any]) -> int:
+    """About how many bytes came."""
+    text: str = payload.get("body") or ""
+    return len(text) * 3 // 4 if payload.get("isBase64Encoded") else len(text)
+
+
 def read(payload: Mapping[str, Any]) -> bytes:
     """One event or an array of them; raises for a type, an encoding or a size that is not taken."""
     headers = {name.lower(): value for name, value in (payload.get("headers") or {}).items()}

@@ -21,17 +21,18 @@ def is_asked(query: str) -> bool:
     if not query:
         return False
     try:
-        sent = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS))
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
         raise InvalidInput(f"The query string holds more than {MAX_PARAMETERS} parameters.") from error
+    sent = dict(pairs)
     asked = sent.pop("partial", "false")
     if sent:
         # `tenant` too: a key sends events of its own tenant only.
         names = [name[:MAX_ID] for name in sent]
         message = f"{names[0]!r} is not a query parameter of this route. It takes partial."
         raise InvalidInput(message, fields=[FieldError(name, "unknown_parameter", message) for name in names])
-    if asked.lower() not in ("true", "false"):
-        message = "partial is either true or false."
+    if asked.lower() not in ("true", "false") or len(pairs) > 1:
+        message = "partial is either true or false, and given once."
         raise InvalidInput(message, fields=[FieldError("partial", "invalid_parameter", message)])
     return asked.lower() == "true"
 

@@ -36,11 +36,19 @@ QUESTION_ROUTES = frozenset(
     }
 )
 
+# What a delivery cost beyond its bytes is charged behind it: too little is let off, and others are not kept waiting.
+LEAST_SURPLUS = 100_000
+MOST_CHARGED = 20  # tenants of a delivery, those that cost most
+
+# A correction finds its event in the archive: an object is read, and the lane's commits go one by one.
+CORRECTION_BYTES = 25_000
+
 REMEDIES = {
     CALLS: "spread the calls, or read lists page by page and less often",
     QUESTIONS: "ask fewer expensive questions (archive, exact, backtest, simulate, invoice now), or ask them later",
     REQUESTS: f"send more events in each request (it counts once for each {BYTES_A_RECORD} bytes, at most once a lane)",
-    BYTES: "send the same events again then; they are counted once",
+    BYTES: "send the same events again then; they are counted once. Paths that search, events of long ago, new "
+    "subjects or groups, and corrections count as more bytes (see Limits in the README)",
 }
 
 
@@ -54,11 +62,33 @@ def charge_question(caller: Caller) -> None:
     _charge(caller, {QUESTIONS: 1})
 
 
-def charge_ingest(caller: Caller, body_bytes: int) -> None:
-    """Raises RateLimited."""
+def charge_arrival(caller: Caller, body_bytes: int) -> None:
+    """A request and its bytes as they came, before anything is made of them; raises RateLimited."""
+    _charge(caller, {REQUESTS: 1, BYTES: max(1, body_bytes)})
+
+
+def charge_contents(caller: Caller, arrived_bytes: int, body_bytes: int) -> None:
+    """What the body is beyond how it came; raises RateLimited."""
     if settings.rate_limits():
         records = min(settings.lanes(), 1 + body_bytes // BYTES_A_RECORD)
-        _charge(caller, {REQUESTS: records, BYTES: max(1, body_bytes)})
+        further = {REQUESTS: records - 1, BYTES: body_bytes - arrived_bytes}
+        _charge(caller, {kind: units for kind, units in further.items() if units > 0})
+
+
+def charge_corrections(caller: Caller, events: int) -> None:
+    """Raises RateLimited."""
+    _charge(caller, {BYTES: CORRECTION_BYTES * events})
+
+
+def charge_surplus(surplus: Mapping[str, int]) -> None:
+    """What was counted cost its tenants more than its bytes: their next requests wait until that is refilled."""
+    quotas = settings.rate_limits()
+    if not quotas or max(surplus.values(), default=0) < LEAST_SURPLUS:
+        return
+    _, of_tenant = _policies(BYTES, quotas[BYTES])
+    for tenant in sorted(surplus, key=lambda tenant: -surplus[tenant])[:MOST_CHARGED]:
+        if surplus[tenant] >= LEAST_SURPLUS:
+            wiring.rate_limiter().owe(Charge(Bucket(tenant, BYTES), of_tenant, surplus[tenant]))
 
 
 def _charge(caller: Caller, units: Mapping[str, int]) -> list[Standing]:

@@ -13,7 +13,9 @@ def main() -> int:
         say(f"  {'stopped' if processes.stop(name) else 'was not running any more:'} {name}")
     state.forget()
     # The emulator keeps everything in memory: what it left on disk belongs to nobody now.
-    shutil.rmtree(paths.home() / "emulator-scratch", ignore_errors=True)
+    if (scratch := paths.home() / "emulator-scratch").exists():
+        say("  deleting what the emulator unpacked")
+        shutil.rmtree(scratch, ignore_errors=True)
     if not names:
         say("Nothing of the local stack is running.")
     return 0

@@ -102,7 +102,9 @@ class IngestionStack(StageStack):
         self.http_ingest = make.make(
             "http_ingest", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage)
         )
-        self.stream_aggregate = make.make("stream_aggregate", memory_mb=1769, timeout_seconds=120)
+        self.stream_aggregate = make.make(
+            "stream_aggregate", memory_mb=1769, timeout_seconds=120, environment=rate_limits_of(stage)
+        )
         self.schedule_sweep = make.make("schedule_sweep", memory_mb=1769, timeout_seconds=240)
 
         self.schedule_audit = make.make("schedule_audit", memory_mb=1769, timeout_seconds=900)

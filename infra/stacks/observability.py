@@ -40,7 +40,7 @@ class Watch:
 
 
 class ObservabilityStack(StageStack):
-    """Fourteen alarms, ten of them free. One metric each: the emulator refuses metric math."""
+    """Fifteen alarms, ten of them free. One metric each: the emulator refuses metric math."""
 
     def __init__(
         self,
@@ -87,6 +87,9 @@ class ObservabilityStack(StageStack):
             Watch("BillingCustomers", self._ours(names.METRIC_BILLING_FAILED), 0, "A customer could not be billed."),
             Watch("Webhooks", self._ours(names.METRIC_WEBHOOK_FAILED), 0, "A payment notice of Stripe was not taken."),
             Watch("Backfills", backfills, 0, "A meter's history could not be counted."),
+            Watch(
+                "RateLimits", self._ours(names.METRIC_LIMITER_FAILED), 0, "Rate limits cannot be kept: all get through."
+            ),
             Watch("Undelivered", ticks, 0, "The Scheduler could not reach a function."),
         )
 

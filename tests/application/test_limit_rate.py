@@ -11,7 +11,7 @@ from functions.application import limit_rate
 from functions.application.limit_rate import RateLimiter
 from functions.application.ports.buckets import BucketsFailed
 from functions.domain.errors import RateLimited
-from functions.domain.rate_limit import SECOND, Bucket, Charge, Policy
+from functions.domain.rate_limit import MOST_DEBT, SECOND, Bucket, Charge, Policy
 
 START = 1_764_000_000 * SECOND
 CALLS = Policy("tenant-calls", 200, 1, 3_000)
@@ -114,6 +114,47 @@ def test_a_request_larger_than_the_bucket_waits_for_a_full_one_and_not_for_ever(
     assert not fleet.admits(huge)
     fleet.now += CALLS.depth
     assert fleet.admits(huge)
+
+
+def test_what_is_owed_is_refused_until_it_is_refilled_and_never_longer_than_the_longest_debt() -> None:
+    fleet = Fleet(2)
+    fleet.limiters[0].owe(Charge(ACME, CALLS, CALLS.burst + 10 * CALLS.quota))
+    assert not fleet.admits(process=1)
+    fleet.now += 10 * SECOND
+    assert not fleet.admits(process=1)
+    fleet.now += SECOND
+    assert fleet.admits(process=1)
+    for _ in range(3):
+        fleet.limiters[0].owe(Charge(ACME, CALLS, 10**12))
+    assert fleet.buckets.full_at[ACME] == fleet.now + CALLS.depth + MOST_DEBT
+    assert not fleet.admits(process=1)
+    fleet.now += MOST_DEBT + SECOND
+    assert fleet.admits(process=1)
+
+
+def test_a_process_that_still_holds_units_spends_them_and_is_refused_then() -> None:
+    fleet = Fleet(2)
+    for _ in range(100):
+        assert fleet.admits(process=1)
+    fleet.limiters[0].owe(Charge(ACME, CALLS, 2 * CALLS.burst))
+    admitted = 0
+    while fleet.admits(process=1):
+        admitted += 1
+    assert admitted <= CALLS.largest_lease
+
+
+def test_what_is_owed_is_measured_by_the_share_the_operator_set() -> None:
+    fleet = Fleet()
+    fleet.buckets.percent[ACME] = 400
+    fleet.limiters[0].owe(Charge(ACME, CALLS, 4 * CALLS.quota))
+    assert fleet.buckets.full_at[ACME] == fleet.now + SECOND
+
+
+def test_a_debt_that_cannot_be_written_down_is_told_and_fails_nothing() -> None:
+    fleet = Fleet()
+    fleet.buckets.is_failing = True
+    fleet.limiters[0].owe(Charge(ACME, CALLS, 1))
+    assert len(fleet.failures) == 1
 
 
 def test_a_refusal_names_the_limit_the_remedy_and_when_to_come_back() -> None:

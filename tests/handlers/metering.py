@@ -1,5 +1,6 @@
 """Events through the real handlers into DynamoDB Local; only the stream and the archive are in memory."""
 
+import base64
 import json
 from typing import Any
 
@@ -7,13 +8,15 @@ import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryStream
+from functions.adapters.records import decode_record, decoded_size, encode_record
+from functions.application.aggregate_usage import Aggregator
 from functions.application.commit_usage import LaneWriter
 from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, wiring
+from functions.handlers import http_ingest, stream_aggregate, wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 from tests.writing import write
@@ -55,6 +58,23 @@ class Metering:
         sent = Client(http_ingest.handler, tenant).post("/api/v1/events", json.dumps(events), headers=headers)
         assert sent.status == 204, sent.text
         self.deliver()
+
+    def aggregate(self) -> dict[str, Any]:
+        """As `deliver`, through the function that the stream calls."""
+        aggregator = Aggregator(self._writer, self.ledger, self, decode_record, decoded_size, LANES.count, "default")
+        self._monkeypatch.setattr(wiring, "aggregator", lambda: aggregator)
+        records = [
+            {
+                "eventID": f"shard:{number}",
+                "kinesis": {"data": base64.b64encode(encode_record(record)).decode(), "approximateArrivalTimestamp": 1},
+            }
+            for number, record in enumerate(self.stream.records)
+        ]
+        self.stream.records = []
+        return stream_aggregate.handler({"Records": records}, None)
+
+    def keep_reject(self, identity: str, body: bytes) -> str:
+        raise AssertionError(f"rejected {identity}: {body!r}")
 
     def deliver(self) -> None:
         """Aggregate what the stream holds."""

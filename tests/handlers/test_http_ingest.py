@@ -321,8 +321,9 @@ def test_partial_of_what_holds_no_events_is_400(stream: MemoryStream, body: str)
     assert stream.records == []
 
 
-def test_partial_is_true_or_false(stream: MemoryStream) -> None:
-    status, problem = partial([EVENT], query="partial=maybe")
+@pytest.mark.parametrize("query", ["partial=maybe", "partial=true&partial=false", "partial=true&partial=true"])
+def test_partial_is_true_or_false_and_said_once(stream: MemoryStream, query: str) -> None:
+    status, problem = partial([EVENT], query=query)
     assert (status, problem["extensions"]["validationErrors"][0]["field"]) == (400, "partial")
     assert partial([EVENT], query="partial=false")[0] == 204
 

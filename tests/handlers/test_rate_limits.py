@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -174,6 +175,50 @@ def test_events_that_were_refused_are_counted_when_they_are_sent_again(
     clock.now += int(refused.headers["retry-after"]) * SECOND
     assert ingest(20, "acme", "x" * 400).status == 204
     assert len(metering.stream.records) == sent + 1
+
+
+def test_counting_that_costs_more_than_its_bytes_is_taken_from_its_tenant(
+    dynamodb: DynamoDb, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metering, now = Metering(dynamodb, monkeypatch), datetime.now(UTC)
+    late = [
+        {"specversion": "1.0", "id": f"l{n}", "source": "s", "type": "call", "subject": "c", "data": {}}
+        | {"time": (now - timedelta(hours=2, minutes=5 * n)).isoformat()}
+        for n in range(20)
+    ]
+    sent = Client(http_ingest.handler, "late").post("/api/v1/events", json.dumps(late), headers=BATCH)
+    assert sent.status == 204
+    assert ingest(1, "quiet").status == 204
+    assert metering.aggregate()["batchItemFailures"] == []
+    # 20 buckets of long ago are 500,000 bytes: ten seconds of burst and a rate of 20,000 a second are not enough.
+    wiring.rate_limiter.cache_clear()
+    refused = ingest(1, "late")
+    assert refused.status == 429
+    assert "events of long ago" in refused.json["detail"]
+    assert 5 <= int(refused.headers["retry-after"]) <= 25
+    assert ingest(1, "quiet").status == 204
+    clock.now += int(refused.headers["retry-after"]) * SECOND
+    assert ingest(1, "late").status == 204
+
+
+def test_a_request_pays_for_how_it_came_before_it_is_inflated(
+    dynamodb: DynamoDb, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Metering(dynamodb, monkeypatch)
+    refused = Client(http_ingest.handler, "flooding")
+    headers = BATCH | {"content-encoding": "gzip"}
+    statuses = [refused.post("/api/v1/events", "no gzip", headers=headers).status for _ in range(700)]
+    assert set(statuses) == {400, 429}
+    assert statuses.count(400) == 40 * 15
+
+
+def test_corrections_pay_for_what_they_read(
+    api: Client, dynamodb: DynamoDb, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Metering(dynamodb, monkeypatch)
+    flooding = api.acting_as("admin", "flooding")
+    statuses = [flooding.post("/api/v1/events/corrections", "{}").status for _ in range(15)]
+    assert statuses == [400] * 9 + [429] * 6  # 240,000 bytes at once, 25,000 each
 
 
 def test_when_limits_cannot_be_kept_everything_is_answered_and_somebody_is_told(

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from functions.domain.metering.meter import MAX_SEARCHES_PER_TYPE
 from infra.local import state
 from tests.local.conftest import new_tenant
 from tests.local.tenant import BATCH, Event, Tenant
@@ -54,7 +55,7 @@ def _padded(call: int) -> list[Event]:
 
 
 def _wide(call: int) -> list[Event]:
-    return [_event(f"w{call}-{n}", {"n": n, "model": f"m{call}-{n}"}, subject=f"w{n}") for n in range(5_000)]
+    return [_event(f"w{call}-{n}", {"n": n, "model": f"m{call}-{n}"}, subject=f"w{call}-{n}") for n in range(500)]
 
 
 def _patterns(call: int) -> list[Event]:
@@ -68,7 +69,7 @@ def _meter(slug: str, **more: Any) -> dict[str, Any]:
 ATTACKS = (
     Attack(
         "searching paths",
-        [_meter(f"search{n}", groupBy={"d": f"{HOSTILE}.x{n}"}) for n in range(10)],
+        [_meter(f"search{n}", groupBy={"d": f"{HOSTILE}.x{n}"}) for n in range(MAX_SEARCHES_PER_TYPE)],
         _searches,
     ),
     Attack("late events of 2,000 buckets", [_meter("late")], _late),

@@ -22,14 +22,14 @@ from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.refusal import UncountableLines, event_identity, pack_lines
 from functions.domain.metering.rows import Rows, picker, sort_events
 from functions.domain.metering.values import Uncountable
-from functions.domain.metering.work import WORK
+from functions.domain.metering.work import WORK, surplus
 
 MAX_COMMIT_EVENTS = 10_000
 EVENTS_AT_ONCE = 256  # of a subject, while they surely fit into the commit
 SEARCHED_AT_ONCE = 8  # of a subject whose meters search: each event may be a thousand times the work of another
 # In visits (see `work`): about a quarter of a second. Seven meters with two dimensions make some 30 of an event, so
 # that only searches, patterns and very many meters end a commit before its events do.
-MAX_COMMIT_WORK = 1_000_000
+MAX_COMMIT_WORK = 500_000
 MAX_COMMIT_BYTES = 300_000  # estimated before compression, rounded up; a DynamoDB item ends at 400 KB
 FINGERPRINT_BYTES = 8
 CELL_BYTES = 32  # a cell on the subject's page and on the lane's, with its part of the page's key
@@ -63,6 +63,7 @@ class Deltas:
     event_count: int = 0
     size: int = 0
     work: int = 0
+    surplus: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))  # by tenant, see `work`
     crowded: set[tuple[str, Groups]] = field(default_factory=set)  # combinations that some subject had no room for
 
     @property
@@ -73,6 +74,10 @@ class Deltas:
     def is_heavy(self) -> bool:
         """Is it all that may be stored, or all the work that others wait for?"""
         return self.size >= MAX_COMMIT_BYTES or self.work >= MAX_COMMIT_WORK
+
+    @property
+    def new_items(self) -> int:
+        return len(self.codes) + len(self.subjects)
 
     def uncountable_lines(self) -> list[UncountableLines]:
         """Beyond those of `uncountable`, for the commit to say."""
@@ -102,6 +107,7 @@ def count(
     counting = _Counting(state, deltas, value_fingerprint, received_at)
     while queue and not deltas.is_full:
         tenant, subject, events = queue.popleft()
+        work, items = deltas.work, deltas.new_items
         subject_bytes = len(subject) * 4
         deltas.size += subject_bytes + PAGE_BYTES
         if (tenant, subject) not in state.subjects:
@@ -122,6 +128,7 @@ def count(
         if total is None:
             total = totals[tenant] = OpenCells()
         total.merge(cells)
+        deltas.surplus[tenant] += surplus(deltas.work - work, taken, deltas.new_items - items)
     for tenant, total in totals.items():
         deltas.pages.extend(as_pages(total, tenant, state.lane, None))
     return deltas

@@ -15,7 +15,7 @@ MAX_METERS_PER_TYPE = 50  # one event must fit into one commit whatever it touch
 MAX_GROUP_BY = 10
 # Of all meters of one event type together, because each event is put through all of them: paths that search (wildcards,
 # slices, filters, descent), each counted once, and the characters of patterns ($like and its kin).
-MAX_SEARCHES_PER_TYPE = 10
+MAX_SEARCHES_PER_TYPE = 5
 MAX_PATTERNS_PER_TYPE = 1_024
 DEFAULT_PERCENTILE = Decimal(95)
 

@@ -17,16 +17,23 @@ from functions.application import aggregate_usage, lane_memory
 from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
-from functions.domain.metering import counting
+from functions.domain.metering import counting, json_path_query
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import Event, Pack
 from functions.domain.metering.event_filter import EventFilter
 from functions.domain.metering.event_json import MAX_DEPTH
-from functions.domain.metering.ledger import Commit
+from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.readable import is_readable, is_too_deep
 from functions.domain.metering.values import Uncountable, decode_data
-from functions.domain.metering.work import WORK
+from functions.domain.metering.work import (
+    BYTES_A_LATE_BUCKET,
+    BYTES_A_NEW_ITEM,
+    BYTES_A_VISIT,
+    LATE_SECONDS,
+    VISITS_PAID,
+    WORK,
+)
 from tests.application.metering.test_usage import CALLS, LANES, NOW, TOKENS, Deployment, event
 
 SECOND = int(NOW.timestamp())
@@ -225,6 +232,10 @@ def test_searches_end_commits_and_every_commit_makes_progress() -> None:
     assert len(deployment.ledger.committed) > 5
     bystander = LANES.lane_of("other", of_each_lane()[1])
     assert bystander in deployment.ledger.committed[:2]
+    # Each path comes to its end; what is beyond an ordinary event is paid for.
+    visits = 400 * (len(paths) * json_path_query.MAX_VISITS - VISITS_PAID)
+    assert visits * BYTES_A_VISIT <= report.surplus["t"] <= 1.1 * visits * BYTES_A_VISIT
+    assert report.surplus["other"] == BYTES_A_NEW_ITEM * 2  # a subject and its group
 
 
 def test_a_path_visits_no_more_than_a_few_times_the_nodes_there_are() -> None:
@@ -266,6 +277,17 @@ def test_late_events_of_very_many_buckets_are_read_a_hundred_at_a_time() -> None
     assert sum(deployment.ledger.buckets) == 2_001
     assert deployment.ledger.committed[:2] == [0, 1]
     assert Counter(deployment.ledger.committed)[0] == 20
+    late_buckets = 2_000 - LATE_SECONDS // BUCKET_SECONDS
+    assert late_buckets - 1 <= report.surplus["t"] // BYTES_A_LATE_BUCKET <= late_buckets + 1
+
+
+def test_ordinary_events_of_known_subjects_pay_nothing_but_their_bytes() -> None:
+    deployment = Shared(MeterSet(1, (CALLS, TOKENS)))
+    for call in range(2):
+        deployment.send([event(f"e{call}-{n}", NOW, f"c{n % 50}", n=n) for n in range(3_000)])
+        report = deployment.aggregate()
+    assert report.counts.accepted == 3_000
+    assert not any(report.surplus.values())
 
 
 def test_a_delivery_is_decoded_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
