@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit repair-archive test check fix openapi pin bench synth deploy admin-key install install-tests
+.PHONY: help up down logs audit repair-archive test check soak fix openapi pin bench synth deploy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -28,6 +28,9 @@ test: install-tests  ## Everything: lint, types, contracts, unit, adapters, repl
 
 check: install-tests  ## The part of `make test` that needs no stack
 	@$(BIN)/python -m infra.local.checks
+
+soak: install-tests  ## What takes too long for every change, on a stack of its own: fuzz, simulation, kills, two tenants (SECONDS= each)
+	@$(BIN)/python -m infra.local.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 fix: install  ## Let ruff mend what it can
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

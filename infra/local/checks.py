@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def run(check: Check) -> Result:
     """Run with the output as it comes."""
     heading(f"{check.title}: {' '.join(check.words)}")
     started = time.monotonic()
-    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=_environment())
+    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=environment())
     return Result(check.title, ran.returncode == 0, time.monotonic() - started)
 
 
@@ -64,11 +65,11 @@ def run_beside(check: Check, others: Check) -> list[Result]:
 
 def _run_into(check: Check, output: int) -> Result:
     started = time.monotonic()
-    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=_environment(), stdout=output, stderr=output)
+    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=environment(), stdout=output, stderr=output)
     return Result(check.title, ran.returncode == 0, time.monotonic() - started)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without what could lead a test to a real account or to the developer's running stack."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TOLLBOOTH_"))}
     return kept | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
@@ -77,6 +78,11 @@ def _environment() -> dict[str, str]:
 def main() -> int:
     results = [run(check) for check in STATIC]
     results += run_beside(STACK_TESTS, TESTS) if "--with-stack" in sys.argv[1:] else [run(TESTS)]
+    return summary(results)
+
+
+def summary(results: Sequence[Result]) -> int:
+    """Prints it; the exit status."""
     heading("Summary")
     for result in results:
         say(f"  {'passed' if result.passed else 'FAILED'}  {result.title:<8} {result.seconds:6.1f} s")

@@ -87,9 +87,7 @@ class ObservabilityStack(StageStack):
             Watch("BillingCustomers", self._ours(names.METRIC_BILLING_FAILED), 0, "A customer could not be billed."),
             Watch("Webhooks", self._ours(names.METRIC_WEBHOOK_FAILED), 0, "A payment notice of Stripe was not taken."),
             Watch("Backfills", backfills, 0, "A meter's history could not be counted."),
-            Watch(
-                "RateLimits", self._ours(names.METRIC_LIMITER_FAILED), 0, "Rate limits are not kept."
-            ),
+            Watch("RateLimits", self._ours(names.METRIC_LIMITER_FAILED), 0, "Rate limits are not kept."),
             Watch("Undelivered", ticks, 0, "The Scheduler could not reach a function."),
         )
 

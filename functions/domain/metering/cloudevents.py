@@ -46,7 +46,7 @@ def parse_events(body: bytes, tenant: str, lanes: Lanes, window: AcceptanceWindo
     if len(found) > MAX_EVENTS_PER_CALL:
         raise _too_many(len(found))
     events = [checker.event(index, event, b"") for index, event in enumerate(found)]
-    if checker.has_full_minute and CARRIES in body:
+    if checker.has_full_second and CARRIES in body:
         return _parse_each(body, EventChecker(tenant, lanes, window, now))
     checker.check_json(events)
     checker.raise_errors(len(found))

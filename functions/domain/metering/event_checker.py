@@ -23,8 +23,8 @@ from functions.domain.metering.lanes import Lanes
 MAX_EVENT_BYTES = 256 * 1024  # a stream record ends at 1 MiB, and an event must fit whatever its neighbours
 MAX_LISTED_ERRORS = 100
 SPEC_VERSION = "1.0"
-# Rounded to microseconds this becomes the next minute, perhaps of the next month: it is cut instead.
-CARRIES = b":59.999999"
+# Rounded to microseconds this becomes the next second, perhaps of the next month: it is cut instead.
+CARRIES = b".999999"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -70,7 +70,7 @@ class EventChecker:
         self._now = now
         self._oldest, self._newest = now - window.past, now + window.ahead
         self._errors: dict[int, list[FieldError]] = {}
-        self.has_full_minute = False  # an event's time is one, perhaps only by rounding
+        self.has_full_second = False  # an event's time is one, perhaps only by rounding
 
     def errors_of(self, index: int) -> tuple[FieldError, ...]:
         return tuple(self._errors.get(index, ()))
@@ -96,8 +96,8 @@ class EventChecker:
         else:
             since = sent - _EPOCH
             time, micros = since.days * 86_400 + since.seconds, since.microseconds
-            if not micros and not time % 60:
-                self.has_full_minute = True
+            if not micros:
+                self.has_full_second = True
         if not self._oldest <= time <= self._newest:
             self._outside_window(index, time)
         data = bytes(found.data)

@@ -44,10 +44,11 @@ def test_micros_are_what_is_left_of_the_second(time: str | None, second: int, mi
 
 @pytest.mark.parametrize("digits", ["9999999", "999999500", "999999999999999"])
 @pytest.mark.parametrize("zone", ["Z", "+00:00", "z"])
-def test_a_fraction_never_rounds_into_the_next_minute(digits: str, zone: str) -> None:
-    late = f"2026-08-31T23:59:59.{digits}{zone}"
+@pytest.mark.parametrize("second", [59, 0, 1, 9])
+def test_a_fraction_never_rounds_into_the_next_second(digits: str, zone: str, second: int) -> None:
+    late = f"2026-08-31T23:59:{second:02d}.{digits}{zone}"
     (_, event, _) = parse("2026-09-21T14:13:20Z", late, "2026-09-21T14:13:00Z")
-    assert (event.time % 60, event.micros) == (59, 999_999)
+    assert (event.time % 60, event.micros) == (second, 999_999)
     assert parse(late)[0] == event
     body = json.dumps([GOOD | {"time": late}]).encode()
     assert parse_partially(body, "default", LANES, AcceptanceWindow(), NOW)[0].event == event

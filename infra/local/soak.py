@@ -1,0 +1,61 @@
+"""`make soak`: what takes too long for every change - fuzz, simulation, kills under load, two tenants - in one go.
+
+The stories run on a stack of their own, beside one that `make up` left running.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+
+from infra.local import paths
+from infra.local.checks import Result, environment, summary
+from infra.local.console import heading
+
+SECONDS = 600
+EVENTS = 200_000
+ROUNDS = 15
+DYNAMODB_SHARE = 4  # the fuzz on DynamoDB Local gets so much less time
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of fuzz, and of the simulation")
+    parser.add_argument("--events", type=int, default=EVENTS, help="sent while functions are killed")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of two tenants, for each attack")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of everything; said again in each command")
+    wish = parser.parse_args()
+    seed, seconds = str(wish.seed), wish.seconds
+    on_dynamodb = ("--seconds", str(seconds // DYNAMODB_SHARE), "--seed", seed, "--dynamodb")
+    results = [
+        run("fuzz", ("tests.fuzz", "--seconds", str(seconds), "--seed", seed)),
+        run("dynamodb", ("tests.fuzz", *on_dynamodb)),
+        run("crashes", ("tests.simulation", "--seconds", str(seconds), "--seed", seed)),
+    ]
+    with tempfile.TemporaryDirectory(prefix="tollbooth-soak-") as home:
+        own = {"TOLLBOOTH_HOME": home}
+        try:
+            results.append(run("up", ("infra.local.up",), own))
+            if results[-1].passed:
+                results.append(
+                    run("kills", ("tests.stories.kill_load", "--events", str(wish.events), "--seed", seed), own)
+                )
+                results.append(run("tenants", ("tests.stories.two_tenants", "--rounds", str(wish.rounds)), own))
+        finally:
+            results.append(run("down", ("infra.local.down",), own))
+    return summary(results)
+
+
+def run(title: str, words: Sequence[str], more: Mapping[str, str] | None = None) -> Result:
+    """Run a module with its output as it comes."""
+    heading(f"{title}: python -m {' '.join(words)}")
+    started = time.monotonic()
+    command = [str(paths.DEV_PYTHON), "-m", *words]
+    ran = subprocess.run(command, cwd=paths.REPOSITORY, env={**environment(), **(more or {})}, check=False)
+    return Result(title, ran.returncode == 0, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
