@@ -7,7 +7,7 @@ The lanes of an invocation go in step, because requests are dear: what each of t
 request for all, applied by a few for all, and only then do they decide again.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from functions.application.apply_commit import apply_commits
@@ -27,12 +27,14 @@ from functions.domain.metering.ledger import (
     Group,
     LaneState,
     Refusal,
+    bucket_of,
     fingerprints_by_bucket,
     hours_of,
     pack_marks,
     sift,
     sift_voids,
 )
+from functions.domain.metering.surplus import late_surplus
 
 INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is cheaper than an object of their own
 
@@ -62,16 +64,18 @@ class LaneWriter:
         self._voider = Voider(ledger, archive, new_attempt)
         self._applied: dict[int, int] = {}
         self._tallies: list[BatchTally] = []
+        self._surplus = Counter[str]()
 
     @property
     def surplus(self) -> Mapping[str, int]:
         """What counting cost the invocation beyond what the events paid for, by tenant; see `work`."""
-        return self._memory.surplus
+        return self._surplus
 
     def begin_invocation(self) -> None:
         """What a failed invocation was about to tally is tallied when its records come again."""
         self._memory.forget_meters()
-        self._memory.surplus.clear()
+        self._surplus.clear()
+        self._voider.forget()
         self._tallies = []
 
     def end_invocation(self) -> None:
@@ -175,7 +179,8 @@ class LaneWriter:
         self._ledger.put_refusals([*sifted.refusals, *refused_voids])
         counts, uncommitted, marks_left = Counts(), sifted.counts, pack_marks(packs)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
-        waiting = deque(voids)  # until the portion's own events are counted, so that they can be found
+        # Until the portion's own events are counted, so that they can be found; those of one object behind each other.
+        waiting = deque(sorted(voids, key=lambda each: bucket_of(each[1].time)))
         while queue or waiting or markers:
             deltas = Deltas()
             if waiting and not queue:
@@ -184,7 +189,7 @@ class LaneWriter:
                 )
             else:
                 deltas = count(state, queue, self._memory.meters_of, self._value_fingerprint, received_at)
-                self._memory.surplus.update(deltas.surplus)
+                self._surplus.update(deltas.surplus)
                 self._ledger.put_refusals(deltas.uncountable)
                 commit = self._decide(state, deltas, received_at, now)
             uncommitted, commit.counts = _share(uncommitted, deltas, queue)
@@ -209,6 +214,7 @@ class LaneWriter:
         in_use = self._memory.versions
         versions = {tenant: in_use[tenant] for tenant, _, _ in deltas.groups}
         fingerprints = fingerprints_by_bucket(deltas.groups)
+        self._surplus.update(late_surplus(deltas.groups, fingerprints, now))
         oldest, newest = time_bounds(deltas.groups)
         body = self._archive.encode(deltas.groups, received_at, versions) if deltas.groups else b""
         is_inline = len(body) <= INLINE_ARCHIVE_BYTES

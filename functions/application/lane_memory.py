@@ -1,6 +1,5 @@
 """What a process knows of its lanes between batches: enough to decide without asking again, and never too much."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
@@ -10,7 +9,6 @@ from functions.domain.metering.event import AcceptanceWindow, Pack
 from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.ledger import Directory, LaneState, bucket_of, unpack_fingerprints, unpack_marks
 from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.work import BYTES_A_LATE_BUCKET, LATE_SECONDS
 
 # Each is a request: what one client's very late events take must not hold up the other lanes for long.
 MAX_BUCKETS_AT_ONCE = 100
@@ -37,7 +35,6 @@ class LaneMemory:
         self._look_back = look_back_seconds
         self._states: dict[int, LaneState] = {}
         self._meter_sets: dict[str, MeterSet] = {}
-        self.surplus = Counter[str]()  # of the invocation, by tenant, see `work`
 
     def forget_meters(self) -> None:
         """They are read again once per invocation, so a meter made before an event arrived counts it."""
@@ -95,19 +92,11 @@ class LaneMemory:
         packs, needed = portion
         tenants = {pack.tenant for pack in packs}
         self._make_room(state, needed, tenants)
-        unread = needed - state.buckets.keys()
-        for bucket, chunk in self._ledger.chunks(state.lane, sorted(unread)).items():
+        for bucket, chunk in self._ledger.chunks(state.lane, sorted(needed - state.buckets.keys())).items():
             state.buckets[bucket] = set(unpack_fingerprints(chunk))
-        if unread and min(unread) < bucket_of(now - LATE_SECONDS):
-            self._charge_late(packs, unread, now)
         self._learn_recent(state, min((pack.received_at for pack in packs), default=now) - self._look_back)
         for tenant in tenants:
             self._learn_tenant(state, tenant, (pack for pack in packs if pack.tenant == tenant))
-
-    def _charge_late(self, packs: Sequence[Pack], unread: set[int], now: int) -> None:
-        late = {bucket for bucket in unread if bucket < bucket_of(now - LATE_SECONDS)}
-        for pack in packs:
-            self.surplus[pack.tenant] += len(self._needed([pack], now) & late) * BYTES_A_LATE_BUCKET
 
     def _make_room(self, state: LaneState, needed: set[int], tenants: set[str]) -> None:
         lanes = len(self._states)

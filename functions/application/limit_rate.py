@@ -7,7 +7,7 @@ at most burst + rate x t + processes x largest lease are let through, and a proc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from functions.application.ports.buckets import Buckets, BucketsFailed, Taken
+from functions.application.ports.buckets import BucketBusy, Buckets, BucketsFailed, Taken
 from functions.domain.errors import RateLimited
 from functions.domain.rate_limit import MOST_DEBT, SECOND, Bucket, Charge, Policy, Standing, seconds
 
@@ -104,20 +104,20 @@ class RateLimiter:
                 policy = charge.policy.scaled(lease.percent)
                 room = policy.most_owed(now) - policy.believed(lease.full_at, now)
                 time = min(policy.time_of(units), room)
-                taken = self._buckets.take(
-                    charge.bucket,
-                    time,
-                    now=now,
-                    latest=policy.most_owed(now) - time,
-                    believable=policy.believable(now),
-                    expected=lease.full_at,
-                )
+                taken = self._take(charge.bucket, policy, time, policy.most_owed(now) - time, lease, now)
                 lease.full_at, lease.percent = taken.full_at, taken.percent
                 if taken.is_taken and units:
                     return
                 units = charge.units
         except BucketsFailed as failure:
             self._failed(failure)
+        except BucketBusy:
+            pass  # whoever makes it busy is refused for that
+
+    def _take(self, bucket: Bucket, policy: Policy, time: int, latest: int, lease: _Lease, now: int) -> Taken:
+        return self._buckets.take(
+            bucket, time, now=now, latest=latest, believable=policy.believable(now), expected=lease.full_at
+        )
 
     def _filled(self, charge: Charge, now: int) -> _Lease:
         """The lease of the bucket with enough in hand; raises RateLimited."""
@@ -130,15 +130,11 @@ class RateLimiter:
             units = lease.wanted(policy, missing, now)
             if units < missing or tries == MAX_TRIES:
                 break
-            taken = self._buckets.take(
-                charge.bucket,
-                policy.time_of(units),
-                now=now,
-                latest=policy.latest(units, now),
-                believable=policy.believable(now),
-                expected=lease.full_at,
-            )
-            lease.learn(taken, units, now)
+            latest = policy.latest(units, now)
+            try:
+                lease.learn(self._take(charge.bucket, policy, policy.time_of(units), latest, lease, now), units, now)
+            except BucketBusy:
+                break  # no outage: others are not let through for it
         raise _too_much(charge, policy, lease, missing, now)
 
     def _lease(self, bucket: Bucket) -> _Lease:

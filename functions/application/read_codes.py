@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.group_values import OTHER
+from functions.domain.metering.group_values import OTHER, TIGHT_CODE_LENGTH, fitting_groups
 from functions.domain.metering.ledger import Code
 
 Groups = Mapping[str, str]
@@ -24,9 +24,12 @@ class MeterCodes:
 
     def counted_as(self, groups: Groups, n: int) -> Groups:
         """The groups an event of commit n was counted under: its own, or `__other__` where they had no code then."""
+        if sum(map(len, groups.values())) > TIGHT_CODE_LENGTH and _key(groups) not in self._births:
+            tight = fitting_groups(groups, TIGHT_CODE_LENGTH)
+            groups = tight if _key(tight) in self._births else groups
         if not self._has_other:
             return groups
-        born = self._births.get(tuple(sorted(groups.items())))
+        born = self._births.get(_key(groups))
         return groups if born is not None and born <= n else dict.fromkeys(groups, OTHER)
 
     @cached_property
@@ -35,4 +38,8 @@ class MeterCodes:
 
     @cached_property
     def _births(self) -> dict[tuple[tuple[str, str], ...], int]:
-        return {tuple(sorted(code.groups.items())): code.n for code in self.codes}
+        return {_key(code.groups): code.n for code in self.codes}
+
+
+def _key(groups: Groups) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(groups.items()))

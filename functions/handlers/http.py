@@ -10,6 +10,7 @@ A route reads its request, calls one verb and answers:
 """
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
@@ -200,8 +201,12 @@ def resolver(
         event = app.current_event.raw_event
         if not has_caller(event):  # one of the open routes, which the gateway throttles
             return next_middleware(app)
-        standings = rate_limits.charge_call(caller_of(event), _route_of(app))
-        answer = next_middleware(app)
+        caller, began = caller_of(event), time.perf_counter()
+        standings = rate_limits.charge_call(caller, _route_of(app))
+        try:
+            answer = next_middleware(app)
+        finally:
+            rate_limits.charge_time(caller, time.perf_counter() - began)
         answer.headers.update(problem.rate_headers(standings))
         return answer
 

@@ -40,11 +40,17 @@ QUESTION_ROUTES = frozenset(
 LEAST_SURPLUS = 100_000
 MOST_CHARGED = 20  # tenants of a delivery, those that cost most
 
-# A correction finds its event in the archive: an object is read, and the lane's commits go one by one.
-CORRECTION_BYTES = 25_000
+# All callers share the functions that run at once, so a slow call counts as several: with 200 a second a tenant keeps
+# ten functions busy, and its burst 150 seconds of one. Usual answers take less and are not written down.
+SLOW_SECONDS = 0.5
+SECONDS_A_CALL = 0.05
+
+# A correction finds its event in the archive, while the lane waits: up to a tenth of a second for a large object.
+CORRECTION_BYTES = 250_000
 
 REMEDIES = {
-    CALLS: "spread the calls, or read lists page by page and less often",
+    CALLS: "spread the calls, or read lists page by page and less often; a slow one counts once for each "
+    f"{SECONDS_A_CALL} s",
     QUESTIONS: "ask fewer expensive questions (archive, exact, backtest, simulate, invoice now), or ask them later",
     REQUESTS: f"send more events in each request (it counts once for each {BYTES_A_RECORD} bytes, at most once a lane)",
     BYTES: "send the same events again then; they are counted once. Paths that search, events of long ago, new "
@@ -55,6 +61,16 @@ REMEDIES = {
 def charge_call(caller: Caller, route: str) -> list[Standing]:
     """Raises RateLimited."""
     return _charge(caller, {QUESTIONS: 1, CALLS: 1} if route in QUESTION_ROUTES else {CALLS: 1})
+
+
+def charge_time(caller: Caller, seconds: float) -> None:
+    """What a call has taken beyond a usual one, behind its answer: the next ones wait until that is refilled."""
+    quotas = settings.rate_limits()
+    if quotas and seconds >= SLOW_SECONDS:
+        of_key, of_tenant = _policies(CALLS, quotas[CALLS])
+        calls = int(seconds / SECONDS_A_CALL) - 1
+        wiring.rate_limiter().owe(Charge(Bucket(caller.tenant, CALLS, caller.key_id), of_key, calls))
+        wiring.rate_limiter().owe(Charge(Bucket(caller.tenant, CALLS), of_tenant, calls))
 
 
 def charge_question(caller: Caller) -> None:

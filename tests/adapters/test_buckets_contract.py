@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from functions.adapters.dynamo.bucket_store import DynamoBuckets
 from functions.adapters.memory_buckets import MemoryBuckets
-from functions.application.ports.buckets import Buckets, BucketsFailed, Taken
+from functions.application.ports.buckets import BucketBusy, Buckets, BucketsFailed, Taken
 from functions.domain.rate_limit import MOST_SKEW, SECOND, Bucket, Policy
 from tests.conftest import DynamoDb
 
@@ -106,6 +106,18 @@ def _failing(error: Exception) -> Any:
             raise error
 
     return Client()
+
+
+@pytest.mark.parametrize("field", ["ThrottlingReasons", "throttlingReasons"])
+def test_a_bucket_that_is_too_busy_is_told_from_a_table_that_is(field: str) -> None:
+    def refused(reason: str) -> ClientError:
+        response: Any = {"Error": {"Code": "ThrottlingException"}, field: [{"reason": reason, "resource": "arn"}]}
+        return ClientError(response, "UpdateItem")
+
+    with pytest.raises(BucketBusy):
+        take(DynamoBuckets(_failing(refused("TableWriteKeyRangeThroughputExceeded")), "usage"), 1, NOW)
+    with pytest.raises(BucketsFailed):
+        take(DynamoBuckets(_failing(refused("TableWriteAccountLimitExceeded")), "usage"), 1, NOW)
 
 
 @pytest.mark.parametrize(

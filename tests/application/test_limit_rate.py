@@ -157,6 +157,21 @@ def test_a_debt_that_cannot_be_written_down_is_told_and_fails_nothing() -> None:
     assert len(fleet.failures) == 1
 
 
+def test_a_bucket_that_is_written_too_often_refuses_its_own_tenant_and_opens_nothing_for_others() -> None:
+    fleet, other = Fleet(), Charge(Bucket("other", "calls"), CALLS, 1)
+    for _ in range(CALLS.burst):
+        assert fleet.admits([other])
+    fleet.buckets.busy.add(ACME)
+    assert not fleet.admits()
+    assert not fleet.failures
+    while fleet.admits([other]):
+        pass
+    fleet.limiters[0].owe(Charge(ACME, CALLS, 1))
+    fleet.buckets.busy.clear()
+    fleet.now += SECOND
+    assert fleet.admits()
+
+
 def test_a_refusal_names_the_limit_the_remedy_and_when_to_come_back() -> None:
     fleet = Fleet()
     slow = Policy("tenant-questions", 60, 60, 60, remedy="ask less")

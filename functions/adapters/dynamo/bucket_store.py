@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import item_key
-from functions.application.ports.buckets import BucketsFailed, Taken
+from functions.application.ports.buckets import BucketBusy, BucketsFailed, Taken
 from functions.domain.rate_limit import Bucket
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ PERCENT = "percent"
 # What holds: it was full before now, it is to be added to, or its instant is nonsense. The instant only grows, so after
 # two refused writes the third is decided; one more for an instant that a wrong clock wrote in between.
 MAX_WRITES = 4
+# The reason DynamoDB gives when the partition of the item is written to too often (API_ThrottlingReason): one tenant's
+# buckets are there. Other throttling is of the table or the account, and no tenant's fault.
+_OF_THIS_KEY = "KeyRangeThroughputExceeded"
 
 
 class DynamoBuckets:
@@ -45,7 +48,7 @@ class DynamoBuckets:
             percent = int(item[PERCENT]["N"]) if PERCENT in item else 100
             if stored is not None and (is_taken or latest < stored <= believable):
                 return Taken(is_taken, stored, percent)
-        raise BucketsFailed(f"the bucket changed under {MAX_WRITES} writes")
+        raise BucketBusy(f"the bucket changed under {MAX_WRITES} writes")
 
     def _update(self, bucket: Bucket, change: str, condition: str, values: dict[str, int]) -> tuple[bool, Any]:
         """Whether the condition held, and the item as it is now."""
@@ -60,9 +63,15 @@ class DynamoBuckets:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise BucketsFailed(str(error.response["Error"]["Code"])) from error
-            return False, error.response.get("Item") or {}
+            code = str(error.response["Error"]["Code"])
+            if code == "ConditionalCheckFailedException":
+                return False, error.response.get("Item") or {}
+            raise BucketBusy(code) if _is_of_this_key(error.response) else BucketsFailed(code) from error
         except BotoCoreError as error:
             raise BucketsFailed(type(error).__name__) from error
         return True, answer["Attributes"]
+
+
+def _is_of_this_key(response: Any) -> bool:
+    reasons = response.get("ThrottlingReasons") or response.get("throttlingReasons") or []
+    return any(str(each.get("reason", "")).endswith(_OF_THIS_KEY) for each in reasons)

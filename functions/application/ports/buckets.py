@@ -16,7 +16,11 @@ class Taken:
 
 
 class BucketsFailed(Exception):
-    """The storage did not answer, or answered that it is too busy."""
+    """The storage did not answer."""
+
+
+class BucketBusy(Exception):
+    """This bucket is written to more often than the storage can, which only a flood of its own tenant does."""
 
 
 class Buckets(Protocol):
@@ -24,6 +28,6 @@ class Buckets(Protocol):
         """Move the instant at which the bucket is full by `time`, from `now` on, unless it lies behind `latest`.
 
         An instant behind `believable` was written by a wrong clock and counts as now. `expected` is what the caller
-        last saw; it saves a write when it is right. Raises BucketsFailed.
+        last saw; it saves a write when it is right. Raises BucketsFailed and BucketBusy.
         """
         ...

@@ -4,7 +4,7 @@ Everything a commit may hold is bounded here, whatever customers send: a commit 
 stop its lane for ever.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,14 +15,15 @@ from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_B
 from functions.domain.metering.columns import add_fingerprints
 from functions.domain.metering.compiled_meter import CompiledMeter, Groups
 from functions.domain.metering.event import Event
-from functions.domain.metering.group_values import OTHER, fitting
+from functions.domain.metering.group_values import OTHER
 from functions.domain.metering.groupings import Grouping, MetersByType
 from functions.domain.metering.ledger import Code, Directory, Group, LaneState, Refusal
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.refusal import UncountableLines, event_identity, pack_lines
 from functions.domain.metering.rows import Rows, picker, sort_events
+from functions.domain.metering.surplus import work_surplus
 from functions.domain.metering.values import Uncountable
-from functions.domain.metering.work import WORK, surplus
+from functions.domain.metering.work import WORK
 
 MAX_COMMIT_EVENTS = 10_000
 EVENTS_AT_ONCE = 256  # of a subject, while they surely fit into the commit
@@ -42,8 +43,8 @@ PAGE_BYTES = 16  # what stands in the key of a page beside the subject
 # Group combinations that one subject brings to a meter in a month of arrival; further ones count as `__other__`, its
 # own alone. A new process reads all those of a tenant in a lane, so from so many on a subject brings only a few.
 MAX_SUBJECT_CODES = 10_000
-MAX_LANE_CODES = 100_000
-MOST_LANE_CODES = 200_000  # whoever brings them: some 100 MB of a writer's memory
+MAX_LANE_CODES = 50_000
+MOST_LANE_CODES = 100_000  # whoever brings them: some 50 MB of a writer's memory, which has eight lanes
 SURE_CODES = 100
 MONTH_SECONDS = 30 * 86_400
 OWNER_BYTES = 6
@@ -63,7 +64,8 @@ class Deltas:
     event_count: int = 0
     size: int = 0
     work: int = 0
-    surplus: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))  # by tenant, see `work`
+    new_bytes: int = 0  # of the texts of codes
+    surplus: Counter[str] = field(default_factory=Counter)  # by tenant
     crowded: set[tuple[str, Groups]] = field(default_factory=set)  # combinations that some subject had no room for
 
     @property
@@ -107,7 +109,7 @@ def count(
     counting = _Counting(state, deltas, value_fingerprint, received_at)
     while queue and not deltas.is_full:
         tenant, subject, events = queue.popleft()
-        work, items = deltas.work, deltas.new_items
+        work, items, texts = deltas.work, deltas.new_items, deltas.new_bytes
         subject_bytes = len(subject) * 4
         deltas.size += subject_bytes + PAGE_BYTES
         if (tenant, subject) not in state.subjects:
@@ -128,7 +130,9 @@ def count(
         if total is None:
             total = totals[tenant] = OpenCells()
         total.merge(cells)
-        deltas.surplus[tenant] += surplus(deltas.work - work, taken, deltas.new_items - items)
+        deltas.surplus[tenant] += work_surplus(
+            deltas.work - work, taken, deltas.new_items - items, deltas.new_bytes - texts
+        )
     for tenant, total in totals.items():
         deltas.pages.extend(as_pages(total, tenant, state.lane, None))
     return deltas
@@ -235,8 +239,8 @@ class _Counting:
         """All events of the commit that have these groups get the same: later readers cannot tell their order."""
         directory, deltas = self._state.directories[tenant], self._deltas
         number = directory.numbers.get((meter.family, groups))
-        if number is None and (fitted := fitting(groups)) != groups:
-            groups, number = fitted, directory.numbers.get((meter.family, fitted))
+        if number is None:
+            groups, number = directory.named(meter.family, groups)
         if number is not None:
             return number
         owner = _owner(rows.events[0].subject)
@@ -253,7 +257,9 @@ class _Counting:
         code = Code(tenant, number, meter.id, named, parts, skipped, self._state.n + 1, owner, self._month)
         directory.learn(code)
         deltas.codes.append(code)
-        deltas.size += CODE_BYTES + sum(map(len, groups)) * 4
+        texts = sum(map(len, groups)) * 4
+        deltas.new_bytes += texts
+        deltas.size += CODE_BYTES + texts
         return number
 
     def _has_room(self, directory: Directory, meter_id: str, owner: bytes) -> bool:

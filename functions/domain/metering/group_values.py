@@ -5,6 +5,9 @@ from hashlib import blake2b
 
 OTHER = "__other__"  # stands for the values that had no room
 MAX_CODE_LENGTH = 1_024  # characters of all values of an event together
+# So many once a tenant's codes of a lane hold much text: a writer remembers all of them, those of every meter apart.
+TIGHT_CODE_LENGTH = 256
+MAX_LONG_TEXTS = 1_000_000  # characters of a tenant's longer ones in a lane: up to 4 MB
 PREFIX_LENGTH = 40
 DIGEST_BYTES = 16
 SHORT_LENGTH = PREFIX_LENGTH + 1 + 2 * DIGEST_BYTES
@@ -18,23 +21,23 @@ def short(value: str) -> str:
     return f"{value[:PREFIX_LENGTH]}…{digest}"
 
 
-def fitting(values: tuple[str, ...]) -> tuple[str, ...]:
+def fitting(values: tuple[str, ...], most: int = MAX_CODE_LENGTH) -> tuple[str, ...]:
     """The values as they are if they are short enough together; else the longest are shortened, as many as it takes."""
     length = sum(map(len, values))
-    if length <= MAX_CODE_LENGTH:
+    if length <= most:
         return values
     fitted = list(values)
     for place in sorted(range(len(values)), key=lambda place: -len(values[place])):
-        if length <= MAX_CODE_LENGTH:
+        if length <= most:
             break
         fitted[place] = short(values[place])
         length -= len(values[place]) - len(fitted[place])
     return tuple(fitted)
 
 
-def fitting_groups(groups: Mapping[str, str]) -> Mapping[str, str]:
+def fitting_groups(groups: Mapping[str, str], most: int = MAX_CODE_LENGTH) -> Mapping[str, str]:
     """`fitting` of the values by dimension."""
-    return dict(zip(groups, fitting(tuple(groups.values())), strict=True))
+    return dict(zip(groups, fitting(tuple(groups.values()), most), strict=True))
 
 
 def either_form(values: Iterable[str]) -> frozenset[str]:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 import msgspec
 
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
-from functions.domain.metering.group_values import OTHER, fitting
+from functions.domain.metering.group_values import MAX_LONG_TEXTS, OTHER, TIGHT_CODE_LENGTH, fitting
 from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.refusal import UncountableLines, event_identity
@@ -162,6 +162,7 @@ class Directory:
     births: dict[int, int] = field(default_factory=dict)  # the commit a number came with
     taken: dict[tuple[str, bytes, int], int] = field(default_factory=dict)  # by meter, or "" for all; owner and month
     next_number: int = 0
+    long_texts: int = 0  # characters of the values of codes that are not tight
 
     def skipped(self, parts: int) -> int:
         """How many numbers the next code leaves out, so that its parts lie on one page and change at one instant."""
@@ -172,16 +173,27 @@ class Directory:
         self.next_number = max(self.next_number, code.number + code.parts)
         values = tuple(value for _, value in sorted(code.groups.items()))
         self.numbers[(code_family(code.meter_id, code.groups), values)] = code.number
+        if (length := sum(map(len, values))) > TIGHT_CODE_LENGTH:
+            self.long_texts += length
         if code.n:
             self.births[code.number] = code.n
             for meter_id in (code.meter_id, ""):
                 place = (meter_id, code.owner, code.month)
                 self.taken[place] = self.taken.get(place, 0) + 1
 
+    def named(self, family: str, groups: tuple[str, ...]) -> tuple[tuple[str, ...], int | None]:
+        """The groups as they are, or would be, written down; and their number if they are."""
+        fitted = fitting(groups)
+        number = self.numbers.get((family, fitted))
+        if number is None and (tight := fitting(groups, TIGHT_CODE_LENGTH)) != fitted:
+            number = self.numbers.get((family, tight))
+            if number is not None or self.long_texts >= MAX_LONG_TEXTS:
+                return tight, number
+        return fitted, number
+
     def number_at(self, family: str, groups: tuple[str, ...], n: int) -> int | None:
         """The code an event of commit n was counted under: `__other__` where its groups had no code then."""
-        values = fitting(groups)
-        number = self.numbers.get((family, values))
+        values, number = self.named(family, groups)
         if number is None or self.births.get(number, 0) > n:
             return self.numbers.get((family, (OTHER,) * len(values)))
         return number

@@ -156,6 +156,33 @@ def test_a_long_value_keeps_its_identity(deployment: Deployment) -> None:
     counters_equal_a_recount(deployment)
 
 
+def test_once_a_lanes_codes_hold_much_text_new_values_are_shortened_sooner(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.domain.metering.ledger.MAX_LONG_TEXTS", 500)
+    early, late, junk = same_lane(3)
+    values = [f"https://example.com/{n}/" + "x" * 280 for n in range(4)]
+    send(deployment, early, values[0], values[1])
+    deployment.deliver()
+    send(deployment, late, values[0], values[2])
+    deployment.deliver()
+    deployment.writer = deployment.new_writer()
+    send(deployment, junk, values[1], values[2], values[3], *"abcdef")
+    deployment.deliver()
+    assert answers(deployment) == {
+        values[0]: 2,
+        values[1]: 2,
+        short(values[2]): 2,
+        short(values[3]): 1,
+        "a": 1,
+        "b": 1,
+        "__other__": 4,
+    }
+    assert answers(deployment, filters={"model": (values[2],)}) == {short(values[2]): 2}
+    assert answers(deployment, filters={"model": (values[1],)}) == {values[1]: 2}
+    counters_equal_a_recount(deployment)
+
+
 @pytest.mark.parametrize(
     ("values", "fits"),
     [

@@ -19,21 +19,21 @@ from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
 from functions.domain.metering import counting, json_path_query
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import Event, Pack
+from functions.domain.metering.event import Event, Pack, Void
 from functions.domain.metering.event_filter import EventFilter
 from functions.domain.metering.event_json import MAX_DEPTH
 from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.readable import is_readable, is_too_deep
-from functions.domain.metering.values import Uncountable, decode_data
-from functions.domain.metering.work import (
+from functions.domain.metering.surplus import (
     BYTES_A_LATE_BUCKET,
     BYTES_A_NEW_ITEM,
     BYTES_A_VISIT,
     LATE_SECONDS,
     VISITS_PAID,
-    WORK,
 )
+from functions.domain.metering.values import Uncountable, decode_data
+from functions.domain.metering.work import WORK
 from tests.application.metering.test_usage import CALLS, LANES, NOW, TOKENS, Deployment, event
 
 SECOND = int(NOW.timestamp())
@@ -279,6 +279,28 @@ def test_late_events_of_very_many_buckets_are_read_a_hundred_at_a_time() -> None
     assert Counter(deployment.ledger.committed)[0] == 20
     late_buckets = 2_000 - LATE_SECONDS // BUCKET_SECONDS
     assert late_buckets - 1 <= report.surplus["t"] // BYTES_A_LATE_BUCKET <= late_buckets + 1
+
+
+def test_corrections_that_alternate_between_two_objects_open_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment, (subject, *_) = Shared(MeterSet(1, (CALLS,))), of_each_lane()
+    sent = [[event(f"e{call}-{n}", NOW - timedelta(hours=call + 1), subject) for n in range(20)] for call in range(2)]
+    for events in sent:
+        deployment.send(events)
+        deployment.aggregate()
+    opened: list[object] = []
+    real = deployment.archive.lines_of
+    monkeypatch.setattr(
+        deployment.archive, "lines_of", lambda lane, numbers: opened.append(numbers) or real(lane, numbers)
+    )
+    voids = [
+        Void(e.fingerprint, e.time, e.id, e.source, e.subject, f"v{e.id}")
+        for pair in zip(*sent, strict=True)
+        for e in pair
+    ]
+    deployment.stream.records.append(Pack("t", LANES.lane_of("t", subject), "voids", SECOND, [], voids))
+    deployment.aggregate()
+    assert len(opened) == 2
+    assert deployment.ask(CALLS)[0].value == 0
 
 
 def test_ordinary_events_of_known_subjects_pay_nothing_but_their_bytes() -> None:
