@@ -34,7 +34,7 @@ from functions.domain.metering.ledger import (
     sift,
     sift_voids,
 )
-from functions.domain.metering.surplus import late_surplus
+from functions.domain.metering.surplus import CHARGED_AT_ONCE, late_surplus
 
 INLINE_ARCHIVE_BYTES = 8_000  # up to here carrying the events in the commit is cheaper than an object of their own
 
@@ -51,7 +51,9 @@ class LaneWriter:
         window: AcceptanceWindow,
         look_back_seconds: int,
         value_fingerprint: Callable[[str], int],
+        charge: Callable[[Mapping[str, int]], None] = lambda _surplus: None,
     ) -> None:
+        """`charge` hears what counting cost beyond the events' bytes, by tenant, once and as soon as it is much."""
         self._ledger = ledger
         self._archive = archive
         self._clock = clock
@@ -64,7 +66,9 @@ class LaneWriter:
         self._voider = Voider(ledger, archive, new_attempt)
         self._applied: dict[int, int] = {}
         self._tallies: list[BatchTally] = []
+        self._charge = charge
         self._surplus = Counter[str]()
+        self._uncharged = Counter[str]()
 
     @property
     def surplus(self) -> Mapping[str, int]:
@@ -89,6 +93,7 @@ class LaneWriter:
         if self._tallies:
             self._ledger.put_tallies(self._tallies)
             self._tallies = []
+        self._settle(0)
 
     def write(self, batches: Mapping[int, Batch]) -> dict[int, Counts | Exception]:
         """Count a batch in each of these lanes; returns what became of its events once everything is applied.
@@ -98,7 +103,9 @@ class LaneWriter:
         lanes = RunningLanes(batches, self._steps)
         try:
             while lanes.running:
-                self._commit(self._decide_next(lanes), lanes)
+                commits = self._decide_next(lanes)
+                self._settle(CHARGED_AT_ONCE)
+                self._commit(commits, lanes)
         except BaseException:
             for lane in lanes.running:
                 self._forget(lane)
@@ -143,6 +150,17 @@ class LaneWriter:
                 self._forget(commit.lane)
                 lanes.start_again(commit.lane)
         self._apply(won)
+
+    def _note(self, surplus: Mapping[str, int]) -> None:
+        self._surplus.update(surplus)
+        self._uncharged.update(surplus)
+
+    def _settle(self, least: int) -> None:
+        """Charge the tenants that owe so much."""
+        much = {tenant: owed for tenant, owed in self._uncharged.items() if owed > least}
+        if much:
+            self._charge(much)
+            self._uncharged -= Counter(much)
 
     def help(self, lane: int) -> int:
         """Apply whatever is committed but not applied; returns the lane's commit number."""
@@ -189,7 +207,7 @@ class LaneWriter:
                 )
             else:
                 deltas = count(state, queue, self._memory.meters_of, self._value_fingerprint, received_at)
-                self._surplus.update(deltas.surplus)
+                self._note(deltas.surplus)
                 self._ledger.put_refusals(deltas.uncountable)
                 commit = self._decide(state, deltas, received_at, now)
             uncommitted, commit.counts = _share(uncommitted, deltas, queue)
@@ -214,7 +232,7 @@ class LaneWriter:
         in_use = self._memory.versions
         versions = {tenant: in_use[tenant] for tenant, _, _ in deltas.groups}
         fingerprints = fingerprints_by_bucket(deltas.groups)
-        self._surplus.update(late_surplus(deltas.groups, fingerprints, now))
+        self._note(late_surplus(deltas.groups, fingerprints, now))
         oldest, newest = time_bounds(deltas.groups)
         body = self._archive.encode(deltas.groups, received_at, versions) if deltas.groups else b""
         is_inline = len(body) <= INLINE_ARCHIVE_BYTES

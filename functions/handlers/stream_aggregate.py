@@ -9,7 +9,7 @@ from typing import Any
 
 from functions import names
 from functions.application.aggregate_usage import Delivered
-from functions.handlers import log, metrics, rate_limits, wiring
+from functions.handlers import log, metrics, wiring
 
 # A batch makes tens of thousands of objects that live until its end and no cycles: look for them seldom.
 gc.set_threshold(100_000, 20, 50)
@@ -19,7 +19,6 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     started = time.perf_counter()
     delivered = [_delivered(record) for record in payload["Records"]]
     report = wiring.aggregator().aggregate(delivered)
-    rate_limits.charge_surplus(report.surplus)
     counts = report.counts
     for rejected in report.rejected:
         log.unexpected(rejected.error, code=rejected.code, record=rejected.identity)
@@ -33,6 +32,8 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         uncountable=counts.uncountable,
         records=report.records,
         lanes=len(report.lanes),
+        surplus=max(report.surplus.values(), default=0),
+        surplus_of=max(report.surplus, key=lambda tenant: report.surplus[tenant], default=""),
         milliseconds=round((time.perf_counter() - started) * 1_000),
     )
     return {"batchItemFailures": []}

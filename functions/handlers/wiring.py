@@ -133,9 +133,10 @@ def archive() -> "S3Archive":
 @cache
 def lane_writer() -> "LaneWriter":
     from functions.application.commit_usage import LaneWriter
+    from functions.handlers.rate_limits import charge_surplus
 
     look_back, fingerprint = settings.look_back_seconds(), lanes().value_fingerprint
-    return LaneWriter(ledger(), archive(), clock(), new_id, acceptance_window(), look_back, fingerprint)
+    return LaneWriter(ledger(), archive(), clock(), new_id, acceptance_window(), look_back, fingerprint, charge_surplus)
 
 
 @cache

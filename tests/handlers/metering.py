@@ -16,7 +16,7 @@ from functions.application.query_usage import UsageReader
 from functions.application.usage_bounds import Bounds
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, stream_aggregate, wiring
+from functions.handlers import http_ingest, rate_limits, stream_aggregate, wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 from tests.writing import write
@@ -33,7 +33,9 @@ class Metering:
         self.ledger = DynamoLedger(database.client, database.usage_table, window)
         archive, ledger = self.archive, self.ledger
         fingerprint = LANES.value_fingerprint
-        self._writer = LaneWriter(ledger, archive, wiring.clock(), wiring.new_id, window, 3_600, fingerprint)
+        self._writer = LaneWriter(
+            ledger, archive, wiring.clock(), wiring.new_id, window, 3_600, fingerprint, rate_limits.charge_surplus
+        )
         self._monkeypatch = monkeypatch
         events = EventReader(ledger, archive, LANES)
         replaced = {

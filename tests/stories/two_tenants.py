@@ -55,7 +55,7 @@ def _padded(call: int) -> list[Event]:
 
 
 def _wide(call: int) -> list[Event]:
-    return [_event(f"w{call}-{n}", {"n": n, "model": f"m{call}-{n}"}, subject=f"w{call}-{n}") for n in range(500)]
+    return [_event(f"w{call}-{n}", {"n": n, "model": f"m{call}-{n}"}, subject=f"w{call}-{n}") for n in range(50)]
 
 
 def _patterns(call: int) -> list[Event]:

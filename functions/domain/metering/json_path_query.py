@@ -19,7 +19,7 @@ from functions.domain.metering.json_path import MISSING, Find, Steps, TooCostly
 from functions.domain.metering.work import WORK
 
 # Beyond any usage event's list of items; with it a hostile event costs about as much as a large honest one.
-MAX_VISITS = 1_000
+MAX_VISITS = 500
 # A path that reads each node a few times stays below this; one whose descents are nested comes to it in a small event.
 FREE_VISITS = 64
 VISITS_PER_NODE = 8

@@ -9,10 +9,12 @@ from collections.abc import Collection, Iterable
 from functions.domain.metering.ledger import BUCKET_SECONDS, Group, bucket_of
 
 VISITS_PAID = 100  # of an event; seven meters with two dimensions make some 30
-BYTES_A_VISIT = 15
+BYTES_A_VISIT = 50  # most of a microsecond, as each may make several generators
 # A fingerprint chunk is read and another written, for this tenant alone; what is younger is read for everybody.
 BYTES_A_LATE_BUCKET = 25_000
 LATE_SECONDS = 3_600
+# From so much on a tenant is charged while the delivery is still counted: it goes on sending meanwhile.
+CHARGED_AT_ONCE = 1_000_000
 # A subject or a combination of groups that was never seen makes items that stay; each meter keeps texts of its own.
 BYTES_A_NEW_ITEM = 2_000
 BYTES_A_NEW_BYTE = 10

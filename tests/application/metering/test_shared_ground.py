@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -65,10 +65,14 @@ class Shared(Deployment):
     def __init__(self, meters: MeterSet) -> None:
         super().__init__(meters)
         self.ledger: Watched = Watched()
+        self.charged: list[Mapping[str, int]] = []
         self.ledger.put_meter_set("t", meters)
         self.ledger.put_meter_set("other", meters)
         self.writer = self.new_writer()
         self.reader = UsageReader(self.ledger, self.archive, LANES)
+
+    def charge(self, surplus: Mapping[str, int]) -> None:
+        self.charged.append(surplus)
 
     def aggregate(self) -> Report:
         records = [Delivered(f"r{n}", encode_record(pack), SECOND) for n, pack in enumerate(self.stream.records)]
@@ -221,21 +225,23 @@ def test_searches_end_commits_and_every_commit_makes_progress() -> None:
     paths = {f"d{n}": f"{HOSTILE[:-2]}]].x{n}" for n in range(10)}
     meters = MeterSet(1, (Meter("m1", "slow", "slow", Aggregation.COUNT, None, paths, since=1), CALLS))
     deployment = Shared(meters)
-    events = [with_data(n, BUSHY, of_each_lane()[0]) for n in range(400)]
+    events = [with_data(n, BUSHY, of_each_lane()[0]) for n in range(700)]
     for each in events:
         each.type = "slow"
     deployment.send(events)
     deployment.send([event("e", NOW - timedelta(hours=1), of_each_lane()[1])], "other")
     report = deployment.aggregate()
-    assert report.counts.accepted == 401
+    assert report.counts.accepted == 701
     assert max(deployment.ledger.work) <= 1.2 * counting.MAX_COMMIT_WORK
     assert len(deployment.ledger.committed) > 5
     bystander = LANES.lane_of("other", of_each_lane()[1])
     assert bystander in deployment.ledger.committed[:2]
     # Each path comes to its end; what is beyond an ordinary event is paid for.
-    visits = 400 * (len(paths) * json_path_query.MAX_VISITS - VISITS_PAID)
+    visits = 700 * (len(paths) * json_path_query.MAX_VISITS - VISITS_PAID)
     assert visits * BYTES_A_VISIT <= report.surplus["t"] <= 1.1 * visits * BYTES_A_VISIT
-    assert report.surplus["other"] == BYTES_A_NEW_ITEM * 2  # a subject and its group
+    assert BYTES_A_NEW_ITEM * 2 <= report.surplus["other"] < BYTES_A_NEW_ITEM * 3  # a subject and its group
+    assert len(deployment.charged) > 5  # while it was counted
+    assert sum((Counter(each) for each in deployment.charged), Counter()) == report.surplus
 
 
 def test_a_path_visits_no_more_than_a_few_times_the_nodes_there_are() -> None:

@@ -1,6 +1,6 @@
 """From packs to answers: whatever is sent, in whatever batches, a query equals a recount of the distinct events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -60,7 +60,10 @@ class Deployment:
 
     def new_writer(self) -> LaneWriter:
         window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, 3_600, fingerprint)
+        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, 3_600, fingerprint, self.charge)
+
+    def charge(self, surplus: Mapping[str, int]) -> None:
+        """A test that asks about it takes it."""
 
     def new_id(self) -> str:
         self.ids += 1
