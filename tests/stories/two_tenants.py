@@ -42,7 +42,7 @@ def _event(number: str, data: Any, at: datetime | None = None, subject: str = "w
 
 
 def _searches(call: int) -> list[Event]:
-    return [_event(f"s{call}-{n}", BUSHY, subject=f"s{n}") for n in range(100)]
+    return [_event(f"s{call}-{n}", BUSHY, subject=f"s{n % 8}") for n in range(100)]
 
 
 def _late(call: int) -> list[Event]:
