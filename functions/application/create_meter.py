@@ -23,16 +23,30 @@ MAX_SET_BYTES = 380_000
 
 
 def create_meter(
-    tenant: str, wish: MeterCreate, *, meters: Meters, clock: Clock, new_id: Callable[[], str]
+    tenant: str,
+    wish: MeterCreate,
+    *,
+    meters: Meters,
+    clock: Clock,
+    new_id: Callable[[], str],
+    former: MeterRecord | None = None,
 ) -> MeterRecord:
     """Raises Conflict when the slug is taken or the tenant has as many meters as it may.
 
+    `former` is the deleted meter in whose place it comes.
     A meter with `event_from` has its history still to be counted: `fill_meter`.
     """
-    return decide_again_when_stale(lambda: _create(tenant, wish, meters, clock, new_id))
+    return decide_again_when_stale(lambda: _create(tenant, wish, meters, clock, new_id, former))
 
 
-def _create(tenant: str, wish: MeterCreate, meters: Meters, clock: Clock, new_id: Callable[[], str]) -> MeterRecord:
+def _create(
+    tenant: str,
+    wish: MeterCreate,
+    meters: Meters,
+    clock: Clock,
+    new_id: Callable[[], str],
+    former: MeterRecord | None,
+) -> MeterRecord:
     counting = meters.counting(tenant)
     _require_room(wish, counting)
     now = clock.now()
@@ -55,6 +69,7 @@ def _create(tenant: str, wish: MeterCreate, meters: Meters, clock: Clock, new_id
         updated_at=now,
         since=counting.version + 1,
         history_since=counting.version + 1 if wish.event_from else 0,
+        succeeds=former.id if former else None,
     )
     every = MeterSet(counting.version + 1, (*counting.meters, meter.counting()))
     meters.save(tenant, Stored(meter), checked(every, meter.event_type))

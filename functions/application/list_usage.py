@@ -43,6 +43,11 @@ class UsageLister:
         found = [str(owner[1]) for owner in walk if counters.has_usage(owner) or past.has_usage(owner)]
         return SubjectPage(found, walk.next_after)
 
+    def has_usage(self, query: UsageQuery) -> bool:
+        """Has anybody usage in the range, or any of the subjects that are named? Raises TooLarge."""
+        counters, past, walk = self._readers(_to_half_hours(query))
+        return any(counters.has_usage(owner) or past.has_usage(owner) for owner in walk)
+
     def group_values(self, query: UsageQuery, dimension: str, most: int) -> list[str]:
         """The values a dimension had in the range, in order; raises TooLarge when there are more than `most`."""
         counters, past, walk = self._readers(_to_half_hours(query))

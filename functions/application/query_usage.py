@@ -137,6 +137,9 @@ class UsageReader:
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
         return self._lister.subjects(query, after)
 
+    def has_usage(self, query: UsageQuery) -> bool:
+        return self._lister.has_usage(query)
+
     def group_values(self, query: UsageQuery, dimension: str, most: int) -> list[str]:
         return self._lister.group_values(query, dimension, most)
 

@@ -7,14 +7,14 @@ from functions.application.create_meter import create_meter
 from functions.application.fill_meter import start_backfill
 from functions.application.find_meter import ORDERS, find_meter
 from functions.application.list_records import MAX_COUNTED
-from functions.application.tell_of_history import HISTORY_NOT_COUNTED, notice_of_history
+from functions.application.tell_of_history import HISTORY_NOT_COUNTED, former_meter, notice_of_history
 from functions.domain.metering.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.handlers.listing import AS_CREATED, Listed, Order, by_cursor, is_by_cursor, numbered, order_of
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-INTERNAL = {"since", "former", "history_since"}
+INTERNAL = {"since", "former", "history_since", "succeeds"}
 
 router = Router()  # type: ignore[no-untyped-call]
 
@@ -22,12 +22,16 @@ router = Router()  # type: ignore[no-untyped-call]
 @router.post("/api/v1/meters")
 def create() -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
+    wish = request.body(MeterCreate)
+    every = wiring.meters().listing(request.tenant, with_deleted=True)
+    former = former_meter(wish.slug, wish.event_type, every)
     meter = create_meter(
         request.tenant,
-        request.body(MeterCreate),
+        wish,
         meters=wiring.meters(),
         clock=wiring.clock(),
         new_id=wiring.new_ulid,
+        former=former,
     )
     if meter.event_from is not None:
         start_backfill(
@@ -37,7 +41,7 @@ def create() -> Answer:
             runs=wiring.backfill_runs(),
             clock=wiring.clock(),
         )
-    notice = notice_of_history(meter, wiring.meters().listing(request.tenant, with_deleted=True))
+    notice = notice_of_history(meter, former)
     notices = {"notices": [{"code": HISTORY_NOT_COUNTED, "message": notice}]} if notice else {}
     return http.created(_shown(meter) | notices)
 

@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.find_meter import find_counting_meter
 from functions.application.query_usage import query_usage
+from functions.application.tell_of_history import counted_from
 from functions.domain.errors import TooLarge
 from functions.domain.metering.event import MAX_SUBJECT_BYTES
 from functions.domain.metering.level import until_now
@@ -55,7 +56,8 @@ def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answ
     page = query_usage(reader, query, now, page_start(query, asked.cursor))
     if request.wants_csv:
         return usage_csv(query, page, is_partial=is_partial)
-    return http.ok(shown(query, page, is_partial=is_partial))
+    since = counted_from(query, meters=wiring.meters(), reader=reader)
+    return http.ok(shown(query, page, is_partial=is_partial, counted_from=since))
 
 
 @router.get("/api/v1/meters/<id_or_slug>/subjects")

@@ -11,7 +11,6 @@ from pydantic import Field, StringConstraints
 
 from functions.application.ports.registry import Customers
 from functions.application.query_usage import UsagePage
-from functions.application.tell_of_history import counted_from
 from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import MAX_SUBJECT_BYTES
@@ -174,11 +173,11 @@ def cursor_behind(subject: str | None) -> str | None:
     return None if subject is None else base64.urlsafe_b64encode(subject.encode()).decode().rstrip("=")
 
 
-def shown(query: UsageQuery, page: UsagePage, *, is_partial: bool) -> dict[str, Any]:
+def shown(query: UsageQuery, page: UsagePage, *, is_partial: bool, counted_from: datetime | None) -> dict[str, Any]:
     """Values are JSON numbers with all their digits.
 
-    `partial` only while a history is not counted, `countedFrom` only where the range begins before the meter does,
-    `nextCursor` only where more subjects are left.
+    `partial` only while a history is not counted, `countedFrom` only where a deleted meter has older
+    usage, `nextCursor` only where more subjects are left.
     """
     return http.without_none(
         {
@@ -186,7 +185,7 @@ def shown(query: UsageQuery, page: UsagePage, *, is_partial: bool) -> dict[str, 
             "to": query.period_to,
             "windowSize": query.window,
             "partial": is_partial or None,
-            "countedFrom": counted_from(query),
+            "countedFrom": counted_from,
             "nextCursor": cursor_behind(page.next_after),
             "data": [_row(row) for row in page.rows],
         }

@@ -152,6 +152,25 @@ def test_an_existing_meter_is_filled_later_and_asked_twice_is_one_run(
     assert api.get("/api/v1/meters/tokens").json["eventFrom"] == WITH_HISTORY["eventFrom"]
 
 
+def test_a_meter_whose_history_is_counted_lacks_only_what_a_deleted_one_has_from_before(
+    api: Client, runs: Runs, metering: Metering
+) -> None:
+    metering.count(events(10))
+    api.post("/api/v1/meters", WITH_HISTORY)
+    execute(runs, metering, next(iter(runs.started)))
+    early = {"from": (FROM - timedelta(days=30)).isoformat()}
+    answer = api.get("/api/v1/meters/tokens/query", early).json
+    assert (answer["data"][0]["value"], "countedFrom" in answer) == (45, False)
+    metering.count(events(3, "before", days=6))
+    for beginning, is_missed in ((FROM, True), (FROM - timedelta(days=10), False)):
+        assert api.delete("/api/v1/meters/tokens").status == 204
+        api.post("/api/v1/meters", TOKENS | {"eventFrom": beginning.strftime("%Y-%m-%dT%H:%M:%SZ")})
+        execute(runs, metering, list(runs.started)[-1])
+        answer = api.get("/api/v1/meters/tokens/query", early).json
+        assert ("countedFrom" in answer) is is_missed, beginning
+        assert answer["data"][0]["value"] == (45 if is_missed else 48)
+
+
 def test_a_failed_run_says_why_and_is_started_again(api: Client, runs: Runs, metering: Metering) -> None:
     metering.count(events(10))
     meter = api.post("/api/v1/meters", WITH_HISTORY).json

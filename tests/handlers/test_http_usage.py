@@ -265,12 +265,51 @@ def test_the_calendar_ends_in_utc(api: Client, instant: str) -> None:
     assert api.get("/api/v2/events", {"filter": json.dumps({"time": {"$lt": instant}})}).status == 400
 
 
-def test_an_answer_says_since_when_its_meter_counts_if_its_range_begins_before(api: Client) -> None:
-    created = datetime.fromisoformat(api.get("/api/v1/meters/tokens").json["createdAt"])
-    shown = datetime.fromisoformat(api.get(QUERY, {"from": at(0)}).json["countedFrom"])
-    assert abs(shown - created) <= timedelta(seconds=1)
-    for params in ({}, {"to": at(2)}, {"from": (datetime.now(UTC) + timedelta(days=1)).isoformat()}):
-        assert "countedFrom" not in api.get(QUERY, params).json
+def made_again(api: Client, wish: dict[str, Any] = METER) -> datetime:
+    assert api.delete("/api/v1/meters/tokens").status == 204
+    again = api.post("/api/v1/meters", wish)
+    assert again.status == 201, again.text
+    return datetime.fromisoformat(again.json["createdAt"])
+
+
+def test_a_meter_made_again_says_since_when_it_counts_where_the_deleted_one_has_older_usage(api: Client) -> None:
+    created = made_again(api)
+    answer = api.get(QUERY, {"from": at(0)}).json
+    assert answer["data"] == []
+    assert abs(datetime.fromisoformat(answer["countedFrom"]) - created) <= timedelta(seconds=1)
+    assert "countedFrom" in api.post(QUERY, {"from": at(0), "subject": ["bob"], "groupBy": ["subject"]}).json
+    lacking_nothing: list[dict[str, Any]] = [
+        *({}, {"to": at(2)}, {"from": (datetime.now(UTC) + timedelta(days=1)).isoformat()}),
+        *({"from": at(-48), "to": at(0)}, {"from": at(30)}, {"from": at(0), "subject": "nobody"}),
+    ]
+    for params in lacking_nothing:
+        assert "countedFrom" not in api.get(QUERY, params).json, params
+
+
+def test_a_meter_for_the_event_type_of_a_deleted_one_says_since_when_it_counts(api: Client) -> None:
+    made_again(api, METER | {"slug": "others"})
+    assert "countedFrom" in api.get("/api/v1/meters/others/query", {"from": at(0)}).json
+
+
+def test_usage_is_missed_that_was_counted_two_meters_ago(api: Client) -> None:
+    made_again(api)
+    made_again(api, METER | {"valueProperty": "$.other"})
+    assert "countedFrom" in api.get(QUERY, {"from": at(0)}).json
+
+
+def test_a_meter_that_was_never_made_again_counts_all_there_is(api: Client) -> None:
+    assert api.post("/api/v1/meters", METER | {"slug": "younger", "aggregation": "MAX"}).status == 201
+    assert api.delete("/api/v1/meters/younger").status == 204
+    for more in ({}, {"groupBy": "subject"}):
+        assert "countedFrom" not in api.get(QUERY, {"from": at(0)} | more).json
+
+
+def test_a_deleted_meter_that_never_counted_leaves_nothing_to_miss(api: Client) -> None:
+    other = METER | {"slug": "empty", "eventType": "other"}
+    assert api.post("/api/v1/meters", other).status == 201
+    assert api.delete("/api/v1/meters/empty").status == 204
+    assert api.post("/api/v1/meters", other).status == 201
+    assert "countedFrom" not in api.get("/api/v1/meters/empty/query", {"from": at(0)}).json
 
 
 def test_values_of_a_dimension_are_listed(api: Client) -> None:

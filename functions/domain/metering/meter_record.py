@@ -138,7 +138,10 @@ def dimension_at(path: str | None, group_by: dict[str, str] | None) -> str | Non
 
 
 class MeterRecord(WireModel):
-    """`since` is the version of the meter set that first held it; `former` and `history_since` as in `Meter`."""
+    """`since` is the version of the meter set that first held it; `former` and `history_since` as in `Meter`.
+
+    `succeeds` is the id of the deleted meter in whose place it came.
+    """
 
     id: str
     slug: str
@@ -158,6 +161,7 @@ class MeterRecord(WireModel):
     since: int
     former: tuple[tuple[int, dict[str, str]], ...] = ()
     history_since: int = 0
+    succeeds: str | None = None
 
     def counting(self) -> Meter:
         """The part of it that the aggregator needs."""

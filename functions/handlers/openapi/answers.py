@@ -54,6 +54,7 @@ class ShownMeter(MeterRecord):
     since: None = Field(default=None, exclude=True)  # type: ignore[assignment]
     former: None = Field(default=None, exclude=True)  # type: ignore[assignment]
     history_since: None = Field(default=None, exclude=True)  # type: ignore[assignment]
+    succeeds: None = Field(default=None, exclude=True)
 
 
 class Notice(Shown):
