@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.handlers import http, wiring, wiring_audit
+from functions.handlers import http, settings, wiring, wiring_audit
 from functions.handlers.audit_json import shown_audit
 from functions.handlers.http import Answer
 from functions.handlers.query_string import refused
@@ -15,14 +15,20 @@ router = Router()  # type: ignore[no-untyped-call]
 
 @router.get("/api/v1/audit/metering")
 def list_day() -> Answer:
-    """Of a UTC day such as 2026-11-23; without it of today."""
+    """Of a UTC day such as 2026-11-23; without it of today.
+
+    No difference is 0 only where all lanes are audited: else nobody knows, and it is null.
+    """
     request = http.Request(router.current_event, SCOPE_OPERATOR)
     day = _day(request.query.text("day")) or wiring.clock().now().date().isoformat()
     items = [
         shown_audit(result) | {"auditedAt": datetime.fromtimestamp(result.audited_at, UTC)}
         for result in wiring_audit.results().of_day(day)
     ]
-    return http.ok({"day": day, "differenceCount": sum(item["differenceCount"] for item in items), "items": items})
+    lanes, differences = settings.lanes(), sum(item["differenceCount"] for item in items)
+    known = differences if differences or len(items) >= lanes else None
+    shown = {"day": day, "lanes": lanes, "auditedLanes": len(items), "differenceCount": known, "items": items}
+    return http.ok(shown)
 
 
 def _day(text: str | None) -> str | None:

@@ -91,20 +91,29 @@ def described(difference: Mapping[str, str]) -> str:
     return "{kind}: {place}: {expected} expected, {found} found".format(**difference)
 
 
+def run(where: Audited, day: str | None) -> int:
+    """0 when no lane has a difference."""
+    rows = where.day(day)
+    say(table(rows))
+    for row in rows:
+        for difference in row["differences"]:
+            say(f"lane {row['lane']}: {described(difference)}")
+    audited = rows[0]["day"]
+    say(f"{len(rows)} of {where.lanes()} lanes of {audited} are audited.")
+    if not any(row["commits"] for row in rows):
+        say(f"Nothing was counted on {audited}: these audits had nothing to compare.")
+    return 1 if any(row[DIFFERENCE] for row in rows) else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", help="a stage deployed to AWS; without it, the local stack")
     parser.add_argument("--day", help="a UTC date, without it today; older than six days: counters only")
     wish = parser.parse_args()
     try:
-        rows = of(wish.stage).day(wish.day)
+        return run(of(wish.stage), wish.day)
     except StepFailed as failure:
         return report_failure(failure)
-    say(table(rows))
-    for row in rows:
-        for difference in row["differences"]:
-            say(f"lane {row['lane']}: {described(difference)}")
-    return 1 if any(row[DIFFERENCE] for row in rows) else 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def api(api: Client) -> Client:
 def results(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> DynamoAuditResults:
     store = DynamoAuditResults(dynamodb.client, settings.usage_table())
     monkeypatch.setattr(wiring_audit, "results", lambda: store)
+    monkeypatch.setattr(settings, "lanes", lambda: 2)
     return store
 
 
@@ -38,11 +39,30 @@ def test_the_audits_of_a_day_are_listed_by_lane(api: Client, results: DynamoAudi
     answer = api.get(AUDITS, {"day": "2026-11-23"})
     assert answer.status == 200, answer.text
     assert (answer.json["day"], answer.json["differenceCount"]) == ("2026-11-23", 1)
+    assert (answer.json["auditedLanes"], answer.json["lanes"]) == (2, 2)
     first, second = answer.json["items"]
     assert (first["lane"], first["received"], first["redelivered"], first["differences"]) == (0, 5, 1, [])
     expected: Any = {"kind": Kind.COUNTER, "place": "acme, subject ada", "expected": "3", "found": "4"}
     assert second["differences"] == [expected]
     assert second["auditedAt"] == "2026-11-24T01:00:00Z"
+
+
+def test_no_difference_is_said_only_of_a_day_whose_lanes_are_all_audited(
+    api: Client, results: DynamoAuditResults
+) -> None:
+    for audited in (0, 1):
+        answer = api.get(AUDITS, {"day": "2026-11-23"}).json
+        assert (answer["auditedLanes"], answer["lanes"], answer["differenceCount"]) == (audited, 2, None)
+        results.put(LaneDay(audited, "2026-11-23", 1))
+    assert api.get(AUDITS, {"day": "2026-11-23"}).json["differenceCount"] == 0
+
+
+def test_a_difference_is_said_also_while_a_lane_is_left(api: Client, results: DynamoAuditResults) -> None:
+    result = LaneDay(1, "2026-11-23", 1)
+    result.differ(Kind.COUNTER, "acme", 3, 4)
+    results.put(result)
+    answer = api.get(AUDITS, {"day": "2026-11-23"}).json
+    assert (answer["auditedLanes"], answer["differenceCount"]) == (1, 1)
 
 
 def test_without_a_day_it_is_today(api: Client) -> None:

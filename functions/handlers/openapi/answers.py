@@ -214,8 +214,12 @@ class LaneAudit(Shown):
 
 
 class MeteringAudit(Shown):
+    """`differenceCount` is null while lanes are left that nobody has audited and the others have no difference."""
+
     day: str
-    difference_count: int
+    lanes: int
+    audited_lanes: int
+    difference_count: int | None
     items: list[LaneAudit]
 
 
