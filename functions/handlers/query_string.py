@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.wire import FIRST_YEAR, LAST_YEAR, rfc3339
 from functions.handlers import json_body
+from functions.handlers.list_text import require_no_list, values_in
 
 MAX_PARAMETERS = 1_000
 MAX_PAGE = 1_000_000
@@ -135,6 +136,7 @@ class Query:
         found: dict[str, list[str]] = {}
         for each in self.given:
             if each.name == name and each.keys:
+                require_no_list(f"{name}[{each.keys[0]}]", [each.value])
                 found.setdefault(each.keys[0], []).append(each.value)
         for key, values in self._as_python_writes_it(name).items():
             found.setdefault(key, []).extend(values)
@@ -171,7 +173,8 @@ class Query:
         found = {key: values if isinstance(values, list) else [values] for key, values in value.items()}
         if not all(isinstance(part, str) for key, values in found.items() for part in (key, *values)):
             raise refused(name, right)
-        return found
+        texts = {key: values_in(f"{name}[{key}]", each) for key, each in value.items() if isinstance(each, str)}
+        return found | texts
 
 
 def parse_instant(name: str, text: str) -> datetime:

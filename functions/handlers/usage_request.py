@@ -22,6 +22,7 @@ from functions.domain.metering.usage_rows import UsageRow
 from functions.domain.metering.windows import WindowSize
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import http
+from functions.handlers.list_text import require_no_list
 from functions.handlers.query_string import Query, refused
 
 MAX_VALUES = 100  # subjects, customers, dimensions and filter values alike
@@ -61,6 +62,7 @@ def from_body(request: http.Request) -> UsageRequest:
 
 
 def from_query(query: Query) -> UsageRequest:
+    require_no_list("subject", query.texts("subject"))
     asked = {
         "from": query.instant("from"),
         "to": query.instant("to"),

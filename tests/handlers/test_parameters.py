@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
 import pytest
+from openmeter._generated.operations import _operations
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from functions.domain.errors import InvalidInput
@@ -17,6 +18,7 @@ from functions.handlers.http_rejects import ReplayRequest
 from functions.handlers.openapi.reading import read_route
 from functions.handlers.parameters import EVERYWHERE, PARAMETERS, Kind, Parameter, check_parameters, taken_by
 from functions.handlers.query_string import Query
+from functions.handlers.usage_request import from_query
 
 REGISTERED = {key: found for router in http_api.ROUTERS for key, found in http.routes_of(router).items()}
 EVERY = [
@@ -93,6 +95,38 @@ def test_every_way_to_write_a_mapping_is_the_same_mapping() -> None:
         check_parameters(raw, QUERY)
         assert Query(raw).mapping("filterGroupBy") == {"model": ("a", "b")}, raw
     assert Query("filterGroupBy[model]=").mapping("filterGroupBy") == {"model": ("",)}, "an event without the property"
+
+
+@pytest.mark.parametrize("written", [["a", "b"], ("a", "b"), ["it's"], ['"', "'"], ["[x]"], ["one"], ["a, b"]])
+def test_a_list_that_the_python_sdk_puts_into_one_text_is_several_values(written: Any) -> None:
+    asked = _operations.build_meters_query_json_request("tokens", filter_group_by={"model": written, "team": "x"})
+    raw = asked.url.partition("?")[2]
+    check_parameters(raw, QUERY)
+    assert Query(raw).mapping("filterGroupBy") == {"model": tuple(written), "team": ("x",)}
+
+
+@pytest.mark.parametrize("value", ['["small"]', "['a', 'b']", "[]", "[1, 2]", "('a', 'b')", "{'$in': ['a']}", "[true]"])
+def test_a_list_in_one_text_is_no_value_but_refused_with_what_would_be_right(value: str) -> None:
+    for raw in ("filterGroupBy[model]=" + quote(value), "filterGroupBy[model][0]=" + quote(value)):
+        with pytest.raises(InvalidInput, match=r"filterGroupBy\[model\]=a&filterGroupBy\[model\]=b") as error:
+            Query(raw).mapping("filterGroupBy")
+        assert [field.field for field in error.value.fields] == ["filterGroupBy[model]"]
+    with pytest.raises(InvalidInput, match="subject=a&subject=b"):
+        from_query(Query("subject=" + quote(value)))
+
+
+@pytest.mark.parametrize("written", [[], [1, 2], [None], {"$in": ["a"]}])
+def test_a_list_that_holds_no_texts_is_refused_from_the_python_sdk_too(written: Any) -> None:
+    asked = _operations.build_meters_query_json_request("tokens", filter_group_by={"model": written})
+    with pytest.raises(InvalidInput, match="filterGroupBy"):
+        Query(asked.url.partition("?")[2]).mapping("filterGroupBy")
+
+
+@pytest.mark.parametrize("value", ["[draft] one", "(none)", "{id}", "[", "(1)", "['a'", "[gpt-4]", "1", "'a'"])
+def test_a_value_that_only_begins_like_a_list_is_a_value(value: str) -> None:
+    assert Query("filterGroupBy[model]=" + quote(value)).mapping("filterGroupBy") == {"model": (value,)}
+    written = quote(repr({"model": value}))
+    assert Query("filterGroupBy=" + written).mapping("filterGroupBy") == {"model": (value,)}
 
 
 @pytest.mark.parametrize("text", ["{'model': 'a', 'model': 'b'}", "{}{}", "[]", "{**{}}"])
