@@ -76,6 +76,24 @@ def test_everything_is_one_row_with_every_digit(api: Client) -> None:
     assert row["windowStart"] == at(1)
 
 
+def test_null_in_a_body_is_as_if_the_field_were_not_there_and_an_empty_one_is_refused(api: Client) -> None:
+    for name, empty in (("subject", []), ("filterGroupBy", {"model": []}), ("filterCustomerId", [])):
+        assert api.post(QUERY, {name: None}).json["data"] == rows(api), name
+        assert api.post(QUERY, {name: empty}).status == 400, name
+
+
+def test_several_values_of_a_dimension_are_alternatives_however_they_are_sent(api: Client) -> None:
+    sent: list[Params] = [
+        [("filterGroupBy[model]", "gpt-4"), ("filterGroupBy[model]", "gpt-5")],
+        {"filterGroupBy": repr({"model": "['gpt-4', 'gpt-5']"})},
+    ]
+    answers = [rows(api, each) for each in sent]
+    answers.append(api.post(QUERY, {"filterGroupBy": {"model": ["gpt-4", "gpt-5"]}}).json["data"])
+    assert all(each[0]["value"] == Decimal("1115.1234567890123456") for each in answers)
+    refused = api.get(QUERY, {"filterGroupBy[model]": '["gpt-4"]'})
+    assert (refused.status, refused.fields) == (400, ["filterGroupBy[model]"])
+
+
 def test_from_is_inclusive_and_to_exclusive(api: Client) -> None:
     answer = api.get(QUERY, {"from": at(1.25), "to": at(2)})
     assert answer.json["from"] == at(1.25)
