@@ -79,15 +79,23 @@ def _plain(body: bytes, encoding: str) -> bytes:
         body = _inflate(body)
     elif encoding not in ("", "identity"):
         raise UnsupportedMedia(f"Content-Encoding {encoding[:40]!r} is not supported; send gzip or nothing.")
+    elif body.startswith(_GZIP) or _is_replaced(body):
+        raise UnsupportedMedia(
+            f"The body is gzip that no header says: add `Content-Encoding: gzip`, with {EVENT} or {BATCH}."
+        )
     if body.startswith(_UTF16):
         raise InvalidInput("invalid event: the body is in UTF-16; send JSON in UTF-8.")
     return body.removeprefix(_MARK)
 
 
+def _is_replaced(body: bytes) -> bool:
+    """Of gzip: a gateway that took the bytes for a text has replaced those that were none."""
+    return body[:1] == _GZIP[:1] and body.startswith(_REPLACED, 1)
+
+
 def _inflate(body: bytes) -> bytes:
     """All members, as gzip itself reads them."""
-    if body[:1] == _GZIP[:1] and body.startswith(_REPLACED, 1):
-        # A gateway that took the bytes for a text has replaced those that were none.
+    if _is_replaced(body):
         raise UnsupportedMedia(
             "The gzip body did not arrive as bytes: its Content-Type is one that gateways take for text. Send gzip as "
             f"{EVENT} or {BATCH}."

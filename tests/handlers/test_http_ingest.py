@@ -167,6 +167,16 @@ def test_utf_16_and_32_are_not_taken_for_utf_8(stream: MemoryStream, form: str) 
     assert stream.records == []
 
 
+@pytest.mark.parametrize("content_type", [SINGLE, BATCH, JSON])
+def test_gzip_that_nobody_declared_is_told_how_to_declare_it(stream: MemoryStream, content_type: str) -> None:
+    zipped = gzip.compress(json.dumps([EVENT]).encode())
+    for body in (zipped, zipped.decode("utf-8", "replace").encode()):
+        answer = post(body, content_type, encoded=True)
+        assert answer["statusCode"] in (400, 415)
+        assert "Content-Encoding: gzip" in detail(answer)
+    assert stream.records == []
+
+
 def test_header_names_come_in_any_case(stream: MemoryStream) -> None:
     payload = {
         "headers": {"Content-Type": BATCH, "CONTENT-ENCODING": "gzip"},

@@ -77,7 +77,7 @@ def with_data(attributes: Mapping[str, str], data: bytes) -> bytes:
     except RecursionError as error:
         raise _wrong_data("too_deep", str(event_json.too_deep())) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _wrong_data("malformed_json", f"is not JSON: {error}") from error
+        raise _wrong_data("malformed_json", f"is not JSON: {event_json.not_json(error, value)}") from error
     return b'%b%b"data":%b}' % (event[:-1], b"," if attributes else b"", value)
 
 
@@ -133,7 +133,7 @@ def _raw_events(body: bytes) -> list[bytes]:
         # Something inside of one event may be all that is wrong.
         elements = json_repair.elements(body)
         if elements is None:
-            raise _no_event(error) from error
+            raise _no_event(error, body) from error
         raws = elements
     if not raws:
         raise InvalidInput("invalid event: no events found; send at least one")
@@ -146,13 +146,15 @@ def _check_single(body: bytes) -> None:
     try:
         decode_fields(body)
     except msgspec.MsgspecError as error:
-        raise _no_event(error) from error
+        raise _no_event(error, body) from error
     except (UnicodeDecodeError, RecursionError):
         return  # the event's own error, with its place
 
 
-def _no_event(error: Exception) -> InvalidInput:
-    return InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {error}")
+def _no_event(error: Exception, body: bytes) -> InvalidInput:
+    reason = event_json.not_json(error, body)
+    fields = [] if _is_batch(body) else [FieldError("[0]", "malformed_json", f"is not JSON: {reason}")]
+    return InvalidInput(f"invalid event: the body is not a CloudEvent in JSON: {reason}", fields=fields)
 
 
 def _too_many(count: int) -> TooLarge:

@@ -169,7 +169,7 @@ class EventChecker:
         except msgspec.ValidationError as error:
             self._wrong(index, "", "not_an_object", f"an event is a JSON object: {error}")
         except msgspec.DecodeError as error:
-            self._wrong(index, "", "malformed_json", f"is not JSON: {error}")
+            self._wrong(index, "", "malformed_json", f"is not JSON: {event_json.not_json(error, raw)}")
         return None
 
     def _take_base64(self, index: int, fields: dict[str, msgspec.Raw]) -> bool:

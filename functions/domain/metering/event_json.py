@@ -25,6 +25,8 @@ _encode = msgspec.json.Encoder().encode
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 USUAL_NUMBER_LENGTH = 100  # with an exponent of two digits it is finite
 _ODD_NUMBER = re.compile(rb"[-+.0-9eE]{%d,}|[-.0-9]++[eE][-+]?[0-9]{3,}" % USUAL_NUMBER_LENGTH)
+_PLACE = re.compile(r"\(byte ([0-9]{1,10})\)\Z")
+_NO_NUMBER = re.compile(rb"(?:NaN|Infinity)\s*(?:[,}\]]|\Z)")
 _LONG_EXPONENT = re.compile(r"e[-+]?[0-9]{3}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -52,6 +54,15 @@ def is_deeper(text: bytes, levels: int) -> bool:
         if not brackets:
             return False
     return True
+
+
+def not_json(error: Exception, text: bytes) -> str:
+    """What the parser says of a text, with the remedy where it stumbled over NaN or Infinity, as Python writes them."""
+    place = _PLACE.search(str(error))
+    # Of -Infinity it names the letter behind the sign.
+    if place and _NO_NUMBER.match(text, int(place[1])):
+        return f"{error}; NaN and Infinity are not JSON: send null or leave the property out"
+    return str(error)
 
 
 def suspects(objects: Sequence[bytes]) -> Iterator[int]:

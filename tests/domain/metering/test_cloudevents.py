@@ -183,3 +183,28 @@ def test_partial_and_whole_judge_alike(batch: list[Any]) -> None:
         except InvalidInput as refused:
             alone = [(error.field.removeprefix("[0]"), error.code) for error in refused.fields]
             assert alone == [(error.field.removeprefix(f"[{index}]"), error.code) for error in each.errors]
+
+
+NO_NUMBER = "NaN and Infinity are not JSON: send null or leave the property out"
+
+
+@pytest.mark.parametrize("literal", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_literal_that_is_no_number_is_named_with_its_event_and_the_remedy(literal: bytes) -> None:
+    good = json.dumps(GOOD).encode()
+    wrong = good.replace(b"5", literal)
+    alone = refusal(wrong)
+    assert NO_NUMBER in alone.detail
+    assert [(each.field, each.code) for each in alone.fields] == [("[0]", "malformed_json")]
+    among = refusal(b"[%b, %b, %b]" % (good, wrong, good))
+    assert [(each.field, each.code) for each in among.fields] == [("[1]", "malformed_json")]
+    assert NO_NUMBER in among.fields[0].message
+    assert NO_NUMBER in refusal(b"[%b, %b" % (good, wrong)).detail, "an array that never ends"
+    (judged,) = parse_partially(b"[%b]" % wrong, "default", LANES, AcceptanceWindow(), NOW)
+    assert NO_NUMBER in judged.errors[0].message
+
+
+@pytest.mark.parametrize(
+    "wrong", [b'{"note": "NaN", "a": }', b'{"a": NaNa', b'{"Infinity": x}', b'{"a": -}', b"N", b""]
+)
+def test_what_is_no_such_literal_gets_no_such_advice(wrong: bytes) -> None:
+    assert "NaN and" not in refusal(wrong).detail
