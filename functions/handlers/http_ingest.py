@@ -20,11 +20,11 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         caller = caller_of(payload)
         caller.require(names.SCOPE_INGEST)
         arrived = ingest_body.size(payload)
-        rate_limits.charge_arrival(caller, arrived)
+        arrival = rate_limits.charge_arrival(caller, arrived)
         body = ingest_body.read(payload)
-        rate_limits.charge_contents(caller, arrived, len(body))
+        limits = problem.rate_headers([*arrival, *rate_limits.charge_contents(caller, arrived, len(body))])
         if ingest_partial.is_asked(payload.get("rawQueryString") or ""):
-            return ingest_partial.answer(body, caller.tenant)
+            return ingest_partial.answer(body, caller.tenant, limits)
         now = int(wiring.clock().now().timestamp())
         lanes = wiring.lanes()
         events = parse_events(body, caller.tenant, lanes, wiring.acceptance_window(), now)
@@ -34,4 +34,4 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     except Exception as error:  # the gateway would show the error's type to the caller
         log.unexpected(error, request_id=request_id)
         return problem.answer(error, request_id)
-    return {"statusCode": 204}
+    return {"statusCode": 204, "headers": limits} if limits else {"statusCode": 204}

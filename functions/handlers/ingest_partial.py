@@ -1,7 +1,7 @@
 """?partial=true: the valid events of a batch are sent on their way, and every event hears what became of it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -37,7 +37,7 @@ def is_asked(query: str) -> bool:
     return asked.lower() == "true"
 
 
-def answer(body: bytes, tenant: str) -> dict[str, Any]:
+def answer(body: bytes, tenant: str, headers: Mapping[str, str]) -> dict[str, Any]:
     """200 once the stream has the valid events; sending all of them again counts none twice."""
     now = int(wiring.clock().now().timestamp())
     lanes = wiring.lanes()
@@ -48,7 +48,7 @@ def answer(body: bytes, tenant: str) -> dict[str, Any]:
     text = _text(judged, len(events), is_full=True)
     if len(text.encode()) > MAX_ANSWER_BYTES:
         text = _text(judged, len(events), is_full=False)
-    return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": text}
+    return {"statusCode": 200, "headers": {"Content-Type": "application/json", **headers}, "body": text}
 
 
 def _text(judged: Sequence[Judged], accepted: int, *, is_full: bool) -> str:

@@ -88,9 +88,13 @@ def headers(error: BaseException) -> dict[str, str]:
 
 
 def rate_headers(standings: Sequence["Standing"]) -> dict[str, str]:
-    """As draft-ietf-httpapi-ratelimit-headers has them since its version 08: two lists of structured fields."""
+    """As draft-ietf-httpapi-ratelimit-headers has them since its version 08: two lists of structured fields.
+
+    Of a policy that was charged twice the last standing counts.
+    """
     if not standings:
         return {}
+    standings = [*{each.policy.name: each for each in standings}.values()]
     return {
         "RateLimit-Policy": ", ".join(_policy(each.policy) for each in standings),
         "RateLimit": ", ".join(f'"{each.policy.name}";r={max(0, each.left)};t={each.seconds}' for each in standings),

@@ -78,17 +78,18 @@ def charge_question(caller: Caller) -> None:
     _charge(caller, {QUESTIONS: 1})
 
 
-def charge_arrival(caller: Caller, body_bytes: int) -> None:
+def charge_arrival(caller: Caller, body_bytes: int) -> list[Standing]:
     """A request and its bytes as they came, before anything is made of them; raises RateLimited."""
-    _charge(caller, {REQUESTS: 1, BYTES: max(1, body_bytes)})
+    return _charge(caller, {REQUESTS: 1, BYTES: max(1, body_bytes)})
 
 
-def charge_contents(caller: Caller, arrived_bytes: int, body_bytes: int) -> None:
+def charge_contents(caller: Caller, arrived_bytes: int, body_bytes: int) -> list[Standing]:
     """What the body is beyond how it came; raises RateLimited."""
-    if settings.rate_limits():
-        records = min(settings.lanes(), 1 + body_bytes // BYTES_A_RECORD)
-        further = {REQUESTS: records - 1, BYTES: body_bytes - arrived_bytes}
-        _charge(caller, {kind: units for kind, units in further.items() if units > 0})
+    if not settings.rate_limits():
+        return []
+    records = min(settings.lanes(), 1 + body_bytes // BYTES_A_RECORD)
+    further = {REQUESTS: records - 1, BYTES: body_bytes - arrived_bytes}
+    return _charge(caller, {kind: units for kind, units in further.items() if units > 0})
 
 
 def charge_corrections(caller: Caller, events: int) -> None:

@@ -1,5 +1,6 @@
 """Two tenants at both doors on DynamoDB Local: one floods, the other is answered."""
 
+import gzip
 import itertools
 import json
 import re
@@ -73,6 +74,27 @@ def test_a_refusal_is_a_problem_that_names_limit_remedy_and_time(api: Client, cl
     assert refused.headers["ratelimit"] == '"key-calls";r=0;t=1'
     clock.now += SECOND
     assert api.get("/api/v1/customers").status == 200
+
+
+@pytest.mark.parametrize(("query", "status"), [("", 204), ("partial=true", 200)])
+def test_an_answer_to_events_says_what_is_left_of_each_limit_once(
+    dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch, clock: Clock, query: str, status: int
+) -> None:
+    Metering(dynamodb, monkeypatch)
+    event = {"specversion": "1.0", "source": "s", "type": "call", "subject": "c", "data": {"text": "x" * 600}}
+    body = gzip.compress(json.dumps([event | {"id": str(n)} for n in range(2)]).encode())
+    zipped = BATCH | {"content-encoding": "gzip"}
+    sent = payload("POST", "/api/v1/events", params=query, body=body, headers=zipped)
+    answers = [http_ingest.handler(sent, None) for _ in range(2)]
+    assert {each["statusCode"] for each in answers} == {status}
+    assert {each["headers"]["RateLimit-Policy"] for each in answers} == {
+        '"key-requests";q=40;w=1, "tenant-requests";q=50;w=1, '
+        '"key-bytes";q=16000;w=1;qu="content-bytes", "tenant-bytes";q=20000;w=1;qu="content-bytes"'
+    }
+    first, second = ([int(n) for n in re.findall(r"r=(\d+)", each["headers"]["RateLimit"])] for each in answers)
+    inflated = len(gzip.decompress(body))
+    assert [one - other for one, other in zip(first, second, strict=True)] == [2, 2, inflated, inflated]
+    assert first[0] == 40 * 15 - 2
 
 
 def test_an_answer_says_what_is_left(api: Client, clock: Clock) -> None:
