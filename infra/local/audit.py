@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from infra.local import emulator, state
@@ -21,6 +23,8 @@ COLUMNS = {
 DIFFERENCE = "differenceCount"
 AT_ONCE = 2
 READ_SECONDS = 900
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+DAY_REMEDY = "Please give DAY=2026-11-23, the UTC date the events were counted on."
 
 Row = Mapping[str, Any]
 
@@ -81,6 +85,16 @@ def of(stage: str | None) -> Audited:
     return of_local_stack(state.load()) if not stage or stage == "local" else of_stage(stage)
 
 
+def date_of(text: str) -> str:
+    """Raises StepFailed for what is no UTC date as the function reads it."""
+    if not DATE.fullmatch(text):
+        raise StepFailed(f"{text!r} is no date.", DAY_REMEDY)
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise StepFailed(f"{text!r} is no date.", DAY_REMEDY) from error
+
+
 def table(rows: Sequence[Row]) -> str:
     total = {"lane": "all"} | {name: sum(row[name] for row in rows) for name in COLUMNS if name != "lane"}
     lines = [tuple(COLUMNS.values()), *(tuple(str(row[name]) for name in COLUMNS) for row in [*rows, total])]
@@ -111,7 +125,8 @@ def main() -> int:
     parser.add_argument("--day", help="a UTC date, without it today; older than six days: counters only")
     wish = parser.parse_args()
     try:
-        return run(of(wish.stage), wish.day)
+        day = date_of(wish.day) if wish.day else None
+        return run(of(wish.stage), day)
     except StepFailed as failure:
         return report_failure(failure)
 

@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.local import audit
@@ -60,17 +59,31 @@ def run(where: audit.Audited, lanes: Iterable[int], day: str, *, is_applied: boo
     return 1 if broken or (mended and not is_applied) else 0
 
 
+def lanes_of(where: audit.Audited, lane: int | None) -> Sequence[int]:
+    """Every lane, or the one that is named; raises StepFailed when there is no such lane."""
+    every = range(where.lanes())
+    if lane is None:
+        return every
+    if lane not in every:
+        raise StepFailed(
+            f"There is no lane {lane}: there are 0 to {len(every) - 1}.", "Give LANE= one of them, or none."
+        )
+    return [lane]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.repair_archive", description=__doc__)
     parser.add_argument("--stage", help="a stage deployed to AWS; without it, the local stack")
-    parser.add_argument("--day", required=True, type=date.fromisoformat, help="the UTC date the events were counted on")
+    parser.add_argument("--day", default="", help="the UTC date the events were counted on")
     parser.add_argument("--lane", type=int, help="without it, every lane")
     parser.add_argument("--apply", action="store_true", help="mend them; without it nothing is changed")
     wish = parser.parse_args()
     try:
+        if not wish.day:
+            raise StepFailed("No day is named.", audit.DAY_REMEDY)
+        day = audit.date_of(wish.day)
         where = audit.of(wish.stage)
-        lanes = range(where.lanes()) if wish.lane is None else [wish.lane]
-        return run(where, lanes, wish.day.isoformat(), is_applied=wish.apply)
+        return run(where, lanes_of(where, wish.lane), day, is_applied=wish.apply)
     except StepFailed as failure:
         return report_failure(failure)
 
