@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 from functions.application.list_refusals import MAX_DAYS, RefusalFilter, list_refusals
 from functions.application.replay_refusals import MAX_REPLAYED, Replayed, replay_refusal, replay_refusals
 from functions.domain.errors import NotFound
-from functions.domain.metering.refusal import REFUSAL_ID, KeptRefusal
+from functions.domain.metering.refusal import CODES, REFUSAL_ID, KeptRefusal
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import http, settings, wiring
 from functions.handlers.http import Answer
@@ -22,9 +22,10 @@ router = Router()  # type: ignore[no-untyped-call]
 
 MAX_ITEMS = 100
 MAX_CODES = 20
+MAX_CODE = 64
 MAX_ID = 300
 
-Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Code = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CODE)]
 
 
 class ReplayRequest(WireModel):
@@ -86,6 +87,8 @@ def _filter(start: datetime | None, end: datetime | None, codes: tuple[str, ...]
     start = start or end - timedelta(days=min(settings.accept_past_days() + 1, MAX_DAYS))
     if not start <= end <= start + timedelta(days=MAX_DAYS):
         raise refused("from", f"must lie before `to`, by at most {MAX_DAYS} days.")
+    if unknown := next((each for each in codes if each not in CODES), None):
+        raise refused("code", f"is none that a reject has: {unknown[:MAX_CODE]!r}; they are {', '.join(CODES)}.")
     return RefusalFilter(start, end, codes)
 
 

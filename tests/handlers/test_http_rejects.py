@@ -1,15 +1,18 @@
 """What was refused can be found, and goes back into the stream once it can be counted, and is never counted twice."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.adapters.records import encode_record
-from functions.application import further_refusals, list_refusals
-from functions.domain.metering import compiled_meter, counting
+from functions.application import aggregate_usage, further_refusals, list_refusals, repair_archive
+from functions.domain.metering import compiled_meter, counting, ledger, values
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.ledger import Refusal
+from functions.domain.metering.refusal import CODES
 from functions.domain.metering.values import Uncountable
 from functions.handlers import wiring
 from tests.conftest import DynamoDb
@@ -94,18 +97,33 @@ def test_rejects_are_filtered_by_code_and_by_time_to_the_second(api: Client, met
 
     assert ids() == ["id-7", "id-4", "id-3", "id-2", "id-1", "id-0", "id-8"]
     assert ids(code="nan_value") == ["id-7", "id-8"]
-    assert ids(code="nothing") == []
+    assert ids(code="null_value") == []
     window = {"from": (START + timedelta(seconds=1)).isoformat(), "to": (START + timedelta(seconds=3)).isoformat()}
     assert ids(**window) == ["id-3", "id-2", "id-1"]
+
+
+def test_a_code_that_no_reject_can_have_is_refused_with_those_there_are(api: Client) -> None:
+    for answer in (api.get(REJECTS, "code=nan_value&code=nope"), api.post(f"{REJECTS}/replay", {"code": ["nope"]})):
+        assert (answer.status, answer.fields) == (400, ["code"])
+        assert "'nope'" in answer.json["detail"]
+        assert "outside_acceptance_window" in answer.json["detail"]
+
+
+def test_every_code_that_is_ever_given_to_a_reject_is_known() -> None:
+    given = {*values.REASONS, *aggregate_usage.REASONS, ledger.OUTSIDE_WINDOW, ledger.VOID_OUTSIDE_WINDOW}
+    given |= {repair_archive.UNREADABLE_DATA, repair_archive.UNREADABLE_LINE}
+    assert sorted(given) == sorted(CODES)
+    source = Path(values.__file__).read_text()
+    assert set(re.findall(r'Uncountable\(\s*"(\w+)"', source)) == set(values.REASONS)
 
 
 def test_pages_of_a_filter_go_on_to_the_end(api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_refusals, "MAX_EXAMINED", 3)
     for number in range(10):
         time = int(START.timestamp()) - number // 4 * DAY + number
-        refuse(metering, event(number, time=time), code="odd_code" if number % 2 else "even_code")
+        refuse(metering, event(number, time=time), code="nan_value" if number % 2 else "infinite_value")
     seen: list[str] = []
-    params: dict[str, Any] = {"limit": 2, "code": "odd_code"}
+    params: dict[str, Any] = {"limit": 2, "code": "nan_value"}
     for _ in range(20):
         page = api.get(REJECTS, params).json
         seen += [item["event"]["id"] for item in page["items"]]

@@ -24,6 +24,7 @@ HOUR_SECONDS = 3_600
 VOIDED = 0x9E37_79B9_7F4A_7C15  # fingerprint ^ VOIDED, in the same bucket, says that the event must not count
 PACK_MARK_BYTES = 8
 MAX_PACK_MARKS = 1_000  # redelivered events of further packs show as clients' duplicates
+OUTSIDE_WINDOW, VOID_OUTSIDE_WINDOW = "outside_acceptance_window", "void_outside_window"
 
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
@@ -316,7 +317,7 @@ def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Refusal:
     return Refusal(
         tenant,
         event_identity(void.fingerprint, void.time),
-        "void_outside_window",
+        VOID_OUTSIDE_WINDOW,
         reason,
         received_at,
         is_counted_elsewhere=True,
@@ -340,7 +341,7 @@ def _too_old(tenant: str, event: Event, received_at: int) -> Refusal:
     return Refusal(
         tenant,
         event_identity(event.fingerprint, event.time),
-        "outside_acceptance_window",
+        OUTSIDE_WINDOW,
         "The event is older than the acceptance window, so it can no longer be told from a duplicate.",
         received_at,
         event,

@@ -15,6 +15,13 @@ from functions.domain.metering.readable import is_readable
 # A sort key in the usage table without its `#`, which paths of URLs do not carry.
 REFUSAL_ID = re.compile(r"00\d{10}(?:\.[A-Za-z0-9_-]{1,128}){2,3}", re.ASCII)
 
+# All there are: whoever asks for another one has misspelt it.
+CODES = (
+    *("infinite_value", "missing_value", "nan_value", "null_value", "outside_acceptance_window", "path_too_costly"),
+    *("uncountable_event", "uncountable_record", "uncountable_void", "unparsable_value", "unreadable_data"),
+    *("unreadable_line", "unreadable_record", "unsupported_value", "value_out_of_bounds", "void_outside_window"),
+)
+
 
 def refusal_id(time: int, identity: str, code: str, meter_id: str) -> str:
     """`time` is the event's, or when the record arrived; epoch seconds."""

@@ -187,7 +187,7 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
     },
     "GET /api/v1/archive/queries/<query_id>": {"limit": "The most rows of one answer."},
     "GET /api/v1/rejects": {
-        "code": f"Only rejects with this code; {_ANY}; at most {MAX_CODES}.",
+        "code": f"Only rejects with this code; {_ANY}; at most {MAX_CODES}. One that no reject can have is refused.",
         "from": (
             "Only rejects of events of this time or later; as long before `to` as events are accepted unless given, at "
             f"most {MAX_DAYS} days."
