@@ -4,7 +4,7 @@ Every atomic request first calls `request(name)`, where a simulation may pre-emp
 its history, so that a read which is not strongly consistent can be answered from the past.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -137,6 +137,11 @@ class MemoryLedger(MemoryHistories):
                     is_behind = below is None or entry.hour < newest_hour or entry.n < below
                     if is_behind and (entry.has_voids or not only_voids):
                         yield entry
+
+    def index_of_hours(self, lane: int, hours: Collection[int]) -> Iterator[HourEntry]:
+        self.request("index_of_hours")
+        for hour in sorted(hours, reverse=True):
+            yield from sorted(self.table.get(("hour", lane, hour), ()), reverse=True)
 
     def oldest_hour(self, lane: int) -> int | None:
         self.request("oldest_hour")

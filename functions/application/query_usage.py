@@ -10,6 +10,7 @@ from itertools import islice
 from functions.application.code_book import CodeBook
 from functions.application.fill_meter import is_partial
 from functions.application.list_usage import SubjectPage, UsageLister
+from functions.application.opened_objects import OpenedObjects
 from functions.application.ports.ledger import ArchiveReader, LedgerReader
 from functions.application.read_counters import CounterReader, Cuts, Owner
 from functions.application.read_history import PastReader
@@ -127,8 +128,9 @@ class UsageReader:
         budget, placing = self._shared or Budget(self._bounds), Placing(query, takes_overhang=takes_overhang)
         counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
         past, heads = PastReader(self._ledger, query, placing, budget), Heads(self._ledger)
+        objects = OpenedObjects(self._archive, query)
         log, behind = (
-            LogReader(self._ledger, self._archive, self._lanes, query, each, counters.codes, until)
+            LogReader(self._ledger, objects, self._lanes, query, each, counters.codes, until)
             for each, until in ((placing, None), (Overhang(query), heads))
         )
         walk = OwnerWalk(self._ledger, self._lanes, query, placing, counters, past, self._bounds, after=after)
@@ -278,12 +280,18 @@ class _Answer:
             return (end if start is None else start), end
         if self._query.window or (start is not None and end is not None):
             return start or 0, end or 0
-        first, last = self._first_and_last(found.first, found.last)
+        first, last = found.first, found.last
+        if not self._query.is_exact:  # then both are of events already
+            first, last = self._first_and_last(first, last)
         return (first - first % 60 if start is None else start), (last - last % 60 + 60 if end is None else end)
 
     def _first_and_last(self, first: int, last: int) -> tuple[int, int]:
-        """To the second by the events of the outermost windows; to the half hour where those are very many or gone."""
-        outermost = {first // WINDOW_SECONDS, last // WINDOW_SECONDS}
+        """Of the open sides to the second, by the events of the outermost windows.
+
+        To the half hour where those are very many or gone.
+        """
+        sides = (self._query.first_second, first), (self._query.end_second, last)
+        outermost = {second // WINDOW_SECONDS for asked, second in sides if asked is None}
         cuts: Cuts = {}
         for lane, subject in self.walk.met:
             for window in outermost:

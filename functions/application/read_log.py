@@ -1,10 +1,12 @@
 """Adding up archived events, one by one, with the meter's own functions: what counters cannot place."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from functions.application.ports.ledger import ArchivedEvent, ArchiveReader, LedgerReader
+from functions.application.opened_objects import OpenedObjects
+from functions.application.ports.ledger import ArchivedEvent, LedgerReader
 from functions.application.read_codes import MeterCodes
-from functions.application.read_counters import Cuts
+from functions.application.read_counters import Cuts, begun
 from functions.application.usage_bounds import Budget
 from functions.domain.metering.aggregation import Number
 from functions.domain.metering.compiled_meter import CompiledMeter
@@ -19,6 +21,9 @@ from functions.domain.metering.usage_rows import Found
 from functions.domain.metering.values import Data, Uncountable, decode_data
 from functions.domain.metering.voiding import countable
 
+READERS = 8  # of the hour index, a lane each
+ENTRIES_AHEAD = 2_000  # of a lane's hour index: a few requests, half a MB in memory
+
 Windows = Mapping[int, Collection[str | None]]  # by half-hour window the subjects asked for, None for all
 
 
@@ -32,7 +37,7 @@ class LogReader:
     def __init__(
         self,
         ledger: LedgerReader,
-        archive: ArchiveReader,
+        objects: OpenedObjects,
         lanes: Lanes,
         query: UsageQuery,
         placing: Placing,
@@ -41,7 +46,7 @@ class LogReader:
     ) -> None:
         """`until` tells of each lane the last commit to read; where a later one matters, Overtaken is raised."""
         self._ledger = ledger
-        self._archive = archive
+        self._objects = objects
         self._lanes = lanes
         self._query = query
         self._placing = placing
@@ -52,9 +57,18 @@ class LogReader:
 
     def read(self, found: Found, cuts: Cuts, budget: Budget) -> None:
         """Adds the events of the windows that are inside the range to what was found."""
-        for lane, windows in cuts.items():
-            for event in self._events(lane, windows, budget):
+        for lane, entries in self._index(cuts):
+            for event in self._events(lane, cuts[lane], entries, budget):
                 self._add(found, event, self._codes(lane))
+
+    def _index(self, cuts: Cuts) -> Iterator[tuple[int, Iterator[HourEntry]]]:
+        """Of each lane the commits in the hours of its windows, which are read of many lanes at a time."""
+        hours = {lane: {window * WINDOW_SECONDS // HOUR_SECONDS for window in cuts[lane]} for lane in cuts}
+        if not hours:
+            return
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda lane: begun(self._ledger.index_of_hours(lane, hours[lane]), ENTRIES_AHEAD), hours)
+            yield from zip(hours, found, strict=True)
 
     def first_and_last(self, cuts: Cuts, budget: Budget) -> tuple[int, int] | None:
         """When the first and the last event of the windows happened; None without any."""
@@ -62,10 +76,12 @@ class LogReader:
         self.read(found, cuts, budget)
         return None if found.first is None or found.last is None else (found.first, found.last)
 
-    def _events(self, lane: int, windows: Windows, budget: Budget) -> Iterator[ArchivedEvent]:
+    def _events(
+        self, lane: int, windows: Windows, entries: Iterable[HourEntry], budget: Budget
+    ) -> Iterator[ArchivedEvent]:
         """The meter's events of the subjects that are asked for in each window, each event once."""
         meter, tenant = self._query.meter, self._query.tenant
-        for event in self._archived(lane, windows, budget):
+        for event in self._archived(lane, windows, entries, budget):
             if event.tenant != tenant or event.type != meter.event_type:
                 continue
             second = event.time_seconds
@@ -76,21 +92,23 @@ class LogReader:
             if is_asked and self._placing.is_inside(second):
                 yield event
 
-    def _archived(self, lane: int, windows: Windows, budget: Budget) -> Iterator[ArchivedEvent]:
+    def _archived(
+        self, lane: int, windows: Windows, entries: Iterable[HourEntry], budget: Budget
+    ) -> Iterator[ArchivedEvent]:
         """Every event of the commits that may hold one of those asked for, unless it was voided."""
         commits: dict[int, int] = {}
-        for first, last in _runs({window * WINDOW_SECONDS // HOUR_SECONDS for window in windows}):
-            for entry in self._ledger.hour_index(lane, last, first):
-                if entry.n in commits or not self._may_matter(entry, windows):
-                    continue
-                if self._until is not None and entry.n > self._until[lane]:
-                    raise Overtaken
-                budget.take_object()
-                commits[entry.n] = entry.decided_hour
+        for entry in entries:
+            budget.take_entry()
+            if entry.n in commits or not self._may_matter(entry, windows):
+                continue
+            if self._until is not None and entry.n > self._until[lane]:
+                raise Overtaken
+            budget.take_object()
+            commits[entry.n] = entry.decided_hour
         yield from countable(self._taken(lane, sorted(commits.items(), reverse=True), budget))
 
     def _taken(self, lane: int, newest_first: Sequence[tuple[int, int]], budget: Budget) -> Iterator[ArchivedEvent]:
-        for line in self._archive.events_of(lane, newest_first):
+        for line in self._objects.events_of(lane, newest_first):
             budget.take_event()
             yield line
 
@@ -133,11 +151,3 @@ class LogReader:
             return fitting_groups(dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True)))
         groups = fitting_groups(self._meter.groups_at(data, event.meter_version))
         return groups if event.meter_version < self._meter.meter.since else codes.counted_as(groups, event.commit)
-
-
-def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:
-    """The first and last of each stretch of consecutive numbers."""
-    ordered = sorted(numbers)
-    starts = [number for number in ordered if number - 1 not in numbers]
-    ends = [number for number in ordered if number + 1 not in numbers]
-    return zip(starts, ends, strict=True)

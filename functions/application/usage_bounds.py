@@ -16,6 +16,7 @@ class Bounds:
     pages: int = 100_000  # 50 to 100 MB of items, in requests of 1 MB
     cells: int = 1_500_000  # about 10 microseconds each, of which their JSON takes a half
     value_bytes: int = 16_000_000  # of UNIQUE_COUNT: two million values, each 60 bytes in a set
+    entries: int = 300_000  # of the hour index, many of them of other tenants; about 50 microseconds each
     objects: int = 2_000  # archived commits of at most 300 KB, ten at a time
     events: int = 2_000_000  # archived lines, about 3 microseconds each
     range_objects: int = 200  # to show an open range to the minute instead of the half hour
@@ -27,6 +28,7 @@ BILLING = Bounds(
     pages=1_000_000,
     cells=10_000_000,
     value_bytes=32_000_000,
+    entries=3_000_000,
     objects=20_000,
     events=4_000_000,
 )
@@ -45,6 +47,7 @@ class Budget:
     pages: int = 0
     cells: int = 0
     value_bytes: int = 0
+    entries: int = 0
     objects: int = 0
     events: int = 0
 
@@ -64,6 +67,11 @@ class Budget:
                 f"unite more than {self.bounds.value_bytes // 8} values",
                 f"choose a shorter range, name subjects, {ELSEWHERE}",
             )
+
+    def take_entry(self) -> None:
+        self.entries += 1
+        if self.entries > self.bounds.entries:
+            raise self._too_much_log(f"{self.bounds.entries} entries of the archive's index")
 
     def take_object(self) -> None:
         self.objects += 1

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 
+from functions.adapters.dynamo import hour_items
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.packed_windows import packed_windows, stored_cells
 from functions.adapters.memory import MemoryLedger
@@ -215,6 +217,22 @@ def test_a_long_index_is_read_page_by_page(ledger: Any) -> None:
     found = places(ledger, 3, 497_001, 497_000)
     assert found == sorted(found, reverse=True)
     assert len(found) == 300
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 500])
+@pytest.mark.parametrize("passed", [0, 3, 100])
+def test_hours_that_lie_apart_are_read_as_if_each_were_asked_for(
+    ledger: Any, most: int, passed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hour_items, "HOUR_INDEX_PAGE", most)
+    monkeypatch.setattr(hour_items, "PASSED_ENTRIES", passed)
+    chance = Random(most + passed)
+    for n in range(1, 16):
+        ledger.put_index([commit(n, hours=sorted(chance.sample(range(497_000, 497_020), 4)))])
+    for count in (0, 1, 2, 5, 12, 20):
+        hours = set(chance.sample(range(496_998, 497_022), count))
+        each = [entry for hour in sorted(hours, reverse=True) for entry in ledger.hour_index(3, hour, hour)]
+        assert list(ledger.index_of_hours(3, hours)) == each
 
 
 def test_the_directory_gives_back_codes_and_subjects(ledger: Any) -> None:

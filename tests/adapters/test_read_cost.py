@@ -1,17 +1,22 @@
 """What an answer reads of DynamoDB, as DynamoDB itself counts it."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from functions.adapters.archive import ArchivedEvent
+from functions.adapters.dynamo.hour_items import hour_item
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive
 from functions.application.commit_usage import LaneWriter
 from functions.application.query_usage import UsageReader
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.hour_index import HourEntry, marks_of
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
@@ -149,3 +154,70 @@ def test_who_of_many_subjects_has_usage_is_found_a_hundred_by_one_request(
     before = consumed.requests
     assert len(reader.subjects(query, "").subjects) == len(rows)
     assert consumed.requests - before <= most_requests
+
+
+class CountingArchive(MemoryArchive):
+    """Counts how often each object is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: Counter[tuple[int, int]] = Counter()
+
+    def events_of(self, lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
+        self.opened.update((lane, n) for n, _ in commits)
+        return super().events_of(lane, commits)
+
+
+def _sparse_month(dynamodb: DynamoDb, lanes: Lanes) -> tuple[DynamoLedger, CountingArchive]:
+    """A few events that came late and together, each in an hour of its own."""
+    ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    archive, attempts = CountingArchive(), map(str, range(1_000))
+    window, start = AcceptanceWindow(), int(START.timestamp())
+    writer = LaneWriter(ledger, archive, Clock(), lambda: next(attempts), window, 60, LANES.value_fingerprint)
+    for batch in range(5):
+        packs: dict[int, list[Event]] = defaultdict(list)
+        for n in range(batch, 360, 5):
+            subject = f"c{n // 5 % 40}"
+            event = Event(n, start + n * 7_200 + 1_100, str(n), "s", "call", subject, b'{"n":1,"model":"m"}')
+            packs[lanes.lane_of("t", subject)].append(event)
+        for lane, events in packs.items():
+            write(writer, [Pack("t", lane, f"p{batch}", int(NOW.timestamp()), events)])
+    return ledger, archive
+
+
+def test_a_month_of_few_events_takes_requests_by_what_there_is_and_each_object_once(dynamodb: DynamoDb) -> None:
+    lanes = Lanes(8, b"a key of the test")
+    ledger, archive = _sparse_month(dynamodb, lanes)
+    questions: list[tuple[int, dict[str, Any]]] = [
+        (1, {"is_exact": True}),
+        (1, {"is_exact": True, "period_to": None}),
+        (360, {"window": "MINUTE"}),
+        (360, {"window": "MINUTE", "group_by": ("subject",)}),
+        (1, {"period_from": START + timedelta(seconds=1_099), "period_to": END - timedelta(seconds=1)}),
+        (1, {"period_from": START + timedelta(seconds=1_099), "period_to": None}),
+        (1, {"period_from": None, "period_to": None}),
+    ]
+    for rows, asked in questions:
+        consumed = Consumption(dynamodb.client)
+        archive.opened.clear()
+        query = UsageQuery(**{"tenant": "t", "meter": TOKENS, "period_from": START, "period_to": END, **asked})
+        found = UsageReader(ledger, archive, lanes).rows(query, NOW)
+        assert (len(found), sum(row.value for row in found)) == (rows, 360), asked
+        subjects = 40 if "group_by" in asked else 0
+        assert consumed.requests <= 5 * lanes.count + subjects, (asked, consumed.requests)
+        assert archive.opened, asked
+        assert set(archive.opened.values()) == {1}, asked
+
+
+def test_an_hour_index_full_of_others_is_read_where_something_was_asked_for(dynamodb: DynamoDb) -> None:
+    """A hundred commits an hour, of which two hours in twelve are asked for."""
+    ledger, hours = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow()), range(1_000, 1_060)
+    every = [HourEntry(hour, n, 0, hour * 3_600, hour * 3_600, marks_of([("u", "x", [])]))
+             for hour in hours for n in range(100)]  # fmt: skip
+    ledger._table.put_all(hour_item(0, entry) for entry in every)
+    wanted = {hour for hour in hours if hour % 12 < 2}
+    consumed = Consumption(dynamodb.client)
+    found = list(ledger.index_of_hours(0, wanted))
+    assert found == sorted((entry for entry in every if entry.hour in wanted), reverse=True)
+    assert consumed.requests <= 6
+    assert consumed.bytes <= 200_000, "a third of the index"

@@ -1,6 +1,6 @@
 """The ledger in DynamoDB: commits, heads, fingerprint chunks, hour index, directory, markers and pages."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,14 @@ from botocore.exceptions import ClientError
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.codec import decode_item
 from functions.adapters.dynamo.history_store import DynamoHistories
+from functions.adapters.dynamo.hour_items import HOUR_INDEX_PAGE, VOIDS, entries_of_hours, hour_entry, hour_item
 from functions.adapters.dynamo.page_writer import PageWriter, executed, insertion, stored_page, was_done
 from functions.adapters.dynamo.refusal_item import further_items, further_of, refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry, hour_entries
-from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, BatchTally, Code, Commit, Counts, Refusal
+from functions.domain.metering.ledger import BUCKET_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
 from functions.domain.metering.refusal import Place, further_names
@@ -28,17 +29,13 @@ if TYPE_CHECKING:
 DAY = 86_400
 COMMIT_DAYS = 8  # longer than the stream can hold a record, so a redelivery always finds its commit or its chunks
 MARKER_DAYS = 8
-HOUR_INDEX_PAGE = 500  # entries per query, about 50 KB: a reader of the newest hour seldom wants more
 BUCKET_READERS = 8  # of the ten connections a client keeps
 LOOK_BACK_PAGE = 25  # commits per query: a commit is at most 400 KB and an answer 1 MB
 
 BODY = "b"
 DONE = "d"
-# Of the hour index: seconds into the hour of the events and of the decision, and whose events they are.
-FIRST, LAST, DECIDED, MARKS = "f", "l", "d", "m"
 PARTS, SKIPPED = "p", "s"  # of codes; absent for the usual 1 and 0
 BORN, OWNER, MONTH = "n", "o", "w"  # of codes since 2026-11-28
-VOIDS = "v"  # the commit voids events; absent otherwise
 
 _encode_values = msgspec.msgpack.Encoder().encode
 _decode_values = msgspec.msgpack.Decoder(dict[str, bytes]).decode
@@ -189,7 +186,7 @@ class DynamoLedger(DynamoHistories):
 
     def _index(self, commit: Commit) -> Iterator[dict[str, Any]]:
         yield from self._chunks(commit)
-        yield from self._hours(commit)
+        yield from (hour_item(commit.lane, entry) for entry in hour_entries(commit))
         yield from self._directory(commit)
         yield from _outcomes(commit)
         yield from further_items(commit)
@@ -199,15 +196,6 @@ class DynamoLedger(DynamoHistories):
             expiry = bucket * BUCKET_SECONDS + self._window.past + self._window.stream_retention + DAY
             key = item_key(keys.bucket(commit.lane, bucket), keys.chunk(commit.n))
             yield {**key, BODY: {"B": chunk}, EXPIRES_AT: {"N": str(expiry)}}
-
-    def _hours(self, commit: Commit) -> Iterator[dict[str, Any]]:
-        for entry in hour_entries(commit):
-            key = item_key(keys.hours(commit.lane), keys.hour_entry(entry.hour, entry.n, entry.decided_hour))
-            start = entry.hour * HOUR_SECONDS
-            seconds = {FIRST: entry.first - start, LAST: entry.last - start, DECIDED: entry.decided_at % HOUR_SECONDS}
-            voids: dict[str, Any] = {VOIDS: {"BOOL": True}} if entry.has_voids else {}
-            numbers = {name: {"N": str(second)} for name, second in seconds.items()}
-            yield {**key, **numbers, MARKS: {"B": entry.marks}, **voids}
 
     def _directory(self, commit: Commit) -> Iterator[dict[str, Any]]:
         for code in commit.codes:
@@ -309,7 +297,10 @@ class DynamoLedger(DynamoHistories):
             page_size=None if only_voids else HOUR_INDEX_PAGE,
             present=VOIDS if only_voids else None,
         )
-        return map(_hour_entry, found)
+        return map(hour_entry, found)
+
+    def index_of_hours(self, lane: int, hours: Collection[int]) -> Iterator[HourEntry]:
+        return entries_of_hours(self._table, lane, hours)
 
     def oldest_hour(self, lane: int) -> int | None:
         found = self._table.query(keys.hours(lane), limit=1, projection=SORT_KEY)
@@ -347,10 +338,3 @@ def _outcomes(commit: Commit) -> Iterator[dict[str, Any]]:
     for each in commit.voids:
         key = item_key(keys.corrections(each.tenant), keys.correction_outcome(each.correction_id))
         yield {**key, "w": {"BOOL": each.was_counted}, "t": {"N": str(commit.decided_at)}}
-
-
-def _hour_entry(item: Mapping[str, Any]) -> HourEntry:
-    hour, n, decided_hour = keys.hour_place(item[SORT_KEY]["S"])
-    first, last = (hour * HOUR_SECONDS + int(item[name]["N"]) for name in (FIRST, LAST))
-    decided_at = decided_hour * HOUR_SECONDS + int(item[DECIDED]["N"])
-    return HourEntry(hour, n, decided_at, first, last, bytes(item[MARKS]["B"]), VOIDS in item)

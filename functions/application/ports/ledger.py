@@ -1,6 +1,6 @@
 """What the metering ledger needs of its storage; every method of one item is one atomic request."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from functions.application.ports.history import HistoryReader
@@ -187,6 +187,13 @@ class LedgerReader(HistoryReader, Protocol):
 
         Read as it is consumed: whoever stops early pays for what was taken. A commit is listed under each of its hours.
         `below` begins behind the commit of that number in the newest hour; `only_voids` skips those that void nothing.
+        """
+        ...
+
+    def index_of_hours(self, lane: int, hours: Collection[int]) -> Iterable[HourEntry]:
+        """As `hour_index`, of hours that need not follow one another; gaps between them cost no request by themselves.
+
+        Read as it is consumed.
         """
         ...
 

@@ -213,12 +213,12 @@ def test_what_is_counted_while_a_level_is_read_is_not_taken_off_it(
 
 def asked_meanwhile(deployment: Deployment, happens: Callable[[], None], asked: dict[str, Any]) -> list[Decimal]:
     """The answer when something happens between the counters and the log."""
-    hour_index = deployment.ledger.hour_index
+    index_of_hours = deployment.ledger.index_of_hours
 
-    def later(*range_: int) -> Any:
-        deployment.ledger.hour_index = hour_index  # type: ignore[method-assign]
+    def later(*asked: Any) -> Any:
+        deployment.ledger.index_of_hours = index_of_hours  # type: ignore[method-assign]
         happens()
-        return hour_index(*range_)
+        return index_of_hours(*asked)
 
-    deployment.ledger.hour_index = later  # type: ignore[method-assign]
+    deployment.ledger.index_of_hours = later  # type: ignore[method-assign]
     return ask(deployment, **asked)

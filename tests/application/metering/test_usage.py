@@ -339,6 +339,7 @@ def test_one_group_of_very_many_reads_only_its_own_pages() -> None:
         (Bounds(cells=3), {}, "3 counters"),
         (Bounds(rows=2), {"window": "HOUR"}, "2 rows"),
         (Bounds(objects=1), {"window": "MINUTE"}, "1 archived commits"),
+        (Bounds(entries=1), {"is_exact": True}, "1 entries of the archive's index"),
         (Bounds(events=3), {"is_exact": True}, "3 archived events"),
     ],
     ids=lambda value: str(value) if isinstance(value, str) else "",
