@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from functions.domain.metering.aggregation import LARGEST_INT, Aggregation
+from functions.domain.metering.aggregation import LARGEST_INT, Aggregation, Moment
 from functions.domain.metering.cells import VALUE_BYTES, OpenCells, Place, add_highest, add_latest, add_lowest
 from functions.domain.metering.json_path import parse_path
 from functions.domain.metering.values import Data
@@ -93,8 +93,11 @@ def _lowest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[in
     return add_lowest(cells, place, min(column), seconds[0], cell_bytes)
 
 
-def _latest(cells: OpenCells, place: Place, column: Column, moments: Sequence[tuple[int, int]], cell_bytes: int) -> int:
+def _latest(cells: OpenCells, place: Place, column: Column, moments: Sequence[Moment], cell_bytes: int) -> int:
+    """Moments that are seconds have no microseconds."""
     moment, value = max(zip(moments, column, strict=True))
+    if isinstance(moment, int):
+        moment = moment, 0
     return add_latest(cells, place, value, moment, cell_bytes)
 
 

@@ -182,7 +182,8 @@ class _Counting:
         all_seconds = [event.time for event in rows.events]
         all_moments: Sequence[Any] | None = None
         if grouping.orders_microseconds:
-            all_moments = [*zip(all_seconds, [event.micros for event in rows.events], strict=True)]
+            all_micros = [event.micros for event in rows.events]
+            all_moments = [*zip(all_seconds, all_micros, strict=True)] if any(all_micros) else None
         columns = [(meters, meters[0].column(rows.data)) for meters in grouping.by_value]
         for groups, places in rows.places.items():
             pick = picker(places, len(all_seconds))
