@@ -99,14 +99,15 @@ def test_routes_without_a_key_have_throttles_of_their_own_far_below_the_doors(ea
     assert open_routes <= waited_for
 
 
-def test_both_doors_know_what_a_tenant_may_take(each_stage: Any) -> None:
+def test_both_doors_and_the_counter_know_what_a_tenant_may_take(each_stage: Any) -> None:
     functions = each_stage.all("AWS::Lambda::Function").values()
     told = {
         each["Properties"]["Handler"].split(".")[-2]: each["Properties"]["Environment"]["Variables"][ENV_RATE_LIMITS]
         for each in functions
         if ENV_RATE_LIMITS in each["Properties"]["Environment"]["Variables"]
     }
-    assert told == dict.fromkeys(("http_ingest", "http_api"), "calls=200 questions=120 requests=750 bytes=3000000")
+    asked = ("http_ingest", "http_api", "stream_aggregate")
+    assert told == dict.fromkeys(asked, "calls=200 questions=120 requests=750 bytes=3000000")
 
 
 def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> None:

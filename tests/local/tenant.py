@@ -13,7 +13,7 @@ import openmeter
 from infra.local.state import LocalStack
 
 # The stream is read once a second; the rest is for cold starts on a machine that runs other tests too.
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 POLL_SECONDS = 0.3
 # How long a total must stay the same before a test believes that nothing more is coming.
 QUIET_SECONDS = 2.5
