@@ -21,7 +21,7 @@ from functions.domain.metering.ledger import Code, Directory, Group, LaneState, 
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.refusal import UncountableLines, event_identity, pack_lines
 from functions.domain.metering.rows import Rows, picker, sort_events
-from functions.domain.metering.surplus import work_surplus
+from functions.domain.metering.surplus import VISITS_PAID, work_surplus
 from functions.domain.metering.values import Uncountable
 from functions.domain.metering.work import WORK
 
@@ -130,9 +130,10 @@ def count(
         if total is None:
             total = totals[tenant] = OpenCells()
         total.merge(cells)
-        deltas.surplus[tenant] += work_surplus(
-            deltas.work - work, taken, deltas.new_items - items, deltas.new_bytes - texts
-        )
+        if deltas.new_items > items or deltas.work - work > VISITS_PAID * taken:
+            deltas.surplus[tenant] += work_surplus(
+                deltas.work - work, taken, deltas.new_items - items, deltas.new_bytes - texts
+            )
     for tenant, total in totals.items():
         deltas.pages.extend(as_pages(total, tenant, state.lane, None))
     return deltas
