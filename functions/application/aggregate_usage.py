@@ -61,7 +61,7 @@ class Report:
     records: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     lanes: set[int] = field(default_factory=set)
-    surplus: Mapping[str, int] = field(default_factory=dict)  # by tenant, see domain/metering/work
+    surplus: Mapping[str, int] = field(default_factory=dict)  # by tenant, see domain/metering/surplus
 
     @property
     def rejected_records(self) -> int:
