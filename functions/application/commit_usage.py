@@ -72,7 +72,7 @@ class LaneWriter:
 
     @property
     def surplus(self) -> Mapping[str, int]:
-        """What counting cost the invocation beyond what the events paid for, by tenant; see `work`."""
+        """What counting cost the invocation beyond what the events paid for, by tenant; see `surplus`."""
         return self._surplus
 
     def begin_invocation(self) -> None:
