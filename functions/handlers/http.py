@@ -53,9 +53,9 @@ class Request:
         self.caller.require(scope)
         self.tenant: str = self.caller.acting_for(self.query.text("tenant"))
 
-    def charge_corrections(self, events: int) -> None:
+    def charge_correction(self) -> None:
         """Raises RateLimited."""
-        rate_limits.charge_corrections(self.caller, events)
+        rate_limits.charge_correction(self.caller)
 
     def charge_question(self) -> None:
         """For what makes a cheap route expensive; raises RateLimited."""

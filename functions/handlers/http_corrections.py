@@ -54,7 +54,7 @@ class CorrectionCreate(WireModel):
 def correct() -> Answer:
     """Answers before anything is counted anew; the list tells when it was."""
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    request.charge_corrections(1)
+    request.charge_correction()
     wish = request.body(CorrectionCreate)
     correction = correct_event(
         request.tenant,

@@ -92,9 +92,9 @@ def charge_contents(caller: Caller, arrived_bytes: int, body_bytes: int) -> list
     return _charge(caller, {kind: units for kind, units in further.items() if units > 0})
 
 
-def charge_corrections(caller: Caller, events: int) -> None:
+def charge_correction(caller: Caller) -> None:
     """Raises RateLimited."""
-    _charge(caller, {BYTES: CORRECTION_BYTES * events})
+    _charge(caller, {BYTES: CORRECTION_BYTES})
 
 
 def charge_surplus(surplus: Mapping[str, int]) -> None:

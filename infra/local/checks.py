@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -46,15 +46,13 @@ STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack"))
 def run(check: Check) -> Result:
     """Run with the output as it comes."""
     heading(f"{check.title}: {' '.join(check.words)}")
-    started = time.monotonic()
-    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=environment())
-    return Result(check.title, ran.returncode == 0, time.monotonic() - started)
+    return timed(check.title, check.command)
 
 
 def run_beside(check: Check, others: Check) -> list[Result]:
     """Run two checks at once; the output of the first is shown when the second has shown its own."""
     with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
-        result = beside.submit(_run_into, check, output.fileno())
+        result = beside.submit(timed, check.title, check.command, output=output.fileno())
         results = [run(others)]
         heading(f"{check.title}: {' '.join(check.words)}, meanwhile")
         results.append(result.result())
@@ -63,13 +61,17 @@ def run_beside(check: Check, others: Check) -> list[Result]:
         return results
 
 
-def _run_into(check: Check, output: int) -> Result:
+def timed(
+    title: str, command: Sequence[str], *, more: Mapping[str, str] | None = None, output: int | None = None
+) -> Result:
+    """Run a command, with `more` in its environment; what it prints goes to `output`, else where ours goes."""
     started = time.monotonic()
-    ran = subprocess.run(check.command, cwd=paths.REPOSITORY, env=environment(), stdout=output, stderr=output)
-    return Result(check.title, ran.returncode == 0, time.monotonic() - started)
+    env = {**_environment(), **(more or {})}
+    ran = subprocess.run(command, cwd=paths.REPOSITORY, env=env, stdout=output, stderr=output, check=False)
+    return Result(title, ran.returncode == 0, time.monotonic() - started)
 
 
-def environment() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """Without what could lead a test to a real account or to the developer's running stack."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TOLLBOOTH_"))}
     return kept | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}

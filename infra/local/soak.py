@@ -4,14 +4,13 @@ The stories run on a stack of their own, beside one that `make up` left running.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 
 from infra.local import paths
-from infra.local.checks import Result, environment, summary
+from infra.local.checks import Result, summary, timed
 from infra.local.console import heading
 
 SECONDS = 600
@@ -51,10 +50,7 @@ def main() -> int:
 def run(title: str, words: Sequence[str], more: Mapping[str, str] | None = None) -> Result:
     """Run a module with its output as it comes."""
     heading(f"{title}: python -m {' '.join(words)}")
-    started = time.monotonic()
-    command = [str(paths.DEV_PYTHON), "-m", *words]
-    ran = subprocess.run(command, cwd=paths.REPOSITORY, env={**environment(), **(more or {})}, check=False)
-    return Result(title, ran.returncode == 0, time.monotonic() - started)
+    return timed(title, [str(paths.DEV_PYTHON), "-m", *words], more=more)
 
 
 if __name__ == "__main__":

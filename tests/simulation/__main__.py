@@ -31,7 +31,8 @@ def main() -> int:
 
 def play(first: int, seconds: float, *, is_troubled: bool) -> int:
     """How many schedules went wrong; each is printed with its seed."""
-    end = told = time.monotonic() + seconds
+    began = time.monotonic()
+    end, next_told = began + seconds, began + TOLD_EVERY_SECONDS
     wrong = played = 0
     for seed in count(first):
         if time.monotonic() >= end:
@@ -41,8 +42,8 @@ def play(first: int, seconds: float, *, is_troubled: bool) -> int:
         if problems:
             wrong += 1
             print(f"seed {seed}{' (troubled)' if is_troubled else ''}: {problems}", flush=True)
-        if time.monotonic() >= told - seconds + TOLD_EVERY_SECONDS:
-            told += TOLD_EVERY_SECONDS
+        if time.monotonic() >= next_told:
+            next_told += TOLD_EVERY_SECONDS
             print(f"{played} schedules, {wrong} of them wrong", flush=True)
     print(f"{played} schedules{' with broken events' if is_troubled else ''} from {first} on, {wrong} of them wrong")
     return wrong
