@@ -112,6 +112,14 @@ def create_table(client: "DynamoDBClient", name: str) -> None:
     client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **keys)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever takes the stack is marked so: a test without the mark would start a second one in its own process."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stack)
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A local stack of this session's own, on free ports, with the demo told once.

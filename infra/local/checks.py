@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from infra.local import paths
@@ -35,9 +36,9 @@ class Result:
 STATIC = (
     Check("lint", ("ruff", "check", ".")),
     Check("format", ("ruff", "format", "--check", ".")),
-    Check("types", ("mypy",)),
     Check("arrows", ("lint-imports", "--no-cache")),
 )
+TYPES = Check("types", ("mypy",))
 TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack"))
 # In one process, so that one stack serves them all.
 STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack"))
@@ -49,15 +50,21 @@ def run(check: Check) -> Result:
     return timed(check.title, check.command)
 
 
-def run_beside(check: Check, others: Check) -> list[Result]:
-    """Run two checks at once; the output of the first is shown when the second has shown its own."""
-    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as beside:
-        result = beside.submit(timed, check.title, check.command, output=output.fileno())
+def run_beside(checks: Sequence[Check], others: Check) -> list[Result]:
+    """Run all at once; the output of each of the first is shown when the last one has shown its own."""
+    with ExitStack() as opened:
+        outputs = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in checks]
+        beside = opened.enter_context(ThreadPoolExecutor(len(checks)))
+        begun = [
+            beside.submit(timed, check.title, check.command, output=output.fileno())
+            for check, output in zip(checks, outputs, strict=True)
+        ]
         results = [run(others)]
-        heading(f"{check.title}: {' '.join(check.words)}, meanwhile")
-        results.append(result.result())
-        output.seek(0)
-        say(output.read())
+        for check, output, result in zip(checks, outputs, begun, strict=True):
+            heading(f"{check.title}: {' '.join(check.words)}, meanwhile")
+            results.append(result.result())
+            output.seek(0)
+            say(output.read())
         return results
 
 
@@ -79,7 +86,7 @@ def _environment() -> dict[str, str]:
 
 def main() -> int:
     results = [run(check) for check in STATIC]
-    results += run_beside(STACK_TESTS, TESTS) if "--with-stack" in sys.argv[1:] else [run(TESTS)]
+    results += run_beside((TYPES, STACK_TESTS) if "--with-stack" in sys.argv[1:] else (TYPES,), TESTS)
     return summary(results)
 
 

@@ -132,7 +132,8 @@ def _runs(python: Path) -> bool:
 
 def _pip_install(python: Path, requirements: Path, constraints: Path | None = None) -> None:
     pins: list[str | Path] = ["-c", constraints] if constraints else []
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    # Most modules are never imported: those that are get compiled then.
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
     _logged([python, "-m", "pip", "install", *quiet, "-r", requirements, *pins], "pip install")
 
 

@@ -13,7 +13,7 @@ from functions.domain.metering.meter import MeterSet
 from tests.conftest import DynamoDb
 from tests.simulation.world import ALL_METERS, SUM_METERS, World, make_cells_small, play, pre_empt
 
-SCHEDULES = 40
+SCHEDULES = 12  # `tests.simulation` plays thousands on the memory ledger
 
 
 @pytest.mark.parametrize("meters", [SUM_METERS, ALL_METERS], ids=["sum", "all"])

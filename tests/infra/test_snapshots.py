@@ -12,10 +12,10 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 ASSET_HASH = re.compile(r"[0-9a-f]{64}")
 
 
-@pytest.mark.parametrize("stack", ["data", "ingestion", "billing", "backfill", "api", "observability"])
-def test_the_template_is_the_one_that_was_reviewed(prod: Any, stack: str) -> None:
-    template = ASSET_HASH.sub("<asset>", json.dumps(prod.stacks[stack], indent=1, sort_keys=True)) + "\n"
-    stored = SNAPSHOTS / f"{stack}.json"
+@pytest.mark.parametrize("name", ["data", "ingestion", "billing", "backfill", "api", "observability"])
+def test_the_template_is_the_one_that_was_reviewed(prod: Any, name: str) -> None:
+    template = ASSET_HASH.sub("<asset>", json.dumps(prod.stacks[name], indent=1, sort_keys=True)) + "\n"
+    stored = SNAPSHOTS / f"{name}.json"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         SNAPSHOTS.mkdir(exist_ok=True)
         stored.write_text(template)

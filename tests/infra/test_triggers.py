@@ -129,9 +129,9 @@ def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: 
     assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep", "schedule_audit"}
 
 
-@pytest.mark.parametrize("stack", ["billing", "backfill"])
-def test_a_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any, stack: str) -> None:
-    (machine,) = prod.resources(stack, "AWS::StepFunctions::StateMachine").values()
+@pytest.mark.parametrize("name", ["billing", "backfill"])
+def test_a_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any, name: str) -> None:
+    (machine,) = prod.resources(name, "AWS::StepFunctions::StateMachine").values()
     definition = machine["Properties"]["DefinitionString"]
     substitutions = machine["Properties"]["DefinitionSubstitutions"]
     assert json.loads(definition)["States"]

@@ -12,8 +12,6 @@ from infra.local import emulator
 from infra.local.state import LocalStack
 from tests.local.tenant import EVENT, Tenant, calls
 
-pytestmark = pytest.mark.stack
-
 UNKNOWN_KEY = "tb_01ARZ3NDEKTSV4RRFFQ69G5FAV_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 PATHS = [("GET", "/api/v1/meters"), ("POST", "/api/v1/events"), ("GET", "/api/v1/api-keys"), ("GET", "/nowhere")]
 

@@ -14,8 +14,6 @@ from infra.local import emulator
 from infra.local.state import LocalStack
 from tests.local.tenant import Event, Tenant, calls, wait_until
 
-pytestmark = pytest.mark.stack
-
 ARCHIVE = "/api/v1/archive/queries"
 WORKGROUP, DATABASE = "tollbooth-local", "tollbooth_local"
 # What a meter makes of these is in the counters, and has to come out of the log again.

@@ -1,12 +1,8 @@
 """The audit on the whole stack: nothing is lost or counted twice, whatever is killed."""
 
-import pytest
-
 from infra.local import audit
 from infra.local.state import LocalStack
 from tests.stories.kill_load import kill_load
-
-pytestmark = pytest.mark.stack
 
 EVENTS = 8_000
 

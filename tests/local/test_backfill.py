@@ -4,11 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
 from tests.local.tenant import Tenant, calls, wait_until
-
-pytestmark = pytest.mark.stack
 
 FROM = (datetime.now(UTC) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
 OLD, LIVE = calls(200, prefix="old", ago=timedelta(days=1)), calls(50, prefix="live")

@@ -10,8 +10,6 @@ import pytest
 
 from tests.local.tenant import BATCH, EVENT, Tenant, calls, wait_until
 
-pytestmark = pytest.mark.stack
-
 MALFORMED = [
     b"",
     b"{",

@@ -5,14 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from infra.local import emulator, stripe
 from infra.local.demo.usage import Month
 from infra.local.state import LocalStack
 from tests.local.tenant import Tenant, calls, wait_until
-
-pytestmark = pytest.mark.stack
 
 # Far below the month that the subscription has been running.
 USED_AGO = timedelta(days=10)

@@ -11,8 +11,6 @@ import pytest
 from tests.local.tenant import BATCH, Tenant, calls, wait_until
 from tests.local.workers import kill, workers
 
-pytestmark = pytest.mark.stack
-
 THOUSAND = 1_000
 
 

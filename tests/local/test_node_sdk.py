@@ -12,8 +12,6 @@ import pytest
 from infra.local import paths
 from tests.local.tenant import Tenant
 
-pytestmark = pytest.mark.stack
-
 SCRIPT = Path(__file__).with_name("node_sdk.mjs")
 MOST_SECONDS = 180
 

@@ -9,8 +9,6 @@ from openmeter import models
 
 from tests.local.tenant import Event, Tenant
 
-pytestmark = pytest.mark.stack
-
 START = (datetime.now(UTC) - timedelta(hours=6)).replace(minute=0, second=0, microsecond=0)
 RANGE: dict[str, Any] = {"from_parameter": START, "to": START + timedelta(hours=3)}
 METER = {

@@ -19,7 +19,6 @@ def demo_of(stack: LocalStack) -> httpx.Client:
     return httpx.Client(base_url=stack.api_url, headers={"Authorization": f"Bearer {stack.api_key}"}, timeout=60)
 
 
-@pytest.mark.stack
 def test_a_second_up_keeps_everything_and_duplicates_nothing(stack: LocalStack) -> None:
     printed = local_tool("up", Path(stack.home), UP_SECONDS)
     assert "Both are running already" in printed
@@ -32,7 +31,6 @@ def test_a_second_up_keeps_everything_and_duplicates_nothing(stack: LocalStack) 
             assert answer["totalCount"] == (2 if path == "features" else 1), path
 
 
-@pytest.mark.stack
 def test_the_commands_it_offers_work_as_they_stand(stack: LocalStack) -> None:
     period = f"from={stack.demo['period_start']}&to={stack.demo['period_end']}"
     usage, event, invoices = (run_in_shell(command) for command in farewell.commands_to_try(stack, period))

@@ -20,6 +20,7 @@ from infra.local.ports import LOOPBACK, free_port
 INVOKE_SECONDS = 60
 START_SECONDS = 30
 FUNCTION_TIMEOUT_SECONDS = 30
+_BYTECODE = tempfile.TemporaryDirectory(prefix="tollbooth-bytecode-")  # of all functions this process starts
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _complete(environment: Mapping[str, str], asset: Path, handler: str) -> dict
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
         # The built asset is shared by all replays: nothing may be written into it.
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": _BYTECODE.name,
         **environment,
     }
 
