@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from functions.domain.catalog.discount import Discounts, UsageDiscount
+from functions.domain.catalog.discount import Discounts, PercentageDiscount, UsageDiscount
 from functions.domain.catalog.entitlement_template import EntitlementTemplate, MeteredEntitlement, StaticEntitlement
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
@@ -70,6 +70,8 @@ def _times(card: Card, times: int) -> Card:
 
 
 def _sum(card: Card, more: Card) -> Card:
+    if _percentage(card) != _percentage(more) and card.price and more.price:
+        card, more = _net(card), _net(more)
     price = card.price or more.price
     if isinstance(card.price, FlatPrice) and isinstance(more.price, FlatPrice):
         price = card.price.model_copy(update={"amount": EXACT.add(card.price.amount, more.price.amount)})
@@ -77,9 +79,23 @@ def _sum(card: Card, more: Card) -> Card:
         update={
             "price": price,
             "entitlement_template": _template(card.entitlement_template, more.entitlement_template),
-            "discounts": _discounts(card.discounts, more.discounts),
+            "discounts": _discounts(card, more),
         }
     )
+
+
+def _percentage(card: Card) -> PercentageDiscount | None:
+    return card.discounts.percentage if card.discounts else None
+
+
+def _net(card: Card) -> Card:
+    """The flat price less its percentage: of a sum each part keeps its own."""
+    discount = _percentage(card)
+    if discount is None or not isinstance(card.price, FlatPrice):
+        return card
+    left = EXACT.subtract(1, discount.percentage.scaleb(-2, EXACT))
+    price = card.price.model_copy(update={"amount": EXACT.multiply(card.price.amount, left)})
+    return card.model_copy(update={"price": price, "discounts": _of(None, card.discounts and card.discounts.usage)})
 
 
 def _template(one: EntitlementTemplate | None, other: EntitlementTemplate | None) -> EntitlementTemplate | None:
@@ -91,9 +107,12 @@ def _template(one: EntitlementTemplate | None, other: EntitlementTemplate | None
     return one or other
 
 
-def _discounts(one: Discounts | None, other: Discounts | None) -> Discounts | None:
-    if one is None or other is None:
-        return one or other
-    usages = [each.usage.quantity for each in (one, other) if each.usage is not None]
-    usage = UsageDiscount(quantity=EXACT.add(*usages)) if len(usages) > 1 else one.usage or other.usage
-    return Discounts(percentage=one.percentage or other.percentage, usage=usage)
+def _discounts(card: Card, more: Card) -> Discounts | None:
+    """Free units are summed; there is one percentage at most, beside the price (`_net`)."""
+    usages = [each.discounts.usage for each in (card, more) if each.discounts and each.discounts.usage]
+    usage = UsageDiscount(quantity=EXACT.add(*(each.quantity for each in usages))) if len(usages) > 1 else None
+    return _of(_percentage(card) or _percentage(more), usage or next(iter(usages), None))
+
+
+def _of(percentage: PercentageDiscount | None, usage: UsageDiscount | None) -> Discounts | None:
+    return Discounts(percentage=percentage, usage=usage) if percentage or usage else None

@@ -64,14 +64,14 @@ def _taken(coupon: AppliedCoupon, lines: Sequence[InvoiceLine], currency: str) -
     left = [max(line.total_minor, 0) if covered else 0 for line, covered in zip(lines, is_covered, strict=True)]
     if not any(left):
         return []
-    off = coupon.terms.off
+    total, off = Money(sum(left), currency), coupon.terms.off
     if isinstance(off, AmountOff):
-        most = Money.rounded(off.amount, currency).minor
-        # A share is never more than its line: the whole is at most their sum.
-        shares = Money(min(most, sum(left)), currency).allocate(left)
-        return [share.minor for share in shares]
-    part = off.percentage.scaleb(-2, EXACT)
-    return [Money.rounded(EXACT.multiply(Money(minor, currency).major, part), currency).minor for minor in left]
+        most = Money.rounded(off.amount, currency)
+    else:  # rounded once: many small lines would each lose, or win, half a unit
+        most = Money.rounded(EXACT.multiply(total.major, off.percentage.scaleb(-2, EXACT)), currency)
+    # A share is never more than its line: the whole is at most their sum.
+    shares = Money(min(most.minor, total.minor), currency).allocate(left)
+    return [share.minor for share in shares]
 
 
 def _less(line: InvoiceLine, coupon: AppliedCoupon, minor: int) -> InvoiceLine:

@@ -46,12 +46,15 @@ class OpenCells:
         """Add to a sum; like all of these returns the bytes by which the commit grows."""
         present = self.sum.get(place)
         total = value if present is None else add(present, value)
-        if type(total) is int and not -LARGEST_INT < total < LARGEST_INT:
+        if type(total) is int:
+            if -LARGEST_INT < total < LARGEST_INT:
+                self.sum[place] = total
+                return cell_bytes if present is None else 0
             total = Decimal(total)
         self.sum[place] = total
         if present is None:
-            return cell_bytes if type(total) is int else cell_bytes + DECIMAL_BYTES
-        return 0 if type(present) is type(total) else DECIMAL_BYTES
+            return cell_bytes + DECIMAL_BYTES
+        return 0 if type(present) is Decimal else DECIMAL_BYTES
 
     def merge(self, other: "OpenCells") -> None:
         sums = self.sum

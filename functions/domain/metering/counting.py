@@ -70,16 +70,12 @@ class Deltas:
 
     @property
     def is_full(self) -> bool:
-        return self.is_heavy or self.event_count >= MAX_COMMIT_EVENTS
+        return self.event_count >= MAX_COMMIT_EVENTS or self.is_heavy
 
     @property
     def is_heavy(self) -> bool:
         """Is it all that may be stored, or all the work that others wait for?"""
         return self.size >= MAX_COMMIT_BYTES or self.work >= MAX_COMMIT_WORK
-
-    @property
-    def new_items(self) -> int:
-        return len(self.codes) + len(self.subjects)
 
     def uncountable_lines(self) -> list[UncountableLines]:
         """Beyond those of `uncountable`, for the commit to say."""
@@ -109,7 +105,7 @@ def count(
     counting = _Counting(state, deltas, value_fingerprint, received_at)
     while queue and not deltas.is_full:
         tenant, subject, events = queue.popleft()
-        work, items, texts = deltas.work, deltas.new_items, deltas.new_bytes
+        work, codes, subjects, texts = deltas.work, len(deltas.codes), len(deltas.subjects), deltas.new_bytes
         subject_bytes = len(subject) * 4
         deltas.size += subject_bytes + PAGE_BYTES
         if (tenant, subject) not in state.subjects:
@@ -130,10 +126,9 @@ def count(
         if total is None:
             total = totals[tenant] = OpenCells()
         total.merge(cells)
-        if deltas.new_items > items or deltas.work - work > VISITS_PAID * taken:
-            deltas.surplus[tenant] += work_surplus(
-                deltas.work - work, taken, deltas.new_items - items, deltas.new_bytes - texts
-            )
+        items = len(deltas.codes) - codes + len(deltas.subjects) - subjects
+        if items or deltas.work - work > VISITS_PAID * taken:
+            deltas.surplus[tenant] += work_surplus(deltas.work - work, taken, items, deltas.new_bytes - texts)
     for tenant, total in totals.items():
         deltas.pages.extend(as_pages(total, tenant, state.lane, None))
     return deltas
@@ -159,9 +154,8 @@ class _Counting:
         taken, at_once = 0, EVENTS_AT_ONCE
         while taken < len(events) and (not deltas.is_heavy or not taken):
             some = events[taken : taken + at_once]
-            types = [event.type for event in some]
-            if len(some) > SEARCHED_AT_ONCE and by_type.search(types):
-                some, types = some[:SEARCHED_AT_ONCE], types[:SEARCHED_AT_ONCE]
+            if len(some) > SEARCHED_AT_ONCE and by_type.search(some):
+                some = some[:SEARCHED_AT_ONCE]
             begun = WORK.visits
             all_rows, unreadable = sort_events(some, by_type)
             if len(some) > 1 and deltas.size + _most_bytes(all_rows, cell_bytes) > MAX_COMMIT_BYTES:
@@ -172,7 +166,7 @@ class _Counting:
                 _list_uncountable(deltas, tenant, event, problem, self._received_at)
             for rows in all_rows:
                 self._add_rows(cells, tenant, rows, cell_bytes)
-            deltas.work += WORK.visits - begun + by_type.look_ups(types)
+            deltas.work += WORK.visits - begun + by_type.look_ups(some)
             taken += len(some)
             if deltas.further:  # each event may bring a reason of every meter
                 at_once = min(at_once, SEARCHED_AT_ONCE)

@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.domain.metering.columns import groups_taker
 from functions.domain.metering.compiled_meter import CompiledMeter
+from functions.domain.metering.event import Event
 from functions.domain.metering.meter import MeterSet, pattern_characters, searches
 from functions.domain.metering.values import Data
 
@@ -78,13 +79,16 @@ class MetersOfType(list[CompiledMeter]):
 class MetersByType(dict[str, MetersOfType]):
     """A tenant's meters by event type."""
 
-    def search(self, types: Iterable[str]) -> bool:
-        """Do meters of any of these types search?"""
-        return not self._searching.isdisjoint(types) if self._searching else False
+    def search(self, events: Iterable[Event]) -> bool:
+        """Do meters of any of their types search?"""
+        searching = self._searching
+        return not searching.isdisjoint(event.type for event in events) if searching else False
 
-    def look_ups(self, types: Collection[str]) -> int:
-        """How much work events of these types are, one each, beside searches."""
-        return sum([self._look_ups.get(type_, 1) for type_ in types]) if self._is_wide else len(types) * FEW_LOOK_UPS
+    def look_ups(self, events: Collection[Event]) -> int:
+        """How much work they are beside searches."""
+        if not self._is_wide:
+            return len(events) * FEW_LOOK_UPS
+        return sum([self._look_ups.get(event.type, 1) for event in events])
 
     @cached_property
     def _searching(self) -> frozenset[str]:

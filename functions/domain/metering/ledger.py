@@ -247,14 +247,14 @@ def sift(
     """
     sifted = Sifted()
     buckets, recent = state.buckets, state.recent
-    by_tenant: dict[str, dict[str, list[Event]]] = {}
+    by_tenant = defaultdict[str, dict[str, list[Event]]](lambda: defaultdict(list))
     oldest, still_recent = window.oldest_countable(now), received_at - look_back
     duplicates = received = redelivered = 0
     time: int | None = None
     bucket: set[int] | None = None
     for pack in packs:
         tenant = pack.tenant
-        by_subject = by_tenant.setdefault(tenant, {})
+        by_subject = by_tenant[tenant]
         received += len(pack.events)
         seen_before = duplicates
         for event in pack.events:
@@ -274,18 +274,14 @@ def sift(
                 continue
             bucket.add(fingerprint)
             recent[fingerprint] = received_at
-            try:
-                by_subject[event.subject].append(event)
-            except KeyError:
-                by_subject[event.subject] = [event]
+            by_subject[event.subject].append(event)
         mark = pack_mark(pack.pack_id)
         if mark in state.packs:
             redelivered += duplicates - seen_before
         state.packs[mark] = received_at
     if len(by_tenant) == 1:
-        ((tenant, by_subject),) = by_tenant.items()
+        tenant, by_subject = by_tenant.popitem()
         sifted.groups = {(tenant, subject): events for subject, events in by_subject.items()}
-        by_tenant = {}
     for some in zip_longest(*([(tenant, *each) for each in found.items()] for tenant, found in by_tenant.items())):
         for group in some:  # tenants in turn, so that nobody's many subjects come before another's few
             if group is not None:

@@ -26,6 +26,7 @@ _SMALLEST = Decimal(1).scaleb(-MAX_FRACTION_DIGITS)
 
 Data = dict[str, Any]
 _decode_data = msgspec.json.Decoder(dict, float_hook=Decimal).decode
+_decode_all = msgspec.json.Decoder(list[dict], float_hook=Decimal).decode
 
 
 def decode_data(raw: bytes) -> Data:
@@ -42,15 +43,16 @@ def decode_data(raw: bytes) -> Data:
 
 def decode_objects(raws: Sequence[bytes]) -> list[Data] | None:
     """The data of many events at once; None when one of them is empty or cannot be read."""
-    joined = b"".join(raws)
+    joined = b",".join(raws)
     # Each opens at least one, so that none is deeper than all have beyond one each.
     may_be_deep = joined.count(b"{") + joined.count(b"[") >= len(raws) + MAX_DEPTH
     if may_be_deep and any(map(is_too_deep, raws)):
         return None
     try:
-        return [*map(_decode_data, raws)]
+        found = _decode_all(b"[%b]" % joined)
     except (msgspec.MsgspecError, ValueError, InvalidOperation, RecursionError):
         return None
+    return found if len(found) == len(raws) else None
 
 
 # By their codes, where nothing more is known of the value.

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -58,6 +59,37 @@ def test_free_units_are_concatenated():
 
     assert str(result.discounts.usage.quantity) == "150"
     assert result.discounts.percentage.percentage == 10
+
+
+def off(percentage: str | None, **card_fields: Any) -> dict[str, Any]:
+    return card_fields | ({"discounts": {"percentage": {"percentage": percentage}}} if percentage else {})
+
+
+@pytest.mark.parametrize(
+    ("base_off", "more_off", "times", "amount", "left_off"),
+    [
+        (None, "100", 1, "30", None),
+        (None, "50", 1, "55", None),
+        ("50", None, 1, "65", None),
+        ("10", "20", 2, "107", None),
+        ("50", "50", 1, "80", "50"),
+        ("100", "100", 1, "80", "100"),
+        (None, "33.333333", 3, "130.0000005", None),
+        (None, None, 1, "80", None),
+    ],
+)
+def test_each_part_of_a_sum_keeps_its_own_percentage(
+    base_off: str | None, more_off: str | None, times: int, amount: str, left_off: str | None
+):
+    base, more = card(off(base_off, **flat("30"))), card(off(more_off, **flat("50")))
+    result = merged(base, [(more, times)])
+    assert result.price.amount == Decimal(amount)
+    assert (result.discounts.percentage.percentage if result.discounts else None) == (left_off and Decimal(left_off))
+
+
+def test_of_several_additions_each_keeps_its_own_percentage():
+    additions = [(card(off(rest, **flat("50"))), 1) for rest in ("50", "20", "50")]
+    assert merged(card(flat("30")), additions).price.amount == 30 + 25 + 40 + 25
 
 
 def test_without_a_card_of_the_plan_the_add_on_brings_its_own():

@@ -47,6 +47,26 @@ def test_coupons_are_taken_off_in_order_and_never_more_than_is_owed(coupons: lis
 
 
 @pytest.mark.parametrize(
+    ("amounts", "off", "taken"),
+    [
+        (["0.04"] * 30, "10 %", 12),
+        (["0.01"] * 30, "50 %", 15),
+        (["0.01"] * 3, "33 %", 1),
+        (["10.01"] * 10, "12.5 %", 1251),
+        (["0.05", *["3.34"] * 30, "4.75"], "10 %", 1050),
+        (["0.01", "99.99"], "99.99 %", 9999),
+    ],
+)
+def test_a_percentage_is_rounded_once_however_many_lines_it_is_of(amounts: list[str], off: str, taken: int):
+    of = lines(*amounts)
+    before, after = [line.total_minor for line in of], totals(of, coupon(off))
+    assert sum(before) - sum(after) == taken
+    assert all(0 <= left <= whole for left, whole in zip(after, before, strict=True))
+    shares = [Decimal(whole) * taken / sum(before) for whole in before]
+    assert all(abs(whole - left - share) < 1 for left, whole, share in zip(after, before, shares, strict=True))
+
+
+@pytest.mark.parametrize(
     ("duration", "invoice_count", "is_good"),
     [
         ("until 2026-05-01T00:00:01Z", 5, True),
