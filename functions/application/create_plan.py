@@ -12,6 +12,7 @@ from functions.domain.catalog.plan import Plan, PlanDraft
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import (
     MeterFacts,
+    currency_problems,
     feature_problems,
     features_to_look_into,
     meter_problems,
@@ -26,7 +27,8 @@ Cards = Sequence[FlatFeeCard | UsageBasedCard]
 def create_plan(
     tenant: str, draft: PlanDraft, *, plans: Plans, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Plan:
-    """Raises InvalidInput for unknown features, Conflict when the key has a draft already."""
+    """Raises InvalidInput for unknown features or a currency nobody collects, Conflict when the key has a draft."""
+    refuse(currency_problems(draft.currency))
     check_features(tenant, draft.phases, features)
     return _drafted(tenant, draft, plans, clock, new_id)
 

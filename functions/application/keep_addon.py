@@ -8,7 +8,7 @@ from functions.application.ports.catalogue import Addons
 from functions.application.ports.clock import Clock
 from functions.application.versions import Shelf
 from functions.domain.catalog.addon import INVALID, Addon, AddonDraft, AddonOffer
-from functions.domain.catalog.validation import refuse
+from functions.domain.catalog.validation import currency_problems, refuse
 
 
 def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
@@ -19,6 +19,7 @@ def create_addon(
     tenant: str, draft: AddonDraft, *, addons: Addons, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Addon:
     """Raises InvalidInput for unknown features, Conflict when the key has a draft already."""
+    refuse(currency_problems(draft.currency), INVALID)
     check_addon_features(tenant, draft, features)
     values = {name: getattr(draft, name) for name in AddonDraft.model_fields}
 

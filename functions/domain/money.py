@@ -10,6 +10,14 @@ from functions.domain.errors import InvalidInput
 # Wide enough for a quantity of 100 digits, as sums of usage can have, a conversion and a price of 36 each, exactly.
 EXACT = Context(prec=192)
 
+# Digits that can be collected, where ISO 4217 has more: the last of three must be 0, and nobody pays a fifth of an
+# ariary. Source: docs.stripe.com/currencies (special cases).
+_COLLECTED_DIGITS = {"BHD": 2, "JOD": 2, "KWD": 2, "MGA": 0, "OMR": 2, "TND": 2}
+# Collected in whole units. UGX is not among them: how its amounts are said is announced to change.
+_WHOLE_UNITS = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
+)
+
 
 @cache
 def minor_digits(currency: str) -> int:
@@ -28,6 +36,16 @@ def minor_digits(currency: str) -> int:
     return int(digits)
 
 
+def collected_digits(currency: str) -> int:
+    """Digits after the decimal point of amounts that can be collected: KWD 2; raises InvalidInput as `minor_digits`."""
+    return _COLLECTED_DIGITS.get(currency, minor_digits(currency))
+
+
+def is_collectable(currency: str) -> bool:
+    """Does any gateway know how its amounts are said? Not those of IQD, CLF or UYW."""
+    return currency in _WHOLE_UNITS or collected_digits(currency) == 2
+
+
 @dataclass(frozen=True, order=True)
 class Money:
     """An amount in minor units (cents) of one currency; adding different currencies is a programming error."""
@@ -41,9 +59,9 @@ class Money:
 
     @classmethod
     def rounded(cls, major: Decimal, currency: str) -> "Money":
-        """The exact amount in major units, rounded half away from zero to the currency's own digits."""
-        shifted = major.scaleb(minor_digits(currency), EXACT)
-        return cls(int(shifted.to_integral_value(ROUND_HALF_UP)), currency)
+        """The exact amount in major units, rounded half away from zero to what can be collected: KWD 1.235 to 1.24."""
+        units = int(major.scaleb(collected_digits(currency), EXACT).to_integral_value(ROUND_HALF_UP))
+        return cls(units * _unit(currency), currency)
 
     @property
     def major(self) -> Decimal:
@@ -66,11 +84,21 @@ class Money:
     def allocate(self, weights: Sequence[int | Decimal]) -> list["Money"]:
         """Split by weights so that the parts add up exactly; the largest remainders get the odd units first."""
         assert weights and all(weight >= 0 for weight in weights) and any(weights), weights
-        total = reduce(EXACT.add, map(Decimal, weights))
-        shares = [EXACT.divide(EXACT.multiply(Decimal(self.minor), Decimal(weight)), total) for weight in weights]
+        unit = _unit(self.currency)
+        if self.minor % unit:  # as it was rounded once
+            unit = 1
+        whole, total = Decimal(self.minor // unit), reduce(EXACT.add, map(Decimal, weights))
+        shares = [EXACT.divide(EXACT.multiply(whole, Decimal(weight)), total) for weight in weights]
         floors = [int(share.to_integral_value("ROUND_FLOOR")) for share in shares]
-        odd = self.minor - sum(floors)
+        odd = self.minor // unit - sum(floors)
         by_remainder = sorted(range(len(shares)), key=lambda i: (EXACT.subtract(floors[i], shares[i]), i))
         for i in by_remainder[:odd]:
             floors[i] += 1
-        return [Money(minor, self.currency) for minor in floors]
+        return [Money(units * unit, self.currency) for units in floors]
+
+
+@cache
+def _unit(currency: str) -> int:
+    """The smallest amount that can be collected, in minor units."""
+    unit: int = 10 ** (minor_digits(currency) - collected_digits(currency))
+    return unit

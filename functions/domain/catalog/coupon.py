@@ -10,7 +10,7 @@ from functions.domain.catalog.pricing.price import Positive
 from functions.domain.catalog.pricing.refusal import refuse, wrong
 from functions.domain.catalog.versioned import iso_currency
 from functions.domain.errors import Conflict
-from functions.domain.money import Money, minor_digits
+from functions.domain.money import EXACT, minor_digits
 from functions.domain.period import rfc3339
 from functions.domain.wire import CurrencyCode, Description, Instant, Key, Metadata, Name, WireModel
 
@@ -34,8 +34,9 @@ class AmountOff(WireModel):
 
     @model_validator(mode="after")
     def _is_money(self) -> Self:
-        if Money.rounded(self.amount, self.currency).major != self.amount:
-            message = f"must not have more digits than {self.currency} has: {minor_digits(self.currency)}"
+        digits = minor_digits(self.currency)
+        if self.amount.scaleb(digits, EXACT) % 1:
+            message = f"must not have more digits than {self.currency} has: {digits}"
             refuse([wrong("amount", code="too_many_digits", message=message, value=self.amount)])
         return self
 

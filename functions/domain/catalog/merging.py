@@ -90,12 +90,12 @@ def _percentage(card: Card) -> PercentageDiscount | None:
 
 def _net(card: Card) -> Card:
     """The flat price less its percentage: of a sum each part keeps its own."""
-    discount = _percentage(card)
-    if discount is None or not isinstance(card.price, FlatPrice):
+    discounts = card.discounts
+    if discounts is None or discounts.percentage is None or not isinstance(card.price, FlatPrice):
         return card
-    left = EXACT.subtract(1, discount.percentage.scaleb(-2, EXACT))
+    left = EXACT.subtract(1, discounts.percentage.percentage.scaleb(-2, EXACT))
     price = card.price.model_copy(update={"amount": EXACT.multiply(card.price.amount, left)})
-    return card.model_copy(update={"price": price, "discounts": _of(None, card.discounts and card.discounts.usage)})
+    return card.model_copy(update={"price": price, "discounts": _of(None, discounts.usage)})
 
 
 def _template(one: EntitlementTemplate | None, other: EntitlementTemplate | None) -> EntitlementTemplate | None:

@@ -11,7 +11,7 @@ from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.invoicing.document import MAX_AMOUNT_MINOR
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.money import Money
+from functions.domain.money import Money, is_collectable
 from functions.domain.period import LONGEST_MONTHS, Cadence, add_months
 
 # A daily rate card on a monthly plan; more lines of one card on an invoice help nobody.
@@ -41,6 +41,13 @@ def refuse(problems: Sequence[FieldError], code: str = "invalid_plan") -> None:
         more = len(problems) - MAX_NAMED_PROBLEMS
         detail = f"{named}; and {more} more" if more > 0 else named
         raise InvalidInput(detail, code=code, fields=problems)
+
+
+def currency_problems(currency: str) -> list[FieldError]:
+    if is_collectable(currency):
+        return []
+    message = f"no gateway collects {currency}: choose another currency, such as USD or EUR"
+    return [FieldError("currency", "currency_not_collectable", message)]
 
 
 def phase_problems(phases: Sequence[PlanPhase], billing: str) -> list[FieldError]:

@@ -37,6 +37,7 @@ MAX_PARTS = 1_000
 MAX_QUANTITY_DIGITS = 38
 SIMULATED = "INV-SIMULATED"
 Position = Literal["only", "first", "middle", "last"]
+_BEGINS = ("only", "first")
 
 
 def _quantity(value: Any) -> Decimal:
@@ -137,8 +138,20 @@ class SimulatedLine(WireModel):
             refuse([wrong("rateCard", code="required", message="is required: it says what the line costs")])
         if self.price is not None and self.rate_card is not None:
             refuse([wrong("price", code="two_prices", message="must be left out beside rateCard, which has a price")])
-        refuse(self._part_problems())
+        refuse(self._part_problems() + self._position_problems())
         return self
+
+    def _position_problems(self) -> list[Any]:
+        """The first line of a period has none before it."""
+        earlier = {
+            "preLinePeriodQuantity": self.pre_line_period_quantity,
+            "previouslyBilledAmount": self.previously_billed_amount,
+        }
+        told = [name for name, value in earlier.items() if value]
+        if self.position not in _BEGINS or not told:
+            return []
+        message = f"must be middle or last beside {' and '.join(told)}, which earlier lines had"
+        return [wrong("position", code="contradiction", message=message, value=self.position)]
 
     def _part_problems(self) -> list[Any]:
         needs = self.card.price.needs
@@ -185,7 +198,7 @@ class SimulatedLine(WireModel):
         return LineUsage(
             self.quantity,
             before,
-            is_first=position in ("only", "first"),
+            is_first=position in _BEGINS,
             is_last=position in ("only", "last"),
             groups=self.groups,
         )

@@ -26,7 +26,7 @@ _SMALLEST = Decimal(1).scaleb(-MAX_FRACTION_DIGITS)
 
 Data = dict[str, Any]
 _decode_data = msgspec.json.Decoder(dict, float_hook=Decimal).decode
-_decode_all = msgspec.json.Decoder(list[dict], float_hook=Decimal).decode
+_decode_all = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal).decode
 
 
 def decode_data(raw: bytes) -> Data:

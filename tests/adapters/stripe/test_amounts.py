@@ -1,9 +1,13 @@
 """Stripe's amounts follow Stripe's digits, not ISO's, and nothing is rounded on the way."""
 
+from decimal import Decimal
+
 import pytest
+from iso4217 import Currency
 
 from functions.adapters.stripe.amounts import from_stripe, to_stripe
 from functions.domain.errors import InvalidInput
+from functions.domain.money import Money, is_collectable
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,13 @@ def test_what_stripe_cannot_represent_is_refused_not_rounded(minor: int, currenc
 def test_a_fraction_of_an_isk_from_stripe_is_refused() -> None:
     with pytest.raises(InvalidInput):
         from_stripe(1250, "ISK")
+
+
+@pytest.mark.parametrize("currency", [each.code for each in Currency if each.exponent is not None])
+def test_what_is_collectable_can_be_sent_to_the_gateway(currency: str):
+    minors = [Money.rounded(Decimal(major), currency).minor for major in ("12345.678", "0.5", "-7.4949")]
+    if is_collectable(currency):
+        assert [from_stripe(to_stripe(minor, currency), currency) for minor in minors] == minors
+    else:
+        with pytest.raises(InvalidInput, match="cannot be sent"):
+            to_stripe(minors[0], currency)

@@ -20,6 +20,7 @@ OFF = ["25 %", "100 %", "33.333333 %", "5 {0}", "40 {0}", "1000 {0}"]
 DURATIONS = ["once", "2 times", "5 times", "forever", "until 2026-04-01"]
 OFTEN = ["wait", "wait", "bill", "bill", "bill so far", "bill so far"]
 STEPS = [*OFTEN, "edit", "edit next cycle", "add-on", "cancel", "continue", "end"]
+UNIT = {"USD": 1, "JPY": 1, "KWD": 10}  # minor units of the least that is collected
 
 
 class LifeWithCoupons:
@@ -29,7 +30,7 @@ class LifeWithCoupons:
         self.random = random
         self.progressive = progressive
         cards = [flat("31.07"), unit("0.01"), flat("3", key="late", term="in_arrears"), flat("12.5", key="seat")]
-        currency = random.choice(["USD", "JPY", "KWD"])
+        currency = random.choice([*UNIT])
         made = plan(phase(*cards, key="ramp", duration="P40D"), phase(*cards, key="rest"), currency=currency)
         of = subscription(made, "2026-01-31").model_copy(update={"customer_id": ACME})
         self.id, self.life, self.invoices = of.id, Life(of), list[Invoice]()
@@ -101,7 +102,7 @@ def test_coupons_are_taken_off_and_given_back_in_step_with_what_was_paid(seed: i
         assert min(charged, 0) <= line.total_minor <= max(charged, 0), "a coupon never turns a line around"
         paid[line.item_id] += line.total_minor
         off[line.item_id] += coupons
-        parts[line.item_id] += 1
+        parts[line.item_id] += UNIT[invoice.currency]
         for each in line.discounts:
             if each.amount_minor > 0:
                 used[each.coupon_id].add(invoice.id)
@@ -118,12 +119,12 @@ def _require_counted(billing: Billing, used: dict[str | None, set[str]]) -> None
 
 
 def charged(found: LifeWithCoupons) -> dict[str, tuple[int, int]]:
-    """Minor units before coupons of each item, and the lines they are on."""
+    """Minor units before coupons of each item, and how many the rounding of its lines may come to."""
     amounts, parts = defaultdict[str, int](int), defaultdict[str, int](int)
-    for line in (line for invoice in found.invoices for line in invoice.lines):
+    for invoice, line in [(each, line) for each in found.invoices for line in each.lines]:
         item = "/".join(line.reference.split("/")[:4])
         amounts[item] += sum(each.amount_minor - each.discounts_minor for each in line.charges)
-        parts[item] += 1
+        parts[item] += UNIT[invoice.currency]
     return {item: (amounts[item], parts[item]) for item in parts}
 
 

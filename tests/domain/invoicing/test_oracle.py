@@ -20,7 +20,8 @@ from functions.domain.money import Money
 from tests.domain.builders import unit
 
 CARD: TypeAdapter[Any] = TypeAdapter(RateCard)
-DIGITS = {"USD": 2, "JPY": 0, "KWD": 3}
+DIGITS = {"USD": 2, "JPY": 0, "KWD": 2}  # that are collected
+MINOR = {"USD": 1, "JPY": 1, "KWD": 10}  # in each of them
 SPLITTABLE = ("unit", "package", "graduated", "dynamic", "percentage", "graduated_percentage")
 
 
@@ -189,7 +190,7 @@ def rate(card: dict[str, Any], line: Line, currency: str, billed: int) -> int:
 def test_a_line_costs_what_a_recount_by_hand_says(currency: str, card: dict[str, Any], quantity: Decimal):
     line = Line(Fraction(0), Fraction(quantity), is_first=True, is_last=True)
 
-    assert rate(card, line, currency, 0) == expected(card, line, DIGITS[currency], 0)
+    assert rate(card, line, currency, 0) == MINOR[currency] * expected(card, line, DIGITS[currency], 0)
 
 
 @settings(max_examples=400, deadline=None)

@@ -97,13 +97,19 @@ def test_a_simulated_line_goes_on_in_the_tiers_where_the_quantity_before_it_ende
         # 7 units before came to 70 of the 100 that are the most.
         ({}, "30.00"),
         ({"previouslyBilledAmount": "0"}, "50.00"),
-        ({"position": "only"}, "50.00"),
+        ({"position": "middle"}, "30.00"),
     ],
 )
 def test_the_maximum_counts_what_earlier_lines_came_to(client: Client, given: dict[str, Any], total: str):
     price = {"type": "unit", "amount": "10", "maximumAmount": "100"}
     invoice = simulated(client, line(price, "5", preLinePeriodQuantity="7", **given))
     assert invoice["totals"]["total"] == total
+
+
+@pytest.mark.parametrize("position", ["only", "first"])
+def test_nothing_before_the_first_line_of_a_period_is_no_contradiction(client: Client, position: str):
+    given = {"preLinePeriodQuantity": "0", "previouslyBilledAmount": "0", "position": position}
+    assert simulated(client, line({"type": "unit", "amount": "10"}, "5", **given))["totals"]["total"] == "50.00"
 
 
 def test_parts_are_priced_each_by_its_own_row(client: Client):
@@ -137,6 +143,18 @@ def test_a_quantity_may_have_38_digits(client: Client):
         (line(MATRIX, parts=[{"groupBy": {"model": "x"}, "quantity": "10"}]), "lines[0].parts[0]", "model, kind"),
         (line(MATRIX, preLinePeriodQuantity="1"), "lines[0].preLinePeriodQuantity", "left out"),
         (line(GRADUATED, parts=[{"quantity": "10"}]), "lines[0].parts", "left out"),
+        (
+            line(GRADUATED, preLinePeriodQuantity="7", position="only"),
+            "lines[0].position",
+            "beside preLinePeriodQuantity,",
+        ),
+        (line(GRADUATED, preLinePeriodQuantity="7", position="first"), "lines[0].position", "must be middle or last"),
+        (line(GRADUATED, previouslyBilledAmount="0.01", position="only"), "lines[0].position", "Amount, which"),
+        (
+            line(GRADUATED, preLinePeriodQuantity="7", previouslyBilledAmount="1", position="first"),
+            "lines[0].position",
+            "preLinePeriodQuantity and previouslyBilledAmount",
+        ),
         (
             line(MATRIX, parts=[{"groupBy": {"model": "x", "kind": "y"}, "quantity": "9"}]),
             "lines[0].quantity",

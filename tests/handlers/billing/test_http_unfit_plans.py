@@ -134,3 +134,22 @@ def test_add_ons_custom_plans_and_edits_are_held_to_the_same(shop: Client):
     edit = {"customizations": [{"op": "add_item", "phaseKey": "main", "rateCard": card}]}
     answer = shop.call("PATCH", f"/api/v1/subscriptions/{made.json['id']}", edit)
     assert (answer.status, "price.dimensions[0]" in answer.fields[0]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("currency", ["UGX", "IQD", "CLF", "UYW", "LYD"])
+def test_a_currency_that_no_gateway_collects_is_refused_before_anybody_is_billed(shop: Client, currency: str):
+    addon = {"key": "more", "name": "More", "instanceType": "single", "rateCards": [flat("5")]}
+    customer = shop.post("/api/v1/customers", {"name": "Acme", "key": "acme"}).json["id"]
+    custom = {name: value for name, value in draft(phase(flat())).items() if name != "key"} | {"currency": currency}
+    for answer in (
+        create(shop, phase(flat()), currency=currency),
+        shop.post("/api/v1/addons", addon | {"currency": currency}),
+        shop.post("/api/v1/subscriptions", {"customerId": customer, "customPlan": custom}),
+    ):
+        assert (answer.status, answer.fields) == (400, ["currency"]), answer.text
+        assert f"no gateway collects {currency}" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("currency", ["KWD", "BHD", "OMR", "TND", "JOD", "MGA", "ISK", "JPY"])
+def test_a_currency_of_other_digits_than_iso_says_is_sold_in(shop: Client, currency: str):
+    assert create(shop, phase(flat("1.235")), currency=currency).status == 201
