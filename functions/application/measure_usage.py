@@ -55,6 +55,7 @@ class MeasuredUsage:
             subjects=tuple(subjects),
             filters=_values(filters),
             conditions=_conditions(filters),
+            tells_apart=bool(filters),
             # Counters know a percentile to 1 %; money is owed for what it was.
             is_exact=found.aggregation is Aggregation.PERCENTILE,
         )
@@ -90,6 +91,7 @@ class MeasuredUsage:
             group_by=needs.dimensions,
             filters=_values(filters),
             conditions=_conditions(filters),
+            tells_apart=bool(filters or needs.dimensions),
         )
         self._reader.require_whole(query)
         parts = dict[Group, Decimal]()
@@ -118,6 +120,7 @@ class MeasuredUsage:
             subjects=tuple(subjects),
             filters=_values(filters),
             conditions=_conditions(filters),
+            tells_apart=bool(filters),
             is_exact=found.aggregation is Aggregation.PERCENTILE,
         )
         self._reader.require_whole(query)

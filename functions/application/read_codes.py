@@ -22,6 +22,11 @@ class MeterCodes:
         """(cell number, code, part) of every cell that belongs to the meter."""
         return ((code.number + part, code, part) for code in self.codes for part in range(self._parts))
 
+    @cached_property
+    def crowded(self) -> frozenset[int]:
+        """The numbers of cells that stand for all groups that had no code."""
+        return frozenset(number for number, code, _ in self.cells() if _is_other(code))
+
     def counted_as(self, groups: Groups, n: int) -> Groups:
         """The groups an event of commit n was counted under: its own, or `__other__` where they had no code then."""
         if sum(map(len, groups.values())) > TIGHT_CODE_LENGTH and _key(groups) not in self._births:
@@ -34,11 +39,15 @@ class MeterCodes:
 
     @cached_property
     def _has_other(self) -> bool:
-        return any(code.groups and set(code.groups.values()) == {OTHER} for code in self.codes)
+        return any(map(_is_other, self.codes))
 
     @cached_property
     def _births(self) -> dict[tuple[tuple[str, str], ...], int]:
         return {_key(code.groups): code.n for code in self.codes}
+
+
+def _is_other(code: Code) -> bool:
+    return bool(code.groups) and set(code.groups.values()) == {OTHER}
 
 
 def _key(groups: Groups) -> tuple[tuple[str, str], ...]:

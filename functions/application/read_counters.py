@@ -11,6 +11,7 @@ from functions.application.code_book import CodeBook
 from functions.application.ports.ledger import LedgerReader
 from functions.application.read_codes import MeterCodes
 from functions.application.usage_bounds import Budget
+from functions.domain.errors import TooLarge
 from functions.domain.metering.aggregation import DIRTY, Cell, Keep, Number, add
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Code
@@ -171,9 +172,13 @@ class CounterReader:
         cut: set[int] = set()
         targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
         cells = self._cells(owner, places, dirty=dirty)
-        if not TAKES_OFF.issuperset(self._query.meter.aggregation.parts):
+        crowded = self._crowded(owner[0])
+        if crowded or not TAKES_OFF.issuperset(self._query.meter.aggregation.parts):
             cells = iter(held := list(cells))
-            dirty |= {window for window, _, cell in held if cell == DIRTY}
+            untold = {window for window, number, _ in held if number in crowded}
+            if untold and self._query.is_of_level:
+                raise _untold(self._query)
+            dirty |= untold | {window for window, _, cell in held if cell == DIRTY}
         for window, number, cell in cells:
             verdict = judge(window)
             if verdict is None:
@@ -201,9 +206,13 @@ class CounterReader:
             self._places_of[lane] = {
                 number: (code.groups, part)
                 for number, code, part in self.codes(lane).cells()
-                if query.is_exact or query.accepts(code.groups)
+                if query.is_exact or query.accepts(code.groups) or number in self._crowded(lane)
             }
         return self._places_of[lane]
+
+    def _crowded(self, lane: int) -> frozenset[int]:
+        """The cells whose windows the log has to answer, because their groups are asked for."""
+        return self.codes(lane).crowded if self._query.tells_apart else frozenset()
 
     def _segments(self, dirty: Collection[int]) -> Iterator[tuple[int, int]]:
         """The spans to read of an owner.
@@ -276,6 +285,16 @@ def begun(items: Iterable[Item], most: int) -> Iterator[Item]:
     """All of them, so many of which are read at once."""
     remaining = iter(items)
     return chain(list(islice(remaining, most)), remaining)
+
+
+def _untold(query: UsageQuery) -> TooLarge:
+    """A level comes from everything before, which is more than the log can be asked for."""
+    message = (
+        f"Meter {query.meter.slug!r} has had more combinations of {', '.join(query.meter.group_by)} than its counters "
+        "tell apart, and its levels cannot be read from the events; ask without filters and groups, or count by a "
+        "meter without the dimension that has so many values."
+    )
+    return TooLarge(message, code="groups_not_told_apart")
 
 
 def _parsed(name: str) -> tuple[int, int]:

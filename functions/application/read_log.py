@@ -150,4 +150,6 @@ class LogReader:
         if self._query.is_exact:
             return fitting_groups(dict(zip(self._meter.dimensions, self._meter.groups(data), strict=True)))
         groups = fitting_groups(self._meter.groups_at(data, event.meter_version))
-        return groups if event.meter_version < self._meter.meter.since else codes.counted_as(groups, event.commit)
+        if self._query.tells_apart or event.meter_version < self._meter.meter.since:
+            return groups
+        return codes.counted_as(groups, event.commit)

@@ -404,7 +404,8 @@ def recount(events: Iterable[Event], meters: MeterSet) -> dict[Owner, Cells]:
 
 
 NO_VALUES = sketch.pack({})
-EMPTY: tuple[Cell, ...] = (0, NO_VALUES, msgspec.msgpack.encode((1, {})), msgspec.msgpack.encode((2, {})))
+# A sketch stays as coarse as it was when everything in it was voided.
+EMPTY: tuple[Cell, ...] = (0, *(msgspec.msgpack.encode((level, {})) for level in range(sketch.COARSEST + 1)))
 
 
 def _as_coarse_as(found: Cell, cell: Cell) -> Cell:

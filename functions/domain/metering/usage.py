@@ -18,8 +18,8 @@ class UsageQuery:
 
     The range is [period_from, period_to), at second precision; None leaves that side open. `filters` maps a dimension
     to the values it may have, `conditions` a dimension to a test of its text. `percentile` (0 to 100) is for PERCENTILE
-    meters. `is_exact` reads the archived events instead of the counters; `fills_zero` gives every group seen a row in
-    every window.
+    meters. `is_exact` reads the archived events instead of the counters; `tells_apart` reads them where counters had no
+    room for the groups (`__other__`); `fills_zero` gives every group seen a row in every window.
     """
 
     tenant: str
@@ -35,6 +35,7 @@ class UsageQuery:
     conditions: Mapping[str, Predicate] = field(default_factory=dict)
     percentile: Decimal | None = None
     is_exact: bool = False
+    tells_apart: bool = False
     fills_zero: bool = False
 
     @property

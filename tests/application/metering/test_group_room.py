@@ -1,12 +1,16 @@
 """Whose values take whose room: one subject's inventions are its own, and counters, log and audit agree about them."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
 
+from functions.application.measure_usage import MeasuredUsage
 from functions.application.recount import TenantRecount, stored_cells
+from functions.domain.catalog.pricing import Needs
+from functions.domain.errors import TooLarge
 from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import Event, Pack, Void
@@ -14,6 +18,7 @@ from functions.domain.metering.group_values import MAX_CODE_LENGTH, SHORT_LENGTH
 from functions.domain.metering.history import SPAN_SECONDS
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.voiding import countable
+from functions.domain.period import Period
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 
 CALLS = Meter("m2", "calls", "call", Aggregation.COUNT, None, {"model": "$.model"}, since=1)
@@ -198,3 +203,72 @@ def test_only_as_many_values_are_shortened_as_it_takes(
     values: tuple[str, ...], fits: Callable[[tuple[str, ...]], bool]
 ) -> None:
     assert fits(fitting(values))
+
+
+AGGREGATIONS = [each for each in Aggregation if not each.is_level]
+BY_BOTH = {"model": "$.model", "url": "$.url"}
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("start", [EDGE.replace(minute=0, second=0), EDGE])
+def test_a_bill_by_groups_knows_those_that_counters_do_not(
+    deployment: Deployment, aggregation: Aggregation, start: datetime
+) -> None:
+    meter = Meter("m3", "paid", "call", aggregation, "$.n" if aggregation.needs_value else None, BY_BOTH, since=1)
+    crowded = crowded_by_urls(meter)
+    assert any("__other__" in code.groups.values() for code in crowded.ledger.codes("t", 0))
+    measured = MeasuredUsage(crowded.reader, crowded.ledger, crowded.clock)
+    period, (subject,) = Period(start, NOW), same_lane(1)
+    found = {
+        model: measured.usage("t", "paid", (subject,), filters, period)[0]
+        for model, filters in (
+            ("big", {"model": ("big",)}),
+            ("not small", {"model": {"$ne": "small"}}),
+            ("small", {"model": ("small",)}),
+            ("all", {}),
+        )
+    }
+    alone = {model: alone_in(aggregation, values, period) for model, values in VALUES.items()}
+    assert found == alone
+    if aggregation.is_divisible:
+        parts = measured.parts("t", "paid", (subject,), {}, period, Needs(dimensions=("model",)))
+        assert {group.values[0]: value for group, value in parts.items()} == {m: alone[m] for m in ("big", "small")}
+    windows = measured.windows("t", "paid", (subject,), {"model": ("big",)}, period, 100)
+    assert [each.quantity for each in windows.windows] == [alone["big"]]
+
+
+def test_a_level_by_groups_that_counters_do_not_know_is_refused_with_the_remedy(deployment: Deployment) -> None:
+    meter = Meter("m3", "paid", "call", Aggregation.TIME_WEIGHTED_SUM, "$.n", BY_BOTH, since=1)
+    found = crowded_by_urls(meter)
+    measured, period = MeasuredUsage(found.reader, found.ledger, found.clock), Period(EDGE, NOW)
+    with pytest.raises(TooLarge, match="more combinations of model, url"):
+        measured.usage("t", "paid", tuple(same_lane(1)), {"model": ("big",)}, period)
+    assert measured.usage("t", "paid", tuple(same_lane(1)), {}, period)[0] > 0
+
+
+VALUES = {"big": range(20), "small": range(20, 30), "not small": range(20), "all": range(30)}
+
+
+def crowded_by_urls(meter: Meter) -> Deployment:
+    """Every event has a url of its own: of one subject three have a code."""
+    deployment = Deployment(MeterSet(1, (meter,)))
+    (subject,) = same_lane(1)
+    for first in range(0, 30, 10):
+        events = [
+            event(f"e{n}", AT, subject, model="big" if n < 20 else "small", url=f"/{n}", n=n)
+            for n in range(first, first + 10)
+        ]
+        deployment.send(events)
+        deployment.deliver()
+    return deployment
+
+
+def alone_in(aggregation: Aggregation, values: Iterable[int], period: Period) -> Decimal:
+    """The same events where nothing is grouped."""
+    meter = Meter("m4", "alone", "call", aggregation, "$.n" if aggregation.needs_value else None, {}, since=1)
+    deployment = Deployment(MeterSet(1, (meter,)))
+    (subject,) = same_lane(1)
+    deployment.send([event(f"e{n}", AT, subject, n=n) for n in values])
+    deployment.deliver()
+    measured = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
+    return measured.usage("t", "alone", (subject,), {}, period)[0]
