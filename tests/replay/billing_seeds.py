@@ -23,12 +23,12 @@ from functions.adapters.dynamo.plan_store import DynamoPlans
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
-from functions.application.create_plan import create_plan
 from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
+from functions.application.find_plan import plan_shelf
 from functions.application.issue_invoice import BillingPorts, issue_invoices
 from functions.application.push_invoice import push_invoice
 from functions.application.revise_plan import publish_plan
-from functions.domain.catalog.plan import PlanDraft
+from functions.domain.catalog.plan import Plan, PlanDraft
 from functions.domain.invoicing.invoice import invoice_id
 from functions.domain.subscriptions.customer import Customer, UsageAttribution
 from functions.domain.subscriptions.subscription import MeteredFeature
@@ -92,7 +92,12 @@ def _subscribe(world: World, currency: str) -> None:
     )
     DynamoCustomers(table).save(TENANT, None, customer)
     plans, features = DynamoPlans(table), NoFeatures()
-    draft = create_plan(TENANT, _plan(currency), plans=plans, features=features, clock=clock, new_id=new_id)
+
+    def drafted(version: int, now: datetime) -> Plan:
+        return Plan(**dict(_plan(currency)), id=new_id(), version=version, created_at=now, updated_at=now)
+
+    # As plans were made before their currency was looked at.
+    draft = plan_shelf(plans, clock).draft(TENANT, "basic", drafted)
     publish_plan(TENANT, draft.id, plans=plans, features=features, clock=clock)
     create_subscription(
         TENANT,
