@@ -85,12 +85,12 @@ def _average(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[
     return cells.add(place, sum(column), cell_bytes) + cells.add((window, number + 1), len(column), cell_bytes)
 
 
-def _highest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[int], cell_bytes: int) -> int:
-    return add_highest(cells, place, max(column), seconds[0], cell_bytes)
+def _highest(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    return add_highest(cells, place, max(column), 0, cell_bytes)
 
 
-def _lowest(cells: OpenCells, place: Place, column: Column, seconds: Sequence[int], cell_bytes: int) -> int:
-    return add_lowest(cells, place, min(column), seconds[0], cell_bytes)
+def _lowest(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    return add_lowest(cells, place, min(column), 0, cell_bytes)
 
 
 def _latest(cells: OpenCells, place: Place, column: Column, moments: Sequence[Moment], cell_bytes: int) -> int:
@@ -114,8 +114,8 @@ def add_fingerprints(cells: OpenCells, place: Place, fingerprints: set[int], cel
 
 AddColumn = Callable[[OpenCells, Place, Column, Sequence[Any], int], int]
 
-# Adds a column to the open cells: the first cell's place, the values, their moments and the bytes of a new cell.
-# What is not here is added event by event.
+# Adds a column to the open cells: the first cell's place, the values, their moments (if the grouping looks at time) and
+# the bytes of a new cell. What is not here is added event by event.
 ADD_COLUMN: dict[Aggregation, AddColumn] = {
     Aggregation.SUM: _sum,
     Aggregation.COUNT: _count,

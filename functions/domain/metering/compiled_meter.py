@@ -30,7 +30,7 @@ class CompiledMeter:
 
     __slots__ = (
         *("add", "add_column", "aggregation", "column", "counts", "dimensions", "family", "groups", "has_filter"),
-        *("_former", "id", "meter", "orders_microseconds", "takes_text", "value"),
+        *("_former", "id", "looks_at_time", "meter", "orders_microseconds", "takes_text", "value"),
     )
 
     def __init__(self, meter: Meter) -> None:
@@ -42,6 +42,7 @@ class CompiledMeter:
         self.column = _column_taker(meter)
         self.add = ADD[meter.aggregation]
         self.add_column = ADD_COLUMN.get(meter.aggregation)
+        self.looks_at_time = self.orders_microseconds or not (self.add_column or self.takes_text)
         self.dimensions, self.groups = _named_taker(meter.group_by)
         self.has_filter = bool(meter.event_filter)
         self.counts = _event_test(meter.event_filter)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 from functions.domain.metering.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, Place, as_pages
@@ -152,7 +153,7 @@ class _Counting:
         cell_bytes = CELL_BYTES + len(subject) * 4 // CODES_PER_PAGE
         deltas = self._deltas
         taken, at_once = 0, EVENTS_AT_ONCE
-        while taken < len(events) and (not deltas.is_heavy or not taken):
+        while taken < len(events) and (not taken or not deltas.is_heavy):
             some = events[taken : taken + at_once]
             if len(some) > SEARCHED_AT_ONCE and by_type.search(some):
                 some = some[:SEARCHED_AT_ONCE]
@@ -174,15 +175,14 @@ class _Counting:
 
     def _add_rows(self, cells: OpenCells, tenant: str, rows: Rows, cell_bytes: int) -> None:
         grouping, window, size = rows.grouping, rows.window, 0
-        all_seconds = [event.time for event in rows.events]
         all_moments: Sequence[Any] | None = None
         if grouping.orders_microseconds:
             all_micros = [event.micros for event in rows.events]
-            all_moments = [*zip(all_seconds, all_micros, strict=True)] if any(all_micros) else None
+            all_moments = [*zip(rows.seconds, all_micros, strict=True)] if any(all_micros) else None
         columns = [(meters, meters[0].column(rows.data)) for meters in grouping.by_value]
         for groups, places in rows.places.items():
-            pick = picker(places, len(all_seconds))
-            seconds = pick(all_seconds)
+            pick = picker(places, len(rows.seconds))
+            seconds = pick(rows.seconds) if grouping.looks_at_time else ()
             moments = pick(all_moments) if all_moments else seconds
             known = self._places[tenant, grouping, groups, window]
             for meters, of_all in columns:
@@ -271,7 +271,7 @@ def _most_bytes(all_rows: Iterable[Rows], cell_bytes: int) -> int:
     size = 0
     for rows in all_rows:
         per_group = MOST_CELLS * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES
-        texts = sum([len(text) for groups in rows.places for text in groups])
+        texts = sum(map(len, chain.from_iterable(rows.places)))
         of_meter = len(rows.places) * per_group + 4 * texts + len(rows.events) * VALUE_BYTES
         size += len(rows.grouping.meters) * of_meter
     return size

@@ -17,15 +17,17 @@ class Grouping:
     """Meters that take the same events into the same groups.
 
     `counts` is their common event filter, if any; `all_groups` takes the dimensions' values of many events; `by_value`
-    has the meters that take the same value together; one of them may tell apart the microseconds of a second.
+    has the meters that take the same value together; one of them may look at when events happened, and tell apart the
+    microseconds of a second.
     """
 
-    __slots__ = ("all_groups", "by_value", "counts", "meters", "orders_microseconds")
+    __slots__ = ("all_groups", "by_value", "counts", "looks_at_time", "meters", "orders_microseconds")
 
     def __init__(self, meters: Sequence[CompiledMeter]) -> None:
         first = meters[0]
         self.meters = tuple(meters)
         self.orders_microseconds = any(meter.orders_microseconds for meter in meters)
+        self.looks_at_time = any(meter.looks_at_time for meter in meters)
         self.counts: Callable[[Data], bool] | None = first.counts if first.has_filter else None
         self.all_groups = groups_taker([first.meter.group_by[name] for name in first.dimensions], first.groups)
         self.by_value = tuple(map(tuple, _together(meters, _way_of_taking)))

@@ -13,18 +13,22 @@ from functions.domain.metering.values import Data, Uncountable, decode_data, dec
 
 
 class Rows:
-    """The events of one window that a grouping takes, and their data; `places` are those of each group's events."""
+    """The events of one window that a grouping takes, their seconds and data; `places` are those of each group's."""
 
-    __slots__ = ("data", "events", "grouping", "places", "window")
+    __slots__ = ("data", "events", "grouping", "places", "seconds", "window")
 
-    def __init__(self, grouping: Grouping, window: int, events: Sequence[Event], data: Sequence[Data]) -> None:
+    def __init__(
+        self, grouping: Grouping, window: int, events: Sequence[Event], seconds: Sequence[int], data: Sequence[Data]
+    ) -> None:
         self.grouping = grouping
         self.window = window
         self.events = events
+        self.seconds = seconds
         self.data = data
-        self.places: dict[Groups, list[int]] = defaultdict(list)
+        places: dict[Groups, list[int]] = defaultdict(list)
         for place, groups in enumerate(grouping.all_groups(data)):
-            self.places[groups].append(place)
+            places[groups].append(place)
+        self.places = places
 
 
 def picker(places: Sequence[int], count: int) -> Any:
@@ -42,29 +46,34 @@ def sort_events(events: list[Event], by_type: MetersByType) -> tuple[list[Rows],
     """The rows of some events, in those of every grouping that lets an event through; and the unreadable events."""
     all_rows: list[Rows] = []
     unreadable: list[tuple[Event, Uncountable]] = []
-    for type_, window, found in _by_type_and_window(events):
+    for type_, window, found, seconds in _by_type_and_window(events):
         if meters := by_type.get(type_):
             data = decode_objects([event.data for event in found])
             if data is None:
                 found, data = _readable(found, unreadable)
+                seconds = _seconds(found)
             for grouping in meters.groupings:
                 if grouping.counts is None:
-                    all_rows.append(Rows(grouping, window, found, data))
+                    all_rows.append(Rows(grouping, window, found, seconds, data))
                 elif kept := [place for place, each in enumerate(data) if grouping.counts(each)]:
                     pick = picker(kept, len(data))
-                    all_rows.append(Rows(grouping, window, pick(found), pick(data)))
+                    all_rows.append(Rows(grouping, window, pick(found), pick(seconds), pick(data)))
     return all_rows, unreadable
 
 
-def _by_type_and_window(events: list[Event]) -> list[tuple[str, int, list[Event]]]:
-    seconds = [event.time for event in events]
+def _by_type_and_window(events: list[Event]) -> list[tuple[str, int, list[Event], list[int]]]:
+    seconds = _seconds(events)
     first, last = min(seconds) // WINDOW_SECONDS, max(seconds) // WINDOW_SECONDS
     if first == last and len({event.type for event in events}) == 1:
-        return [(events[0].type, first, events)]
+        return [(events[0].type, first, events, seconds)]
     found = defaultdict[tuple[str, int], list[Event]](list)
     for event in events:
         found[event.type, event.time // WINDOW_SECONDS].append(event)
-    return [(type_, window, some) for (type_, window), some in found.items()]
+    return [(type_, window, some, _seconds(some)) for (type_, window), some in found.items()]
+
+
+def _seconds(events: list[Event]) -> list[int]:
+    return [event.time for event in events]
 
 
 def _readable(events: list[Event], unreadable: list[tuple[Event, Uncountable]]) -> tuple[list[Event], list[Data]]:

@@ -45,8 +45,8 @@ def decode_objects(raws: Sequence[bytes]) -> list[Data] | None:
     """The data of many events at once; None when one of them is empty or cannot be read."""
     joined = b",".join(raws)
     # Each opens at least one, so that none is deeper than all have beyond one each.
-    may_be_deep = joined.count(b"{") + joined.count(b"[") >= len(raws) + MAX_DEPTH
-    if may_be_deep and any(map(is_too_deep, raws)):
+    opened = joined.count(b"{") + (joined.count(b"[") if b"[" in joined else 0)
+    if opened >= len(raws) + MAX_DEPTH and any(map(is_too_deep, raws)):
         return None
     try:
         found = _decode_all(b"[%b]" % joined)
