@@ -18,7 +18,7 @@ def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
 def create_addon(
     tenant: str, draft: AddonDraft, *, addons: Addons, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Addon:
-    """Raises InvalidInput for unknown features, Conflict when the key has a draft already."""
+    """Raises InvalidInput for unknown features or a refused currency, Conflict when the key has a draft already."""
     refuse(currency_problems(draft.currency), INVALID)
     check_addon_features(tenant, draft, features)
     values = {name: getattr(draft, name) for name in AddonDraft.model_fields}

@@ -203,10 +203,11 @@ class CounterReader:
         """The cells that were asked for. Exactly, events decide that themselves, so all of the meter's count."""
         if lane not in self._places_of:
             query = self._query
+            crowded = self._crowded(lane)
             self._places_of[lane] = {
                 number: (code.groups, part)
                 for number, code, part in self.codes(lane).cells()
-                if query.is_exact or query.accepts(code.groups) or number in self._crowded(lane)
+                if query.is_exact or query.accepts(code.groups) or number in crowded
             }
         return self._places_of[lane]
 

@@ -14,7 +14,7 @@ EXACT = Context(prec=192)
 # ariary. Source: docs.stripe.com/currencies (special cases).
 _COLLECTED_DIGITS = {"BHD": 2, "JOD": 2, "KWD": 2, "MGA": 0, "OMR": 2, "TND": 2}
 # Collected in whole units. UGX is not among them: how its amounts are said is announced to change.
-_WHOLE_UNITS = frozenset(
+WHOLE_UNITS = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
 
@@ -43,7 +43,7 @@ def collected_digits(currency: str) -> int:
 
 def is_collectable(currency: str) -> bool:
     """Does any gateway know how its amounts are said? Not those of IQD, CLF or UYW."""
-    return currency in _WHOLE_UNITS or collected_digits(currency) == 2
+    return currency in WHOLE_UNITS or collected_digits(currency) == 2
 
 
 @dataclass(frozen=True, order=True)

@@ -1,16 +1,15 @@
 """Stripe's own currency table: how our ISO 4217 minor units become Stripe's integer amounts, and back."""
 
 from functions.domain.errors import InvalidInput
-from functions.domain.money import minor_digits
+from functions.domain.money import WHOLE_UNITS, minor_digits
 
-# Source: docs.stripe.com/currencies (special cases). Stripe's digits are not ISO 4217's: MGA has two in ISO, none here.
-ZERO_DECIMAL = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
-)
-# Three decimals, the last of which must be 0.
-THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+# Source: docs.stripe.com/currencies (special cases).
 # No decimals in ISO 4217; Stripe still wants two, and both must be 0.
 TWO_DECIMAL_WHOLE_UNITS = frozenset({"ISK"})
+# Stripe's digits are not ISO 4217's: MGA has two in ISO, none here.
+ZERO_DECIMAL = WHOLE_UNITS - TWO_DECIMAL_WHOLE_UNITS
+# Three decimals, the last of which must be 0.
+THREE_DECIMAL = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 # Stripe announced a change of its digits; refused until somebody has checked it against a live account.
 REFUSED = frozenset({"UGX"})
 
