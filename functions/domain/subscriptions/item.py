@@ -59,7 +59,7 @@ class SubscriptionItem(WireModel):
     Without times of its own it starts and ends with its phase. `billed_to` is the instant up to which it is on
     invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
     `discounted` are the fees of time to come that coupons made smaller. `split` is what is billed already of the period
-    into which `billed_to` falls.
+    into which `billed_to` falls. `times_credited` is on how many invoices what was paid for it was given back.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
     """
 
@@ -74,6 +74,7 @@ class SubscriptionItem(WireModel):
     billed_to: Instant | None = None
     split: Split | None = None
     discounted: tuple[DiscountedFee, ...] = ()
+    times_credited: int = 0
     base: RateCard | None = None
     is_added: bool = False
     created_at: Instant | None = None

@@ -88,6 +88,8 @@ class Service:
     def name(self) -> str:
         """What tells it from the other services of its item; the same however often it is looked at."""
         name = f"period[{self.index}]"
+        if self.item.times_credited:  # what was given back may have been sold on, and be given back once more
+            name += f"/again[{self.item.times_credited}]"
         if self.is_credit or self.is_rest:
             name += f"/{'credit' if self.is_credit else 'rest'}[{self.period.start:%Y%m%dT%H%M%SZ}]"
         return name

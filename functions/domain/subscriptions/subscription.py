@@ -215,7 +215,11 @@ class Subscription(WireModel):
 
         def after(phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             due = list(takewhile(lambda each: each.invoice_at <= until, schedule.unbilled(phase, item)))
-            return item.model_copy(update={"billed_to": schedule.billed(due[-1]), "split": None}) if due else item
+            if not due:
+                return item
+            times_credited = item.times_credited + due[-1].is_credit
+            billed_to = schedule.billed(due[-1])
+            return item.model_copy(update={"billed_to": billed_to, "split": None, "times_credited": times_credited})
 
         phases = tuple(
             phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)})

@@ -345,6 +345,19 @@ class Life:
 
 # An item that was billed and replaced at the instant it began does not come back under its old line.
 @example("P1M", 0, [("bill", None), ("add-on", ("fees", 1, True)), ("bill", None), ("add-on", ("fees", 0, True))])
+# Given back, sold on and given back again within a second, it has a line for each.
+@example(
+    "P1M",
+    0,
+    [
+        ("bill", None),
+        ("wait", 1),
+        ("add-on", ("fees", 1, True)),
+        ("bill", None),
+        ("add-on", ("fees", 0, True)),
+        ("bill", None),
+    ],
+)
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(["P1M", "P3M", "P1Y"]), st.integers(0, 40), STEPS)
 def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_they_are_on(
