@@ -20,6 +20,7 @@ from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.period import Period
 from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.item import MeteredFeature
+from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -141,12 +142,13 @@ class _Trial:
         customer = self.ports.customers.find(self.tenant, name)
         if customer is None:
             raise NotFound(f"There is no customer {name[:100]!r}.", code="customer_not_found")
-        rater = Rater(self.tenant, customer.subject_keys, RememberedUsage(self.ports.usage))
+        usage = RememberedUsage(self.ports.usage)
         present = self._present(customer)
         tried = self._subscribed(customer, present)
         periods = []
         for period in sorted(self.wish.periods):
             self._require_time()
+            rater = Rater(self.tenant, customer.subject_keys, usage, Lineages([*present, tried], period))
             old = [line for each in present for line in self._lines(rater, each, period)]
             periods.append(ComparedPeriod(period, old, self._lines(rater, tried, period)))
         return ComparedCustomer(customer, periods)

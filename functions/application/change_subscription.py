@@ -34,6 +34,7 @@ def change_subscription(
     subscriptions: Subscriptions,
     clock: Clock,
     new_id: NewId,
+    is_migration: bool = False,
 ) -> Changed:
     """The anchor stays unless the terms name one, and tiers go on from the usage of the running period.
 
@@ -59,7 +60,12 @@ def change_subscription(
             features=features,
             start=at,
             now=now,
-            terms=replace(terms, anchor=terms.anchor or this.billing_anchor, counts_from=this.counting_since(at)),
+            terms=replace(
+                terms,
+                anchor=terms.anchor or this.billing_anchor,
+                counts_from=this.counting_since(at),
+                follows=this.followed(at, is_migration=is_migration),
+            ),
         )
         return [SubscriptionChange(this, this.cancelled(at, now)), SubscriptionChange(None, made, premises)]
 
@@ -124,4 +130,5 @@ def migrate_subscription(
         subscriptions=subscriptions,
         clock=clock,
         new_id=new_id,
+        is_migration=True,
     )

@@ -24,6 +24,7 @@ from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, in
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.item import DiscountedFee
+from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscription import Subscription
 
 # Bounds one call of the workflow's function; the workflow calls again while there is more.
@@ -102,6 +103,7 @@ class _Boundary:
     run_id: str
     at: datetime
     subscriptions: tuple[Subscription, ...]
+    lineages: Lineages
     customer: BilledCustomer
     ports: BillingPorts
     is_progress: bool = False
@@ -124,7 +126,7 @@ class _Boundary:
         customer = ports.customers.billed(tenant, customer_id)
         if customer is None:
             raise NotFound(f"There is no customer {customer_id!r} to bill.", code="customer_not_found")
-        return cls(tenant, run_id, first, owing, customer, ports, is_progress)
+        return cls(tenant, run_id, first, owing, Lineages(present), customer, ports, is_progress)
 
     @property
     def currency(self) -> str:
@@ -133,7 +135,7 @@ class _Boundary:
     def issue(self) -> InvoiceRecord | None:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
-        rater = Rater(self.tenant, self.customer.subject_keys, self.ports.usage)
+        rater = Rater(self.tenant, self.customer.subject_keys, self.ports.usage, self.lineages)
         billed = [self._billed(each, rater, now) for each in self.subscriptions]
         lines = [line for each in billed for line in each.lines]
         for _ in range(MAX_TRIES):
@@ -155,11 +157,11 @@ class _Boundary:
 
     def _billed(self, subscription: Subscription, rater: Rater, now: datetime) -> "_Billed":
         if not self.is_progress:
-            lines = rater.lines(subscription, subscription.services_due_at(self.at), now)
-            return _Billed(subscription, lines, subscription.billed(self.at, now))
-        so_far = rater.lines_so_far(subscription, self.at, now)
-        after = subscription.progressed([(service, split) for _, service, split in so_far], self.at, now)
-        return _Billed(subscription, [line for line, _, _ in so_far], after)
+            rated = rater.rated(subscription, subscription.services_due_at(self.at), now)
+            after = subscription.billed(self.at, now).with_billed_parts(rated.parts)
+            return _Billed(subscription, [line for _, line in rated.lines], after)
+        lines, after = rater.billed_so_far(subscription, self.at, now)
+        return _Billed(subscription, lines, after)
 
     def _with_discounted(self, billed: "_Billed", lines: Sequence[InvoiceLine]) -> Subscription:
         """Whoever would owe the same boundary again would be invoiced for it without end."""

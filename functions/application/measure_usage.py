@@ -67,6 +67,9 @@ class MeasuredUsage:
     def only_grows(self, tenant: str, meter: str) -> bool:
         return self._meter(tenant, meter).aggregation.only_grows
 
+    def adds_up(self, tenant: str, meter: str) -> bool:
+        return self._meter(tenant, meter).aggregation.is_divisible
+
     def parts(
         self,
         tenant: str,

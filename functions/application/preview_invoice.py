@@ -11,6 +11,7 @@ from functions.application.take_off_coupons import take_off_coupons
 from functions.application.write_subscriptions import subscription_not_found
 from functions.domain.errors import FieldError, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer, Invoice, summed_up
+from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.service import MOMENT
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -70,7 +71,8 @@ def _next_invoice(
     now: datetime,
     ports: PreviewPorts,
 ) -> Invoice:
-    rater = Rater(tenant, customer.subject_keys, ports.usage)
+    lineages = Lineages(ports.subscriptions.of_customer(tenant, customer.id))
+    rater = Rater(tenant, customer.subject_keys, ports.usage, lineages)
     # As it is once everything owed before that is billed.
     ahead = subscription if not_before is None else subscription.billed(not_before - MOMENT, now)
     for _ in range(MAX_EMPTY_BOUNDARIES):

@@ -1,11 +1,12 @@
 """Measure and rate a subscription's services: the one way to a line, whether it is issued, previewed or tried out."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from functions.application.ports.billing import UsageMeter
+from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound
 from functions.domain.invoicing.coupons import as_paid
@@ -14,11 +15,20 @@ from functions.domain.invoicing.rating import rate
 from functions.domain.invoicing.rating_steps import summed
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
-from functions.domain.subscriptions.item import Split
+from functions.domain.subscriptions.item import BilledPart, Split
+from functions.domain.subscriptions.lineage import Lineages, Piece
 from functions.domain.subscriptions.subscription import MeteredFeature, Service, Subscription
 
 NOTHING_MORE = Needs()
 NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What was used of a period before a line's own usage, on earlier lines or under items that this one follows."""
+
+    quantity: Decimal | None = None
+    groups: Mapping[Group, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -28,94 +38,156 @@ class _Measured:
 
 
 @dataclass(frozen=True)
+class RatedServices:
+    """Services that are worth a line, each with its line, and by item what its part of a period came to."""
+
+    lines: Sequence[tuple[Service, InvoiceLine]]
+    parts: Mapping[str, BilledPart]
+
+
+@dataclass(frozen=True)
 class Rater:
-    """Rates what one customer used; `subjects` are whose usage that is."""
+    """Rates what one customer used; `subjects` are whose usage that is, `lineages` those of the subscriptions.
+
+    Whoever rates the items of a lineage by one rater has each know what those before it came to.
+    """
 
     tenant: str
     subjects: tuple[str, ...]
     usage: UsageMeter
+    lineages: Lineages
+    _parts: dict[str, BilledPart] = field(default_factory=dict)
 
     def lines(self, subscription: Subscription, services: Iterable[Service], now: datetime) -> list[InvoiceLine]:
         """One line for each service that is worth one.
 
         Raises NotFound for a meter that is gone, Unbillable for usage that its price cannot be applied to.
         """
-        return [line for _, line in self._rated(subscription, services, now)]
+        return [line for _, line in self.rated(subscription, services, now).lines]
 
-    def lines_so_far(
+    def billed_so_far(
         self, subscription: Subscription, at: datetime, now: datetime
-    ) -> list[tuple[InvoiceLine, Service, Split | None]]:
-        """What can be billed at `at` of periods that have not ended, each line with what its item has to remember.
+    ) -> tuple[list[InvoiceLine], Subscription]:
+        """What can be billed at `at` of periods that have not ended, and the subscription once that is on an invoice.
 
         An item of which nothing was used is left as it is. Raises as `lines` does.
         """
         services = [each for each in subscription.services_so_far(at) if self._can_be_split(each)]
-        rated = self._rated(subscription, services, now)
+        rated = self.rated(subscription, services, now)
         worth = {
-            service.item.id for service, line in rated if line.total_minor or (line.working and line.working.metered)
+            service.item.id
+            for service, line in rated.lines
+            if line.total_minor or (line.working and line.working.metered)
         }
-        return [(line, service, _split(service, line)) for service, line in rated if service.item.id in worth]
+        billed = [(service, line) for service, line in rated.lines if service.item.id in worth]
+        after = subscription.progressed([(service, _split(service, line)) for service, line in billed], at, now)
+        parts = {item_id: part for item_id, part in rated.parts.items() if item_id in worth}
+        return [line for _, line in billed], after.with_billed_parts(parts)
 
     def _can_be_split(self, service: Service) -> bool:
-        meter = _meter_of(service).meter_slug
-        assert meter is not None
-        return self.usage.only_grows(self.tenant, meter)
+        return self.usage.only_grows(self.tenant, _slug_of(service))
 
-    def _rated(
-        self, subscription: Subscription, services: Iterable[Service], now: datetime
-    ) -> list[tuple[Service, InvoiceLine]]:
-        lines = []
+    def rated(self, subscription: Subscription, services: Iterable[Service], now: datetime) -> RatedServices:
+        """As `lines`, with what the items have to remember."""
+        lines, parts = [], {}
         for service in services:
-            measured = self._measured(service, now) if service.item.card.is_metered else None
+            rate_one = self._usage_line if service.item.card.is_metered else self._fee_line
+            line, part = rate_one(subscription, service, now)
+            if line is not None:
+                lines.append((service, line))
+            if part is not None:
+                parts[service.item.id] = self._parts[service.item.id] = part
+        return RatedServices(lines, parts)
+
+    def _fee_line(
+        self, subscription: Subscription, service: Service, _now: datetime
+    ) -> tuple[InvoiceLine | None, BilledPart | None]:
+        rated = rate(service, None, subscription.currency, prorate=subscription.pro_rating_config.enabled)
+        if not rated.is_worth_a_line:
+            return None, None
+        line = line_from(rated, subscription.id, None)
+        return (as_paid(line, service.item, subscription.currency) if service.is_credit else line), None
+
+    def _usage_line(
+        self, subscription: Subscription, service: Service, now: datetime
+    ) -> tuple[InvoiceLine | None, BilledPart | None]:
+        """No line for a piece of a period that leaves its usage to the next one."""
+        piece, currency = self._piece(subscription, service), subscription.currency
+        billed, line = self._previously_billed(service, piece, currency), None
+        came_to = billed.minor if billed else 0
+        if piece.run is not None:
+            before, measured = self._before(service, piece), self._measured(service, piece, piece.run, now)
             rated = rate(
                 service,
-                measured.usage.quantity if measured else None,
-                subscription.currency,
+                measured.usage.quantity,
+                currency,
                 prorate=subscription.pro_rating_config.enabled,
-                groups=measured.groups if measured else None,
-                before=self._before(service) if measured else None,
-                previously_billed=_previously_billed(service, subscription.currency),
+                groups=measured.groups,
+                before=before.quantity,
+                groups_before=before.groups,
+                previously_billed=billed,
+                piece=piece,
             )
-            if rated.is_worth_a_line:
-                line = line_from(rated, subscription.id, measured.usage if measured else None)
-                line = as_paid(line, service.item, subscription.currency) if service.is_credit else line
-                lines.append((service, line))
-        return lines
+            line = line_from(rated, subscription.id, measured.usage)
+            came_to += line.total_minor
+        if piece.closes_deal or not service.is_last:
+            return line, None
+        return line, BilledPart(starts_at=service.full.start, amount_minor=came_to)
 
-    def _before(self, service: Service) -> Decimal | None:
-        """What was used of the period before, on earlier lines or under an item that this one follows; None if neither.
+    def _piece(self, subscription: Subscription, service: Service) -> Piece:
+        if service.period == service.full:
+            return Piece.whole(service)
+        slug = _slug_of(service)
+        # Nobody's usage is nothing, whatever measures it.
+        adds_up = not self.subjects or self.usage.adds_up(self.tenant, slug)
+        grows = adds_up or self.usage.only_grows(self.tenant, slug)
+        return self.lineages.piece(subscription, service, adds_up=adds_up, grows=grows)
 
-        What was used under another item stays as the period's first line had it.
-        """
-        price, feature = service.item.card.price, _meter_of(service)
-        if (split := service.split) is not None:
-            return EXACT.add(split.metered, split.carried or NOTHING)
-        if not service.is_carried or price is None or price.needs or not price.is_splittable:
+    def _previously_billed(self, service: Service, piece: Piece, currency: str) -> Money | None:
+        """What earlier lines of the same deal came to in the period."""
+        if service.split is not None:
+            return Money(service.split.billed_minor, currency)
+        if piece.before is None:
             return None
-        if not self.subjects:
-            return NOTHING
-        assert feature.meter_slug is not None
-        earlier = Period(service.counted_from, service.period.start)
-        used, _ = self.usage.usage(self.tenant, feature.meter_slug, self.subjects, feature.filters, earlier)
-        return max(used, NOTHING)
+        part = self._parts.get(piece.before.id, piece.before.billed_part)
+        return Money(part.amount_minor, currency) if part and part.starts_at == service.full.start else None
 
-    def _measured(self, service: Service, now: datetime) -> _Measured:
+    def _before(self, service: Service, piece: Piece) -> _Before:
+        """What was used under another item stays as the period's first line had it."""
+        price = service.item.card.price
+        if (split := service.split) is not None:
+            return _Before(EXACT.add(split.metered, split.carried or NOTHING))
+        if price is None or not service.is_carried or not price.is_splittable or piece.run != service.period:
+            return _Before()
+        if not self.subjects:
+            return _Before(NOTHING)
+        asked = self._asked(service, Period(piece.used_since, service.period.start))
+        if not price.needs:
+            return _Before(max(self.usage.usage(*asked)[0], NOTHING))
+        groups = _not_negative(self.usage.parts(*asked, price.needs))
+        return _Before(summed(groups), groups)
+
+    def _measured(self, service: Service, piece: Piece, run: Period, now: datetime) -> _Measured:
         feature, subjects = _meter_of(service), self.subjects
         needs = service.item.card.price.needs if service.item.card.price else NOTHING_MORE
-        assert feature.meter_slug is not None
+        start = service.split.starts_at if service.split else run.start
         billed_before = service.split.metered if service.split else NOTHING
         quantity, lanes, groups = NOTHING, dict[int, int](), dict[Group, Decimal]()
         if subjects:
             # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
-            asked = (self.tenant, feature.meter_slug, subjects, feature.filters, service.measured)
+            if piece.used_since < start and not self.usage.adds_up(self.tenant, _slug_of(service)):
+                # Only what it grew by is this line's: whatever was there before is on the lines of others.
+                earlier, _ = self.usage.usage(*self._asked(service, Period(piece.used_since, start)))
+                start, billed_before = piece.used_since, EXACT.add(billed_before, earlier)
+            asked = self._asked(service, Period(start, run.end))
             quantity, lanes = self.usage.usage(*asked)
             # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
             quantity = max(EXACT.subtract(quantity, billed_before), NOTHING)
             if needs:
-                groups = {group: max(part, NOTHING) for group, part in self.usage.parts(*asked, needs).items()}
+                groups = _not_negative(self.usage.parts(*asked, needs))
                 quantity = summed(groups)
         usage = UsageSnapshot(
-            meter=feature.meter_slug,
+            meter=_slug_of(service),
             subjects=subjects,
             filters=feature.filters,
             quantity=quantity,
@@ -124,20 +196,34 @@ class Rater:
             group_by=needs.dimensions,
             window="HOUR" if needs.time_zone else None,
             time_zone=needs.time_zone,
-            counted_from=service.split.starts_at if service.split else None,
+            counted_from=start if start < service.period.start or service.split else None,
             billed_before=billed_before,
         )
         return _Measured(usage, groups)
 
+    def _asked(
+        self, service: Service, period: Period
+    ) -> tuple[str, str, tuple[str, ...], Mapping[str, GroupFilter], Period]:
+        return self.tenant, _slug_of(service), self.subjects, _meter_of(service).filters, period
 
-def _previously_billed(service: Service, currency: str) -> Money | None:
-    return Money(service.split.billed_minor, currency) if service.split else None
+
+def _not_negative(parts: Mapping[Group, Decimal]) -> dict[Group, Decimal]:
+    return {group: max(part, NOTHING) for group, part in parts.items()}
 
 
 def _split(service: Service, line: InvoiceLine) -> Split | None:
     assert line.working is not None
     carried = line.working.metered_before if service.is_carried else None
-    return service.after(line.working.metered, line.total_minor, carried)
+    billed = line.total_minor
+    if service.split is None:
+        billed += line.working.previously_billed_minor
+    return service.after(line.working.metered, billed, carried)
+
+
+def _slug_of(service: Service) -> str:
+    slug = _meter_of(service).meter_slug
+    assert slug is not None
+    return slug
 
 
 def _meter_of(service: Service) -> MeteredFeature:

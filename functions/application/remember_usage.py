@@ -29,6 +29,9 @@ class RememberedUsage:
     def only_grows(self, tenant: str, meter: str) -> bool:
         return self._meter.only_grows(tenant, meter)
 
+    def adds_up(self, tenant: str, meter: str) -> bool:
+        return self._meter.adds_up(tenant, meter)
+
     def parts(
         self,
         tenant: str,

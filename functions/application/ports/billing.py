@@ -147,6 +147,13 @@ class UsageMeter(Protocol):
         """
         ...
 
+    def adds_up(self, tenant: str, meter: str) -> bool:
+        """Whether what it measures in a period is the sum of what it measures in the period's parts.
+
+        Raises NotFound for a meter that does not exist.
+        """
+        ...
+
     def usage(
         self,
         tenant: str,

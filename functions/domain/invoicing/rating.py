@@ -28,6 +28,7 @@ from functions.domain.invoicing.rating_steps import (
 )
 from functions.domain.money import Money
 from functions.domain.period import Period
+from functions.domain.subscriptions.lineage import Piece
 from functions.domain.subscriptions.proration import prorated
 from functions.domain.subscriptions.subscription import Service
 
@@ -48,6 +49,24 @@ class Terms:
         assert card.price is not None, "a free rate card is no service that is owed"
         conversion = card.unit_config if isinstance(card, UsageBasedCard) else None
         return cls(card.price, conversion, card.discounts or NO_DISCOUNTS)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """How a line takes part in the minimum and maximum of its period.
+
+    They hold for the part `of` the `full` period, None for all of it; `is_settled` says that no line follows that could
+    still owe the minimum.
+    """
+
+    is_settled: bool = True
+    of: Period | None = None
+    full: Period | None = None
+
+    def amount(self, of_period: Decimal | None) -> Decimal | None:
+        if of_period is None or self.of is None or self.full is None:
+            return of_period
+        return prorated(of_period, self.of, self.full)
 
 
 @dataclass(frozen=True)
@@ -99,13 +118,15 @@ def rate(
     prorate: bool,
     groups: Mapping[Group, Decimal] | None = None,
     before: Decimal | None = None,
+    groups_before: Mapping[Group, Decimal] | None = None,
     previously_billed: Money | None = None,
+    piece: Piece | None = None,
 ) -> RatedService:
     """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
 
     A price that needs parts of the usage gets them as `groups`; their sum is then the quantity. `before` is what was
     used earlier in the period, under an item that this one follows or on earlier lines of it: tiers and free units go
-    on from there. `previously_billed` is what those lines came to.
+    on from there. `previously_billed` is what those lines came to. `piece` says how far commitments hold.
     """
     terms = Terms.of(service.item.card)
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
@@ -116,22 +137,44 @@ def rate(
         groups = groups or {}
         quantity = summed(groups)
     usage = LineUsage(
-        quantity, before or Decimal(0), is_first=before is None, is_last=service.is_last, groups=groups or {}
+        quantity,
+        before or Decimal(0),
+        is_first=before is None,
+        is_last=service.is_last,
+        groups=groups or {},
+        groups_before=groups_before or {},
     )
-    return RatedService(service, rate_usage(terms, usage, currency, previously_billed))
+    committed = Committed(service.is_last)
+    if piece is not None:
+        committed = Committed(piece.closes_deal, piece.deal if prorate else None, service.full)
+    return RatedService(service, rate_usage(terms, usage, currency, previously_billed, committed))
 
 
-def rate_usage(terms: Terms, usage: LineUsage, currency: str, previously_billed: Money | None = None) -> RatedLine:
+def rate_usage(
+    terms: Terms,
+    usage: LineUsage,
+    currency: str,
+    previously_billed: Money | None = None,
+    committed: Committed | None = None,
+) -> RatedLine:
     """A line of a usage price; `previously_billed` is what earlier lines of the same period came to."""
     price, billed = terms.price, previously_billed or Money.zero(currency)
-    least, most = (price.minimum_amount, price.maximum_amount) if isinstance(price, CommittedPrice) else (None, None)
+    committed = committed or Committed(usage.is_last)
+    least = most = None
+    if isinstance(price, CommittedPrice):
+        least, most = committed.amount(price.minimum_amount), committed.amount(price.maximum_amount)
     in_units = converted(usage, terms.conversion)
     priced, free_units = without_free_units(in_units, terms.discounts.usage)
-    charges = rounded(price.charges(priced), currency)
+    charges = rounded(price.charges(priced), currency, price.charges(_earlier(priced)) if priced.before else ())
     charges = less_percentage(charges, terms.discounts.percentage)
     charges = at_most(charges, most, billed)
-    charges = at_least(charges, least if usage.is_last else None, billed)
+    charges = at_least(charges, least if committed.is_settled else None, billed)
     return RatedLine(terms, tuple(charges), total(charges, currency), usage, priced, free_units, previously_billed)
+
+
+def _earlier(usage: LineUsage) -> LineUsage:
+    """The usage before a line, as if it were one line."""
+    return LineUsage(usage.before, is_last=False, groups=usage.groups_before)
 
 
 def rate_fee(

@@ -32,12 +32,17 @@ class FreeUnits:
 
 @dataclass(frozen=True)
 class RatedCharge:
-    """A charge with the only rounding it ever gets, and what is taken off it."""
+    """A charge with the only rounding it ever gets, and what is taken off it.
+
+    `earlier` is what the same charge comes to for the usage before the line: lines of a period are differences of what
+    the whole so far comes to, so that they add up to it.
+    """
 
     charge: Charge
     amount: Money
     discounts: tuple[AmountDiscount, ...] = ()
     category: Category = "regular"
+    earlier: Money | None = None
 
     @property
     def discount(self) -> Money:
@@ -51,7 +56,7 @@ class RatedCharge:
         if not amount.minor:
             return self
         discounts = (*self.discounts, AmountDiscount(reason, amount))
-        return RatedCharge(self.charge, self.amount, discounts, self.category)
+        return replace(self, discounts=discounts)
 
 
 def reversed_charge(rated: RatedCharge) -> RatedCharge:
@@ -97,13 +102,19 @@ def without_free_units(usage: LineUsage, discount: UsageDiscount | None) -> tupl
     return left, FreeUnits(free, before)
 
 
-def rounded(charges: Sequence[Charge], currency: str) -> list[RatedCharge]:
-    """From here on all is money. A lump is shown as it is rounded, so that quantity times amount is what it costs."""
+def rounded(charges: Sequence[Charge], currency: str, before: Sequence[Charge] = ()) -> list[RatedCharge]:
+    """From here on all is money. A lump is shown as it is rounded, so that quantity times amount is what it costs.
+
+    `before` are the charges of the usage before the line.
+    """
+    exact_before = {charge.reference: charge.amount for charge in before}
     rated = []
     for charge in charges:
-        amount = Money.rounded(charge.amount, currency)
+        exact = exact_before.get(charge.reference, ZERO)
+        earlier = Money.rounded(exact, currency)
+        amount = Money.rounded(EXACT.add(exact, charge.amount), currency) - earlier
         shown = replace(charge, unit_amount=amount.major) if charge.is_lump else charge
-        rated.append(RatedCharge(shown, amount))
+        rated.append(RatedCharge(shown, amount, earlier=earlier))
     return rated
 
 
@@ -111,10 +122,15 @@ def less_percentage(charges: Sequence[RatedCharge], discount: PercentageDiscount
     if discount is None:
         return list(charges)
     part = discount.percentage.scaleb(-2, EXACT)
-    return [
-        each.less("ratecard_percentage", Money.rounded(EXACT.multiply(each.total.major, part), each.total.currency))
-        for each in charges
-    ]
+
+    def of(amount: Money) -> Money:
+        return Money.rounded(EXACT.multiply(amount.major, part), amount.currency)
+
+    less = []
+    for each in charges:
+        earlier = each.earlier or Money.zero(each.amount.currency)
+        less.append(each.less("ratecard_percentage", of(earlier + each.total) - of(earlier)))
+    return less
 
 
 def at_most(charges: Sequence[RatedCharge], maximum: Decimal | None, billed: Money) -> list[RatedCharge]:

@@ -53,6 +53,13 @@ class Split(WireModel):
     carried: Exact | None = None
 
 
+class BilledPart(WireModel):
+    """What the lines of a deal came to in the period that starts at `starts_at`, before coupons, when an item ended."""
+
+    starts_at: Instant
+    amount_minor: int
+
+
 class SubscriptionItem(WireModel):
     """One rate card for one stretch of its phase; `version` counts the items of a key within the phase.
 
@@ -60,6 +67,7 @@ class SubscriptionItem(WireModel):
     invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
     `discounted` are the fees of time to come that coupons made smaller. `split` is what is billed already of the period
     into which `billed_to` falls. `times_credited` is on how many invoices what was paid for it was given back.
+    `billed_part` is for the item after it, which settles the minimum and maximum of their period.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
     """
 
@@ -75,6 +83,7 @@ class SubscriptionItem(WireModel):
     split: Split | None = None
     discounted: tuple[DiscountedFee, ...] = ()
     times_credited: int = 0
+    billed_part: BilledPart | None = None
     base: RateCard | None = None
     is_added: bool = False
     created_at: Instant | None = None
@@ -92,6 +101,12 @@ class SubscriptionItem(WireModel):
         """
         price = self.card.price
         return price is not None and not price.is_flat and price.is_splittable and not price.needs
+
+    def sells_the_same(self, other: "SubscriptionItem") -> bool:
+        """Do both bill the same usage?"""
+        if not (self.card.is_metered and other.card.is_metered) or self.feature is None or other.feature is None:
+            return False
+        return (self.feature.meter_slug, self.feature.filters) == (other.feature.meter_slug, other.feature.filters)
 
     @property
     def is_in_advance(self) -> bool:
@@ -132,6 +147,13 @@ class SubscriptionPhase(WireModel):
 
     def end_of(self, item: SubscriptionItem) -> datetime:
         return min(item.ends_at or FOREVER, self.ends_at or FOREVER)
+
+
+class Follows(WireModel):
+    """The subscription whose place another one took; a migration goes on with its deal, a change of plan makes anew."""
+
+    id: str
+    is_migration: bool = False
 
 
 class PlanReference(WireModel):

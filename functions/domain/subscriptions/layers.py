@@ -107,10 +107,7 @@ def _successor(
     stretch = wanted.stretch
     same = [each for each in items if each.key == stretch.key]
     before = next((each for each in same if phase.end_of(each) == stretch.start), None)
-    counts_from = None
-    if before is not None and before.card.is_metered and stretch.card.is_metered:
-        counts_from = before.counts_from or phase.start_of(before)
-    return SubscriptionItem(
+    made = SubscriptionItem(
         id=new_id(),
         key=stretch.key,
         version=max((each.version + 1 for each in same), default=0),
@@ -118,8 +115,16 @@ def _successor(
         feature=stretch.feature,
         starts_at=None if stretch.start == phase.starts_at else stretch.start,
         ends_at=None if stretch.end == FOREVER else stretch.end,
-        counts_from=counts_from,
         base=None if wanted.base is None or wanted.base == stretch.card else wanted.base,
         is_added=wanted.base is None,
         created_at=now,
     )
+    if before is not None and before.sells_the_same(made):
+        return made.model_copy(update={"counts_from": before.counts_from or phase.start_of(before)})
+    # Whose place it takes before that was ever on.
+    instead = next(
+        (each for each in phase.items if each.key == stretch.key and phase.start_of(each) == stretch.start), None
+    )
+    if instead is not None and instead.sells_the_same(made):
+        return made.model_copy(update={"counts_from": instead.counts_from})
+    return made

@@ -85,6 +85,13 @@ class Service:
         return max(self.full.start, min(self.item.counts_from, self.period.start))
 
     @property
+    def used_since(self) -> datetime:
+        """`counted_from` of the period's first line, on later ones too."""
+        if self.split is None or self.item.counts_from is None:
+            return min(self.counted_from, self.measured.start)
+        return max(self.full.start, min(self.item.counts_from, self.split.starts_at))
+
+    @property
     def name(self) -> str:
         """What tells it from the other services of its item; the same however often it is looked at."""
         name = f"period[{self.index}]"

@@ -10,6 +10,7 @@ from functions.domain.catalog.plan import CustomPlan, Plan, PlanStatus
 from functions.domain.errors import InvalidInput
 from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, Cadence, rfc3339
 from functions.domain.subscriptions.item import (
+    Follows,
     MeteredFeature,
     Offset,
     PlanReference,
@@ -34,6 +35,7 @@ class Terms:
     metadata: dict[str, str] | None = None
     # Since when another subscription has sold the running period's usage of a feature, by feature key.
     counts_from: Mapping[str, datetime] = field(default_factory=dict)
+    follows: Follows | None = None
 
 
 # As the plan has it.
@@ -68,6 +70,7 @@ def subscribe(
         settlement_mode=plan.settlement_mode,
         billing_anchor=terms.anchor or start,
         active_from=start,
+        follows=terms.follows,
         phases=_phases(plan, start, new_id, features, terms),
         created_at=now,
         updated_at=now,

@@ -1,6 +1,6 @@
 """A subscription: a customer's copy of one plan version as dated phases and items, and when each of them is billed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
@@ -12,7 +12,7 @@ from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
-from functions.domain.subscriptions.item import DiscountedFee, Split
+from functions.domain.subscriptions.item import BilledPart, DiscountedFee, Follows, Split
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
 from functions.domain.subscriptions.item import PlanReference as PlanReference
 from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
@@ -50,6 +50,7 @@ class Subscription(WireModel):
     billing_anchor: Instant
     active_from: Instant
     active_to: Instant | None = None
+    follows: Follows | None = None
     phases: tuple[SubscriptionPhase, ...]
     addons: tuple[SubscriptionAddon, ...] = ()
     created_at: Instant
@@ -152,7 +153,15 @@ class Subscription(WireModel):
         return next((each for each in reversed(self.phases) if each.starts_at <= instant), None)
 
     def counting_since(self, at: datetime) -> dict[str, datetime]:
-        """Since when each metered feature that is on until `at` has been sold, by feature key."""
+        """Since when each metered feature that is on until `at` has been sold, by feature key.
+
+        One that ends as it begins hands on what it was given.
+        """
+        if at <= self.active_from:
+            items = [item for phase in self.phases[:1] for item in phase.items if item.starts_at is None]
+            return {
+                item.card.feature_key: item.counts_from for item in items if item.card.feature_key and item.counts_from
+            }
         schedule = self.schedule
         before = at - MOMENT
         return {
@@ -161,6 +170,13 @@ class Subscription(WireModel):
             for item in phase.items
             if item.card.feature_key is not None and item.card.is_metered and before in schedule.on(phase, item)
         }
+
+    def followed(self, at: datetime, *, is_migration: bool) -> Follows | None:
+        """What a subscription that takes its place at `at` follows: what it follows itself if it ends as it begins."""
+        if at > self.active_from:
+            return Follows(id=self.id, is_migration=is_migration)
+        former = self.follows
+        return former and Follows(id=former.id, is_migration=former.is_migration and is_migration)
 
     def next_due_at(self) -> datetime | None:
         """The next instant at which something is owed; None when everything is billed for good."""
@@ -228,6 +244,20 @@ class Subscription(WireModel):
         latest = max(until, self.billed_until or until)
         return self.model_copy(update={"phases": phases, "billed_until": latest, "updated_at": now})
 
+    def with_billed_parts(self, parts: Mapping[str, BilledPart]) -> "Subscription":
+        """The same subscription whose items, by id, remember what their part of a period came to."""
+
+        def after(item: SubscriptionItem) -> SubscriptionItem:
+            return item.model_copy(update={"billed_part": parts[item.id]}) if item.id in parts else item
+
+        return self._with_items(after) if parts else self
+
+    def _with_items(self, after: Callable[[SubscriptionItem], SubscriptionItem]) -> "Subscription":
+        phases = tuple(
+            phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
+        )
+        return self.model_copy(update={"phases": phases})
+
     def with_discounted(
         self, fees: Mapping[str, Sequence[DiscountedFee]], given_back: Collection[str], at: datetime
     ) -> "Subscription":
@@ -238,7 +268,4 @@ class Subscription(WireModel):
             kept = tuple(each for each in (*before, *fees.get(item.id, ())) if each.ends_at > at)
             return item if kept == item.discounted else item.model_copy(update={"discounted": kept})
 
-        phases = tuple(
-            phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
-        )
-        return self.model_copy(update={"phases": phases})
+        return self._with_items(after)

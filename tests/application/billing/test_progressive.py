@@ -18,6 +18,7 @@ from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.simulation import InvoiceSimulation
 from functions.domain.period import Period
 from functions.domain.subscriptions.excerpt import services_within
+from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
 from tests.application.billing.test_changes_billed import add, edit, graduated, only
@@ -360,7 +361,7 @@ def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: Wo
     assert split is not None
 
     def cost(window: Period) -> list[int]:
-        rater = Rater(TENANT, ("acme-app",), world.usage)
+        rater = Rater(TENANT, ("acme-app",), world.usage, Lineages([]))
         return [line.total_minor for line in rater.lines(split, services_within(split, window), END)]
 
     assert cost(Period(START, END)) == [1000 + 2100 * 2]
@@ -424,7 +425,7 @@ def test_a_run_that_died_before_it_wrote_is_repeated_to_the_same_invoice(world: 
 
 def test_a_change_in_the_second_of_the_split_still_closes_the_period(world: World):
     """What only the last line owes, the minimum, is owed by a line of no time."""
-    world.plan(phase(one_card({"type": "unit", "amount": "0.01", "minimumAmount": "25"})))
+    world.plan(phase(one_card({"type": "unit", "amount": "0.01", "minimumAmount": "62"})))
     of = world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
     assert only(world.issue(progressive=True).invoices).invoice.total_minor == 1000
@@ -434,7 +435,7 @@ def test_a_change_in_the_second_of_the_split_still_closes_the_period(world: Worl
 
     (closing,) = only(world.issue().invoices).invoice.lines
     assert (closing.period_start, closing.period_end) == (at("2026-05-11"), at("2026-05-11"))
-    assert (closing.position, closing.total_minor) == ("last", 1500)
+    assert (closing.position, closing.total_minor) == ("last", 1000), "10 of 31 days owe 20.00"
     world.clock.time = at("2026-08-01")
     assert world.issue().invoices == ()
 

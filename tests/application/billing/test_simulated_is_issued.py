@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from functions.application.rate_services import Rater
 from functions.application.simulate_invoice import simulate_invoice
-from functions.domain.catalog.plan import Plan
+from functions.domain.catalog.plan import Plan, ProRating
 from functions.domain.catalog.pricing import Group
 from functions.domain.invoicing.explanation import steps_of
 from functions.domain.invoicing.invoice import Invoice
@@ -18,6 +18,7 @@ from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.simulation import InvoiceSimulation
 from functions.domain.period import Cadence, Period
 from functions.domain.subscriptions.excerpt import services_within
+from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from functions.handlers import json_body
@@ -135,7 +136,7 @@ def as_input(line: InvoiceLine, billing: Billing, changed_at: datetime | None) -
         "rateCard": card,
         "quantity": f"{line.usage.quantity:f}" if line.usage else "1",
     }
-    is_carried = line.period_start == changed_at and line.price.is_splittable and not line.price.needs
+    is_carried = line.period_start == changed_at and line.price.is_splittable
     if is_carried and line.working:
         # The subscription before has billed it: nothing of it counts for this one's maximum.
         before = f"{line.working.metered_before:f}"
@@ -184,7 +185,11 @@ def test_simulating_the_measured_quantities_is_the_real_run(plan: Plan, per_day:
 @settings(max_examples=100, deadline=None)
 @given(plan=plans(), per_day=PER_DAY, days=st.integers(1, 6))
 def test_usage_carried_over_is_what_was_before_the_line(plan: Plan, per_day: Decimal, days: int) -> None:
-    """A change of plan inside a period: tiers go on where the subscription before left them."""
+    """A change of plan inside a period: tiers go on where the subscription before left them.
+
+    Commitments hold for the whole period here: a simulation prorates nothing.
+    """
+    plan = plan.model_copy(update={"pro_rating_config": ProRating(enabled=False)})
     changed_at = START + timedelta(days=days, hours=6)
     keys = [card.feature_key for card in plan.phases[0].rate_cards if card.feature_key]
     subscription = subscribed(plan, changed_at, anchor=START, counts_from=dict.fromkeys(keys, START))
@@ -192,7 +197,9 @@ def test_usage_carried_over_is_what_was_before_the_line(plan: Plan, per_day: Dec
     billing = Billing(FakeUsage({"acme-app": per_day}), end, subscription)
     for invoice in billing.issue():
         # A fee of which only a part is owed is given as that part: nothing is prorated in a simulation.
-        metered = invoice.model_copy(update={"lines": tuple(line for line in invoice.lines if line.usage)})
+        # Nor does it know the parts of what was used before.
+        lines = tuple(line for line in invoice.lines if line.usage and not line.price.needs)
+        metered = invoice.model_copy(update={"lines": lines})
         if metered.lines:
             assert working(simulated(metered, billing, changed_at)) == working(metered)
 
@@ -226,7 +233,7 @@ def test_windows_of_whole_periods_cost_what_was_invoiced_for_them(plan: Plan, pe
     issued = [line for invoice in billing.issue() for line in invoice.lines]
     billed = billing.subscriptions.stored[subscription.id]
 
-    rater = Rater(TENANT, ("acme-app",), billing.usage)
+    rater = Rater(TENANT, ("acme-app",), billing.usage, Lineages([]))
     windows = [Period(boundaries[0], boundaries[cut]), Period(boundaries[cut], boundaries[-1])]
     again = [line for window in windows for line in rater.lines(billed, services_within(billed, window), START)]
 

@@ -59,6 +59,7 @@ class FakeUsage:
     before: Callable[[], None] = lambda: None
     asked: list[tuple[str, tuple[str, ...], Period]] = field(default_factory=list)
     grows: bool = True
+    adds: bool = True
 
     def usage(
         self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Sequence[str]], period: Period
@@ -70,6 +71,9 @@ class FakeUsage:
 
     def only_grows(self, tenant: str, meter: str) -> bool:
         return self.grows
+
+    def adds_up(self, tenant: str, meter: str) -> bool:
+        return self.adds
 
     def parts(
         self,

@@ -158,15 +158,20 @@ def flat_of(tier: dict[str, Any]) -> Fraction:
 
 
 def expected(card: dict[str, Any], line: Line, digits: int, billed: int) -> int:
-    """Minor units of the line when the lines before it in its period came to `billed`."""
+    """Minor units of the line when the lines before it in its period came to `billed`.
+
+    What the period has come to with the line, less what it had come to before it.
+    """
     price, discounts = card["price"], card.get("discounts", {})
     free = Fraction(discounts["usage"]["quantity"]) if "usage" in discounts else Fraction(0)
     before, after = (max(in_units(card, each) - free, Fraction(0)) for each in (line.before, line.after))
     part = Fraction(str(discounts["percentage"]["percentage"])) / 100 if "percentage" in discounts else Fraction(0)
-    total = 0
-    for charge in charges(price, Line(before, after, line.is_first, line.is_last)):
-        minor = rounded(charge, digits)
-        total += minor - rounded(Fraction(minor, 10**digits) * part, digits)
+
+    def so_far(used: Fraction, *, is_last: bool) -> int:
+        whole = [rounded(charge, digits) for charge in charges(price, Line(Fraction(0), used, True, is_last))]
+        return sum(minor - rounded(Fraction(minor, 10**digits) * part, digits) for minor in whole)
+
+    total = so_far(after, is_last=line.is_last) - (0 if line.is_first else so_far(before, is_last=False))
     if "maximumAmount" in price:
         total = max(min(total, rounded(Fraction(price["maximumAmount"]), digits) - billed), 0)
     if "minimumAmount" in price and line.is_last:

@@ -16,7 +16,7 @@ Commitment = Annotated[Amount | None, Field(exclude_if=_is_absent)]
 
 
 class CommittedPrice(Price):
-    """Both commitments are amounts of a whole period in major units; neither is prorated."""
+    """Both commitments are amounts of a whole period in major units; part of a period has its part, as of a fee."""
 
     minimum_amount: Commitment = None
     maximum_amount: Commitment = None

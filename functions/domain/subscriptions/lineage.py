@@ -1,0 +1,173 @@
+"""Lineages: items that sell the same usage one after the other, and what each of their pieces of a period bills.
+
+An edit, an add-on, a migration or a change of plan cuts a period into pieces; a piece of a period is no period. The
+rules are a table in the README.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.domain.period import Period, recurrence_at
+from functions.domain.subscriptions.item import SubscriptionItem, SubscriptionPhase
+from functions.domain.subscriptions.service import MOMENT, Service, cadence_of
+from functions.domain.subscriptions.subscription import Subscription
+
+
+@dataclass(frozen=True)
+class Link:
+    """One item of a lineage; `on` is when it is on."""
+
+    subscription: Subscription
+    phase: SubscriptionPhase
+    item: SubscriptionItem
+    on: Period
+
+    def period_at(self, instant: datetime) -> Period | None:
+        """Its recurrence period that contains the instant; None for a one-time item."""
+        if self.item.card.billing_cadence is None:
+            return None
+        cadence, anchor = cadence_of(self.item.card.billing_cadence), self.subscription.billing_anchor
+        count = recurrence_at(instant, anchor, cadence)
+        return Period(cadence.after(anchor, count), cadence.after(anchor, count + 1))
+
+    @property
+    def is_of_whole_periods(self) -> bool:
+        """Does its price look at a period's usage as a whole, so that no part of it has an amount of its own?"""
+        price = self.item.card.price
+        return price is not None and not price.is_flat and not price.is_splittable
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a usage-based service bills of its period.
+
+    `run` is the stretch whose usage it prices: its own, or with that of the pieces before it that left theirs to it;
+    None when it leaves its own to the next piece. `used_since` is since when usage moves tiers, free units, packages.
+    `deal` is the part of the period in which the same commitments hold, `closes_deal` says that they are settled with
+    this piece, and `before` is the item whose pieces of the same deal came last.
+    """
+
+    run: Period | None
+    used_since: datetime
+    deal: Period
+    closes_deal: bool
+    before: SubscriptionItem | None = None
+
+    @classmethod
+    def whole(cls, service: Service) -> "Piece":
+        """Of a service that is no piece but all of its period."""
+        return cls(service.full, service.full.start, service.full, closes_deal=True)
+
+
+class Lineages:
+    """Of a customer's subscriptions; within a `window` as if everything began and ended with it."""
+
+    def __init__(self, subscriptions: Iterable[Subscription], window: Period | None = None) -> None:
+        self._by_id = {each.id: each for each in subscriptions}
+        self._following = {each.follows.id: each for each in self._by_id.values() if each.follows}
+        self._window = window
+
+    def piece(self, subscription: Subscription, service: Service, *, adds_up: bool, grows: bool) -> Piece:
+        """`adds_up`: the usage of a period is the sum of its parts'; `grows`: it is never less than that of a part."""
+        full = service.full
+        link = self._link(subscription, service.phase, _stored(subscription, service))
+        earlier = list(self._earlier(link, full))
+        later = list(self._later(link, full)) if service.is_last else []
+        deal_earlier, deal_later = list(_of_deal(link, earlier)), list(_of_deal(link, later))
+        if not (adds_up or grows):
+            run_start, is_left = _start([link, *earlier], full), bool(later)
+        elif link.is_of_whole_periods:
+            same = list(_while_whole(deal_earlier))
+            run_start = _start([link, *same], full) if same else service.period.start
+            is_left = bool(deal_later) and deal_later[0].is_of_whole_periods
+        else:
+            run_start, is_left = service.period.start, False
+        deal_end = min(([link, *deal_later])[-1].on.end, full.end)
+        return Piece(
+            run=None if is_left else Period(min(run_start, service.period.start), service.period.end),
+            used_since=service.used_since,
+            deal=Period(_start([link, *deal_earlier], full), deal_end),
+            closes_deal=service.is_last and not deal_later,
+            before=deal_earlier[0].item if deal_earlier else None,
+        )
+
+    def _link(self, subscription: Subscription, phase: SubscriptionPhase, item: SubscriptionItem) -> Link:
+        on = subscription.schedule.on(phase, item)
+        if self._window is not None:
+            on = on.overlap(self._window) or Period(on.start, on.start)
+        return Link(subscription, phase, item, on)
+
+    def _links(self, subscription: Subscription, phases: Iterable[SubscriptionPhase]) -> Iterator[Link]:
+        for phase in phases:
+            for item in phase.items:
+                link = self._link(subscription, phase, item)
+                if link.on.length:
+                    yield link
+
+    def _earlier(self, link: Link, full: Period) -> Iterator[Link]:
+        """Those before it that sold the same in the period, the nearest first."""
+        while link.on.start > full.start:
+            before = next((each for each in self._touching_before(link) if each.item.sells_the_same(link.item)), None)
+            if before is None or before.period_at(before.on.end - MOMENT) != full:
+                return
+            yield before
+            link = before
+
+    def _later(self, link: Link, full: Period) -> Iterator[Link]:
+        while link.on.end < full.end:
+            after = next((each for each in self._touching_after(link) if link.item.sells_the_same(each.item)), None)
+            if after is None or after.period_at(after.on.start) != full:
+                return
+            yield after
+            link = after
+
+    def _touching_before(self, link: Link) -> Iterator[Link]:
+        start, subscription = link.on.start, link.subscription
+        if link.item.counts_from is None:
+            return
+        found = self._links(subscription, [link.phase])
+        yield from (each for each in found if each.on.end == start and each.item.key == link.item.key)
+        former = self._by_id.get(subscription.follows.id) if subscription.follows else None
+        if former is not None and start == subscription.active_from:
+            yield from (each for each in self._links(former, former.phases) if each.on.end == start)
+
+    def _touching_after(self, link: Link) -> Iterator[Link]:
+        end, subscription = link.on.end, link.subscription
+        found = [*self._links(subscription, [link.phase])]
+        following = self._following.get(subscription.id)
+        if following is not None and end == subscription.active_to == following.active_from:
+            found += self._links(following, following.phases[:1])
+        for each in found:
+            is_other = each.subscription is not subscription or each.item.key == link.item.key
+            if each.on.start == end and each.item.counts_from is not None and is_other:
+                yield each
+
+
+def _stored(subscription: Subscription, service: Service) -> SubscriptionItem:
+    """The item as the subscription has it; a service of an excerpt has one that was changed for it."""
+    items = (item for phase in subscription.phases for item in phase.items)
+    return next((item for item in items if item.id == service.item.id), service.item)
+
+
+def _of_deal(link: Link, others: Iterable[Link]) -> Iterator[Link]:
+    """Those of them, as they touch each other, that belong to the same deal: not across a change of plan."""
+    for other in others:
+        first, second = (other, link) if other.on.end == link.on.start else (link, other)
+        is_same = first.subscription.id == second.subscription.id
+        follows = second.subscription.follows
+        if not is_same and not (follows is not None and follows.is_migration):
+            return
+        yield other
+        link = other
+
+
+def _while_whole(links: Iterable[Link]) -> Iterator[Link]:
+    for link in links:
+        if not link.is_of_whole_periods:
+            return
+        yield link
+
+
+def _start(links: list[Link], full: Period) -> datetime:
+    return max(links[-1].on.start, full.start)

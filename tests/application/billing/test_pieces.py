@@ -1,0 +1,461 @@
+"""A piece of a period is not a period: whatever cuts one, its usage is billed once and its commitments hold once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.application.cancel_subscription import cancel_subscription
+from functions.application.change_subscription import change_subscription, migrate_subscription
+from functions.application.create_subscription import PlanChoice
+from functions.domain.catalog.plan import Plan
+from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.metering.aggregation import Aggregation
+from functions.domain.period import Period
+from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscription import Subscription
+from tests.application.billing.memory import Billing
+from tests.application.billing.world import ACME, TENANT, FakeUsage
+from tests.domain.builders import TOKENS, at, edit, flat, phase, plan
+from tests.domain.catalog.test_pricing import (
+    CARDS,
+    GRADUATED,
+    GRADUATED_SHARE,
+    HOURS,
+    MATRIX,
+    PACKAGE,
+    SHARE,
+    UNIT,
+    VOLUME,
+)
+
+START, END = at("2026-06-01"), at("2026-07-01")
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Used:
+    at: datetime
+    value: Decimal
+    user: str = "a"
+    model: str = "large"
+
+
+@dataclass
+class ListedUsage(FakeUsage):
+    """Events measured the plain way."""
+
+    events: Sequence[Used] = ()
+    aggregation: Aggregation = Aggregation.SUM
+
+    def only_grows(self, tenant: str, meter: str) -> bool:
+        return self.aggregation.only_grows
+
+    def adds_up(self, tenant: str, meter: str) -> bool:
+        return self.aggregation.is_divisible
+
+    def usage(
+        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Any], period: Period
+    ) -> tuple[Decimal, dict[int, int]]:
+        found = sorted((each for each in self.events if each.at in period), key=lambda each: each.at)
+        return (self._measured(found) if found else Decimal(0)), {}
+
+    def _measured(self, events: Sequence[Used]) -> Decimal:
+        values = [each.value for each in events]
+        match self.aggregation:
+            case Aggregation.COUNT:
+                return Decimal(len(values))
+            case Aggregation.UNIQUE_COUNT:
+                return Decimal(len({each.user for each in events}))
+            case Aggregation.MAX:
+                return max(values)
+            case Aggregation.MIN:
+                return min(values)
+            case Aggregation.LATEST:
+                return values[-1]
+            case Aggregation.AVG:
+                return sum(values, Decimal(0)) / len(values)
+            case _:
+                return sum(values, Decimal(0))
+
+    def parts(
+        self,
+        tenant: str,
+        meter: str,
+        subjects: Sequence[str],
+        filters: Mapping[str, Any],
+        period: Period,
+        needs: Needs,
+    ) -> Mapping[Group, Decimal]:
+        by_group: dict[Group, list[Used]] = {}
+        for each in self.events:
+            if each.at in period:
+                hour = each.at.replace(minute=0, second=0) if needs.time_zone else None
+                value = each.user if "payment" in needs.dimensions else each.model
+                by_group.setdefault(Group((value,) * len(needs.dimensions), hour), []).append(each)
+        return {group: self._measured(events) for group, events in by_group.items()}
+
+
+def card(price: dict[str, Any], **more: Any) -> dict[str, Any]:
+    usage = {"type": "usage_based", "key": "tokens", "name": "Tokens", "featureKey": "tokens", "billingCadence": "P1M"}
+    return usage | {"price": price} | more
+
+
+@dataclass
+class Catalogue:
+    """The plans that a subscription can be changed to, by key and version."""
+
+    plans: dict[tuple[str, int | None], Plan] = field(default_factory=dict)
+
+    def chosen(self, _tenant: str, choice: PlanChoice) -> tuple[Plan, tuple[()]]:
+        return self.plans[choice.key, choice.version], ()
+
+    def features_of(self, _tenant: str, _phases: Any) -> Any:
+        return {"tokens": TOKENS}
+
+
+class Life:
+    """One customer's subscription, whatever it is changed to, and all that is billed for it."""
+
+    def __init__(
+        self,
+        price: dict[str, Any],
+        *events: Used,
+        aggregation: Aggregation = Aggregation.SUM,
+        start: datetime = START,
+        anchor: datetime = START,
+        **more: Any,
+    ) -> None:
+        self.card = card(price, **more)
+        self.usage = ListedUsage(events=events, aggregation=aggregation)
+        numbers = count(1)
+        self.new_id = lambda: f"01ID{next(numbers):022d}"
+        self.catalogue: Any = Catalogue()
+        made = self.plan(self.card)
+        self.of = subscribe(
+            made,
+            new_id=self.new_id,
+            customer_id=ACME,
+            features={"tokens": TOKENS},
+            start=start,
+            now=start,
+            terms=Terms(anchor=anchor),
+        )
+        self.billing = Billing(self.usage, start, self.of)
+        self.lines: list[InvoiceLine] = []
+
+    def plan(self, *cards: dict[str, Any], version: int = 1, key: str = "pro") -> Plan:
+        return plan(phase(*cards)).model_copy(update={"version": version, "key": key, "id": f"01{key}{version}"})
+
+    def until(self, instant: datetime) -> None:
+        self.billing.clock.time = instant
+
+    def bill(self, *, progressive: bool = False) -> None:
+        self.lines += [line for each in self.billing.issue(progressive=progressive) for line in each.lines]
+        self.of = self.stored()
+
+    def stored(self) -> Subscription:
+        return self.billing.subscriptions.stored[self.of.id]
+
+    def edit(self, *operations: dict[str, Any]) -> None:
+        self.of = edit(self.stored(), *operations, at=self.billing.clock.time)
+        self.billing.subscriptions.stored[self.of.id] = self.of
+
+    def rename(self, name: str) -> None:
+        self.sell(self.card | {"name": name})
+
+    def sell(self, changed: dict[str, Any]) -> None:
+        self.edit({"op": "add_item", "phaseKey": "main", "rateCard": changed})
+
+    def migrate(self, *cards: dict[str, Any]) -> None:
+        assert self.of.plan is not None
+        version = self.of.plan.version + 1
+        self.catalogue.plans["pro", None] = self.plan(*(cards or (self.card,)), version=version)
+        self.of = migrate_subscription(TENANT, self.of.id, None, "immediate", Terms(), **self._ports()).following
+
+    def change(self, key: str, *cards: dict[str, Any]) -> None:
+        self.catalogue.plans[key, None] = self.plan(*cards, key=key)
+        changed = change_subscription(TENANT, self.of.id, PlanChoice(key), "immediate", Terms(), **self._ports())
+        self.of = changed.following
+
+    def cancel(self) -> None:
+        subscriptions, clock = self.billing.subscriptions, self.billing.clock
+        cancel_subscription(TENANT, self.of.id, "immediate", subscriptions=subscriptions, clock=clock)  # type: ignore[arg-type]
+
+    def _ports(self) -> Any:
+        return {
+            "catalogue": self.catalogue,
+            "subscriptions": self.billing.subscriptions,
+            "clock": self.billing.clock,
+            "new_id": self.new_id,
+        }
+
+    def total(self, end: datetime = END) -> int:
+        """Everything up to the end, in cents."""
+        self.until(end)
+        self.bill()
+        return sum(line.total_minor for line in self.lines)
+
+    def amounts(self, end: datetime = END) -> list[int]:
+        self.until(end)
+        self.bill()
+        return [line.total_minor for line in self.lines]
+
+
+def day(number: int, hour: int = 12) -> datetime:
+    return START + timedelta(days=number - 1, hours=hour)
+
+
+USERS = [Used(day(n), Decimal(1), user) for n, user in [(2, "a"), (3, "b"), (4, "c"), (12, "a"), (13, "b"), (14, "c")]]
+LEVELS = [Used(day(2), Decimal(7)), Used(day(5), Decimal(3)), Used(day(12), Decimal(9)), Used(day(20), Decimal(5))]
+
+
+def test_users_seen_before_and_after_a_rename_are_billed_once():
+    life = Life(UNIT | {"amount": "1"}, *USERS, aggregation=Aggregation.UNIQUE_COUNT)
+    life.until(day(10))
+    life.rename("Seats")
+
+    assert life.amounts() == [300, 0]
+
+
+def test_a_user_who_is_new_after_the_edit_is_its_growth():
+    life = Life(UNIT | {"amount": "1"}, *USERS, Used(day(15), Decimal(1), "d"), aggregation=Aggregation.UNIQUE_COUNT)
+    life.until(day(10))
+    life.sell(life.card | {"price": UNIT | {"amount": "2"}})
+
+    assert life.amounts() == [300, 200]
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "expected"),
+    [
+        # 7 until the tenth, 9 at the end: the second piece bills what it grew by.
+        (Aggregation.MAX, [700, 200]),
+        # These do not grow: the piece in force at the end bills the whole period.
+        (Aggregation.MIN, [300]),
+        (Aggregation.LATEST, [500]),
+        (Aggregation.AVG, [600]),
+        (Aggregation.SUM, [1000, 1400]),
+    ],
+)
+def test_each_aggregation_is_measured_over_the_whole_period(aggregation: Aggregation, expected: list[int]):
+    life = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=aggregation)
+    life.until(day(10))
+    life.rename("Tokens again")
+    life.until(day(11))
+    life.edit()
+
+    assert life.amounts() == expected
+
+
+@pytest.mark.parametrize("aggregation", [Aggregation.LATEST, Aggregation.UNIQUE_COUNT, Aggregation.MAX])
+def test_usage_is_billed_once_over_a_change_of_plan_as_well(aggregation: Aggregation):
+    life = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=aggregation)
+    life.until(day(10))
+    life.change("other", card(UNIT | {"amount": "1"}))
+    once = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=aggregation)
+
+    assert life.total() == once.total()
+
+
+def test_what_the_new_plan_does_not_sell_is_billed_by_the_old_one():
+    life = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=Aggregation.LATEST)
+    life.until(day(10))
+    life.change("other", flat("30", term="in_arrears"))
+
+    assert life.amounts() == [300, 2050]
+
+
+def test_a_minimum_is_owed_once_however_often_its_card_is_edited():
+    life = Life(UNIT | {"minimumAmount": "100"})
+    life.until(day(10))
+    life.rename("Renamed")
+    life.until(day(20))
+    life.rename("Renamed again")
+
+    assert life.amounts() == [0, 0, 10_000]
+
+
+def test_a_maximum_holds_for_the_period_and_not_for_each_piece():
+    life = Life(UNIT | {"amount": "1", "maximumAmount": "500"}, Used(day(3), Decimal(400)), Used(day(15), Decimal(400)))
+    life.until(day(10))
+    life.rename("Renamed")
+
+    assert life.amounts() == [40_000, 10_000]
+
+
+def test_a_migration_goes_on_with_the_minimum_and_the_maximum():
+    price = UNIT | {"amount": "1", "minimumAmount": "100", "maximumAmount": "500"}
+    life = Life(price, Used(day(3), Decimal(400)), Used(day(15), Decimal(400)))
+    life.until(day(10))
+    life.migrate()
+    life.bill()
+    assert [line.total_minor for line in life.lines] == [40_000]
+
+    assert life.total() == 50_000
+
+
+def test_a_migrated_minimum_is_settled_by_the_last_piece_alone():
+    life = Life(UNIT | {"amount": "1", "minimumAmount": "100"}, Used(day(3), Decimal(30)))
+    for n in (5, 10, 15):
+        life.until(day(n))
+        life.migrate()
+        life.bill()
+
+    assert life.amounts() == [3_000, 0, 0, 7_000]
+
+
+def test_minimums_of_different_plans_are_prorated_to_the_second():
+    """50 a month: ten days, nothing and twenty days of it."""
+    life = Life(UNIT | {"minimumAmount": "50"})
+    life.until(START + timedelta(days=10))
+    life.change("second", life.card)
+    life.change("third", life.card)
+
+    assert life.amounts() == [1667, 3333]
+
+
+def test_a_minimum_is_prorated_at_a_start_and_at_an_end_inside_a_period():
+    begun = Life(UNIT | {"minimumAmount": "50"}, start=START + timedelta(days=15))
+    assert begun.amounts() == [2500]
+
+    ended = Life(UNIT | {"minimumAmount": "50"})
+    ended.until(START + timedelta(hours=1))
+    ended.cancel()
+    assert ended.amounts() == [7]
+
+
+def test_without_proration_a_minimum_is_whole_as_fees_are():
+    life = Life(UNIT | {"minimumAmount": "50"})
+    life.of = life.of.model_copy(
+        update={"pro_rating_config": life.of.pro_rating_config.model_copy(update={"enabled": False})}
+    )
+    life.billing.subscriptions.stored[life.of.id] = life.of
+    life.until(START + timedelta(hours=1))
+    life.cancel()
+
+    assert life.amounts() == [5000]
+
+
+def test_a_removed_item_settles_its_minimum_and_one_sold_later_has_its_own():
+    life = Life(UNIT | {"minimumAmount": "30"})
+    life.until(START + timedelta(days=10))
+    life.edit({"op": "remove_item", "phaseKey": "main", "itemKey": "tokens"})
+    life.until(START + timedelta(days=20))
+    life.sell(life.card)
+
+    assert life.amounts() == [1000, 1000]
+
+
+def test_the_volume_of_a_period_is_priced_as_a_whole_by_the_piece_in_force_at_its_end():
+    # Up to 10 at 1.00, up to 20 at 0.80, beyond at 0.50: 8 and 16 are 24.
+    tiers = [
+        {"upToAmount": "10", "unitPrice": {"type": "unit", "amount": "1"}},
+        {"upToAmount": "20", "unitPrice": {"type": "unit", "amount": "0.8"}},
+        {"unitPrice": {"type": "unit", "amount": "0.5"}},
+    ]
+    life = Life(
+        {"type": "tiered", "mode": "volume", "tiers": tiers}, Used(day(3), Decimal(8)), Used(day(15), Decimal(16))
+    )
+    life.until(day(10))
+    life.rename("Renamed")
+    life.until(day(12))
+    life.migrate()
+
+    assert life.amounts() == [1200]
+
+
+def test_a_volume_price_beside_another_price_bills_its_own_piece():
+    tiers = [
+        {"upToAmount": "10", "unitPrice": {"type": "unit", "amount": "1"}},
+        {"unitPrice": {"type": "unit", "amount": "0.5"}},
+    ]
+    volume = {"type": "tiered", "mode": "volume", "tiers": tiers}
+    life = Life(UNIT | {"amount": "2"}, Used(day(3), Decimal(8)), Used(day(15), Decimal(16)))
+    life.until(day(10))
+    life.sell(card(volume))
+    life.until(day(20))
+    life.sell(card(UNIT | {"amount": "3"}))
+
+    assert life.amounts() == [1600, 800, 0]
+
+
+def test_an_item_of_another_meter_does_not_go_on_with_the_usage_of_this_one():
+    life = Life(GRADUATED, Used(day(3), Decimal(15)))
+    before = life.of.phases[0].items[0]
+    other = before.model_copy(
+        update={"feature": TOKENS.model_copy(update={"meter_slug": "calls_total"}), "id": "other"}
+    )
+
+    assert before.sells_the_same(before.model_copy(update={"id": "again"}))
+    assert not before.sells_the_same(other)
+
+
+# Whatever changes nothing in price changes nothing in the bill.
+
+SUMS = [Aggregation.SUM, Aggregation.COUNT]
+PRICES = [UNIT, GRADUATED, VOLUME, PACKAGE, SHARE, GRADUATED_SHARE, UNIT | {"amount": "0.0149"}]
+OF_PARTS = [MATRIX, HOURS, CARDS]
+LIMITS: list[dict[str, str]] = [{}, {}, {"minimumAmount": "37.01"}, {"maximumAmount": "12.34"}]
+MORE: list[dict[str, Any]] = [
+    {},
+    {"discounts": {"percentage": {"percentage": "12.5"}}},
+    {"unitConfig": {"operation": "divide", "conversionFactor": "3", "rounding": "ceiling", "precision": 1}},
+]
+STEPS = st.lists(
+    st.tuples(st.integers(0, 30 * 86_400 - 1), st.sampled_from(["rename", "rename", "migrate", "bill", "progressive"])),
+    max_size=5,
+)
+EVENTS = st.lists(
+    st.builds(
+        lambda second, value, user: Used(
+            START + timedelta(seconds=second), value, user, "large" if value > 3 else "small"
+        ),
+        st.integers(0, 30 * 86_400 - 1),
+        st.decimals("0.001", 40, places=3),
+        st.sampled_from("abcdef"),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    way=st.one_of(
+        st.tuples(st.sampled_from(PRICES), st.sampled_from([each for each in Aggregation if each.needs_value])),
+        st.tuples(st.sampled_from(PRICES + OF_PARTS), st.sampled_from(SUMS)),
+    ),
+    limits=st.sampled_from(LIMITS),
+    more=st.sampled_from(MORE),
+    events=EVENTS,
+    steps=STEPS,
+)
+def test_edits_that_change_no_price_change_no_bill(
+    way: tuple[dict[str, Any], Aggregation],
+    limits: dict[str, str],
+    more: dict[str, Any],
+    events: list[Used],
+    steps: list[tuple[int, str]],
+):
+    price, aggregation = way
+    lives = [Life(price | limits, *events, aggregation=aggregation, **more) for _ in range(2)]
+    cut, whole = lives
+    for n, (second, kind) in enumerate(sorted(steps)):
+        cut.until(START + timedelta(seconds=second))
+        match kind:
+            case "rename":
+                cut.rename(f"Name {n}")
+            case "migrate":
+                cut.migrate(cut.card)
+            case _:
+                cut.bill(progressive=kind == "progressive")
+
+    assert cut.total() == whole.total()
+    assert cut.total(END + timedelta(days=62)) == whole.total(END + timedelta(days=62))
