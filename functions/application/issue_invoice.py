@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, islice
 
+from functions.application.give_back import Returns
 from functions.application.ports.billing import (
     BilledCustomers,
     Failures,
@@ -20,10 +21,11 @@ from functions.application.rate_services import Rater
 from functions.application.take_off_coupons import take_off_coupons
 from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.coupons import fee_of
+from functions.domain.invoicing.give_back import advance_of
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.period import rfc3339
-from functions.domain.subscriptions.item import DiscountedFee
+from functions.domain.subscriptions.item import AdvanceFee, DiscountedFee
 from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -144,7 +146,7 @@ class _Boundary:
             )
             record, last_number = self._record(discounted, now)
             used = [each.taken_off(record.invoice.id) for each in coupons] if record else []
-            advanced = [(each.before, self._with_discounted(each, discounted)) for each in billed]
+            advanced = [(each.before, self._with_fees(each, discounted, record)) for each in billed]
             try:
                 self.ports.invoices.issue(self.tenant, record, advanced, last_number, used)
             except Stale:
@@ -159,19 +161,26 @@ class _Boundary:
         if not self.is_progress:
             rated = rater.rated(subscription, subscription.services_due_at(self.at), now)
             after = subscription.billed(self.at, now).with_billed_parts(rated.parts)
-            return _Billed(subscription, [line for _, line in rated.lines], after)
+            returns = Returns(self.tenant, self.ports.invoices, self.at, now)
+            claimed, after = returns.of_claims(after, rater.credit_line)
+            lines, after = returns.of_services(after, rated.lines)
+            return _Billed(subscription, [*lines, *claimed], after)
         lines, after = rater.billed_so_far(subscription, self.at, now)
         return _Billed(subscription, lines, after)
 
-    def _with_discounted(self, billed: "_Billed", lines: Sequence[InvoiceLine]) -> Subscription:
+    def _with_fees(self, billed: "_Billed", lines: Sequence[InvoiceLine], record: InvoiceRecord | None) -> Subscription:
         """Whoever would owe the same boundary again would be invoiced for it without end."""
         subscription = billed.before
-        fees = defaultdict[str, list[DiscountedFee]](list)
+        fees, advances = defaultdict[str, list[DiscountedFee]](list), defaultdict[str, list[AdvanceFee]](list)
         for line in lines:
-            if line.item_id is not None and (fee := fee_of(line)) is not None:
+            if line.item_id is None or line.usage is not None:
+                continue
+            if (fee := fee_of(line)) is not None:
                 fees[line.item_id].append(fee)
+            if record is not None and (advance := advance_of(line, record.invoice.id)) is not None:
+                advances[line.item_id].append(advance)
         given_back = {each.item.id for each in subscription.services_due_at(self.at) if each.is_credit}
-        advanced = billed.after.with_discounted(fees, given_back, self.at)
+        advanced = billed.after.with_discounted(fees, given_back, self.at).with_advances(advances, self.at)
         following = advanced.next_due_at()
         if following is not None and following <= self.at:
             message = f"Subscription {subscription.id} still owes {rfc3339(following)} when billed to {self.at}."

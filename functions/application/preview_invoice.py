@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from functions.application.ports.billing import BilledCustomers, NewId, Subscriptions, UsageMeter
+from functions.application.give_back import Returns
+from functions.application.ports.billing import BilledCustomers, Invoices, NewId, Subscriptions, UsageMeter
 from functions.application.ports.clock import Clock
 from functions.application.ports.coupons import Coupons
 from functions.application.rate_services import Rater
@@ -21,6 +22,8 @@ NO_RUN = ""
 # A free phase longer than that many boundaries has no upcoming invoice worth looking for.
 MAX_EMPTY_BOUNDARIES = 24
 FARTHEST = timedelta(days=366)
+# A claim that cannot be settled now is on no invoice ahead.
+FARTHEST_LOOK = timedelta(days=100 * 366)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class PreviewPorts:
     customers: BilledCustomers
     usage: UsageMeter
     coupons: Coupons
+    invoices: Invoices
     clock: Clock
     new_id: NewId
 
@@ -79,8 +83,12 @@ def _next_invoice(
         boundary = ahead.next_due_at()
         if boundary is None:
             break
-        lines = rater.lines(ahead, ahead.services_due_at(boundary), now)
-        if lines:
+        rated = rater.rated(ahead, ahead.services_due_at(boundary), now)
+        ahead = ahead.billed(boundary, now)
+        returns = Returns(tenant, ports.invoices, boundary, now, wait=FARTHEST_LOOK)
+        claimed, ahead = returns.of_claims(ahead, rater.credit_line)
+        lines, ahead = returns.of_services(ahead, rated.lines)
+        if lines := [*lines, *claimed]:
             lines, _ = take_off_coupons(
                 tenant, customer.id, lines, subscription.currency, boundary, coupons=ports.coupons
             )
@@ -95,6 +103,5 @@ def _next_invoice(
                 invoice_at=boundary,
                 now=now,
             )
-        ahead = ahead.billed(boundary, now)
     message = f"Subscription {subscription.id} has no upcoming invoice: nothing that costs anything falls due any more."
     raise NotFound(message, code="no_upcoming_invoice")

@@ -99,6 +99,9 @@ class Rater:
                 parts[service.item.id] = self._parts[service.item.id] = part
         return RatedServices(lines, parts)
 
+    def credit_line(self, subscription: Subscription, service: Service) -> InvoiceLine | None:
+        return self._fee_line(subscription, service, service.invoice_at)[0]
+
     def _fee_line(
         self, subscription: Subscription, service: Service, _now: datetime
     ) -> tuple[InvoiceLine | None, BilledPart | None]:

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from functions.domain.catalog.rate_card import card_to_wire
+from functions.domain.money import Money
 from functions.domain.period import Period
+from functions.domain.subscriptions.claim import Claim
 from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
+from functions.domain.wire import plain
 from functions.handlers.http import without_none
 
 
@@ -43,7 +46,25 @@ def expanded(subscription: Subscription, at: datetime) -> dict[str, Any]:
     if is_on:
         alignment["currentAlignedBillingPeriod"] = period(subscription.billing_period_at(at))
     phases = [_phase(subscription, each, at) for each in subscription.phases]
-    return shown(subscription, at) | {"alignment": alignment, "phases": phases}
+    claims = [_claim(subscription, each) for each in subscription.claims]
+    return shown(subscription, at) | {"alignment": alignment, "phases": phases} | ({"claims": claims} if claims else {})
+
+
+def _claim(subscription: Subscription, claim: Claim) -> dict[str, Any]:
+    """Beyond OpenMeter: time paid in advance and not served, on an invoice that nobody has paid yet."""
+    keys = {item.id: item.key for phase in subscription.phases for item in phase.items}
+    wire = {
+        "status": "waiting" if claim.is_open else "gone",
+        "reason": claim.reason,
+        "itemId": claim.item_id,
+        "itemKey": keys[claim.item_id],
+        "invoiceId": claim.invoice_id,
+        "lineId": claim.line_id,
+        "period": period(claim.period),
+        "amount": plain(Money(claim.amount_minor, subscription.currency).major),
+        "nextLookAt": claim.look_at,
+    }
+    return without_none(wire)
 
 
 def period(of: Period) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def preview_ports() -> "PreviewPorts":
     from functions.application.preview_invoice import PreviewPorts
 
     return PreviewPorts(
-        subscriptions(), billed_customers(), api_usage_meter(), coupons(), wiring.clock(), wiring.new_ulid
+        subscriptions(), billed_customers(), api_usage_meter(), coupons(), invoices(), wiring.clock(), wiring.new_ulid
     )
 
 

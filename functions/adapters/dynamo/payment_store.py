@@ -87,6 +87,7 @@ def _merged(payment: Payment, update: PaymentUpdate) -> Payment:
         "invoice_pdf": update.invoice_pdf,
         "amount_due_minor": update.amount_due_minor,
         "amount_paid_minor": update.amount_paid_minor,
+        "returned_minor": update.returned_minor,
         "due_at": update.due_at,
     }
     failure = update.failure

@@ -68,6 +68,7 @@ class PaymentUpdate:
     invoice_pdf: str | None = None
     amount_due_minor: int | None = None
     amount_paid_minor: int | None = None
+    returned_minor: int | None = None
     due_at: datetime | None = None
     failure: PushFailure | None = None
 

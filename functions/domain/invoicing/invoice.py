@@ -101,6 +101,8 @@ class Payment(WireModel):
     invoice_pdf: str | None = None
     amount_due_minor: int | None = None
     amount_paid_minor: int | None = None
+    # What the gateway gave back or credited of it, to whomever.
+    returned_minor: int = 0
     due_at: Instant | None = None
     failure_code: str | None = None
     failure_message: str | None = None

@@ -42,10 +42,12 @@ class UsageSnapshot(WireModel):
 class InvoiceDiscount(WireModel):
     """Money taken off: a charge by its rate card's percentage or its price's maximum, a line by a coupon.
 
+    `not_received` is what a line would give back of a fee that nobody has paid, so it is negative.
+
     `coupon_id` names what the customer was given, `coupon_key` the coupon it was made from.
     """
 
-    reason: Literal["ratecard_percentage", "maximum_spend", "coupon"]
+    reason: Literal["ratecard_percentage", "maximum_spend", "coupon", "not_received"]
     amount_minor: int
     percentage: Exact | None = None
     coupon_key: str | None = None

@@ -40,6 +40,17 @@ class DiscountedFee(WireModel):
     taken_off: tuple[TakenOff, ...]
 
 
+class AdvanceFee(WireModel):
+    """A fee of time to come as an invoice line charges it, after coupons: the most that can be given back of it."""
+
+    invoice_id: str
+    line_id: str
+    starts_at: Instant
+    ends_at: Instant
+    amount_minor: int
+    given_back_minor: int = 0
+
+
 class Split(WireModel):
     """What lines have billed of a period that is billed progressively; its next line bills the rest.
 
@@ -65,9 +76,10 @@ class SubscriptionItem(WireModel):
 
     Without times of its own it starts and ends with its phase. `billed_to` is the instant up to which it is on
     invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
-    `discounted` are the fees of time to come that coupons made smaller. `split` is what is billed already of the period
-    into which `billed_to` falls. `times_credited` is on how many invoices what was paid for it was given back.
-    `billed_part` is for the item after it, which settles the minimum and maximum of their period.
+    `discounted` are the fees of time to come that coupons made smaller, `advances` all fees that are on invoices for
+    time to come, or that a claim waits for. `split` is what is billed already of the period into which `billed_to`
+    falls. `times_credited` is on how many invoices what was paid for it was given back. `billed_part` is for the item
+    after it, which settles the minimum and maximum of their period.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
     """
 
@@ -83,6 +95,7 @@ class SubscriptionItem(WireModel):
     split: Split | None = None
     discounted: tuple[DiscountedFee, ...] = ()
     times_credited: int = 0
+    advances: tuple[AdvanceFee, ...] = ()
     billed_part: BilledPart | None = None
     base: RateCard | None = None
     is_added: bool = False

@@ -30,7 +30,8 @@ class Service:
     `full` is the whole recurrence period, `period` the part of it in which the item was on, `index` counts the item's
     own periods from 0, `invoice_at` is the instant from which the line is owed. A credit gives back what was paid in
     advance for a `period` in which the item was not on after all. `is_rest` tells the part of a period that follows a
-    part already billed. One that is not the last is billed before its time is over, the rest of it later.
+    part already billed. One that is not the last is billed before its time is over, the rest of it later. `claimed_as`
+    is the name of one that was claimed before it could be given back.
     """
 
     phase: SubscriptionPhase
@@ -43,6 +44,7 @@ class Service:
     is_credit: bool = False
     is_rest: bool = False
     is_last: bool = True
+    claimed_as: str | None = None
 
     @property
     def split(self) -> Split | None:
@@ -94,6 +96,8 @@ class Service:
     @property
     def name(self) -> str:
         """What tells it from the other services of its item; the same however often it is looked at."""
+        if self.claimed_as is not None:
+            return self.claimed_as
         name = f"period[{self.index}]"
         if self.item.times_credited:  # what was given back may have been sold on, and be given back once more
             name += f"/again[{self.item.times_credited}]"

@@ -12,7 +12,8 @@ from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
-from functions.domain.subscriptions.item import BilledPart, DiscountedFee, Follows, Split
+from functions.domain.subscriptions.claim import Claim
+from functions.domain.subscriptions.item import AdvanceFee, BilledPart, DiscountedFee, Follows, Split
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
 from functions.domain.subscriptions.item import PlanReference as PlanReference
 from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
@@ -23,6 +24,7 @@ from functions.domain.wire import CurrencyCode, Duration, Instant, WireModel
 
 # One item of at most 400 KB; a plan within its bound gets there only by features with very long names and filters.
 MAX_SUBSCRIPTION_BYTES = 380_000
+MAX_CLOSED_CLAIMS = 20
 
 
 class SubscriptionStatus(StrEnum):
@@ -53,6 +55,7 @@ class Subscription(WireModel):
     follows: Follows | None = None
     phases: tuple[SubscriptionPhase, ...]
     addons: tuple[SubscriptionAddon, ...] = ()
+    claims: tuple[Claim, ...] = ()
     created_at: Instant
     updated_at: Instant
     billed_until: Instant | None = None
@@ -182,7 +185,64 @@ class Subscription(WireModel):
         """The next instant at which something is owed; None when everything is billed for good."""
         schedule = self.schedule
         firsts = (next(schedule.unbilled(phase, item), None) for phase in self.phases for item in phase.items)
-        return min((service.invoice_at for service in firsts if service is not None), default=None)
+        dates = [service.invoice_at for service in firsts if service is not None]
+        return min([*dates, *(each.look_at for each in self.claims if each.look_at is not None)], default=None)
+
+    def service_of(self, claim: Claim, at: datetime) -> Service:
+        """What the claim is for, owed from `at` on."""
+        phase, item = next((phase, item) for phase in self.phases for item in phase.items if item.id == claim.item_id)
+        return Service(
+            phase,
+            item.model_copy(update={"discounted": claim.discounted}),
+            claim.index,
+            claim.full,
+            claim.period,
+            claim.billing_period,
+            at,
+            is_credit=True,
+            claimed_as=claim.name,
+        )
+
+    def with_claim(self, claim: Claim) -> "Subscription":
+        """The same subscription with the claim, instead of what was known of it; of closed ones the latest stay."""
+        others = self.without_claim(claim).claims
+        closed = [each for each in (*others, claim) if not each.is_open][-MAX_CLOSED_CLAIMS:]
+        kept = tuple(each for each in (*others, claim) if each.is_open or each in closed)
+        return self.model_copy(update={"claims": kept})
+
+    def without_claim(self, claim: Claim) -> "Subscription":
+        kept = tuple(each for each in self.claims if (each.item_id, each.name) != (claim.item_id, claim.name))
+        return self.model_copy(update={"claims": kept})
+
+    def with_given_back(self, claim: Claim, minor: int) -> "Subscription":
+        """The same subscription whose fee remembers what was given back of it."""
+
+        def after(item: SubscriptionItem) -> SubscriptionItem:
+            if item.id != claim.item_id:
+                return item
+            advances = tuple(
+                each.model_copy(update={"given_back_minor": each.given_back_minor + minor})
+                if each.line_id == claim.line_id
+                else each
+                for each in item.advances
+            )
+            return item.model_copy(update={"advances": advances})
+
+        return self._with_items(after)
+
+    def with_advances(self, fees: Mapping[str, Sequence[AdvanceFee]], at: datetime) -> "Subscription":
+        """The same subscription whose items, by id, know these fees of time to come; those over by `at` are forgotten.
+
+        Unless a claim waits for them.
+        """
+        awaited = {each.line_id for each in self.claims if each.is_open}
+
+        def after(item: SubscriptionItem) -> SubscriptionItem:
+            every = (*item.advances, *fees.get(item.id, ()))
+            kept = tuple(each for each in every if each.ends_at > at or each.line_id in awaited)
+            return item if kept == item.advances else item.model_copy(update={"advances": kept})
+
+        return self._with_items(after)
 
     def services_due_at(self, boundary: datetime) -> list[Service]:
         """All that is owed exactly from `boundary` on and not billed yet, in the order of phases and items."""

@@ -1,7 +1,7 @@
 """Billing's stores in dicts: for properties over very many runs; DynamoDB's own are tested by their contract."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from functions.adapters.memory_coupons import MemoryCoupons
@@ -10,6 +10,7 @@ from functions.application.ports.billing import Failure, SubscriptionChange, Ten
 from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.invoicing.invoice import BilledCustomer, Invoice, InvoiceRecord
+from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, TENANT, FakeCustomers, FakeUsage, MovableClock
 
@@ -85,6 +86,7 @@ class Billing:
         self.subscriptions = MemorySubscriptions({each.id: each for each in subscriptions})
         self.coupons = MemoryCoupons()
         self.invoices = MemoryInvoices(self.subscriptions, self.coupons)
+        self.pays_at_once = True
         self.customers = FakeCustomers({ACME: BilledCustomer(id=ACME, name="Acme", subject_keys=("acme-app",))})
 
     def issue(self, *, progressive: bool = False) -> list[Invoice]:
@@ -96,8 +98,15 @@ class Billing:
         while has_more:
             done = issue_invoices(TENANT, ACME, self.clock.now(), "run-1", ports, progressive=progressive)
             issued += [each.invoice for each in done.invoices]
+            for each in done.invoices if self.pays_at_once else ():
+                self.settle(each.invoice.id)
             has_more = done.has_more
         return issued
+
+    def settle(self, invoice_id: str, status: PaymentStatus = PaymentStatus.PAID, *, returned_minor: int = 0) -> None:
+        record = self.invoices.stored[invoice_id]
+        payment = record.payment.model_copy(update={"status": status, "returned_minor": returned_minor})
+        self.invoices.stored[invoice_id] = replace(record, payment=payment)
 
     def preview(self, subscription_id: str, not_before: datetime | None = None) -> Upcoming:
         ports = PreviewPorts(
@@ -105,6 +114,7 @@ class Billing:
             self.customers,
             self.usage,
             self.coupons,
+            self.invoices,
             self.clock,
             lambda: "01JPREVEWPREVEWPREVEWPREV",
         )

@@ -21,6 +21,12 @@ from tests.domain.builders import at, flat, phase, unit
 OPERATION: TypeAdapter[Any] = TypeAdapter(Operation)
 
 
+@pytest.fixture(autouse=True)
+def everything_is_paid(world: World) -> None:
+    """What is given back was received before."""
+    world.pays_at_once = True
+
+
 def edit(world: World, of: Subscription, *operations: dict[str, Any], timing: str = "immediate") -> Subscription:
     return edit_subscription(
         TENANT,

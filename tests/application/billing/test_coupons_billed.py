@@ -18,6 +18,12 @@ from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 
 
+@pytest.fixture(autouse=True)
+def everything_is_paid(world: World) -> None:
+    """What is given back was received before."""
+    world.pays_at_once = True
+
+
 def stored(world: World, issued: Issued) -> InvoiceRecord:
     (header,) = issued.invoices
     record = world.invoices.get(TENANT, header.invoice.id)

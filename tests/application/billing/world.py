@@ -22,6 +22,7 @@ from functions.application.create_subscription import Catalogue, PlanChoice, Sub
 from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
 from functions.application.keep_coupon import create_coupon
 from functions.application.ports.billing import BillingRun, MeasuredWindow, Windowed
+from functions.application.ports.gateway import PaymentUpdate
 from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
 from functions.application.revise_plan import publish_plan
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
@@ -29,6 +30,7 @@ from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.validation import MeterFacts
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
@@ -170,6 +172,7 @@ class World:
             }
         )
         self.features = FakeFeatures({"tokens": TOKENS})
+        self.pays_at_once = False
 
     def new_id(self) -> str:
         return str(ULID())
@@ -237,10 +240,19 @@ class World:
         self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1", *, progressive: bool = False
     ) -> Issued:
         until = at(as_of) if as_of else self.clock.now()
-        return issue_invoices(TENANT, customer_id, until, run_id, self.ports, progressive=progressive)
+        issued = issue_invoices(TENANT, customer_id, until, run_id, self.ports, progressive=progressive)
+        for record in issued.invoices if self.pays_at_once else ():
+            self.settle(record.invoice.id)
+        return issued
+
+    def settle(self, invoice_id: str, status: PaymentStatus = PaymentStatus.PAID, *, returned_minor: int = 0) -> None:
+        update = PaymentUpdate(status, self.clock.now(), returned_minor=returned_minor)
+        assert self.payments.record_payment(TENANT, invoice_id, update)
 
     def preview(self, subscription_id: str, not_before: str | None = None) -> Upcoming:
-        ports = PreviewPorts(self.subscriptions, self.customers, self.usage, self.coupons, self.clock, self.new_id)
+        ports = PreviewPorts(
+            self.subscriptions, self.customers, self.usage, self.coupons, self.invoices, self.clock, self.new_id
+        )
         return upcoming_invoice(TENANT, subscription_id, at(not_before) if not_before else None, ports)
 
     def all_invoices(self) -> list[InvoiceRecord]:

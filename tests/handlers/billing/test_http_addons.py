@@ -91,6 +91,7 @@ def test_an_add_on_is_bought_changed_and_ended_and_its_fee_is_part_of_the_item(c
     addon_id = published(client, flat("3.10"), instanceType="multiple")
     assign(client, plan.id, addon_id, maxQuantity=5)
     of = subscribe(client)
+    world.pays_at_once = True
     assert fees(world, "2026-05-01") == [("Fee", 3100)]
     world.clock.time = at("2026-05-16")
 
