@@ -254,5 +254,6 @@ def payment_update(invoice: GatewayInvoice, at: datetime) -> PaymentUpdate:
         invoice_pdf=invoice.invoice_pdf,
         amount_due_minor=invoice.amount_due_minor,
         amount_paid_minor=invoice.amount_paid_minor,
+        returned_minor=invoice.returned_minor,
         due_at=invoice.due_at,
     )

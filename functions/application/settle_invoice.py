@@ -1,5 +1,6 @@
 """Take a gateway's message as a hint, read the invoice's real state there, and write it on ours."""
 
+from dataclasses import replace
 from enum import StrEnum
 
 from functions.application.ports.clock import Clock
@@ -11,6 +12,9 @@ from functions.application.ports.gateway import (
     PushStore,
 )
 from functions.application.push_invoice import payment_update
+
+# Made by hand at the gateway they carry nothing of ours: the invoice does.
+_MONEY_BACK = ("credit_note.", "refund.", "charge.refund")
 
 
 class Settled(StrEnum):
@@ -27,6 +31,7 @@ def settle_invoice(
 
     Raises Unavailable or GatewayUnauthorized when it cannot tell; the sender then repeats the message.
     """
+    event = _resolved(event, gateway)
     if event.tenant is None or event.invoice_id is None or event.gateway_invoice is None:
         return Settled.IGNORED
     if pushes.is_settled(event.tenant, event.event_id):
@@ -48,3 +53,16 @@ def settle_invoice(
     # Last, so that a crash before this line repeats the (idempotent) write instead of losing it.
     pushes.mark_settled(event.tenant, event.event_id, now=clock.now())
     return settled
+
+
+def _resolved(event: GatewayEvent, gateway: Gateway) -> GatewayEvent:
+    if event.invoice_id is not None or not event.type.startswith(_MONEY_BACK):
+        return event
+    invoice = None
+    if event.gateway_invoice is not None:
+        invoice = gateway.invoice(event.gateway_invoice)
+    elif event.payment is not None:
+        invoice = gateway.invoice_paid_by(event.payment)
+    if invoice is None:
+        return event
+    return replace(event, tenant=invoice.tenant, invoice_id=invoice.invoice_id, gateway_invoice=invoice.ref)

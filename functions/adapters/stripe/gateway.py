@@ -1,6 +1,7 @@
 """The gateway port on Stripe: one method, one kind of request, amounts in Stripe's digits."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
         InvoiceCreateParams,
         InvoiceFinalizeInvoiceParams,
         InvoiceListParams,
+        InvoicePaymentListParams,
+        InvoiceRetrieveParams,
     )
 
 Item = TypeVar("Item")
+Listed = TypeVar("Listed", bound=stripe.StripeObject)
+
+# Of a refund, nothing went back.
+_NO_REFUND = ("failed", "canceled")
+MAX_RETURNS = 1_000  # of one invoice
 
 PAGE = 100
 # A customer with more invoices since the first attempt is not one we can search; far beyond any billing cadence.
@@ -139,13 +147,41 @@ class StripeGateway:
         return _invoice(self._call(lambda: self._v1.invoices.finalize_invoice(ref, params, options)))
 
     def invoice(self, ref: str) -> GatewayInvoice | None:
+        params: InvoiceRetrieveParams = {"expand": ["payments"]}
         try:
-            found = self._call(lambda: self._v1.invoices.retrieve(ref))
+            found = self._call(lambda: self._v1.invoices.retrieve(ref, params))
         except GatewayRefused as refused:
             if is_missing(refused):
                 return None
             raise
-        return None if getattr(found, "deleted", False) else _invoice(found)
+        if getattr(found, "deleted", False):
+            return None
+        invoice = _invoice(found)
+        return replace(invoice, returned_minor=self._returned(found)) if found.status == "paid" else invoice
+
+    def _returned(self, found: stripe.Invoice) -> int:
+        """Credit notes and refunds; a note that was refunded counts once."""
+        noted, refunded = found.pre_payment_credit_notes_amount + found.post_payment_credit_notes_amount, 0
+        if found.post_payment_credit_notes_amount:
+            notes = self._every(self._v1.credit_notes.list({"invoice": found.id, "limit": PAGE}))
+            refunded -= sum(each.amount_refunded for note in notes for each in note.refunds or ())
+        for payment in self._every(found.payments) if found.payments else ():
+            if isinstance(intent := payment.payment.payment_intent, str):
+                made = self._every(self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}))
+                refunded += sum(each.amount for each in made if each.status not in _NO_REFUND)
+        return from_stripe(noted + max(refunded, 0), found.currency.upper())
+
+    def _every(self, pages: "stripe.ListObject[Listed]") -> "list[Listed]":
+        return self._call(lambda: list(_bounded(pages.auto_paging_iter(), MAX_RETURNS)))
+
+    def invoice_paid_by(self, payment: str) -> GatewayInvoice | None:
+        params: InvoicePaymentListParams = {
+            "payment": {"type": "payment_intent", "payment_intent": payment},
+            "limit": 1,
+        }
+        found = self._call(lambda: self._v1.invoice_payments.list(params))
+        ref = found.data[0].invoice if found.data else None
+        return self.invoice(ref) if isinstance(ref, str) else None
 
     def lines(self, ref: str, currency: str) -> Sequence[GatewayLine]:
         def every_page() -> list[stripe.InvoiceLineItem]:

@@ -36,6 +36,7 @@ def verified_event(body: bytes, signature: str | None, secrets: Sequence[str], n
         tenant=_text(metadata.get("tenant")),
         invoice_id=_text(metadata.get("invoice_id")),
         gateway_invoice=_text(ref),
+        payment=_text(found.get("payment_intent")),
     )
 
 

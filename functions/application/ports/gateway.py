@@ -37,6 +37,8 @@ class GatewayInvoice:
     hosted_invoice_url: str | None
     invoice_pdf: str | None
     due_at: datetime | None
+    # Refunded and credited, whoever did it; None where that was not asked for.
+    returned_minor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,17 @@ class GatewayLine:
 
 @dataclass(frozen=True)
 class GatewayEvent:
-    """A verified message from the gateway: a hint that one of our invoices may have changed, never its new state."""
+    """A verified message from the gateway: a hint that one of our invoices may have changed, never its new state.
+
+    One about money that went back names the invoice at the gateway or only the payment.
+    """
 
     event_id: str
     type: str
     tenant: str | None
     invoice_id: str | None
     gateway_invoice: str | None
+    payment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,11 @@ class Gateway(Protocol):
     def finalize(self, document: InvoiceDocument, ref: str, *, gen: int) -> GatewayInvoice: ...
 
     def invoice(self, ref: str) -> GatewayInvoice | None:
-        """None when it does not exist any more (a draft somebody deleted)."""
+        """With what was returned of a paid one. None when it does not exist any more (a draft somebody deleted)."""
+        ...
+
+    def invoice_paid_by(self, payment: str) -> GatewayInvoice | None:
+        """None for a payment of something else."""
         ...
 
     def lines(self, ref: str, currency: str) -> Sequence[GatewayLine]: ...

@@ -78,6 +78,21 @@ def _intent_of(world: World, invoice: Json) -> str:
     raise wrong_state("This invoice was not paid by card here; there is nothing to refund to.")
 
 
+def list_payments(world: World, params: Params) -> Json:
+    invoice, payment = params.text("invoice", None), params.child("payment", None)
+    intent = None
+    if payment is not None:
+        payment.choice("type", ("charge", "payment_intent"))
+        intent = payment.text("payment_intent")
+        payment.close()
+    found = [
+        each
+        for each in reversed(world.payments.values())
+        if invoice in (None, each["invoice"]) and intent in (None, each["payment"]["payment_intent"])
+    ]
+    return lists.page(found, params, "/v1/invoice_payments")
+
+
 def retrieve_note(world: World, params: Params, name: str) -> Json:
     params.texts("expand")
     params.close()

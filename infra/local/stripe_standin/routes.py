@@ -43,6 +43,7 @@ _ROUTES: list[tuple[str, str, Operation]] = [
     ("POST", "/v1/invoices/{}/void", collecting.void),
     ("POST", "/v1/invoices/{}/mark_uncollectible", collecting.mark_uncollectible),
     ("POST", "/v1/invoices/{}/send", collecting.send),
+    ("GET", "/v1/invoice_payments", credits.list_payments),
     ("POST", "/v1/credit_notes", credits.create_note),
     ("GET", "/v1/credit_notes", credits.list_notes),
     ("GET", "/v1/credit_notes/{}", credits.retrieve_note),

@@ -127,3 +127,44 @@ def test_a_crash_before_the_write_leaves_the_message_to_be_repeated(world: PushW
 def test_a_draft_says_nothing_about_money(world: PushWorld, ref: str) -> None:
     world.stripe.invoices[ref]["status"] = "draft"
     assert settle(world, event(ref)) is Settled.UNCHANGED
+
+
+def returned(world: PushWorld) -> int | None:
+    return world.payments.updates[TENANT, "01INVOICE"][-1].returned_minor
+
+
+def of_hand(kind: str, **named: str) -> GatewayEvent:
+    """As a refund or a credit note made at the gateway arrives: without anything of ours."""
+    return replace(GatewayEvent("evt_back", kind, None, None, None), **named)
+
+
+def test_a_refund_made_at_the_gateway_is_known_here(world: PushWorld, ref: str) -> None:
+    pay(world, ref)
+    settle(world, event(ref))
+    assert returned(world) == 0
+    v1 = world.client().v1
+    intent = v1.invoice_payments.list({"invoice": ref}).data[0].payment.payment_intent
+    assert isinstance(intent, str)
+    v1.refunds.create({"payment_intent": intent, "amount": 12})
+
+    assert settle(world, of_hand("refund.created", payment=intent)) is Settled.RECORDED
+    assert returned(world) == 12
+
+
+def test_a_refunded_credit_note_counts_once_and_one_to_the_balance_too(world: PushWorld, ref: str) -> None:
+    pay(world, ref)
+    v1 = world.client().v1
+    v1.credit_notes.create({"invoice": ref, "amount": 70, "refund_amount": 70})
+    v1.credit_notes.create({"invoice": ref, "amount": 30, "credit_amount": 30})
+    intent = v1.invoice_payments.list({"invoice": ref}).data[0].payment.payment_intent
+    assert isinstance(intent, str)
+    v1.refunds.create({"payment_intent": intent, "amount": 5})
+
+    assert settle(world, of_hand("credit_note.created", gateway_invoice=ref)) is Settled.RECORDED
+    assert returned(world) == 105
+
+
+def test_money_back_for_something_else_is_ignored(world: PushWorld, ref: str) -> None:
+    assert settle(world, of_hand("refund.created", payment="pi_elsewhere")) is Settled.IGNORED
+    assert settle(world, of_hand("credit_note.created", gateway_invoice="in_elsewhere")) is Settled.IGNORED
+    assert settle(world, of_hand("charge.succeeded", payment="pi_elsewhere")) is Settled.IGNORED
