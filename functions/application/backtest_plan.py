@@ -188,6 +188,7 @@ class _Trial:
             now=start,
             terms=Terms(
                 anchor=present[-1].billing_anchor if present else start,
+                time_zone=present[-1].time_zone if present else customer.time_zone,
                 starting_phase=self.wish.starting_phase or self.plan.phases[-1].key,
             ),
         )

@@ -64,6 +64,7 @@ def change_subscription(
                 terms,
                 anchor=terms.anchor or this.billing_anchor,
                 counts_from=this.counting_since(at),
+                time_zone=this.time_zone,
                 follows=this.followed(at, is_migration=is_migration),
             ),
         )

@@ -1,7 +1,7 @@
 """Subscribe a customer to a plan, or to one made for it: from now, from a later instant or from one not long past."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from functions.application.create_plan import known_features
@@ -102,9 +102,9 @@ def create_subscription(
             new_id=new_id,
             customer_id=customer.id,
             features=features,
-            start=_start(wish, plan, now, accept_past),
+            start=_start(wish, plan, customer.time_zone, now, accept_past),
             now=now,
-            terms=wish.terms,
+            terms=replace(wish.terms, time_zone=customer.time_zone),
         )
         return [SubscriptionChange(None, made, premises)]
 
@@ -120,7 +120,9 @@ def _customer(tenant: str, id_or_key: str, customers: BilledCustomers) -> Billed
     return found
 
 
-def _start(wish: SubscriptionWish, plan: Plan | CustomPlan, now: datetime, accept_past: timedelta) -> datetime:
+def _start(
+    wish: SubscriptionWish, plan: Plan | CustomPlan, zone: str, now: datetime, accept_past: timedelta
+) -> datetime:
     timing = wish.timing
     if timing == "immediate":
         return now
@@ -131,7 +133,7 @@ def _start(wish: SubscriptionWish, plan: Plan | CustomPlan, now: datetime, accep
                 "name the anchor, or start it `immediate` or at an instant."
             )
             raise InvalidInput(message, code="invalid_timing")
-        return period_at(now, wish.terms.anchor, Cadence.parse(plan.billing_cadence)).end
+        return period_at(now, wish.terms.anchor, Cadence.parse(plan.billing_cadence, zone)).end
     if timing < now - accept_past:
         message = f"A subscription can start at most {accept_past.days} days ago: older usage is not accepted any more."
         raise InvalidInput(message, code="invalid_timing")

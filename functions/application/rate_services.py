@@ -108,7 +108,7 @@ class Rater:
         rated = rate(service, None, subscription.currency, prorate=subscription.pro_rating_config.enabled)
         if not rated.is_worth_a_line:
             return None, None
-        line = line_from(rated, subscription.id, None)
+        line = line_from(rated, subscription.id, None, subscription.time_zone)
         return (as_paid(line, service.item, subscription.currency) if service.is_credit else line), None
 
     def _usage_line(
@@ -131,7 +131,7 @@ class Rater:
                 previously_billed=billed,
                 piece=piece,
             )
-            line = line_from(rated, subscription.id, measured.usage)
+            line = line_from(rated, subscription.id, measured.usage, subscription.time_zone)
             came_to += line.total_minor
         if piece.closes_deal or not service.is_last:
             return line, None

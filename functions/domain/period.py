@@ -1,10 +1,11 @@
-"""Half-open periods [start, end) in UTC, recurrences counted from an anchor, and exact proration."""
+"""Half-open periods [start, end) in UTC, recurrences counted from an anchor on a zone's calendar, exact proration."""
 
 from calendar import isleap
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from functions.domain.errors import InvalidInput
 from functions.domain.money import EXACT
@@ -14,6 +15,7 @@ LONGEST_MONTHS = 1_200
 LONGEST_REST = timedelta(days=36_525)
 DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 FEBRUARY = 1  # counted from 0, as in DAYS
+UTC_ZONE = "UTC"
 
 
 def rfc3339(at: datetime) -> str:
@@ -23,10 +25,14 @@ def rfc3339(at: datetime) -> str:
 
 @dataclass(frozen=True)
 class Cadence:
-    """A recurrence of whole months plus an exact rest: P1M is (1, 0), P1W is (0, 7 days)."""
+    """A recurrence of whole months plus a rest: P1M is (1, 0), P1W is (0, 7 days).
+
+    Months and days are those of the calendar in `zone`, an IANA name: a day there may have 23 hours.
+    """
 
     months: int = 0
     rest: timedelta = timedelta(0)
+    zone: str = UTC_ZONE
 
     def __post_init__(self) -> None:
         if self.months < 0 or self.rest < timedelta(0) or not (self.months or self.rest):
@@ -41,7 +47,7 @@ class Cadence:
             )
 
     @classmethod
-    def parse(cls, text: str) -> "Cadence":
+    def parse(cls, text: str, zone: str = UTC_ZONE) -> "Cadence":
         """From an ISO 8601 duration such as P1M, P1Y, P2W, PT1H; raises InvalidInput."""
         import isodate
 
@@ -52,16 +58,43 @@ class Cadence:
         except (isodate.ISO8601Error, TypeError, ValueError, ArithmeticError) as error:
             raise InvalidInput(f"{text!r} is not an ISO 8601 duration such as P1M, P1Y or P1W.") from error
         if isinstance(duration, timedelta):
-            return cls(0, duration)
+            return cls(0, duration, zone)
         months = duration.years * 12 + duration.months
         if months != int(months):
             raise InvalidInput(f"{text!r} has a fraction of a month; use whole months or days.")
-        return cls(int(months), duration.tdelta)
+        return cls(int(months), duration.tdelta, zone)
 
     def after(self, anchor: datetime, count: int) -> datetime:
         """The anchor plus `count` recurrences, counted from the anchor so that the 31st does not drift."""
-        moved = add_months(anchor, self.months * count) if self.months else anchor
-        return moved + self.rest * count if self.rest else moved
+        return later(anchor, self.months * count, self.rest * count, self.zone)
+
+
+def later(instant: datetime, months: int, rest: timedelta, zone: str = UTC_ZONE) -> datetime:
+    """So many months and days of the zone's calendar after an instant in UTC, and so many hours after that.
+
+    At an hour that the zone's clocks skip it is the one after, at one they repeat the first.
+    """
+    if zone == UTC_ZONE or not (months or rest.days):
+        moved = add_months(instant, months) if months else instant
+        return moved + rest if rest else moved
+    wall = instant.astimezone(_zone(zone))
+    days = timedelta(days=rest.days)
+    moved = (add_months(wall, months) + days).replace(fold=0).astimezone(UTC)
+    return moved + (rest - days)
+
+
+@lru_cache(maxsize=1_000)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def known_zone(name: str) -> str:
+    """Raises ValueError for what is no IANA time zone."""
+    try:
+        _zone(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not a time zone such as UTC or Europe/Berlin") from error
+    return name
 
 
 def add_months(instant: datetime, months: int) -> datetime:

@@ -59,6 +59,7 @@ def line_shown(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
         "unitConfig": _dumped(line.unit_config) if line.unit_config else None,
         "usageSnapshot": _snapshot(line),
         "splitLine": _split_line(record, line),
+        "timeZone": line.time_zone if line.subscription_id else None,
     }
     return without_none(wire)
 

@@ -34,6 +34,7 @@ def shown(subscription: Subscription, now: datetime) -> dict[str, Any]:
         "billingCadence": subscription.billing_cadence,
         "proRatingConfig": _dumped(subscription.pro_rating_config),
         "billingAnchor": subscription.normalized_anchor,
+        "timeZone": subscription.time_zone,
         "settlementMode": subscription.settlement_mode,
     }
     return without_none(wire)

@@ -1,13 +1,14 @@
 from calendar import monthrange
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.errors import InvalidInput
-from functions.domain.period import Cadence, Period, period_at, recurrence_at
+from functions.domain.period import Cadence, Period, known_zone, period_at, recurrence_at
 from tests.domain.builders import at
 
 
@@ -130,3 +131,54 @@ def test_every_instant_is_in_exactly_one_period_and_periods_touch(one: datetime,
     if not cadence.rest:
         last = monthrange(period.end.year, period.end.month)[1]
         assert period.end.day == min(anchor.day, last)
+
+
+def ends(anchor: str, duration: str, zone: str, counts: range) -> list[str]:
+    cadence = Cadence.parse(duration, zone)
+    found = [cadence.after(at(anchor), n) for n in counts]
+    assert all(each.utcoffset() == timedelta(0) for each in found)
+    return [f"{each.astimezone(ZoneInfo(zone)):%y-%m-%dT%H:%M}" for each in found]
+
+
+@pytest.mark.parametrize(
+    ("anchor", "duration", "zone", "expected"),
+    [
+        # From 1 December in Berlin to 1 January, not to 31 December.
+        ("2025-11-30T23:00:00", "P1M", "Europe/Berlin", ["25-12-01T00:00", "26-01-01T00:00", "26-02-01T00:00"]),
+        # Across both changes of the clocks.
+        ("2026-02-28T23:00:00", "P1M", "Europe/Berlin", ["26-03-01T00:00", "26-04-01T00:00", "26-05-01T00:00"]),
+        ("2026-10-24T22:00:00", "P1D", "Europe/Berlin", ["26-10-25T00:00", "26-10-26T00:00", "26-10-27T00:00"]),
+        ("2026-03-22T23:00:00", "P1W", "Europe/Berlin", ["26-03-23T00:00", "26-03-30T00:00", "26-04-06T00:00"]),
+        # The 31st and leap years.
+        ("2025-12-30T15:00:00", "P1M", "Asia/Tokyo", ["25-12-31T00:00", "26-01-31T00:00", "26-02-28T00:00"]),
+        ("2028-01-31T05:00:00", "P1M", "America/New_York", ["28-01-31T00:00", "28-02-29T00:00", "28-03-31T00:00"]),
+        ("2024-02-29T11:00:00", "P1Y", "Pacific/Auckland", ["24-03-01T00:00", "25-03-01T00:00", "26-03-01T00:00"]),
+        # Half past two does not exist on 29 March in Berlin, and exists twice on 25 October.
+        ("2026-02-28T01:30:00", "P29D", "Europe/Berlin", ["26-02-28T02:30", "26-03-29T03:30", "26-04-27T02:30"]),
+        ("2026-09-25T00:30:00", "P1M", "Europe/Berlin", ["26-09-25T02:30", "26-10-25T02:30", "26-11-25T02:30"]),
+        # Hours are hours, whatever clocks do.
+        ("2026-03-28T23:00:00", "PT6H", "Europe/Berlin", ["26-03-29T00:00", "26-03-29T07:00", "26-03-29T13:00"]),
+    ],
+)
+def test_months_and_days_are_those_of_the_zones_calendar(anchor: str, duration: str, zone: str, expected: list[str]):
+    assert ends(anchor, duration, zone, range(3)) == expected
+
+
+@given(
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"]),
+    duration=st.sampled_from(["P1D", "P1W", "P1M", "P1Y", "P1M3D", "PT6H"]),
+    anchor=DAYS.map(lambda each: each.replace(year=2010 + each.year % 20, day=min(each.day, 28), tzinfo=UTC)),
+    seconds=st.integers(-(10**8), 10**8),
+)
+def test_every_instant_is_in_one_period_of_its_zone(zone: str, duration: str, anchor: datetime, seconds: int):
+    cadence, instant = Cadence.parse(duration, zone), anchor + timedelta(seconds=seconds)
+    found = period_at(instant, anchor, cadence)
+
+    assert instant in found
+    assert period_at(found.end, anchor, cadence).start == found.end
+
+
+@pytest.mark.parametrize("name", ["Berlin", "Europe/Nowhere", "../etc/passwd", "", "CET+5"])
+def test_what_is_no_zone_is_refused(name: str):
+    with pytest.raises(ValueError, match="is not a time zone"):
+        known_zone(name)

@@ -14,6 +14,7 @@ from functions.application.ports.billing import Tenures
 from functions.application.ports.registry import Stale, Stored, Taken
 from functions.domain.errors import InvalidInput
 from functions.domain.invoicing.invoice import BilledCustomer
+from functions.domain.period import UTC_ZONE
 from functions.domain.subscriptions.customer import Customer
 from functions.names import PARTITION_KEY, SORT_KEY
 
@@ -127,4 +128,5 @@ def _billed(customer: Customer) -> BilledCustomer:
         email=customer.primary_email,
         subject_keys=customer.usage_subjects,
         currency=customer.currency,
+        time_zone=customer.time_zone or UTC_ZONE,
     )

@@ -19,7 +19,7 @@ from functions.domain.invoicing.document import (
 from functions.domain.invoicing.line import InvoiceLine, explained
 from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.money import Money
-from functions.domain.period import Period
+from functions.domain.period import UTC_ZONE, Period
 from functions.domain.wire import CurrencyCode, Instant, WireModel
 
 # OpenMeter's default payment term.
@@ -48,6 +48,7 @@ class BilledCustomer(WireModel):
     email: str | None = None
     subject_keys: tuple[str, ...] = ()
     currency: CurrencyCode | None = None
+    time_zone: str = UTC_ZONE
 
 
 class Invoice(WireModel):

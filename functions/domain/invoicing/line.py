@@ -11,7 +11,7 @@ from functions.domain.identity import named_ulid
 from functions.domain.invoicing.rating import RatedLine, RatedService
 from functions.domain.invoicing.rating_steps import RatedCharge
 from functions.domain.money import EXACT, Money
-from functions.domain.period import Period
+from functions.domain.period import UTC_ZONE, Period
 from functions.domain.subscriptions.service import Position
 from functions.domain.wire import Exact, Instant, WireModel, plain
 
@@ -107,6 +107,8 @@ class InvoiceLine(WireModel):
     period_end: Instant
     billing_start: Instant
     billing_end: Instant
+    # Of the calendar whose months and days the periods are.
+    time_zone: str = UTC_ZONE
     invoice_at: Instant
     usage: UsageSnapshot | None = None
     working: UsageWorking | None = None
@@ -143,7 +145,9 @@ class InvoiceLine(WireModel):
         return of_charges + sum(each.amount_minor for each in self.discounts)
 
 
-def line_from(rated: RatedService, subscription_id: str, usage: UsageSnapshot | None) -> InvoiceLine:
+def line_from(
+    rated: RatedService, subscription_id: str, usage: UsageSnapshot | None, time_zone: str = UTC_ZONE
+) -> InvoiceLine:
     service, line = rated.service, rated.line
     item, phase = service.item, service.phase
     reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/{service.name}"
@@ -163,6 +167,7 @@ def line_from(rated: RatedService, subscription_id: str, usage: UsageSnapshot | 
         period_end=service.period.end,
         billing_start=service.billing_period.start,
         billing_end=service.billing_period.end,
+        time_zone=time_zone,
         invoice_at=service.invoice_at,
         usage=usage,
         working=working_of(line),

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.domain.catalog.versioned import iso_currency
 from functions.domain.metering.event import MAX_TEXT_LENGTH
+from functions.domain.period import known_zone
 from functions.domain.wire import CurrencyCode, Description, Instant, Metadata, Name, WireModel
 
 # With the record and the key they are written in one transaction, which DynamoDB bounds at 100 writes.
@@ -47,6 +48,7 @@ class CustomerWish(WireModel):
     primary_email: Email | None = None
     currency: Annotated[CurrencyCode, AfterValidator(iso_currency)] | None = None
     billing_address: Address | None = None
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] | None = None
 
     @property
     def usage_subjects(self) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ class _Editor:
             raise Conflict(f"A subscription has at most {MAX_PHASES} phases.", code="too_many_phases")
         start = self._subscription.active_from
         offset = offset_of(wish.start_after) if wish.start_after is not None else Offset()
-        begins = offset.after(start)
+        begins = offset.after(start, self._subscription.time_zone)
         if begins < self._at or (begins == self._at and self._at > start):
             message = f"A phase can only be added ahead; {rfc3339(begins)} is not after {rfc3339(self._at)}."
             raise Conflict(message, code="phase_not_ahead")
@@ -238,7 +238,9 @@ class _Editor:
     def _date(self) -> None:
         """New times for every phase; an item that begins with its phase still does."""
         before = [layout.phase.starts_at for layout in self._layouts]
-        phases = dated([layout.phase for layout in self._layouts], self._subscription.active_from)
+        phases = dated(
+            [layout.phase for layout in self._layouts], self._subscription.active_from, self._subscription.time_zone
+        )
         for layout, was, phase in zip(self._layouts, before, phases, strict=True):
             layout.phase = phase
             layout.base = [replace(each, start=phase.starts_at) if each.start == was else each for each in layout.base]

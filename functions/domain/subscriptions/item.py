@@ -7,7 +7,7 @@ from pydantic import Field
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, RateCard, UsageBasedCard
-from functions.domain.period import add_months
+from functions.domain.period import later
 from functions.domain.wire import Exact, Instant, Key, Numeric, WireModel
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -132,8 +132,8 @@ class Offset(WireModel):
     months: int = 0
     seconds: int = 0
 
-    def after(self, start: datetime) -> datetime:
-        return add_months(start, self.months) + timedelta(seconds=self.seconds)
+    def after(self, start: datetime, zone: str) -> datetime:
+        return later(start, self.months, timedelta(seconds=self.seconds), zone)
 
     def __add__(self, other: "Offset") -> "Offset":
         return Offset(months=self.months + other.months, seconds=self.seconds + other.seconds)

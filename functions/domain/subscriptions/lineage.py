@@ -27,7 +27,8 @@ class Link:
         """Its recurrence period that contains the instant; None for a one-time item."""
         if self.item.card.billing_cadence is None:
             return None
-        cadence, anchor = cadence_of(self.item.card.billing_cadence), self.subscription.billing_anchor
+        anchor = self.subscription.billing_anchor
+        cadence = cadence_of(self.item.card.billing_cadence, self.subscription.time_zone)
         count = recurrence_at(instant, anchor, cadence)
         return Period(cadence.after(anchor, count), cadence.after(anchor, count + 1))
 

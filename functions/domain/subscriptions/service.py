@@ -19,8 +19,8 @@ Position = Literal["first", "middle", "last"]
 
 
 @lru_cache(maxsize=256)
-def cadence_of(text: str) -> Cadence:
-    return Cadence.parse(text)
+def cadence_of(text: str, zone: str) -> Cadence:
+    return Cadence.parse(text, zone)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Schedule:
 
     def _recurring(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
         assert item.card.billing_cadence is not None
-        cadence = cadence_of(item.card.billing_cadence)
+        cadence = cadence_of(item.card.billing_cadence, self.cadence.zone)
         start = max(on.start, item.billed_to or on.start)
         if start >= on.end:
             return
@@ -194,7 +194,7 @@ class Schedule:
     def _closing(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Service:
         """The last line of a period that ended where it was split: what came late, and what only a last line owes."""
         assert item.card.billing_cadence is not None
-        cadence = cadence_of(item.card.billing_cadence)
+        cadence = cadence_of(item.card.billing_cadence, self.cadence.zone)
         count = recurrence_at(at - MOMENT, self.anchor, cadence)
         full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
         index = count - recurrence_at(phase.start_of(item), self.anchor, cadence)
@@ -207,7 +207,7 @@ class Schedule:
             return
         assert item.card.billing_cadence is not None
         assert item.billed_to is not None
-        cadence = cadence_of(item.card.billing_cadence)
+        cadence = cadence_of(item.card.billing_cadence, self.cadence.zone)
         unused = Period(on.end, item.billed_to)
         first = recurrence_at(on.start, self.anchor, cadence)
         count = recurrence_at(unused.start, self.anchor, cadence)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanStatus
 from functions.domain.errors import InvalidInput
-from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, Cadence, rfc3339
+from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, UTC_ZONE, Cadence, rfc3339
 from functions.domain.subscriptions.item import (
     Follows,
     MeteredFeature,
@@ -36,6 +36,7 @@ class Terms:
     # Since when another subscription has sold the running period's usage of a feature, by feature key.
     counts_from: Mapping[str, datetime] = field(default_factory=dict)
     follows: Follows | None = None
+    time_zone: str = UTC_ZONE
 
 
 # As the plan has it.
@@ -69,6 +70,7 @@ def subscribe(
         pro_rating_config=plan.pro_rating_config,
         settlement_mode=plan.settlement_mode,
         billing_anchor=terms.anchor or start,
+        time_zone=terms.time_zone,
         active_from=start,
         follows=terms.follows,
         phases=_phases(plan, start, new_id, features, terms),
@@ -112,7 +114,7 @@ def _phases(
         )
         if phase.duration is not None:
             offset += offset_of(phase.duration)
-    return dated(made, start)
+    return dated(made, start, terms.time_zone)
 
 
 def offset_of(duration: str) -> Offset:
@@ -120,13 +122,13 @@ def offset_of(duration: str) -> Offset:
     return Offset(months=cadence.months, seconds=int(cadence.rest.total_seconds()))
 
 
-def dated(phases: Sequence[SubscriptionPhase], start: datetime) -> tuple[SubscriptionPhase, ...]:
+def dated(phases: Sequence[SubscriptionPhase], start: datetime, zone: str) -> tuple[SubscriptionPhase, ...]:
     """The phases with the times their offsets give, each ending where the next one starts; raises InvalidInput."""
     offsets = [phase.offset for phase in phases]
     if any(abs(each.months) > LONGEST_MONTHS or abs(each.seconds) > _MOST_SECONDS for each in offsets):
         message = f"All phases together must not be longer than {LONGEST_MONTHS // 12} years."
         raise InvalidInput(message, code="phases_too_long")
-    starts = [each.after(start) for each in offsets]
+    starts = [each.after(start, zone) for each in offsets]
     if any(each.year >= LAST_YEAR for each in starts):
         raise InvalidInput(f"No phase can begin later than the year {LAST_YEAR - 1}.", code="phases_too_long")
     for phase, (begin, following) in zip(phases, pairwise(starts), strict=False):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from functions.domain.catalog.plan import Alignment, ProRating
 from functions.domain.errors import Conflict, InvalidInput
-from functions.domain.period import Period, period_at, rfc3339
+from functions.domain.period import UTC_ZONE, Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
 from functions.domain.subscriptions.claim import Claim
 from functions.domain.subscriptions.item import AdvanceFee, BilledPart, DiscountedFee, Follows, Split
@@ -36,7 +36,7 @@ class SubscriptionStatus(StrEnum):
 
 class Subscription(WireModel):
     """`billed_until` is the latest boundary that was invoiced, `progressed_to` the latest instant at which its usage so
-    far was; `version` counts the stored writes."""
+    far was; `version` counts the stored writes. Periods are those of the calendar in `time_zone`."""
 
     id: str
     customer_id: str
@@ -50,6 +50,7 @@ class Subscription(WireModel):
     pro_rating_config: ProRating
     settlement_mode: Literal["credit_then_invoice"] = "credit_then_invoice"
     billing_anchor: Instant
+    time_zone: str = UTC_ZONE
     active_from: Instant
     active_to: Instant | None = None
     follows: Follows | None = None
@@ -66,7 +67,7 @@ class Subscription(WireModel):
     def schedule(self) -> Schedule:
         return Schedule(
             anchor=self.billing_anchor,
-            cadence=cadence_of(self.billing_cadence),
+            cadence=cadence_of(self.billing_cadence, self.time_zone),
             active_from=self.active_from,
             active_to=self.active_to,
             is_prorated=self.pro_rating_config.enabled,
@@ -93,7 +94,7 @@ class Subscription(WireModel):
     @property
     def normalized_anchor(self) -> datetime:
         """The anchor's last recurrence not after the start, as the API shows it."""
-        return period_at(self.active_from, self.billing_anchor, cadence_of(self.billing_cadence)).start
+        return period_at(self.active_from, self.billing_anchor, self.schedule.cadence).start
 
     def require_storable(self) -> None:
         """Raises InvalidInput when it would not fit the store, or could not be read from it again."""

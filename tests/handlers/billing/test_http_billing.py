@@ -53,7 +53,7 @@ def test_invoice_now_answers_the_invoice_with_its_working(client: Client, world:
     assert problems(Invoice, invoice) == []
     assert (invoice["number"], invoice["status"], invoice["totals"]["total"]) == ("INV-ACME-1", "issued", "19.00")
     tokens = invoice["lines"][1]
-    assert (tokens["quantity"], tokens["totals"]["total"]) == ("3000", "9.00")
+    assert (tokens["quantity"], tokens["totals"]["total"], tokens["timeZone"]) == ("3000", "9.00", "UTC")
     assert tokens["usageSnapshot"]["lanes"] == {"0": 17, "1": 4}
     assert tokens["childUniqueReferenceId"].endswith("/main/tokens/v[0]/period[0]")
     (charge,) = tokens["children"]

@@ -11,19 +11,12 @@ from pydantic import AfterValidator, Field, model_validator
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import Amount, Charge, Group, LineUsage, Needs, priced_parts
 from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.period import known_zone
 from functions.domain.wire import Name, WireModel
 
 Weekday = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 WEEK: tuple[Weekday, ...] = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MAX_BANDS = 24
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not a time zone such as UTC or Europe/Berlin") from error
-    return name
 
 
 class Band(WireModel):
@@ -40,7 +33,7 @@ class TimeOfDayPrice(CommittedPrice):
     """Hours are those of the wall clock in `time_zone`; the day that has 25 of them has one hour of 2 o'clock twice."""
 
     type: Literal["time_of_day"]
-    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)]
     bands: Annotated[tuple[Band, ...], Field(max_length=MAX_BANDS)]
     default_amount: Amount
 
