@@ -11,8 +11,10 @@ from functions.application.write_subscriptions import subscription_not_found, wr
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import rfc3339
-from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.item import SubscriptionPhase
+from functions.domain.subscriptions.subscribe import Terms, offset_of, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
+from functions.domain.subscriptions.succession import had_before, is_trial, phase_after_trials
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ def change_subscription(
 ) -> Changed:
     """The anchor stays unless the terms name one, and tiers go on from the usage of the running period.
 
+    Whoever pays, or has had the plan before, gets no trial unless the terms name it; a one-time fee of a plan is paid
+    once.
+
     Raises NotFound, InvalidInput for times and plans, Conflict when it is not running or another one sells the same.
     """
 
@@ -53,6 +58,10 @@ def change_subscription(
         if this.active_to is not None and this.active_to < at:
             raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}, before it would change.")
         _require_no_successor(this, every, now)
+        had = had_before(every, plan, at)
+        starting_phase, running = terms.starting_phase, _running(this, at)
+        if starting_phase is None and (had.plan or (running is not None and not is_trial(running))):
+            starting_phase = phase_after_trials(plan.phases)
         made = subscribe(
             plan,
             new_id=new_id,
@@ -64,6 +73,8 @@ def change_subscription(
                 terms,
                 anchor=terms.anchor or this.billing_anchor,
                 counts_from=this.counting_since(at),
+                starting_phase=starting_phase,
+                charged=had.one_time,
                 time_zone=this.time_zone,
                 follows=this.followed(at, is_migration=is_migration),
             ),
@@ -89,6 +100,23 @@ def _require_no_successor(this: Subscription, every: Sequence[Subscription], now
         raise Conflict(message, code="change_scheduled")
 
 
+def _running(this: Subscription, at: datetime) -> SubscriptionPhase | None:
+    """The phase that is on until `at`, or from then on if nothing else begins."""
+    return this.model_copy(update={"active_to": None}).phase_at(at)
+
+
+def _going_on(this: Subscription, plan: Plan, at: datetime, terms: Terms) -> Terms:
+    """In the phase that is on, for what is left of it; of one that is over in the newer version, in the next."""
+    running, keys = _running(this, at), [each.key for each in plan.phases]
+    if running is None or running.key not in keys:
+        return terms
+    n, began = keys.index(running.key), running.began_at or running.starts_at
+    duration = plan.phases[n].duration
+    if duration is not None and offset_of(duration).after(began, this.time_zone) <= at:
+        return replace(terms, starting_phase=keys[n + 1])
+    return replace(terms, starting_phase=running.key, phase_began=began if began < at else None)
+
+
 def migrate_subscription(
     tenant: str,
     subscription_id: str,
@@ -102,6 +130,8 @@ def migrate_subscription(
     new_id: NewId,
 ) -> Changed:
     """To the active version of the same plan, or the one named; it stays in the phase it is in then, if that exists.
+
+    The phase lasts as long as it would have, and coupons go on with what is left of them.
 
     Raises Conflict when the version is not another one than it has, InvalidInput for one that is not active.
     """
@@ -117,9 +147,8 @@ def migrate_subscription(
         message = f"Subscription {this.id} has version {this.plan.version} already; migrate to a newer one."
         raise Conflict(message, code="plan_version_not_newer")
     at = this.effective_time(timing, clock.now().replace(microsecond=0))
-    running = this.model_copy(update={"active_to": None}).phase_at(at)
-    if terms.starting_phase is None and running is not None and running.key in {each.key for each in plan.phases}:
-        terms = replace(terms, starting_phase=running.key)
+    if terms.starting_phase is None:
+        terms = _going_on(this, plan, at, terms)
     terms = replace(terms, name=this.name, description=this.description, metadata=this.metadata)
     return change_subscription(
         tenant,

@@ -25,6 +25,7 @@ from functions.domain.period import Cadence, period_at
 from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.subscribe import PLAIN, Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
+from functions.domain.subscriptions.succession import had_before, phase_after_trials
 
 # A subscription that far ahead is a typing error in the year.
 FARTHEST_START = timedelta(days=3 * 366)
@@ -92,19 +93,18 @@ def create_subscription(
     """Raises NotFound for plan or customer, InvalidInput for its times, Conflict while another one sells the same."""
     customer_id = _customer(tenant, wish.customer, customers).id
 
-    def decide(_present: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+    def decide(present: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
         customer = _customer(tenant, customer_id, customers)
         plan, premises = catalogue.chosen(tenant, wish.plan)
         _require_currency(customer, plan.currency)
         features = catalogue.features_of(tenant, plan.phases)
+        start = _start(wish, plan, customer.time_zone, now, accept_past)
+        had = had_before(present, plan, start)
+        terms = replace(wish.terms, time_zone=customer.time_zone, charged=had.one_time)
+        if had.plan and terms.starting_phase is None:
+            terms = replace(terms, starting_phase=phase_after_trials(plan.phases))
         made = subscribe(
-            plan,
-            new_id=new_id,
-            customer_id=customer.id,
-            features=features,
-            start=_start(wish, plan, customer.time_zone, now, accept_past),
-            now=now,
-            terms=replace(wish.terms, time_zone=customer.time_zone),
+            plan, new_id=new_id, customer_id=customer.id, features=features, start=start, now=now, terms=terms
         )
         return [SubscriptionChange(None, made, premises)]
 

@@ -142,7 +142,13 @@ class _Boundary:
         lines = [line for each in billed for line in each.lines]
         for _ in range(MAX_TRIES):
             discounted, coupons = take_off_coupons(
-                self.tenant, self.customer.id, lines, self.currency, self.at, coupons=self.ports.coupons
+                self.tenant,
+                self.customer.id,
+                lines,
+                self.currency,
+                self.at,
+                coupons=self.ports.coupons,
+                lineages=self.lineages,
             )
             record, last_number = self._record(discounted, now)
             used = [each.taken_off(record.invoice.id) for each in coupons] if record else []

@@ -90,7 +90,7 @@ def _next_invoice(
         lines, ahead = returns.of_services(ahead, rated.lines)
         if lines := [*lines, *claimed]:
             lines, _ = take_off_coupons(
-                tenant, customer.id, lines, subscription.currency, boundary, coupons=ports.coupons
+                tenant, customer.id, lines, subscription.currency, boundary, coupons=ports.coupons, lineages=lineages
             )
             return summed_up(
                 lines,

@@ -7,12 +7,22 @@ from functions.application.ports.coupons import Coupons
 from functions.domain.catalog.coupon import MAX_LIVE, AppliedCoupon
 from functions.domain.invoicing.coupons import redeem
 from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.subscriptions.lineage import Lineages
 
 
 def take_off_coupons(
-    tenant: str, customer_id: str, lines: Sequence[InvoiceLine], currency: str, at: datetime, *, coupons: Coupons
+    tenant: str,
+    customer_id: str,
+    lines: Sequence[InvoiceLine],
+    currency: str,
+    at: datetime,
+    *,
+    coupons: Coupons,
+    lineages: Lineages,
 ) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
     """The lines, owed from `at` on, less the coupons; and those coupons that took something off. Writes nothing."""
     every = coupons.of_customer(tenant, customer_id) if lines else ()
     good = [each for each in every if each.is_good_for(at, currency)]
-    return redeem(lines, good[:MAX_LIVE], currency, at)
+    ids = {line.subscription_id for line in lines if line.subscription_id}
+    migrated_from = {each: lineages.migrated_from(each) for each in ids}
+    return redeem(lines, good[:MAX_LIVE], currency, at, migrated_from)

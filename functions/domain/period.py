@@ -83,6 +83,16 @@ def later(instant: datetime, months: int, rest: timedelta, zone: str = UTC_ZONE)
     return moved + (rest - days)
 
 
+def between(instant: datetime, until: datetime, zone: str = UTC_ZONE) -> timedelta:
+    """What `later` has to be given to come from the one to the other."""
+    if zone == UTC_ZONE:
+        return until - instant
+    days = timedelta(days=(until.astimezone(_zone(zone)).date() - instant.astimezone(_zone(zone)).date()).days)
+    while days and later(instant, 0, days, zone) > until:
+        days -= timedelta(days=1)
+    return days + (until - later(instant, 0, days, zone))
+
+
 @lru_cache(maxsize=1_000)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)

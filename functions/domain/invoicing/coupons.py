@@ -1,6 +1,6 @@
 """Coupons: what they take off the lines of one invoice, after everything a rate card says and before credits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,18 +10,25 @@ from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.item import DiscountedFee, SubscriptionItem, TakenOff
 
+NOBODY: Mapping[str, Collection[str]] = {}
+
 
 def redeem(
-    lines: Sequence[InvoiceLine], coupons: Sequence[AppliedCoupon], currency: str, invoice_at: datetime
+    lines: Sequence[InvoiceLine],
+    coupons: Sequence[AppliedCoupon],
+    currency: str,
+    invoice_at: datetime,
+    migrated_from: Mapping[str, Collection[str]] = NOBODY,
 ) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
     """The lines with coupons taken off what they charge, and the coupons that took something off.
 
     Coupons are taken in the order given, each off what the ones before it left; no line goes below zero. A line that
-    gives money back is left alone: `as_paid` has made it what was paid.
+    gives money back is left alone: `as_paid` has made it what was paid. A coupon of a subscription goes on with those
+    that were `migrated_from` it, by their ids.
     """
     used = []
     for coupon in coupons:
-        taken = _taken(coupon, lines, currency) if coupon.is_good_for(invoice_at, currency) else []
+        taken = _taken(coupon, lines, currency, migrated_from) if coupon.is_good_for(invoice_at, currency) else []
         if any(taken):
             lines = [_less(line, coupon, minor) for line, minor in zip(lines, taken, strict=True)]
             used.append(coupon)
@@ -58,9 +65,14 @@ def fee_of(line: InvoiceLine) -> DiscountedFee | None:
     return DiscountedFee(starts_at=line.period_start, ends_at=line.period_end, taken_off=taken) if taken else None
 
 
-def _taken(coupon: AppliedCoupon, lines: Sequence[InvoiceLine], currency: str) -> list[int]:
+def _taken(
+    coupon: AppliedCoupon, lines: Sequence[InvoiceLine], currency: str, migrated_from: Mapping[str, Collection[str]]
+) -> list[int]:
     """Minor units off each line."""
-    is_covered = [coupon.subscription_id in (None, line.subscription_id) for line in lines]
+    is_covered = [
+        coupon.subscription_id in (None, line.subscription_id, *migrated_from.get(line.subscription_id or "", ()))
+        for line in lines
+    ]
     left = [max(line.total_minor, 0) if covered else 0 for line, covered in zip(lines, is_covered, strict=True)]
     if not any(left):
         return []

@@ -153,6 +153,8 @@ class SubscriptionPhase(WireModel):
     offset: Offset = Offset()
     starts_at: Instant
     ends_at: Instant | None
+    # When it began, if it did so in a subscription that this one was migrated from.
+    began_at: Instant | None = None
     items: tuple[SubscriptionItem, ...]
 
     def start_of(self, item: SubscriptionItem) -> datetime:

@@ -93,6 +93,17 @@ class Lineages:
             before=deal_earlier[0].item if deal_earlier else None,
         )
 
+    def migrated_from(self, subscription_id: str) -> list[str]:
+        """The subscriptions whose deal it goes on with, the latest first."""
+        found: list[str] = []
+        this = self._by_id.get(subscription_id)
+        while this is not None and this.follows is not None and this.follows.is_migration:
+            if this.follows.id in found:
+                break
+            found.append(this.follows.id)
+            this = self._by_id.get(this.follows.id)
+        return found
+
     def _link(self, subscription: Subscription, phase: SubscriptionPhase, item: SubscriptionItem) -> Link:
         on = subscription.schedule.on(phase, item)
         if self._window is not None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanStatus
 from functions.domain.errors import InvalidInput
-from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, UTC_ZONE, Cadence, rfc3339
+from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, UTC_ZONE, Cadence, between, rfc3339
 from functions.domain.subscriptions.item import (
     Follows,
     MeteredFeature,
@@ -36,6 +36,9 @@ class Terms:
     # Since when another subscription has sold the running period's usage of a feature, by feature key.
     counts_from: Mapping[str, datetime] = field(default_factory=dict)
     follows: Follows | None = None
+    # Keys of one-time fees that the customer was charged before, and when the first phase began if it goes on.
+    charged: frozenset[str] = frozenset()
+    phase_began: datetime | None = None
     time_zone: str = UTC_ZONE
 
 
@@ -96,6 +99,7 @@ def _phases(
                 card=card,
                 feature=features.get(card.feature_key or ""),
                 counts_from=since.get(card.feature_key or ""),
+                billed_to=start if card.billing_cadence is None and card.key in terms.charged else None,
             )
             for card in phase.rate_cards
         )
@@ -109,12 +113,21 @@ def _phases(
                 offset=offset,
                 starts_at=start,
                 ends_at=None,
+                began_at=terms.phase_began if not made else None,
                 items=items,
             )
         )
         if phase.duration is not None:
-            offset += offset_of(phase.duration)
+            offset += _left(offset_of(phase.duration), start, terms) if len(made) == 1 else offset_of(phase.duration)
     return dated(made, start, terms.time_zone)
+
+
+def _left(duration: Offset, start: datetime, terms: Terms) -> Offset:
+    """Of the first phase, which may have begun before the subscription that goes on with it."""
+    if terms.phase_began is None:
+        return duration
+    left = between(start, duration.after(terms.phase_began, terms.time_zone), terms.time_zone)
+    return Offset(seconds=int(left.total_seconds()))
 
 
 def offset_of(duration: str) -> Offset:

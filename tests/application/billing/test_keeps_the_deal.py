@@ -1,0 +1,152 @@
+"""What a migration keeps and a change does not begin anew: set-up fees, trials, phases, coupons."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from functions.application.cancel_subscription import cancel_subscription
+from functions.application.change_subscription import migrate_subscription
+from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscription import Subscription
+from tests.application.billing.test_changes_billed import change
+from tests.application.billing.world import TENANT, World
+from tests.domain.builders import at, flat, phase
+
+SETUP = flat("100", key="setup", cadence=None)
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    world.pays_at_once = True
+    world.clock.time = at("2026-01-01")
+    return world
+
+
+def migrate(world: World, of: Subscription, timing: datetime | str = "immediate", **terms: Any) -> Subscription:
+    return migrate_subscription(
+        TENANT,
+        of.id,
+        None,
+        timing,
+        Terms(**terms),
+        catalogue=world.catalogue,
+        subscriptions=world.subscriptions,
+        clock=world.clock,
+        new_id=world.new_id,
+    ).following
+
+
+def cancel(world: World, of: Subscription) -> None:
+    cancel_subscription(TENANT, of.id, "immediate", subscriptions=world.subscriptions, clock=world.clock)
+
+
+def lines(world: World, on: str) -> list[tuple[str, int]]:
+    world.clock.time = at(on)
+    found: list[tuple[str, int]] = []
+    while (issued := world.issue()).invoices:
+        found += [(line.name, line.total_minor) for record in issued.invoices for line in record.invoice.lines]
+    return found
+
+
+def ends(of: Subscription) -> list[tuple[str, str | None]]:
+    return [(each.key, f"{each.ends_at:%m-%d}" if each.ends_at else None) for each in of.phases]
+
+
+def test_a_set_up_fee_is_charged_once_however_often_the_subscription_is_migrated(world: World):
+    world.plan(phase(SETUP, flat("31")))
+    of = world.subscribe()
+    assert ("Setup", 10_000) in [(name.title(), minor) for name, minor in lines(world, "2026-01-01")]
+    for day in ("2026-01-11", "2026-01-21"):
+        world.clock.time = at(day)
+        world.plan(phase(SETUP, flat("31")))
+        of = migrate(world, of)
+
+    assert not any(minor == 10_000 for _, minor in lines(world, "2026-03-01"))
+
+
+def test_a_set_up_fee_that_is_due_but_not_invoiced_yet_is_charged_once_too(world: World):
+    world.plan(phase(SETUP))
+    of = world.subscribe()
+    world.clock.time = at("2026-01-11")
+    world.plan(phase(SETUP))
+    migrate(world, of)
+
+    assert [minor for _, minor in lines(world, "2026-03-01")] == [10_000]
+
+
+def test_whoever_comes_back_pays_no_set_up_fee_and_gets_no_second_trial(world: World):
+    world.plan(phase(key="trial", duration="P14D"), phase(SETUP, flat("31"), key="main"))
+    of = world.subscribe()
+    assert lines(world, "2026-01-16")[0][1] == 10_000
+    cancel(world, of)
+    world.clock.time = at("2026-02-01")
+    again = world.subscribe()
+
+    assert [each.key for each in again.phases] == ["main"]
+    assert lines(world, "2026-02-01") == [("Fee (unused time)", -1600), ("Fee", 3100)]
+
+
+def test_another_plan_has_its_own_set_up_fee(world: World):
+    world.plan(phase(SETUP))
+    of = world.subscribe()
+    lines(world, "2026-01-01")
+    world.plan(phase(SETUP), key="other")
+    world.clock.time = at("2026-01-11")
+    change(world, of, "other")
+
+    assert [minor for _, minor in lines(world, "2026-01-12")] == [10_000]
+
+
+def test_a_customer_who_pays_is_not_put_into_the_trial_of_the_next_plan(world: World):
+    world.plan(phase(flat("31")))
+    of = world.subscribe()
+    world.plan(phase(key="trial", duration="P14D"), phase(flat("62"), key="main"), key="other")
+    world.clock.time = at("2026-01-11")
+
+    assert [each.key for each in change(world, of, "other").following.phases] == ["main"]
+
+
+def test_whoever_is_in_a_trial_still_gets_that_of_the_next_plan(world: World):
+    trial = phase(key="trial", duration="P14D")
+    world.plan(trial, phase(flat("31"), key="main"))
+    of = world.subscribe()
+    world.plan(trial, phase(flat("62"), key="main"), key="other")
+    world.clock.time = at("2026-01-11")
+
+    assert [each.key for each in change(world, of, "other").following.phases] == ["trial", "main"]
+
+
+def test_an_introductory_price_ends_when_it_would_have_ended(world: World):
+    phases = (phase(flat("10"), key="intro", duration="P3M"), phase(flat("30"), key="main"))
+    world.plan(*phases)
+    of = world.subscribe()
+    for day in ("2026-02-10", "2026-03-10"):
+        world.clock.time = at(day)
+        world.plan(*phases)
+        of = migrate(world, of)
+
+    assert ends(of) == [("intro", "04-01"), ("main", None)]
+
+
+def test_a_phase_that_is_shorter_in_the_newer_version_may_be_over(world: World):
+    world.plan(phase(flat("10"), key="intro", duration="P3M"), phase(flat("30"), key="main"))
+    of = world.subscribe()
+    world.clock.time = at("2026-02-10")
+    world.plan(phase(flat("10"), key="intro", duration="P1M"), phase(flat("30"), key="main"))
+
+    assert ends(migrate(world, of)) == [("main", None)]
+
+
+def test_a_coupon_of_a_subscription_goes_on_with_what_is_left_of_it(world: World):
+    world.plan(phase(flat("100", term="in_arrears")))
+    of = world.subscribe()
+    world.give(world.coupon("10 %", "3 times"), of)
+    assert [minor for _, minor in lines(world, "2026-02-01")] == [9_000]
+    world.plan(phase(flat("100", term="in_arrears")))
+    of = migrate(world, of)
+    assert [minor for _, minor in lines(world, "2026-03-01")] == [9_000]
+    world.plan(phase(flat("100", term="in_arrears")))
+    migrate(world, of)
+
+    assert [minor for _, minor in lines(world, "2026-05-01")] == [9_000, 10_000]
