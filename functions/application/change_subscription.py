@@ -1,20 +1,40 @@
 """Change a subscription to another plan, or migrate it to another version of its own: one ends, the next begins."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from functions.application.create_subscription import Catalogue, PlanChoice
+from functions.application.keep_plan_addons import Assigned
 from functions.application.ports.billing import NewId, SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import subscription_not_found, write_subscription
 from functions.domain.catalog.plan import CustomPlan, Plan
-from functions.domain.errors import Conflict, InvalidInput
+from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
+from functions.domain.subscriptions.addons import SubscriptionAddon
+from functions.domain.subscriptions.edit import with_carried_addons
 from functions.domain.subscriptions.item import SubscriptionPhase
 from functions.domain.subscriptions.subscribe import Terms, offset_of, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
-from functions.domain.subscriptions.succession import had_before, is_trial, phase_after_trials
+from functions.domain.subscriptions.succession import (
+    addons_held,
+    carried,
+    had_before,
+    had_one_time,
+    is_trial,
+    phase_after_trials,
+)
+
+# Of the subscription that ends to the one that follows, by its plan: what comes along.
+Carry = Callable[[Subscription, Subscription, Plan | CustomPlan, datetime], Subscription]
+
+
+class SoldWithPlan(Protocol):
+    """The add-ons that a version of a plan sells."""
+
+    def of_plan(self, tenant: str, plan_id_or_key: str) -> Sequence[Assigned]: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +56,7 @@ def change_subscription(
     subscriptions: Subscriptions,
     clock: Clock,
     new_id: NewId,
-    is_migration: bool = False,
+    carry: Carry | None = None,
 ) -> Changed:
     """The anchor stays unless the terms name one, and tiers go on from the usage of the running period.
 
@@ -76,9 +96,11 @@ def change_subscription(
                 starting_phase=starting_phase,
                 charged=had.one_time,
                 time_zone=this.time_zone,
-                follows=this.followed(at, is_migration=is_migration),
+                follows=this.followed(at, is_migration=carry is not None),
             ),
         )
+        if carry is not None:
+            made = carry(this, made, plan, now)
         return [SubscriptionChange(this, this.cancelled(at, now)), SubscriptionChange(None, made, premises)]
 
     changes = write_subscription(tenant, subscription_id, decide, subscriptions=subscriptions, clock=clock)
@@ -117,6 +139,13 @@ def _going_on(this: Subscription, plan: Plan, at: datetime, terms: Terms) -> Ter
     return replace(terms, starting_phase=running.key, phase_began=began if began < at else None)
 
 
+def _is_sold(addon: SubscriptionAddon, sold: Mapping[str, str], plan: Plan, made: Subscription) -> bool:
+    """From the phase that the subscription begins with, or from one before it."""
+    keys = [phase.key for phase in plan.phases]
+    first = sold.get(addon.addon.key)
+    return first is not None and keys.index(first) <= keys.index(made.phases[0].key)
+
+
 def migrate_subscription(
     tenant: str,
     subscription_id: str,
@@ -125,13 +154,16 @@ def migrate_subscription(
     terms: Terms,
     *,
     catalogue: Catalogue,
+    plan_addons: SoldWithPlan,
     subscriptions: Subscriptions,
     clock: Clock,
     new_id: NewId,
+    drop_addons: Collection[str] = (),
 ) -> Changed:
     """To the active version of the same plan, or the one named; it stays in the phase it is in then, if that exists.
 
-    The phase lasts as long as it would have, and coupons go on with what is left of them.
+    The phase lasts as long as it would have, coupons go on with what is left of them, and add-ons come along. One that
+    the newer version does not sell has to be named in `drop_addons`, by key; raises Conflict if it is not.
 
     Raises Conflict when the version is not another one than it has, InvalidInput for one that is not active.
     """
@@ -149,6 +181,23 @@ def migrate_subscription(
     at = this.effective_time(timing, clock.now().replace(microsecond=0))
     if terms.starting_phase is None:
         terms = _going_on(this, plan, at, terms)
+
+    def carry(was: Subscription, made: Subscription, newer: Plan | CustomPlan, now: datetime) -> Subscription:
+        assert isinstance(newer, Plan)
+        held = addons_held(was, made.active_from)
+        offers = plan_addons.of_plan(tenant, newer.id) if held else ()
+        sold = {each.addon.key: each.terms.from_plan_phase for each in offers}
+        left = [each.addon.key for each in held if not _is_sold(each, sold, newer, made)]
+        if lost := sorted(set(left) - set(drop_addons)):
+            message = (
+                f"{newer.label} does not sell add-on {', '.join(map(repr, lost))} in this phase; "
+                "name it in dropAddons to go on without it, or assign it to that version first."
+            )
+            fields = [FieldError("dropAddons", "missing", key) for key in lost]
+            raise Conflict(message, code="addons_not_carried", fields=fields)
+        kept = [carried(each, made.active_from, now) for each in held if each.addon.key not in (*left, *drop_addons)]
+        return with_carried_addons(made, kept, had_one_time(was, made.active_from), now=now, new_id=new_id)
+
     terms = replace(terms, name=this.name, description=this.description, metadata=this.metadata)
     return change_subscription(
         tenant,
@@ -160,5 +209,5 @@ def migrate_subscription(
         subscriptions=subscriptions,
         clock=clock,
         new_id=new_id,
-        is_migration=True,
+        carry=carry,
     )

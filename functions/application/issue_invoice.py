@@ -15,7 +15,7 @@ from functions.application.ports.billing import (
     UsageMeter,
 )
 from functions.application.ports.clock import Clock
-from functions.application.ports.coupons import Coupons
+from functions.application.ports.coupons import CustomerCoupons
 from functions.application.ports.registry import Stale
 from functions.application.rate_services import Rater
 from functions.application.take_off_coupons import take_off_coupons
@@ -58,7 +58,7 @@ class BillingPorts:
     customers: BilledCustomers
     usage: UsageMeter
     failures: Failures
-    coupons: Coupons
+    coupons: CustomerCoupons
     clock: Clock
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from functions.application.ports.coupons import Coupons
+from functions.application.ports.coupons import CustomerCoupons
 from functions.domain.catalog.coupon import MAX_LIVE, AppliedCoupon
 from functions.domain.invoicing.coupons import redeem
 from functions.domain.invoicing.line import InvoiceLine
@@ -17,7 +17,7 @@ def take_off_coupons(
     currency: str,
     at: datetime,
     *,
-    coupons: Coupons,
+    coupons: CustomerCoupons,
     lineages: Lineages,
 ) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
     """The lines, owed from `at` on, less the coupons; and those coupons that took something off. Writes nothing."""

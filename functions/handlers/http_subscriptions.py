@@ -1,6 +1,6 @@
 """Routes of subscriptions: subscribe, look, edit, change, cancel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,11 +17,14 @@ from functions.application.change_subscription import Changed, change_subscripti
 from functions.application.create_subscription import SubscriptionWish, create_subscription
 from functions.application.edit_subscription import edit_subscription
 from functions.application.held_listing import HeldListing
+from functions.application.ports.billing import Subscriptions
+from functions.application.preview_deed import Deed, preview_deed
 from functions.application.write_subscriptions import subscription_not_found
 from functions.domain.errors import NotFound
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.handlers import http, json_body, settings, wiring, wiring_billing
+from functions.handlers.deed_json import deed_shown
 from functions.handlers.http import Answer
 from functions.handlers.listing import Listed, Order, by_cursor_or_number
 from functions.handlers.query_string import refused
@@ -69,6 +72,8 @@ def edit(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     body = request.body(SubscriptionEdit)
     edit_with = partial(edit_subscription, features=wiring_billing.metered_features(), new_id=wiring.new_ulid)
+    if request.query.flag("dryRun"):
+        return _edit_looked_at(request, subscription_id, edit_with, body)
     return _changed(request, subscription_id, edit_with, body.customizations, body.timing)
 
 
@@ -114,8 +119,28 @@ def change(subscription_id: str) -> Answer:
 def migrate(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
+    return _replaced(request, subscription_id, *_migration(body))
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/change/preview")
+def preview_change(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    body = request.body(SubscriptionChange)
+    return _looked_ahead(request, subscription_id, change_subscription, body.choice, body.timing, body.terms)
+
+
+@router.post("/api/v1/subscriptions/<subscription_id>/migrate/preview")
+def preview_migration(subscription_id: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
+    return _looked_ahead(request, subscription_id, *_migration(body))
+
+
+def _migration(body: SubscriptionMigrate) -> tuple[Any, ...]:
+    """The verb and what it is asked."""
     terms = Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
-    return _replaced(request, subscription_id, migrate_subscription, body.target_version, body.timing, terms)
+    verb = partial(migrate_subscription, plan_addons=wiring_billing.plan_addons_of(), drop_addons=body.drop_addons)
+    return verb, body.target_version, body.timing, terms
 
 
 def _has_body() -> bool:
@@ -151,6 +176,40 @@ def _replaced(request: http.Request, subscription_id: str, verb: Callable[..., C
     )
     now = wiring.clock().now()
     return http.ok({"current": shown(changed.current, now), "next": expanded(changed.following, now)})
+
+
+def _looked_ahead(request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
+    """What `_replaced` would do, and what would be invoiced then."""
+
+    def deed(subscriptions: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
+        changed = verb(
+            request.tenant,
+            http.path_value(subscription_id),
+            *asked,
+            catalogue=wiring_billing.catalogue(),
+            subscriptions=subscriptions,
+            clock=wiring.clock(),
+            new_id=wiring.new_ulid,
+        )
+        return [changed.current, changed.following], changed.following.active_from
+
+    return _preview(request, subscription_id, deed)
+
+
+def _edit_looked_at(
+    request: http.Request, subscription_id: str, verb: Callable[..., Subscription], body: SubscriptionEdit
+) -> Answer:
+    def deed(subscriptions: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
+        asked = (http.path_value(subscription_id), body.customizations, body.timing)
+        after = verb(request.tenant, *asked, subscriptions=subscriptions, clock=wiring.clock())
+        return [after], after.effective_time(body.timing, after.updated_at)
+
+    return _preview(request, subscription_id, deed)
+
+
+def _preview(request: http.Request, subscription_id: str, deed: Deed) -> Answer:
+    ports = wiring_billing.deed_preview_ports()
+    return http.ok(deed_shown(preview_deed(request.tenant, http.path_value(subscription_id), deed, ports)))
 
 
 @router.get("/api/v1/customers/<id_or_key>/subscriptions")

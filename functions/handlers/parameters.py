@@ -59,6 +59,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/addons": (*PAGE, *ORDER, *VERSIONS),
     "GET /api/v1/addons/<id_or_key>": ("includeLatest",),
     "GET /api/v1/subscriptions/<subscription_id>": ("at",),
+    "PATCH /api/v1/subscriptions/<subscription_id>": ("dryRun",),
     "GET /api/v1/subscriptions/<subscription_id>/coupons": (*PAGE, "includeRemoved"),
     "GET /api/v1/billing/invoices": (
         *(*PAGE, *ORDER, *INVOICE_TIMES),

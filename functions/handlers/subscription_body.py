@@ -84,6 +84,8 @@ class SubscriptionMigrate(WireModel):
     target_version: Version | None = None
     starting_phase: PhaseKey | None = None
     billing_anchor: Instant | None = None
+    # Beyond OpenMeter: keys of add-ons to go on without.
+    drop_addons: Annotated[tuple[Key, ...], Field(max_length=50)] = ()
 
 
 class SubscriptionCancel(WireModel):

@@ -227,6 +227,21 @@ def backtest_ports() -> "BacktestPorts":
     )
 
 
+def deed_preview_ports() -> "BillingPorts":
+    """As a billing run has them, with usage as the API reads it."""
+    from functions.application.issue_invoice import BillingPorts
+
+    return BillingPorts(
+        subscriptions=subscriptions(),
+        invoices=invoices(),
+        customers=billed_customers(),
+        usage=api_usage_meter(),
+        failures=billing_failures(),
+        coupons=coupons(),
+        clock=wiring.clock(),
+    )
+
+
 def billing_ports() -> "BillingPorts":
     from functions.application.issue_invoice import BillingPorts
 

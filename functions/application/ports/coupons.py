@@ -7,7 +7,13 @@ from functions.application.ports.billing import Tenures
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 
 
-class Coupons(Protocol):
+class CustomerCoupons(Protocol):
+    def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
+        """The customer's and those of their subscriptions, removed ones too, in the order they were applied."""
+        ...
+
+
+class Coupons(CustomerCoupons, Protocol):
     """What is written builds on the `version` that was read; everything written raises Stale if that has changed."""
 
     def get(self, tenant: str, coupon_id: str) -> Coupon | None: ...
@@ -33,10 +39,6 @@ class Coupons(Protocol):
 
         As `tenures` tells, the customer must not have been deleted since nor got another coupon or subscription.
         """
-        ...
-
-    def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
-        """The customer's and those of their subscriptions, removed ones too, in the order they were applied."""
         ...
 
     def change(self, tenant: str, applied: AppliedCoupon) -> None: ...

@@ -1,6 +1,6 @@
 """Edits of a running subscription: what each operation does to phases and items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from functions.domain.subscriptions.item import (
     FOREVER,
     MeteredFeature,
     Offset,
+    SubscriptionItem,
     SubscriptionPhase,
 )
 from functions.domain.subscriptions.layers import NewId, Stretch, base_of, joined, settled
@@ -70,6 +71,27 @@ def with_addons(
     """The subscription with these add-ons instead of those it has, which differ from `at` on; raises Conflict."""
     changed = subscription.model_copy(update={"addons": tuple(addons)})
     return _Editor(changed, max(at, subscription.active_from), now, {}, new_id).result()
+
+
+def with_carried_addons(
+    subscription: Subscription,
+    addons: Sequence[SubscriptionAddon],
+    charged: Collection[str],
+    *,
+    now: datetime,
+    new_id: NewId,
+) -> Subscription:
+    """A new subscription with the add-ons of the one before, whose one-time fees of these keys were `charged` there."""
+    if not addons:
+        return subscription
+    start = subscription.active_from
+    made = with_addons(subscription, addons, at=start, now=now, new_id=new_id)
+
+    def after(item: SubscriptionItem) -> SubscriptionItem:
+        is_charged = item.card.billing_cadence is None and item.key in charged and item.billed_to is None
+        return item.model_copy(update={"billed_to": start}) if is_charged else item
+
+    return made.with_items(after)
 
 
 class _Editor:

@@ -229,7 +229,7 @@ class Subscription(WireModel):
             )
             return item.model_copy(update={"advances": advances})
 
-        return self._with_items(after)
+        return self.with_items(after)
 
     def with_advances(self, fees: Mapping[str, Sequence[AdvanceFee]], at: datetime) -> "Subscription":
         """The same subscription whose items, by id, know these fees of time to come; those over by `at` are forgotten.
@@ -243,7 +243,7 @@ class Subscription(WireModel):
             kept = tuple(each for each in every if each.ends_at > at or each.line_id in awaited)
             return item if kept == item.advances else item.model_copy(update={"advances": kept})
 
-        return self._with_items(after)
+        return self.with_items(after)
 
     def services_due_at(self, boundary: datetime) -> list[Service]:
         """All that is owed exactly from `boundary` on and not billed yet, in the order of phases and items."""
@@ -311,9 +311,9 @@ class Subscription(WireModel):
         def after(item: SubscriptionItem) -> SubscriptionItem:
             return item.model_copy(update={"billed_part": parts[item.id]}) if item.id in parts else item
 
-        return self._with_items(after) if parts else self
+        return self.with_items(after) if parts else self
 
-    def _with_items(self, after: Callable[[SubscriptionItem], SubscriptionItem]) -> "Subscription":
+    def with_items(self, after: Callable[[SubscriptionItem], SubscriptionItem]) -> "Subscription":
         phases = tuple(
             phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
         )
@@ -329,4 +329,4 @@ class Subscription(WireModel):
             kept = tuple(each for each in (*before, *fees.get(item.id, ())) if each.ends_at > at)
             return item if kept == item.discounted else item.model_copy(update={"discounted": kept})
 
-        return self._with_items(after)
+        return self.with_items(after)

@@ -7,6 +7,7 @@ from datetime import datetime
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.subscriptions.addons import QuantityChange, SubscriptionAddon
 from functions.domain.subscriptions.item import SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -25,20 +26,40 @@ def had_before(subscriptions: Sequence[Subscription], plan: Plan | CustomPlan, a
         return Had()
     same = [each for each in subscriptions if each.plan and each.plan.key == plan.key and each.active_from < at]
     served = [each for each in same if each.active_to is None or each.active_to > each.active_from]
-    return Had(
-        frozenset(
-            item.key
-            for each in served
-            for phase in each.phases
-            for item in phase.items
-            if is_one_time(item) and phase.start_of(item) < at and each.schedule.on(phase, item).length
-        ),
-        bool(served),
+    return Had(frozenset(key for each in served for key in had_one_time(each, at)), bool(served))
+
+
+def had_one_time(subscription: Subscription, at: datetime) -> frozenset[str]:
+    """Keys of one-time fees that fell due in it before `at`."""
+    return frozenset(
+        item.key
+        for phase in subscription.phases
+        for item in phase.items
+        if is_one_time(item)
+        and phase.start_of(item) < at
+        and (subscription.active_to is None or phase.start_of(item) < subscription.active_to)
+        and subscription.schedule.on(phase, item).length
     )
 
 
 def is_one_time(item: SubscriptionItem) -> bool:
     return item.card.billing_cadence is None and item.card.price is not None
+
+
+def addons_held(subscription: Subscription, at: datetime) -> list[SubscriptionAddon]:
+    """Those it has at `at` or will have."""
+    return [
+        each
+        for each in subscription.addons
+        if each.quantity_at(at) or any(change.starts_at > at and change.quantity for change in each.timeline)
+    ]
+
+
+def carried(addon: SubscriptionAddon, at: datetime, now: datetime) -> SubscriptionAddon:
+    """The same add-on as it was bought, in the subscription that goes on at `at`."""
+    later = [change for change in addon.timeline if change.starts_at > at]
+    first = [QuantityChange(starts_at=at, quantity=quantity)] if (quantity := addon.quantity_at(at)) else []
+    return addon.model_copy(update={"timeline": (*first, *later), "updated_at": now})
 
 
 def is_trial(phase: PlanPhase | SubscriptionPhase) -> bool:

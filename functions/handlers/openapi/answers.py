@@ -302,6 +302,22 @@ class ShownInvoiceLine(OpenShown):
     children: list[dict[str, Any]]
 
 
+class DeedTotals(Shown):
+    charges: str
+    credits: str
+    total: str
+
+
+class ShownDeed(Shown):
+    effective_at: Instant
+    currency: str
+    lines: list[ShownInvoiceLine]
+    credits: list[ShownInvoiceLine]
+    totals: DeedTotals
+    kept: list[dict[str, Any]]
+    lost: list[dict[str, Any]]
+
+
 class InvoiceStatusDetails(Shown):
     immutable: bool
     failed: bool

@@ -21,6 +21,7 @@ from functions.handlers.openapi.routes import (
     EachOrByCursor,
     EachOrPaged,
     EachText,
+    OneOf,
     Paged,
 )
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
@@ -169,6 +170,8 @@ def _answer_schema(answer: Answered) -> Schema:
             return _either_page_of(model)
         case EachOrByCursor(model):
             return {"oneOf": [{"type": "array", "items": _reference(model)}, _page_of(model, "CursorPage")]}
+        case OneOf(model, other):
+            return {"oneOf": [_reference(model), _reference(other)]}
         case EachOrPaged(model):
             return {"oneOf": [{"type": "array", "items": _reference(model)}, _either_page_of(model)]}
     return _reference(answer)
@@ -246,5 +249,8 @@ def _generated(models: set[type[BaseModel]], mode: Any) -> dict[str, Any]:
 def _models(answer: Answered) -> Iterator[type[BaseModel]]:
     if isinstance(answer, Each | EachOrByCursor | Paged | EachOrPaged):
         yield answer.model
+    elif isinstance(answer, OneOf):
+        yield answer.model
+        yield answer.other
     elif isinstance(answer, type):
         yield answer

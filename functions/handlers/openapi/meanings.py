@@ -154,6 +154,9 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
     "GET /api/v1/subscriptions/<subscription_id>": {
         "at": "The instant for which status, items and billing period are shown; now unless given.",
     },
+    "PATCH /api/v1/subscriptions/<subscription_id>": {
+        "dryRun": "Change nothing; answer what would be invoiced, as `change/preview` does.",
+    },
     "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice": {
         "expand": "`explanation` adds to each line how its amount came about.",
         "notBefore": (

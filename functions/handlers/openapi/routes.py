@@ -26,6 +26,7 @@ from functions.handlers.openapi.answers import (
     ShownBackfill,
     ShownCorrection,
     ShownCustomer,
+    ShownDeed,
     ShownFailure,
     ShownFeature,
     ShownInvoice,
@@ -84,7 +85,15 @@ class EachOrPaged:
     model: type[BaseModel]
 
 
-Answered = type[BaseModel] | Each | EachText | EachOrByCursor | Paged | EachOrPaged | None
+@dataclass(frozen=True)
+class OneOf:
+    """The first, or the second where the request asks for it."""
+
+    model: type[BaseModel]
+    other: type[BaseModel]
+
+
+Answered = type[BaseModel] | Each | EachText | EachOrByCursor | Paged | EachOrPaged | OneOf | None
 
 
 @dataclass(frozen=True)
@@ -153,9 +162,17 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/subscriptions": Described("Create a subscription", ShownSubscription),
     "GET /api/v1/subscriptions/<subscription_id>": Described("Get a subscription", ExpandedSubscription),
     "POST /api/v1/subscriptions/<subscription_id>/cancel": Described("Cancel a subscription", ShownSubscription),
-    "PATCH /api/v1/subscriptions/<subscription_id>": Described("Edit a subscription", ShownSubscription),
+    "PATCH /api/v1/subscriptions/<subscription_id>": Described(
+        "Edit a subscription", OneOf(ShownSubscription, ShownDeed)
+    ),
     "DELETE /api/v1/subscriptions/<subscription_id>": Described("Delete a scheduled subscription"),
     "POST /api/v1/subscriptions/<subscription_id>/change": Described("Change the plan", ChangedSubscription),
+    "POST /api/v1/subscriptions/<subscription_id>/change/preview": Described(
+        "Preview a change of plan with its amounts", ShownDeed
+    ),
+    "POST /api/v1/subscriptions/<subscription_id>/migrate/preview": Described(
+        "Preview a migration with its amounts", ShownDeed
+    ),
     "POST /api/v1/subscriptions/<subscription_id>/migrate": Described(
         "Migrate to another version", ChangedSubscription
     ),

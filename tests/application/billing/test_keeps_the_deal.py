@@ -31,6 +31,7 @@ def migrate(world: World, of: Subscription, timing: datetime | str = "immediate"
         timing,
         Terms(**terms),
         catalogue=world.catalogue,
+        plan_addons=world.plan_addons_of,
         subscriptions=world.subscriptions,
         clock=world.clock,
         new_id=world.new_id,

@@ -178,7 +178,8 @@ class Life:
         assert self.of.plan is not None
         version = self.of.plan.version + 1
         self.catalogue.plans["pro", None] = self.plan(*(cards or (self.card,)), version=version)
-        self.of = migrate_subscription(TENANT, self.of.id, None, "immediate", Terms(), **self._ports()).following
+        ports = self._ports() | {"plan_addons": None}
+        self.of = migrate_subscription(TENANT, self.of.id, None, "immediate", Terms(), **ports).following
 
     def change(self, key: str, *cards: dict[str, Any]) -> None:
         self.catalogue.plans[key, None] = self.plan(*cards, key=key)

@@ -21,6 +21,7 @@ from functions.application.create_plan import create_plan
 from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
 from functions.application.keep_coupon import create_coupon
+from functions.application.keep_plan_addons import PlanAddonsOf
 from functions.application.ports.billing import BillingRun, MeasuredWindow, Windowed
 from functions.application.ports.gateway import PaymentUpdate
 from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
@@ -209,6 +210,10 @@ class World:
     @property
     def catalogue(self) -> Catalogue:
         return Catalogue(self.plans, self.features)
+
+    @property
+    def plan_addons_of(self) -> PlanAddonsOf:
+        return PlanAddonsOf(self.plans, self.addons, self.plan_addons, self.clock)
 
     @property
     def ports(self) -> BillingPorts:

@@ -188,3 +188,43 @@ def test_free_units_of_several_add_ons_can_be_read_again(client: Client, world: 
 
     assert [buy(client, of, each).status for each in (first, second)] == [201, 201]
     assert client.get(of).status == 200
+
+
+def test_add_ons_come_along_to_the_newer_version_that_sells_them(client: Client, world: World):
+    world.pays_at_once = True
+    plan = world.plan(phase(flat("31"), unit("0.01")))
+    addon_id = published(client, flat("3.10"), flat("50", key="once", cadence=None), instanceType="multiple")
+    assign(client, plan.id, addon_id, maxQuantity=5)
+    of = subscribe(client)
+    world.clock.time = at("2026-05-16")
+    assert buy(client, of, addon_id, 2).status == 201
+    assert ("Once", 10_000) in fees(world, "2026-05-16")
+    newer = world.plan(phase(flat("31"), unit("0.01")))
+
+    refused = client.post(f"{of}/migrate")
+    assert (refused.status, refused.json["extensions"]["validationErrors"][0]["field"]) == (409, "dropAddons"), (
+        refused.text
+    )
+    assert "'more'" in refused.json["detail"]
+    assign(client, newer.id, addon_id)
+    migrated = client.post(f"{of}/migrate").json["next"]
+
+    (addon,) = client.get(f"/api/v1/subscriptions/{migrated['id']}/addons").json
+    assert (addon["addon"]["key"], addon["quantity"]) == ("more", 2)
+    assert [item["price"]["amount"] for item in migrated["phases"][0]["items"] if item["key"] == "fee"] == ["37.20"]
+    assert not any(minor == 10_000 for _, minor in fees(world, "2026-06-01")), "what is owed once is not owed again"
+
+
+def test_an_add_on_that_is_not_sold_any_more_can_be_left_behind(client: Client, world: World):
+    plan = world.plan(phase(flat("31")))
+    addon_id = published(client, flat("3.10"), instanceType="multiple")
+    assign(client, plan.id, addon_id)
+    of = subscribe(client)
+    world.clock.time = at("2026-05-16")
+    buy(client, of, addon_id)
+    world.plan(phase(flat("31")))
+
+    looked = client.post(f"{of}/migrate/preview", {"dropAddons": ["more"]}).json
+    assert looked["lost"] == [{"type": "addon", "key": "more"}]
+    migrated = client.post(f"{of}/migrate", {"dropAddons": ["more"]}).json["next"]
+    assert client.get(f"/api/v1/subscriptions/{migrated['id']}/addons").json == []
