@@ -30,15 +30,17 @@ def had_before(subscriptions: Sequence[Subscription], plan: Plan | CustomPlan, a
 
 
 def had_one_time(subscription: Subscription, at: datetime) -> frozenset[str]:
-    """Keys of one-time fees that fell due in it before `at`."""
+    """Keys of one-time fees that fell due in it before `at`, or are on an invoice."""
+
+    def fell_due(phase: SubscriptionPhase, item: SubscriptionItem) -> bool:
+        on = subscription.schedule.on(phase, item)
+        return on.start < at and bool(on.length)
+
     return frozenset(
         item.key
         for phase in subscription.phases
         for item in phase.items
-        if is_one_time(item)
-        and phase.start_of(item) < at
-        and (subscription.active_to is None or phase.start_of(item) < subscription.active_to)
-        and subscription.schedule.on(phase, item).length
+        if is_one_time(item) and (item.billed_to is not None or fell_due(phase, item))
     )
 
 
