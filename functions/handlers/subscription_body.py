@@ -89,7 +89,8 @@ class SubscriptionMigrate(WireModel):
 
 
 class SubscriptionCancel(WireModel):
-    timing: Timing = "immediate"
+    # Beyond OpenMeter: with the phase that is on, or with the longest period that runs.
+    timing: Timing | Literal["end_of_phase", "end_of_term"] = "immediate"
 
 
 class SubscriptionEdit(WireModel):

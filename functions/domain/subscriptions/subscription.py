@@ -1,6 +1,7 @@
 """A subscription: a customer's copy of one plan version as dated phases and items, and when each of them is billed."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
@@ -139,16 +140,36 @@ class Subscription(WireModel):
         """When a change takes effect; a time of the caller's own must be the end of a billing period."""
         if timing == "immediate":
             return now
+        # An end that is set already may be put off.
+        uncut = replace(self.schedule, active_to=None)
         if timing == "next_billing_cycle":
-            return self.billing_period_at(max(now, self.active_from)).end
+            return uncut.billing_period_at(max(now, self.active_from)).end
+        if timing == "end_of_phase":
+            return self._end_of_phase(max(now, self.active_from))
+        if timing == "end_of_term":
+            return self._end_of_term(max(now, self.active_from))
         assert isinstance(timing, datetime), timing
         if timing < now:
             raise InvalidInput("A subscription cannot be cancelled or changed in the past.", code="invalid_timing")
-        if timing > self.active_from and self.billing_period_at(timing - MOMENT).end != timing:
-            end = rfc3339(self.billing_period_at(timing).end)
+        if timing > self.active_from and uncut.billing_period_at(timing - MOMENT).end != timing:
+            end = rfc3339(uncut.billing_period_at(timing).end)
             message = f"{rfc3339(timing)} is not the end of a billing period; the one it falls into ends {end}."
             raise InvalidInput(message, code="invalid_timing")
         return timing
+
+    def _end_of_phase(self, now: datetime) -> datetime:
+        running = self.model_copy(update={"active_to": None}).phase_at(now)
+        if running is None or running.ends_at is None:
+            message = "The phase that is on has no end; use end_of_term, next_billing_cycle or immediate."
+            raise InvalidInput(message, code="invalid_timing")
+        return running.ends_at
+
+    def _end_of_term(self, now: datetime) -> datetime:
+        """Of the longest period that runs: the year of a contract that is billed monthly."""
+        running = self.model_copy(update={"active_to": None}).phase_at(now)
+        items = [each for each in running.items if self.schedule.on(running, each).end > now] if running else []
+        cadences = [self.billing_cadence, *(each.card.billing_cadence for each in items if each.card.billing_cadence)]
+        return max(period_at(now, self.billing_anchor, cadence_of(each, self.time_zone)).end for each in cadences)
 
     def phase_at(self, instant: datetime) -> SubscriptionPhase | None:
         """The phase that is on; None before the first one and after the end."""

@@ -213,6 +213,29 @@ def test_a_scheduled_subscription_cancelled_before_it_starts_owes_nothing():
     assert (of.active_from, of.active_to, of.next_due_at()) == (at("2026-03-01"), at("2026-03-01"), None)
 
 
+def test_it_can_end_with_its_trial_and_with_its_year():
+    trial = phase(key="trial", duration="P14D")
+    yearly = phase(flat("1200", key="contract", cadence="P1Y"), unit())
+    of = subscription(plan(trial, yearly), "2026-01-15")
+    assert of.effective_time("end_of_phase", at("2026-01-20")) == at("2026-01-29")
+    with pytest.raises(InvalidInput, match="has no end; use end_of_term"):
+        of.effective_time("end_of_phase", at("2026-03-20"))
+
+    assert of.effective_time("end_of_term", at("2026-03-20")) == at("2027-01-15")
+    assert of.effective_time("end_of_term", at("2027-03-20")) == at("2028-01-15")
+    assert subscription(plan(phase(unit())), "2026-01-15").effective_time("end_of_term", at("2026-01-20")) == at(
+        "2026-02-15"
+    )
+
+
+def test_an_end_that_is_set_can_be_put_off():
+    of = subscription(plan(), "2026-01-15").cancelled(at("2026-02-15"), at("2026-01-20"))
+
+    later = of.effective_time(at("2026-04-15"), at("2026-01-20"))
+    assert of.cancelled(later, at("2026-01-20")).active_to == at("2026-04-15")
+    assert of.effective_time("next_billing_cycle", at("2026-02-01")) == at("2026-02-15")
+
+
 def test_a_cancellation_time_must_be_the_end_of_a_period():
     of = subscription(plan(), "2026-01-15")
 
