@@ -1,5 +1,6 @@
 """Routes of subscriptions: subscribe, look, edit, change, cancel."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from functions.application.cancel_subscription import (
 from functions.application.change_subscription import Changed, change_subscription, migrate_subscription
 from functions.application.create_subscription import SubscriptionWish, create_subscription
 from functions.application.edit_subscription import edit_subscription
+from functions.application.find_subscriptions import SubscriptionFilter
 from functions.application.held_listing import HeldListing
 from functions.application.ports.billing import Subscriptions
 from functions.application.preview_deed import Deed, preview_deed
@@ -26,7 +28,7 @@ from functions.domain.subscriptions.subscription import Subscription, Subscripti
 from functions.handlers import http, json_body, settings, wiring, wiring_billing
 from functions.handlers.deed_json import deed_shown
 from functions.handlers.http import Answer
-from functions.handlers.listing import Listed, Order, by_cursor_or_number
+from functions.handlers.listing import AS_CREATED, Listed, Order, by_cursor_or_number, order_of
 from functions.handlers.query_string import refused
 from functions.handlers.subscription_body import (
     SubscriptionCancel,
@@ -37,6 +39,8 @@ from functions.handlers.subscription_body import (
 )
 from functions.handlers.subscription_json import expanded, shown
 from functions.names import SCOPE_ADMIN, SCOPE_READ
+
+VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 router = Router()  # type: ignore[no-untyped-call]
 
@@ -56,6 +60,44 @@ def create() -> Answer:
         new_id=wiring.new_ulid,
     )
     return http.created(_shown(subscription))
+
+
+@router.get("/api/v1/subscriptions")
+def list_all() -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    query, now = request.query, wiring.clock().now()
+    wanted = SubscriptionFilter(
+        plan_key=query.text("planKey"),
+        plan_version=_version(query.text("planVersion")),
+        statuses=_statuses(request),
+        customer_id=query.text("customerId"),
+        phase=query.text("phase"),
+    )
+    store, customer_id = wiring_billing.subscriptions(), wanted.customer_id
+    query.choice("orderBy", ("id", *ORDERS), "id")
+    listed = Listed(
+        store.listing(request.tenant)
+        if customer_id is None
+        else HeldListing(store.of_customer(request.tenant, customer_id), lambda each: each.id),
+        lambda each: shown(each, now),
+        (lambda each: wanted.matches(each, now)) if wanted.asks else None,
+        order_of(request, ORDERS, AS_CREATED),
+        query.is_descending(),
+    )
+    return http.ok(by_cursor_or_number(request, listed))
+
+
+def _version(text: str | None) -> int | None:
+    if text is not None and not VERSION.fullmatch(text):
+        raise refused("planVersion", "is a whole number from 1 on.")
+    return None if text is None else int(text)
+
+
+def _statuses(request: http.Request) -> frozenset[str]:
+    statuses = frozenset(request.query.texts("status"))
+    if statuses - {status.value for status in SubscriptionStatus}:
+        raise refused("status", f"is one of {', '.join(SubscriptionStatus)}.")
+    return statuses
 
 
 @router.get("/api/v1/subscriptions/<subscription_id>")
@@ -219,9 +261,7 @@ def list_of_customer(id_or_key: str) -> Answer:
     customer = wiring_billing.billed_customers().find(request.tenant, http.path_value(id_or_key))
     if customer is None:
         raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
-    statuses = set(request.query.texts("status"))
-    if statuses - {status.value for status in SubscriptionStatus}:
-        raise refused("status", f"is one of {', '.join(SubscriptionStatus)}.")
+    statuses = _statuses(request)
     by = request.query.choice("orderBy", ("activeFrom", "activeTo"), "activeFrom")
     listed = Listed(
         HeldListing(wiring_billing.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),

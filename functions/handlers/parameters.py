@@ -58,6 +58,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/plans/<id_or_key>/addons": (*PAGE, *ORDER, *VERSIONS),
     "GET /api/v1/addons": (*PAGE, *ORDER, *VERSIONS),
     "GET /api/v1/addons/<id_or_key>": ("includeLatest",),
+    "GET /api/v1/subscriptions": (*PAGE, *ORDER, "planKey", "planVersion", "status[]", "customerId", "phase"),
     "GET /api/v1/subscriptions/<subscription_id>": ("at",),
     "PATCH /api/v1/subscriptions/<subscription_id>": ("dryRun",),
     "GET /api/v1/subscriptions/<subscription_id>/coupons": (*PAGE, "includeRemoved"),

@@ -8,6 +8,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION, version_is
+from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.plan_store import unchanged
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import SubscriptionChange, Tenure, Tenures
@@ -26,6 +27,9 @@ class DynamoSubscriptions:
     def get(self, tenant: str, subscription_id: str) -> Subscription | None:
         item = self._table.get(keys.records(tenant, keys.SUBSCRIPTION), subscription_id)
         return _subscription(item) if item else None
+
+    def listing(self, tenant: str) -> DynamoListing[Subscription]:
+        return DynamoListing(self._table, keys.records(tenant, keys.SUBSCRIPTION), _subscription)
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[Subscription]:
         index = self._table.query(keys.records(tenant, keys.CUSTOMER_SUBSCRIPTION), prefix=f"{customer_id}#")

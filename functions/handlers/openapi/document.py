@@ -31,6 +31,7 @@ from functions.handlers.parameters import EVERYWHERE, PARAMETERS, taken_by
 SHAPES: Mapping[tuple[str, str], Schema] = {
     ("GET /api/v1/events", "id"): {"type": "string"},
     ("GET /api/v1/events", "subject"): {"type": "string"},
+    ("GET /api/v1/subscriptions", "planVersion"): {"type": "integer", "minimum": 1},
 }
 READ_ONLY_TOO = (
     "What can be changed, in full. The whole answer of the GET is taken as well; what of it cannot be changed must be "

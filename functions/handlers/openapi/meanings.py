@@ -154,6 +154,14 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
     "GET /api/v1/subscriptions/<subscription_id>": {
         "at": "The instant for which status, items and billing period are shown; now unless given.",
     },
+    "GET /api/v1/subscriptions": {
+        "planKey": "Only subscriptions to versions of the plan with this key.",
+        "planVersion": "Only subscriptions to this version of their plan.",
+        "status": f"Only subscriptions with this status; {_ANY}.",
+        "customerId": "Only subscriptions of the customer with this id.",
+        "phase": "Only subscriptions whose phase now has this key.",
+        "orderBy": "What the list is sorted by; as they were made unless given.",
+    },
     "PATCH /api/v1/subscriptions/<subscription_id>": {
         "dryRun": "Change nothing; answer what would be invoiced, as `change/preview` does.",
     },

@@ -160,6 +160,7 @@ ROUTES: Mapping[str, Described] = {
     "PUT /api/v1/plans/<plan_id>/addons/<addon_id_or_key>": Described("Update a plan's add-on", ShownPlanAddon),
     "DELETE /api/v1/plans/<plan_id>/addons/<addon_id_or_key>": Described("End a plan's add-on"),
     "POST /api/v1/subscriptions": Described("Create a subscription", ShownSubscription),
+    "GET /api/v1/subscriptions": Described("List subscriptions", Paged(ShownSubscription)),
     "GET /api/v1/subscriptions/<subscription_id>": Described("Get a subscription", ExpandedSubscription),
     "POST /api/v1/subscriptions/<subscription_id>/cancel": Described("Cancel a subscription", ShownSubscription),
     "PATCH /api/v1/subscriptions/<subscription_id>": Described(

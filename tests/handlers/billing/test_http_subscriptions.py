@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from openmeter._generated.models import Subscription, SubscriptionExpanded, SubscriptionPaginatedResponse
 
-from tests.application.billing.world import ACME, World
+from tests.application.billing.world import ACME, GLOBEX, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client, Response
@@ -90,6 +90,36 @@ def test_a_customers_subscriptions_are_listed(client: Client, world: World):
     assert [each["id"] for each in client.get(OF_ACME, {"orderBy": "activeTo"}).json["items"]] == [first, second]
     assert client.get(OF_ACME, {"status": "gone"}).status == 400
     assert client.get("/api/v1/customers/nobody/subscriptions").status == 404
+
+
+def test_subscriptions_are_listed_by_plan_version_status_customer_and_phase(client: Client, world: World):
+    first = create(client, timing="2026-04-15T00:00:00Z").json["id"]
+    other = create(client, customerId=GLOBEX, timing="2026-03-31T00:00:00Z", startingPhase="main").json["id"]
+    world.plan(phase(unit("0.7")))
+    third = create(client, customerId=GLOBEX, timing="2026-06-01T00:00:00Z")
+    assert third.status == 409, "the same plan twice"
+    client.post(f"{SUBSCRIPTIONS}/{other}/cancel", {"timing": "next_billing_cycle"})
+
+    def listed(**query: str) -> list[str]:
+        page = client.get(SUBSCRIPTIONS, query)
+        assert problems(SubscriptionPaginatedResponse, page.json) == []
+        return [each["id"] for each in page.json["items"]]
+
+    assert listed() == [first, other]
+    assert listed(planKey="pro", planVersion="1") == [first, other]
+    assert listed(planVersion="2") == listed(planKey="gold") == []
+    assert listed(status="canceled") == [other]
+    assert listed(customerId=ACME) == [first]
+    assert listed(phase="trial") == [first]
+    assert listed(phase="main", customerId=GLOBEX) == [other]
+    assert listed(order="DESC") == [other, first]
+    assert listed(orderBy="activeFrom") == [other, first]
+    by_cursor = client.get(SUBSCRIPTIONS, {"limit": "1"}).json
+    assert [each["id"] for each in by_cursor["items"]] == [first]
+    following = client.get(SUBSCRIPTIONS, {"limit": "1", "cursor": by_cursor["nextCursor"]}).json
+    assert [each["id"] for each in following["items"]] == [other]
+    for query in ({"status": "gone"}, {"planVersion": "x"}, {"plan": "pro"}):
+        assert client.get(SUBSCRIPTIONS, query).status == 400
 
 
 @pytest.mark.parametrize(
