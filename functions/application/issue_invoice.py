@@ -166,7 +166,7 @@ class _Boundary:
     def _billed(self, subscription: Subscription, rater: Rater, now: datetime) -> "_Billed":
         if not self.is_progress:
             rated = rater.rated(subscription, subscription.services_due_at(self.at), now)
-            after = subscription.billed(self.at, now).with_billed_parts(rated.parts)
+            after = subscription.billed(self.at, now).with_billed_parts(rated.parts, rated.left_over)
             returns = Returns(self.tenant, self.ports.invoices, self.at, now)
             claimed, after = returns.of_claims(after, rater.credit_line)
             lines, after = returns.of_services(after, rated.lines)

@@ -84,7 +84,7 @@ def _next_invoice(
         if boundary is None:
             break
         rated = rater.rated(ahead, ahead.services_due_at(boundary), now)
-        ahead = ahead.billed(boundary, now)
+        ahead = ahead.billed(boundary, now).with_billed_parts(rated.parts, rated.left_over)
         returns = Returns(tenant, ports.invoices, boundary, now, wait=FARTHEST_LOOK)
         claimed, ahead = returns.of_claims(ahead, rater.credit_line)
         lines, ahead = returns.of_services(ahead, rated.lines)

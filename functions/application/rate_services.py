@@ -11,7 +11,7 @@ from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound
 from functions.domain.invoicing.coupons import as_paid
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
-from functions.domain.invoicing.rating import rate
+from functions.domain.invoicing.rating import RatedService, rate
 from functions.domain.invoicing.rating_steps import summed
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
@@ -39,10 +39,11 @@ class _Measured:
 
 @dataclass(frozen=True)
 class RatedServices:
-    """Services that are worth a line, each with its line, and by item what its part of a period came to."""
+    """Services that are worth a line, each with its line; what an item's part of a period came to, and left over."""
 
     lines: Sequence[tuple[Service, InvoiceLine]]
     parts: Mapping[str, BilledPart]
+    left_over: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Rater:
     usage: UsageMeter
     lineages: Lineages
     _parts: dict[str, BilledPart] = field(default_factory=dict)
+    _left_over: dict[str, Decimal] = field(default_factory=dict)
 
     def lines(self, subscription: Subscription, services: Iterable[Service], now: datetime) -> list[InvoiceLine]:
         """One line for each service that is worth one.
@@ -89,7 +91,7 @@ class Rater:
 
     def rated(self, subscription: Subscription, services: Iterable[Service], now: datetime) -> RatedServices:
         """As `lines`, with what the items have to remember."""
-        lines, parts = [], {}
+        lines, parts, left_over = [], {}, {}
         for service in services:
             rate_one = self._usage_line if service.item.card.is_metered else self._fee_line
             line, part = rate_one(subscription, service, now)
@@ -97,7 +99,9 @@ class Rater:
                 lines.append((service, line))
             if part is not None:
                 parts[service.item.id] = self._parts[service.item.id] = part
-        return RatedServices(lines, parts)
+            if service.item.id in self._left_over:
+                left_over[service.item.id] = self._left_over[service.item.id]
+        return RatedServices(lines, parts, left_over)
 
     def credit_line(self, subscription: Subscription, service: Service) -> InvoiceLine | None:
         return self._fee_line(subscription, service, service.invoice_at)[0]
@@ -105,7 +109,9 @@ class Rater:
     def _fee_line(
         self, subscription: Subscription, service: Service, _now: datetime
     ) -> tuple[InvoiceLine | None, BilledPart | None]:
-        rated = rate(service, None, subscription.currency, prorate=subscription.pro_rating_config.enabled)
+        is_prorated, carried = subscription.pro_rating_config.enabled, self._carried(service)
+        rated = rate(service, None, subscription.currency, prorate=is_prorated, carried=carried)
+        self._remember(rated)
         if not rated.is_worth_a_line:
             return None, None
         line = line_from(rated, subscription.id, None, subscription.time_zone)
@@ -130,12 +136,25 @@ class Rater:
                 groups_before=before.groups,
                 previously_billed=billed,
                 piece=piece,
+                carried=self._carried(service),
             )
+            self._remember(rated)
             line = line_from(rated, subscription.id, measured.usage, subscription.time_zone)
             came_to += line.total_minor
         if piece.closes_deal or not service.is_last:
             return line, None
         return line, BilledPart(starts_at=service.full.start, amount_minor=came_to)
+
+    def _carried(self, service: Service) -> Decimal:
+        """What earlier periods of the item left over, for one that is a period and no piece of one."""
+        if service.is_credit or service.period != service.full:
+            return NOTHING
+        return self._left_over.get(service.item.id, service.item.left_over)
+
+    def _remember(self, rated: RatedService) -> None:
+        service = rated.service
+        if not service.is_credit and service.period == service.full and rated.line.left_over != self._carried(service):
+            self._left_over[service.item.id] = rated.line.left_over
 
     def _piece(self, subscription: Subscription, service: Service) -> Piece:
         if service.period == service.full:

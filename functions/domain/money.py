@@ -46,6 +46,11 @@ def is_collectable(currency: str) -> bool:
     return currency in WHOLE_UNITS or collected_digits(currency) == 2
 
 
+def smallest(currency: str) -> "Money":
+    """The smallest amount that can be collected."""
+    return Money(_unit(currency), currency)
+
+
 @dataclass(frozen=True, order=True)
 class Money:
     """An amount in minor units (cents) of one currency; adding different currencies is a programming error."""

@@ -60,6 +60,7 @@ def line_shown(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
         "usageSnapshot": _snapshot(line),
         "splitLine": _split_line(record, line),
         "timeZone": line.time_zone if line.subscription_id else None,
+        "carriedAmount": plain(line.carried) if line.carried else None,
     }
     return without_none(wire)
 

@@ -115,6 +115,8 @@ class InvoiceLine(WireModel):
     # Where it is among the lines of a period that is billed progressively.
     position: Position | None = None
     charges: tuple[InvoiceCharge, ...]
+    # In major units, what earlier periods left over below the smallest amount: the first charge was rounded with it.
+    carried: Exact = ZERO
     # What is taken off the line as a whole, after its charges' own discounts.
     discounts: tuple[InvoiceDiscount, ...] = ()
     total_minor: int
@@ -168,6 +170,7 @@ def line_from(
         billing_start=service.billing_period.start,
         billing_end=service.billing_period.end,
         time_zone=time_zone,
+        carried=line.carried,
         invoice_at=service.invoice_at,
         usage=usage,
         working=working_of(line),

@@ -19,6 +19,7 @@ from functions.domain.invoicing.rating_steps import (
     at_least,
     at_most,
     converted,
+    left_over,
     less_percentage,
     reversed_charge,
     rounded,
@@ -73,7 +74,8 @@ class Committed:
 class RatedLine:
     """What a line costs and how that came about; `metered` and `priced` are None for a flat price.
 
-    `metered` is the usage as it was measured, `priced` what was left of it after conversion and free units.
+    `metered` is the usage as it was measured, `priced` what was left of it after conversion and free units. `carried`
+    is what earlier periods of the item left over below the smallest amount, `left_over` what this one leaves.
     """
 
     terms: Terms
@@ -83,6 +85,8 @@ class RatedLine:
     priced: LineUsage | None = None
     free_units: FreeUnits | None = None
     previously_billed: Money | None = None
+    carried: Decimal = Decimal(0)
+    left_over: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def rate(
     groups_before: Mapping[Group, Decimal] | None = None,
     previously_billed: Money | None = None,
     piece: Piece | None = None,
+    carried: Decimal = Decimal(0),
 ) -> RatedService:
     """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
 
@@ -131,7 +136,7 @@ def rate(
     terms = Terms.of(service.item.card)
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
     if quantity is None:
-        fee = rate_fee(terms, currency, service.period, service.full if prorate else None)
+        fee = rate_fee(terms, currency, service.period, service.full if prorate else None, carried=carried)
         return RatedService(service, given_back(fee) if service.is_credit else fee)
     if terms.price.needs:
         groups = groups or {}
@@ -147,7 +152,7 @@ def rate(
     committed = Committed(service.is_last)
     if piece is not None:
         committed = Committed(piece.closes_deal, piece.deal if prorate else None, service.full)
-    return RatedService(service, rate_usage(terms, usage, currency, previously_billed, committed))
+    return RatedService(service, rate_usage(terms, usage, currency, previously_billed, committed, carried))
 
 
 def rate_usage(
@@ -156,6 +161,7 @@ def rate_usage(
     currency: str,
     previously_billed: Money | None = None,
     committed: Committed | None = None,
+    carried: Decimal = Decimal(0),
 ) -> RatedLine:
     """A line of a usage price; `previously_billed` is what earlier lines of the same period came to."""
     price, billed = terms.price, previously_billed or Money.zero(currency)
@@ -165,11 +171,15 @@ def rate_usage(
         least, most = committed.amount(price.minimum_amount), committed.amount(price.maximum_amount)
     in_units = converted(usage, terms.conversion)
     priced, free_units = without_free_units(in_units, terms.discounts.usage)
-    charges = rounded(price.charges(priced), currency, price.charges(_earlier(priced)) if priced.before else ())
+    exact = price.charges(priced)
+    charges = rounded(exact, currency, price.charges(_earlier(priced)) if priced.before else (), carried)
     charges = less_percentage(charges, terms.discounts.percentage)
+    left = left_over(exact, terms.discounts.percentage, carried, total(charges, currency))
     charges = at_most(charges, most, billed)
     charges = at_least(charges, least if committed.is_settled else None, billed)
-    return RatedLine(terms, tuple(charges), total(charges, currency), usage, priced, free_units, previously_billed)
+    return RatedLine(
+        terms, tuple(charges), total(charges, currency), usage, priced, free_units, previously_billed, carried, left
+    )
 
 
 def _earlier(usage: LineUsage) -> LineUsage:
@@ -178,14 +188,21 @@ def _earlier(usage: LineUsage) -> LineUsage:
 
 
 def rate_fee(
-    terms: Terms, currency: str, period: Period, full: Period | None = None, line: LineUsage = ONLY_LINE
+    terms: Terms,
+    currency: str,
+    period: Period,
+    full: Period | None = None,
+    line: LineUsage = ONLY_LINE,
+    carried: Decimal = Decimal(0),
 ) -> RatedLine:
     """A line of a flat price, prorated to its part of the `full` period; None for the whole price whatever the part."""
     charges = terms.price.charges(line)
     if full is not None:
         charges = [replace(each, unit_amount=prorated(each.unit_amount, period, full)) for each in charges]
-    rated = less_percentage(rounded(charges, currency), terms.discounts.percentage)
-    return RatedLine(terms, tuple(rated), total(rated, currency))
+    rated = less_percentage(rounded(charges, currency, carried=carried), terms.discounts.percentage)
+    came_to = total(rated, currency)
+    left = left_over(charges, terms.discounts.percentage, carried, came_to)
+    return RatedLine(terms, tuple(rated), came_to, carried=carried, left_over=left)
 
 
 def given_back(line: RatedLine) -> RatedLine:

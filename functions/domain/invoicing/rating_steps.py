@@ -8,7 +8,7 @@ from typing import Literal
 from functions.domain.catalog.discount import PercentageDiscount, UsageDiscount
 from functions.domain.catalog.pricing import Charge, Group, LineUsage, UnitConversion
 from functions.domain.catalog.pricing.price import ZERO, lump
-from functions.domain.money import EXACT, Money
+from functions.domain.money import EXACT, Money, smallest
 
 Reason = Literal["ratecard_percentage", "maximum_spend"]
 Category = Literal["regular", "commitment"]
@@ -102,20 +102,36 @@ def without_free_units(usage: LineUsage, discount: UsageDiscount | None) -> tupl
     return left, FreeUnits(free, before)
 
 
-def rounded(charges: Sequence[Charge], currency: str, before: Sequence[Charge] = ()) -> list[RatedCharge]:
+def rounded(
+    charges: Sequence[Charge], currency: str, before: Sequence[Charge] = (), carried: Decimal = ZERO
+) -> list[RatedCharge]:
     """From here on all is money. A lump is shown as it is rounded, so that quantity times amount is what it costs.
 
-    `before` are the charges of the usage before the line.
+    `before` are the charges of the usage before the line; `carried` is what earlier periods left over, for the first
+    charge to round with.
     """
     exact_before = {charge.reference: charge.amount for charge in before}
     rated = []
     for charge in charges:
         exact = exact_before.get(charge.reference, ZERO)
         earlier = Money.rounded(exact, currency)
-        amount = Money.rounded(EXACT.add(exact, charge.amount), currency) - earlier
+        amount = Money.rounded(EXACT.add(EXACT.add(exact, charge.amount), carried), currency) - earlier
+        carried = ZERO
         shown = replace(charge, unit_amount=amount.major) if charge.is_lump else charge
         rated.append(RatedCharge(shown, amount, earlier=earlier))
     return rated
+
+
+def left_over(
+    charges: Sequence[Charge], discount: PercentageDiscount | None, carried: Decimal, billed: Money
+) -> Decimal:
+    """What is carried into the next period: of a line below the smallest amount, which would vanish for ever."""
+    kept = Decimal(1) if discount is None else EXACT.subtract(Decimal(1), discount.percentage.scaleb(-2, EXACT))
+    with localcontext(EXACT):
+        exact = sum((charge.amount for charge in charges), ZERO) * kept
+        if exact >= smallest(billed.currency).major:
+            return ZERO
+        return carried + exact - billed.major
 
 
 def less_percentage(charges: Sequence[RatedCharge], discount: PercentageDiscount | None) -> list[RatedCharge]:

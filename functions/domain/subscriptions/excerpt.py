@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 from functions.domain.period import Period
 from functions.domain.subscriptions.item import FOREVER, SubscriptionItem, SubscriptionPhase
@@ -27,7 +28,8 @@ def services_within(subscription: Subscription, window: Period) -> Iterator[Serv
 
 
 def _billed_to(item: SubscriptionItem, on: Period, *, begins_before: bool) -> SubscriptionItem:
-    return item.model_copy(update={"billed_to": on.start if begins_before else None, "split": None})
+    billed_to = on.start if begins_before else None
+    return item.model_copy(update={"billed_to": billed_to, "split": None, "left_over": Decimal(0)})
 
 
 def _one_time(

@@ -1,6 +1,7 @@
 """What a subscription consists of: phases laid out in time, and in each of them items with a timeline per key."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from pydantic import Field
 
@@ -79,7 +80,8 @@ class SubscriptionItem(WireModel):
     `discounted` are the fees of time to come that coupons made smaller, `advances` all fees that are on invoices for
     time to come, or that a claim waits for. `split` is what is billed already of the period into which `billed_to`
     falls. `times_credited` is on how many invoices what was paid for it was given back. `billed_part` is for the item
-    after it, which settles the minimum and maximum of their period.
+    after it, which settles the minimum and maximum of their period. `left_over` is what its whole periods so far came
+    to below the smallest amount that can be collected, in major units: the next one rounds with it.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.
     """
 
@@ -97,6 +99,7 @@ class SubscriptionItem(WireModel):
     times_credited: int = 0
     advances: tuple[AdvanceFee, ...] = ()
     billed_part: BilledPart | None = None
+    left_over: Exact = Decimal(0)
     base: RateCard | None = None
     is_added: bool = False
     created_at: Instant | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from itertools import takewhile
 from typing import Literal
@@ -26,6 +27,7 @@ from functions.domain.wire import CurrencyCode, Duration, Instant, WireModel
 # One item of at most 400 KB; a plan within its bound gets there only by features with very long names and filters.
 MAX_SUBSCRIPTION_BYTES = 380_000
 MAX_CLOSED_CLAIMS = 20
+NOTHING_LEFT: Mapping[str, Decimal] = {}
 
 
 class SubscriptionStatus(StrEnum):
@@ -326,13 +328,20 @@ class Subscription(WireModel):
         latest = max(until, self.billed_until or until)
         return self.model_copy(update={"phases": phases, "billed_until": latest, "updated_at": now})
 
-    def with_billed_parts(self, parts: Mapping[str, BilledPart]) -> "Subscription":
-        """The same subscription whose items, by id, remember what their part of a period came to."""
+    def with_billed_parts(
+        self, parts: Mapping[str, BilledPart], left_over: Mapping[str, Decimal] = NOTHING_LEFT
+    ) -> "Subscription":
+        """The same subscription whose items, by id, remember what their part of a period came to, and what was left."""
 
         def after(item: SubscriptionItem) -> SubscriptionItem:
-            return item.model_copy(update={"billed_part": parts[item.id]}) if item.id in parts else item
+            update: dict[str, object] = {}
+            if item.id in parts:
+                update["billed_part"] = parts[item.id]
+            if item.id in left_over:
+                update["left_over"] = left_over[item.id]
+            return item.model_copy(update=update) if update else item
 
-        return self.with_items(after) if parts else self
+        return self.with_items(after) if parts or left_over else self
 
     def with_items(self, after: Callable[[SubscriptionItem], SubscriptionItem]) -> "Subscription":
         phases = tuple(

@@ -1,6 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -268,3 +270,45 @@ def test_a_long_price_billed_by_the_day_fits_the_store_and_reads_back(world: Wor
 
     assert stored(world, issued).invoice == issued.invoices[0].invoice
     assert world.documents.get(TENANT, issued.invoices[0].invoice.id).total_minor == 28 * 100 * 50
+
+
+@pytest.mark.parametrize(
+    ("card", "days", "expected"),
+    [
+        # 0.004 a day are 0.12 in thirty days, and each line is nothing or a cent.
+        (flat("0.004", cadence="P1D", term="in_arrears"), 30, 12),
+        (flat("0.004", cadence="P1D"), 30, 12),
+        (unit("0.00004", cadence="P1D"), 30, 12),
+        # Half of it is taken off, and rounded on its own: a cent is still on its way.
+        (unit("0.00008", cadence="P1D") | {"discounts": {"percentage": {"percentage": 50}}}, 30, 11),
+        (unit("0.00149", cadence="P1D"), 30, 450),
+    ],
+)
+def test_fractions_below_a_cent_are_carried_from_day_to_day(
+    world: World, card: dict[str, Any], days: int, expected: int
+):
+    world.plan(phase(card), billingCadence="P1D")
+    world.clock.time = at("2026-05-01")
+    world.subscribe()
+    end = at("2026-05-01") + timedelta(days=days)
+    total, carried = 0, set[Decimal]()
+    for day in range(1, days + 1):
+        world.clock.time = at("2026-05-01") + timedelta(days=day)
+        for record in world.issue().invoices:
+            lines = [line for line in record.invoice.lines if line.period_end <= end]
+            total += sum(line.total_minor for line in lines)
+            carried |= {line.carried for line in lines}
+
+    assert total == expected
+    assert all(abs(each) < Decimal("0.01") for each in carried)
+
+
+def test_an_ordinary_invoice_carries_nothing(world: World):
+    world.plan(phase(unit("0.0010001")))
+    of = world.subscribe(start="2026-04-01")
+
+    (line,) = world.issue("2026-05-01").invoices[0].invoice.lines
+
+    stored = world.subscriptions.get(TENANT, of.id)
+    assert stored is not None
+    assert (line.total_minor, line.carried, stored.phases[0].items[0].left_over) == (300, 0, 0)
