@@ -157,6 +157,7 @@ def test_the_lists_are_these() -> None:
         "/api/v1/features",
         "/api/v1/meters",
         "/api/v1/plans",
+        "/api/v1/subscriptions",
     ]
 
 
