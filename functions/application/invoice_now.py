@@ -53,6 +53,9 @@ def request_invoices(
     if due_at is None:
         if before is not None and (is_waiting or before.as_of == as_of):
             return before
+        again = before.answered_before(as_of) if before is not None and as_of is not None else None
+        if again is not None:
+            return again
         raise no_lines(customer_id, progressive=progressive)
     if before is not None and is_waiting:
         # Asked again without an instant, usage so far means what it meant the first time.
@@ -71,6 +74,7 @@ def request_invoices(
         as_of=until,
         requested_at=now,
         progressive=progressive,
+        answered=before.with_itself_answered() if before is not None else (),
     )
     requests.put(tenant, request)
     runs.start(run)

@@ -84,6 +84,22 @@ def test_repeating_invoice_now_never_makes_a_second_invoice(client: Client, worl
     assert client.get(INVOICES).json["totalCount"] == 1
 
 
+def test_an_earlier_instant_asked_again_after_a_later_one_has_its_own_answer(
+    client: Client, world: World, runs: RunsAtOnce
+):
+    world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-06-02")
+    april, may = ({"customerId": ACME, "asOf": f"2026-{day}T00:00:00Z"} for day in ("05-01", "06-01"))
+    first = client.post(NOW, april)
+    second = client.post(NOW, may)
+    assert [each["number"] for each in (*first.json, *second.json)] == ["INV-ACME-1", "INV-ACME-2"]
+
+    for _ in range(2):
+        assert [each["number"] for each in client.post(NOW, april).json] == ["INV-ACME-1"]
+        assert [each["number"] for each in client.post(NOW, may).json] == ["INV-ACME-2"]
+    assert client.post(NOW, may | {"asOf": "2026-05-20T00:00:00Z"}).status == 400
+
+
 def test_a_run_that_takes_too_long_is_answered_503_and_the_repeat_gets_the_invoices(
     client: Client, world: World, runs: RunsAtOnce
 ):
