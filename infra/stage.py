@@ -40,6 +40,7 @@ class StageSettings:
     stream_retention_hours: int = _because("24 is included in the shard; 168 costs another $14.60 a shard-month.", 24)
     lanes: int = _because("Writers of the ledger: 8, or 64 for a large deployment; fixed at the first deploy.", 8)
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
+    invoices_idle: bool = _because("A document of 0.00 for whoever used nothing and owes nothing is noise.", False)
     archive_query_gigabytes: int = _because("What one question to the archive may read, at $5 a 1,000 GB.", 100)
     archive_day_gigabytes: int = _because("What the questions of one tenant may read a day: $5, at most.", 1_000)
     tenant_calls_per_second: int = _because("A console and a few scripts of one tenant; the gateway takes 2,000.", 200)

@@ -23,7 +23,7 @@ from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.coupons import fee_of
 from functions.domain.invoicing.give_back import advance_of
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
-from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.invoicing.line import InvoiceLine, is_worth_an_invoice
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.item import AdvanceFee, DiscountedFee
 from functions.domain.subscriptions.lineage import Lineages
@@ -60,6 +60,8 @@ class BillingPorts:
     failures: Failures
     coupons: CustomerCoupons
     clock: Clock
+    # Also about a period in which nothing was used and nothing is owed.
+    invoices_idle: bool = False
 
 
 def issue_invoices(
@@ -194,7 +196,7 @@ class _Boundary:
         return advanced
 
     def _record(self, lines: Sequence[InvoiceLine], now: datetime) -> tuple[InvoiceRecord | None, int]:
-        if not lines:
+        if not lines or not (self.ports.invoices_idle or any(map(is_worth_an_invoice, lines))):
             return None, 0
         prefix, currency = number_prefix(self.customer.name), self.currency
         last_number = self.ports.invoices.last_number(self.tenant, prefix)

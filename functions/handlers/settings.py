@@ -92,6 +92,10 @@ def _pairs(text: str) -> Mapping[str, int]:
     return {kind: int(quota) for kind, _, quota in (pair.partition("=") for pair in text.split())}
 
 
+def invoices_idle() -> bool:
+    return os.environ.get(names.ENV_INVOICES_IDLE, "false") == "true"
+
+
 def accept_past_days() -> int:
     return int(os.environ.get(names.ENV_ACCEPT_PAST_DAYS, "45"))
 

@@ -239,6 +239,7 @@ def deed_preview_ports() -> "BillingPorts":
         failures=billing_failures(),
         coupons=coupons(),
         clock=wiring.clock(),
+        invoices_idle=settings.invoices_idle(),
     )
 
 
@@ -253,4 +254,5 @@ def billing_ports() -> "BillingPorts":
         failures=billing_failures(),
         coupons=coupons(),
         clock=wiring.clock(),
+        invoices_idle=settings.invoices_idle(),
     )

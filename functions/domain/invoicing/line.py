@@ -147,6 +147,11 @@ class InvoiceLine(WireModel):
         return of_charges + sum(each.amount_minor for each in self.discounts)
 
 
+def is_worth_an_invoice(line: InvoiceLine) -> bool:
+    """A customer of whom nothing was asked and nothing is owed gets no document about it."""
+    return bool(line.charges or line.total_minor or (line.usage and line.usage.quantity))
+
+
 def line_from(
     rated: RatedService, subscription_id: str, usage: UsageSnapshot | None, time_zone: str = UTC_ZONE
 ) -> InvoiceLine:

@@ -91,7 +91,14 @@ class Billing:
 
     def issue(self, *, progressive: bool = False) -> list[Invoice]:
         ports = BillingPorts(
-            self.subscriptions, self.invoices, self.customers, self.usage, NoFailures(), self.coupons, self.clock
+            self.subscriptions,
+            self.invoices,
+            self.customers,
+            self.usage,
+            NoFailures(),
+            self.coupons,
+            self.clock,
+            invoices_idle=True,
         )
         issued: list[Invoice] = []
         has_more = True

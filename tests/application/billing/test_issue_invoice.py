@@ -312,3 +312,22 @@ def test_an_ordinary_invoice_carries_nothing(world: World):
     stored = world.subscriptions.get(TENANT, of.id)
     assert stored is not None
     assert (line.total_minor, line.carried, stored.phases[0].items[0].left_over) == (300, 0, 0)
+
+
+def test_a_customer_who_used_nothing_and_owes_nothing_gets_no_invoice_unless_that_is_wanted(world: World):
+    world.invoices_idle = False
+    world.plan(phase(unit("0.01"), flat("0")))
+    world.usage.per_day = {}
+    of = world.subscribe(start="2026-04-01")
+    assert world.issue().invoices == ()
+    stored = world.subscriptions.get(TENANT, of.id)
+    assert stored is not None
+    assert stored.billed_until == at("2026-05-01"), "the period is over all the same"
+
+    world.usage.per_day = {"acme-app": Decimal(1)}
+    world.clock.time = at("2026-06-01")
+    (record,) = world.issue().invoices
+    assert record.invoice.total_minor == 31, "it starts where it should"
+    world.usage.per_day, world.invoices_idle = {}, True
+    world.clock.time = at("2026-07-01")
+    assert [each.invoice.total_minor for each in world.issue().invoices] == [0]

@@ -174,6 +174,7 @@ class World:
         )
         self.features = FakeFeatures({"tokens": TOKENS})
         self.pays_at_once = False
+        self.invoices_idle = True
 
     def new_id(self) -> str:
         return str(ULID())
@@ -218,7 +219,14 @@ class World:
     @property
     def ports(self) -> BillingPorts:
         return BillingPorts(
-            self.subscriptions, self.invoices, self.customers, self.usage, self.failures, self.coupons, self.clock
+            self.subscriptions,
+            self.invoices,
+            self.customers,
+            self.usage,
+            self.failures,
+            self.coupons,
+            self.clock,
+            self.invoices_idle,
         )
 
     @property
