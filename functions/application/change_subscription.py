@@ -16,6 +16,7 @@ from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
 from functions.domain.subscriptions.edit import with_carried_addons
 from functions.domain.subscriptions.item import SubscriptionPhase
+from functions.domain.subscriptions.service import MOMENT
 from functions.domain.subscriptions.subscribe import Terms, offset_of, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.domain.subscriptions.succession import (
@@ -82,6 +83,10 @@ def change_subscription(
         starting_phase, running = terms.starting_phase, _running(this, at)
         if starting_phase is None and (had.plan or (running is not None and not is_trial(running))):
             starting_phase = phase_after_trials(plan.phases)
+        # A later phase begins anew in everything, as it would have without the migration.
+        before = this.phase_at(max(at - MOMENT, this.active_from))
+        is_same_phase = before is not None and before.key == (starting_phase or plan.phases[0].key)
+        counts_from = this.counting_since(at) if carry is None or is_same_phase else {}
         made = subscribe(
             plan,
             new_id=new_id,
@@ -92,7 +97,7 @@ def change_subscription(
             terms=replace(
                 terms,
                 anchor=terms.anchor or this.billing_anchor,
-                counts_from=this.counting_since(at),
+                counts_from=counts_from,
                 starting_phase=starting_phase,
                 charged=had.one_time,
                 time_zone=this.time_zone,

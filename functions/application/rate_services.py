@@ -146,15 +146,12 @@ class Rater:
         return line, BilledPart(starts_at=service.full.start, amount_minor=came_to)
 
     def _carried(self, service: Service) -> Decimal:
-        """What earlier periods of the item left over, for one that is a period and no piece of one."""
-        if service.is_credit or service.period != service.full:
-            return NOTHING
-        return self._left_over.get(service.item.id, service.item.left_over)
+        """What earlier periods of the item left over."""
+        return self._left_over.get(service.item.id, service.item.left_over) if _carries(service) else NOTHING
 
     def _remember(self, rated: RatedService) -> None:
-        service = rated.service
-        if not service.is_credit and service.period == service.full and rated.line.left_over != self._carried(service):
-            self._left_over[service.item.id] = rated.line.left_over
+        if _carries(rated.service) and rated.line.left_over != self._carried(rated.service):
+            self._left_over[rated.service.item.id] = rated.line.left_over
 
     def _piece(self, subscription: Subscription, service: Service) -> Piece:
         if service.period == service.full:
@@ -197,7 +194,7 @@ class Rater:
         quantity, lanes, groups = NOTHING, dict[int, int](), dict[Group, Decimal]()
         if subjects:
             # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
-            if piece.used_since < start and not self.usage.adds_up(self.tenant, _slug_of(service)):
+            if piece.used_since < start and self._only_grows(service):
                 # Only what it grew by is this line's: whatever was there before is on the lines of others.
                 earlier, _ = self.usage.usage(*self._asked(service, Period(piece.used_since, start)))
                 start, billed_before = piece.used_since, EXACT.add(billed_before, earlier)
@@ -223,10 +220,20 @@ class Rater:
         )
         return _Measured(usage, groups)
 
+    def _only_grows(self, service: Service) -> bool:
+        """Is what a piece of a period adds to its usage more than nothing, and not what is measured in it?"""
+        slug = _slug_of(service)
+        return self.usage.only_grows(self.tenant, slug) and not self.usage.adds_up(self.tenant, slug)
+
     def _asked(
         self, service: Service, period: Period
     ) -> tuple[str, str, tuple[str, ...], Mapping[str, GroupFilter], Period]:
         return self.tenant, _slug_of(service), self.subjects, _meter_of(service).filters, period
+
+
+def _carries(service: Service) -> bool:
+    """One that is a period, and no piece of one, that others follow."""
+    return service.period == service.full and service.item.card.billing_cadence is not None and not service.is_credit
 
 
 def _not_negative(parts: Mapping[Group, Decimal]) -> dict[Group, Decimal]:

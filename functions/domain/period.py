@@ -16,6 +16,7 @@ LONGEST_REST = timedelta(days=36_525)
 DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 FEBRUARY = 1  # counted from 0, as in DAYS
 UTC_ZONE = "UTC"
+DAY = timedelta(days=1)
 
 
 def rfc3339(at: datetime) -> str:
@@ -27,7 +28,7 @@ def rfc3339(at: datetime) -> str:
 class Cadence:
     """A recurrence of whole months plus a rest: P1M is (1, 0), P1W is (0, 7 days).
 
-    Months and days are those of the calendar in `zone`, an IANA name: a day there may have 23 hours.
+    Months and whole days are those of the calendar in `zone`, an IANA name: a day there may have 23 hours.
     """
 
     months: int = 0
@@ -66,7 +67,10 @@ class Cadence:
 
     def after(self, anchor: datetime, count: int) -> datetime:
         """The anchor plus `count` recurrences, counted from the anchor so that the 31st does not drift."""
-        return later(anchor, self.months * count, self.rest * count, self.zone)
+        rest = self.rest * count
+        if self.rest % DAY:  # of hours: however many, they are no days of a calendar
+            return later(anchor, self.months * count, timedelta(0), self.zone) + rest
+        return later(anchor, self.months * count, rest, self.zone)
 
 
 def later(instant: datetime, months: int, rest: timedelta, zone: str = UTC_ZONE) -> datetime:
@@ -81,16 +85,6 @@ def later(instant: datetime, months: int, rest: timedelta, zone: str = UTC_ZONE)
     days = timedelta(days=rest.days)
     moved = (add_months(wall, months) + days).replace(fold=0).astimezone(UTC)
     return moved + (rest - days)
-
-
-def between(instant: datetime, until: datetime, zone: str = UTC_ZONE) -> timedelta:
-    """What `later` has to be given to come from the one to the other."""
-    if zone == UTC_ZONE:
-        return until - instant
-    days = timedelta(days=(until.astimezone(_zone(zone)).date() - instant.astimezone(_zone(zone)).date()).days)
-    while days and later(instant, 0, days, zone) > until:
-        days -= timedelta(days=1)
-    return days + (until - later(instant, 0, days, zone))
 
 
 @lru_cache(maxsize=1_000)

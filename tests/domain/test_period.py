@@ -157,6 +157,7 @@ def ends(anchor: str, duration: str, zone: str, counts: range) -> list[str]:
         ("2026-02-28T01:30:00", "P29D", "Europe/Berlin", ["26-02-28T02:30", "26-03-29T03:30", "26-04-27T02:30"]),
         ("2026-09-25T00:30:00", "P1M", "Europe/Berlin", ["26-09-25T02:30", "26-10-25T02:30", "26-11-25T02:30"]),
         # Hours are hours, whatever clocks do.
+        ("2026-03-29T00:30:00", "PT30M", "Europe/Berlin", ["26-03-29T01:30", "26-03-29T03:00", "26-03-29T03:30"]),
         ("2026-03-28T23:00:00", "PT6H", "Europe/Berlin", ["26-03-29T00:00", "26-03-29T07:00", "26-03-29T13:00"]),
     ],
 )
@@ -166,7 +167,7 @@ def test_months_and_days_are_those_of_the_zones_calendar(anchor: str, duration: 
 
 @given(
     zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"]),
-    duration=st.sampled_from(["P1D", "P1W", "P1M", "P1Y", "P1M3D", "PT6H"]),
+    duration=st.sampled_from(["P1D", "P1W", "P1M", "P1Y", "P1M3D", "PT6H", "PT1H", "P1DT1H"]),
     anchor=DAYS.map(lambda each: each.replace(year=2010 + each.year % 20, day=min(each.day, 28), tzinfo=UTC)),
     seconds=st.integers(-(10**8), 10**8),
 )

@@ -115,8 +115,11 @@ def rounded(
     for charge in charges:
         exact = exact_before.get(charge.reference, ZERO)
         earlier = Money.rounded(exact, currency)
-        amount = Money.rounded(EXACT.add(EXACT.add(exact, charge.amount), carried), currency) - earlier
-        carried = ZERO
+        so_far = EXACT.add(exact, charge.amount)
+        amount = Money.rounded(so_far, currency) - earlier
+        if carried and charge.amount:
+            amount = max(Money.rounded(EXACT.add(so_far, carried), currency) - earlier, Money.zero(currency))
+            carried = ZERO
         shown = replace(charge, unit_amount=amount.major) if charge.is_lump else charge
         rated.append(RatedCharge(shown, amount, earlier=earlier))
     return rated

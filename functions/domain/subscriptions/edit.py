@@ -76,7 +76,7 @@ def with_addons(
 def with_carried_addons(
     subscription: Subscription,
     addons: Sequence[SubscriptionAddon],
-    charged: Collection[str],
+    charged: Collection[tuple[str, str]],
     *,
     now: datetime,
     new_id: NewId,
@@ -87,11 +87,14 @@ def with_carried_addons(
     start = subscription.active_from
     made = with_addons(subscription, addons, at=start, now=now, new_id=new_id)
 
-    def after(item: SubscriptionItem) -> SubscriptionItem:
-        is_charged = item.card.billing_cadence is None and item.key in charged and item.billed_to is None
+    def after(phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
+        is_charged = item.card.billing_cadence is None and (phase.key, item.key) in charged and item.billed_to is None
         return item.model_copy(update={"billed_to": start}) if is_charged else item
 
-    return made.with_items(after)
+    phases = tuple(
+        phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)}) for phase in made.phases
+    )
+    return made.model_copy(update={"phases": phases})
 
 
 class _Editor:
@@ -196,8 +199,9 @@ class _Editor:
         if len(self._layouts) >= MAX_PHASES:
             raise Conflict(f"A subscription has at most {MAX_PHASES} phases.", code="too_many_phases")
         start = self._subscription.active_from
+        origin = self._subscription.phases[0].began_at or start
         offset = offset_of(wish.start_after) if wish.start_after is not None else Offset()
-        begins = offset.after(start, self._subscription.time_zone)
+        begins = offset.after(origin, self._subscription.time_zone)
         if begins < self._at or (begins == self._at and self._at > start):
             message = f"A phase can only be added ahead; {rfc3339(begins)} is not after {rfc3339(self._at)}."
             raise Conflict(message, code="phase_not_ahead")

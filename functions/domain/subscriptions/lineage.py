@@ -138,11 +138,13 @@ class Lineages:
         start, subscription = link.on.start, link.subscription
         if link.item.counts_from is None:
             return
-        found = self._links(subscription, [link.phase])
-        yield from (each for each in found if each.on.end == start and each.item.key == link.item.key)
+        found = [*self._links(subscription, [link.phase])]
         former = self._by_id.get(subscription.follows.id) if subscription.follows else None
         if former is not None and start == subscription.active_from:
-            yield from (each for each in self._links(former, former.phases) if each.on.end == start)
+            found += self._links(former, former.phases)
+        for each in found:
+            if each.on.end == start and each.item.key == link.item.key and not _was_billed_before_deals(each):
+                yield each
 
     def _touching_after(self, link: Link) -> Iterator[Link]:
         end, subscription = link.on.end, link.subscription
@@ -151,9 +153,15 @@ class Lineages:
         if following is not None and end == subscription.active_to == following.active_from:
             found += self._links(following, following.phases[:1])
         for each in found:
-            is_other = each.subscription is not subscription or each.item.key == link.item.key
-            if each.on.start == end and each.item.counts_from is not None and is_other:
+            if each.on.start == end and each.item.counts_from is not None and each.item.key == link.item.key:
                 yield each
+
+
+def _was_billed_before_deals(link: Link) -> bool:
+    """As a period of its own, before 2026-11-29: it left nothing to the next one, nor says what it came to."""
+    item = link.item
+    is_billed = item.billed_to is not None and item.billed_to >= link.on.end and item.split is None
+    return is_billed and item.billed_part is None
 
 
 def _stored(subscription: Subscription, service: Service) -> SubscriptionItem:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanStatus
 from functions.domain.errors import InvalidInput
-from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, UTC_ZONE, Cadence, between, rfc3339
+from functions.domain.period import LONGEST_MONTHS, LONGEST_REST, UTC_ZONE, Cadence, rfc3339
 from functions.domain.subscriptions.item import (
     Follows,
     MeteredFeature,
@@ -36,8 +36,8 @@ class Terms:
     # Since when another subscription has sold the running period's usage of a feature, by feature key.
     counts_from: Mapping[str, datetime] = field(default_factory=dict)
     follows: Follows | None = None
-    # Keys of one-time fees that the customer was charged before, and when the first phase began if it goes on.
-    charged: frozenset[str] = frozenset()
+    # Phases and keys of one-time fees that the customer was charged before; when the first phase began if it goes on.
+    charged: frozenset[tuple[str, str]] = frozenset()
     phase_began: datetime | None = None
     time_zone: str = UTC_ZONE
 
@@ -99,7 +99,7 @@ def _phases(
                 card=card,
                 feature=features.get(card.feature_key or ""),
                 counts_from=since.get(card.feature_key or ""),
-                billed_to=start if card.billing_cadence is None and card.key in terms.charged else None,
+                billed_to=start if card.billing_cadence is None and (phase.key, card.key) in terms.charged else None,
             )
             for card in phase.rate_cards
         )
@@ -118,16 +118,8 @@ def _phases(
             )
         )
         if phase.duration is not None:
-            offset += _left(offset_of(phase.duration), start, terms) if len(made) == 1 else offset_of(phase.duration)
+            offset += offset_of(phase.duration)
     return dated(made, start, terms.time_zone)
-
-
-def _left(duration: Offset, start: datetime, terms: Terms) -> Offset:
-    """Of the first phase, which may have begun before the subscription that goes on with it."""
-    if terms.phase_began is None:
-        return duration
-    left = between(start, duration.after(terms.phase_began, terms.time_zone), terms.time_zone)
-    return Offset(seconds=int(left.total_seconds()))
 
 
 def offset_of(duration: str) -> Offset:
@@ -136,12 +128,16 @@ def offset_of(duration: str) -> Offset:
 
 
 def dated(phases: Sequence[SubscriptionPhase], start: datetime, zone: str) -> tuple[SubscriptionPhase, ...]:
-    """The phases with the times their offsets give, each ending where the next one starts; raises InvalidInput."""
+    """The phases with the times their offsets give, each ending where the next one starts; raises InvalidInput.
+
+    They are counted from when the first one began, which may have been in a subscription before.
+    """
     offsets = [phase.offset for phase in phases]
     if any(abs(each.months) > LONGEST_MONTHS or abs(each.seconds) > _MOST_SECONDS for each in offsets):
         message = f"All phases together must not be longer than {LONGEST_MONTHS // 12} years."
         raise InvalidInput(message, code="phases_too_long")
-    starts = [each.after(start, zone) for each in offsets]
+    origin = phases[0].began_at or start
+    starts = [start, *(each.after(origin, zone) for each in offsets[1:])]
     if any(each.year >= LAST_YEAR for each in starts):
         raise InvalidInput(f"No phase can begin later than the year {LAST_YEAR - 1}.", code="phases_too_long")
     for phase, (begin, following) in zip(phases, pairwise(starts), strict=False):

@@ -14,9 +14,9 @@ from functions.domain.subscriptions.subscription import Subscription
 
 @dataclass(frozen=True)
 class Had:
-    """What a customer has had of a plan before: keys of one-time fees, and whether it was subscribed to at all."""
+    """What a customer has had of a plan before: phases and keys of one-time fees, and whether there was any of it."""
 
-    one_time: frozenset[str] = frozenset()
+    one_time: frozenset[tuple[str, str]] = frozenset()
     plan: bool = False
 
 
@@ -29,15 +29,15 @@ def had_before(subscriptions: Sequence[Subscription], plan: Plan | CustomPlan, a
     return Had(frozenset(key for each in served for key in had_one_time(each, at)), bool(served))
 
 
-def had_one_time(subscription: Subscription, at: datetime) -> frozenset[str]:
-    """Keys of one-time fees that fell due in it before `at`, or are on an invoice."""
+def had_one_time(subscription: Subscription, at: datetime) -> frozenset[tuple[str, str]]:
+    """Phases and keys of one-time fees that fell due in it before `at`, or are on an invoice."""
 
     def fell_due(phase: SubscriptionPhase, item: SubscriptionItem) -> bool:
         on = subscription.schedule.on(phase, item)
         return on.start < at and bool(on.length)
 
     return frozenset(
-        item.key
+        (phase.key, item.key)
         for phase in subscription.phases
         for item in phase.items
         if is_one_time(item) and (item.billed_to is not None or fell_due(phase, item))

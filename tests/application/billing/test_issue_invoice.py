@@ -331,3 +331,21 @@ def test_a_customer_who_used_nothing_and_owes_nothing_gets_no_invoice_unless_tha
     world.usage.per_day, world.invoices_idle = {}, True
     world.clock.time = at("2026-07-01")
     assert [each.invoice.total_minor for each in world.issue().invoices] == [0]
+
+
+def test_what_is_carried_never_makes_a_line_negative(world: World):
+    tiers = [
+        {"upToAmount": "100", "unitPrice": {"type": "unit", "amount": "0"}},
+        {"unitPrice": {"type": "unit", "amount": "0.005"}},
+    ]
+    world.clock.time = at("2026-01-01")
+    world.plan(phase(unit() | {"price": {"type": "tiered", "mode": "graduated", "tiers": tiers}}))
+    world.usage.per_day = {"acme-app": Decimal(101) / 31}
+    world.subscribe(start="2026-01-01")
+    totals = []
+    for month in range(2, 7):
+        world.clock.time = at(f"2026-0{month}-01")
+        totals += [record.invoice.total_minor for record in world.issue().invoices]
+        world.usage.per_day = {"acme-app": Decimal(1)}
+
+    assert totals == [1, 0, 0, 0, 0]

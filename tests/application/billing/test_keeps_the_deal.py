@@ -11,7 +11,7 @@ from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.test_changes_billed import change
 from tests.application.billing.world import TENANT, World
-from tests.domain.builders import at, flat, phase
+from tests.domain.builders import at, flat, phase, unit
 
 SETUP = flat("100", key="setup", cadence=None)
 
@@ -151,3 +151,41 @@ def test_a_coupon_of_a_subscription_goes_on_with_what_is_left_of_it(world: World
     migrate(world, of)
 
     assert [minor for _, minor in lines(world, "2026-05-01")] == [9_000, 10_000]
+
+
+def test_the_phases_after_it_begin_when_they_would_have(world: World):
+    phases = (
+        phase(flat("10"), key="intro", duration="P3M"),
+        phase(flat("20"), key="second", duration="P3M"),
+        phase(flat("30"), key="main"),
+    )
+    world.plan(*phases)
+    of = world.subscribe()
+    world.clock.time = at("2026-02-10")
+    world.plan(*phases)
+
+    assert ends(migrate(world, of)) == [("intro", "04-01"), ("second", "07-01"), ("main", None)]
+
+
+def test_a_set_up_fee_of_a_later_phase_is_another_one(world: World):
+    later = phase(SETUP | {"price": {"type": "flat", "amount": "200"}}, key="later")
+    world.plan(phase(SETUP, key="first", duration="P1M"), later)
+    of = world.subscribe()
+    world.clock.time = at("2026-01-11")
+    world.plan(phase(SETUP, key="first", duration="P1M"), later)
+    migrate(world, of)
+
+    assert [minor for _, minor in lines(world, "2026-03-01")] == [10_000, 20_000]
+
+
+def test_a_phase_that_begins_with_the_migration_begins_anew(world: World):
+    free = unit("1") | {"discounts": {"usage": {"quantity": "1000"}}}
+    phases = (phase(free, key="intro", duration="P10D"), phase(free, key="main"))
+    world.plan(*phases)
+    of = world.subscribe()
+    world.clock.time = at("2026-01-11")
+    world.plan(*phases)
+    migrate(world, of)
+
+    # A hundred a day: a thousand in the intro, and 2,100 after it, of which a thousand are free as well.
+    assert [minor for _, minor in lines(world, "2026-02-01")] == [0, 110_000]

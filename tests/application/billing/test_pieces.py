@@ -37,7 +37,8 @@ from tests.domain.catalog.test_pricing import (
 )
 
 START, END = at("2026-06-01"), at("2026-07-01")
-MINUTE = 60
+# Two features of one meter.
+FEATURES = {"tokens": TOKENS, "other": TOKENS.model_copy(update={"key": "other", "id": "01OTHER"})}
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Catalogue:
         return self.plans[choice.key, choice.version], ()
 
     def features_of(self, _tenant: str, _phases: Any) -> Any:
-        return {"tokens": TOKENS}
+        return FEATURES
 
 
 class Life:
@@ -138,18 +139,25 @@ class Life:
         numbers = count(1)
         self.new_id = lambda: f"01ID{next(numbers):022d}"
         self.catalogue: Any = Catalogue()
-        made = self.plan(self.card)
-        self.of = subscribe(
-            made,
+        self.start, self.anchor = start, anchor
+        self.billing = Billing(self.usage, start)
+        self.of = self.subscribed(self.card)
+        self.lines: list[InvoiceLine] = []
+
+    def subscribed(self, *cards: dict[str, Any]) -> Subscription:
+        """To a plan of these cards, and to nothing else."""
+        made = subscribe(
+            self.plan(*cards),
             new_id=self.new_id,
             customer_id=ACME,
-            features={"tokens": TOKENS},
-            start=start,
-            now=start,
-            terms=Terms(anchor=anchor),
+            features=FEATURES,
+            start=self.start,
+            now=self.start,
+            terms=Terms(anchor=self.anchor),
         )
-        self.billing = Billing(self.usage, start, self.of)
-        self.lines: list[InvoiceLine] = []
+        self.billing.subscriptions.stored = {made.id: made}
+        self.billing.invoices.subscriptions = self.billing.subscriptions
+        return made
 
     def plan(self, *cards: dict[str, Any], version: int = 1, key: str = "pro") -> Plan:
         return plan(phase(*cards)).model_copy(update={"version": version, "key": key, "id": f"01{key}{version}"})
@@ -397,6 +405,39 @@ def test_an_item_of_another_meter_does_not_go_on_with_the_usage_of_this_one():
 
     assert before.sells_the_same(before.model_copy(update={"id": "again"}))
     assert not before.sells_the_same(other)
+
+
+def test_a_level_that_is_billed_by_another_cadence_from_now_on_is_not_lost():
+    levels = [Used(day(3), Decimal(100)), Used(day(25), Decimal(100))]
+    life = Life(UNIT | {"amount": "1"}, *levels, aggregation=Aggregation.LATEST)
+    life.until(day(20))
+    life.sell(life.card | {"billingCadence": "P3M"})
+
+    assert life.amounts(at("2026-09-01")) == [10_000, 10_000]
+
+
+def test_two_features_of_one_meter_keep_their_own_commitments_over_a_migration():
+    cheap = card(UNIT | {"amount": "1", "minimumAmount": "100"}) | {"key": "other", "featureKey": "other"}
+    life = Life(UNIT | {"amount": "5"}, Used(day(3), Decimal(19)), Used(day(25), Decimal(12)))
+    life.of = life.subscribed(life.card, cheap)
+    life.until(day(20))
+    life.migrate(life.card, cheap)
+
+    assert life.amounts() == [9_500, 1_900, 6_000, 8_100]
+
+
+def test_what_was_billed_before_there_were_deals_stays_as_it_was():
+    """A piece that is on an invoice already with its whole minimum, without a word about it."""
+    life = Life(UNIT | {"amount": "1", "minimumAmount": "100"}, Used(day(3), Decimal(30)))
+    life.until(day(10))
+    life.rename("Renamed")
+    first, second = life.of.phases[0].items
+    billed = first.model_copy(update={"billed_to": day(10)})
+    life.of = life.of.with_items(lambda item: billed if item.id == first.id else item)
+    life.billing.subscriptions.stored[life.of.id] = life.of
+
+    assert second.counts_from == START
+    assert life.amounts() == [6_833], "of the twenty and a half days that are left"
 
 
 # Whatever changes nothing in price changes nothing in the bill.
