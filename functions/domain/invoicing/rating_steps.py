@@ -113,13 +113,15 @@ def rounded(
     exact_before = {charge.reference: charge.amount for charge in before}
     rated = []
     for charge in charges:
-        exact = exact_before.get(charge.reference, ZERO)
-        earlier = Money.rounded(exact, currency)
-        so_far = EXACT.add(exact, charge.amount)
-        amount = Money.rounded(so_far, currency) - earlier
+        exact, earlier = charge.amount, None
+        if already := exact_before.get(charge.reference):
+            exact, earlier = EXACT.add(already, exact), Money.rounded(already, currency)
+        amount = Money.rounded(exact, currency)
         if carried and charge.amount:
-            amount = max(Money.rounded(EXACT.add(so_far, carried), currency) - earlier, Money.zero(currency))
+            amount = max(Money.rounded(EXACT.add(exact, carried), currency), earlier or Money.zero(currency))
             carried = ZERO
+        if earlier is not None:
+            amount -= earlier
         shown = replace(charge, unit_amount=amount.major) if charge.is_lump else charge
         rated.append(RatedCharge(shown, amount, earlier=earlier))
     return rated
@@ -129,10 +131,13 @@ def left_over(
     charges: Sequence[Charge], discount: PercentageDiscount | None, carried: Decimal, billed: Money
 ) -> Decimal:
     """What is carried into the next period: of a line below the smallest amount, which would vanish for ever."""
+    least = smallest(billed.currency)
+    if billed.minor > (len(charges) + 1) * least.minor:  # however each of them was rounded
+        return ZERO
     kept = Decimal(1) if discount is None else EXACT.subtract(Decimal(1), discount.percentage.scaleb(-2, EXACT))
     with localcontext(EXACT):
         exact = sum((charge.amount for charge in charges), ZERO) * kept
-        if exact >= smallest(billed.currency).major:
+        if exact >= least.major:
             return ZERO
         return carried + exact - billed.major
 
@@ -147,8 +152,8 @@ def less_percentage(charges: Sequence[RatedCharge], discount: PercentageDiscount
 
     less = []
     for each in charges:
-        earlier = each.earlier or Money.zero(each.amount.currency)
-        less.append(each.less("ratecard_percentage", of(earlier + each.total) - of(earlier)))
+        off = of(each.total) if each.earlier is None else of(each.earlier + each.total) - of(each.earlier)
+        less.append(each.less("ratecard_percentage", off))
     return less
 
 
