@@ -15,7 +15,6 @@ from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
 from functions.domain.subscriptions.edit import with_carried_addons
-from functions.domain.subscriptions.item import SubscriptionPhase
 from functions.domain.subscriptions.service import MOMENT
 from functions.domain.subscriptions.subscribe import Terms, offset_of, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
@@ -80,7 +79,7 @@ def change_subscription(
             raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}, before it would change.")
         _require_no_successor(this, every, now)
         had = had_before(every, plan, at)
-        starting_phase, running = terms.starting_phase, _running(this, at)
+        starting_phase, running = terms.starting_phase, this.running_phase_at(at)
         if starting_phase is None and (had.plan or (running is not None and not is_trial(running))):
             starting_phase = phase_after_trials(plan.phases)
         # A later phase begins anew in everything, as it would have without the migration.
@@ -127,14 +126,9 @@ def _require_no_successor(this: Subscription, every: Sequence[Subscription], now
         raise Conflict(message, code="change_scheduled")
 
 
-def _running(this: Subscription, at: datetime) -> SubscriptionPhase | None:
-    """The phase that is on until `at`, or from then on if nothing else begins."""
-    return this.model_copy(update={"active_to": None}).phase_at(at)
-
-
 def _going_on(this: Subscription, plan: Plan, at: datetime, terms: Terms) -> Terms:
     """In the phase that is on, for what is left of it; of one that is over in the newer version, in the next."""
-    running, keys = _running(this, at), [each.key for each in plan.phases]
+    running, keys = this.running_phase_at(at), [each.key for each in plan.phases]
     if running is None or running.key not in keys:
         return terms
     n, began = keys.index(running.key), running.began_at or running.starts_at

@@ -160,8 +160,7 @@ def change(subscription_id: str) -> Answer:
 @router.post("/api/v1/subscriptions/<subscription_id>/migrate")
 def migrate(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
-    return _replaced(request, subscription_id, *_migration(body))
+    return _replaced(request, subscription_id, *_migration(request))
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/change/preview")
@@ -174,12 +173,12 @@ def preview_change(subscription_id: str) -> Answer:
 @router.post("/api/v1/subscriptions/<subscription_id>/migrate/preview")
 def preview_migration(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
-    return _looked_ahead(request, subscription_id, *_migration(body))
+    return _looked_ahead(request, subscription_id, *_migration(request))
 
 
-def _migration(body: SubscriptionMigrate) -> tuple[Any, ...]:
+def _migration(request: http.Request) -> tuple[Any, ...]:
     """The verb and what it is asked."""
+    body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
     terms = Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
     verb = partial(migrate_subscription, plan_addons=wiring_billing.plan_addons_of(), drop_addons=body.drop_addons)
     return verb, body.target_version, body.timing, terms
@@ -207,15 +206,7 @@ def _changed(request: http.Request, subscription_id: str, verb: Callable[..., Su
 
 def _replaced(request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
     """The answer of one verb that puts another subscription in the place of one."""
-    changed = verb(
-        request.tenant,
-        http.path_value(subscription_id),
-        *asked,
-        catalogue=wiring_billing.catalogue(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-    )
+    changed = _done(request, subscription_id, verb, asked, wiring_billing.subscriptions())
     now = wiring.clock().now()
     return http.ok({"current": shown(changed.current, now), "next": expanded(changed.following, now)})
 
@@ -224,18 +215,28 @@ def _looked_ahead(request: http.Request, subscription_id: str, verb: Callable[..
     """What `_replaced` would do, and what would be invoiced then."""
 
     def deed(subscriptions: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
-        changed = verb(
-            request.tenant,
-            http.path_value(subscription_id),
-            *asked,
-            catalogue=wiring_billing.catalogue(),
-            subscriptions=subscriptions,
-            clock=wiring.clock(),
-            new_id=wiring.new_ulid,
-        )
+        changed = _done(request, subscription_id, verb, asked, subscriptions)
         return [changed.current, changed.following], changed.following.active_from
 
     return _preview(request, subscription_id, deed)
+
+
+def _done(
+    request: http.Request,
+    subscription_id: str,
+    verb: Callable[..., Changed],
+    asked: Sequence[Any],
+    subscriptions: Subscriptions,
+) -> Changed:
+    return verb(
+        request.tenant,
+        http.path_value(subscription_id),
+        *asked,
+        catalogue=wiring_billing.catalogue(),
+        subscriptions=subscriptions,
+        clock=wiring.clock(),
+        new_id=wiring.new_ulid,
+    )
 
 
 def _edit_looked_at(

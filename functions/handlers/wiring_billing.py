@@ -229,28 +229,21 @@ def backtest_ports() -> "BacktestPorts":
 
 def deed_preview_ports() -> "BillingPorts":
     """As a billing run has them, with usage as the API reads it."""
-    from functions.application.issue_invoice import BillingPorts
-
-    return BillingPorts(
-        subscriptions=subscriptions(),
-        invoices=invoices(),
-        customers=billed_customers(),
-        usage=api_usage_meter(),
-        failures=billing_failures(),
-        coupons=coupons(),
-        clock=wiring.clock(),
-        invoices_idle=settings.invoices_idle(),
-    )
+    return _billing_ports(api_usage_meter())
 
 
 def billing_ports() -> "BillingPorts":
+    return _billing_ports(usage_meter())
+
+
+def _billing_ports(usage: "MeasuredUsage") -> "BillingPorts":
     from functions.application.issue_invoice import BillingPorts
 
     return BillingPorts(
         subscriptions=subscriptions(),
         invoices=invoices(),
         customers=billed_customers(),
-        usage=usage_meter(),
+        usage=usage,
         failures=billing_failures(),
         coupons=coupons(),
         clock=wiring.clock(),

@@ -17,6 +17,7 @@ from functions.domain.invoicing.document import MAX_LINES, DocumentLine, Invoice
 
 if TYPE_CHECKING:
     from stripe.params import (
+        CreditNoteListParams,
         CustomerCreateParams,
         InvoiceAddLinesParams,
         InvoiceCreateParams,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         InvoiceListParams,
         InvoicePaymentListParams,
         InvoiceRetrieveParams,
+        RefundListParams,
     )
 
 Item = TypeVar("Item")
@@ -92,12 +94,8 @@ class StripeGateway:
             "limit": PAGE,
         }
         ours = (document.tenant, document.invoice_id)
-
-        def matching() -> list[stripe.Invoice]:
-            pages = self._v1.invoices.list(params).auto_paging_iter()
-            return [each for each in _bounded(pages, MAX_INVOICES_SEARCHED) if _owner(each) == ours]
-
-        return [_invoice(each) for each in self._call(matching)]
+        every = self._every(lambda: self._v1.invoices.list(params), MAX_INVOICES_SEARCHED)
+        return [_invoice(each) for each in every if _owner(each) == ours]
 
     def create_draft(self, document: InvoiceDocument, customer: str, *, gen: int) -> GatewayInvoice:
         params: InvoiceCreateParams = {
@@ -163,16 +161,24 @@ class StripeGateway:
         """Credit notes and refunds; a note that was refunded counts once."""
         noted, refunded = found.pre_payment_credit_notes_amount + found.post_payment_credit_notes_amount, 0
         if found.post_payment_credit_notes_amount:
-            notes = self._every(self._v1.credit_notes.list({"invoice": found.id, "limit": PAGE}))
+            of_invoice: CreditNoteListParams = {"invoice": found.id, "limit": PAGE}
+            notes = self._every(lambda: self._v1.credit_notes.list(of_invoice), MAX_RETURNS)
             refunded -= sum(each.amount_refunded for note in notes for each in note.refunds or ())
-        for payment in self._every(found.payments) if found.payments else ():
-            if isinstance(intent := payment.payment.payment_intent, str):
-                made = self._every(self._v1.refunds.list({"payment_intent": intent, "limit": PAGE}))
-                refunded += sum(each.amount for each in made if each.status not in _NO_REFUND)
+        if (payments := found.payments) is not None:
+            for payment in self._every(lambda: payments, MAX_RETURNS):
+                refunded += self._refunded(payment.payment.payment_intent)
         return from_stripe(noted + max(refunded, 0), found.currency.upper())
 
-    def _every(self, pages: "stripe.ListObject[Listed]") -> "list[Listed]":
-        return self._call(lambda: list(_bounded(pages.auto_paging_iter(), MAX_RETURNS)))
+    def _refunded(self, intent: object) -> int:
+        if not isinstance(intent, str):
+            return 0
+        params: RefundListParams = {"payment_intent": intent, "limit": PAGE}
+        made = self._every(lambda: self._v1.refunds.list(params), MAX_RETURNS)
+        return sum(each.amount for each in made if each.status not in _NO_REFUND)
+
+    def _every(self, first: "Callable[[], stripe.ListObject[Listed]]", most: int) -> "list[Listed]":
+        """All pages, asked for with the first."""
+        return self._call(lambda: list(_bounded(first().auto_paging_iter(), most)))
 
     def invoice_paid_by(self, payment: str) -> GatewayInvoice | None:
         params: InvoicePaymentListParams = {
@@ -184,12 +190,9 @@ class StripeGateway:
         return self.invoice(ref) if isinstance(ref, str) else None
 
     def lines(self, ref: str, currency: str) -> Sequence[GatewayLine]:
-        def every_page() -> list[stripe.InvoiceLineItem]:
-            return list(_bounded(self._v1.invoices.line_items.list(ref, {"limit": PAGE}).auto_paging_iter(), MAX_LINES))
-
         return [
             GatewayLine(_metadata(line).get("line_id"), from_stripe(line.amount, currency))
-            for line in self._call(every_page)
+            for line in self._every(lambda: self._v1.invoices.line_items.list(ref, {"limit": PAGE}), MAX_LINES)
         ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.domain.period import Period, recurrence_at
+from functions.domain.period import Period, period_at
 from functions.domain.subscriptions.item import SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.service import MOMENT, Service, cadence_of
 from functions.domain.subscriptions.subscription import Subscription
@@ -27,10 +27,8 @@ class Link:
         """Its recurrence period that contains the instant; None for a one-time item."""
         if self.item.card.billing_cadence is None:
             return None
-        anchor = self.subscription.billing_anchor
         cadence = cadence_of(self.item.card.billing_cadence, self.subscription.time_zone)
-        count = recurrence_at(instant, anchor, cadence)
-        return Period(cadence.after(anchor, count), cadence.after(anchor, count + 1))
+        return period_at(instant, self.subscription.billing_anchor, cadence)
 
     @property
     def is_of_whole_periods(self) -> bool:

@@ -160,7 +160,7 @@ class Subscription(WireModel):
         return timing
 
     def _end_of_phase(self, now: datetime) -> datetime:
-        running = self.model_copy(update={"active_to": None}).phase_at(now)
+        running = self.running_phase_at(now)
         if running is None or running.ends_at is None:
             message = "The phase that is on has no end; use end_of_term, next_billing_cycle or immediate."
             raise InvalidInput(message, code="invalid_timing")
@@ -168,7 +168,7 @@ class Subscription(WireModel):
 
     def _end_of_term(self, now: datetime) -> datetime:
         """Of the longest period that runs: the year of a contract that is billed monthly."""
-        running = self.model_copy(update={"active_to": None}).phase_at(now)
+        running = self.running_phase_at(now)
         items = [each for each in running.items if self.schedule.on(running, each).end > now] if running else []
         cadences = [self.billing_cadence, *(each.card.billing_cadence for each in items if each.card.billing_cadence)]
         return max(period_at(now, self.billing_anchor, cadence_of(each, self.time_zone)).end for each in cadences)
@@ -178,6 +178,10 @@ class Subscription(WireModel):
         if self.is_over(instant):
             return None
         return next((each for each in reversed(self.phases) if each.starts_at <= instant), None)
+
+    def running_phase_at(self, instant: datetime) -> SubscriptionPhase | None:
+        """The same, whatever end the subscription is to have."""
+        return self.model_copy(update={"active_to": None}).phase_at(instant)
 
     def counting_since(self, at: datetime) -> dict[str, datetime]:
         """Since when each metered feature that is on until `at` has been sold, by feature key.
@@ -301,13 +305,10 @@ class Subscription(WireModel):
             billed_to, split = latest[item.id]
             return item.model_copy(update={"billed_to": billed_to, "split": split})
 
-        phases = tuple(
-            phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
-        )
-        update = {"phases": phases, "progressed_to": max(at, self.progressed_to or at), "updated_at": now}
+        update = {"progressed_to": max(at, self.progressed_to or at), "updated_at": now}
         if billed:
             update["billed_until"] = max(at, self.billed_until or at)
-        return self.model_copy(update=update)
+        return self.with_items(after).model_copy(update=update)
 
     def billed(self, until: datetime, now: datetime) -> "Subscription":
         """The same subscription with everything owed at or before `until` on invoices."""

@@ -164,6 +164,15 @@ def test_a_refunded_credit_note_counts_once_and_one_to_the_balance_too(world: Pu
     assert returned(world) == 105
 
 
+@pytest.mark.parametrize("path", ["/v1/refunds", "/v1/credit_notes"])
+def test_what_went_back_is_asked_for_as_patiently_as_all_else(world: PushWorld, ref: str, path: str) -> None:
+    pay(world, ref)
+    world.client().v1.credit_notes.create({"invoice": ref, "amount": 70, "refund_amount": 70})
+    world.fault("rate_limit", path, method="GET")
+    assert settle(world, event(ref)) is Settled.RECORDED
+    assert returned(world) == 70
+
+
 def test_money_back_for_something_else_is_ignored(world: PushWorld, ref: str) -> None:
     assert settle(world, of_hand("refund.created", payment="pi_elsewhere")) is Settled.IGNORED
     assert settle(world, of_hand("credit_note.created", gateway_invoice="in_elsewhere")) is Settled.IGNORED
