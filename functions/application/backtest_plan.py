@@ -148,7 +148,7 @@ class _Trial:
         periods = []
         for period in sorted(self.wish.periods):
             self._require_time()
-            rater = Rater(self.tenant, customer.subject_keys, usage, Lineages([*present, tried], period))
+            rater = Rater(self.tenant, customer.holdings, usage, Lineages([*present, tried], period))
             old = [line for each in present for line in self._lines(rater, each, period)]
             periods.append(ComparedPeriod(period, old, self._lines(rater, tried, period)))
         return ComparedCustomer(customer, periods)

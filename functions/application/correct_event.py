@@ -131,7 +131,7 @@ def _original(tenant: str, event: EventName, ports: CorrectionPorts) -> Listed |
         tenant,
         event.time,
         event.time,
-        subjects=frozenset([event.subject]),
+        named=frozenset([event.subject]),
         texts=(("id", lambda text: text == event.id), ("source", lambda text: text == event.source)),
     )
     return ports.events().first(wanted)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.application.ports.registry import Customers, Meters
+from functions.application.ports.registry import Customers, Holder, Meters
 from functions.application.search_events import Listed
 from functions.domain.metering.groupings import MetersByType, compile_meters
 from functions.domain.metering.values import Uncountable, decode_data
@@ -19,18 +19,23 @@ class Explained:
 
 
 def explain_events(tenant: str, found: Sequence[Listed], *, meters: Meters, customers: Customers) -> list[Explained]:
-    """Against the meters and customers there are now, not those there were when the events came."""
+    """Against the meters there are now, not those there were when the events came."""
     if not found:
         return []
     by_type = compile_meters(meters.counting(tenant))
-    owners = customers.of_subjects(tenant, sorted({listed.subject for listed in found}))
+    holders = customers.holders(tenant, sorted({listed.subject for listed in found}))
+    owners = [_owner(listed, holders.get(listed.subject, ())) for listed in found]
     return [
-        Explained(listed, owners.get(listed.subject), tuple(_problems(listed, by_type, listed.subject in owners)))
-        for listed in found
+        Explained(listed, owner, tuple(_problems(listed, by_type, has_customer=owner is not None)))
+        for listed, owner in zip(found, owners, strict=True)
     ]
 
 
-def _problems(event: Listed, by_type: MetersByType, has_customer: bool) -> list[str]:
+def _owner(event: Listed, holders: Sequence[Holder]) -> str | None:
+    return next((each.customer_id for each in holders if each.holding.holds(event.time)), None)
+
+
+def _problems(event: Listed, by_type: MetersByType, *, has_customer: bool) -> list[str]:
     problems = meter_problems(event.type, event.data, by_type)
     if not has_customer:
         problems.append(f"no customer found for event subject: {event.subject}")

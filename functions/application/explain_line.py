@@ -69,7 +69,7 @@ def explained_line(tenant: str, invoice: Invoice, line: InvoiceLine, meter: Wind
 def _remeasured(tenant: str, line: InvoiceLine, usage: UsageSnapshot, meter: WindowedUsage) -> Remeasured | None:
     if not usage.subjects:
         return None
-    asked = (tenant, usage.meter, usage.subjects, usage.filters, line.measured)
+    asked = (tenant, usage.meter, usage.holdings, usage.filters, line.measured)
     windowed = meter.windows(*asked, MAX_WINDOWS)
     quantity, _ = meter.usage(*asked)
     needs, parts = Needs(usage.group_by, usage.time_zone), dict[Group, Decimal]()

@@ -139,7 +139,7 @@ class _Boundary:
     def issue(self) -> InvoiceRecord | None:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
-        rater = Rater(self.tenant, self.customer.subject_keys, self.ports.usage, self.lineages)
+        rater = Rater(self.tenant, self.customer.holdings, self.ports.usage, self.lineages)
         billed = [self._billed(each, rater, now) for each in self.subscriptions]
         lines = [line for each in billed for line in each.lines]
         for _ in range(MAX_TRIES):

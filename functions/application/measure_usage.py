@@ -14,6 +14,7 @@ from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unbillable
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.filters import Predicate, predicate
+from functions.domain.metering.holding import Holding, held_within
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
@@ -21,6 +22,7 @@ from functions.domain.metering.windows import Windows, WindowSize
 from functions.domain.money import EXACT
 from functions.domain.period import Period
 
+BILLED = ""  # whoever it is
 READABLE_SIZES = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH, WindowSize.YEAR)
 
 
@@ -40,19 +42,20 @@ class MeasuredUsage:
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
     ) -> tuple[Decimal, dict[int, int]]:
         found = self._meter(tenant, meter)
-        if period.start == period.end:
+        names = subjects_of(held, period)
+        if not names:
             return Decimal(0), {}
         query = UsageQuery(
             tenant,
             found,
             period.start,
             period.end,
-            subjects=tuple(subjects),
+            customers={BILLED: tuple(held)},
             filters=_values(filters),
             conditions=_conditions(filters),
             tells_apart=bool(filters),
@@ -61,7 +64,7 @@ class MeasuredUsage:
         )
         self._reader.require_whole(query)
         # Before the counters: what they contain may be more than these commits, never less.
-        lanes = self._reader.applied(tenant, query.subjects)
+        lanes = self._reader.applied(tenant, names)
         return self._reader.total(query, self._clock.now()), lanes
 
     def only_grows(self, tenant: str, meter: str) -> bool:
@@ -74,14 +77,14 @@ class MeasuredUsage:
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
         needs: Needs,
     ) -> dict[Group, Decimal]:
         found = self._meter(tenant, meter)
         _require_parts(found, needs)
-        if period.start == period.end:
+        if not subjects_of(held, period):
             return {}
         query = UsageQuery(
             tenant,
@@ -90,7 +93,7 @@ class MeasuredUsage:
             period.end,
             window=WindowSize.HOUR if needs.time_zone else None,
             time_zone=needs.time_zone or "UTC",
-            subjects=tuple(subjects),
+            customers={BILLED: tuple(held)},
             group_by=needs.dimensions,
             filters=_values(filters),
             conditions=_conditions(filters),
@@ -107,7 +110,7 @@ class MeasuredUsage:
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
         most: int,
@@ -120,7 +123,7 @@ class MeasuredUsage:
             period.start,
             period.end,
             window=size,
-            subjects=tuple(subjects),
+            customers={BILLED: tuple(held)},
             filters=_values(filters),
             conditions=_conditions(filters),
             tells_apart=bool(filters),
@@ -138,6 +141,13 @@ class MeasuredUsage:
         if found is None:
             raise NotFound(f"There is no meter {slug!r} to bill by.", code="meter_not_found")
         return found
+
+
+def subjects_of(held: Sequence[Holding], period: Period) -> tuple[str, ...]:
+    """Those held in the period, each once; none of a period without time."""
+    if not period.length:
+        return ()
+    return tuple(dict.fromkeys(each.subject for each in held_within(held, period.start, period.end)))
 
 
 def window_size(period: Period, most: int) -> WindowSize:

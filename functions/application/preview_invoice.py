@@ -76,7 +76,7 @@ def _next_invoice(
     ports: PreviewPorts,
 ) -> Invoice:
     lineages = Lineages(ports.subscriptions.of_customer(tenant, customer.id))
-    rater = Rater(tenant, customer.subject_keys, ports.usage, lineages)
+    rater = Rater(tenant, customer.holdings, ports.usage, lineages)
     # As it is once everything owed before that is billed.
     ahead = subscription if not_before is None else subscription.billed(not_before - MOMENT, now)
     for _ in range(MAX_EMPTY_BOUNDARIES):

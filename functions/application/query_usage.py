@@ -1,5 +1,6 @@
 """Answering usage questions exactly: whole half-hour windows from the counters, cut ones from the archived events."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,11 +25,13 @@ from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Overhang, Placing
 from functions.domain.metering.tally import LevelTally, Tally, new_tally
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import BEFORE, Found, UsageRow, found_values, rows_of
+from functions.domain.metering.usage_rows import BEFORE, Found, UsageRow, found_values, rows_of, together
 from functions.domain.metering.windows import Window, Windows, WindowSize
 from functions.domain.period import Period
 
 MINUTES_OF_A_WINDOW = WINDOW_SECONDS // 60
+# Each is a question of its own, of some reads.
+MAX_STRETCHES = 1_000
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,14 @@ class UsageReader:
 
     def page(self, query: UsageQuery, now: datetime, after: str | None = None) -> UsagePage:
         """The rows of all subjects, or with `after` (empty at first) of as many behind it as one call may read."""
-        query = until_now(query, now)
-        answer, found = self._found(query, after if query.pages_by_subject else None)
-        whole = answer.whole_range(found, int(now.timestamp()))
-        values = (level_values if query.is_of_level else found_values)(query, found, whole)
-        return UsagePage(rows_of(query, values, whole, found.max_rows), answer.walk.next_after)
+        query, parts = until_now(query, now), self._parts(query, now, after)
+        second, most = int(now.timestamp()), self._bounds.rows
+        whole = _united([each.answer.whole_range(each.found, second) for each in parts], query, second)
+        if query.is_of_level:
+            values = level_values(((each.query, each.found) for each in parts), whole, most)
+        else:
+            values = found_values(query, together([each.found for each in parts], query, most), whole)
+        return UsagePage(rows_of(query, values, whole, most), parts[0].answer.walk.next_after if parts else None)
 
     def is_partial(self, query: UsageQuery) -> bool:
         """Is the meter's history still being counted? Asked before the question itself, so that a no stays true."""
@@ -89,32 +95,45 @@ class UsageReader:
 
     def total(self, query: UsageQuery, now: datetime) -> Decimal:
         """The whole range as one number, 0 when there is nothing."""
-        query = until_now(query, now)
-        _, found = self._found(query)
+        parts = self._parts(query, now)
         if query.is_of_level:
-            return level_total(query, found)
-        total = new_tally(found.aggregation, found.is_exact)
-        for tally in found.tallies.values():
-            total.add_tally(tally)
+            return level_total((each.query, each.found) for each in parts)
+        total = new_tally(query.meter.aggregation, query.is_exact)
+        for each in parts:
+            for tally in each.found.tallies.values():
+                total.add_tally(tally)
         return Decimal(0) if total.is_empty else total.answer(query.percent)
 
     def by_window(self, query: UsageQuery, now: datetime) -> list[tuple[Period, Decimal]]:
         """Each window as one number, of all subjects and groups together, in order; empty ones are left out."""
         assert query.window, "the whole range as one window is a total"
-        query = until_now(query, now)
-        _, found = self._found(query)
+        parts = self._parts(query, now)
         if query.is_of_level:
-            of_all = level_values(query, in_one_group(found), BEFORE)
+            united = ((each.query, in_one_group(each.found)) for each in parts)
+            of_all = level_values(united, BEFORE, self._bounds.rows)
             return sorted((_period(window), value) for (window, _), value in of_all.items())
         totals: dict[Window, Tally] = {}
-        for (place, _), tally in found.tallies.items():
-            assert place is not None
-            totals.setdefault(place, new_tally(found.aggregation, found.is_exact)).add_tally(tally)
+        for each in parts:
+            for (place, _), tally in each.found.tallies.items():
+                assert place is not None
+                totals.setdefault(place, new_tally(query.meter.aggregation, query.is_exact)).add_tally(tally)
         return [
             (_period(window), total.answer(query.percent))
             for window, total in sorted(totals.items())
             if not total.is_empty
         ]
+
+    def _parts(self, query: UsageQuery, now: datetime, after: str | None = None) -> "list[_Part]":
+        """What was found for the question, or where subjects changed hands in its range for each stretch of it."""
+        queries = until_now(query, now).by_holder()
+        if len(queries) > MAX_STRETCHES:
+            message = f"Subjects changed hands more than {MAX_STRETCHES} times in the range; choose a shorter one."
+            raise TooLarge(message, code="too_many_changes_of_hands")
+        reader = (
+            self if len(queries) == 1 or self._shared else self.sharing("choose a shorter range or fewer customers")
+        )
+        after = after if query.pages_by_subject else None
+        return [_Part(each, *reader._found(each, after)) for each in queries]
 
     def _found(self, query: UsageQuery, after: str | None = None) -> "tuple[_Answer, Found]":
         answer = self._answer(query, after, takes_overhang=query.has_overhang)
@@ -153,6 +172,23 @@ class UsageReader:
 def query_usage(reader: UsageReader, query: UsageQuery, now: datetime, after: str | None = None) -> UsagePage:
     """All of it, or with `after` (empty at first) a page."""
     return UsagePage(reader.rows(query, now), None) if after is None else reader.page(query, now, after)
+
+
+@dataclass(frozen=True)
+class _Part:
+    query: UsageQuery
+    answer: "_Answer"
+    found: Found
+
+
+def _united(ranges: Sequence[Window], query: UsageQuery, now: int) -> Window:
+    """The range that is shown of all stretches together."""
+    start, end = query.first_second, query.end_second
+    if len(ranges) == 1:
+        return ranges[0]
+    first = min((low for low, _ in ranges), default=now if end is None else end) if start is None else start
+    last = max((high for _, high in ranges), default=now) if end is None else end
+    return first, last
 
 
 def _period(window: Window) -> Period:

@@ -13,6 +13,7 @@ from functions.domain.invoicing.coupons import as_paid
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.rating import RatedService, rate
 from functions.domain.invoicing.rating_steps import summed
+from functions.domain.metering.holding import Holding, held_within
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.item import BilledPart, Split
@@ -48,13 +49,13 @@ class RatedServices:
 
 @dataclass(frozen=True)
 class Rater:
-    """Rates what one customer used; `subjects` are whose usage that is, `lineages` those of the subscriptions.
+    """Rates what one customer used; `held` says whose usage that is, `lineages` are those of the subscriptions.
 
     Whoever rates the items of a lineage by one rater has each know what those before it came to.
     """
 
     tenant: str
-    subjects: tuple[str, ...]
+    held: tuple[Holding, ...]
     usage: UsageMeter
     lineages: Lineages
     _parts: dict[str, BilledPart] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class Rater:
             return Piece.whole(service)
         slug = _slug_of(service)
         # Nobody's usage is nothing, whatever measures it.
-        adds_up = not self.subjects or self.usage.adds_up(self.tenant, slug)
+        adds_up = not self.held or self.usage.adds_up(self.tenant, slug)
         grows = adds_up or self.usage.only_grows(self.tenant, slug)
         return self.lineages.piece(subscription, service, adds_up=adds_up, grows=grows)
 
@@ -178,7 +179,7 @@ class Rater:
             return _Before(EXACT.add(split.metered, split.carried or NOTHING))
         if price is None or not service.is_carried or not price.is_splittable or piece.run != service.period:
             return _Before()
-        if not self.subjects:
+        if not self.held:
             return _Before(NOTHING)
         asked = self._asked(service, Period(piece.used_since, service.period.start))
         if not price.needs:
@@ -187,13 +188,13 @@ class Rater:
         return _Before(summed(groups), groups)
 
     def _measured(self, service: Service, piece: Piece, run: Period, now: datetime) -> _Measured:
-        feature, subjects = _meter_of(service), self.subjects
+        feature = _meter_of(service)
         needs = service.item.card.price.needs if service.item.card.price else NOTHING_MORE
         start = service.split.starts_at if service.split else run.start
         billed_before = service.split.metered if service.split else NOTHING
         quantity, lanes, groups = NOTHING, dict[int, int](), dict[Group, Decimal]()
-        if subjects:
-            # No subjects means nobody's usage; a meter asked without subjects would answer with everybody's.
+        if self.held:
+            # Nothing held means nobody's usage; a meter asked without subjects would answer with everybody's.
             if piece.used_since < start and self._only_grows(service):
                 # Only what it grew by is this line's: whatever was there before is on the lines of others.
                 earlier, _ = self.usage.usage(*self._asked(service, Period(piece.used_since, start)))
@@ -205,9 +206,11 @@ class Rater:
             if needs:
                 groups = _not_negative(self.usage.parts(*asked, needs))
                 quantity = summed(groups)
+        held = held_within(self.held, min(start, run.start), run.end) if start < run.end else ()
         usage = UsageSnapshot(
             meter=_slug_of(service),
-            subjects=subjects,
+            subjects=tuple(dict.fromkeys(each.subject for each in held)),
+            held=held if any(each.is_cut for each in held) else (),
             filters=feature.filters,
             quantity=quantity,
             lanes={str(lane): commit for lane, commit in lanes.items()},
@@ -227,8 +230,8 @@ class Rater:
 
     def _asked(
         self, service: Service, period: Period
-    ) -> tuple[str, str, tuple[str, ...], Mapping[str, GroupFilter], Period]:
-        return self.tenant, _slug_of(service), self.subjects, _meter_of(service).filters, period
+    ) -> tuple[str, str, tuple[Holding, ...], Mapping[str, GroupFilter], Period]:
+        return self.tenant, _slug_of(service), self.held, _meter_of(service).filters, period
 
 
 def _carries(service: Service) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from functions.application.ports.billing import UsageMeter
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.metering.holding import Holding
 from functions.domain.period import Period
 
 
@@ -19,11 +20,11 @@ class RememberedUsage:
         self._parts: dict[Any, Mapping[Group, Decimal]] = {}
 
     def usage(
-        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, GroupFilter], period: Period
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
     ) -> tuple[Decimal, dict[int, int]]:
-        key = _key(tenant, meter, subjects, filters, period)
+        key = _key(tenant, meter, held, filters, period)
         if key not in self._usage:
-            self._usage[key] = self._meter.usage(tenant, meter, subjects, filters, period)
+            self._usage[key] = self._meter.usage(tenant, meter, held, filters, period)
         return self._usage[key]
 
     def only_grows(self, tenant: str, meter: str) -> bool:
@@ -36,18 +37,18 @@ class RememberedUsage:
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
         needs: Needs,
     ) -> Mapping[Group, Decimal]:
-        key = (_key(tenant, meter, subjects, filters, period), needs)
+        key = (_key(tenant, meter, held, filters, period), needs)
         if key not in self._parts:
-            self._parts[key] = self._meter.parts(tenant, meter, subjects, filters, period, needs)
+            self._parts[key] = self._meter.parts(tenant, meter, held, filters, period, needs)
         return self._parts[key]
 
 
 def _key(
-    tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, GroupFilter], period: Period
+    tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
 ) -> tuple[Any, ...]:
-    return tenant, meter, tuple(subjects), repr(sorted(filters.items())), period
+    return tenant, meter, tuple(held), repr(sorted(filters.items())), period

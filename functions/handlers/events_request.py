@@ -11,7 +11,6 @@ import msgspec
 from pydantic import Field, StringConstraints
 
 from functions.application.ports.registry import Customers
-from functions.domain.errors import NotFound
 from functions.domain.metering.event_filter import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -24,10 +23,12 @@ from functions.domain.metering.event_filter import (
 from functions.domain.metering.filter_string import FilterString
 from functions.domain.metering.filter_time import FilterTime
 from functions.domain.metering.filters import Predicate
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.ledger import HOUR_SECONDS
 from functions.domain.wire import WireModel
 from functions.handlers import http, json_body
 from functions.handlers.query_string import Query, refused
+from functions.handlers.usage_request import holdings_of
 
 MAX_EVENTS = 100
 MAX_CUSTOMERS = 100
@@ -79,7 +80,7 @@ def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) ->
         last=last,
         received_first=received_first,
         received_last=received_last,
-        subjects=_subjects_of(tenant, customer_ids, customers) if customer_ids else None,
+        held=_held_by(tenant, customer_ids, customers) if customer_ids else None,
         texts=tuple((name, _contains(part)) for name in ("id", "subject") if (part := _text(query, name)) is not None),
     )
 
@@ -108,7 +109,8 @@ def v2_filter(query: Query, tenant: str, customers: Customers) -> EventFilter:
         last=last,
         received_first=received_first,
         received_last=received_last,
-        subjects=_exact_subjects(tenant, asked, customers),
+        named=_exact_subjects(asked),
+        held=_held_by(tenant, asked.customer_id.one_of, customers) if asked.customer_id else None,
         texts=tuple(texts),
         times=times,
         arrivals=arrivals,
@@ -157,27 +159,16 @@ def _seconds(condition: FilterTime | None) -> tuple[int, int, tuple[SecondTest, 
     return *condition.bounds(), (condition.holds,)
 
 
-def _exact_subjects(tenant: str, asked: EventsFilter, customers: Customers) -> frozenset[str] | None:
+def _exact_subjects(asked: EventsFilter) -> frozenset[str] | None:
     """The only subjects whose events can pass, when the filter names them; None when it does not."""
-    named: frozenset[str] | None = None
-    if asked.subject is not None:
-        if asked.subject.eq is not None:
-            named = frozenset({asked.subject.eq})
-        elif asked.subject.one_of is not None:
-            named = frozenset(asked.subject.one_of)
-    if asked.customer_id is None:
-        return named
-    theirs = _subjects_of(tenant, asked.customer_id.one_of, customers)
-    return theirs if named is None else named & theirs
+    if asked.subject is not None and asked.subject.eq is not None:
+        return frozenset({asked.subject.eq})
+    return None if asked.subject is None or asked.subject.one_of is None else frozenset(asked.subject.one_of)
 
 
-def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> frozenset[str]:
-    found = customers.many(tenant, sorted({each for each in customer_ids if http.is_ulid(each)}))
-    known = {each.id for each in found}
-    for customer_id in customer_ids:
-        if customer_id not in known:
-            raise NotFound(f"There is no customer {customer_id[:100]!r}.", code="customer_not_found")
-    return frozenset(subject for each in found for subject in each.usage_subjects)
+def _held_by(tenant: str, customer_ids: Sequence[str], customers: Customers) -> tuple[Holding, ...]:
+    held = holdings_of(tenant, sorted(set(customer_ids)), customers)
+    return tuple(each for holdings in held.values() for each in holdings)
 
 
 def write_cursor(mark: Bookmark) -> str:

@@ -13,6 +13,7 @@ from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.wire import plain
 from functions.handlers.http import without_none
+from functions.handlers.invoice_line_json import attribution
 from functions.handlers.subscription_json import period
 
 HOW_MEASURED: Mapping[str, str] = {
@@ -82,6 +83,7 @@ def _usage(line: InvoiceLine, usage: UsageSnapshot, explanation: Explanation) ->
     wire = {
         "meterSlug": usage.meter,
         "subjects": list(usage.subjects),
+        "attribution": attribution(usage),
         "filters": dict(usage.filters),
         "quantity": plain(usage.quantity),
         "takenAt": usage.taken_at,

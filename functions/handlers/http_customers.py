@@ -1,12 +1,14 @@
 """/api/v1/customers: create, get, list, replace and delete customers."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.find_customer import ORDERS, CustomerFilter, find_customer
+from functions.application.held_listing import HeldListing
 from functions.application.keep_customer import create_customer, delete_customer, replace_customer
+from functions.domain.metering.holding import Holding
 from functions.domain.subscriptions.customer import Customer, CustomerWish
 from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
@@ -15,6 +17,8 @@ from functions.handlers.query_string import refused
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
+
+EVER = datetime.fromtimestamp(0, UTC)
 
 
 @router.post("/api/v1/customers")
@@ -60,6 +64,16 @@ def get(id_or_key: str) -> Answer:
     return http.ok(_with_subscription(request.tenant, customer))
 
 
+@router.get("/api/v1/customers/<id_or_key>/attribution")
+def list_attribution(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    customers = wiring.customers()
+    customer = find_customer(request.tenant, http.path_value(id_or_key), customers=customers).record
+    held = customers.holdings(request.tenant, [customer.id])[customer.id]
+    listing = HeldListing(held, lambda each: f"{each.seconds[0]:012}{each.subject}")
+    return http.ok(by_cursor_or_number(request, Listed(listing, _holding)))
+
+
 @router.put("/api/v1/customers/<id_or_key>")
 def replace(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
@@ -90,6 +104,12 @@ def delete(id_or_key: str) -> Answer:
         clock=wiring.clock(),
     )
     return http.no_content()
+
+
+def _holding(holding: Holding) -> dict[str, Any]:
+    """What was never another's is held since the beginning of time."""
+    since = holding.held_from or EVER
+    return http.without_none({"subject": holding.subject, "from": since, "to": holding.held_to})
 
 
 def _with_subscription(tenant: str, customer: Customer) -> dict[str, Any]:

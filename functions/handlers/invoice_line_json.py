@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.invoice import InvoiceRecord
-from functions.domain.invoicing.line import InvoiceCharge, InvoiceDiscount, InvoiceLine
+from functions.domain.invoicing.line import InvoiceCharge, InvoiceDiscount, InvoiceLine, UsageSnapshot
 from functions.domain.invoicing.simulation import LinkedPercentage, LinkedUsage
 from functions.domain.money import Money
 from functions.domain.period import Period
@@ -216,6 +216,11 @@ def _child(record: InvoiceRecord, line: InvoiceLine, charge: InvoiceCharge) -> d
     return without_none(wire)
 
 
+def attribution(usage: UsageSnapshot) -> list[dict[str, Any]] | None:
+    """Since when and until when each subject was the customer's; None where all were all the time."""
+    return [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in usage.held] or None
+
+
 def _snapshot(line: InvoiceLine) -> dict[str, Any] | None:
     usage = line.usage
     if usage is None:
@@ -223,6 +228,7 @@ def _snapshot(line: InvoiceLine) -> dict[str, Any] | None:
     wire = {
         "meterSlug": usage.meter,
         "subjects": list(usage.subjects),
+        "attribution": attribution(usage),
         "filters": dict(usage.filters),
         "quantity": plain(usage.quantity),
         "period": period(line.measured),

@@ -49,6 +49,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
         *(*PAGE, *ORDER, "includeDeleted", "key", "name", "primaryEmail", "subject", "planKey", "expand[]"),
     ),
     "GET /api/v1/customers/<id_or_key>": ("expand[]",),
+    "GET /api/v1/customers/<id_or_key>/attribution": PAGE,
     "GET /api/v1/customers/<id_or_key>/subscriptions": (*PAGE, *ORDER, "status[]"),
     "GET /api/v1/customers/<id_or_key>/coupons": (*PAGE, "includeRemoved"),
     "GET /api/v1/coupons": (*PAGE, *ORDER, "includeArchived"),

@@ -15,6 +15,7 @@ from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import MAX_SUBJECT_BYTES
 from functions.domain.metering.filter_string import FilterString
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.meter import Meter
 from functions.domain.metering.meter_record import CUSTOMER_ID, RESERVED
 from functions.domain.metering.usage import UsageQuery
@@ -112,7 +113,7 @@ def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customer
         window=asked.window_size,
         time_zone=asked.window_time_zone,
         subjects=tuple(dict.fromkeys(asked.subject or ())),
-        customers=_subjects_of(tenant, customer_ids, customers),
+        customers=holdings_of(tenant, customer_ids, customers),
         group_by=group_by,
         filters=filters,
         conditions={name: condition.predicate() for name, condition in advanced.items()},
@@ -147,12 +148,13 @@ def unknown_dimension(parameter: str, name: str, meter: Meter, more: Sequence[st
     return refused(parameter, f"invalid group by: {name[:100]}; the meter knows {known}.")
 
 
-def _subjects_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> Mapping[str, tuple[str, ...]]:
-    found = {each.id: each for each in customers.many(tenant, [each for each in customer_ids if http.is_ulid(each)])}
+def holdings_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> Mapping[str, tuple[Holding, ...]]:
+    """All that each of them ever held, in this order; raises NotFound."""
+    found = customers.holdings(tenant, [each for each in customer_ids if http.is_ulid(each)])
     for customer_id in customer_ids:
         if customer_id not in found:
             raise NotFound(f"There is no customer {customer_id[:100]!r}.", code="customer_not_found")
-    return {customer_id: found[customer_id].usage_subjects for customer_id in customer_ids}
+    return {customer_id: found[customer_id] for customer_id in customer_ids}
 
 
 def page_start(query: UsageQuery, cursor: str | None) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ import pytest
 from functions.application import list_events
 from functions.domain.metering.event import Event, Pack
 from functions.domain.metering.event_filter import Position
-from functions.handlers import http_ingest, ingest_body
+from functions.handlers import http_ingest, ingest_body, wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params, Response
 from tests.handlers.metering import LANES, Metering
@@ -159,6 +160,36 @@ def test_customers_are_their_subjects(api: Client) -> None:
     nobody = "01JBXR00000000000000000000"
     assert api.get(V1, {"customerId": nobody}).status == 404
     assert api.get(V2, {"filter": json.dumps({"customerId": {"$in": [nobody]}})}).status == 404
+
+
+def test_a_subject_that_changed_hands_is_each_ones_by_the_time_of_the_event(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = customer(api, "acme", "ada"), customer(api, "globex")
+    now = START + timedelta(minutes=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring, "clock", lambda: SimpleNamespace(now=lambda: now))
+        assert api.put(f"/api/v1/customers/{first}", {"name": "acme", "key": "acme"}).status == 200
+        moved = {"name": "globex", "key": "globex", "usageAttribution": {"subjectKeys": ["ada"]}}
+        assert api.put(f"/api/v1/customers/{second}", moved).status == 200
+    assert listed(api, [("customerId", first)]) == ["id-1"]
+    assert filtered(api, customerId={"$in": [second]}) == ["id-5", "id-3"]
+    assert listed(api, [("customerId", first), ("customerId", second)]) == ["id-5", "id-3", "id-1"]
+    owners = {item["event"]["id"]: item.get("customerId") for item in api.get(V1).json}
+    assert owners == {"id-1": first, "id-2": None, "id-3": second, "id-4": None, "id-5": second}
+    query = "/api/v1/meters/tokens/query"
+    by_customer = api.get(query, [("filterCustomerId", first), ("filterCustomerId", second)]).json["data"]
+    assert {row["customerId"]: row["value"] for row in by_customer} == {first: 1, second: 5}
+    was = {"subject": "ada", "from": "1970-01-01T00:00:00Z", "to": at(3)}
+    own = [{"subject": key, "from": "1970-01-01T00:00:00Z"} for key in ("acme", "globex")]
+    path = "/api/v1/customers/{}/attribution"
+    assert api.get(path.format("acme")).json["items"] == [own[0], was]
+    assert api.get(path.format(second)).json["items"] == [own[1], {"subject": "ada", "from": at(3)}]
+    page = api.get(path.format(first), "limit=1").json
+    assert page["items"] == [own[0]]
+    assert api.get(path.format(first), {"cursor": page["nextCursor"]}).json == {"items": [was]}
+    assert api.get(path.format("nobody")).status == 404
+    assert api.acting_as("admin", "other").get(path.format(first)).status == 404
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@
 | whose is this customer key, subject,        | `<tenant>#unique`   | `<kind>#<value>`           | get        |
 | feature or coupon key: the lock items of    |                     | when long: `<kind>~<hash>` |            |
 | unique names                                |                     |                            |            |
+| what a customer held and holds no more      | `<tenant>#          | `<customer id>#<number of  | query      |
+|                                             | attribution`        | the first>`                |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
 
 Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure); single items by get, ranges by query:
@@ -99,6 +101,7 @@ def sale_counts(tenant: str) -> tuple[str, str]:
 
 METER = "meter"
 CUSTOMER = "customer"
+ATTRIBUTION = "attribution"
 FEATURE = "feature"
 API_KEY = names.CREDENTIALS
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
+from functions.adapters.dynamo.attribution import Attribution
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
@@ -11,9 +12,10 @@ from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
 from functions.application.ports.billing import Tenures
-from functions.application.ports.registry import Stale, Stored, Taken
+from functions.application.ports.registry import Holder, Stale, Stored, Taken
 from functions.domain.errors import InvalidInput
 from functions.domain.invoicing.invoice import BilledCustomer
+from functions.domain.metering.holding import Holding
 from functions.domain.period import UTC_ZONE
 from functions.domain.subscriptions.customer import Customer
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -28,14 +30,13 @@ DELETED: Unlisted[Customer] = Unlisted('"deletedAt":"', lambda customer: custome
 class DynamoCustomers:
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._attribution = Attribution(table)
 
     def get(self, tenant: str, customer_id: str) -> Stored[Customer] | None:
-        item = self._table.get(keys.records(tenant, keys.CUSTOMER), customer_id)
-        return Stored(_customer(item), item[VERSION]) if item else None
+        return _stored(self._item(tenant, customer_id))
 
     def by_key(self, tenant: str, key: str) -> Stored[Customer] | None:
-        lock = self._table.get(keys.unique_names(tenant), keys.unique_name(keys.CUSTOMER_KEY, key))
-        return self.get(tenant, lock["id"]) if lock else None
+        return _stored(self._item_of_key(tenant, key))
 
     def listing(self, tenant: str, *, with_deleted: bool = False) -> DynamoListing[Customer]:
         unlisted = None if with_deleted else DELETED
@@ -45,10 +46,13 @@ class DynamoCustomers:
         partition = keys.records(tenant, keys.CUSTOMER)
         return [_customer(item) for item in self._table.batch_get([(partition, each) for each in customer_ids])]
 
-    def of_subjects(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, str]:
-        names = {keys.unique_name(keys.SUBJECT, subject): subject for subject in subjects}
-        partition = keys.unique_names(tenant)
-        return {names[item[SORT_KEY]]: item["id"] for item in self._table.batch_get([(partition, n) for n in names])}
+    def holders(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, Sequence[Holder]]:
+        return self._attribution.holders(tenant, subjects)
+
+    def holdings(self, tenant: str, customer_ids: Sequence[str]) -> Mapping[str, tuple[Holding, ...]]:
+        partition = keys.records(tenant, keys.CUSTOMER)
+        stored = self._table.batch_get([(partition, each) for each in customer_ids])
+        return {item[SORT_KEY]: self._attribution.holdings(tenant, item, _customer(item)) for item in stored}
 
     def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:
         self._write(tenant, before, after, [])
@@ -61,42 +65,80 @@ class DynamoCustomers:
     ) -> None:
         had = _names(before.record) if before else {}
         has = _names(after)
-        taken = [name for name in has if name not in had]
-        freed = [name for name in had if name not in has]
+        taken = sorted((name for name in has if name not in had), key=_subjects_last)
+        freed = sorted((name for name in had if name not in has), key=_subjects_last)
         if 1 + len(taken) + len(freed) + len(more) > MAX_TRANSACTION_WRITES:
             raise InvalidInput(
                 f"This changes {len(taken) + len(freed)} keys and subjects at once; change fewer than "
                 f"{MAX_TRANSACTION_WRITES} in one request."
             )
+        stored = self._item(tenant, after.id) if before else None
+        handover = self._attribution.handover(tenant, stored, after, _subjects(taken), _subjects(freed))
         record = {
             PARTITION_KEY: keys.records(tenant, keys.CUSTOMER),
             SORT_KEY: after.id,
             "body": after.model_dump_json(by_alias=True, exclude_none=True),
+            **handover.beside,
         }
         locks = keys.unique_names(tenant)
-        is_ours = Condition("id = :id", {":id": after.id})
         writes = [self._table.putting_version(record, before.version if before else 0)]
         writes += [
             self._table.putting(
                 {PARTITION_KEY: locks, SORT_KEY: keys.unique_name(*name), "id": after.id}, NOT_YET_STORED
             )
-            for name in taken
+            for name in _keys(taken)
         ]
-        writes += [self._table.deleting(locks, keys.unique_name(*name), is_ours) for name in freed]
+        writes += handover.taking
+        writes += [
+            self._table.deleting(locks, keys.unique_name(*name), Condition("id = :id", {":id": after.id}))
+            for name in _keys(freed)
+        ]
         try:
-            self._table.transact([*writes, *more])
+            self._table.transact([*writes, *handover.freeing, *more])
         except TransactionRefused as refused:
             _raise_for(refused, taken)
 
     def find(self, tenant: str, id_or_key: str) -> BilledCustomer | None:
         """A customer who was not deleted, by id or by key, as billing sees them."""
-        found = self.get(tenant, id_or_key) or self.by_key(tenant, id_or_key)
-        return _billed(found.record) if found and not found.record.is_deleted else None
+        found = self._item(tenant, id_or_key) or self._item_of_key(tenant, id_or_key)
+        return self._billed(tenant, found) if found and not _customer(found).is_deleted else None
 
     def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
         """A customer who was deleted is still billed for what was used before."""
-        found = self.get(tenant, customer_id)
-        return _billed(found.record) if found else None
+        found = self._item(tenant, customer_id)
+        return self._billed(tenant, found) if found else None
+
+    def _item(self, tenant: str, customer_id: str) -> Item | None:
+        return self._table.get(keys.records(tenant, keys.CUSTOMER), customer_id)
+
+    def _item_of_key(self, tenant: str, key: str) -> Item | None:
+        lock = self._table.get(keys.unique_names(tenant), keys.unique_name(keys.CUSTOMER_KEY, key))
+        return self._item(tenant, lock["id"]) if lock else None
+
+    def _billed(self, tenant: str, stored: Item) -> BilledCustomer:
+        customer = _customer(stored)
+        return BilledCustomer(
+            id=customer.id,
+            key=customer.key,
+            name=customer.name,
+            email=customer.primary_email,
+            subject_keys=customer.usage_subjects,
+            currency=customer.currency,
+            time_zone=customer.time_zone or UTC_ZONE,
+            held=self._attribution.holdings(tenant, stored, customer),
+        )
+
+
+def _subjects_last(name: tuple[str, str]) -> bool:
+    return name[0] == keys.SUBJECT
+
+
+def _subjects(names: Sequence[tuple[str, str]]) -> list[str]:
+    return [value for kind, value in names if kind == keys.SUBJECT]
+
+
+def _keys(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [name for name in names if name[0] != keys.SUBJECT]
 
 
 def _names(customer: Customer) -> dict[tuple[str, str], None]:
@@ -110,23 +152,15 @@ def _names(customer: Customer) -> dict[tuple[str, str], None]:
 def _raise_for(refused: TransactionRefused, taken: Sequence[tuple[str, str]]) -> None:
     if 0 not in refused.stored:
         for index in sorted(refused.stored):
-            if index <= len(taken):
+            if 0 < index <= len(taken) and "id" in (refused.stored[index] or {}):
                 kind, value = taken[index - 1]
                 raise Taken(FIELDS[kind], value) from refused
     raise Stale from refused
 
 
+def _stored(item: Item | None) -> Stored[Customer] | None:
+    return Stored(_customer(item), item[VERSION]) if item else None
+
+
 def _customer(item: Item) -> Customer:
     return Customer.model_validate_json(item["body"])
-
-
-def _billed(customer: Customer) -> BilledCustomer:
-    return BilledCustomer(
-        id=customer.id,
-        key=customer.key,
-        name=customer.name,
-        email=customer.primary_email,
-        subject_keys=customer.usage_subjects,
-        currency=customer.currency,
-        time_zone=customer.time_zone or UTC_ZONE,
-    )

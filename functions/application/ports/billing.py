@@ -13,6 +13,7 @@ from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.validation import MeterFacts
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
@@ -158,11 +159,11 @@ class UsageMeter(Protocol):
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
     ) -> tuple[Decimal, dict[int, int]]:
-        """What the meter measured for the subjects in the period, and the last commit it contains of each lane.
+        """What the meter measured of what is held in the period, and the last commit it contains of each lane.
 
         Raises NotFound for a meter that does not exist.
         """
@@ -172,7 +173,7 @@ class UsageMeter(Protocol):
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
         needs: Needs,
@@ -209,7 +210,7 @@ class WindowedUsage(UsageMeter, Protocol):
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, GroupFilter],
         period: Period,
         most: int,

@@ -10,6 +10,7 @@ from functions.application.ports.catalogue import SaleCounts
 from functions.domain.access import ApiKey
 from functions.domain.catalog.feature import Feature
 from functions.domain.metering.correction import Correction
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord
 from functions.domain.metering.refusal import FurtherRefusals, KeptRefusal
@@ -37,6 +38,14 @@ class Stored(Generic[Record]):
 
     record: Record
     version: int = 0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose a subject's events are, and of which times."""
+
+    customer_id: str
+    holding: Holding
 
 
 class Meters(Protocol):
@@ -91,12 +100,19 @@ class Customers(Protocol):
         """Those of these ids that exist, deleted or not."""
         ...
 
-    def of_subjects(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, str]:
-        """The ids of the customers whose usage the subjects' events are; a subject of nobody is left out."""
+    def holders(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, Sequence[Holder]]:
+        """By subject the customers whose usage its events were or are; a subject nobody ever had is left out."""
+        ...
+
+    def holdings(self, tenant: str, customer_ids: Sequence[str]) -> Mapping[str, tuple[Holding, ...]]:
+        """All that each of these customers ever held, deleted or not; one that does not exist is left out."""
         ...
 
     def save(self, tenant: str, before: Stored[Customer] | None, after: Customer) -> None:
-        """Write the customer with the names it takes and frees, all or nothing; raises Taken or Stale."""
+        """Write the customer with the names it takes and frees at `after.updated_at`, all or nothing.
+
+        Raises Taken or Stale.
+        """
         ...
 
     def delete(self, tenant: str, before: Stored[Customer], after: Customer, tenures: Tenures) -> None:

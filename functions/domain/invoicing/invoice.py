@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from functions.domain.errors import Unbillable
 from functions.domain.identity import named_ulid
@@ -18,6 +20,7 @@ from functions.domain.invoicing.document import (
 )
 from functions.domain.invoicing.line import InvoiceLine, explained
 from functions.domain.invoicing.push import PaymentStatus
+from functions.domain.metering.holding import Holding, held_ever
 from functions.domain.money import Money
 from functions.domain.period import UTC_ZONE, Period
 from functions.domain.wire import CurrencyCode, Instant, WireModel
@@ -40,7 +43,7 @@ class InvoiceStatus(StrEnum):
 
 
 class BilledCustomer(WireModel):
-    """Who is billed, as it was when the invoice was issued."""
+    """Who is billed, as it was when the invoice was issued; `held` is all that was ever held and on no invoice."""
 
     id: str
     key: str | None = None
@@ -49,6 +52,11 @@ class BilledCustomer(WireModel):
     subject_keys: tuple[str, ...] = ()
     currency: CurrencyCode | None = None
     time_zone: str = UTC_ZONE
+    held: Annotated[tuple[Holding, ...], Field(exclude=True)] = ()
+
+    @property
+    def holdings(self) -> tuple[Holding, ...]:
+        return self.held or held_ever(self.subject_keys)
 
 
 class Invoice(WireModel):

@@ -10,6 +10,7 @@ from functions.domain.catalog.pricing import AnyPrice, FlatPrice, UnitConversion
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.rating import RatedLine, RatedService
 from functions.domain.invoicing.rating_steps import RatedCharge
+from functions.domain.metering.holding import Holding, held_ever
 from functions.domain.money import EXACT, Money
 from functions.domain.period import UTC_ZONE, Period
 from functions.domain.subscriptions.service import Position
@@ -23,7 +24,8 @@ class UsageSnapshot(WireModel):
 
     `group_by`, `window` and `time_zone` are what the price needed the quantity cut by; asked again over the line's
     period, the meter answers with the quantities of the line's charges. A later line of a period that is billed
-    progressively is counted since the first one's start, `counted_from`, less what earlier lines billed of it.
+    progressively is counted since the first one's start, `counted_from`, less what earlier lines billed of it. `held`
+    says when each subject was the customer's, where any was not all the time.
     """
 
     meter: str
@@ -37,6 +39,11 @@ class UsageSnapshot(WireModel):
     time_zone: str | None = None
     counted_from: Instant | None = None
     billed_before: Exact = ZERO
+    held: tuple[Holding, ...] = ()
+
+    @property
+    def holdings(self) -> tuple[Holding, ...]:
+        return self.held or held_ever(self.subjects)
 
 
 class InvoiceDiscount(WireModel):

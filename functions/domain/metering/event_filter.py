@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 from functions.domain.metering.filters import Predicate
+from functions.domain.metering.holding import Holding
 
 FIRST_SECOND, LAST_SECOND = 0, 10**10
 
@@ -91,8 +93,9 @@ SecondTest = Callable[[int], bool]
 
 @dataclass(frozen=True)
 class EventFilter:
-    """All that is asked for must hold. Bounds are inclusive seconds; `subjects` are exact, None for any.
+    """All that is asked for must hold. Bounds are inclusive seconds; `named` are exact subjects, None for any.
 
+    `held` says whose events are asked for, each by its own time; None for anybody's.
     `texts` test id, source, type and subject by their names; `times` and `arrivals` test seconds inside the bounds.
     """
 
@@ -101,10 +104,26 @@ class EventFilter:
     last: int = LAST_SECOND
     received_first: int = FIRST_SECOND
     received_last: int = LAST_SECOND
-    subjects: frozenset[str] | None = None
+    named: frozenset[str] | None = None
+    held: tuple[Holding, ...] | None = None
     texts: tuple[tuple[str, Predicate], ...] = ()
     times: tuple[SecondTest, ...] = ()
     arrivals: tuple[SecondTest, ...] = ()
+
+    @cached_property
+    def subjects(self) -> frozenset[str] | None:
+        """Those whose events can pass, None for any."""
+        if self.held is None:
+            return self.named
+        theirs = frozenset(each.subject for each in self.held)
+        return theirs if self.named is None else self.named & theirs
+
+    @cached_property
+    def _spans(self) -> dict[str, list[tuple[int, int]]]:
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for each in self.held or ():
+            spans.setdefault(each.subject, []).append(each.seconds)
+        return spans
 
     def may_find(self, entry: "Indexed", marks: Collection[bytes], newest: int) -> bool:
         """May the commit hold what is asked for, up to the second `newest`? `marks` are those of the subjects."""
@@ -121,6 +140,8 @@ class EventFilter:
             return False
         second = event.time_seconds
         if not (max(first, self.first) <= second <= min(last, self.last) and all(test(second) for test in self.times)):
+            return False
+        if self.held is not None and not any(low <= second < high for low, high in self._spans[event.subject]):
             return False
         received = event.received_seconds
         is_inside = self.received_first <= received <= self.received_last

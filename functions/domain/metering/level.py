@@ -3,7 +3,7 @@
 A level goes on where nothing happens, so windows without events have answers too; it ends nowhere but now.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from decimal import Decimal
 from functions.domain.metering.aggregation import Number, add, quotient
 from functions.domain.metering.tally import LevelTally
 from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place, Values
+from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place, Values, too_many_rows
 from functions.domain.metering.windows import Window, Windows, WindowSize
 
 SECONDS_PER_HOUR = 3_600
@@ -32,11 +32,24 @@ def until_now(query: UsageQuery, now: datetime) -> UsageQuery:
     return replace(query, period_to=end)
 
 
-def level_values(query: UsageQuery, found: Found, whole: Window) -> Values:
-    """Value-hours by window and group, as far as the level at the window's start or end or the answer is not zero."""
+def level_values(parts: Iterable[tuple[UsageQuery, Found]], whole: Window, most: int) -> Values:
+    """Value-hours by window and group, as far as the level at the window's start or end or the answer is not zero.
+
+    Parts are stretches in which the level was of other holders. Raises TooLarge beyond `most` rows.
+    """
+    seconds: dict[tuple[Window, GroupKey], Number] = {}
+    for query, found in parts:
+        for key, value in _value_seconds(query, found, whole, most).items():
+            seconds[key] = add(seconds.get(key, 0), value)
+    if len(seconds) > most:
+        raise too_many_rows(most)
+    return {key: _hours(value) for key, value in seconds.items()}
+
+
+def _value_seconds(query: UsageQuery, found: Found, whole: Window, most: int) -> dict[tuple[Window, GroupKey], Number]:
     windows = Windows(WindowSize(query.window), query.time_zone) if query.window else None
     start, end = _range(query)
-    values: Values = {}
+    values: dict[tuple[Window, GroupKey], Number] = {}
     if start == end:
         return values
     for group, tallies in _by_group(found).items():
@@ -48,20 +61,22 @@ def level_values(query: UsageQuery, found: Found, whole: Window) -> Values:
             tally = tally or LevelTally(query.meter.aggregation)
             seconds = tally.value_seconds(level, low, high)
             if level or tally.change or seconds:
-                if len(values) >= found.max_rows:
-                    raise found.too_many_rows()
-                values[place or whole, group] = _hours(seconds)
+                if len(values) >= most:
+                    raise too_many_rows(most)
+                values[place or whole, group] = seconds
             level = add(level, tally.change)
     return values
 
 
-def level_total(query: UsageQuery, found: Found) -> Decimal:
-    """Value-hours of the whole range and all groups."""
-    start, end = _range(query)
-    before, inside = LevelTally(query.meter.aggregation), LevelTally(query.meter.aggregation)
-    for (place, _), tally in found.tallies.items():
-        (before if place == BEFORE else inside).add_tally(tally)
-    return _hours(inside.value_seconds(before.change, start, end))
+def level_total(parts: Iterable[tuple[UsageQuery, Found]]) -> Decimal:
+    """Value-hours of all groups, over the ranges of all parts."""
+    seconds: Number = 0
+    for query, found in parts:
+        before, inside = LevelTally(query.meter.aggregation), LevelTally(query.meter.aggregation)
+        for (place, _), tally in found.tallies.items():
+            (before if place == BEFORE else inside).add_tally(tally)
+        seconds = add(seconds, inside.value_seconds(before.change, *_range(query)))
+    return _hours(seconds)
 
 
 def in_one_group(found: Found) -> Found:

@@ -34,7 +34,7 @@ class Placing:
         self._from = None if query.is_of_level else begins
         self._before = begins if query.is_of_level else None
         self._windows = Windows(WindowSize(query.window), query.time_zone) if query.window else None
-        self._customer_of = {subject: customer for customer, names in query.customers.items() for subject in names}
+        self._customer_of = {each.subject: customer for customer, held in query.customers.items() for each in held}
         self._verdicts: dict[int, Verdict | None] = {}
 
     def containing(self, second: int) -> Place:

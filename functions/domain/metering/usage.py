@@ -1,7 +1,8 @@
 """Questions about usage: what is asked of which meter, subjects and groups."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -9,12 +10,13 @@ from functools import cached_property
 from functions.domain.metering.aggregation import WINDOW_SECONDS
 from functions.domain.metering.filters import Predicate
 from functions.domain.metering.group_values import either_form
+from functions.domain.metering.holding import Holding, held_within
 from functions.domain.metering.meter import DEFAULT_PERCENTILE, Meter
 
 
 @dataclass(frozen=True)
 class UsageQuery:
-    """What is asked of a meter; `customers` maps a customer id to its subjects.
+    """What is asked of a meter; `customers` maps a customer id to what it holds.
 
     The range is [period_from, period_to), at second precision; None leaves that side open. `filters` maps a dimension
     to the values it may have, `conditions` a dimension to a test of its text. `percentile` (0 to 100) is for PERCENTILE
@@ -29,7 +31,7 @@ class UsageQuery:
     window: str | None = None
     time_zone: str = "UTC"
     subjects: tuple[str, ...] = ()
-    customers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    customers: Mapping[str, tuple[Holding, ...]] = field(default_factory=dict)
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conditions: Mapping[str, Predicate] = field(default_factory=dict)
@@ -55,6 +57,20 @@ class UsageQuery:
     @property
     def is_by_customer(self) -> bool:
         return bool(self.customers) or "customer_id" in self.group_by
+
+    def by_holder(self) -> "list[UsageQuery]":
+        """The same question in parts: in each, whoever holds a subject holds it over the whole range.
+
+        One part for most questions, none where nobody held anything.
+        """
+        if not self.customers:
+            return [self]
+        parts: dict[tuple[datetime | None, datetime | None], dict[str, tuple[Holding, ...]]] = defaultdict(dict)
+        for customer, holdings in self.customers.items():
+            for each in held_within(holdings, self.period_from, self.period_to):
+                held = parts[each.held_from or self.period_from, each.held_to or self.period_to]
+                held[customer] = (*held.get(customer, ()), each)
+        return [replace(self, period_from=start, period_to=end, customers=held) for (start, end), held in parts.items()]
 
     @property
     def dimensions(self) -> tuple[str, ...]:

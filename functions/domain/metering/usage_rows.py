@@ -1,6 +1,6 @@
 """The rows of an answer: what was found by window and group, in order, with zeros where they were asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -54,23 +54,33 @@ class Found:
         found = self.tallies.get(key)
         if found is None:
             if len(self.tallies) >= self.max_rows:
-                raise self.too_many_rows()
+                raise too_many_rows(self.max_rows)
             found = self.tallies[key] = new_tally(self.aggregation, self.is_exact)
         return found
 
     def take(self, other: "Found") -> None:
         """Adds what was found of other groups."""
         if len(self.tallies) + len(other.tallies) > self.max_rows:
-            raise self.too_many_rows()
+            raise too_many_rows(self.max_rows)
         self.tallies |= other.tallies
         self.overhang |= other.overhang
         if other.first is not None and other.last is not None:
             self.saw(other.first, other.last)
 
-    def too_many_rows(self) -> TooLarge:
-        return TooLarge(
-            f"The answer has more than {self.max_rows} rows; choose a larger window, a shorter range or fewer groups."
-        )
+
+def too_many_rows(most: int) -> TooLarge:
+    return TooLarge(f"The answer has more than {most} rows; choose a larger window, a shorter range or fewer groups.")
+
+
+def together(parts: Sequence[Found], query: UsageQuery, most: int) -> Found:
+    """What was found in the stretches of one range."""
+    if len(parts) == 1:
+        return parts[0]
+    united = Found(query.meter.aggregation, query.is_exact, most)
+    for part in parts:
+        for (place, group), tally in part.tallies.items():
+            united.tally(place, group).add_tally(tally)
+    return united
 
 
 def found_values(query: UsageQuery, found: Found, whole: Window) -> Values:

@@ -88,6 +88,12 @@ class ShownCustomer(Customer):
     current_subscription_id: str | None = None
 
 
+class ShownHolding(Shown):
+    subject: str
+    held_from: Instant = Field(alias="from")
+    held_to: Instant | None = Field(default=None, alias="to")
+
+
 class UsageRow(Shown):
     value: Annotated[Decimal | None, WithJsonSchema({"type": ["number", "null"]})]
     window_start: Instant

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from functions.domain.invoicing.explanation import StepName
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.windows import WindowSize
 from functions.domain.wire import Instant
 from functions.handlers.openapi.answers import (
@@ -82,6 +83,7 @@ class ExplainedUsage(Shown):
 
     meter_slug: str
     subjects: list[str]
+    attribution: list[Holding] | None = None
     filters: dict[str, Any]
     quantity: str
     before: str | None = None

@@ -29,6 +29,7 @@ from functions.handlers.openapi.answers import (
     ShownDeed,
     ShownFailure,
     ShownFeature,
+    ShownHolding,
     ShownInvoice,
     ShownMeter,
     UsageResult,
@@ -133,6 +134,9 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/customers": Described("Create a customer", ShownCustomer),
     "GET /api/v1/customers": Described("List customers", Paged(ShownCustomer)),
     "GET /api/v1/customers/<id_or_key>": Described("Get a customer", ShownCustomer),
+    "GET /api/v1/customers/<id_or_key>/attribution": Described(
+        "List whose usage is a customer's, and since when", Paged(ShownHolding)
+    ),
     "PUT /api/v1/customers/<id_or_key>": Described("Replace a customer", ShownCustomer),
     "DELETE /api/v1/customers/<id_or_key>": Described("Delete a customer"),
     "GET /api/v1/customers/<id_or_key>/subscriptions": Described(

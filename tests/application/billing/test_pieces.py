@@ -18,6 +18,7 @@ from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.holding import Holding
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
@@ -63,7 +64,7 @@ class ListedUsage(FakeUsage):
         return self.aggregation.is_divisible
 
     def usage(
-        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Any], period: Period
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Any], period: Period
     ) -> tuple[Decimal, dict[int, int]]:
         found = sorted((each for each in self.events if each.at in period), key=lambda each: each.at)
         return (self._measured(found) if found else Decimal(0)), {}
@@ -90,7 +91,7 @@ class ListedUsage(FakeUsage):
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, Any],
         period: Period,
         needs: Needs,

@@ -16,6 +16,7 @@ from functions.domain.catalog.pricing import GraduatedPrice, LineUsage
 from functions.domain.invoicing.invoice import Invoice
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.simulation import InvoiceSimulation
+from functions.domain.metering.holding import Holding, held_ever
 from functions.domain.period import Period
 from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.lineage import Lineages
@@ -59,7 +60,7 @@ class Events(FakeUsage):
     is_highest: bool = False
 
     def usage(
-        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Any], period: Period
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Any], period: Period
     ) -> tuple[Decimal, dict[int, int]]:
         self.before()
         known = (self.clock.time - START).total_seconds()
@@ -361,7 +362,7 @@ def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: Wo
     assert split is not None
 
     def cost(window: Period) -> list[int]:
-        rater = Rater(TENANT, ("acme-app",), world.usage, Lineages([]))
+        rater = Rater(TENANT, held_ever(["acme-app"]), world.usage, Lineages([]))
         return [line.total_minor for line in rater.lines(split, services_within(split, window), END)]
 
     assert cost(Period(START, END)) == [1000 + 2100 * 2]

@@ -16,6 +16,7 @@ from functions.domain.invoicing.explanation import steps_of
 from functions.domain.invoicing.invoice import Invoice
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.simulation import InvoiceSimulation
+from functions.domain.metering.holding import held_ever
 from functions.domain.period import Cadence, Period
 from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.lineage import Lineages
@@ -142,7 +143,7 @@ def as_input(line: InvoiceLine, billing: Billing, changed_at: datetime | None) -
         before = f"{line.working.metered_before:f}"
         wire |= {"preLinePeriodQuantity": before, "position": "last", "previouslyBilledAmount": "0"}
     if line.price.needs and line.usage:
-        parts = billing.usage.parts(TENANT, "", line.usage.subjects, {}, _period(line), line.price.needs)
+        parts = billing.usage.parts(TENANT, "", line.usage.holdings, {}, _period(line), line.price.needs)
         wire["parts"] = [_part(line, group) | {"quantity": f"{part:f}"} for group, part in parts.items()]
     return wire
 
@@ -235,7 +236,7 @@ def test_windows_of_whole_periods_cost_what_was_invoiced_for_them(plan: Plan, pe
     issued = [line for invoice in billing.issue() for line in invoice.lines]
     billed = billing.subscriptions.stored[subscription.id]
 
-    rater = Rater(TENANT, ("acme-app",), billing.usage, Lineages([]))
+    rater = Rater(TENANT, held_ever(["acme-app"]), billing.usage, Lineages([]))
     windows = [Period(boundaries[0], boundaries[cut]), Period(boundaries[cut], boundaries[-1])]
     again = [line for window in windows for line in rater.lines(billed, services_within(billed, window), START)]
 

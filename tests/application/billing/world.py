@@ -22,7 +22,7 @@ from functions.application.create_subscription import Catalogue, PlanChoice, Sub
 from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
 from functions.application.keep_coupon import create_coupon
 from functions.application.keep_plan_addons import PlanAddonsOf
-from functions.application.ports.billing import BillingRun, MeasuredWindow, Windowed
+from functions.application.ports.billing import BilledCustomers, BillingRun, MeasuredWindow, Windowed
 from functions.application.ports.gateway import PaymentUpdate
 from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
 from functions.application.revise_plan import publish_plan
@@ -33,6 +33,7 @@ from functions.domain.catalog.validation import MeterFacts
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.holding import Holding, held_within
 from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
@@ -65,12 +66,15 @@ class FakeUsage:
     adds: bool = True
 
     def usage(
-        self, tenant: str, meter: str, subjects: Sequence[str], filters: Mapping[str, Sequence[str]], period: Period
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Sequence[str]], period: Period
     ) -> tuple[Decimal, dict[int, int]]:
         self.before()
-        self.asked.append((meter, tuple(subjects), period))
-        days = Decimal(int(period.length.total_seconds())) / Decimal(86400)
-        return sum((self.per_day.get(each, Decimal(0)) for each in subjects), Decimal(0)) * days, {0: 17, 1: 4}
+        self.asked.append((meter, tuple(each.subject for each in held), period))
+        quantity = Decimal(0)
+        for each in held_within(held, period.start, period.end):
+            length = (each.held_to or period.end) - (each.held_from or period.start)
+            quantity += self.per_day.get(each.subject, Decimal(0)) * int(length.total_seconds()) / 86400
+        return quantity, {0: 17, 1: 4}
 
     def only_grows(self, tenant: str, meter: str) -> bool:
         return self.grows
@@ -82,13 +86,13 @@ class FakeUsage:
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, Sequence[str]],
         period: Period,
         needs: Needs,
     ) -> Mapping[Group, Decimal]:
         """A third of it is of one group, the rest of another."""
-        quantity, _ = self.usage(tenant, meter, subjects, filters, period)
+        quantity, _ = self.usage(tenant, meter, held, filters, period)
         if needs.time_zone:
             return {Group(hour=period.start): quantity / 3, Group(hour=period.end): quantity * 2 / 3}
         one, other = (tuple(f"{name}-{part}" for name in needs.dimensions) for part in ("a", "b"))
@@ -98,7 +102,7 @@ class FakeUsage:
         self,
         tenant: str,
         meter: str,
-        subjects: Sequence[str],
+        held: Sequence[Holding],
         filters: Mapping[str, Sequence[str]],
         period: Period,
         most: int,
@@ -107,7 +111,7 @@ class FakeUsage:
         days, start = list[MeasuredWindow](), period.start
         while start < period.end:
             end = min(start + timedelta(days=1), period.end)
-            quantity, _ = self.usage(tenant, meter, subjects, filters, Period(start, end))
+            quantity, _ = self.usage(tenant, meter, held, filters, Period(start, end))
             days.append(MeasuredWindow(start, end, quantity))
             start = end
         return Windowed(Aggregation.SUM, WindowSize.DAY, days)
@@ -166,7 +170,7 @@ class World:
         self.index = DynamoDueIndex(table)
         self.runs = FakeRuns()
         self.usage = FakeUsage({"acme-app": Decimal(100)})
-        self.customers = FakeCustomers(
+        self.customers: BilledCustomers = FakeCustomers(
             {
                 ACME: BilledCustomer(id=ACME, name="Acme Inc.", subject_keys=("acme-app",)),
                 GLOBEX: BilledCustomer(id=GLOBEX, name="Globex", subject_keys=("globex-app",)),

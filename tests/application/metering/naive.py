@@ -36,7 +36,7 @@ class Question:
     window: str | None = None
     zone: str = "UTC"
     subjects: tuple[str, ...] = ()
-    customers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    customers: tuple[tuple[str, str, datetime | None, datetime | None], ...] = ()  # subject, its customer, from, to
     group_by: tuple[str, ...] = ()
     passes: Callable[[dict[str, str]], bool] = lambda _groups: True
     fills_zero: bool = False
@@ -64,7 +64,9 @@ def recount(happenings: Iterable[Happening], question: Question) -> Answers:
 
 def placed(each: Happening, question: Question) -> Iterable[tuple[tuple[Any, ...], Any]]:
     """The window and group it belongs to with its value, if it counts."""
-    customer_of = {subject: customer for customer, names in question.customers for subject in names}
+    customer = next(
+        (owner for name, owner, *span in question.customers if name == each.subject and within(each.at, *span)), None
+    )
     value = taken(question.aggregation, each.value)
     if value is None or not question.passes({name: text(found) for name, found in each.groups.items()}):
         return
@@ -74,12 +76,12 @@ def placed(each: Happening, question: Question) -> Iterable[tuple[tuple[Any, ...
         return
     if question.subjects and each.subject not in question.subjects:
         return
-    if question.customers and each.subject not in customer_of:
+    if question.customers and customer is None:
         return
     key = (
         label(each.at, question.window, question.zone),
         each.subject if question.by_subject else None,
-        customer_of.get(each.subject),
+        customer,
         tuple(text(each.groups[name]) for name in question.group_by if name not in ("subject", "customer_id")),
     )
     yield key, value
@@ -88,28 +90,46 @@ def placed(each: Happening, question: Question) -> Iterable[tuple[tuple[Any, ...
 def integrals(happenings: Iterable[Happening], question: Question) -> Answers:
     """From one moment at which a level may change, or the wall clock shows another window, to the next."""
     assert question.now
-    everything = replace(question, period_from=None, period_to=None)
-    of_group: dict[tuple[Any, ...], list[tuple[datetime, Decimal]]] = defaultdict(list)
-    for each in happenings:
-        for key, value in placed(each, everything):
-            of_group[key[1:]].append((each.at, value))
     end = min(question.now, question.period_to or question.now)
-    start = question.period_from or min((at for changes in of_group.values() for at, _ in changes), default=end)
-    if start >= end:
+    if question.period_from and question.period_from >= end:
         return {}
-    turns = sorted({start, *changes_of_window(start, end, question)})
-    answers = {
-        (shown, *group): hours
-        for group, changes in of_group.items()
-        for shown, hours in integral(sorted(changes), turns, end, question).items()
-    }
-    return with_zeros(answers, replace(question, period_to=end))
+    seconds: dict[tuple[Any, ...], Decimal] = {}
+    for customer, held_from, held_to, names in holdings(question):
+        everything = replace(question, period_from=None, period_to=None, customers=())
+        of_group: dict[tuple[Any, ...], list[tuple[datetime, Decimal]]] = defaultdict(list)
+        for each in happenings:
+            for key, value in placed(each, everything) if names is None or each.subject in names else ():
+                of_group[key[1], customer, key[3]].append((each.at, value))
+        start = question.period_from or min((at for changes in of_group.values() for at, _ in changes), default=end)
+        start, until = max(start, held_from or start), min(end, held_to or end)
+        if start >= until:
+            continue
+        turns = sorted({start, *changes_of_window(start, until, question)})
+        for group, changes in of_group.items():
+            for shown, found in integral(sorted(changes), turns, until, question).items():
+                seconds[shown, *group] = WIDE.add(seconds.get((shown, *group), Decimal(0)), found)
+    answers = {key: divided(found, 3600) for key, found in seconds.items()}
+    return with_zeros(answers, replace(question, period_to=end)) if answers or not question.customers else {}
+
+
+def holdings(question: Question) -> Iterable[tuple[str | None, datetime | None, datetime | None, set[str] | None]]:
+    """Who held which subjects together for how long; everybody for ever where nobody is asked for."""
+    if not question.customers:
+        return [(None, None, None, None)]
+    together: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for name, owner, held_from, held_to in question.customers:
+        together[owner, held_from, held_to].add(name)
+    return [(*key, names) for key, names in together.items()]
+
+
+def within(at: datetime, held_from: datetime | None, held_to: datetime | None) -> bool:
+    return (held_from is None or held_from <= at) and (held_to is None or at < held_to)
 
 
 def integral(
     changes: list[tuple[datetime, Decimal]], turns: list[datetime], end: datetime, question: Question
 ) -> dict[Any, Decimal]:
-    """Value-hours by window, of those where the level at the beginning or the end or the value-hours are not zero."""
+    """Value-seconds by window, of those where the level at the beginning or the end or they themselves are not zero."""
     answers = {}
     for low, high in zip(turns, [*turns[1:], end], strict=True):
         level = before = total([value for at, value in changes if at < low])
@@ -120,7 +140,7 @@ def integral(
                 level, since = WIDE.add(level, value), at
         seconds = WIDE.add(seconds, WIDE.multiply(level, int((high - since).total_seconds())))
         if before or level or seconds:
-            answers[label(low, question.window, question.zone)] = divided(seconds, 3600)
+            answers[label(low, question.window, question.zone)] = seconds
     return answers
 
 

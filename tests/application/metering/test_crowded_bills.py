@@ -10,6 +10,7 @@ from functions.application.measure_usage import MeasuredUsage
 from functions.application.rate_services import Rater
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.holding import held_ever
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.lineage import Lineages
@@ -45,7 +46,7 @@ def billed(deployment: Deployment, price: dict[str, Any], filters: dict[str, Gro
     )
     of = of.cancelled(NOW.replace(microsecond=0), NOW)
     measured = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
-    rater = Rater("t", ("c1",), measured, Lineages([of]))
+    rater = Rater("t", held_ever(["c1"]), measured, Lineages([of]))
     return sum(line.total_minor for line in rater.lines(of, of.services_due_at(NOW.replace(microsecond=0)), NOW))
 
 

@@ -20,6 +20,7 @@ from functions.domain.metering import pages
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.filter_string import FilterString
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
@@ -45,7 +46,7 @@ WINDOWS = (None, "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 LONGEST = {"MINUTE": timedelta(hours=3), "HOUR": timedelta(days=5)}
 LANES = Lanes(2, b"a key of the test")
 SUBJECTS = ("c1", "c2", "c3", "ü/ß")
-CUSTOMERS = (("one", ("c1", "ü/ß")), ("two", ("c2", "never")))
+CUSTOMERS = ("one", "two")
 VALUES = (
     *(1, 7, -3, 0, 123456789012, Decimal("2.5"), Decimal("0.000000000000000001"), Decimal("9999999999999.5")),
     *("100", "2.5", "1e3", " 7", "NaN", "Inf", "many", "", True, None, MISSING, [1], {"a": 1}),
@@ -209,7 +210,7 @@ def question(chance: random.Random, happenings: list[Happening]) -> tuple[Questi
         window=window,
         zone=chance.choice(ZONES),
         subjects=chance.choice(((), (), ("c1",), ("c2", "ü/ß", "never"))),
-        customers=CUSTOMERS if by_customer else (),
+        customers=holders(chance, happenings) if by_customer else (),
         group_by=group_by,
         passes=lambda groups: (
             all(groups[name] in allowed for name, allowed in filters.items())
@@ -227,7 +228,7 @@ def question(chance: random.Random, happenings: list[Happening]) -> tuple[Questi
         window=window,
         time_zone=asked.zone,
         subjects=asked.subjects,
-        customers=dict(asked.customers),
+        customers={name: held_by(name, asked) for name in CUSTOMERS if asked.customers},
         group_by=group_by,
         filters=filters,
         conditions={
@@ -236,6 +237,28 @@ def question(chance: random.Random, happenings: list[Happening]) -> tuple[Questi
         percentile=Decimal(asked.percentile),
         is_exact=chance.random() < 0.2,
         fills_zero=asked.fills_zero,
+    )
+
+
+def holders(chance: random.Random, happenings: list[Happening]) -> tuple[tuple[Any, ...], ...]:
+    """Who had each subject when: one of them ever, or from hand to hand with gaps in between."""
+    found: list[tuple[Any, ...]] = []
+    for subject in (*SUBJECTS, "never"):
+        turns = sorted(
+            {chance.choice((chance.choice(happenings).at, instant(chance))) for _ in range(chance.randint(0, 3))}
+        )
+        for start, end in zip([None, *turns], [*turns, None], strict=True):
+            owner = chance.choice((*CUSTOMERS, None)) if turns else chance.choice(CUSTOMERS)
+            if owner:
+                found.append((subject, owner, start, end))
+    return tuple(found)
+
+
+def held_by(customer: str, asked: Question) -> tuple[Holding, ...]:
+    return tuple(
+        Holding(subject=subject, held_from=start, held_to=end)
+        for subject, owner, start, end in asked.customers
+        if owner == customer
     )
 
 

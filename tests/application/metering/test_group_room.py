@@ -16,6 +16,7 @@ from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import Event, Pack, Void
 from functions.domain.metering.group_values import MAX_CODE_LENGTH, SHORT_LENGTH, fitting, short
 from functions.domain.metering.history import SPAN_SECONDS
+from functions.domain.metering.holding import held_ever
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.voiding import countable
 from functions.domain.period import Period
@@ -220,7 +221,7 @@ def test_a_bill_by_groups_knows_those_that_counters_do_not(
     measured = MeasuredUsage(crowded.reader, crowded.ledger, crowded.clock)
     period, (subject,) = Period(start, NOW), same_lane(1)
     found = {
-        model: measured.usage("t", "paid", (subject,), filters, period)[0]
+        model: measured.usage("t", "paid", held_ever([subject]), filters, period)[0]
         for model, filters in (
             ("big", {"model": ("big",)}),
             ("not small", {"model": {"$ne": "small"}}),
@@ -231,9 +232,9 @@ def test_a_bill_by_groups_knows_those_that_counters_do_not(
     alone = {model: alone_in(aggregation, values, period) for model, values in VALUES.items()}
     assert found == alone
     if aggregation.is_divisible:
-        parts = measured.parts("t", "paid", (subject,), {}, period, Needs(dimensions=("model",)))
+        parts = measured.parts("t", "paid", held_ever([subject]), {}, period, Needs(dimensions=("model",)))
         assert {group.values[0]: value for group, value in parts.items()} == {m: alone[m] for m in ("big", "small")}
-    windows = measured.windows("t", "paid", (subject,), {"model": ("big",)}, period, 100)
+    windows = measured.windows("t", "paid", held_ever([subject]), {"model": ("big",)}, period, 100)
     assert [each.quantity for each in windows.windows] == [alone["big"]]
 
 
@@ -242,8 +243,8 @@ def test_a_level_by_groups_that_counters_do_not_know_is_refused_with_the_remedy(
     found = crowded_by_urls(meter)
     measured, period = MeasuredUsage(found.reader, found.ledger, found.clock), Period(EDGE, NOW)
     with pytest.raises(TooLarge, match="more combinations of model, url"):
-        measured.usage("t", "paid", tuple(same_lane(1)), {"model": ("big",)}, period)
-    assert measured.usage("t", "paid", tuple(same_lane(1)), {}, period)[0] > 0
+        measured.usage("t", "paid", held_ever(same_lane(1)), {"model": ("big",)}, period)
+    assert measured.usage("t", "paid", held_ever(same_lane(1)), {}, period)[0] > 0
 
 
 VALUES = {"big": range(20), "small": range(20, 30), "not small": range(20), "all": range(30)}
@@ -271,4 +272,4 @@ def alone_in(aggregation: Aggregation, values: Iterable[int], period: Period) ->
     deployment.send([event(f"e{n}", AT, subject, n=n) for n in values])
     deployment.deliver()
     measured = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
-    return measured.usage("t", "alone", (subject,), {}, period)[0]
+    return measured.usage("t", "alone", held_ever([subject]), {}, period)[0]

@@ -143,7 +143,7 @@ def test_the_pages_are_all_matching_events_newest_first(
 ) -> None:
     log, expected = Log(), []
     first, last = START + seconds[0], START + seconds[1]
-    wanted = EventFilter("acme", first, last, subjects=frozenset(subjects) if subjects else None)
+    wanted = EventFilter("acme", first, last, named=frozenset(subjects) if subjects else None)
     for number, batch in enumerate(batches):
         received = START + number * 700
         events = [(tenant, subject, START + at, f"{number}-{i}") for i, (tenant, subject, at) in enumerate(batch)]
@@ -195,7 +195,7 @@ def test_one_subject_opens_one_lane_and_only_commits_that_may_hold_it() -> None:
     for number in range(100):
         log.commit(START + number, ("acme", f"subject-{number % 50}", START + number, str(number)))
         log.commit(START + number, ("other", "subject-7", START + number, f"other-{number}"))
-    found = log.all(EventFilter("acme", subjects=frozenset({"subject-7"})))
+    found = log.all(EventFilter("acme", named=frozenset({"subject-7"})))
     assert found == ["57", "7"]
     assert len(log.opened) <= 4
 
@@ -252,7 +252,7 @@ def test_the_pages_are_all_matching_events_even_of_moments_larger_than_a_call(
     log, expected = Log(), {}
     first, last = START + seconds[0], START + seconds[1]
     texts = (("id", lambda text: needle in text),)
-    wanted = EventFilter("acme", first, last, subjects=frozenset(subjects) if subjects else None, texts=texts)
+    wanted = EventFilter("acme", first, last, named=frozenset(subjects) if subjects else None, texts=texts)
     for number, batch in enumerate(batches):
         events = [(tenant, subject, START + at, f"{number}-{i}") for i, (tenant, subject, at) in enumerate(batch)]
         log.commit(START + number * 700, *events)
@@ -403,7 +403,7 @@ def test_positions_of_different_events_differ() -> None:
     assert len(page) == 2
     assert log.all(EventFilter("acme"), limit=1) == ["1", "1"]
     assert Position.after_second(START).newest_second == START
-    assert log.all(EventFilter("acme", subjects=frozenset())) == []
+    assert log.all(EventFilter("acme", named=frozenset())) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])

@@ -22,6 +22,7 @@ from functions.domain.errors import NotFound, TooLarge
 from functions.domain.metering import counting
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.holding import held_ever
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
@@ -154,7 +155,7 @@ def test_customers_add_up_their_subjects() -> None:
     deployment = Deployment()
     deployment.send([event(str(i), NOW - timedelta(hours=1), f"c{i % 3}", n=i) for i in range(9)])
     deployment.deliver()
-    rows = deployment.ask(customers={"one": ("c0", "c1"), "two": ("c2",)})
+    rows = deployment.ask(customers={"one": held_ever(("c0", "c1")), "two": held_ever(("c2",))})
     assert {row.customer_id: row.value for row in rows} == {"one": 0 + 3 + 6 + 1 + 4 + 7, "two": 2 + 5 + 8}
 
 
@@ -399,7 +400,7 @@ def test_an_invoice_takes_a_percentile_from_the_log() -> None:
     deployment.deliver()
     usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     period = Period(NOW - timedelta(days=1), NOW)
-    assert usage.usage("t", "latency", ["c1"], {}, period)[0] == 198 * 7
+    assert usage.usage("t", "latency", held_ever(["c1"]), {}, period)[0] == 198 * 7
     assert deployment.ask(latency)[0].value != 198 * 7
 
 
@@ -426,7 +427,7 @@ def test_an_invoice_counts_what_a_features_conditions_let_through() -> None:
     period = Period(NOW - timedelta(days=1), NOW)
 
     def counted(condition: Any) -> Decimal:
-        return usage.usage("t", CALLS.slug, ["c1"], {"model": condition}, period)[0]
+        return usage.usage("t", CALLS.slug, held_ever(["c1"]), {"model": condition}, period)[0]
 
     assert counted({"$like": "gpt-%"}) == 3
     assert counted({"$and": [{"$like": "gpt-%"}, {"$ne": "gpt-4"}]}) == 2
@@ -440,7 +441,7 @@ def windowed(meter: Meter, period: Period, most: int = 100) -> Any:
     deployment.send([event(f"{s}{n}", each, s, n=n + 1) for s in ("c1", "c2") for n, each in enumerate(times)])
     deployment.deliver()
     usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
-    asked = ("t", meter.slug, ["c1", "c2"], {}, period)
+    asked = ("t", meter.slug, held_ever(["c1", "c2"]), {}, period)
     return usage.windows(*asked, most), usage.usage(*asked)[0]
 
 

@@ -250,10 +250,10 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
     whole = wiring_billing.usage_meter()
 
     class NothingForAcme:
-        def usage(self, tenant: str, meter: str, subjects: Any, filters: Any, period: Any) -> Any:
-            if "acme-app" in subjects:
+        def usage(self, tenant: str, meter: str, held: Any, filters: Any, period: Any) -> Any:
+            if "acme-app" in [each.subject for each in held]:
                 raise NotFound("There is no meter 'tokens_total' to bill by.")
-            return whole.usage(tenant, meter, subjects, filters, period)
+            return whole.usage(tenant, meter, held, filters, period)
 
     with monkeypatch.context() as patch:
         patch.setattr(wiring_billing, "usage_meter", lambda: NothingForAcme())
