@@ -46,6 +46,7 @@ HANDLERS = {
     "http_authorize": (SERVICE_ASSET, "functions.handlers.http_authorize.handler"),
     "http_api": (SERVICE_ASSET, "functions.handlers.http_api.handler"),
     "deploy_bootstrap": (SERVICE_ASSET, "functions.handlers.deploy_bootstrap.handler"),
+    "schedule_reconcile": (SERVICE_ASSET, "functions.handlers.schedule_reconcile.handler"),
     "schedule_billing": (SERVICE_ASSET, "functions.handlers.schedule_billing.handler"),
     "workflow_close_lanes": (SERVICE_ASSET, "functions.handlers.workflow_close_lanes.handler"),
     "workflow_count_lanes": (SERVICE_ASSET, "functions.handlers.workflow_count_lanes.handler"),
@@ -70,6 +71,7 @@ METRIC_DUPLICATE = "EventsDuplicate"
 METRIC_LANE_LAG = "LaneLag"
 METRIC_AUDIT_DIFFERENCE = "AuditDifference"
 METRIC_BILLING_FAILED = "BillingCustomersFailed"
+METRIC_BILLED_DIFFERENCE = "BilledDifference"
 METRIC_WEBHOOK_FAILED = "WebhooksFailed"
 METRIC_LIMITER_FAILED = "RateLimiterFailed"
 

@@ -102,6 +102,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
         "ingestion/ScheduleAuditRole": (ARCHIVE, QUARANTINE),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
+        "billing/ScheduleReconcileRole": (ARCHIVE,),
         "backfill/WorkflowFillHistoryRole": (ARCHIVE,),
         "api/HttpApiRole": (ARCHIVE, REJECTS, RESULTS),
     }

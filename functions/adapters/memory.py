@@ -15,6 +15,7 @@ from functions.domain.errors import NotFound
 from functions.domain.metering.audit import DAY_SECONDS, LaneDay
 from functions.domain.metering.event import CloseMarker, Event, Pack, Void
 from functions.domain.metering.hour_index import HourEntry, hour_entries
+from functions.domain.metering.late import LateUsage, late_usage
 from functions.domain.metering.ledger import BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
@@ -100,9 +101,27 @@ class MemoryLedger(MemoryHistories):
             if commit.uncountable:
                 self.request("put_further")
                 self.table.put(("further", commit.lane, commit.n), commit.uncountable)
+            for late in late_usage(commit):
+                self.request("put_late")
+                self.table.put(("late", *late), late)
             for outcome in commit.voids:
                 self.request("put_outcome")
                 self.table.put(("outcome", outcome.tenant, outcome.correction_id), (outcome, commit.n))
+
+    def tenants(self, before_slot: int, most: int) -> list[tuple[int, str]]:
+        found = {(key[1], key[2]): None for key in self.table.keys("late") if key[1] < before_slot}
+        return list(found)[:most]
+
+    def late(self, slot: int, tenant: str, most: int, after: LateUsage | None = None) -> list[LateUsage]:
+        found = (self.table.get(key) for key in self.table.keys("late", slot, tenant))
+        return [each for each in found if after is None or each > after][:most]
+
+    def forget(self, done: Sequence[LateUsage]) -> None:
+        for each in done:
+            self.table.put(("late", *each), None)
+
+    def forget_tenant(self, _slot: int, _tenant: str) -> None:
+        """Nothing of it is kept apart."""
 
     def _put_chunks(self, commit: Commit) -> None:
         for bucket, chunk in commit.fingerprints.items():

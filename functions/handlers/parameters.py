@@ -70,6 +70,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/billing/invoices/<invoice_id>": ("expand[,]", "includeDeletedLines"),
     "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice": ("notBefore", "expand"),
     "GET /api/v1/billing/failures": PAGE,
+    "GET /api/v1/billing/reconciliation": (*PAGE, "customerId", "from", "to", "status"),
     "GET /api/v1/api-keys": PAGE,
     "GET /api/v1/archive/queries/<query_id>": ("cursor=", "limit"),
     "GET /api/v1/audit/metering": ("day",),

@@ -16,6 +16,9 @@ from infra.stage import StageSettings
 
 LOOK_FOR_DUE_EVERY_MINUTES = 15
 DUE_PLAN = "due_plan"
+LATE_KEYS = ("Z", "Z#*")  # which usage came late, of all tenants
+RECONCILED_KEYS = ("recheck", "*#difference")
+RECONCILE_EVERY_MINUTES = 60
 READ_SECRET = "secretsmanager:GetSecretValue"
 READ_USAGE = ("dynamodb:GetItem", "dynamodb:Query")
 # Deleting is moving: an index entry of the old due date goes in the transaction that writes the new one.
@@ -41,6 +44,22 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         ),
         "workflow_push_invoice": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
         "workflow_record_failure": (data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem"),),
+    }
+
+
+def reconciliation_permissions(data: DataStack) -> Mapping[str, Sequence[Access]]:
+    """Reads what a billing run does, and writes only what it found, and that it has looked."""
+    return {
+        "schedule_reconcile": (
+            data.usage.allows(*READ_USAGE),
+            data.usage.allows("dynamodb:BatchWriteItem", only_keys=LATE_KEYS),
+            data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
+            # Without it a missing object would look like a forbidden one.
+            data.archive.allows("s3:ListBucket"),
+            data.billing.allows("dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"),
+            data.billing.allows("dynamodb:PutItem", "dynamodb:DeleteItem", only_keys=RECONCILED_KEYS),
+            data.ledger_key.allows(READ_SECRET),
+        ),
     }
 
 
@@ -79,7 +98,16 @@ class BillingStack(StageStack):
 
         scheduled = FunctionFactory(self, stage, schedule_permissions(data, self.machine))
         self.schedule_billing = scheduled.make("schedule_billing", memory_mb=512, timeout_seconds=60)
-        self.functions = {**make.made, **scheduled.made}
+        again = FunctionFactory(self, stage, reconciliation_permissions(data))
+        self.schedule_reconcile = again.make("schedule_reconcile", memory_mb=1769, timeout_seconds=900)
+        self.functions = {**make.made, **scheduled.made, **again.made}
+        Schedule(
+            self,
+            "Reconcile",
+            function=self.schedule_reconcile,
+            every_minutes=RECONCILE_EVERY_MINUTES,
+            undelivered=ingestion.undelivered,
+        )
         Schedule(
             self,
             "LookForDue",

@@ -85,6 +85,15 @@ class ObservabilityStack(StageStack):
             Watch("BillingTimeouts", timeouts, 0, "A billing run did not end in time."),
             Watch("BillingSchedule", _errors(billing.schedule_billing), 0, "Due periods could not be looked for."),
             Watch("BillingCustomers", self._ours(names.METRIC_BILLING_FAILED), 0, "A customer could not be billed."),
+            Watch(
+                "LateUsage",
+                self._ours(names.METRIC_BILLED_DIFFERENCE),
+                0,
+                "Usage came late for invoices that are out: GET /api/v1/billing/reconciliation.",
+            ),
+            Watch(
+                "Reconciliation", _errors(billing.schedule_reconcile), 0, "Billed periods could not be looked at again."
+            ),
             Watch("Webhooks", self._ours(names.METRIC_WEBHOOK_FAILED), 0, "A payment notice of Stripe was not taken."),
             Watch("Backfills", backfills, 0, "A meter's history could not be counted."),
             Watch("RateLimits", self._ours(names.METRIC_LIMITER_FAILED), 0, "Rate limits are not kept."),

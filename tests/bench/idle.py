@@ -33,27 +33,34 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
     sweep_memory, billing_memory = deployed.memory_mb["schedule_sweep"], deployed.memory_mb["schedule_billing"]
     audits = deployed.schedules_per_hour["schedule_audit"] * HOURS_PER_MONTH
     audit_memory = deployed.memory_mb["schedule_audit"]
+    looks = deployed.schedules_per_hour["schedule_reconcile"] * HOURS_PER_MONTH
+    look_memory = deployed.memory_mb["schedule_reconcile"]
     audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, audit_memory)
     billing = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, billing_memory)
+    # Nothing came late, and no invoice waits to be looked at: a query each, and the environment is new.
+    look = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, look_memory)
     # The sweeper runs often enough to keep its environment; INIT is charged every ENVIRONMENT_SECONDS.
     inits = HOURS_PER_MONTH * 3_600 / assume.ENVIRONMENT_SECONDS
     sweep = assume.gb_seconds(swept.cpu_seconds, swept.tally, sweep_memory) * sweeps
     sweep += assume.gb_seconds(assume.INIT_SECONDS, {}, sweep_memory) * inits
-    log_bytes = swept.log_bytes * (sweeps + runs + audits)
+    ticks = sweeps + runs + audits + looks
+    log_bytes = swept.log_bytes * ticks
     return {
         "shards": deployed.shards * HOURS_PER_MONTH * PRICES["kinesis_shard_hours"].usd,
         "secrets": MONTHLY["secrets"].idle(deployed.secrets),
         "secret reads": MONTHLY["secret_reads"].idle(inits * COLD_STARTS_READ_SECRETS),
         "alarm metrics": MONTHLY["alarm_metrics"].idle(deployed.alarm_metrics),
-        "custom metrics": MONTHLY["custom_metrics"].idle(2),
+        "custom metrics": MONTHLY["custom_metrics"].idle(3),
         "dashboards": MONTHLY["dashboards"].idle(deployed.dashboards),
         "KMS requests": MONTHLY["kms_requests"].idle(
             deployed.shards * HOURS_PER_MONTH * assume.KMS_REQUESTS_PER_SHARD_HOUR
         ),
-        "schedules": MONTHLY["schedule_runs"].idle(sweeps + runs + audits),
-        "invocations": PRICES["lambda_requests"].idle(sweeps + runs + audits),
-        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits),
-        "reads": (swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs + AUDIT_READ_UNITS * audits)
+        "schedules": MONTHLY["schedule_runs"].idle(ticks),
+        "invocations": PRICES["lambda_requests"].idle(ticks),
+        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits + look * looks),
+        "reads": (
+            swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs + AUDIT_READ_UNITS * audits + 2 * looks
+        )
         * PRICES["read_units"].usd,
         "logs": PRICES["log_bytes"].idle(log_bytes) + MONTHLY["log_storage"].idle(log_bytes),
     }

@@ -18,6 +18,8 @@ PROMISED = {
     "billing run timeouts": ("AWS/States", "ExecutionsTimedOut", "BillingMachine"),
     "billing schedule": ("AWS/Lambda", "Errors", "ScheduleBilling"),
     "customers not billed": (names.METRIC_NAMESPACE, names.METRIC_BILLING_FAILED, ""),
+    "late usage": (names.METRIC_NAMESPACE, names.METRIC_BILLED_DIFFERENCE, ""),
+    "reconciliation errors": ("AWS/Lambda", "Errors", "ScheduleReconcile"),
     "webhook failures": (names.METRIC_NAMESPACE, names.METRIC_WEBHOOK_FAILED, ""),
     "backfill failures": ("AWS/States", "ExecutionsFailed", "BackfillMachine"),
     "limits not kept": (names.METRIC_NAMESPACE, names.METRIC_LIMITER_FAILED, ""),

@@ -78,6 +78,13 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         **READ_KEY,
     },
     "schedule_billing": {"billing": {"dynamodb:Query"}, "machine": {"states:StartExecution"}},
+    "schedule_reconcile": {
+        "usage": READ_USAGE | {"dynamodb:BatchWriteItem"},
+        "archive/archive/*": {"s3:GetObject"},
+        "archive": {"s3:ListBucket"},
+        "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        **READ_KEY,
+    },
     "workflow_close_lanes": {"stream": {"kinesis:PutRecords"}, **READ_KEY},
     "workflow_count_lanes": {"usage": READ_USAGE, **READ_KEY},
     "workflow_list_due": {
@@ -148,6 +155,26 @@ def test_an_audit_writes_its_results_and_a_repair_what_it_lists_and_nothing_else
     }
 
 
+def test_looking_again_writes_what_it_found_and_that_it_has_looked_and_no_bill(prod: Any) -> None:
+    statements = [each for each in _statements(prod, "schedule_reconcile") if each["Effect"] == "Allow"]
+    conditions = {
+        verb: each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        for each in statements
+        if "Condition" in each
+        for verb in _list(each["Action"])
+    }
+    found = ["recheck", "*#difference"]
+    late = ["Z", "Z#*"]
+    assert conditions == {
+        "dynamodb:BatchWriteItem": late,
+        "dynamodb:PutItem": found,
+        "dynamodb:DeleteItem": found,
+    }
+    assert late[0] == usage_keys.LATE
+    assert fnmatchcase(usage_keys.late_of(1, "acme"), late[1])
+    assert fnmatchcase(billing_keys.records("acme", billing_keys.DIFFERENCE), found[1])
+
+
 WRITES = SETTLE - {"dynamodb:GetItem"} | {"dynamodb:UpdateItem"}
 MAKE_KEYS = {"http_api", "deploy_bootstrap"}
 KEY_PARTITIONS = ["api_key", "*#api_key"]
@@ -169,7 +196,7 @@ def test_whoever_writes_billing_can_write_no_api_key_but_those_who_make_keys(pro
         denied[handler] = writes
     assert denied.keys() == {
         *("webhook_stripe", "workflow_issue_invoice", "workflow_list_due", "workflow_push_invoice"),
-        "workflow_record_failure",
+        *("workflow_record_failure", "schedule_reconcile"),
     }
 
 

@@ -38,6 +38,7 @@ def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage
         "rate(15 minutes)",
         "rate(5 minutes)",
         "rate(60 minutes)",
+        "rate(60 minutes)",
     ]
     assert all("DeadLetterConfig" in each["Target"] for each in schedules)
 

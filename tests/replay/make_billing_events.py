@@ -17,6 +17,7 @@ NOBODY = "01JBXR00000000000000NB0DY0"
 
 def scenarios() -> Iterator[Made]:
     yield from schedule()
+    yield from reconcile()
     yield from lanes()
     yield from list_due()
     yield from issue()
@@ -33,6 +34,14 @@ def schedule() -> Iterator[Made]:
     yield Made("schedule_billing", "nothing_due", scheduled("Billing"), [nothing], ["ledger"])
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_billing", "bad_input", {"detail": 7}, [nothing], ["ledger"])
+
+
+def reconcile() -> Iterator[Made]:
+    looked = {"payload": {"found": 0, "done": True}, "log": {"message": "billed periods looked at again"}}
+    yield Made("schedule_reconcile", "happy", scheduled("Reconcile"), [looked], INVOICED)
+    yield Made("schedule_reconcile", "duplicate", scheduled("Reconcile"), [looked, looked], INVOICED)
+    # The schedule's input says nothing, so nothing in it can be wrong.
+    yield Made("schedule_reconcile", "bad_input", {"detail": 7}, [looked], ["ledger"])
 
 
 def lanes() -> Iterator[Made]:

@@ -13,7 +13,7 @@
 |                                             | attribution`        | the first>`                |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
 
-Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure); single items by get, ranges by query:
+Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure, reconciliation); single items by get, ranges by query:
 
 | what is asked                             | pk                               | sk                                   |
 |-------------------------------------------|----------------------------------|--------------------------------------|
@@ -40,6 +40,10 @@ Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, fa
 |                                           |                                  | after 2 days                         |
 | an invoice by id; invoices by boundary    | `<tenant>#invoice`               | `<invoice id>`                       |
 | its lines and its document                | `<tenant>#invoice_lines`         | `<invoice id>`                       |
+| the invoices of a customer (from 11/2026) | `<tenant>#customer_invoice`      | `<customer id>#<invoice id>`         |
+| which invoices were measured before late  | `recheck`                        | `<due at>#<tenant>#<customer id>#    |
+| usage is told of, over all tenants        |                                  | <invoice id>`                        |
+| what differs from what was issued         | `<tenant>#difference`            | `<customer id>#<period>#<item id>`   |
 | how far invoice numbers have been given   | `<tenant>#invoice_number`        | `<prefix>`                           |
 | who could not be billed, and why          | `<tenant>#billing_failure`       | `<customer id>#<invoice id or ->`    |
 | is an "invoice now" being waited for      | `<tenant>#invoice_request`       | `<customer id>`                      |
@@ -126,13 +130,16 @@ SUBSCRIPTION = "subscription"
 CUSTOMER_SUBSCRIPTION = "customer_subscription"
 INVOICE = "invoice"
 INVOICE_LINES = "invoice_lines"
+CUSTOMER_INVOICE = "customer_invoice"
+DIFFERENCE = "difference"
 INVOICE_NUMBER = "invoice_number"
 BILLING_FAILURE = "billing_failure"
 INVOICE_REQUEST = "invoice_request"
-# Two indexes and the plans of runs over all tenants, like the credentials above.
+# Indexes and the plans of runs over all tenants, like the credentials above.
 DUE = "due"
 UNPUSHED = "unpushed"
 DUE_PLAN = "due_plan"
+RECHECK = "recheck"
 
 # Archive
 

@@ -4,6 +4,7 @@ import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
@@ -17,7 +18,7 @@ from functions.adapters.dynamo.table import Table
 from functions.application.ports.registry import Stale
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.identity import ulid_floor
-from functions.domain.invoicing.invoice import Invoice, InvoiceRecord, Payment, number_prefix
+from functions.domain.invoicing.invoice import Invoice, InvoiceRecord, Payment, looks_again_at, number_prefix
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.wire import WireModel
@@ -54,6 +55,20 @@ class DynamoInvoices:
             last=ulid_floor(until + timedelta(seconds=1)) if until else None,
         )
         return (record_of(item) for item in found)
+
+    def of_customer(self, tenant: str, customer_id: str, since: datetime, most: int) -> list[InvoiceRecord]:
+        found = self._table.query(
+            keys.records(tenant, keys.CUSTOMER_INVOICE),
+            first=keys.joined(customer_id, ulid_floor(since)),
+            last=f"{customer_id}#~",
+            limit=most,
+        )
+        ids = (item[SORT_KEY].removeprefix(f"{customer_id}#") for item in found)
+        return [record for each in ids if (record := self.get(tenant, each)) is not None]
+
+    def unindexed_of_customer(self, tenant: str, customer_id: str, since: datetime, most: int) -> list[InvoiceRecord]:
+        ids = (each.invoice.id for each in self.headers(tenant, since=since) if each.invoice.customer.id == customer_id)
+        return [record for each in islice(ids, most) if (record := self.get(tenant, each)) is not None]
 
     def listing(self, tenant: str) -> DynamoListing[InvoiceRecord]:
         """Headers, by the instant each invoice is owed from."""
@@ -94,11 +109,14 @@ class DynamoInvoices:
             PARTITION_KEY: keys.records(invoice.tenant, keys.INVOICE_NUMBER),
             SORT_KEY: number_prefix(invoice.customer.name),
         }
+        at = looks_again_at(invoice)
         return [
             self._table.putting_version(header_item(record, next_push_at, failed_pushes=0), 0),
             self._table.putting(lines, NOT_YET_STORED),
             self._table.putting_version(counter, last_number),
             self._table.putting(unpushed_item(invoice, next_push_at)),
+            self._table.putting(_item_of_customer(invoice)),
+            *([self._table.putting(recheck_item(invoice, at))] if at else []),
         ]
 
 
@@ -128,6 +146,16 @@ def header_item(record: InvoiceRecord, next_push_at: datetime | None, failed_pus
 def unpushed_item(invoice: Invoice, at: datetime) -> Item:
     key = keys.joined(keys.instant(at), invoice.tenant, invoice.customer.id, invoice.id)
     return {PARTITION_KEY: keys.UNPUSHED, SORT_KEY: key}
+
+
+def recheck_item(invoice: Invoice, at: datetime) -> Item:
+    key = keys.joined(keys.instant(at), invoice.tenant, invoice.customer.id, invoice.id)
+    return {PARTITION_KEY: keys.RECHECK, SORT_KEY: key}
+
+
+def _item_of_customer(invoice: Invoice) -> Item:
+    partition = keys.records(invoice.tenant, keys.CUSTOMER_INVOICE)
+    return {PARTITION_KEY: partition, SORT_KEY: keys.joined(invoice.customer.id, invoice.id)}
 
 
 def record_of(header: Item, lines: Item | None = None) -> InvoiceRecord:

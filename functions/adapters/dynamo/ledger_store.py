@@ -11,12 +11,14 @@ from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.codec import decode_item
 from functions.adapters.dynamo.history_store import DynamoHistories
 from functions.adapters.dynamo.hour_items import HOUR_INDEX_PAGE, VOIDS, entries_of_hours, hour_entry, hour_item
+from functions.adapters.dynamo.late_store import LateItems
 from functions.adapters.dynamo.page_writer import PageWriter, executed, insertion, stored_page, was_done
 from functions.adapters.dynamo.refusal_item import further_items, further_of, refusal_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.hour_index import HourEntry, hour_entries
+from functions.domain.metering.late import late_usage
 from functions.domain.metering.ledger import BUCKET_SECONDS, BatchTally, Code, Commit, Counts, Refusal
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
@@ -48,6 +50,7 @@ class DynamoLedger(DynamoHistories):
         self._name = table
         self._table = UsageTable(client, table)
         self._window = window
+        self._late = LateItems()
         self._pages = PageWriter(client, table)
         is_lower = f'WHERE "{PARTITION_KEY}"=? AND "{SORT_KEY}"=? AND "{DONE}"<?'
         self._raise_head = f'UPDATE "{table}" SET "{DONE}"=? {is_lower}'  # noqa: S608 - names of ours only
@@ -182,7 +185,9 @@ class DynamoLedger(DynamoHistories):
             yield int(item[SORT_KEY]["S"]), bytes(item[BODY]["B"])
 
     def put_index(self, commits: Sequence[Commit]) -> None:
-        self._table.put_all(item for commit in commits for item in self._index(commit))
+        late = self._late.of(each for commit in commits for each in late_usage(commit))
+        self._table.put_all([*(item for commit in commits for item in self._index(commit)), *late])
+        self._late.were_put(late)
 
     def _index(self, commit: Commit) -> Iterator[dict[str, Any]]:
         yield from self._chunks(commit)

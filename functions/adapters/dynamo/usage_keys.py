@@ -23,6 +23,8 @@
 | what a commit left uncounted beyond the first, by day | `R#<tenant>#<day>`      | `~<hour decided>-<lane>-<n>-<part>` | get, query backwards |
 | corrections of a tenant; by id; newest first; outcome  | `V#<tenant>`            | `i#<id>`, `t#<time>#<id>`, `o#<id>` | get, query backwards, batch get |
 | how much a tenant, or one of its keys, may take now  | `Q#<tenant>`            | `<kind>[#<key id>]`          | update |
+| which tenants' usage came late, by the hour decided     | `Z`                     | `<hour>#<tenant>`            | query; expires after 40 days |
+| whose usage of which days came late in an hour       | `Z#<hour>#<tenant>`     | `<day>#<subject>`            | query; expires after 40 days |
 | what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
@@ -44,6 +46,19 @@ BUCKETS_PREFIX = "Q#"
 AUDIT = "audit"
 BACKFILL_SLOTS = ("backfill_slots", "backfill_slots")
 GENESIS = ("genesis", "genesis")
+LATE = "Z"
+
+
+def late_of(slot: int, tenant: str) -> str:
+    return f"{LATE}#{slot:08d}#{tenant}"
+
+
+def late_tenant(slot: int, tenant: str) -> str:
+    return f"{slot:08d}#{tenant}"
+
+
+def late_subject(day: int, subject: str) -> str:
+    return f"{day:06d}#{subject}"
 
 
 def lane(lane: int) -> str:

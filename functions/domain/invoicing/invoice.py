@@ -21,10 +21,13 @@ from functions.domain.invoicing.document import (
 from functions.domain.invoicing.line import InvoiceLine, explained
 from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.metering.holding import Holding, held_ever
+from functions.domain.metering.late import told_from
 from functions.domain.money import Money
 from functions.domain.period import UTC_ZONE, Period
 from functions.domain.wire import CurrencyCode, Instant, WireModel
 
+# What has arrived is counted by then.
+COUNTED_WITHIN = timedelta(minutes=10)
 # OpenMeter's default payment term.
 DAYS_UNTIL_DUE = 30
 # How much of <subscription>/<phase>/<key>/<item> the lines of one group share, finest first.
@@ -158,6 +161,14 @@ class InvoiceRecord:
 def invoice_id(tenant: str, customer_id: str, currency: str, invoice_at: datetime, sequence: int = 0) -> str:
     """The same invoice always gets the same id; `sequence` counts further invoices of the same boundary."""
     return named_ulid(invoice_at, "invoice", tenant, customer_id, currency, str(sequence))
+
+
+def looks_again_at(invoice: Invoice) -> datetime | None:
+    """Once, after everything that came by then is counted, where it was measured before late usage is told of."""
+    early = [
+        told for line in invoice.lines if line.usage and line.usage.taken_at < (told := told_from(line.period_end))
+    ]
+    return max(early) + COUNTED_WITHIN if early else None
 
 
 def number_prefix(customer_name: str) -> str:

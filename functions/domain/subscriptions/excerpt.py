@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from itertools import takewhile
 
-from functions.domain.period import Period
+from functions.domain.period import Period, period_at
 from functions.domain.subscriptions.item import FOREVER, SubscriptionItem, SubscriptionPhase
-from functions.domain.subscriptions.service import Schedule, Service
+from functions.domain.subscriptions.service import Schedule, Service, cadence_of
 from functions.domain.subscriptions.subscription import Subscription
 
 
@@ -25,6 +27,38 @@ def services_within(subscription: Subscription, window: Period) -> Iterator[Serv
             elif (on := whole.on(phase, item).overlap(window)) is not None:
                 begins_before = whole.on(phase, item).start < on.start
                 yield from cut.unbilled(phase, _billed_to(item, on, begins_before=begins_before))
+
+
+def billed_since(subscription: Subscription, since: datetime) -> list[Service]:
+    """What it has served by usage in periods that ended after `since` and are on invoices to their end, by their start.
+
+    Each period is whole, however many lines billed it.
+    """
+    schedule = subscription.schedule
+    found = [
+        service
+        for phase in subscription.phases
+        for item in phase.items
+        if item.card.is_metered and item.billed_to is not None and item.billed_to > since
+        for service in _billed(schedule, phase, item, since)
+    ]
+    return sorted(found, key=lambda each: each.period.start)
+
+
+def _billed(schedule: Schedule, phase: SubscriptionPhase, item: SubscriptionItem, since: datetime) -> Iterator[Service]:
+    assert item.billed_to is not None
+    # The part of a period that is billed already is not all of it.
+    end = item.split.starts_at if item.split else item.billed_to
+    on = schedule.on(phase, item)
+    unbilled = {"billed_to": None, "split": None, "left_over": Decimal(0), "discounted": ()}
+    if item.card.billing_cadence is None:
+        services = schedule.unbilled(phase, item.model_copy(update=unbilled)) if on.end > since else iter(())
+    else:
+        cadence = cadence_of(item.card.billing_cadence, schedule.cadence.zone)
+        start = period_at(max(since, on.start), schedule.anchor, cadence).start
+        anew = unbilled | {"billed_to": start if start > on.start else None}
+        services = schedule.unbilled(phase, item.model_copy(update=anew)) if on.end > max(since, on.start) else iter(())
+    yield from takewhile(lambda each: each.period.end <= end, services)
 
 
 def _billed_to(item: SubscriptionItem, on: Period, *, begins_before: bool) -> SubscriptionItem:

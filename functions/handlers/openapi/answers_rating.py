@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from functions.domain.invoicing.difference import Reason
 from functions.domain.invoicing.explanation import StepName
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.holding import Holding
@@ -73,6 +74,46 @@ class ExplainedPart(Shown):
     group_by: dict[str, str] | None = None
     hour: Instant | None = None
     quantity: str
+
+
+class DifferenceTotals(Shown):
+    currency: str | None = None
+    issued: str
+    re_rated: str
+    adjusted: str
+    open: str
+
+
+class ShownDifference(Shown):
+    customer_id: str
+    subscription_id: str
+    item_key: str
+    period: dict[str, Instant]
+    currency: str
+    issued: str
+    re_rated: str | None = None
+    adjusted: str
+    open: str
+    issued_quantity: str
+    re_rated_quantity: str | None = None
+    status: Literal["open", "not_measured"]
+    reason: Reason
+    detail: str | None = None
+    invoices: list[str]
+    found_at: Instant
+    checked_at: Instant
+
+
+class ShownReconciliation(Shown):
+    """Amounts are decimals in major units, before coupons; `totals` where all is in one currency."""
+
+    items: list[ShownDifference]
+    totals: DifferenceTotals | None = None
+    totals_by_currency: list[DifferenceTotals]
+    page: int | None = None
+    page_size: int | None = None
+    total_count: int | None = None
+    next_cursor: str | None = None
 
 
 class ExplainedUsage(Shown):

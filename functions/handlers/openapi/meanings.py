@@ -136,6 +136,12 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
         "orderBy": "Sorted by beginning or by end; subscriptions without an end come after all others.",
         "status": f"Only subscriptions that now are {_listed(SubscriptionStatus)}; {_ANY}.",
     },
+    "GET /api/v1/billing/reconciliation": {
+        "customerId": "Only of the customer with this id or key; of all unless given.",
+        "from": "Only periods that end after this instant; since ever unless given.",
+        "to": "Only periods that begin before this instant; without an end unless given.",
+        "status": "`open` for differences, `not_measured` for what cannot be rated any more; any unless given.",
+    },
     "GET /api/v1/features": {
         "cursor": "`nextCursor` of the answer before, to the same question; empty for the first page by cursor.",
         "limit": "The most features of the answer, where no `page` is given.",

@@ -37,6 +37,7 @@ from functions.handlers.openapi.answers import (
 from functions.handlers.openapi.answers_rating import (
     InvoiceLineExplanation,
     ShownBacktest,
+    ShownReconciliation,
     ShownSimulation,
     UpcomingInvoice,
 )
@@ -222,6 +223,9 @@ ROUTES: Mapping[str, Described] = {
         "Look ahead at a subscription's next invoice", UpcomingInvoice
     ),
     "GET /api/v1/billing/failures": Described("List whom billing failed for", Paged(ShownFailure)),
+    "GET /api/v1/billing/reconciliation": Described(
+        "List billed periods that would cost something else today", ShownReconciliation
+    ),
     "POST /api/v1/api-keys": Described("Create an API key", CreatedApiKey),
     "GET /api/v1/api-keys": Described("List API keys", Paged(ShownApiKey)),
     "DELETE /api/v1/api-keys/<key_id>": Described("Revoke an API key"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,17 +22,22 @@ from functions.application.create_subscription import PlanChoice
 from functions.application.ingest_events import ingest_events
 from functions.application.measure_usage import MeasuredUsage
 from functions.application.ports.gateway import GatewayStatus
+from functions.application.ports.registry import Holder
 from functions.application.push_invoice import payment_update
 from functions.application.query_usage import UsageReader
 from functions.domain.errors import NotFound
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, Event
+from functions.domain.metering.holding import Holding
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.meter import Meter, MeterSet
-from functions.handlers import schedule_billing as schedule
 from functions.handlers import (
+    http,
+    http_reconciliation,
+    schedule_reconcile,
     wiring,
     wiring_billing,
+    wiring_reconciliation,
     workflow_close_lanes,
     workflow_count_lanes,
     workflow_issue_invoice,
@@ -39,11 +45,13 @@ from functions.handlers import (
     workflow_push_invoice,
     workflow_record_failure,
 )
+from functions.handlers import schedule_billing as schedule
 from infra.local.stripe_standin.server import Server, running
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS as FEATURE
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.billing.machine import Machine, MachineFailed
+from tests.handlers.gateway import Client
 from tests.writing import write
 
 DEFINITION = (Path(__file__).resolve().parents[3] / "infra" / "workflows" / "billing.asl.json").read_text()
@@ -191,6 +199,47 @@ def test_what_coupons_take_off_is_off_at_the_gateway_too(deployment: Deployment,
     assert deployment.statuses() == ["payment_processing" if total else "paid"]
     (held,) = world.coupons.of_customer(TENANT, ACME)
     assert (held.id, held.invoice_count) == (applied.id, 1)
+
+
+def test_what_comes_for_a_period_that_is_billed_is_told_with_what_it_would_have_cost(
+    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.plan(phase(unit("1.00")), key="by_unit")
+    world.clock.time = at("2026-05-01T01:00:00")
+    monkeypatch.setattr(wiring_reconciliation, "late_index", lambda: deployment.ledger)
+    held = {"acme-app": [Holder(ACME, Holding(subject="acme-app"))]}
+    monkeypatch.setattr(wiring, "customers", lambda: SimpleNamespace(holders=lambda _tenant, _subjects: held))
+    world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("by_unit"))
+    deployment.send("acme-app", 100, "2026-04-02")
+    deployment.run()
+    assert deployment.totals() == {"INV-ACME-1": 10000}
+    deployment.send("acme-app", 7, "2026-04-29")
+    deployment.send("acme-app", 9, "2026-05-01T00:59:00")
+    deployment.deliver()
+    world.clock.time = at("2026-05-01T02:10:00")
+    answer = schedule_reconcile.handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000))
+    assert answer == {"customers": 1, "found": 1, "done": True}
+    client = Client(http.resolver([http_reconciliation.router]))
+    shown = client.get("/api/v1/billing/reconciliation").json
+    (item,) = shown["items"]
+    (invoice,) = world.all_invoices()
+    assert {name: item[name] for name in ("issued", "reRated", "adjusted", "open")} == {
+        "issued": "100.00",
+        "reRated": "107.00",
+        "adjusted": "0.00",
+        "open": "7.00",
+    }
+    assert (item["customerId"], item["itemKey"], item["reason"]) == (ACME, "tokens", "late_usage")
+    assert item["period"] == {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+    assert item["invoices"] == [invoice.invoice.id]
+    assert shown["totals"]["open"] == "7.00"
+    path = "/api/v1/billing/reconciliation"
+    assert client.get(path, "from=2026-05-01T00:00:00Z").json["items"] == []
+    assert client.get(path, "to=2026-04-01T00:00:00Z").json["items"] == []
+    assert client.get(path, "status=not_measured").json["items"] == []
+    assert len(client.get(path, "status=open").json["items"]) == 1
+    assert client.get(path, "status=closed").fields == ["status"]
+    assert client.acting_as("admin", "stranger").get(path).json["items"] == []
 
 
 def test_usage_so_far_and_what_came_late_add_up_at_the_gateway(deployment: Deployment, world: World):

@@ -1,0 +1,270 @@
+"""Looks again at what was billed: late usage changes periods whose invoices are out, and nothing may say so in silence.
+
+Found from the commits that counted late usage (`metering/late.py`), not by going through invoices: whose it was then,
+and what of theirs was billed since. Each billed period of theirs is rated again with today's usage, as a run would, and
+what differs is kept for its tenant. Tenants take turns: one with very much late usage holds up nobody.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from functions.application.ports.billing import BilledCustomers, Subscriptions, UsageMeter
+from functions.application.ports.clock import Clock
+from functions.application.ports.reconciliation import CustomerInvoices, Differences, LateIndex, Rechecks
+from functions.application.ports.registry import Customers
+from functions.application.rate_services import Rater
+from functions.domain.errors import TollboothError
+from functions.domain.invoicing.difference import (
+    BilledDifference,
+    Reason,
+    before_coupons,
+    issued_lines,
+    measured_otherwise,
+    quantity_of,
+)
+from functions.domain.invoicing.invoice import COUNTED_WITHIN, InvoiceRecord
+from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.metering.late import LateUsage
+from functions.domain.metering.ledger import HOUR_SECONDS
+from functions.domain.subscriptions.excerpt import billed_since
+from functions.domain.subscriptions.lineage import Lineages
+from functions.domain.subscriptions.service import Service
+from functions.domain.subscriptions.subscription import Subscription
+
+# What is taken of a tenant before it is the next one's turn; a subject has a customer with some periods to rate.
+SUBJECTS_OF_A_TURN = 100
+MAX_TENANTS = 2_000
+MAX_RECHECKS = 1_000
+# Of one customer since the day that changed: the acceptance window is some months at most.
+MAX_INVOICES = 200
+
+HasTime = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class ReconciliationPorts:
+    """What looking again reads and writes."""
+
+    late: LateIndex
+    rechecks: Rechecks
+    customers: Customers
+    billed_customers: BilledCustomers
+    subscriptions: Subscriptions
+    invoices: CustomerInvoices
+    usage: UsageMeter
+    differences: Differences
+    clock: Clock
+
+
+@dataclass
+class Reconciled:
+    """What one call came to; `found` are differences that were not known before, or have changed."""
+
+    customers: int = 0
+    found: int = 0
+    is_done: bool = True
+    errors: list[Exception] = field(default_factory=list)
+
+
+def reconcile(ports: ReconciliationPorts, has_time: HasTime) -> Reconciled:
+    """All that came late up to the last full hour, as far as there is time; what is left is for the next call.
+
+    A customer that fails by a defect of ours stops nobody, and is looked at again by the next call.
+    """
+    now = ports.clock.now().replace(microsecond=0)
+    done = Reconciled()
+    for _ in _turns(ports, now, done):
+        if not has_time():
+            done.is_done = False
+            break
+    return done
+
+
+def _turns(ports: ReconciliationPorts, now: datetime, done: Reconciled) -> Iterator[None]:
+    yield from _recheck_invoices(ports, now, done)
+    slot = int((now - COUNTED_WITHIN).timestamp()) // HOUR_SECONDS
+    yield from _look_at_late_usage(ports, slot, done)
+
+
+def _recheck_invoices(ports: ReconciliationPorts, now: datetime, done: Reconciled) -> Iterator[None]:
+    for recheck in ports.rechecks.due(now, MAX_RECHECKS):
+        since = recheck.due_at - timedelta(days=1)
+        if _is_checked(recheck.tenant, recheck.customer_id, since, ports, done):
+            ports.rechecks.forget(recheck)
+        yield
+
+
+def _look_at_late_usage(ports: ReconciliationPorts, before_slot: int, done: Reconciled) -> Iterator[None]:
+    waiting: deque[tuple[int, str, LateUsage | None]] = deque(
+        (slot, tenant, None) for slot, tenant in ports.late.tenants(before_slot, MAX_TENANTS)
+    )
+    failed: set[tuple[int, str]] = set()
+    while waiting:
+        slot, tenant, after = waiting.popleft()
+        found = ports.late.late(slot, tenant, SUBJECTS_OF_A_TURN, after)
+        checked = _checked(tenant, found, ports, done)
+        ports.late.forget(checked)
+        if len(checked) < len(found):
+            failed.add((slot, tenant))
+        if len(found) == SUBJECTS_OF_A_TURN:
+            waiting.append((slot, tenant, found[-1]))
+        elif (slot, tenant) not in failed:
+            ports.late.forget_tenant(slot, tenant)
+        yield
+
+
+def _checked(tenant: str, found: Sequence[LateUsage], ports: ReconciliationPorts, done: Reconciled) -> list[LateUsage]:
+    """Those whose customers were looked at."""
+    holders = _holders(tenant, found, ports.customers)
+    since: dict[str, datetime] = {}
+    for late in found:
+        for customer_id in holders.get(late, ()):
+            since[customer_id] = min(late.since, since.get(customer_id, late.since))
+    are_checked = {
+        customer_id: _is_checked(tenant, customer_id, day, ports, done) for customer_id, day in since.items()
+    }
+    return [late for late in found if all(are_checked[each] for each in holders.get(late, ()))]
+
+
+def _holders(tenant: str, found: Sequence[LateUsage], customers: Customers) -> Mapping[LateUsage, Sequence[str]]:
+    """The customers who had the subject on that day."""
+    of_subjects = customers.holders(tenant, sorted({late.subject for late in found}))
+    return {
+        late: list(
+            dict.fromkeys(
+                holder.customer_id
+                for holder in of_subjects.get(late.subject, ())
+                if holder.holding.within(late.since, late.since + timedelta(days=1))
+            )
+        )
+        for late in found
+    }
+
+
+def _is_checked(tenant: str, customer_id: str, since: datetime, ports: ReconciliationPorts, done: Reconciled) -> bool:
+    try:
+        done.found += check_customer(tenant, customer_id, since, ports)
+    except Exception as error:  # a defect of ours must not hide what others have to be told
+        done.errors.append(error)
+        return False
+    done.customers += 1
+    return True
+
+
+def check_customer(tenant: str, customer_id: str, since: datetime, ports: ReconciliationPorts) -> int:
+    """Rates what a customer was billed for time after `since` again; how many differences are new or have changed."""
+    customer = ports.billed_customers.billed(tenant, customer_id)
+    subscriptions = ports.subscriptions.of_customer(tenant, customer_id)
+    services = _in_order([(each, service) for each in subscriptions for service in billed_since(each, since)])
+    if customer is None or not services:
+        return 0
+    first = min(service.full.start for _, service in services)
+    rater = Rater(tenant, customer.holdings, ports.usage, Lineages(subscriptions))
+    check = _Check(ports, tenant, customer_id, first, rater)
+    known = {each.name: each for each in ports.differences.of_customer(tenant, customer_id)}
+    changed = 0
+    for subscription, service in services:
+        found = check.difference(subscription, service)
+        before = known.get(_name_of(service))
+        if found is not None:
+            is_new = before is None or not _is_same(before, found)
+            kept = found if before is None else found.model_copy(update={"found_at": before.found_at})
+            ports.differences.keep(tenant, kept)
+            changed += is_new
+        elif before is not None:
+            ports.differences.forget(tenant, before)
+    return changed
+
+
+def _in_order(services: Sequence[tuple[Subscription, Service]]) -> list[tuple[Subscription, Service]]:
+    """Pieces of a period one after the other: each builds on what those before it came to."""
+    return sorted(services, key=lambda each: each[1].period.start)
+
+
+def _name_of(service: Service) -> str:
+    return f"{service.item.id}/{service.period.start:%Y%m%dT%H%M%SZ}"
+
+
+def _is_same(before: BilledDifference, found: BilledDifference) -> bool:
+    return (before.open_minor, before.reason, before.re_rated_quantity) == (
+        found.open_minor,
+        found.reason,
+        found.re_rated_quantity,
+    )
+
+
+@dataclass
+class _Check:
+    ports: ReconciliationPorts
+    tenant: str
+    customer_id: str
+    since: datetime
+    rater: Rater
+
+    @cached_property
+    def records(self) -> Sequence[InvoiceRecord]:
+        return self.ports.invoices.of_customer(self.tenant, self.customer_id, self.since, MAX_INVOICES)
+
+    def difference(self, subscription: Subscription, service: Service) -> BilledDifference | None:
+        records, issued = self._issued(service)
+        now = self.ports.clock.now().replace(microsecond=0)
+        rated: InvoiceLine | None = None
+        detail = None
+        try:
+            rated = self._rated(subscription, service, issued, now)
+        except TollboothError as error:
+            detail = error.detail
+        came_to = sum(map(before_coupons, issued))
+        if detail is None and (rated is None or not measured_otherwise(issued, rated)):
+            return None
+        re_rated = None if rated is None else before_coupons(rated)
+        if re_rated == came_to:
+            return None
+        return BilledDifference(
+            customer_id=self.customer_id,
+            subscription_id=subscription.id,
+            item_key=service.item.key,
+            item_id=service.item.id,
+            period_start=service.period.start,
+            period_end=service.period.end,
+            currency=subscription.currency,
+            issued_minor=came_to,
+            re_rated_minor=re_rated,
+            issued_quantity=quantity_of(issued),
+            re_rated_quantity=quantity_of([rated]) if rated else None,
+            reason=_reason(came_to, re_rated),
+            detail=detail,
+            invoices=tuple(each.invoice.id for each in records),
+            found_at=now,
+            checked_at=now,
+        )
+
+    def _rated(
+        self, subscription: Subscription, service: Service, issued: Sequence[InvoiceLine], now: datetime
+    ) -> InvoiceLine | None:
+        """Rounded with what was carried into the period when it was issued."""
+        carried = issued[0].carried if issued else service.item.left_over
+        item = service.item.model_copy(update={"left_over": carried})
+        alone = replace(self.rater, _left_over={})
+        return next(iter(alone.lines(subscription, [replace(service, item=item)], now)), None)
+
+    def _issued(self, service: Service) -> tuple[list[InvoiceRecord], list[InvoiceLine]]:
+        """The invoices and lines that billed it; a period without usage often has none."""
+        for records in (self.records, self.before_there_was_an_index):
+            found = [(each, lines) for each in records if (lines := issued_lines(service, each.invoice.lines))]
+            if found:
+                break
+        return [each for each, _ in found], [line for _, lines in found for line in lines]
+
+    @cached_property
+    def before_there_was_an_index(self) -> Sequence[InvoiceRecord]:
+        return self.ports.invoices.unindexed_of_customer(self.tenant, self.customer_id, self.since, MAX_INVOICES)
+
+
+def _reason(issued: int, re_rated: int | None) -> Reason:
+    if re_rated is None:
+        return "not_measured"
+    return "late_usage" if re_rated > issued else "corrected_usage"

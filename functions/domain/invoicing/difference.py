@@ -1,0 +1,82 @@
+"""What a billed period would cost with today's usage, where that is not what was issued."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Literal
+
+from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.money import EXACT
+from functions.domain.subscriptions.service import Service
+from functions.domain.wire import CurrencyCode, Exact, Instant, WireModel
+
+ZERO = Decimal(0)
+# What came to light: usage that came after the invoice, usage taken back since, or that nobody can tell any more.
+Reason = Literal["late_usage", "corrected_usage", "not_measured"]
+
+
+class BilledDifference(WireModel):
+    """Of one item in one period; amounts in minor units, before coupons. `re_rated_minor` is None if not measured."""
+
+    customer_id: str
+    subscription_id: str
+    item_key: str
+    item_id: str
+    period_start: Instant
+    period_end: Instant
+    currency: CurrencyCode
+    issued_minor: int
+    re_rated_minor: int | None
+    issued_quantity: Exact
+    re_rated_quantity: Exact | None
+    reason: Reason
+    detail: str | None = None
+    invoices: tuple[str, ...]
+    found_at: Instant
+    checked_at: Instant
+
+    @property
+    def open_minor(self) -> int:
+        return 0 if self.re_rated_minor is None else self.re_rated_minor - self.issued_minor
+
+    @property
+    def name(self) -> str:
+        """The same for the same item and period."""
+        return f"{self.item_id}/{self.period_start:%Y%m%dT%H%M%SZ}"
+
+
+def issued_lines(service: Service, lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
+    """Those of the lines that billed the service's usage, more than one where that was progressive."""
+    return [
+        line
+        for line in lines
+        if line.item_id == service.item.id and line.usage is not None and line.period_start in service.full
+    ]
+
+
+def before_coupons(line: InvoiceLine) -> int:
+    return sum(each.amount_minor - each.discounts_minor for each in line.charges)
+
+
+def measured_otherwise(issued: Sequence[InvoiceLine], now: InvoiceLine | None) -> bool:
+    """Is the line rated from anything else than those that were issued?"""
+    if now is None or not issued:
+        return True
+    return _inputs(issued) != _inputs([now])
+
+
+def _inputs(lines: Sequence[InvoiceLine]) -> tuple[Decimal, Decimal, int, dict[str, Decimal]]:
+    parts: dict[str, Decimal] = {}
+    for line in lines:
+        is_by_parts = line.usage is not None and (line.usage.group_by or line.usage.window)
+        for charge in line.charges if is_by_parts else ():
+            parts[charge.reference] = EXACT.add(parts.get(charge.reference, ZERO), charge.quantity)
+    first = lines[0].working
+    before, billed = (first.metered_before, first.previously_billed_minor) if first else (ZERO, 0)
+    return quantity_of(lines), before, billed, parts
+
+
+def quantity_of(lines: Sequence[InvoiceLine]) -> Decimal:
+    total = ZERO
+    for line in lines:
+        total = EXACT.add(total, line.usage.quantity if line.usage else ZERO)
+    return total
