@@ -1,6 +1,6 @@
 """Rate a plan, a draft as well, for what customers really used in the past, beside what their subscriptions cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
@@ -17,6 +17,7 @@ from functions.domain.errors import FieldError, InvalidInput, NotFound, Tollboot
 from functions.domain.invoicing.backtest import Backtest, ComparedCustomer, ComparedPeriod, NotCompared
 from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.invoicing.plan_commitment import with_commitment
 from functions.domain.period import Period
 from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.item import MeteredFeature
@@ -198,4 +199,14 @@ class _Trial:
         if len(services) > MAX_SERVICES:
             message = f"The period has more than {MAX_SERVICES} services of {subscription.label}; choose shorter ones."
             raise TooLarge(message)
-        return rater.lines(subscription, services, self.ports.clock.now().replace(microsecond=0))
+        lines = rater.lines(subscription, services, self.ports.clock.now().replace(microsecond=0))
+        return list(_committed(subscription, lines, rater.lineages))
+
+
+def _committed(subscription: Subscription, lines: Sequence[InvoiceLine], lineages: Lineages) -> Iterator[InvoiceLine]:
+    """As they would be invoiced, period by period."""
+    anew = subscription.model_copy(update={"usage_billed": None})
+    for at in sorted({line.invoice_at for line in lines}):
+        owed, came_to = with_commitment(anew, [line for line in lines if line.invoice_at == at], at, lineages)
+        anew = anew.with_usage_billed(came_to)
+        yield from owed

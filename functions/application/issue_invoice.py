@@ -24,6 +24,7 @@ from functions.domain.invoicing.coupons import fee_of
 from functions.domain.invoicing.give_back import advance_of
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
 from functions.domain.invoicing.line import InvoiceLine, is_worth_an_invoice
+from functions.domain.invoicing.plan_commitment import with_commitment
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.item import AdvanceFee, DiscountedFee
 from functions.domain.subscriptions.lineage import Lineages
@@ -172,9 +173,11 @@ class _Boundary:
             returns = Returns(self.tenant, self.ports.invoices, self.at, now)
             claimed, after = returns.of_claims(after, rater.credit_line)
             lines, after = returns.of_services(after, rated.lines)
-            return _Billed(subscription, [*lines, *claimed], after)
-        lines, after = rater.billed_so_far(subscription, self.at, now)
-        return _Billed(subscription, lines, after)
+            lines = [*lines, *claimed]
+        else:
+            lines, after = rater.billed_so_far(subscription, self.at, now)
+        lines, came_to = with_commitment(subscription, lines, self.at, self.lineages)
+        return _Billed(subscription, lines, after.with_usage_billed(came_to))
 
     def _with_fees(self, billed: "_Billed", lines: Sequence[InvoiceLine], record: InvoiceRecord | None) -> Subscription:
         """Whoever would owe the same boundary again would be invoiced for it without end."""

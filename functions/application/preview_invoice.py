@@ -12,6 +12,7 @@ from functions.application.take_off_coupons import take_off_coupons
 from functions.application.write_subscriptions import subscription_not_found
 from functions.domain.errors import FieldError, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer, Invoice, summed_up
+from functions.domain.invoicing.plan_commitment import with_commitment
 from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.service import MOMENT
 from functions.domain.subscriptions.subscription import Subscription
@@ -88,7 +89,9 @@ def _next_invoice(
         returns = Returns(tenant, ports.invoices, boundary, now, wait=FARTHEST_LOOK)
         claimed, ahead = returns.of_claims(ahead, rater.credit_line)
         lines, ahead = returns.of_services(ahead, rated.lines)
-        if lines := [*lines, *claimed]:
+        committed, came_to = with_commitment(ahead, [*lines, *claimed], boundary, lineages)
+        ahead = ahead.with_usage_billed(came_to)
+        if lines := committed:
             lines, _ = take_off_coupons(
                 tenant, customer.id, lines, subscription.currency, boundary, coupons=ports.coupons, lineages=lineages
             )

@@ -18,6 +18,7 @@ from functions.application.ports.registry import Customers
 from functions.application.rate_services import Rater
 from functions.domain.errors import TollboothError
 from functions.domain.invoicing.difference import (
+    ZERO,
     BilledDifference,
     Reason,
     before_coupons,
@@ -27,11 +28,13 @@ from functions.domain.invoicing.difference import (
 )
 from functions.domain.invoicing.invoice import COUNTED_WITHIN, InvoiceRecord
 from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.invoicing.plan_commitment import MINIMUM, added_by_commitment
 from functions.domain.metering.late import LateUsage
 from functions.domain.metering.ledger import HOUR_SECONDS
+from functions.domain.period import Period
 from functions.domain.subscriptions.excerpt import billed_since
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.service import Service
+from functions.domain.subscriptions.service import MOMENT, Service
 from functions.domain.subscriptions.subscription import Subscription
 
 # What is taken of a tenant before it is the next one's turn; a subject has a customer with some periods to rate.
@@ -158,7 +161,9 @@ def check_customer(tenant: str, customer_id: str, since: datetime, ports: Reconc
     """Rates what a customer was billed for time after `since` again; how many differences are new or have changed."""
     customer = ports.billed_customers.billed(tenant, customer_id)
     subscriptions = ports.subscriptions.of_customer(tenant, customer_id)
-    services = _in_order([(each, service) for each in subscriptions for service in billed_since(each, since)])
+    services = _in_order(
+        [(each, service) for each in subscriptions for service in billed_since(each, _whole_periods(each, since))]
+    )
     if customer is None or not services:
         return 0
     first = min(service.full.start for _, service in services)
@@ -166,9 +171,9 @@ def check_customer(tenant: str, customer_id: str, since: datetime, ports: Reconc
     check = _Check(ports, tenant, customer_id, first, rater)
     known = {each.name: each for each in ports.differences.of_customer(tenant, customer_id)}
     changed = 0
-    for subscription, service in services:
-        found = check.difference(subscription, service)
-        before = known.get(_name_of(service))
+    looked_at = [(_name_of(service), check.difference(subscription, service)) for subscription, service in services]
+    for name, found in [*looked_at, *check.commitments()]:
+        before = known.get(name)
         if found is not None:
             is_new = before is None or not _is_same(before, found)
             kept = found if before is None else found.model_copy(update={"found_at": before.found_at})
@@ -177,6 +182,11 @@ def check_customer(tenant: str, customer_id: str, since: datetime, ports: Reconc
         elif before is not None:
             ports.differences.forget(tenant, before)
     return changed
+
+
+def _whole_periods(subscription: Subscription, since: datetime) -> datetime:
+    """A commitment over a plan looks at all usage of a billing period."""
+    return since if subscription.commitment is None else subscription.full_period_at(since).start
 
 
 def _in_order(services: Sequence[tuple[Subscription, Service]]) -> list[tuple[Subscription, Service]]:
@@ -197,12 +207,24 @@ def _is_same(before: BilledDifference, found: BilledDifference) -> bool:
 
 
 @dataclass
+class _Usage:
+    """What all usage of a subscription came to in a billing period, and comes to now."""
+
+    subscription: Subscription
+    at: datetime
+    issued_minor: int = 0
+    re_rated_minor: int = 0
+    is_measured: bool = True
+
+
+@dataclass
 class _Check:
     ports: ReconciliationPorts
     tenant: str
     customer_id: str
     since: datetime
     rater: Rater
+    usage: dict[tuple[str, Period], "_Usage"] = field(default_factory=dict)
 
     @cached_property
     def records(self) -> Sequence[InvoiceRecord]:
@@ -218,6 +240,7 @@ class _Check:
         except TollboothError as error:
             detail = error.detail
         came_to = sum(map(before_coupons, issued))
+        self._note(subscription, service, came_to, rated, is_measured=detail is None)
         if detail is None and (rated is None or not measured_otherwise(issued, rated)):
             return None
         re_rated = None if rated is None else before_coupons(rated)
@@ -241,6 +264,50 @@ class _Check:
             found_at=now,
             checked_at=now,
         )
+
+    def _note(
+        self, subscription: Subscription, service: Service, issued: int, rated: InvoiceLine | None, *, is_measured: bool
+    ) -> None:
+        if subscription.commitment is None:
+            return
+        full = subscription.full_period_at(service.invoice_at - MOMENT)
+        usage = self.usage.setdefault((subscription.id, full), _Usage(subscription, service.invoice_at))
+        usage.at = max(usage.at, service.invoice_at)
+        usage.issued_minor += issued
+        usage.re_rated_minor += before_coupons(rated) if rated else 0
+        usage.is_measured = usage.is_measured and is_measured
+
+    def commitments(self) -> Iterator[tuple[str, BilledDifference | None]]:
+        """What the commitment over a plan takes back of what its usage differs by, by name; None for nothing."""
+        now = self.ports.clock.now().replace(microsecond=0)
+        for usage in self.usage.values():
+            subscription = usage.subscription
+            period = self.rater.lineages.committed_period(subscription, usage.at)
+            name = f"{subscription.id}/{period.deal.start:%Y%m%dT%H%M%SZ}"
+            added, would_add = added_by_commitment(subscription, period, usage.issued_minor, usage.re_rated_minor)
+            if added == would_add or not usage.is_measured:
+                yield name, None
+                continue
+            yield (
+                name,
+                BilledDifference(
+                    customer_id=self.customer_id,
+                    subscription_id=subscription.id,
+                    item_key=MINIMUM,
+                    item_id=subscription.id,
+                    period_start=period.deal.start,
+                    period_end=period.deal.end,
+                    currency=subscription.currency,
+                    issued_minor=added,
+                    re_rated_minor=would_add,
+                    issued_quantity=ZERO,
+                    re_rated_quantity=ZERO,
+                    reason="plan_commitment",
+                    invoices=(),
+                    found_at=now,
+                    checked_at=now,
+                ),
+            )
 
     def _rated(
         self, subscription: Subscription, service: Service, issued: Sequence[InvoiceLine], now: datetime

@@ -99,7 +99,8 @@ def _subscription(line: InvoiceLine) -> dict[str, Any]:
     return {
         "subscription": {"id": line.subscription_id},
         "phase": {"id": line.phase_id},
-        "item": {"id": line.item_id},
+        # What a whole subscription owes is of no item.
+        "item": {"id": line.item_id or line.id},
         "billingPeriod": period(Period(line.billing_start, line.billing_end)),
     }
 

@@ -36,6 +36,8 @@ def shown(subscription: Subscription, now: datetime) -> dict[str, Any]:
         "billingAnchor": subscription.normalized_anchor,
         "timeZone": subscription.time_zone,
         "settlementMode": subscription.settlement_mode,
+        # Beyond OpenMeter.
+        "commitment": _dumped(subscription.commitment) if subscription.commitment else None,
     }
     return without_none(wire)
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from functions.domain.catalog.phase import PlanPhase, phase_to_wire
+from functions.domain.catalog.pricing.commitment import SpendCommitment
 from functions.domain.catalog.rate_card import without_nulls
-from functions.domain.catalog.validation import amount_problems, phase_problems, refuse
+from functions.domain.catalog.validation import amount_problems, longer_usage_problems, phase_problems, refuse
 from functions.domain.catalog.versioned import Versioned, VersionStatus, iso_currency
 from functions.domain.errors import FieldError
 from functions.domain.wire import CurrencyCode, Description, Duration, Key, Metadata, Name, WireModel
@@ -51,11 +52,15 @@ class PlanOffer(WireModel):
     pro_rating_config: ProRating = ProRating()
     settlement_mode: SettlementMode = "credit_then_invoice"
     phases: Annotated[tuple[PlanPhase, ...], Field(min_length=1, max_length=MAX_PHASES)]
+    # Beyond OpenMeter.
+    commitment: Annotated[SpendCommitment | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _phases_fit_together(self) -> Self:
         # Not a ValueError: it passes through pydantic with the path of every field that is wrong.
-        refuse(self._size_problems() or phase_problems(self.phases, self.billing_cadence))
+        refuse(
+            self._size_problems() or phase_problems(self.phases, self.billing_cadence) or self._commitment_problems()
+        )
         return self
 
     def _size_problems(self) -> list[FieldError]:
@@ -65,6 +70,16 @@ class PlanOffer(WireModel):
             return []
         message = f"the plan has {size} bytes of JSON, at most {MAX_PLAN_BYTES} are allowed; shorten texts and metadata"
         return [FieldError("phases", "plan_too_large", message)]
+
+    def _commitment_problems(self) -> list[FieldError]:
+        """Usage that falls due in another period than it was used in belongs to none of them."""
+        if self.commitment is None:
+            return []
+        return [
+            problem
+            for p, phase in enumerate(self.phases)
+            for problem in longer_usage_problems(phase.rate_cards, f"phases[{p}].rateCards", self.billing_cadence)
+        ]
 
     def require_sayable(self, currency: str) -> None:
         """Raises InvalidInput for fees that no invoice in the currency can say."""

@@ -116,6 +116,17 @@ def cadence_problems(where: str, cadence: str, billing: str) -> list[FieldError]
     return []
 
 
+def longer_usage_problems(cards: Sequence[Card], where: str, billing: str) -> list[FieldError]:
+    """Usage-based cards that are billed less often than the plan, beside a commitment over the plan's usage."""
+    end = Cadence.parse(billing).after(_EPOCH, 1)
+    message = f"with a commitment over the plan, usage must be billed at least once in each billing period of {billing}"
+    return [
+        FieldError(f"{where}[{c}].billingCadence", "cadence_too_long", message)
+        for c, card in enumerate(cards)
+        if card.is_metered and card.billing_cadence and Cadence.parse(card.billing_cadence).after(_EPOCH, 1) > end
+    ]
+
+
 def are_compatible(one: str, other: str) -> bool:
     """Whether one cadence is a whole number of the other, so that their periods end together."""
     a, b = Cadence.parse(one), Cadence.parse(other)

@@ -10,8 +10,9 @@ from functions.domain.subscriptions.service import Service
 from functions.domain.wire import CurrencyCode, Exact, Instant, WireModel
 
 ZERO = Decimal(0)
-# What came to light: usage that came after the invoice, usage taken back since, or that nobody can tell any more.
-Reason = Literal["late_usage", "corrected_usage", "not_measured"]
+# What came to light: usage that came after the invoice, usage taken back since, what a commitment over the plan takes
+# back of either, or that nobody can tell any more.
+Reason = Literal["late_usage", "corrected_usage", "plan_commitment", "not_measured"]
 
 
 class BilledDifference(WireModel):

@@ -59,6 +59,21 @@ class Piece:
         return cls(service.full, service.full.start, service.full, closes_deal=True)
 
 
+@dataclass(frozen=True)
+class CommittedPeriod:
+    """The billing period a commitment over a subscription holds for.
+
+    It holds for the part `deal` of the `full` one; `is_settled` says that nothing follows that could still owe the
+    minimum; `billed_minor` is what the usage of the deal came to before, `own_minor` how much of it here.
+    """
+
+    deal: Period
+    full: Period
+    is_settled: bool
+    billed_minor: int
+    own_minor: int
+
+
 class Lineages:
     """Of a customer's subscriptions; within a `window` as if everything began and ended with it."""
 
@@ -90,6 +105,35 @@ class Lineages:
             closes_deal=service.is_last and not deal_later,
             before=deal_earlier[0].item if deal_earlier else None,
         )
+
+    def committed_period(self, subscription: Subscription, at: datetime) -> CommittedPeriod:
+        """The one that ends at `at`, or in which that lies, with what it was migrated from and to in it."""
+        full = subscription.full_period_at(at - MOMENT)
+        first = last = subscription
+        own = billed = _billed_in(subscription, full)
+        while (former := self._migrated_before(first)) and first.active_from > full.start:
+            if former.full_period_at(first.active_from - MOMENT) != full:
+                break
+            first, billed = former, billed + _billed_in(former, full)
+        while (following := self._migrated_after(last)) and following.active_from < full.end:
+            if following.full_period_at(following.active_from) != full:
+                break
+            last = following
+        deal = Period(max(first.active_from, full.start), min(last.active_to or full.end, full.end))
+        if self._window is not None:
+            deal = deal.overlap(self._window) or deal
+        end = min(subscription.active_to or full.end, full.end, deal.end)
+        return CommittedPeriod(deal, full, last is subscription and at >= end, billed, own)
+
+    def _migrated_before(self, subscription: Subscription) -> Subscription | None:
+        follows = subscription.follows
+        return self._by_id.get(follows.id) if follows is not None and follows.is_migration else None
+
+    def _migrated_after(self, subscription: Subscription) -> Subscription | None:
+        following = self._following.get(subscription.id)
+        if following is None or following.follows is None or not following.follows.is_migration:
+            return None
+        return following if following.active_from == subscription.active_to else None
 
     def migrated_from(self, subscription_id: str) -> list[str]:
         """The subscriptions whose deal it goes on with, the latest first."""
@@ -153,6 +197,11 @@ class Lineages:
         for each in found:
             if each.on.start == end and each.item.counts_from is not None and each.item.key == link.item.key:
                 yield each
+
+
+def _billed_in(subscription: Subscription, full: Period) -> int:
+    billed = subscription.usage_billed
+    return billed.amount_minor if billed is not None and billed.starts_at == full.start else 0
 
 
 def _was_billed_before_deals(link: Link) -> bool:

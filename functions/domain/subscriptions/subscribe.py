@@ -72,6 +72,7 @@ def subscribe(
         billing_cadence=plan.billing_cadence,
         pro_rating_config=plan.pro_rating_config,
         settlement_mode=plan.settlement_mode,
+        commitment=plan.commitment,
         billing_anchor=terms.anchor or start,
         time_zone=terms.time_zone,
         active_from=start,

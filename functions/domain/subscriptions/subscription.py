@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from functions.domain.catalog.plan import Alignment, ProRating
+from functions.domain.catalog.pricing.commitment import SpendCommitment
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import UTC_ZONE, Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
@@ -39,7 +40,8 @@ class SubscriptionStatus(StrEnum):
 
 class Subscription(WireModel):
     """`billed_until` is the latest boundary that was invoiced, `progressed_to` the latest instant at which its usage so
-    far was; `version` counts the stored writes. Periods are those of the calendar in `time_zone`."""
+    far was; `version` counts the stored writes. `usage_billed` is what its usage came to so far in the billing period
+    that a `commitment` holds for. Periods are those of the calendar in `time_zone`."""
 
     id: str
     customer_id: str
@@ -60,6 +62,8 @@ class Subscription(WireModel):
     phases: tuple[SubscriptionPhase, ...]
     addons: tuple[SubscriptionAddon, ...] = ()
     claims: tuple[Claim, ...] = ()
+    commitment: SpendCommitment | None = None
+    usage_billed: BilledPart | None = None
     created_at: Instant
     updated_at: Instant
     billed_until: Instant | None = None
@@ -93,6 +97,10 @@ class Subscription(WireModel):
     def billing_period_at(self, instant: datetime) -> Period:
         """The billing period that contains the instant, cut to the subscription's own life."""
         return self.schedule.billing_period_at(instant)
+
+    def full_period_at(self, instant: datetime) -> Period:
+        """The same, whole."""
+        return period_at(instant, self.billing_anchor, self.schedule.cadence)
 
     @property
     def normalized_anchor(self) -> datetime:
@@ -343,6 +351,9 @@ class Subscription(WireModel):
             return item.model_copy(update=update) if update else item
 
         return self.with_items(after) if parts or left_over else self
+
+    def with_usage_billed(self, came_to: BilledPart | None) -> "Subscription":
+        return self if came_to is None else self.model_copy(update={"usage_billed": came_to})
 
     def with_items(self, after: Callable[[SubscriptionItem], SubscriptionItem]) -> "Subscription":
         phases = tuple(

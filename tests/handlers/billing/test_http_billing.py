@@ -11,7 +11,7 @@ from functions.application.record_failure import record_failure
 from functions.domain.invoicing.push import PaymentStatus, PushFailure
 from functions.handlers import http_billing
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
-from tests.domain.builders import TOKENS, at, flat, phase, unit
+from tests.domain.builders import TOKENS, at, draft, flat, phase, unit
 from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client
 
@@ -59,6 +59,29 @@ def test_invoice_now_answers_the_invoice_with_its_working(client: Client, world:
     (charge,) = tokens["children"]
     assert (charge["quantity"], charge["perUnitAmount"], charge["totals"]["total"]) == ("3000", "0.003", "9.00")
     assert sum(Decimal(line["totals"]["total"]) for line in invoice["lines"]) == Decimal("19.00")
+
+
+def test_a_commitment_over_the_plan_is_shown_by_plan_subscription_and_invoice(
+    client: Client, world: World, runs: RunsAtOnce
+):
+    commitment = {"minimumAmount": "5000", "maximumAmount": "9000"}
+    body = draft(phase(unit("0.01"))) | {"key": "committed", "commitment": commitment}
+    made = client.post("/api/v1/plans", body)
+    assert (made.status, made.json["commitment"]) == (201, commitment)
+    client.post(f"/api/v1/plans/{made.json['id']}/publish")
+    of = world.subscribe(start="2026-04-01", plan=PlanChoice("committed"))
+    assert client.get(f"/api/v1/subscriptions/{of.id}").json["commitment"] == commitment
+    (invoice,) = client.post(NOW, {"customerId": ACME}).json
+    usage, minimum = invoice["lines"]
+    assert problems(Invoice, invoice) == []
+    assert (usage["totals"]["total"], minimum["totals"]["total"]) == ("30.00", "4970.00")
+    assert minimum["totals"]["chargesTotal"] == "4970.00"
+    assert (minimum["name"], minimum["period"]) == (
+        "Minimum spend of the plan",
+        {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"},
+    )
+    explained = client.get(f"{INVOICES}/{invoice['id']}/lines/{minimum['id']}/explanation")
+    assert (explained.status, explained.json["total"]) == (200, "4970.00")
 
 
 def test_invoice_now_without_an_ended_period_is_refused_with_openmeters_code(
