@@ -16,6 +16,7 @@ from tests.bench import (
     deployed,
     hot_paths,
     idle,
+    issuing,
     questions,
     rate,
     rates,
@@ -66,6 +67,8 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         seven = seven_meters.measure(endpoint, stacks, batches, say)
         hot = hot_paths.measure(endpoint, stacks, say)
         asked = questions.measure(endpoint, stacks, say)
+        say("issuing an invoice")
+        issued = issuing.measure(endpoint)
         say("CPU time again, minutes later: the machine may have been busy")
         for meters, first in spent.items():
             again = cpu.measured_alone(endpoint, runs // 2, meters)
@@ -81,7 +84,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         for rate in rates.RATES
     }
     say("done")
-    further = report.Further(seven, spent["seven"], hot, asked)
+    further = report.Further(seven, spent["seven"], hot, asked, issued)
     return report.Figures(measured, idle_usd, storage, spent["two"], rating_ms, import_ms, client_ms, assets, further)
 
 

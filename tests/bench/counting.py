@@ -21,11 +21,13 @@ from tests.bench.tally import Tally
 WRITE_UNIT_BYTES = 1024
 PUT_UNIT_BYTES = 25 * 1024
 MAX_BATCH_GET = 100
-REPORTS_CAPACITY = {"PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem"}
+TRANSACTION = "TransactWriteItems"
+REPORTS_CAPACITY = {"PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem", TRANSACTION}
 READS = {"GetItem", "Query", "BatchGetItem"}
-# By the first letter of the partition key: commits, heads, fingerprints, hour index, directory | totals | counters |
-# values.
-KINDS = {"L": "ledger", "F": "ledger", "X": "ledger", "D": "ledger", "T": "totals", "S": "pages", "U": "values"}
+# By the first letter of the partition key: commits, heads, fingerprints, hour index, directory, late usage | totals |
+# counters | values.
+KINDS = {**dict.fromkeys("LFXDZ", "ledger"), "T": "totals", "S": "pages", "U": "values"}
+STORED = {"L": "commits", "F": "fingerprints", "D": "directory", "X": "hour_index", "Z": "late"}
 ANSWERED = SimpleNamespace(status_code=200)
 
 Item = Mapping[str, Mapping[str, Any]]
@@ -153,8 +155,11 @@ class Counter:
         else:
             self.tally["requests.dynamodb"] += 1
             units = self._capacity(parsed)
+            self.tally[f"calls.{operation}"] += 1
             if operation in READS:
                 self._count_read(parsed, units)
+            elif operation == TRANSACTION:
+                self.tally["write_units.transactions"] += units
             else:
                 kind = self._kind()
                 self.tally[f"write_units.{kind}"] += units
@@ -210,7 +215,7 @@ class Counter:
             self._store(request["Item"])
 
     def _store(self, item: Item) -> None:
-        what = {"L": "commits", "F": "fingerprints", "D": "directory", "X": "hour_index"}[item[PARTITION_KEY]["S"][0]]
+        what = STORED[item[PARTITION_KEY]["S"][0]]
         self.tally[f"stored.{what}"] += item_bytes(item)
         self.tally[f"stored_items.{what}"] += 1
 

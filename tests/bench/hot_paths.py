@@ -25,7 +25,7 @@ FINGERPRINT_BYTES = 8
 BATCH_60S = Way("batch_1000_60s", 1_000, 60)
 BATCH_5S = Way("batch_1000_5s", 1_000, 5)
 # What stands before the first # of a partition key, in words.
-OWNERS = {"L": "log", "F": "fingerprints", "X": "hour index", "D": "directory"}
+OWNERS = {"L": "log", "F": "fingerprints", "X": "hour index", "D": "directory", "Z": "late usage"}
 OWNERS |= {"T": "totals", "S": "subject", "U": "values", "UT": "values of totals"}
 
 

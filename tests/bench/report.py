@@ -37,6 +37,7 @@ class Further:
     seven_cpu: Mapping[str, float]
     hot_paths: Mapping[str, Mapping[str, Any]]
     questions: Mapping[str, Mapping[str, Any]]
+    issuing: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
         results, commits = self.seven.results, self.seven.lane_commits.per_event
@@ -54,6 +55,7 @@ class Further:
             },
             "hot_paths": dict(self.hot_paths),
             "questions": dict(self.questions),
+            "issuing_five_lines": dict(self.issuing),
         }
 
 
@@ -131,6 +133,7 @@ def table(figures: Figures) -> str:
     lines += [f"CPU, us per event, {shown['details']['python']}: " + _pairs(shown["cpu_us_per_event"])]
     lines += ["  further: " + _pairs(shown["details"]["cpu_us_other"])]
     lines += [f"CPU, ms to rate a subscription of ten rate cards: {shown['rating_ms']}"]
+    lines += ["issuing an invoice of five lines: " + _pairs(shown["issuing_five_lines"])]
     lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb), ""]
     return "\n".join([*lines, *(verdict(*bound) for bound in bounds(shown))])
 
