@@ -20,6 +20,7 @@ ENV_STRIPE_SECRET = "STRIPE_SECRET_ARN"
 ENV_STRIPE_API_BASE = "STRIPE_API_BASE"
 ENV_BILLING_MACHINE = "BILLING_MACHINE_ARN"
 ENV_BACKFILL_MACHINE = "BACKFILL_MACHINE_ARN"
+ENV_MIGRATION_MACHINE = "MIGRATION_MACHINE_ARN"
 ENV_ACCEPT_PAST_DAYS = "ACCEPT_PAST_DAYS"
 ENV_INVOICES_IDLE = "INVOICES_IDLE"
 ENV_ACCEPT_AHEAD_SECONDS = "ACCEPT_AHEAD_SECONDS"
@@ -58,6 +59,10 @@ HANDLERS = {
     "workflow_plan_backfill": (SERVICE_ASSET, "functions.handlers.workflow_plan_backfill.handler"),
     "workflow_fill_history": (SERVICE_ASSET, "functions.handlers.workflow_fill_history.handler"),
     "workflow_end_backfill": (SERVICE_ASSET, "functions.handlers.workflow_end_backfill.handler"),
+    "workflow_list_migration": (SERVICE_ASSET, "functions.handlers.workflow_list_migration.handler"),
+    "workflow_migrate_subscriptions": (SERVICE_ASSET, "functions.handlers.workflow_migrate_subscriptions.handler"),
+    "workflow_preview_migration": (SERVICE_ASSET, "functions.handlers.workflow_preview_migration.handler"),
+    "workflow_end_migration": (SERVICE_ASSET, "functions.handlers.workflow_end_migration.handler"),
     "webhook_stripe": (SERVICE_ASSET, "functions.handlers.webhook_stripe.handler"),
 }
 

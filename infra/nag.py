@@ -17,6 +17,8 @@ from infra.stage import StageSettings
 ARCHIVE_ARN = "data:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792"
 EXECUTIONS = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
 MACHINES = {"billing": "BillingMachine07CCF068", "backfill": "BackfillMachine1D3BFE08"}
+# One after the other: it has no map.
+WITHOUT_MAP = ("migration",)
 
 PREFIXES = {
     STAGING: "The events of one attempt; their keys carry the attempt.",
@@ -64,14 +66,15 @@ def _everywhere() -> Iterator[Acknowledged]:
     yield Acknowledged("data/AdminKey", _rule("SMG4"), "The operator replaces it through the API and revokes it there.")
     yield Acknowledged("data/StripeSecret", _rule("SMG4"), "Stripe rotates it; two webhook secrets overlap meanwhile.")
     yield Acknowledged("ingestion/Undelivered", _rule("SQS3"), "It is the dead-letter queue of the schedules.")
-    for name, machine in MACHINES.items():
+    for name in (*MACHINES, *WITHOUT_MAP):
         path = f"{name}/{name.capitalize()}"
         yield Acknowledged(f"{path}/Machine", _rule("SF2"), "X-Ray costs more than the run; every state is logged.")
         yield Acknowledged(
             f"{path}/Role", _any("*"), "AWS offers log delivery (logs:*LogDelivery) on all resources only."
         )
+    for name, machine in MACHINES.items():
         yield Acknowledged(
-            f"{path}/DistributedMap",
+            f"{name}/{name.capitalize()}/DistributedMap",
             _any(f"{EXECUTIONS}:<{machine}.Name>:*"),
             "A distributed map watches its own child executions, whose names AWS makes.",
         )
@@ -104,6 +107,7 @@ def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),
         "billing/ScheduleReconcileRole": (ARCHIVE,),
         "backfill/WorkflowFillHistoryRole": (ARCHIVE,),
+        "migration/WorkflowPreviewMigrationRole": (ARCHIVE,),
         "api/HttpApiRole": (ARCHIVE, REJECTS, RESULTS),
     }
     for path, prefixes in users.items():

@@ -9,6 +9,7 @@ from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import BillingStack
 from infra.stacks.data import DataStack
 from infra.stacks.ingestion import IngestionStack
+from infra.stacks.migration import MigrationStack
 from infra.stacks.observability import ObservabilityStack
 from infra.stage import StageSettings
 
@@ -23,6 +24,7 @@ class Service(Stage):
         self.ingestion = IngestionStack(self, "ingestion", stage=stage, data=self.data)
         self.billing = BillingStack(self, "billing", stage=stage, data=self.data, ingestion=self.ingestion)
         self.backfill = BackfillStack(self, "backfill", stage=stage, data=self.data, billing=self.billing)
+        self.migration = MigrationStack(self, "migration", stage=stage, data=self.data)
         self.api = ApiStack(
             self,
             "api",
@@ -31,6 +33,7 @@ class Service(Stage):
             ingestion=self.ingestion,
             billing=self.billing,
             backfill=self.backfill,
+            migration=self.migration,
         )
         self.observability = ObservabilityStack(
             self,
@@ -41,6 +44,7 @@ class Service(Stage):
             api=self.api,
             billing=self.billing,
             backfill=self.backfill,
+            migration=self.migration,
         )
         Tags.of(self).add("tollbooth:stage", stage.name)
         self._outputs()
@@ -57,12 +61,14 @@ class Service(Stage):
         _output(ingestion, "StreamName", ingestion.stream.value)
         _output(billing, "BillingMachineArn", billing.machine.value)
         _output(self.backfill, "BackfillMachineArn", self.backfill.machine.value)
+        _output(self.migration, "MigrationMachineArn", self.migration.machine.value)
         _output(api, "ApiUrl", api.url)
         _output(api, "ApiId", api.http.api_id)
         for stack, functions in (
             (ingestion, ingestion.functions),
             (billing, billing.functions),
             (self.backfill, self.backfill.functions),
+            (self.migration, self.migration.functions),
             (api, api.functions),
         ):
             for handler, function in functions.items():

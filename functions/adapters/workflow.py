@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from functions.application.ports.billing import BillingRun
+    from functions.domain.subscriptions.plan_migration import PlanMigration
 
 
 class StepFunctionsRuns:
@@ -33,6 +34,18 @@ class StepFunctionsBackfills:
     def start(self, run: Backfill) -> None:
         given = {"tenant": run.tenant, "meter_id": run.meter_id, "run": run.run, "run_id": run.run_id}
         _start(self._client, self._machine_arn, run.run_id, given)
+
+
+class StepFunctionsMigrations:
+    """Migrations of whole plans."""
+
+    def __init__(self, client: "SFNClient", machine_arn: str) -> None:
+        self._client = client
+        self._machine_arn = machine_arn
+
+    def start(self, tenant: str, migration: "PlanMigration") -> None:
+        given = {"tenant": tenant, "migration_id": migration.id, "attempt": migration.attempt}
+        _start(self._client, self._machine_arn, migration.run_id, given | {"dry_run": migration.dry_run})
 
 
 def _start(client: "SFNClient", machine_arn: str, name: str, given: Mapping[str, Any]) -> None:

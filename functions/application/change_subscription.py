@@ -158,11 +158,13 @@ def migrate_subscription(
     clock: Clock,
     new_id: NewId,
     drop_addons: Collection[str] = (),
+    keeps_end: bool = False,
 ) -> Changed:
     """To the active version of the same plan, or the one named; it stays in the phase it is in then, if that exists.
 
     The phase lasts as long as it would have, coupons go on with what is left of them, and add-ons come along. One that
-    the newer version does not sell has to be named in `drop_addons`, by key; raises Conflict if it is not.
+    the newer version does not sell has to be named in `drop_addons`, by key; raises Conflict if it is not. An end that
+    it is to have is taken back, as somebody has asked for the newer version, unless `keeps_end` says that nobody has.
 
     Raises Conflict when the version is not another one than it has, InvalidInput for one that is not active.
     """
@@ -195,7 +197,8 @@ def migrate_subscription(
             fields = [FieldError("dropAddons", "missing", key) for key in lost]
             raise Conflict(message, code="addons_not_carried", fields=fields)
         kept = [carried(each, made.active_from, now) for each in held if each.addon.key not in (*left, *drop_addons)]
-        return with_carried_addons(made, kept, had_one_time(was, made.active_from), now=now, new_id=new_id)
+        made = with_carried_addons(made, kept, had_one_time(was, made.active_from), now=now, new_id=new_id)
+        return made.cancelled(was.active_to, now) if keeps_end and was.active_to is not None else made
 
     terms = replace(terms, name=this.name, description=this.description, metadata=this.metadata)
     return change_subscription(

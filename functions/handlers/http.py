@@ -129,8 +129,9 @@ def created(body: Any) -> Answer:
     return _json(201, body)
 
 
-def accepted(body: Any) -> Answer:
-    return _json(202, body)
+def accepted(body: Any, location: str | None = None) -> Answer:
+    """`location` is the path that says how far it is."""
+    return _json(202, body, {"Location": location} if location else {})
 
 
 def no_content() -> Answer:
@@ -138,8 +139,8 @@ def no_content() -> Answer:
     return Response(status_code=204, body="")
 
 
-def _json(status: int, body: Any) -> Answer:
-    return text_answer(status, "application/json", json_body.encode(body))
+def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    return text_answer(status, "application/json", json_body.encode(body), headers)
 
 
 def text_answer(status: int, content_type: str, text: str, headers: Mapping[str, str] | None = None) -> Answer:

@@ -56,6 +56,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GET /api/v1/features": (*PAGE, *ORDER, "meterSlug[]", "includeArchived", "offset"),
     "GET /api/v1/plans": (*PAGE, *ORDER, *VERSIONS),
     "GET /api/v1/plans/<id_or_key>": ("includeLatest",),
+    "GET /api/v1/plans/<id_or_key>/versions": PAGE,
+    "GET /api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions": (*PAGE, "status[]"),
     "GET /api/v1/plans/<id_or_key>/addons": (*PAGE, *ORDER, *VERSIONS),
     "GET /api/v1/addons": (*PAGE, *ORDER, *VERSIONS),
     "GET /api/v1/addons/<id_or_key>": ("includeLatest",),

@@ -26,6 +26,8 @@ QUESTION_ROUTES = frozenset(
     {
         "POST /api/v1/archive/queries",
         "POST /api/v1/plans/<id_or_key>/backtest",
+        "POST /api/v1/plans/<id_or_key>/migrate-all",
+        "GET /api/v1/plans/<id_or_key>/versions",
         "POST /api/v1/billing/customers/<customer_id>/invoices/simulate",
         "POST /api/v1/billing/invoices/invoice",
         "POST /api/v1/rejects/replay",

@@ -74,6 +74,10 @@ def backfill_machine() -> str:
     return _required(names.ENV_BACKFILL_MACHINE)
 
 
+def migration_machine() -> str:
+    return _required(names.ENV_MIGRATION_MACHINE)
+
+
 def archive_budget() -> "ArchiveBudget":
     from functions.domain.metering.archive_budget import GIGABYTE, ArchiveBudget
 

@@ -8,7 +8,7 @@ from functions.domain.errors import TollboothError
 from functions.handlers import log
 
 Handler = Callable[[Any, Any], dict[str, Any]]
-NAMED = ("tenant", "customer_id", "invoice_id", "meter_id", "run", "run_id", "marker")
+NAMED = ("tenant", "customer_id", "invoice_id", "meter_id", "run", "run_id", "marker", "migration_id")
 MAX_NAME_CHARACTERS = 100
 
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.invoice_store import DynamoInvoices
     from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+    from functions.adapters.dynamo.plan_migration_store import DynamoPlanMigrations
     from functions.adapters.dynamo.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
     from functions.adapters.dynamo.push_store import DynamoPushStore
     from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
-    from functions.adapters.workflow import StepFunctionsRuns
+    from functions.adapters.workflow import StepFunctionsMigrations, StepFunctionsRuns
     from functions.application.apply_coupon import AppliedCoupons
     from functions.application.backtest_plan import BacktestPorts
     from functions.application.buy_addon import SubscriptionAddons
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from functions.application.issue_invoice import BillingPorts
     from functions.application.keep_plan_addons import PlanAddonsOf
     from functions.application.measure_usage import MeasuredUsage
+    from functions.application.migrate_one import Migrating
     from functions.application.preview_invoice import PreviewPorts
+    from functions.application.work_migration import MigrationStep
+    from functions.domain.subscriptions.plan_migration import PlanMigration
 
 
 @cache
@@ -178,6 +182,32 @@ def billing_runs() -> "StepFunctionsRuns":
     from functions.adapters.workflow import StepFunctionsRuns
 
     return StepFunctionsRuns(wiring.aws("stepfunctions"), settings.billing_machine())
+
+
+def plan_migrations() -> "DynamoPlanMigrations":
+    from functions.adapters.dynamo.plan_migration_store import DynamoPlanMigrations
+
+    return DynamoPlanMigrations(wiring.billing_table())
+
+
+@cache
+def migration_runs() -> "StepFunctionsMigrations":
+    from functions.adapters.workflow import StepFunctionsMigrations
+
+    return StepFunctionsMigrations(wiring.aws("stepfunctions"), settings.migration_machine())
+
+
+def migration_step(tenant: str, migration_id: str, attempt: int) -> "MigrationStep":
+    from functions.application.work_migration import MigrationStep
+
+    return MigrationStep(tenant, migration_id, attempt, plan_migrations(), wiring.clock())
+
+
+def migrating(tenant: str, migration: "PlanMigration") -> "Migrating":
+    from functions.application.migrate_one import Migrating, RememberedCatalogue
+
+    remembered = RememberedCatalogue(plans(), metered_features())
+    return Migrating(tenant, migration, remembered, plan_addons_of(), subscriptions(), wiring.clock(), wiring.new_ulid)
 
 
 def billed_customers() -> "DynamoCustomers":

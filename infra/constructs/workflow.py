@@ -1,4 +1,4 @@
-"""A Step Functions machine from its ASL file, allowed to invoke its own functions and to run its own map."""
+"""A Step Functions machine from its ASL file, allowed to invoke its own functions and to run its own map, if any."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +25,7 @@ class Workflow(Construct):
         *,
         stage: StageSettings,
         functions: Mapping[str, PythonFunction],
+        has_map: bool = True,
     ) -> None:
         super().__init__(scope, construct_id(workflow_name))
         self.log_group = logs.LogGroup(
@@ -54,7 +55,8 @@ class Workflow(Construct):
             # Every state, never the data: invoices and customers stay out of the logs.
             logs=sfn.LogOptions(destination=self.log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
         )
-        self._allow_distributed_map(role)
+        if has_map:
+            self._allow_distributed_map(role)
 
     @property
     def executions_arn(self) -> str:

@@ -1,4 +1,4 @@
-"""`make soak`: what takes too long for every change - fuzz, simulation, kills under load, two tenants - in one go.
+"""`make soak`: what takes too long for every change - fuzz, simulation, kills, two tenants, many customers - in one go.
 
 The stories run on a stack of their own, beside one that `make up` left running.
 """
@@ -16,7 +16,10 @@ from infra.local.console import heading
 SECONDS = 600
 EVENTS = 200_000
 ROUNDS = 15
+MIGRATED = 1_000  # customers of one plan, to its next version, while the worker is killed
 DYNAMODB_SHARE = 4  # the fuzz on DynamoDB Local gets so much less time
+
+MIGRATION = ("pytest", "-q", "-n", "0", "-k", "killed", "tests/handlers/billing/test_http_plan_migrations.py")
 
 
 def main() -> int:
@@ -32,6 +35,7 @@ def main() -> int:
         run("fuzz", ("tests.fuzz", "--seconds", str(seconds), "--seed", seed)),
         run("dynamodb", ("tests.fuzz", *on_dynamodb)),
         run("crashes", ("tests.simulation", "--seconds", str(seconds), "--seed", seed)),
+        run("migration", MIGRATION, {"TOLLBOOTH_TEST_CUSTOMERS": str(MIGRATED)}),
     ]
     with tempfile.TemporaryDirectory(prefix="tollbooth-soak-") as home:
         own = {"TOLLBOOTH_HOME": home}

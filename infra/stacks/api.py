@@ -18,6 +18,7 @@ from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import SETTLE, BillingStack
 from infra.stacks.data import ARCHIVE, BUCKETS, REJECTS, DataStack
 from infra.stacks.ingestion import IngestionStack
+from infra.stacks.migration import MigrationStack
 from infra.stage import StageSettings
 
 READ_SECRET = "secretsmanager:GetSecretValue"
@@ -53,7 +54,7 @@ ACCESS_LOG_FIELDS = {
 
 
 def permissions(
-    data: DataStack, stream: Resource, billing: BillingStack, backfill: BackfillStack
+    data: DataStack, stream: Resource, billing: BillingStack, backfill: BackfillStack, migration: MigrationStack
 ) -> Mapping[str, Sequence[Access]]:
     """What each function of this stack may do; its variables follow from it."""
     return {
@@ -70,6 +71,7 @@ def permissions(
             data.ledger_key.allows(READ_SECRET),
             billing.machine.allows("states:StartExecution"),
             backfill.machine.allows("states:StartExecution"),
+            migration.machine.allows("states:StartExecution"),
         ),
         "webhook_stripe": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
     }
@@ -88,9 +90,10 @@ class ApiStack(StageStack):
         ingestion: IngestionStack,
         billing: BillingStack,
         backfill: BackfillStack,
+        migration: MigrationStack,
     ) -> None:
         super().__init__(scope, construct_id, stage=stage, description="HTTP API")
-        make = FunctionFactory(self, stage, permissions(data, ingestion.stream, billing, backfill))
+        make = FunctionFactory(self, stage, permissions(data, ingestion.stream, billing, backfill, migration))
         stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
         self.functions = make.made
         self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)

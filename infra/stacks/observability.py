@@ -18,6 +18,7 @@ from infra.stacks.billing import BillingStack
 from infra.stacks.dashboard import Dashboard, Sources, own_metric
 from infra.stacks.data import DataStack
 from infra.stacks.ingestion import IngestionStack
+from infra.stacks.migration import MigrationStack
 from infra.stage import StageSettings
 
 FIVE_MINUTES = Duration.minutes(5)
@@ -40,7 +41,7 @@ class Watch:
 
 
 class ObservabilityStack(StageStack):
-    """Fifteen alarms, ten of them free. One metric each: the emulator refuses metric math."""
+    """Sixteen alarms, ten of them free. One metric each: the emulator refuses metric math."""
 
     def __init__(
         self,
@@ -53,19 +54,26 @@ class ObservabilityStack(StageStack):
         api: ApiStack,
         billing: BillingStack,
         backfill: BackfillStack,
+        migration: MigrationStack,
     ) -> None:
         super().__init__(scope, construct_id, stage=stage, description="alarms and dashboard")
         self._stage = stage
-        watches = self._watches(ingestion, api, billing, backfill)
+        watches = self._watches(ingestion, api, billing, backfill, migration)
         alarms = [self._alarm(watch) for watch in watches]
         if stage.notify:
             self._notify(alarms)
         Dashboard(self, "Dashboard", stage=stage, sources=Sources(data, ingestion, api, billing), alarms=alarms)
 
     def _watches(
-        self, ingestion: IngestionStack, api: ApiStack, billing: BillingStack, backfill: BackfillStack
+        self,
+        ingestion: IngestionStack,
+        api: ApiStack,
+        billing: BillingStack,
+        backfill: BackfillStack,
+        migration: MigrationStack,
     ) -> Sequence[Watch]:
         backfills = backfill.workflow.machine.metric_failed(period=FIVE_MINUTES)
+        migrations = migration.workflow.machine.metric_failed(period=FIVE_MINUTES)
         runs = billing.workflow.machine.metric_failed(period=FIVE_MINUTES)
         timeouts = billing.workflow.machine.metric_timed_out(period=FIVE_MINUTES)
         age = ingestion.stream_aggregate.metric("IteratorAge", statistic="Maximum", period=FIVE_MINUTES)
@@ -96,6 +104,7 @@ class ObservabilityStack(StageStack):
             ),
             Watch("Webhooks", self._ours(names.METRIC_WEBHOOK_FAILED), 0, "A payment notice of Stripe was not taken."),
             Watch("Backfills", backfills, 0, "A meter's history could not be counted."),
+            Watch("Migrations", migrations, 0, "The subscriptions of a plan could not all be migrated."),
             Watch("RateLimits", self._ours(names.METRIC_LIMITER_FAILED), 0, "Rate limits are not kept."),
             Watch("Undelivered", ticks, 0, "The Scheduler could not reach a function."),
         )

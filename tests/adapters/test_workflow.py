@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.workflow import StepFunctionsRuns
+from functions.adapters.workflow import StepFunctionsMigrations, StepFunctionsRuns
 from functions.application.ports.billing import BillingRun
+from functions.domain.subscriptions.plan_migration import PlanMigration
 from tests.domain.builders import at
 
 RUN = BillingRun("schedule-20260501T0100", at("2026-05-01"), "default", ("c1",))
@@ -47,6 +48,24 @@ def test_a_run_is_an_execution_with_its_input():
         "as_of": "2026-05-01T00:00:00+00:00",
         "tenant": "default",
         "customer_ids": ["c1"],
+    }
+
+
+def test_a_migration_has_an_execution_for_each_attempt():
+    client, now = StepFunctions(), at("2026-05-01")
+    runs = StepFunctionsMigrations(client, "arn:machine")  # type: ignore[arg-type]
+    first = PlanMigration(id="01M", plan_key="pro", to_version=2, dry_run=True, started_at=now, updated_at=now)
+    for each in (first, first, first.resumed(now)):
+        runs.start("default", each)
+
+    assert {name: json.loads(request["input"]) for name, request in client.started.items()} == {
+        f"migration-01M-{attempt}": {
+            "tenant": "default",
+            "migration_id": "01M",
+            "attempt": attempt,
+            "dry_run": True,
+        }
+        for attempt in (1, 2)
     }
 
 

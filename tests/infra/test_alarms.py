@@ -22,6 +22,7 @@ PROMISED = {
     "reconciliation errors": ("AWS/Lambda", "Errors", "ScheduleReconcile"),
     "webhook failures": (names.METRIC_NAMESPACE, names.METRIC_WEBHOOK_FAILED, ""),
     "backfill failures": ("AWS/States", "ExecutionsFailed", "BackfillMachine"),
+    "migration failures": ("AWS/States", "ExecutionsFailed", "MigrationMachine"),
     "limits not kept": (names.METRIC_NAMESPACE, names.METRIC_LIMITER_FAILED, ""),
     "undelivered ticks": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Undelivered"),
 }

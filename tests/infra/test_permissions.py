@@ -68,6 +68,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "archive/queries/*": {"s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"},
         "machine": {"states:StartExecution"},
         "backfill machine": {"states:StartExecution"},
+        "migration machine": {"states:StartExecution"},
         **READ_KEY,
     },
     "deploy_bootstrap": {
@@ -108,6 +109,18 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         **READ_KEY,
     },
     "workflow_end_backfill": {"usage": {"dynamodb:GetItem", "dynamodb:UpdateItem"}, **READ_KEY},
+    "workflow_list_migration": {"billing": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}},
+    "workflow_migrate_subscriptions": {
+        "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem"}
+    },
+    "workflow_preview_migration": {
+        "usage": READ_USAGE,
+        "archive/archive/*": {"s3:GetObject"},
+        "archive": {"s3:ListBucket"},
+        "billing": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"},
+        **READ_KEY,
+    },
+    "workflow_end_migration": {"billing": {"dynamodb:GetItem", "dynamodb:PutItem"}},
     "webhook_stripe": {"billing": SETTLE, **READ_STRIPE},
 }
 
@@ -127,6 +140,7 @@ SPOKEN = {
     "StripeSecret": "stripe secret",
     "BillingMachine": "machine",
     "BackfillMachine": "backfill machine",
+    "MigrationMachine": "migration machine",
     "Stream790": "stream",
     "workgroup/tollbooth-": "workgroup",
     ":catalog": "catalog",
@@ -197,6 +211,8 @@ def test_whoever_writes_billing_can_write_no_api_key_but_those_who_make_keys(pro
     assert denied.keys() == {
         *("webhook_stripe", "workflow_issue_invoice", "workflow_list_due", "workflow_push_invoice"),
         *("workflow_record_failure", "schedule_reconcile"),
+        *("workflow_list_migration", "workflow_migrate_subscriptions"),
+        *("workflow_preview_migration", "workflow_end_migration"),
     }
 
 
@@ -234,6 +250,15 @@ def test_listing_what_is_due_writes_plans_only(prod: Any) -> None:
     assert writes["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [billing_keys.DUE_PLAN]}}
 
 
+@pytest.mark.parametrize("handler", ["workflow_list_migration", "workflow_preview_migration", "workflow_end_migration"])
+def test_a_dry_run_can_write_nothing_but_its_report(prod: Any, handler: str) -> None:
+    statements = [each for each in _statements(prod, handler) if each["Effect"] == "Allow"]
+    (writes,) = [each for each in statements if WRITES & set(_list(each["Action"]))]
+    patterns = writes["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    reports = (billing_keys.PLAN_MIGRATION, billing_keys.PLAN_MIGRATION_SUBSCRIPTION)
+    assert patterns == [billing_keys.records("*", kind) for kind in reports]
+
+
 def test_no_policy_has_a_wildcard_in_an_action(each_stage: Any) -> None:
     policies = each_stage.all("AWS::IAM::Policy").values()
     actions = [action for policy in policies for each in _of(policy) for action in _list(each["Action"])]
@@ -264,10 +289,15 @@ def test_no_role_has_a_managed_policy(each_stage: Any) -> None:
 
 
 BACKFILL = {"workflow_queue_backfill", "workflow_plan_backfill", "workflow_fill_history", "workflow_end_backfill"}
+MIGRATION = {
+    *("workflow_list_migration", "workflow_migrate_subscriptions"),
+    *("workflow_preview_migration", "workflow_end_migration"),
+}
 BOTH = {"workflow_close_lanes", "workflow_count_lanes"}
 WORKFLOWS = {
-    "billing": {handler for handler in names.HANDLERS if handler.startswith("workflow_")} - BACKFILL,
+    "billing": {handler for handler in names.HANDLERS if handler.startswith("workflow_")} - BACKFILL - MIGRATION,
     "backfill": BACKFILL | BOTH,
+    "migration": MIGRATION,
 }
 
 

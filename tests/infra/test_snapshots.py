@@ -12,7 +12,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 ASSET_HASH = re.compile(r"[0-9a-f]{64}")
 
 
-@pytest.mark.parametrize("name", ["data", "ingestion", "billing", "backfill", "api", "observability"])
+@pytest.mark.parametrize("name", ["data", "ingestion", "billing", "backfill", "migration", "api", "observability"])
 def test_the_template_is_the_one_that_was_reviewed(prod: Any, name: str) -> None:
     template = ASSET_HASH.sub("<asset>", json.dumps(prod.stacks[name], indent=1, sort_keys=True)) + "\n"
     stored = SNAPSHOTS / f"{name}.json"

@@ -130,7 +130,7 @@ def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: 
     assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep", "schedule_audit"}
 
 
-@pytest.mark.parametrize("name", ["billing", "backfill"])
+@pytest.mark.parametrize("name", ["billing", "backfill", "migration"])
 def test_a_workflow_is_readable_in_the_template_and_every_function_of_it_exists(prod: Any, name: str) -> None:
     (machine,) = prod.resources(name, "AWS::StepFunctions::StateMachine").values()
     definition = machine["Properties"]["DefinitionString"]

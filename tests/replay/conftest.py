@@ -85,6 +85,7 @@ def resources(port: int) -> dict[str, str]:
         names.ENV_STRIPE_SECRET: secret(port, f"stripe-{suffix}", json.dumps(stripe_secret())),
         names.ENV_BILLING_MACHINE: machine(port, f"billing-{suffix}"),
         names.ENV_BACKFILL_MACHINE: machine(port, f"backfill-{suffix}"),
+        names.ENV_MIGRATION_MACHINE: machine(port, f"migration-{suffix}"),
     }
 
 

@@ -6,13 +6,20 @@ The files are what counts and what is committed; this script only spares writing
 import json
 from typing import Any
 
-from tests.replay import make_backfill_events, make_billing_events, make_http_events, make_stream_events
+from tests.replay import (
+    make_backfill_events,
+    make_billing_events,
+    make_http_events,
+    make_migration_events,
+    make_stream_events,
+)
 from tests.replay.make_scenario import Made
 from tests.replay.scenario import EVENTS, EXPECT_SUFFIX
 
 
 def main() -> None:
-    for source in (make_http_events, make_stream_events, make_billing_events, make_backfill_events):
+    sources = (make_http_events, make_stream_events, make_billing_events, make_backfill_events, make_migration_events)
+    for source in sources:
         for made in source.scenarios():
             write(made)
 

@@ -16,7 +16,7 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Refusal
 from functions.domain.metering.meter_record import MeterCreate
-from tests.replay import billing_seeds, history_seeds, key_seeds
+from tests.replay import billing_seeds, history_seeds, key_seeds, migration_seeds
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs
 from tests.replay.world import TENANT, World
@@ -75,6 +75,10 @@ SEEDS: dict[str, Seed] = {
     "cloudformation": cloudformation,
     "subscription": billing_seeds.subscription,
     "subscription_in_shillings": billing_seeds.subscription_in_shillings,
+    "migration": migration_seeds.migration,
+    "migration_listed": migration_seeds.migration_listed,
+    "migration_worked": migration_seeds.migration_worked,
+    "dry_run_listed": migration_seeds.dry_run_listed,
     "invoice": billing_seeds.invoice,
     "pushed": billing_seeds.pushed,
     "paid": billing_seeds.paid,

@@ -13,7 +13,8 @@
 |                                             | attribution`        | the first>`                |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
 
-Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure, reconciliation); single items by get, ranges by query:
+Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure, reconciliation, plan_migration);
+single items by get, ranges by query:
 
 | what is asked                             | pk                               | sk                                   |
 |-------------------------------------------|----------------------------------|--------------------------------------|
@@ -47,6 +48,11 @@ Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, fa
 | how far invoice numbers have been given   | `<tenant>#invoice_number`        | `<prefix>`                           |
 | who could not be billed, and why          | `<tenant>#billing_failure`       | `<customer id>#<invoice id or ->`    |
 | is an "invoice now" being waited for      | `<tenant>#invoice_request`       | `<customer id>`                      |
+| how far is the migration of a whole plan  | `<tenant>#plan_migration`        | `<migration id>`; expires after      |
+|                                           |                                  | 90 days                              |
+| what became of its subscriptions          | `<tenant>#                       | `<migration id>#<subscription id>`;  |
+|                                           | plan_migration_subscription`     | expires after 90 days                |
+| which of them was begun last              | `<tenant>#unique`                | `plan_migration`                     |
 
 Stripe (store: push):
 
@@ -103,6 +109,11 @@ def sale_counts(tenant: str) -> tuple[str, str]:
     return unique_names(tenant), "sale_counts"
 
 
+def latest_migration(tenant: str) -> tuple[str, str]:
+    """Which migration of a whole plan was begun last: the only one that may be running."""
+    return unique_names(tenant), PLAN_MIGRATION
+
+
 METER = "meter"
 CUSTOMER = "customer"
 ATTRIBUTION = "attribution"
@@ -135,6 +146,8 @@ DIFFERENCE = "difference"
 INVOICE_NUMBER = "invoice_number"
 BILLING_FAILURE = "billing_failure"
 INVOICE_REQUEST = "invoice_request"
+PLAN_MIGRATION = "plan_migration"
+PLAN_MIGRATION_SUBSCRIPTION = "plan_migration_subscription"
 # Indexes and the plans of runs over all tenants, like the credentials above.
 DUE = "due"
 UNPUSHED = "unpushed"

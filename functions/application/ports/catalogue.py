@@ -52,6 +52,10 @@ class Versions(Protocol[Record]):
 
     def all(self, tenant: str) -> Iterable[Record]: ...
 
+    def many(self, tenant: str, version_ids: Sequence[str]) -> Sequence[Record]:
+        """Those of these versions that there are, in no particular order."""
+        ...
+
     def sale_counts(self, tenant: str) -> SaleCounts:
         """Of plans and add-ons together; to be read before what is offered or withdrawn is looked at."""
         ...

@@ -8,6 +8,7 @@ from functions.application.list_refusals import MAX_DAYS
 from functions.application.preview_invoice import FARTHEST
 from functions.domain.catalog.versioned import VersionStatus
 from functions.domain.metering.windows import WindowSize
+from functions.domain.subscriptions.plan_migration import ResultStatus
 from functions.domain.subscriptions.subscription import SubscriptionStatus
 from functions.handlers.events_request import (
     MAX_CLIENT_ID,
@@ -157,6 +158,9 @@ BY_ROUTE: Mapping[str, Mapping[str, str]] = {
         "key": f"Only the add-on of this key; {_ANY}.",
         "orderBy": "What the list is sorted by; the times are those of the assignment, the rest is the add-on's.",
     },
+    "GET /api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions": {
+        "status": f"Only subscriptions of which this became: {_listed(ResultStatus)}; {_ANY}.",
+    },
     "GET /api/v1/subscriptions/<subscription_id>": {
         "at": "The instant for which status, items and billing period are shown; now unless given.",
     },
@@ -235,6 +239,7 @@ IN_PATH: Mapping[str, str] = {
     "/api/v1/meters/<id_or_slug>/group-by/<key>": "The name of one of the meter's dimensions.",
     "/api/v1/plans/<id_or_key>": _PLAN,
     "/api/v1/plans/<id_or_key>/addons/<addon_id_or_key>": _ASSIGNED,
+    "/api/v1/plans/<id_or_key>/migrations/<migration_id>": "The `id` that the migration was answered with.",
     "/api/v1/plans/<plan_id>": _PLAN_VERSION,
     "/api/v1/plans/<plan_id>/addons/<addon_id_or_key>": _ASSIGNED,
     "/api/v1/rejects/<reject_id>": "The `id` of a reject in the list.",

@@ -34,6 +34,11 @@ from functions.handlers.openapi.answers import (
     ShownMeter,
     UsageResult,
 )
+from functions.handlers.openapi.answers_migration import (
+    ShownMigratedSubscription,
+    ShownPlanMigration,
+    ShownPlanVersion,
+)
 from functions.handlers.openapi.answers_rating import (
     InvoiceLineExplanation,
     ShownBacktest,
@@ -152,6 +157,16 @@ ROUTES: Mapping[str, Described] = {
     "POST /api/v1/plans/<id_or_key>/next": Described("Draft the next version of a plan", ShownPlan),
     "POST /api/v1/plans/<plan_id>/archive": Described("Archive a plan", ShownPlan),
     "POST /api/v1/plans/<id_or_key>/backtest": Described("Rate a plan for past usage", ShownBacktest),
+    "GET /api/v1/plans/<id_or_key>/versions": Described(
+        "List a plan's versions with how many have them", Paged(ShownPlanVersion)
+    ),
+    "POST /api/v1/plans/<id_or_key>/migrate-all": Described("Migrate all subscriptions of a plan", ShownPlanMigration),
+    "GET /api/v1/plans/<id_or_key>/migrations/<migration_id>": Described(
+        "Get how far a plan's migration is", ShownPlanMigration
+    ),
+    "GET /api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions": Described(
+        "List what became of a plan's subscriptions", Paged(ShownMigratedSubscription)
+    ),
     "POST /api/v1/addons": Described("Create an add-on", ShownAddon),
     "GET /api/v1/addons": Described("List add-ons", Paged(ShownAddon)),
     "GET /api/v1/addons/<id_or_key>": Described("Get an add-on", ShownAddon),

@@ -29,6 +29,8 @@ TASKS = {name: state for name, state in ALL.items() if state["Type"] == "Task"}
 
 def test_every_workflow_function_has_its_substitution_and_no_other_is_left():
     theirs = ("workflow_queue_backfill", "workflow_plan_backfill", "workflow_fill_history", "workflow_end_backfill")
+    theirs += ("workflow_list_migration", "workflow_migrate_subscriptions", "workflow_preview_migration")
+    theirs += ("workflow_end_migration",)
     ours = [name for name in names.HANDLERS if name.startswith("workflow_") and name not in theirs]
     handlers = [name.removeprefix("workflow_") for name in ours]
     expected = {"".join(part.title() for part in handler.split("_")) + "FunctionArn" for handler in handlers}
