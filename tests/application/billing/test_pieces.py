@@ -185,8 +185,8 @@ class Life:
 
     def migrate(self, *cards: dict[str, Any]) -> None:
         assert self.of.plan is not None
-        version = self.of.plan.version + 1
-        self.catalogue.plans["pro", None] = self.plan(*(cards or (self.card,)), version=version)
+        key, version = self.of.plan.key, self.of.plan.version + 1
+        self.catalogue.plans[key, None] = self.plan(*(cards or (self.card,)), version=version, key=key)
         ports = self._ports() | {"plan_addons": None}
         self.of = migrate_subscription(TENANT, self.of.id, None, "immediate", Terms(), **ports).following
 
