@@ -62,6 +62,7 @@ class Report:
     rejected: list[Rejected] = field(default_factory=list)
     lanes: set[int] = field(default_factory=set)
     surplus: Mapping[str, int] = field(default_factory=dict)  # by tenant, see domain/metering/surplus
+    room_used: Mapping[tuple[str, str], int] = field(default_factory=dict)  # percent, by tenant and meter
 
     @property
     def rejected_records(self) -> int:
@@ -107,6 +108,7 @@ class Aggregator:
             self._count(by_lane, report)
         self._writer.end_invocation()
         report.surplus = dict(self._writer.surplus)
+        report.room_used = dict(self._writer.room_used)
         return report
 
     def _slices(self, delivered: Sequence[Delivered]) -> Iterator[Sequence[Delivered]]:

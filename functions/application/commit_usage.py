@@ -68,6 +68,7 @@ class LaneWriter:
         self._tallies: list[BatchTally] = []
         self._charge = charge
         self._surplus = Counter[str]()
+        self.room_used: dict[tuple[str, str], int] = {}  # of the invocation, see counting
         self._uncharged = Counter[str]()
 
     @property
@@ -79,6 +80,7 @@ class LaneWriter:
         """What a failed invocation was about to tally is tallied when its records come again."""
         self._memory.forget_meters()
         self._surplus.clear()
+        self.room_used.clear()
         self._voider.forget()
         self._tallies = []
 
@@ -208,6 +210,7 @@ class LaneWriter:
             else:
                 deltas = count(state, queue, self._memory.meters_of, self._value_fingerprint, received_at)
                 self._note(deltas.surplus)
+                self.room_used |= deltas.room_used
                 self._ledger.put_refusals(deltas.uncountable)
                 commit = self._decide(state, deltas, received_at, now)
             uncommitted, commit.counts = _share(uncommitted, deltas, queue)

@@ -36,6 +36,10 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         surplus_of=max(report.surplus, key=lambda tenant: report.surplus[tenant], default=""),
         milliseconds=round((time.perf_counter() - started) * 1_000),
     )
+    for (tenant, meter_id), percent in report.room_used.items():
+        metrics.write(
+            "room for groups", {names.METRIC_GROUP_ROOM: percent}, level="WARNING", tenant=tenant, meter_id=meter_id
+        )
     return {"batchItemFailures": []}
 
 

@@ -87,6 +87,8 @@ class ObservabilityStack(StageStack):
             Watch("IteratorAge", age, ITERATOR_AGE_MS, "Usage is counted more than 5 minutes late."),
             Watch("Rejects", self._ours(names.METRIC_REJECTED), 0, "Accepted events could not be counted: /rejects."),
             Watch("LaneLag", lane_lag, 0, "A lane's commit stays unfinished.", LANE_LAG_PERIODS),
+            # Told from 80 percent on: then groups are counted as __other__, and bills read them from the events.
+            Watch("GroupRoom", self._ours(names.METRIC_GROUP_ROOM, "Maximum"), 0, "A meter has too many groups."),
             Watch("Audit", self._ours(names.METRIC_AUDIT_DIFFERENCE), 0, "An audit found a difference: make audit."),
             Watch("AuditErrors", _errors(ingestion.schedule_audit), 0, "A lane could not be audited."),
             Watch("BillingRuns", runs, 0, "A billing run failed."),

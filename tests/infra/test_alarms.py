@@ -12,6 +12,7 @@ PROMISED = {
     "iterator age": ("AWS/Lambda", "IteratorAge", "StreamAggregate"),
     "rejects": (names.METRIC_NAMESPACE, names.METRIC_REJECTED, ""),
     "lane lag": (names.METRIC_NAMESPACE, names.METRIC_LANE_LAG, ""),
+    "room for groups": (names.METRIC_NAMESPACE, names.METRIC_GROUP_ROOM, ""),
     "audit differences": (names.METRIC_NAMESPACE, names.METRIC_AUDIT_DIFFERENCE, ""),
     "audit errors": ("AWS/Lambda", "Errors", "ScheduleAudit"),
     "billing run failures": ("AWS/States", "ExecutionsFailed", "BillingMachine"),

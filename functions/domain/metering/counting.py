@@ -47,6 +47,7 @@ MAX_SUBJECT_CODES = 10_000
 MAX_LANE_CODES = 50_000
 MOST_LANE_CODES = 100_000  # whoever brings them: some 50 MB of a writer's memory, which has eight lanes
 SURE_CODES = 100
+FULL, TOLD_FROM = 100, 80  # percent of the room for combinations
 MONTH_SECONDS = 30 * 86_400
 OWNER_BYTES = 6
 
@@ -68,6 +69,7 @@ class Deltas:
     new_bytes: int = 0  # of the texts of codes
     surplus: Counter[str] = field(default_factory=Counter)  # by tenant
     crowded: set[tuple[str, Groups]] = field(default_factory=set)  # combinations that some subject had no room for
+    room_used: dict[tuple[str, str], int] = field(default_factory=dict)  # percent by tenant and meter, from a level on
 
     @property
     def is_full(self) -> bool:
@@ -242,6 +244,7 @@ class _Counting:
         owner = _owner(rows.events[0].subject)
         if (meter.family, groups) in deltas.crowded or not self._has_room(directory, meter.id, owner):
             deltas.crowded.add((meter.family, groups))
+            deltas.room_used[tenant, meter.id] = FULL
             groups = (OTHER,) * len(groups)
             known = directory.numbers.get((meter.family, groups))
             if known is not None:
@@ -252,11 +255,20 @@ class _Counting:
         number = directory.next_number + skipped
         code = Code(tenant, number, meter.id, named, parts, skipped, self._state.n + 1, owner, self._month)
         directory.learn(code)
+        self._note_room(directory, code)
         deltas.codes.append(code)
         texts = sum(map(len, groups)) * 4
         deltas.new_bytes += texts
         deltas.size += CODE_BYTES + texts
         return number
+
+    def _note_room(self, directory: Directory, code: Code) -> None:
+        """Before it is full, so that somebody can look at where the combinations come from."""
+        of_subject = directory.taken.get((code.meter_id, code.owner, code.month), 0) * FULL // MAX_SUBJECT_CODES
+        used = min(max(of_subject, len(directory.numbers) * FULL // MAX_LANE_CODES), FULL)
+        if used >= TOLD_FROM:
+            place = code.tenant, code.meter_id
+            self._deltas.room_used[place] = max(used, self._deltas.room_used.get(place, 0))
 
     def _has_room(self, directory: Directory, meter_id: str, owner: bytes) -> bool:
         taken, month = directory.taken, self._month

@@ -86,6 +86,21 @@ def test_one_subjects_inventions_leave_others_their_room(deployment: Deployment)
     assert answers(deployment, subjects=(junk,)) == {"junk-0": 1, "junk-1": 1, "junk-2": 1, "__other__": 47}
 
 
+def test_room_that_is_nearly_used_up_is_told_with_its_meter(deployment: Deployment) -> None:
+    (subject,) = same_lane(1)
+    told = []
+    for model in "abcd":
+        send(deployment, subject, model)
+        deployment.deliver()
+        told.append(dict(deployment.writer.room_used))
+    # The third is the last of three; the fourth has no room.
+    place = ("t", CALLS.id)
+    assert told == [{}, {}, {place: 100}, {place: 100}]
+    send(deployment, subject, "a")
+    deployment.deliver()
+    assert deployment.writer.room_used == {}
+
+
 def test_many_inventive_subjects_leave_each_other_the_sure_room(deployment: Deployment) -> None:
     *junk, honest = same_lane(6)
     for number, subject in enumerate(junk):
