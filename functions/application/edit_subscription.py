@@ -33,12 +33,11 @@ def edit_subscription(
         raise InvalidInput(message, code="invalid_timing", fields=[FieldError("timing", "invalid_timing", message)])
     cards = {n: each.rate_card for n, each in enumerate(operations) if isinstance(each, AddItem)}
     keys = {card.feature_key for card in cards.values() if card.feature_key}
-    known = features.metered(tenant, sorted(keys))
-    unfit = {n: card_feature_problems(tenant, [card], "", features) for n, card in cards.items()}
 
     def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+        known = features.metered(tenant, sorted(keys))
         for n, card in cards.items():
-            _require_fit(n, card, this, unfit[n])
+            _require_fit(n, card, this, card_feature_problems(tenant, [card], "", features))
         at = this.effective_time(timing, now)
         this.require_changeable(at, now)
         if this.active_to is not None and this.active_to <= at:

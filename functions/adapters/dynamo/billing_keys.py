@@ -32,6 +32,8 @@ Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, fa
 | or gets a coupon                          |                                  |                                      |
 | how often something was put up for sale,  | `<tenant>#unique`                | `sale_counts`                        |
 | and how often something was withdrawn     |                                  |                                      |
+| the same of what subscriptions sell, in   | `<tenant>#unique`                | `sale_counts#<part>`                 |
+| parts by customer                         |                                  |                                      |
 | whose period has ended, over all tenants  | `due`                            | `<due at>#<tenant>#<customer id>#    |
 |                                           |                                  | <subscription id>`                   |
 | what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |
@@ -97,6 +99,11 @@ def unique_name(kind: str, value: str) -> str:
 def sale_counts(tenant: str) -> tuple[str, str]:
     """How often something was put up for sale, and how often something that can be sold was withdrawn."""
     return unique_names(tenant), "sale_counts"
+
+
+def subscribed_counts(tenant: str, part: int) -> tuple[str, str]:
+    """How often the subscriptions of some customers began to sell something, and how often it could be withdrawn."""
+    return unique_names(tenant), f"sale_counts#{part}"
 
 
 METER = "meter"

@@ -70,7 +70,7 @@ class DynamoFeatures:
                 [
                     self._table.putting(_item(tenant, feature), STORED),
                     self._table.deleting(keys.unique_names(tenant), lock, is_ours),
-                    withdrawing(self._table, tenant, unsold_at),
+                    *withdrawing(self._table, tenant, unsold_at),
                 ]
             )
         except TransactionRefused as refused:
