@@ -18,7 +18,7 @@ from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscriptions
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan
-from functions.domain.catalog.validation import currency_problems, refuse
+from functions.domain.catalog.validation import currency_problems, phase_tax_problems, refuse
 from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.period import Cadence, period_at
@@ -59,7 +59,7 @@ class Catalogue:
     def chosen(self, tenant: str, choice: PlanChoice | CustomPlan) -> tuple[Plan | CustomPlan, Premises]:
         """The plan, and by what a write can tell that it is still so; raises NotFound."""
         if isinstance(choice, CustomPlan):
-            refuse(currency_problems(choice.currency))
+            refuse([*currency_problems(choice.currency), *phase_tax_problems(choice.phases)])
             return choice, NO_PREMISES
         plan, family = plan_shelf(self.plans, NO_CLOCK).current(tenant, self._found(tenant, choice).id)
         return plan, Premises(plan=family)

@@ -8,7 +8,7 @@ from functions.application.ports.billing import MeteredFeatures, NewId, Subscrip
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
-from functions.domain.catalog.validation import amount_problems, card_problems, refuse
+from functions.domain.catalog.validation import amount_problems, card_problems, refuse, tax_problems
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.edit import edited
@@ -56,6 +56,7 @@ def _require_fit(
     problems = [
         *card_problems([card], "", subscription.billing_cadence),
         *amount_problems([card], "", subscription.currency),
+        *tax_problems([card], ""),
         *unfit,
     ]
     where = f"customizations[{n}].rateCard"
