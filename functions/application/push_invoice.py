@@ -1,6 +1,7 @@
 """Push one issued invoice to the gateway: whatever crashes, and however often it runs, exactly one exists there."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ from functions.application.ports.gateway import (
 )
 from functions.domain.errors import InvalidInput
 from functions.domain.invoicing.document import InvoiceDocument
-from functions.domain.invoicing.push import PaymentStatus, PushFailure, PushRecord, PushState
+from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord, PushState
 
 # Gateways take at most this many lines in one request (Stripe's add_lines).
 LINES_PER_REQUEST = 100
@@ -98,7 +99,9 @@ class _Push:
             except _Stopped as stop:
                 return self._failed(stop.failure)
             except GatewayRefused as refused:
-                return self._failed(PushFailure(refused.code, refused.detail, refused.param))
+                if attempt == MAX_GENERATIONS_PER_RUN or not self._is_customer_gone():
+                    return self._failed(PushFailure(refused.code, refused.detail, refused.param))
+                self._forget_customer()
             except (GatewayKeyMismatch, InvalidInput) as error:
                 return self._failed(PushFailure(error.code, error.detail))
         raise AssertionError("the last generation returns or raises")
@@ -120,13 +123,56 @@ class _Push:
         if self.record.gateway_customer:
             return self.record.gateway_customer
         document = self.document
-        ref = self.pushes.customer(document.tenant, document.customer_id, document.currency)
+        known = self._known_customer()
+        ref = known.ref
         if ref is None:
             self._renew()
-            ref = self.gateway.create_customer(document, gen=self.record.gen)
-            ref = self.pushes.remember_customer(document.tenant, document.customer_id, document.currency, ref)
+            ref = self.gateway.create_customer(document, gen=self.record.gen, replaced=known.replaced)
+            ref = self._remembered(replace(known, ref=ref))
         self._put(replace(self.record, gateway_customer=ref))
         return ref
+
+    def _known_customer(self) -> GatewayCustomer:
+        return self.pushes.customer(self.document.tenant, self.document.customer_id, self.document.currency)
+
+    def _put_customer(self, customer: GatewayCustomer) -> None:
+        self.pushes.put_customer(self.document.tenant, self.document.customer_id, self.document.currency, customer)
+
+    def _remembered(self, made: GatewayCustomer) -> str:
+        """The first one stays: the loser's customer at the gateway is never billed."""
+        kept: GatewayCustomer = made
+        try:
+            self._put_customer(made)
+        except StaleRecord:
+            kept = self._known_customer()
+        if kept.ref is None:
+            raise PushBusy(f"Customer {self.document.customer_id} is being made anew by another pusher.")
+        return kept.ref
+
+    def _is_customer_gone(self) -> bool:
+        """Asked after a refusal only, whatever its words were."""
+        ref = self.record.gateway_customer
+        try:
+            return ref is not None and self.gateway.is_customer_gone(ref)
+        except GatewayRefused:
+            return False
+
+    def _forget_customer(self) -> None:
+        """Somebody deleted them at the gateway: the next walk makes them, and the invoice, anew.
+
+        Whatever they have of this invoice is a draft, which nobody can finalize any more.
+        """
+        ref, draft = self.record.gateway_customer, self.record.gateway_invoice
+        known = self._known_customer()
+        if known.ref == ref:
+            # If it is stale, another pusher has noticed it as well.
+            with suppress(StaleRecord):
+                self._put_customer(known.gone())
+        if draft is not None:
+            self._renew()
+            with suppress(GatewayRefused):
+                self.gateway.delete_draft(draft)
+        self._put(self.record.anew())
 
     def _found_or_created(self, customer: str) -> GatewayInvoice:
         invoice = self.gateway.invoice(self.record.gateway_invoice) if self.record.gateway_invoice else None

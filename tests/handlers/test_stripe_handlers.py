@@ -20,7 +20,7 @@ from functions.adapters.stripe.credentials import StripeCredentials
 from functions.adapters.stripe.webhook import MAX_BODY_BYTES
 from functions.application.ports.gateway import GatewayUnauthorized
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.invoicing.push import PaymentStatus
+from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus
 from functions.handlers import webhook_stripe, wiring, wiring_billing, workflow_push_invoice
 from tests.application.billing.world import TENANT
 from tests.application.billing.world import World as BillingWorld
@@ -116,8 +116,9 @@ def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:
     assert len(deployed.at_stripe.invoices()) == 1
 
 
-def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed) -> None:
-    wiring_billing.pushes().remember_customer(TENANT, deployed.invoice.customer.id, "USD", "cus_gone")
+def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.application.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
+    wiring_billing.pushes().put_customer(TENANT, deployed.invoice.customer.id, "USD", GatewayCustomer("cus_gone"))
     answer = deployed.push()
     assert (answer["status"], answer["failure_code"]) == ("push_failed", "resource_missing")
     assert deployed.payment().status is PaymentStatus.PUSH_FAILED

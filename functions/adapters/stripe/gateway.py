@@ -76,15 +76,24 @@ class StripeGateway:
                     code="negative_line_with_tax",
                 )
 
-    def create_customer(self, document: InvoiceDocument, *, gen: int) -> str:
+    def create_customer(self, document: InvoiceDocument, *, gen: int, replaced: int = 0) -> str:
         params: CustomerCreateParams = {
             "name": document.customer_name,
             "metadata": {"tenant": document.tenant, "customer_id": document.customer_id},
         }
         if document.customer_email is not None:
             params["email"] = document.customer_email
-        options = _once(keys.customer_key(document, gen))
+        options = _once(keys.customer_key(document, gen, replaced))
         return self._call(lambda: self._v1.customers.create(params, options)).id
+
+    def is_customer_gone(self, ref: str) -> bool:
+        try:
+            found = self._call(lambda: self._v1.customers.retrieve(ref))
+        except GatewayRefused as refused:
+            if is_missing(refused):
+                return True
+            raise
+        return bool(getattr(found, "deleted", False))
 
     def find_invoices(self, document: InvoiceDocument, customer: str, since: datetime) -> Sequence[GatewayInvoice]:
         # A list is consistent at once; a search lags by up to a minute and would create the invoice twice.
@@ -137,6 +146,9 @@ class StripeGateway:
         }
         options = _once(keys.lines_key(document, ref, lines, gen))
         self._call(lambda: self._v1.invoices.add_lines(ref, params, options))
+
+    def delete_draft(self, ref: str) -> None:
+        self._call(lambda: self._v1.invoices.delete(ref))
 
     def finalize(self, document: InvoiceDocument, ref: str, *, gen: int) -> GatewayInvoice:
         # Stripe collects from here on; paying explicitly as well would race with it.

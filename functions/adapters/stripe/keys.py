@@ -9,10 +9,11 @@ from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
 MAX_KEY_CHARACTERS = 255
 
 
-def customer_key(document: InvoiceDocument, gen: int) -> str:
+def customer_key(document: InvoiceDocument, gen: int, replaced: int = 0) -> str:
     # Name and e-mail may differ between two invoices of one customer; the same key with other words would be refused.
     words = _digest(document.customer_name, document.customer_email or "")
-    return _key(document.tenant, "cust", document.customer_id, document.currency, words, f"g{gen}")
+    after = [f"r{replaced}"] if replaced else []
+    return _key(document.tenant, "cust", document.customer_id, document.currency, words, *after, f"g{gen}")
 
 
 def create_key(document: InvoiceDocument, gen: int) -> str:

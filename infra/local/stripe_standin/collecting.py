@@ -27,7 +27,7 @@ def finalize(world: World, params: Params, name: str) -> Json:
 
 
 def _finalize(world: World, invoice: Json, auto_advance: bool) -> None:
-    now, owner = world.now(), customers.find(world, invoice["customer"])
+    now, owner = world.now(), customers.find(world, invoice["customer"], param="customer", status=400)
     if invoice["number"] is None:
         invoice["number"] = f"{owner['invoice_prefix']}-{owner['next_invoice_sequence']:04d}"
         owner["next_invoice_sequence"] += 1

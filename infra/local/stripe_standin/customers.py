@@ -32,6 +32,8 @@ def find(world: World, name: str, *, param: str = "id", status: int = 404) -> Js
 def retrieve(world: World, params: Params, name: str) -> Json:
     params.texts("expand")
     params.close()
+    if name in world.deleted_customers:
+        return _deleted(name)
     return find(world, name)
 
 
@@ -55,3 +57,17 @@ def list_all(world: World, params: Params) -> Json:
     is_inside = lists.created_filter(params)
     found = [each for each in reversed(world.customers.values()) if is_inside(each) and email in (None, each["email"])]
     return lists.page(found, params, "/v1/customers")
+
+
+def delete(world: World, params: Params, name: str) -> Json:
+    """For good: invoices stay, but nothing new can be made for them or finalized."""
+    params.close()
+    customer = find(world, name)
+    del world.customers[name]
+    world.keep(world.deleted_customers, customer)
+    world.emit("customer.deleted", customer)
+    return _deleted(name)
+
+
+def _deleted(name: str) -> Json:
+    return {"id": name, "object": "customer", "deleted": True}

@@ -15,7 +15,7 @@ from functions.application.ports.gateway import PaymentUpdate, StaleRecord
 from functions.application.push_invoice import push_invoice
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
-from functions.domain.invoicing.push import MAY_REPLACE, PUSH_LEASE, PaymentStatus, PushRecord
+from functions.domain.invoicing.push import MAY_REPLACE, PUSH_LEASE, GatewayCustomer, PaymentStatus, PushRecord
 from infra.local.stripe_standin.server import Server, running
 from infra.local.stripe_standin.world import World as StripeWorld
 
@@ -53,7 +53,7 @@ class Crash(BaseException):
 class MemoryPushStore:
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], PushRecord] = {}
-        self.customers: dict[tuple[str, str, str], str] = {}
+        self.customers: dict[tuple[str, str, str], GatewayCustomer] = {}
         self.settled: set[tuple[str, str]] = set()
         self.is_dead = False
         self._lock = threading.Lock()
@@ -71,13 +71,17 @@ class MemoryPushStore:
             self.records[record.tenant, record.invoice_id] = record.stored()
         return record.stored()
 
-    def customer(self, tenant: str, customer_id: str, currency: str) -> str | None:
-        return self.customers.get((tenant, customer_id, currency))
+    def customer(self, tenant: str, customer_id: str, currency: str) -> GatewayCustomer:
+        return self.customers.get((tenant, customer_id, currency), GatewayCustomer())
 
-    def remember_customer(self, tenant: str, customer_id: str, currency: str, ref: str) -> str:
+    def put_customer(self, tenant: str, customer_id: str, currency: str, customer: GatewayCustomer) -> GatewayCustomer:
         if self.is_dead:
             raise Crash
-        return self.customers.setdefault((tenant, customer_id, currency), ref)
+        with self._lock:
+            if self.customer(tenant, customer_id, currency).version != customer.version:
+                raise StaleRecord
+            self.customers[tenant, customer_id, currency] = customer.stored()
+        return customer.stored()
 
     def is_settled(self, tenant: str, event_id: str) -> bool:
         return (tenant, event_id) in self.settled
@@ -182,7 +186,7 @@ class PushWorld:
 class CrashingGateway:
     """Dies right after the n-th call that changes something: Stripe has done it, we remember nothing of it."""
 
-    CHANGING = ("create_customer", "create_draft", "add_lines", "finalize")
+    CHANGING = ("create_customer", "create_draft", "add_lines", "finalize", "delete_draft")
 
     def __init__(self, gateway: StripeGateway, pushes: MemoryPushStore, after: int) -> None:
         self._gateway = gateway
