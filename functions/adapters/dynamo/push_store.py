@@ -64,7 +64,7 @@ class DynamoPushStore:
         item = self._table.get(keys.records(tenant, keys.GATEWAY_CUSTOMER), keys.joined(customer_id, currency))
         if item is None:
             return GatewayCustomer()
-        return GatewayCustomer(item.get("ref"), item.get("replaced", 0), item.get(VERSION, 0))
+        return GatewayCustomer(item.get("ref"), item.get("replaced", 0), item.get("told"), item.get(VERSION, 0))
 
     def put_customer(self, tenant: str, customer_id: str, currency: str, customer: GatewayCustomer) -> GatewayCustomer:
         item: dict[str, Any] = {
@@ -72,6 +72,7 @@ class DynamoPushStore:
             SORT_KEY: keys.joined(customer_id, currency),
             "ref": customer.ref,
             "replaced": customer.replaced,
+            "told": customer.told,
             VERSION: customer.version + 1,
         }
         try:

@@ -13,12 +13,14 @@ from functions.adapters.stripe.amounts import from_stripe, to_stripe
 from functions.adapters.stripe.refusals import PatientCaller, is_missing
 from functions.application.ports.gateway import GatewayInvoice, GatewayLine, GatewayRefused, GatewayStatus
 from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import MAX_LINES, DocumentLine, InvoiceDocument
 
 if TYPE_CHECKING:
     from stripe.params import (
         CreditNoteListParams,
         CustomerCreateParams,
+        CustomerUpdateParams,
         InvoiceAddLinesParams,
         InvoiceCreateParams,
         InvoiceFinalizeInvoiceParams,
@@ -85,6 +87,23 @@ class StripeGateway:
             params["email"] = document.customer_email
         options = _once(keys.customer_key(document, gen, replaced))
         return self._call(lambda: self._v1.customers.create(params, options)).id
+
+    def update_customer(
+        self, document: InvoiceDocument, customer: str, contact: Contact, *, version: int, gen: int
+    ) -> None:
+        # An empty text takes away what was there.
+        params: CustomerUpdateParams = {"name": contact.name, "email": contact.email or "", "address": ""}
+        if (address := contact.address) is not None:
+            params["address"] = {
+                "country": address.country,
+                "postal_code": address.postal_code,
+                "state": address.state,
+                "city": address.city,
+                "line1": address.line1,
+                "line2": address.line2,
+            }
+        options = _once(keys.contact_key(document, customer, contact, version, gen))
+        self._call(lambda: self._v1.customers.update(customer, params, options))
 
     def is_customer_gone(self, ref: str) -> bool:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
 
 # Stripe refuses longer ones.
@@ -14,6 +15,11 @@ def customer_key(document: InvoiceDocument, gen: int, replaced: int = 0) -> str:
     words = _digest(document.customer_name, document.customer_email or "")
     after = [f"r{replaced}"] if replaced else []
     return _key(document.tenant, "cust", document.customer_id, document.currency, words, *after, f"g{gen}")
+
+
+def contact_key(document: InvoiceDocument, customer: str, contact: Contact, version: int, gen: int) -> str:
+    """With the version: who went back to what they had before must not be answered by the first time."""
+    return _key(document.tenant, "contact", customer, contact.sha256(), f"v{version}", f"g{gen}")
 
 
 def create_key(document: InvoiceDocument, gen: int) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from functions.domain.errors import TollboothError, Unavailable
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
 from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord
 
@@ -137,6 +138,12 @@ class Gateway(Protocol):
         """`replaced` tells it from those of the same customer who are gone: their keys would answer with them."""
         ...
 
+    def update_customer(
+        self, document: InvoiceDocument, customer: str, contact: Contact, *, version: int, gen: int
+    ) -> None:
+        """All of the contact, in place of what there was; `version` is of what was known of the customer before."""
+        ...
+
     def is_customer_gone(self, ref: str) -> bool:
         """Deleted at the gateway, or never there: nothing can be sent to them."""
         ...
@@ -200,6 +207,12 @@ class PushStore(Protocol):
     def is_settled(self, tenant: str, event_id: str) -> bool: ...
 
     def mark_settled(self, tenant: str, event_id: str, *, now: datetime) -> None: ...
+
+
+class Contacts(Protocol):
+    def contact(self, tenant: str, customer_id: str) -> Contact | None:
+        """As it is now, of deleted customers too; None for one who never was."""
+        ...
 
 
 class InvoiceDocuments(Protocol):

@@ -44,11 +44,13 @@ MAY_REPLACE: dict[PaymentStatus, frozenset[PaymentStatus]] = {
 class GatewayCustomer:
     """Who one of our customers is at the gateway, in one currency; `ref` is None while there is nobody.
 
-    `replaced` counts those who were there before and are gone. `version` is the fence, as in a push.
+    `replaced` counts those who were there before and are gone, `told` is the digest of the contact that was last sent,
+    None when nobody knows. `version` is the fence, as in a push.
     """
 
     ref: str | None = None
     replaced: int = 0
+    told: str | None = None
     version: int = 0
 
     def stored(self) -> "GatewayCustomer":
@@ -56,7 +58,7 @@ class GatewayCustomer:
         return replace(self, version=self.version + 1)
 
     def gone(self) -> "GatewayCustomer":
-        return replace(self, ref=None, replaced=self.replaced + 1)
+        return replace(self, ref=None, told=None, replaced=self.replaced + 1)
 
 
 @dataclass(frozen=True)

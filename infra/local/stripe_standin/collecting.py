@@ -36,6 +36,10 @@ def _finalize(world: World, invoice: Json, auto_advance: bool) -> None:
     due, carried = _against_balance(invoice, owner)
     invoice.update(
         status="open",
+        # Until now it was whatever the customer is.
+        customer_name=owner["name"],
+        customer_email=owner["email"],
+        customer_address=owner["address"],
         auto_advance=auto_advance,
         effective_at=now,
         starting_balance=owner["balance"],

@@ -89,7 +89,8 @@ def test_the_first_gateway_customer_of_a_currency_stays(store: PushStore) -> Non
 
 def test_of_two_who_see_a_gateway_customer_gone_one_makes_it_anew(store: PushStore) -> None:
     usd = ("default", "01CUSTOMER", "USD")
-    seen = store.put_customer(*usd, GatewayCustomer("cus_1"))
+    seen = store.put_customer(*usd, GatewayCustomer("cus_1", told="ab" * 32))
+    assert store.customer(*usd) == seen
     gone = store.put_customer(*usd, seen.gone())
     with pytest.raises(StaleRecord):
         store.put_customer(*usd, seen.gone())
@@ -102,7 +103,9 @@ def test_a_gateway_customer_that_was_remembered_before_they_had_versions_can_be_
     store, usd = DynamoPushStore(table), ("default", "01CUSTOMER", "USD")
     known = store.customer(*usd)
     assert known == GatewayCustomer("cus_old")
-    assert store.put_customer(*usd, known.gone()) == store.customer(*usd) == GatewayCustomer(None, 1, 1)
+    assert (
+        store.put_customer(*usd, known.gone()) == store.customer(*usd) == GatewayCustomer(None, replaced=1, version=1)
+    )
     with pytest.raises(StaleRecord):
         store.put_customer(*usd, known.gone())
 

@@ -14,6 +14,7 @@ from functions.adapters.stripe.refusals import PatientCaller
 from functions.application.ports.gateway import PaymentUpdate, StaleRecord
 from functions.application.push_invoice import push_invoice
 from functions.domain.errors import NotFound, Unavailable
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
 from functions.domain.invoicing.push import MAY_REPLACE, PUSH_LEASE, GatewayCustomer, PaymentStatus, PushRecord
 from infra.local.stripe_standin.server import Server, running
@@ -115,6 +116,13 @@ class Documents(dict[tuple[str, str], InvoiceDocument]):
             raise NotFound(invoice_id) from missing
 
 
+class Contacts(dict[str, Contact]):
+    """By customer; of whoever is not here, nothing has changed."""
+
+    def contact(self, _tenant: str, customer_id: str) -> Contact | None:
+        return self.get(customer_id)
+
+
 class StripeClock:
     """Our clock and the stand-in's are the same one."""
 
@@ -133,6 +141,7 @@ class PushWorld:
         self.pushes = MemoryPushStore()
         self.payments = MemoryPayments()
         self.documents = Documents()
+        self.contacts = Contacts()
         self.gateway = self.new_gateway()
 
     def client(self, **options: Any) -> stripe.StripeClient:
@@ -150,7 +159,9 @@ class PushWorld:
 
     def push(self, invoice_id: str = "01INVOICE", **others: Any) -> PaymentUpdate:
         ports: dict[str, Any] = {"gateway": self.gateway, "pushes": self.pushes, "payments": self.payments}
-        return push_invoice(TENANT, invoice_id, documents=self.documents, clock=self.clock, **(ports | others))
+        return push_invoice(
+            TENANT, invoice_id, documents=self.documents, contacts=self.contacts, clock=self.clock, **(ports | others)
+        )
 
     def push_until_done(self, *, wait_seconds: float, most: int = 12, **others: Any) -> PaymentUpdate:
         """As the workflow does: again after each failure that may pass, or after the process died."""
@@ -186,7 +197,7 @@ class PushWorld:
 class CrashingGateway:
     """Dies right after the n-th call that changes something: Stripe has done it, we remember nothing of it."""
 
-    CHANGING = ("create_customer", "create_draft", "add_lines", "finalize", "delete_draft")
+    CHANGING = ("create_customer", "update_customer", "create_draft", "add_lines", "finalize", "delete_draft")
 
     def __init__(self, gateway: StripeGateway, pushes: MemoryPushStore, after: int) -> None:
         self._gateway = gateway
