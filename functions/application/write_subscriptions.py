@@ -82,5 +82,6 @@ def _require_fit(
         each.require_storable()
     # One that starts in the past meets those that have ended since: their usage is sold.
     first = min((change.after.active_from for change in changes if change.after and not change.before), default=now)
-    ended = [each for each in (*unchanged, *after) if each.is_over(now) and not each.is_over(first)]
-    require_room([*kept, *ended])
+    asked, others = ([each for each in some if not each.is_over(min(first, now))] for some in (after, unchanged))
+    made = {change.after.id for change in changes if change.after is not None and change.before is None}
+    require_room(asked, others, now, made)
