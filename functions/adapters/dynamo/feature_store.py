@@ -86,6 +86,7 @@ class DynamoFeatures:
                 name=feature.name,
                 meter_slug=feature.meter_slug,
                 filters=feature.filters,
+                unit=feature.unit,
             )
             for feature in found
             if feature is not None
