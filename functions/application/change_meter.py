@@ -1,11 +1,13 @@
-"""Change or delete a meter without breaking a feature that uses it."""
+"""Change or delete a meter without breaking a feature or a subscription that uses it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from functions.application.create_meter import checked
 from functions.application.find_meter import find_meter
 from functions.application.for_sale import cards_for_sale
+from functions.application.held_by_subscriptions import Holders
+from functions.application.ports.billing import SellingSubscriptions
 from functions.application.ports.catalogue import Addons, Plans, SaleCounts
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Features, Meters, Stored
@@ -16,6 +18,8 @@ from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.metering.history import require_reach
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.meter_record import MeterRecord, MeterUpdate, dimension_at
+from functions.domain.subscriptions.held import dimensions_needed, items_measured
+from functions.domain.subscriptions.item import SubscriptionItem
 
 MAX_GROUP_BY_CHANGES = 20  # each is kept, because events counted before it stay under the dimensions of then
 MAX_NAMED_FEATURES = 10  # in the sentence
@@ -33,21 +37,39 @@ def update_meter(
     features: Features,
     plans: Plans,
     addons: Addons,
+    subscriptions: SellingSubscriptions,
     clock: Clock,
 ) -> MeterRecord:
-    """A full replacement of what can be changed; raises Conflict when a feature or price uses a dropped dimension."""
+    """A full replacement of what can be changed.
+
+    Raises Conflict when a feature, a price that is for sale or a subscription uses a dimension that is dropped.
+    """
 
     def update() -> MeterRecord:
         counts = plans.sale_counts(tenant)
         sold = cards_for_sale(tenant, plans, addons, clock)
-        return _update(tenant, id_or_slug, wish, meters, features, sold, counts, clock)
+        return _update(tenant, id_or_slug, wish, meters, features, sold, counts, Holders(subscriptions, clock))
 
     return decide_again_when_stale(update)
 
 
-def delete_meter(tenant: str, id_or_slug: str, *, meters: Meters, features: Features, clock: Clock) -> None:
-    """Raises Conflict while a feature uses it."""
-    decide_again_when_stale(lambda: _delete(tenant, id_or_slug, meters, features, clock))
+def delete_meter(
+    tenant: str,
+    id_or_slug: str,
+    *,
+    meters: Meters,
+    features: Features,
+    plans: Plans,
+    subscriptions: SellingSubscriptions,
+    clock: Clock,
+) -> None:
+    """Raises Conflict while a feature uses it, or a subscription is billed by it."""
+
+    def delete() -> None:
+        counts = plans.sale_counts(tenant)
+        _delete(tenant, id_or_slug, meters, features, counts, Holders(subscriptions, clock))
+
+    decide_again_when_stale(delete)
 
 
 def with_history(tenant: str, id_or_slug: str, event_from: datetime, *, meters: Meters, clock: Clock) -> MeterRecord:
@@ -66,7 +88,7 @@ def _update(
     features: Features,
     sold: Sold,
     counts: SaleCounts,
-    clock: Clock,
+    holders: Holders,
 ) -> MeterRecord:
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
@@ -76,6 +98,7 @@ def _update(
         raise InvalidInput(message, fields=[FieldError(f"groupBy.{used}", "value_property_used", message)])
     if dropped := set(meter.group_by or {}) - set(wish.group_by or {}):
         _require_unused(meter, dropped, _used_by(tenant, meter, features), sold)
+        _require_unsubscribed(tenant, meter, dropped, holders)
     changed = meter.model_copy(
         update={
             "name": wish.name or meter.slug,
@@ -83,7 +106,7 @@ def _update(
             "metadata": wish.metadata,
             "group_by": wish.group_by,
             "former": _former(meter, wish, counting.version + 1),
-            "updated_at": clock.now().replace(microsecond=0),
+            "updated_at": holders.clock.now().replace(microsecond=0),
         }
     )
     others = tuple(changed.counting() if each.id == meter.id else each for each in counting.meters)
@@ -92,17 +115,23 @@ def _update(
     return changed
 
 
-def _delete(tenant: str, id_or_slug: str, meters: Meters, features: Features, clock: Clock) -> None:
+def _delete(
+    tenant: str, id_or_slug: str, meters: Meters, features: Features, counts: SaleCounts, holders: Holders
+) -> None:
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
     meter = stored.record
     if used := _used_by(tenant, meter, features):
         message = f"{_named(used)} measured by meter {meter.slug!r}; archive each before deleting the meter."
         raise Conflict(message, code="meter_in_use")
-    now = clock.now().replace(microsecond=0)
+    if holding := holders.of(tenant, meter.slug, items_measured, _by_meter(meter)):
+        who = holders.told(holding, "edit it so that it no longer sells what the meter measures")
+        raise Conflict(f"Meter {meter.slug!r} is needed to bill {who}.", code="meter_in_use")
+    now = holders.clock.now().replace(microsecond=0)
     deleted = meter.model_copy(update={"deleted_at": now, "updated_at": now})
     others = tuple(each for each in counting.meters if each.id != meter.id)
-    meters.save(tenant, Stored(deleted, stored.version), MeterSet(counting.version + 1, others))
+    after = MeterSet(counting.version + 1, others)
+    meters.save(tenant, Stored(deleted, stored.version), after, unsold_at=counts)
 
 
 def _with_history(tenant: str, id_or_slug: str, event_from: datetime, meters: Meters, clock: Clock) -> MeterRecord:
@@ -157,6 +186,28 @@ def _require_unused(meter: MeterRecord, dropped: set[str], features: list[Featur
             problems.append(FieldError(f"groupBy.{name}", "in_use", message))
     if problems:
         raise Conflict(" ".join(each.message for each in problems), code="meter_group_by_in_use", fields=problems)
+
+
+def _require_unsubscribed(tenant: str, meter: MeterRecord, dropped: set[str], holders: Holders) -> None:
+    """Subscriptions keep the price and the filters they were made with, whatever became of plan and feature."""
+    is_by_meter = _by_meter(meter)
+
+    def needs(item: SubscriptionItem) -> bool:
+        return is_by_meter(item) and not dropped.isdisjoint(dimensions_needed(item))
+
+    if not (holding := holders.of(tenant, meter.slug, items_measured, needs)):
+        return
+    now = holders.clock.now()
+    items = [item for each in holding for item in items_measured(each, now) if is_by_meter(item)]
+    needed = dropped & {name for item in items for name in dimensions_needed(item)}
+    who = holders.told(holding, "edit it so that it no longer sells by what is dropped")
+    message = f"groupBy {', '.join(sorted(needed))} of {meter.slug!r} is needed to bill {who}."
+    problems = [FieldError(f"groupBy.{name}", "in_use", message) for name in sorted(needed)]
+    raise Conflict(message, code="meter_group_by_in_use", fields=problems)
+
+
+def _by_meter(meter: MeterRecord) -> Callable[[SubscriptionItem], bool]:
+    return lambda item: item.feature is not None and item.feature.meter_slug == meter.slug
 
 
 def _named(features: list[Feature]) -> str:

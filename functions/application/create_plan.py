@@ -16,6 +16,7 @@ from functions.domain.catalog.validation import (
     feature_problems,
     features_to_look_into,
     meter_problems,
+    phase_tax_problems,
     refuse,
 )
 from functions.domain.errors import Conflict, FieldError
@@ -27,8 +28,8 @@ Cards = Sequence[FlatFeeCard | UsageBasedCard]
 def create_plan(
     tenant: str, draft: PlanDraft, *, plans: Plans, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Plan:
-    """Raises InvalidInput for unknown features or a currency nobody collects, Conflict when the key has a draft."""
-    refuse(currency_problems(draft.currency))
+    """Raises InvalidInput for unknown features, a tax, a currency nobody collects; Conflict when it has a draft."""
+    refuse([*currency_problems(draft.currency), *phase_tax_problems(draft.phases)])
     check_features(tenant, draft.phases, features)
     return _drafted(tenant, draft, plans, clock, new_id)
 

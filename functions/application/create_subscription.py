@@ -18,10 +18,10 @@ from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscriptions
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan
-from functions.domain.catalog.validation import currency_problems, refuse
-from functions.domain.errors import InvalidInput, NotFound
+from functions.domain.catalog.validation import currency_problems, phase_tax_problems, refuse
+from functions.domain.errors import FieldError, InvalidInput, NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
-from functions.domain.period import Cadence, period_at
+from functions.domain.period import Cadence, period_at, rfc3339
 from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.subscribe import PLAIN, Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
@@ -59,7 +59,7 @@ class Catalogue:
     def chosen(self, tenant: str, choice: PlanChoice | CustomPlan) -> tuple[Plan | CustomPlan, Premises]:
         """The plan, and by what a write can tell that it is still so; raises NotFound."""
         if isinstance(choice, CustomPlan):
-            refuse(currency_problems(choice.currency))
+            refuse([*currency_problems(choice.currency), *phase_tax_problems(choice.phases)])
             return choice, NO_PREMISES
         plan, family = plan_shelf(self.plans, NO_CLOCK).current(tenant, self._found(tenant, choice).id)
         return plan, Premises(plan=family)
@@ -135,10 +135,14 @@ def _start(
             raise InvalidInput(message, code="invalid_timing")
         return period_at(now, wish.terms.anchor, Cadence.parse(plan.billing_cadence, zone)).end
     if timing < now - accept_past:
-        message = f"A subscription can start at most {accept_past.days} days ago: older usage is not accepted any more."
-        raise InvalidInput(message, code="invalid_timing")
-    if timing > now + FARTHEST_START:
-        raise InvalidInput("A subscription can start at most three years ahead.", code="invalid_timing")
+        message = (
+            f"A subscription can start at most {accept_past.days} days ago, now at {rfc3339(now - accept_past)} or "
+            f"later, not at {rfc3339(timing)}: usage before then is not accepted any more."
+        )
+        raise InvalidInput(message, code="invalid_timing", fields=[FieldError("timing", "invalid_timing", message)])
+    if timing > (latest := now + FARTHEST_START):
+        message = f"A subscription can start at most three years ahead, now at {rfc3339(latest)} or earlier."
+        raise InvalidInput(message, code="invalid_timing", fields=[FieldError("timing", "invalid_timing", message)])
     return timing
 
 

@@ -8,7 +8,7 @@ from functions.application.ports.billing import MeteredFeatures, NewId, Subscrip
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
-from functions.domain.catalog.validation import amount_problems, card_problems, refuse
+from functions.domain.catalog.validation import amount_problems, card_problems, refuse, tax_problems
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.edit import edited
@@ -33,12 +33,11 @@ def edit_subscription(
         raise InvalidInput(message, code="invalid_timing", fields=[FieldError("timing", "invalid_timing", message)])
     cards = {n: each.rate_card for n, each in enumerate(operations) if isinstance(each, AddItem)}
     keys = {card.feature_key for card in cards.values() if card.feature_key}
-    known = features.metered(tenant, sorted(keys))
-    unfit = {n: card_feature_problems(tenant, [card], "", features) for n, card in cards.items()}
 
     def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
+        known = features.metered(tenant, sorted(keys))
         for n, card in cards.items():
-            _require_fit(n, card, this, unfit[n])
+            _require_fit(n, card, this, card_feature_problems(tenant, [card], "", features))
         at = this.effective_time(timing, now)
         this.require_changeable(at, now)
         if this.active_to is not None and this.active_to <= at:
@@ -57,6 +56,7 @@ def _require_fit(
     problems = [
         *card_problems([card], "", subscription.billing_cadence),
         *amount_problems([card], "", subscription.currency),
+        *tax_problems([card], ""),
         *unfit,
     ]
     where = f"customizations[{n}].rateCard"

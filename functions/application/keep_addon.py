@@ -8,7 +8,7 @@ from functions.application.ports.catalogue import Addons
 from functions.application.ports.clock import Clock
 from functions.application.versions import Shelf
 from functions.domain.catalog.addon import INVALID, Addon, AddonDraft, AddonOffer
-from functions.domain.catalog.validation import currency_problems, refuse
+from functions.domain.catalog.validation import currency_problems, refuse, tax_problems
 
 
 def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
@@ -18,8 +18,8 @@ def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
 def create_addon(
     tenant: str, draft: AddonDraft, *, addons: Addons, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Addon:
-    """Raises InvalidInput for unknown features or a refused currency, Conflict when the key has a draft already."""
-    refuse(currency_problems(draft.currency), INVALID)
+    """Raises InvalidInput for unknown features, a tax, a refused currency; Conflict when it has a draft."""
+    refuse([*currency_problems(draft.currency), *tax_problems(draft.rate_cards, "rateCards")], INVALID)
     check_addon_features(tenant, draft, features)
     values = {name: getattr(draft, name) for name in AddonDraft.model_fields}
 
@@ -32,6 +32,7 @@ def create_addon(
 def update_addon(
     tenant: str, addon_id: str, offer: AddonOffer, *, addons: Addons, features: MeteredFeatures, clock: Clock
 ) -> Addon:
+    refuse(tax_problems(offer.rate_cards, "rateCards"), INVALID)
     check_addon_features(tenant, offer, features)
     return addon_shelf(addons, clock).revise(tenant, addon_id, lambda addon, now: addon.revised(offer, now))
 

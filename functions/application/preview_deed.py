@@ -82,7 +82,18 @@ class _Subscriptions:
     def tenures(self, tenant: str, customer_id: str) -> Tenures:
         return self.stored.tenures(tenant, customer_id)
 
-    def save(self, _tenant: str, _customer_id: str, changes: Sequence[SubscriptionChange], _tenures: Tenures) -> None:
+    def withdrawn(self, tenant: str, customer_id: str) -> int:
+        return self.stored.withdrawn(tenant, customer_id)
+
+    def save(
+        self,
+        _tenant: str,
+        _customer_id: str,
+        changes: Sequence[SubscriptionChange],
+        _tenures: Tenures,
+        *,
+        sold_after: int | None = None,  # noqa: ARG002 - nothing is sold
+    ) -> None:
         for change in changes:
             if change.after is not None:
                 self.changed[change.after.id] = change.after

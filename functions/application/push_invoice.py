@@ -1,11 +1,13 @@
 """Push one issued invoice to the gateway: whatever crashes, and however often it runs, exactly one exists there."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from functions.application.ports.clock import Clock
 from functions.application.ports.gateway import (
+    Contacts,
     Gateway,
     GatewayFault,
     GatewayInvoice,
@@ -20,8 +22,9 @@ from functions.application.ports.gateway import (
     StaleRecord,
 )
 from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import InvoiceDocument
-from functions.domain.invoicing.push import PaymentStatus, PushFailure, PushRecord, PushState
+from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord, PushState
 
 # Gateways take at most this many lines in one request (Stripe's add_lines).
 LINES_PER_REQUEST = 100
@@ -29,6 +32,8 @@ LINES_PER_REQUEST = 100
 CLOCK_TOLERANCE = timedelta(days=1)
 # A gateway that fails three times in a row is down: the workflow's slower retry takes over.
 MAX_GENERATIONS_PER_RUN = 3
+# Invoices of one customer may be pushed at once, while the customer is changed.
+MAX_TELLINGS = 3
 
 
 def push_invoice(
@@ -36,6 +41,7 @@ def push_invoice(
     invoice_id: str,
     *,
     documents: InvoiceDocuments,
+    contacts: Contacts,
     payments: InvoicePayments,
     gateway: Gateway,
     pushes: PushStore,
@@ -51,7 +57,7 @@ def push_invoice(
         # Nothing to collect; gateways would keep it open or mail it to the customer.
         update = PaymentUpdate(PaymentStatus.PAID, clock.now(), amount_due_minor=0, amount_paid_minor=0)
     else:
-        update = _Push(document, gateway, pushes, clock).run()
+        update = _Push(document, contacts, gateway, pushes, clock).run()
     payments.record_payment(tenant, invoice_id, update)
     return update
 
@@ -67,8 +73,11 @@ class _Stopped(Exception):
 class _Push:
     """One walk (or a few generations of it) over one invoice, holding its lease."""
 
-    def __init__(self, document: InvoiceDocument, gateway: Gateway, pushes: PushStore, clock: Clock) -> None:
+    def __init__(
+        self, document: InvoiceDocument, contacts: Contacts, gateway: Gateway, pushes: PushStore, clock: Clock
+    ) -> None:
         self.document = document
+        self.contacts = contacts
         self.gateway = gateway
         self.pushes = pushes
         self.clock = clock
@@ -98,7 +107,9 @@ class _Push:
             except _Stopped as stop:
                 return self._failed(stop.failure)
             except GatewayRefused as refused:
-                return self._failed(PushFailure(refused.code, refused.detail, refused.param))
+                if attempt == MAX_GENERATIONS_PER_RUN or not self._is_customer_gone():
+                    return self._failed(PushFailure(refused.code, refused.detail, refused.param))
+                self._forget_customer()
             except (GatewayKeyMismatch, InvalidInput) as error:
                 return self._failed(PushFailure(error.code, error.detail))
         raise AssertionError("the last generation returns or raises")
@@ -106,6 +117,8 @@ class _Push:
     def _walk(self) -> GatewayInvoice:
         self.gateway.check(self.document)
         customer = self._customer()
+        if self.record.state is not PushState.PUSHED:
+            self._tell_contact(customer)
         invoice = self._found_or_created(customer)
         if invoice.status is GatewayStatus.VOID:
             return invoice
@@ -120,13 +133,78 @@ class _Push:
         if self.record.gateway_customer:
             return self.record.gateway_customer
         document = self.document
-        ref = self.pushes.customer(document.tenant, document.customer_id, document.currency)
+        known = self._known_customer()
+        ref = known.ref
         if ref is None:
             self._renew()
-            ref = self.gateway.create_customer(document, gen=self.record.gen)
-            ref = self.pushes.remember_customer(document.tenant, document.customer_id, document.currency, ref)
+            ref = self.gateway.create_customer(document, gen=self.record.gen, replaced=known.replaced)
+            ref = self._remembered(replace(known, ref=ref, told=Contact.of(document).sha256()))
         self._put(replace(self.record, gateway_customer=ref))
         return ref
+
+    def _known_customer(self) -> GatewayCustomer:
+        return self.pushes.customer(self.document.tenant, self.document.customer_id, self.document.currency)
+
+    def _put_customer(self, customer: GatewayCustomer) -> None:
+        self.pushes.put_customer(self.document.tenant, self.document.customer_id, self.document.currency, customer)
+
+    def _remembered(self, made: GatewayCustomer) -> str:
+        """The first one stays: the loser's customer at the gateway is never billed."""
+        kept: GatewayCustomer = made
+        try:
+            self._put_customer(made)
+        except StaleRecord:
+            kept = self._known_customer()
+        if kept.ref is None:
+            raise PushBusy(f"Customer {self.document.customer_id} is being made anew by another pusher.")
+        return kept.ref
+
+    def _tell_contact(self, ref: str) -> None:
+        """Whoever changed their name or address since the last invoice is to find it on this one.
+
+        What they are now, not what they were when the invoice was issued: an old one must not undo what a newer told.
+        """
+        is_overtaken = False
+        for _ in range(MAX_TELLINGS):
+            known = self._known_customer()
+            contact = self.contacts.contact(self.document.tenant, self.document.customer_id)
+            if contact is None or known.ref != ref or (known.told == contact.sha256() and not is_overtaken):
+                return
+            self._renew()
+            self.gateway.update_customer(self.document, ref, contact, version=known.version, gen=self.record.gen)
+            try:
+                self._put_customer(replace(known, told=contact.sha256()))
+            except StaleRecord:
+                # Another one told something meanwhile, and nobody knows which of the two came last: once more.
+                is_overtaken = True
+            else:
+                return
+        raise PushBusy(f"Customer {self.document.customer_id} is being changed by other pushers.")
+
+    def _is_customer_gone(self) -> bool:
+        """Asked after a refusal only, whatever its words were."""
+        ref = self.record.gateway_customer
+        try:
+            return ref is not None and self.gateway.is_customer_gone(ref)
+        except GatewayRefused:
+            return False
+
+    def _forget_customer(self) -> None:
+        """Somebody deleted them at the gateway: the next walk makes them, and the invoice, anew.
+
+        Whatever they have of this invoice is a draft, which nobody can finalize any more.
+        """
+        ref, draft = self.record.gateway_customer, self.record.gateway_invoice
+        known = self._known_customer()
+        if known.ref == ref:
+            # If it is stale, another pusher has noticed it as well.
+            with suppress(StaleRecord):
+                self._put_customer(known.gone())
+        if draft is not None:
+            self._renew()
+            with suppress(GatewayRefused):
+                self.gateway.delete_draft(draft)
+        self._put(self.record.anew())
 
     def _found_or_created(self, customer: str) -> GatewayInvoice:
         invoice = self.gateway.invoice(self.record.gateway_invoice) if self.record.gateway_invoice else None

@@ -6,11 +6,13 @@ from functions.application.ports.billing import MeteredFeatures
 from functions.application.ports.catalogue import Plans
 from functions.application.ports.clock import Clock
 from functions.domain.catalog.plan import Plan, PlanOffer
+from functions.domain.catalog.validation import phase_tax_problems, refuse
 
 
 def update_plan(
     tenant: str, plan_id: str, offer: PlanOffer, *, plans: Plans, features: MeteredFeatures, clock: Clock
 ) -> Plan:
+    refuse(phase_tax_problems(offer.phases))
     check_features(tenant, offer.phases, features)
     return plan_shelf(plans, clock).revise(tenant, plan_id, lambda plan, now: plan.revised(offer, now))
 

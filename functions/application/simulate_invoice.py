@@ -2,7 +2,8 @@
 
 from functions.application.ports.billing import BilledCustomers, NewId
 from functions.application.ports.clock import Clock
-from functions.domain.errors import NotFound
+from functions.domain.catalog.validation import refuse, says_tax, tax_problem
+from functions.domain.errors import FieldError, NotFound
 from functions.domain.invoicing.invoice import Invoice, summed_up
 from functions.domain.invoicing.simulation import SIMULATED, InvoiceSimulation
 
@@ -19,7 +20,8 @@ def simulate_invoice(
     clock: Clock,
     new_id: NewId,
 ) -> Invoice:
-    """Raises NotFound for the customer, Unbillable for more money than an invoice can say."""
+    """Raises InvalidInput for a tax, NotFound for the customer, Unbillable for more money than an invoice can say."""
+    refuse(_tax_problems(simulation), code="invalid_simulation")
     billed = customers.find(tenant, customer)
     if billed is None:
         raise NotFound(f"There is no customer {customer[:100]!r}.", code="customer_not_found")
@@ -34,3 +36,15 @@ def simulate_invoice(
         invoice_at=simulation.invoice_at,
         now=clock.now().replace(microsecond=0),
     )
+
+
+def _tax_problems(simulation: InvoiceSimulation) -> list[FieldError]:
+    said = {
+        f"lines[{i}].{path}": config
+        for i, line in enumerate(simulation.lines)
+        for path, config in (
+            ("taxConfig", line.tax_config),
+            ("rateCard.taxConfig", line.rate_card.tax_config if line.rate_card else None),
+        )
+    }
+    return [tax_problem(field) for field, config in said.items() if says_tax(config)]

@@ -25,12 +25,14 @@ def write_subscriptions(
     """`decide` sees all of the customer's subscriptions; raises what it raises, and Conflict when two sell the same."""
     for _ in range(MAX_TRIES):
         tenures = subscriptions.tenures(tenant, customer_id)
+        withdrawn = subscriptions.withdrawn(tenant, customer_id)
         present = subscriptions.of_customer(tenant, customer_id)
         now = clock.now().replace(microsecond=0)
         changes = decide(present, now)
         _require_fit(customer_id, present, changes, now)
         try:
-            subscriptions.save(tenant, customer_id, changes, tenures)
+            sold_after = withdrawn if any(map(_sells_more, changes)) else None
+            subscriptions.save(tenant, customer_id, changes, tenures, sold_after=sold_after)
         except Stale:
             continue
         return changes
@@ -58,6 +60,15 @@ def subscription_not_found(subscription_id: str) -> NotFound:
     return NotFound(f"There is no subscription {subscription_id!r}.", code="subscription_not_found")
 
 
+def _sells_more(change: SubscriptionChange) -> bool:
+    """Whether an item of it is new and sells a feature, so that whoever withdraws that must see it."""
+    before, after = (
+        {item.id for phase in each.phases for item in phase.items if item.feature is not None} if each else set[str]()
+        for each in (change.before, change.after)
+    )
+    return not after <= before
+
+
 def _require_fit(
     customer_id: str, present: Sequence[Subscription], changes: Sequence[SubscriptionChange], now: datetime
 ) -> None:
@@ -71,5 +82,6 @@ def _require_fit(
         each.require_storable()
     # One that starts in the past meets those that have ended since: their usage is sold.
     first = min((change.after.active_from for change in changes if change.after and not change.before), default=now)
-    ended = [each for each in (*unchanged, *after) if each.is_over(now) and not each.is_over(first)]
-    require_room([*kept, *ended])
+    asked, others = ([each for each in some if not each.is_over(min(first, now))] for some in (after, unchanged))
+    made = {change.after.id for change in changes if change.after is not None and change.before is None}
+    require_room(asked, others, now, made)

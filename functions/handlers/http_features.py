@@ -67,6 +67,7 @@ def archive(id_or_key: str) -> Answer:
         features=wiring.features(),
         plans=wiring_billing.plans(),
         addons=wiring_billing.addons(),
+        subscriptions=wiring_billing.subscriptions(),
         clock=wiring.clock(),
     )
     return http.no_content()

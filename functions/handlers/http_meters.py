@@ -88,6 +88,7 @@ def update(id_or_slug: str) -> Answer:
         features=wiring.features(),
         plans=wiring_billing.plans(),
         addons=wiring_billing.addons(),
+        subscriptions=wiring_billing.subscriptions(),
         clock=wiring.clock(),
     )
     return http.ok(_shown(meter))
@@ -101,6 +102,8 @@ def delete(id_or_slug: str) -> Answer:
         http.path_value(id_or_slug),
         meters=wiring.meters(),
         features=wiring.features(),
+        plans=wiring_billing.plans(),
+        subscriptions=wiring_billing.subscriptions(),
         clock=wiring.clock(),
     )
     return http.no_content()

@@ -44,9 +44,7 @@ def simulate(customer_id: str) -> Answer:
 
 def _said(line: SimulatedLine) -> dict[str, Any]:
     """What a line carries without being rated by it."""
-    tax = line.tax_config or line.card.tax_config
-    shown = tax.model_dump(mode="json", by_alias=True, exclude_none=True) if tax else None
-    return http.without_none({"metadata": line.metadata, "taxConfig": shown})
+    return http.without_none({"metadata": line.metadata})
 
 
 @router.get("/api/v1/subscriptions/<subscription_id>/upcoming-invoice")

@@ -56,6 +56,9 @@ def line_shown(record: InvoiceRecord, line: InvoiceLine) -> dict[str, Any]:
         "children": [_child(record, line, charge) for charge in line.charges],
         # Beyond OpenMeter.
         "childUniqueReferenceId": line.reference,
+        "pricingModel": line.price.title,
+        "unit": line.priced_unit,
+        "meteredUnit": line.unit,
         "unitConfig": _dumped(line.unit_config) if line.unit_config else None,
         "usageSnapshot": _snapshot(line),
         "splitLine": _split_line(record, line),
@@ -213,6 +216,7 @@ def _child(record: InvoiceRecord, line: InvoiceLine, charge: InvoiceCharge) -> d
         # Beyond OpenMeter.
         "childUniqueReferenceId": charge.reference,
         "tier": charge.tier,
+        "unit": line.unit_of(charge),
     }
     return without_none(wire)
 

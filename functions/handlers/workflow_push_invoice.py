@@ -22,6 +22,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             tenant,
             invoice_id,
             documents=wiring_billing.invoice_documents(),
+            contacts=wiring.customers(),
             payments=wiring_billing.invoice_payments(),
             gateway=wiring_billing.payment_gateway(),
             pushes=wiring_billing.pushes(),

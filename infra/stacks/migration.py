@@ -23,9 +23,13 @@ def permissions(data: DataStack) -> Mapping[str, Sequence[Access]]:
     report = data.billing.allows("dynamodb:PutItem", only_keys=REPORTS)
     return {
         "workflow_list_migration": (data.billing.allows("dynamodb:GetItem", "dynamodb:Query"), report),
-        # Deleting moves an index entry, checking that the plan is still the one that was read.
+        # Deleting moves an index entry, checking that the plan is still the one that was read, updating counts what is
+        # sold.
         "workflow_migrate_subscriptions": (
-            data.billing.allows(*SETTLE, "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"),
+            data.billing.allows(
+                *(*SETTLE, "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"),
+                *("dynamodb:Query", "dynamodb:BatchGetItem"),
+            ),
         ),
         # A dry run reads what an invoice is made of, and can write nothing but its report.
         "workflow_preview_migration": (

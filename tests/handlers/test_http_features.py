@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from functions.handlers import wiring
 from tests.handlers.gateway import Client
 
 METER = {
@@ -61,6 +62,19 @@ def test_a_unit_cost_is_looked_up_by_dimensions(api: Client) -> None:
     cost = {"type": "llm", "provider": "openai", "modelProperty": "model", "tokenType": "input"}
     made = api.post("/api/v1/features", {"key": "cost", "name": "Cost", "meterSlug": "tokens", "unitCost": cost})
     assert (made.status, made.json["unitCost"]) == (201, cost)
+
+
+def test_a_unit_says_what_the_meter_counts(api: Client) -> None:
+    wish = {"key": "seats", "name": "Seats", "meterSlug": "tokens", "unit": "seats"}
+    made = api.post("/api/v1/features", wish)
+    assert (made.status, made.json["unit"]) == (201, "seats")
+    assert api.get("/api/v1/features/seats").json["unit"] == "seats"
+    assert wiring.features().metered("default", ["seats"])["seats"].unit == "seats"
+    for wrong in ("", "x" * 65, "a\nb", 5):
+        refused = api.post("/api/v1/features", wish | {"key": "other", "unit": wrong})
+        assert (refused.status, refused.fields) == (400, ["unit"]), refused.text
+    without_meter = api.post("/api/v1/features", {"key": "other", "name": "Other", "unit": "seats"})
+    assert (without_meter.status, "needs a meterSlug" in without_meter.text) == (400, True)
 
 
 def test_a_feature_that_is_for_sale_is_not_archived(api: Client) -> None:

@@ -27,7 +27,13 @@ METER = {
 }
 FEATURE = {"key": "tokens", "name": "Tokens", "meterSlug": "tokens"}
 BY_MODEL = {"type": "matrix", "dimensions": ["model"], "rows": [], "defaultAmount": "1"}
-CUSTOM = {"name": "Own", "currency": "USD", "billingCadence": "P1M", "phases": [phase(flat())]}
+
+
+def own_plan(*cards: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "Own", "currency": "USD", "billingCadence": "P1M", "phases": [phase(*cards)]}
+
+
+CUSTOM = own_plan(flat())
 FUTURE = "2026-12-31T00:00:00Z"
 WRITES = ("put", "update", "delete", "transact")
 
@@ -122,6 +128,10 @@ def delete(path: str) -> Act:
     return lambda shop: shop.api.delete(shop.path(path))
 
 
+def patch(path: str, body: Any) -> Act:
+    return lambda shop: shop.api.call("PATCH", shop.path(path), _filled(body, shop))
+
+
 def _filled(value: Any, shop: Shop) -> Any:
     if isinstance(value, dict):
         return {name: _filled(each, shop) for name, each in value.items()}
@@ -153,6 +163,11 @@ def with_draft_of(price: dict[str, Any] | None = None, addon: bool = False) -> C
 
 def subscribed(shop: Shop) -> None:
     shop.make("subscription", "subscriptions", {"plan": {"key": "pro"}, "customerId": shop.ids["customer"]})
+
+
+def with_own_plan(shop: Shop) -> None:
+    with_unsold_feature(shop)
+    shop.make("subscription", "subscriptions", {"customPlan": CUSTOM, "customerId": shop.ids["customer"]})
 
 
 def subscribed_later(shop: Shop) -> None:
@@ -187,6 +202,17 @@ def with_two_customers(shop: Shop) -> None:
 
 SUBSCRIBE = post("subscriptions", {"plan": {"key": "pro"}, "customerId": "@customer"})
 SUBSCRIBE_OWN = post("subscriptions", {"customPlan": CUSTOM, "customerId": "@customer"})
+SUBSCRIBE_UNSOLD = post("subscriptions", {"customPlan": own_plan(unit(key="unsold")), "customerId": "@customer"})
+SUBSCRIBE_BY_MODEL = post(
+    "subscriptions", {"customPlan": own_plan(unit(key="unsold") | {"price": BY_MODEL}), "customerId": "@customer"}
+)
+CHANGE_TO_UNSOLD = post(
+    "subscriptions/{subscription}/change", {"customPlan": own_plan(unit(key="unsold")), "timing": "immediate"}
+)
+EDIT_IN_UNSOLD = patch(
+    "subscriptions/{subscription}",
+    {"customizations": [{"op": "add_item", "phaseKey": "main", "rateCard": unit(key="unsold")}]},
+)
 ASSIGN = post("plans/{plan}/addons", {"addonId": "@addon", "fromPlanPhase": "main"})
 BUY = post(
     "subscriptions/{subscription}/addons",
@@ -216,6 +242,14 @@ PAIRS: list[tuple[str, Callable[[Shop], None], Act, Act, tuple[int, int]]] = [
     ("subscribe, subscribed", NOTHING, SUBSCRIBE, SUBSCRIBE, (409, 201)),
     ("subscribe, plan archived", NOTHING, SUBSCRIBE, post("plans/{plan}/archive"), (400, 200)),
     ("archive plan, subscribed", NOTHING, post("plans/{plan}/archive"), SUBSCRIBE, (200, 201)),
+    ("own plan, feature archived", with_unsold_feature, SUBSCRIBE_UNSOLD, ARCHIVE_UNSOLD, (400, 204)),
+    ("archive feature, own plan", with_unsold_feature, ARCHIVE_UNSOLD, SUBSCRIBE_UNSOLD, (409, 201)),
+    ("own plan, dimension dropped", with_unsold_feature, SUBSCRIBE_BY_MODEL, DROP_MODEL, (400, 200)),
+    ("drop dimension, own plan", with_unsold_feature, DROP_MODEL, SUBSCRIBE_BY_MODEL, (409, 201)),
+    ("edit, feature archived", with_own_plan, EDIT_IN_UNSOLD, ARCHIVE_UNSOLD, (400, 204)),
+    ("archive feature, edited", with_own_plan, ARCHIVE_UNSOLD, EDIT_IN_UNSOLD, (409, 200)),
+    ("change, feature archived", with_own_plan, CHANGE_TO_UNSOLD, ARCHIVE_UNSOLD, (400, 204)),
+    ("archive feature, changed", with_own_plan, ARCHIVE_UNSOLD, CHANGE_TO_UNSOLD, (409, 200)),
     ("coupon, customer deleted", NOTHING, coupon_for_customer(), delete("customers/{customer}"), (404, 204)),
     ("coupon, archived", NOTHING, coupon_for_customer(), post("coupons/{coupon}/archive"), (404, 200)),
     ("archive coupon, given", NOTHING, post("coupons/{coupon}/archive"), coupon_for_customer(), (200, 201)),

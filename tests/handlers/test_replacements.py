@@ -31,7 +31,7 @@ METER = {
 }
 LIMIT = {"type": "metered", "isSoftLimit": True, "issueAfterReset": 10.5, "usagePeriod": "P1D", "metadata": {"a": "b"}}
 FEES = [
-    flat("20") | {"taxConfig": {"behavior": "exclusive", "stripe": {"code": "txcd_10000000"}}, "metadata": {"x": "y"}},
+    flat("20") | {"metadata": {"x": "y"}},
     flat("5", key="once", cadence=None) | {"discounts": {"percentage": {"percentage": 33.333333}}},
 ]
 # One card of the feature for each phase.

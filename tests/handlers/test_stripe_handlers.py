@@ -14,13 +14,15 @@ import pytest
 import stripe
 
 from functions import names
+from functions.adapters.dynamo.customer_store import DynamoCustomers
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
 from functions.adapters.stripe.credentials import StripeCredentials
 from functions.adapters.stripe.webhook import MAX_BODY_BYTES
 from functions.application.ports.gateway import GatewayUnauthorized
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.invoicing.push import PaymentStatus
+from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus
+from functions.domain.subscriptions.customer import Address, Customer, CustomerWish
 from functions.handlers import webhook_stripe, wiring, wiring_billing, workflow_push_invoice
 from tests.application.billing.world import TENANT
 from tests.application.billing.world import World as BillingWorld
@@ -73,6 +75,7 @@ def deployed(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploye
             "invoice_documents": deployed.billing.documents,
             "invoice_payments": deployed.billing.payments,
             "pushes": DynamoPushStore(table),
+            "customers": DynamoCustomers(table),
             "stripe_credentials": Credentials(),
             "payment_gateway": world.gateway,
             "webhook_gateway": world.gateway,
@@ -111,13 +114,33 @@ def test_a_pushed_invoice_knows_where_to_pay_and_its_payment_comes_back(deployed
     assert deployed.payment().amount_paid_minor == deployed.invoice.total_minor
 
 
+def test_a_customer_who_moved_since_the_last_invoice_is_told_to_stripe(deployed: Deployed) -> None:
+    wish = CustomerWish(
+        name="Acme Europe",
+        primary_email="billing@acme.example",
+        billing_address=Address(country="DE", city="Köln", line1="Domkloster 4"),
+    )
+    now = wiring.clock().now().replace(microsecond=0)
+    customer = Customer(**dict(wish), id=deployed.invoice.customer.id, created_at=now, updated_at=now)
+    wiring.customers().save(TENANT, None, customer)
+
+    assert deployed.push()["status"] == "open"
+
+    (at_stripe,) = deployed.at_stripe.stripe.customers.values()
+    assert (at_stripe["name"], at_stripe["email"]) == ("Acme Europe", "billing@acme.example")
+    assert (at_stripe["address"]["city"], at_stripe["address"]["line2"]) == ("Köln", None)
+    known = wiring_billing.pushes().customer(TENANT, customer.id, "USD")
+    assert (known.ref, known.told) == (at_stripe["id"], wiring.customers().contact(TENANT, customer.id).sha256())
+
+
 def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:
     assert deployed.push() == deployed.push()
     assert len(deployed.at_stripe.invoices()) == 1
 
 
-def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed) -> None:
-    wiring_billing.pushes().remember_customer(TENANT, deployed.invoice.customer.id, "USD", "cus_gone")
+def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.application.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
+    wiring_billing.pushes().put_customer(TENANT, deployed.invoice.customer.id, "USD", GatewayCustomer("cus_gone"))
     answer = deployed.push()
     assert (answer["status"], answer["failure_code"]) == ("push_failed", "resource_missing")
     assert deployed.payment().status is PaymentStatus.PUSH_FAILED

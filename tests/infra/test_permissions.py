@@ -111,7 +111,8 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "workflow_end_backfill": {"usage": {"dynamodb:GetItem", "dynamodb:UpdateItem"}, **READ_KEY},
     "workflow_list_migration": {"billing": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}},
     "workflow_migrate_subscriptions": {
-        "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem"}
+        "billing": SETTLE
+        | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}
     },
     "workflow_preview_migration": {
         "usage": READ_USAGE,

@@ -136,6 +136,7 @@ def pushed(world: World, event: Any) -> Any:
         TENANT,
         INVOICE,
         documents=DynamoInvoiceDocuments(table),
+        contacts=DynamoCustomers(table),
         payments=DynamoInvoicePayments(table),
         gateway=StripeGateway(lambda: client),
         pushes=DynamoPushStore(table),

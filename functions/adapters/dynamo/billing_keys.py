@@ -33,6 +33,8 @@ single items by get, ranges by query:
 | or gets a coupon                          |                                  |                                      |
 | how often something was put up for sale,  | `<tenant>#unique`                | `sale_counts`                        |
 | and how often something was withdrawn     |                                  |                                      |
+| the same of what subscriptions sell, in   | `<tenant>#unique`                | `sale_counts#<part>`                 |
+| parts by customer                         |                                  |                                      |
 | whose period has ended, over all tenants  | `due`                            | `<due at>#<tenant>#<customer id>#    |
 |                                           |                                  | <subscription id>`                   |
 | what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |
@@ -112,6 +114,11 @@ def sale_counts(tenant: str) -> tuple[str, str]:
 def latest_migration(tenant: str) -> tuple[str, str]:
     """Which migration of a whole plan was begun last: the only one that may be running."""
     return unique_names(tenant), PLAN_MIGRATION
+
+
+def subscribed_counts(tenant: str, part: int) -> tuple[str, str]:
+    """How often the subscriptions of some customers began to sell something, and how often it could be withdrawn."""
+    return unique_names(tenant), f"sale_counts#{part}"
 
 
 METER = "meter"

@@ -1,5 +1,6 @@
 """Customers in the billing table, with lock items that keep keys and subjects unique."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
 from functions.application.ports.billing import Tenures
 from functions.application.ports.registry import Holder, Stale, Stored, Taken
 from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.contact import Contact, PostalAddress
 from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.metering.holding import Holding
 from functions.domain.period import UTC_ZONE
@@ -108,6 +110,11 @@ class DynamoCustomers:
         found = self._item(tenant, customer_id)
         return self._billed(tenant, found) if found else None
 
+    def contact(self, tenant: str, customer_id: str) -> Contact | None:
+        """How the gateway reaches them now, deleted or not."""
+        found = self._item(tenant, customer_id)
+        return _contact(_customer(found)) if found else None
+
     def _item(self, tenant: str, customer_id: str) -> Item | None:
         return self._table.get(keys.records(tenant, keys.CUSTOMER), customer_id)
 
@@ -127,6 +134,13 @@ class DynamoCustomers:
             time_zone=customer.time_zone or UTC_ZONE,
             held=self._attribution.holdings(tenant, stored, customer),
         )
+
+
+def _contact(customer: Customer) -> Contact:
+    address = customer.billing_address
+    fields = (each.name for each in dataclasses.fields(PostalAddress))
+    postal = PostalAddress(**{name: getattr(address, name) or "" for name in fields}) if address else None
+    return Contact.made(id=customer.id, name=customer.name, email=customer.primary_email, address=postal)
 
 
 def _subjects_last(name: tuple[str, str]) -> bool:

@@ -70,7 +70,7 @@ class DynamoFeatures:
                 [
                     self._table.putting(_item(tenant, feature), STORED),
                     self._table.deleting(keys.unique_names(tenant), lock, is_ours),
-                    withdrawing(self._table, tenant, unsold_at),
+                    *withdrawing(self._table, tenant, unsold_at),
                 ]
             )
         except TransactionRefused as refused:
@@ -86,6 +86,7 @@ class DynamoFeatures:
                 name=feature.name,
                 meter_slug=feature.meter_slug,
                 filters=feature.filters,
+                unit=feature.unit,
             )
             for feature in found
             if feature is not None

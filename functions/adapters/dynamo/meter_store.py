@@ -52,7 +52,7 @@ class DynamoMeters:
             self._usage.putting_version(whole_set, counting.version - 1),
         ]
         if unsold_at is not None:
-            writes.append(withdrawing(self._billing, tenant, unsold_at))
+            writes += withdrawing(self._billing, tenant, unsold_at)
         try:
             self._billing.transact(writes)
         except TransactionRefused as refused:

@@ -5,14 +5,16 @@ from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import ConditionFailed
-from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
+from functions.adapters.dynamo.condition import VERSION, Condition, version_is
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.gateway import StaleRecord
-from functions.domain.invoicing.push import PushFailure, PushRecord, PushState
+from functions.domain.invoicing.push import GatewayCustomer, PushFailure, PushRecord, PushState
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 # Stripe repeats a message for three days, and lets a human resend one of the last 30.
 KEEP_EVENTS = timedelta(days=35)
+# Not stored yet, or stored when gateway customers were remembered for good and had none.
+WITHOUT_VERSION = Condition("attribute_not_exists(#version)", names={"#version": VERSION})
 
 
 class DynamoPushStore:
@@ -58,18 +60,26 @@ class DynamoPushStore:
             raise StaleRecord from refused
         return record.stored()
 
-    def customer(self, tenant: str, customer_id: str, currency: str) -> str | None:
+    def customer(self, tenant: str, customer_id: str, currency: str) -> GatewayCustomer:
         item = self._table.get(keys.records(tenant, keys.GATEWAY_CUSTOMER), keys.joined(customer_id, currency))
-        return str(item["ref"]) if item else None
+        if item is None:
+            return GatewayCustomer()
+        return GatewayCustomer(item.get("ref"), item.get("replaced", 0), item.get("told"), item.get(VERSION, 0))
 
-    def remember_customer(self, tenant: str, customer_id: str, currency: str, ref: str) -> str:
-        pk, sk = keys.records(tenant, keys.GATEWAY_CUSTOMER), keys.joined(customer_id, currency)
+    def put_customer(self, tenant: str, customer_id: str, currency: str, customer: GatewayCustomer) -> GatewayCustomer:
+        item: dict[str, Any] = {
+            PARTITION_KEY: keys.records(tenant, keys.GATEWAY_CUSTOMER),
+            SORT_KEY: keys.joined(customer_id, currency),
+            "ref": customer.ref,
+            "replaced": customer.replaced,
+            "told": customer.told,
+            VERSION: customer.version + 1,
+        }
         try:
-            self._table.put({PARTITION_KEY: pk, SORT_KEY: sk, "ref": ref}, NOT_YET_STORED)
+            self._table.put(item, version_is(customer.version) if customer.version else WITHOUT_VERSION)
         except ConditionFailed as refused:
-            # The first one stays: the loser's customer at the gateway is never billed.
-            return str((refused.stored or {})["ref"])
-        return ref
+            raise StaleRecord from refused
+        return customer.stored()
 
     def is_settled(self, tenant: str, event_id: str) -> bool:
         return self._table.get(keys.records(tenant, keys.GATEWAY_EVENT), event_id) is not None

@@ -1,6 +1,6 @@
 """Subscriptions, each customer's at a glance, and their entries in the due index."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,11 @@ from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION, version_is
 from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.plan_store import unchanged
+from functions.adapters.dynamo.sale_counts import subscribing, withdrawn_for
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import SubscriptionChange, Tenure, Tenures
 from functions.application.ports.registry import Stale
+from functions.domain.errors import TooLarge
 from functions.domain.subscriptions.subscription import Subscription
 from functions.names import PARTITION_KEY, SORT_KEY
 
@@ -37,13 +39,34 @@ class DynamoSubscriptions:
         found = self._table.batch_get([(keys.records(tenant, keys.SUBSCRIPTION), each) for each in ids])
         return sorted(map(_subscription, found), key=lambda each: each.id)
 
+    def mentioning(self, tenant: str, word: str, *, most: int) -> Iterator[Subscription]:
+        quoted = f'"{word}"'
+        items = self._table.query(keys.records(tenant, keys.SUBSCRIPTION), limit=most + 1)
+        for count, item in enumerate(items):
+            if count == most:
+                raise TooLarge(f"There are more than {most} subscriptions to look through.")
+            # Few of them do, and to read one takes longer than to search it.
+            if quoted in item["body"]:
+                yield _subscription(item)
+
+    def withdrawn(self, tenant: str, customer_id: str) -> int:
+        return withdrawn_for(self._table, tenant, customer_id)
+
     def tenures(self, tenant: str, customer_id: str) -> Tenures:
         item = self._table.get(*_tenures_key(tenant, customer_id))
         if item is None:
             return Tenures()
         return Tenures(tuple(map(_tenure, item["tenures"])), item[VERSION])
 
-    def save(self, tenant: str, customer_id: str, changes: Sequence[SubscriptionChange], tenures: Tenures) -> None:
+    def save(
+        self,
+        tenant: str,
+        customer_id: str,
+        changes: Sequence[SubscriptionChange],
+        tenures: Tenures,
+        *,
+        sold_after: int | None = None,
+    ) -> None:
         writes = []
         known = {each.subscription_id: each for each in tenures.tenures}
         for change in changes:
@@ -57,6 +80,8 @@ class DynamoSubscriptions:
         writes.append(
             writing_tenures(self._table, tenant, customer_id, Tenures(tuple(known.values()), tenures.version))
         )
+        if sold_after is not None:
+            writes.append(subscribing(self._table, tenant, customer_id, sold_after))
         try:
             self._table.transact(writes)
         except (TransactionRefused, Contended) as error:

@@ -13,12 +13,14 @@ from functions.adapters.stripe.amounts import from_stripe, to_stripe
 from functions.adapters.stripe.refusals import PatientCaller, is_missing
 from functions.application.ports.gateway import GatewayInvoice, GatewayLine, GatewayRefused, GatewayStatus
 from functions.domain.errors import InvalidInput
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import MAX_LINES, DocumentLine, InvoiceDocument
 
 if TYPE_CHECKING:
     from stripe.params import (
         CreditNoteListParams,
         CustomerCreateParams,
+        CustomerUpdateParams,
         InvoiceAddLinesParams,
         InvoiceCreateParams,
         InvoiceFinalizeInvoiceParams,
@@ -76,15 +78,41 @@ class StripeGateway:
                     code="negative_line_with_tax",
                 )
 
-    def create_customer(self, document: InvoiceDocument, *, gen: int) -> str:
+    def create_customer(self, document: InvoiceDocument, *, gen: int, replaced: int = 0) -> str:
         params: CustomerCreateParams = {
             "name": document.customer_name,
             "metadata": {"tenant": document.tenant, "customer_id": document.customer_id},
         }
         if document.customer_email is not None:
             params["email"] = document.customer_email
-        options = _once(keys.customer_key(document, gen))
+        options = _once(keys.customer_key(document, gen, replaced))
         return self._call(lambda: self._v1.customers.create(params, options)).id
+
+    def update_customer(
+        self, document: InvoiceDocument, customer: str, contact: Contact, *, version: int, gen: int
+    ) -> None:
+        # An empty text takes away what was there.
+        params: CustomerUpdateParams = {"name": contact.name, "email": contact.email or "", "address": ""}
+        if (address := contact.address) is not None:
+            params["address"] = {
+                "country": address.country,
+                "postal_code": address.postal_code,
+                "state": address.state,
+                "city": address.city,
+                "line1": address.line1,
+                "line2": address.line2,
+            }
+        options = _once(keys.contact_key(document, customer, contact, version, gen))
+        self._call(lambda: self._v1.customers.update(customer, params, options))
+
+    def is_customer_gone(self, ref: str) -> bool:
+        try:
+            found = self._call(lambda: self._v1.customers.retrieve(ref))
+        except GatewayRefused as refused:
+            if is_missing(refused):
+                return True
+            raise
+        return bool(getattr(found, "deleted", False))
 
     def find_invoices(self, document: InvoiceDocument, customer: str, since: datetime) -> Sequence[GatewayInvoice]:
         # A list is consistent at once; a search lags by up to a minute and would create the invoice twice.
@@ -137,6 +165,9 @@ class StripeGateway:
         }
         options = _once(keys.lines_key(document, ref, lines, gen))
         self._call(lambda: self._v1.invoices.add_lines(ref, params, options))
+
+    def delete_draft(self, ref: str) -> None:
+        self._call(lambda: self._v1.invoices.delete(ref))
 
     def finalize(self, document: InvoiceDocument, ref: str, *, gen: int) -> GatewayInvoice:
         # Stripe collects from here on; paying explicitly as well would race with it.

@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
 
 # Stripe refuses longer ones.
 MAX_KEY_CHARACTERS = 255
 
 
-def customer_key(document: InvoiceDocument, gen: int) -> str:
+def customer_key(document: InvoiceDocument, gen: int, replaced: int = 0) -> str:
     # Name and e-mail may differ between two invoices of one customer; the same key with other words would be refused.
     words = _digest(document.customer_name, document.customer_email or "")
-    return _key(document.tenant, "cust", document.customer_id, document.currency, words, f"g{gen}")
+    after = [f"r{replaced}"] if replaced else []
+    return _key(document.tenant, "cust", document.customer_id, document.currency, words, *after, f"g{gen}")
+
+
+def contact_key(document: InvoiceDocument, customer: str, contact: Contact, version: int, gen: int) -> str:
+    """With the version: who went back to what they had before must not be answered by the first time."""
+    return _key(document.tenant, "contact", customer, contact.sha256(), f"v{version}", f"g{gen}")
 
 
 def create_key(document: InvoiceDocument, gen: int) -> str:

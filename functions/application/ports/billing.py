@@ -67,11 +67,33 @@ class Subscriptions(Protocol):
 
     def tenures(self, tenant: str, customer_id: str) -> Tenures: ...
 
-    def save(self, tenant: str, customer_id: str, changes: Sequence[SubscriptionChange], tenures: Tenures) -> None:
+    def withdrawn(self, tenant: str, customer_id: str) -> int:
+        """How often something was withdrawn that could be sold; to be read before what is sold is looked at."""
+        ...
+
+    def save(
+        self,
+        tenant: str,
+        customer_id: str,
+        changes: Sequence[SubscriptionChange],
+        tenures: Tenures,
+        *,
+        sold_after: int | None = None,
+    ) -> None:
         """Write the changes with their due index entries, all or nothing; raises Stale.
 
         Neither the subscriptions nor any other of the customer's, as `tenures` tells, may have changed since, nor the
-        customer be deleted. To be read before the customer is.
+        customer be deleted. To be read before the customer is. `sold_after` says that they sell something from now on
+        that they did not sell before; also Stale when something was withdrawn since that was read.
+        """
+        ...
+
+
+class SellingSubscriptions(Protocol):
+    def mentioning(self, tenant: str, word: str, *, most: int) -> Iterable[Subscription]:
+        """Those that name an id, key or slug anywhere, read as they are consumed.
+
+        Raises TooLarge when there are more than `most` to look through.
         """
         ...
 

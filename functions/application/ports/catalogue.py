@@ -27,11 +27,13 @@ class Family:
 class SaleCounts:
     """How often a tenant put something up for sale, and how often something that can be sold was withdrawn.
 
-    Whoever offers builds on what was withdrawn until then, and whoever withdraws on what was offered.
+    Whoever offers builds on what was withdrawn until then, and whoever withdraws on what was offered. `subscribed` is
+    how often subscriptions began to sell something, in as many parts as they are counted in.
     """
 
     offered: int = 0
     withdrawn: int = 0
+    subscribed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Versions(Protocol[Record]):
         ...
 
     def sale_counts(self, tenant: str) -> SaleCounts:
-        """Of plans and add-ons together; to be read before what is offered or withdrawn is looked at."""
+        """Of plans, add-ons and subscriptions; to be read before what is offered or withdrawn is looked at."""
         ...
 
     def save(

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from functions.domain.errors import TollboothError, Unavailable
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
-from functions.domain.invoicing.push import PaymentStatus, PushFailure, PushRecord
+from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord
 
 
 class GatewayStatus(StrEnum):
@@ -133,7 +134,19 @@ class Gateway(Protocol):
         """Raises InvalidInput when the gateway cannot represent the document, before anything is sent."""
         ...
 
-    def create_customer(self, document: InvoiceDocument, *, gen: int) -> str: ...
+    def create_customer(self, document: InvoiceDocument, *, gen: int, replaced: int = 0) -> str:
+        """`replaced` tells it from those of the same customer who are gone: their keys would answer with them."""
+        ...
+
+    def update_customer(
+        self, document: InvoiceDocument, customer: str, contact: Contact, *, version: int, gen: int
+    ) -> None:
+        """All of the contact, in place of what there was; `version` is of what was known of the customer before."""
+        ...
+
+    def is_customer_gone(self, ref: str) -> bool:
+        """Deleted at the gateway, or never there: nothing can be sent to them."""
+        ...
 
     def find_invoices(self, document: InvoiceDocument, customer: str, since: datetime) -> Sequence[GatewayInvoice]:
         """All of the customer's invoices created since then that carry this invoice's id; void ones too."""
@@ -142,6 +155,10 @@ class Gateway(Protocol):
     def create_draft(self, document: InvoiceDocument, customer: str, *, gen: int) -> GatewayInvoice: ...
 
     def add_lines(self, document: InvoiceDocument, ref: str, lines: Sequence[DocumentLine], *, gen: int) -> None: ...
+
+    def delete_draft(self, ref: str) -> None:
+        """Raises GatewayRefused for what is no draft (any more)."""
+        ...
 
     def finalize(self, document: InvoiceDocument, ref: str, *, gen: int) -> GatewayInvoice: ...
 
@@ -179,15 +196,23 @@ class PushStore(Protocol):
         """
         ...
 
-    def customer(self, tenant: str, customer_id: str, currency: str) -> str | None: ...
+    def customer(self, tenant: str, customer_id: str, currency: str) -> GatewayCustomer:
+        """One without a reference when there was never any."""
+        ...
 
-    def remember_customer(self, tenant: str, customer_id: str, currency: str, ref: str) -> str:
-        """Keep the first reference only; answers the one that is kept."""
+    def put_customer(self, tenant: str, customer_id: str, currency: str, customer: GatewayCustomer) -> GatewayCustomer:
+        """As `put`: the first one who writes over a version wins; raises StaleRecord."""
         ...
 
     def is_settled(self, tenant: str, event_id: str) -> bool: ...
 
     def mark_settled(self, tenant: str, event_id: str, *, now: datetime) -> None: ...
+
+
+class Contacts(Protocol):
+    def contact(self, tenant: str, customer_id: str) -> Contact | None:
+        """As it is now, of deleted customers too; None for one who never was."""
+        ...
 
 
 class InvoiceDocuments(Protocol):

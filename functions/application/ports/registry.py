@@ -63,7 +63,7 @@ class Meters(Protocol):
         """Write the record and the set, all or nothing; raises Stale unless both follow the stored versions.
 
         `unsold_at` says that something of the meter that can be sold is gone, which nothing sold when that was read;
-        also Stale when something was put up for sale since.
+        also Stale when something was put up for sale or subscribed to since.
         """
         ...
 
@@ -86,7 +86,8 @@ class Features(Protocol):
     def archive(self, tenant: str, feature: Feature, unsold_at: SaleCounts) -> None:
         """Write the archived feature and free its key.
 
-        Raises Stale when it was archived before, or something was put up for sale since `unsold_at` was read.
+        Raises Stale when it was archived before, or something was put up for sale or subscribed to since `unsold_at`
+        was read.
         """
         ...
 

@@ -19,6 +19,10 @@ CostValue = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 GroupFilter = tuple[str, ...] | dict[str, Any]
 
 
+# One unit of what its meter measures, in the plural: seats, tokens, GB.
+Unit = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*$")]
+
+
 class ManualUnitCost(WireModel):
     """What one unit costs us, in USD."""
 
@@ -61,6 +65,8 @@ class FeatureCreate(WireModel):
     meter_group_by_filters: Annotated[dict[str, FilterValue], Field(max_length=MAX_FILTERS)] | None = None
     advanced_meter_group_by_filters: Annotated[dict[str, FilterString], Field(max_length=MAX_FILTERS)] | None = None
     unit_cost: UnitCost | None = None
+    # Beyond OpenMeter.
+    unit: Unit | None = None
 
     @model_validator(mode="after")
     def _filters_need_a_meter(self) -> Self:
@@ -70,6 +76,8 @@ class FeatureCreate(WireModel):
             raise ValueError("filters need a meterSlug")
         if self.dimensions and self.meter_slug is None:
             raise ValueError("a unitCost by properties needs a meterSlug")
+        if self.unit is not None and self.meter_slug is None:
+            raise ValueError("a unit needs a meterSlug, which measures it")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""Tax configuration of a rate card: kept and shown; whoever collects the money applies it."""
+"""Tax configuration of a rate card: read and shown where it was stored, and refused since; nothing applies it."""
 
 from typing import Annotated, Literal
 

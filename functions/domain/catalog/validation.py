@@ -8,6 +8,7 @@ from functions.domain.catalog.entitlement_template import MeteredEntitlement
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.pricing import FlatPrice, MatrixPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.tax import TaxConfig
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.invoicing.document import MAX_AMOUNT_MINOR
 from functions.domain.metering.aggregation import Aggregation
@@ -48,6 +49,31 @@ def currency_problems(currency: str) -> list[FieldError]:
         return []
     message = f"no gateway collects {currency}: choose another currency, such as USD or EUR"
     return [FieldError("currency", "currency_not_collectable", message)]
+
+
+def tax_problems(cards: Sequence[Card], where: str) -> list[FieldError]:
+    """Whoever configures a tax would expect it on the invoice."""
+    return [tax_problem(f"{where}[{c}].taxConfig") for c, card in enumerate(cards) if says_tax(card.tax_config)]
+
+
+def says_tax(config: TaxConfig | None) -> bool:
+    return config is not None and config != TaxConfig()
+
+
+def tax_problem(field: str) -> FieldError:
+    message = (
+        "is not supported yet, and no tax would be on the invoice: leave it out, and configure tax at the gateway that "
+        "collects the money"
+    )
+    return FieldError(field, "tax_not_supported", message)
+
+
+def phase_tax_problems(phases: Sequence[PlanPhase]) -> list[FieldError]:
+    return [
+        problem
+        for p, phase in enumerate(phases)
+        for problem in tax_problems(phase.rate_cards, f"phases[{p}].rateCards")
+    ]
 
 
 def phase_problems(phases: Sequence[PlanPhase], billing: str) -> list[FieldError]:

@@ -135,6 +135,15 @@ class InvoiceDocument:
         return sha256(self.to_json().encode()).hexdigest()
 
 
+def deliverable(email: str | None) -> str | None:
+    """A gateway would refuse the whole invoice for an address it cannot take; it is sent without one instead."""
+    return email if email and email == printable(email, MAX_ID_CHARACTERS) else None
+
+
+def printable(text: str, longest: int) -> str:
+    return "".join(character if ord(character) >= 32 else " " for character in text)[:longest].strip()
+
+
 def _instant(value: object) -> str:
     assert isinstance(value, datetime), value
     return value.astimezone(UTC).isoformat()

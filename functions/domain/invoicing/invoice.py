@@ -17,6 +17,8 @@ from functions.domain.invoicing.document import (
     MAX_LINES,
     DocumentLine,
     InvoiceDocument,
+    deliverable,
+    printable,
 )
 from functions.domain.invoicing.line import InvoiceLine, explained
 from functions.domain.invoicing.push import PaymentStatus
@@ -92,8 +94,8 @@ class Invoice(WireModel):
             number=self.number,
             run_id=self.run_id,
             customer_id=self.customer.id,
-            customer_name=_printable(self.customer.name, MAX_ID_CHARACTERS) or self.customer.id,
-            customer_email=_deliverable(self.customer.email),
+            customer_name=printable(self.customer.name, MAX_ID_CHARACTERS) or self.customer.id,
+            customer_email=deliverable(self.customer.email),
             currency=self.currency,
             lines=tuple(_document_lines(self.lines, self.currency)),
             total_minor=self.total_minor,
@@ -277,7 +279,7 @@ def _document_line(lines: Sequence[InvoiceLine], line_id: str, currency: str) ->
     text = explained(lines[0], currency) if len(lines) == 1 else _named(lines)
     return DocumentLine(
         line_id=line_id,
-        description=_printable(text, MAX_DESCRIPTION_CHARACTERS) or line_id,
+        description=printable(text, MAX_DESCRIPTION_CHARACTERS) or line_id,
         amount_minor=sum(line.total_minor for line in lines),
         period_start=period.start,
         period_end=period.end,
@@ -289,12 +291,3 @@ def _named(lines: Sequence[InvoiceLine]) -> str:
     if len(names) == 1:
         return f"{lines[0].name} ({len(lines)} periods)"
     return f"{lines[0].name} and {len(names) - 1} more ({len(lines)} lines)"
-
-
-def _deliverable(email: str | None) -> str | None:
-    """A gateway would refuse the whole invoice for an address it cannot take; it is sent without one instead."""
-    return email if email and email == _printable(email, MAX_ID_CHARACTERS) else None
-
-
-def _printable(text: str, longest: int) -> str:
-    return "".join(character if ord(character) >= 32 else " " for character in text)[:longest].strip()

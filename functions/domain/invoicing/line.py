@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
+from pydantic import Field
+
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import AnyPrice, FlatPrice, UnitConversion
+from functions.domain.catalog.pricing.tiers import FLAT
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.rating import RatedLine, RatedService
 from functions.domain.invoicing.rating_steps import RatedCharge
 from functions.domain.metering.holding import Holding, held_ever
-from functions.domain.money import EXACT, Money
+from functions.domain.money import EXACT, Money, minor_digits
 from functions.domain.period import UTC_ZONE, Period
 from functions.domain.subscriptions.service import Position
 from functions.domain.wire import Exact, Instant, WireModel, plain
@@ -110,6 +113,8 @@ class InvoiceLine(WireModel):
     price: AnyPrice
     rate_discounts: Discounts | None = None
     unit_config: UnitConversion | None = None
+    # What the meter counts, as its feature says: seats, tokens.
+    unit: str | None = Field(default=None, exclude_if=lambda value: value is None)
     period_start: Instant
     period_end: Instant
     billing_start: Instant
@@ -133,6 +138,17 @@ class InvoiceLine(WireModel):
         """What its meter was asked for."""
         since = self.usage.counted_from if self.usage else None
         return Period(since or self.period_start, self.period_end)
+
+    @property
+    def priced_unit(self) -> str | None:
+        """What the priced quantity is counted in; nobody knows where a conversion does not say."""
+        return self.unit_config.display_unit if self.unit_config else self.unit
+
+    def unit_of(self, charge: InvoiceCharge) -> str | None:
+        """What the quantity of one of its charges is counted in."""
+        if charge.category == "commitment":
+            return None
+        return self.price.counted_in(charge.reference, self.priced_unit)
 
     @property
     def split_group(self) -> str | None:
@@ -177,6 +193,7 @@ def line_from(
         price=line.terms.price,
         rate_discounts=item.card.discounts,
         unit_config=line.terms.conversion,
+        unit=item.feature.unit if item.feature and item.card.is_metered else None,
         period_start=service.period.start,
         period_end=service.period.end,
         billing_start=service.billing_period.start,
@@ -242,10 +259,10 @@ def prorated_from(line: InvoiceLine, currency: str) -> Money | None:
 
 
 def explained(line: InvoiceLine, currency: str) -> str:
-    """A line in one sentence: Tokens: 1,234,567 x 0.0000025 USD."""
-    parts = [f"{_grouped(charge.quantity)} x {plain(charge.unit_amount)} {currency}" for charge in line.charges]
+    """A line in one sentence: Tokens: 1,234,567 tokens x 0.0000025 USD."""
+    parts = [_charged(line, charge, currency) for charge in line.charges]
     if not parts:
-        parts = [f"{_grouped(line.usage.quantity)} used"] if line.usage else []
+        parts = [f"{_counted(line.usage.quantity, line.unit)} used"] if line.usage else []
     if whole := prorated_from(line, currency):
         parts.append(f"prorated from {plain(whole.major)} {currency}")
     parts += _less(line)
@@ -255,7 +272,7 @@ def explained(line: InvoiceLine, currency: str) -> str:
 def _less(line: InvoiceLine) -> Sequence[str]:
     """The discounts in words; each one once, however many charges it was taken off."""
     free = line.working.free_units if line.working else ZERO
-    words = [f"{_grouped(free)} free"] if free else []
+    words = [f"{_counted(free, line.priced_unit)} free"] if free else []
     given = [each for charge in line.charges for each in charge.discounts] + list(line.discounts)
     names = {
         "ratecard_percentage": "discount",
@@ -264,6 +281,37 @@ def _less(line: InvoiceLine) -> Sequence[str]:
     coupons = dict.fromkeys(each.coupon_key for each in given if each.reason == "coupon")
     said = [f"less {name}" for reason, name in names.items() if any(each.reason == reason for each in given)]
     return [*words, *said, *(f"less coupon {key}" for key in coupons)]
+
+
+def _charged(line: InvoiceLine, charge: InvoiceCharge, currency: str) -> str:
+    """5 seats x 10.00 USD (tier 1)."""
+    counted = _counted(charge.quantity, line.unit_of(charge))
+    name = _name_of(line, charge)
+    return f"{counted} x {_money(charge.unit_amount, currency)}{f' ({name})' if name else ''}"
+
+
+def _name_of(line: InvoiceLine, charge: InvoiceCharge) -> str | None:
+    """Where the line has several kinds of charges, which one it is."""
+    if charge.category == "commitment":
+        return charge.name.lower()
+    price = line.price
+    if price.needs or price.is_share_of_value:
+        return charge.name
+    if charge.tier is None:
+        return None
+    return f"tier {charge.tier}{', flat price' if charge.reference.endswith(FLAT) else ''}"
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    """With at least the digits of the currency: 10.00 USD, 0.0000025 USD."""
+    lacking = minor_digits(currency) + min(int(amount.as_tuple().exponent), 0)
+    if lacking > 0:
+        amount = amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), context=EXACT)
+    return f"{plain(amount)} {currency}"
+
+
+def _counted(quantity: Decimal, unit: str | None) -> str:
+    return f"{_grouped(quantity)} {unit}" if unit else _grouped(quantity)
 
 
 def _grouped(quantity: Decimal) -> str:

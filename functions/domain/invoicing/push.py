@@ -41,6 +41,27 @@ MAY_REPLACE: dict[PaymentStatus, frozenset[PaymentStatus]] = {
 
 
 @dataclass(frozen=True)
+class GatewayCustomer:
+    """Who one of our customers is at the gateway, in one currency; `ref` is None while there is nobody.
+
+    `replaced` counts those who were there before and are gone, `told` is the digest of the contact that was last sent,
+    None when nobody knows. `version` is the fence, as in a push.
+    """
+
+    ref: str | None = None
+    replaced: int = 0
+    told: str | None = None
+    version: int = 0
+
+    def stored(self) -> "GatewayCustomer":
+        """As it is after a store took it."""
+        return replace(self, version=self.version + 1)
+
+    def gone(self) -> "GatewayCustomer":
+        return replace(self, ref=None, told=None, replaced=self.replaced + 1)
+
+
+@dataclass(frozen=True)
 class PushFailure:
     """Why a push stopped for good: a stable code, a sentence for a human, the parameter if the gateway named one."""
 
@@ -83,6 +104,10 @@ class PushRecord:
 
     def next_generation(self) -> "PushRecord":
         return replace(self, gen=self.gen + 1)
+
+    def anew(self) -> "PushRecord":
+        """From the start, for another customer at the gateway."""
+        return replace(self.next_generation(), gateway_customer=None, gateway_invoice=None)
 
     def retried(self) -> "PushRecord":
         """A failed push tried again by a human: a new generation, because the gateway may have saved the refusal."""

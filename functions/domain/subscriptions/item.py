@@ -22,6 +22,7 @@ class MeteredFeature(WireModel):
     name: str
     meter_slug: str | None = None
     filters: dict[str, GroupFilter] = Field(default_factory=dict)
+    unit: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class TakenOff(WireModel):

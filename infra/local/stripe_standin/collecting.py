@@ -27,7 +27,7 @@ def finalize(world: World, params: Params, name: str) -> Json:
 
 
 def _finalize(world: World, invoice: Json, auto_advance: bool) -> None:
-    now, owner = world.now(), customers.find(world, invoice["customer"])
+    now, owner = world.now(), customers.find(world, invoice["customer"], param="customer", status=400)
     if invoice["number"] is None:
         invoice["number"] = f"{owner['invoice_prefix']}-{owner['next_invoice_sequence']:04d}"
         owner["next_invoice_sequence"] += 1
@@ -36,6 +36,10 @@ def _finalize(world: World, invoice: Json, auto_advance: bool) -> None:
     due, carried = _against_balance(invoice, owner)
     invoice.update(
         status="open",
+        # Until now it was whatever the customer is.
+        customer_name=owner["name"],
+        customer_email=owner["email"],
+        customer_address=owner["address"],
         auto_advance=auto_advance,
         effective_at=now,
         starting_balance=owner["balance"],

@@ -48,6 +48,9 @@ class Params:
     def has(self, key: str) -> bool:
         return key in self._values
 
+    def is_empty(self, key: str) -> bool:
+        return self._values.get(key) == ""
+
     def _take(self, key: str, default: Any) -> Any:
         if key in self._values:
             return self._values.pop(key)

@@ -30,6 +30,7 @@ _ROUTES: list[tuple[str, str, Operation]] = [
     ("GET", "/v1/customers", customers.list_all),
     ("GET", "/v1/customers/{}", customers.retrieve),
     ("POST", "/v1/customers/{}", customers.update),
+    ("DELETE", "/v1/customers/{}", customers.delete),
     ("POST", "/v1/invoices", invoices.create),
     ("GET", "/v1/invoices", invoices.list_all),
     ("GET", "/v1/invoices/{}", invoices.retrieve),

@@ -23,6 +23,7 @@ class World:
         self.lock = threading.RLock()
         self.url = ""
         self.customers: dict[str, Json] = {}
+        self.deleted_customers: dict[str, Json] = {}
         self.invoices: dict[str, Json] = {}
         self.lines: dict[str, list[Json]] = {}
         self.invoice_items: dict[str, Json] = {}

@@ -11,7 +11,7 @@ from functions import names
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.gateway import PushStore, StaleRecord
-from functions.domain.invoicing.push import PushFailure, PushRecord
+from functions.domain.invoicing.push import GatewayCustomer, PushFailure, PushRecord
 from tests.application.push.world import MemoryPushStore
 
 NOW = datetime(2026, 6, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -70,19 +70,44 @@ def test_of_many_who_want_the_lease_one_gets_it(store: PushStore) -> None:
 
 def test_tenants_do_not_see_each_others_pushes(store: PushStore) -> None:
     store.put(NEW)
-    store.remember_customer("default", "01CUSTOMER", "USD", "cus_1")
+    store.put_customer("default", "01CUSTOMER", "USD", GatewayCustomer("cus_1"))
     store.mark_settled("default", "evt_1", now=NOW)
     assert store.record("other", "01INVOICE") is None
-    assert store.customer("other", "01CUSTOMER", "USD") is None
+    assert store.customer("other", "01CUSTOMER", "USD") == GatewayCustomer()
     assert not store.is_settled("other", "evt_1")
 
 
 def test_the_first_gateway_customer_of_a_currency_stays(store: PushStore) -> None:
-    assert store.customer("default", "01CUSTOMER", "USD") is None
-    assert store.remember_customer("default", "01CUSTOMER", "USD", "cus_1") == "cus_1"
-    assert store.remember_customer("default", "01CUSTOMER", "USD", "cus_2") == "cus_1"
-    assert store.remember_customer("default", "01CUSTOMER", "EUR", "cus_3") == "cus_3"
-    assert store.customer("default", "01CUSTOMER", "USD") == "cus_1"
+    nobody, usd = GatewayCustomer(), ("default", "01CUSTOMER", "USD")
+    assert store.customer(*usd) == nobody
+    first = store.put_customer(*usd, replace(nobody, ref="cus_1"))
+    with pytest.raises(StaleRecord):
+        store.put_customer(*usd, replace(nobody, ref="cus_2"))
+    assert store.put_customer("default", "01CUSTOMER", "EUR", replace(nobody, ref="cus_3")).ref == "cus_3"
+    assert store.customer(*usd) == first == GatewayCustomer("cus_1", version=1)
+
+
+def test_of_two_who_see_a_gateway_customer_gone_one_makes_it_anew(store: PushStore) -> None:
+    usd = ("default", "01CUSTOMER", "USD")
+    seen = store.put_customer(*usd, GatewayCustomer("cus_1", told="ab" * 32))
+    assert store.customer(*usd) == seen
+    gone = store.put_customer(*usd, seen.gone())
+    with pytest.raises(StaleRecord):
+        store.put_customer(*usd, seen.gone())
+    assert store.customer(*usd) == gone == GatewayCustomer(None, replaced=1, version=2)
+
+
+def test_a_gateway_customer_that_was_remembered_before_they_had_versions_can_be_replaced(dynamodb: Any) -> None:
+    table = Table(dynamodb.client, dynamodb.billing_table)
+    table.put({"pk": "default#gateway_customer", "sk": "01CUSTOMER#USD", "ref": "cus_old"})
+    store, usd = DynamoPushStore(table), ("default", "01CUSTOMER", "USD")
+    known = store.customer(*usd)
+    assert known == GatewayCustomer("cus_old")
+    assert (
+        store.put_customer(*usd, known.gone()) == store.customer(*usd) == GatewayCustomer(None, replaced=1, version=1)
+    )
+    with pytest.raises(StaleRecord):
+        store.put_customer(*usd, known.gone())
 
 
 def test_a_message_is_settled_once_it_is_marked(store: PushStore) -> None:

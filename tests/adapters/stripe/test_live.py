@@ -16,6 +16,7 @@ from functions.domain.invoicing.push import PaymentStatus
 from tests.application.push.world import (
     API_KEY,
     TENANT,
+    Contacts,
     Documents,
     MemoryPayments,
     MemoryPushStore,
@@ -35,6 +36,7 @@ def walk(client: stripe.StripeClient) -> None:
             TENANT,
             name,
             documents=documents,
+            contacts=Contacts(),
             payments=MemoryPayments(),
             gateway=StripeGateway(lambda: client),
             pushes=MemoryPushStore(),

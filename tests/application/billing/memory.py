@@ -28,7 +28,19 @@ class MemorySubscriptions:
     def tenures(self, _tenant: str, _customer_id: str) -> Tenures:
         return Tenures()
 
-    def save(self, _tenant: str, _customer_id: str, changes: Sequence[SubscriptionChange], _tenures: Tenures) -> None:
+    def withdrawn(self, _tenant: str, _customer_id: str) -> int:
+        return 0
+
+    def save(
+        self,
+        _tenant: str,
+        _customer_id: str,
+        changes: Sequence[SubscriptionChange],
+        _tenures: Tenures,
+        *,
+        sold_after: int | None = None,
+    ) -> None:
+        assert sold_after in (None, 0)
         self.stored |= {each.after.id: each.after for each in changes if each.after}
 
 

@@ -152,15 +152,24 @@ def test_what_stripe_cannot_bill_fails_before_anything_is_sent(
 
 def test_a_refusal_is_recorded_with_its_code_and_param_and_can_be_tried_again(world: PushWorld) -> None:
     world.issue()
-    world.pushes.remember_customer(TENANT, "01CUSTOMER", "USD", "cus_gone")
-    update = world.push()
+
+    class Deleting:
+        """Whoever is made here is deleted at once."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.gateway, name)
+
+        def create_customer(self, *args: Any, **kwargs: Any) -> str:
+            ref = world.gateway.create_customer(*args, **kwargs)
+            world.client().v1.customers.delete(ref)
+            return ref
+
+    update = world.push(gateway=Deleting())
     assert update.failure is not None
     assert (update.failure.code, update.failure.param) == ("resource_missing", "customer")
     record = world.pushes.record(TENANT, "01INVOICE")
     assert record is not None
     assert (record.state, record.failure, record.lease_until) == (PushState.FAILED, update.failure, None)
-    world.pushes.customers.clear()
-    world.pushes.records[TENANT, "01INVOICE"] = replace(record, gateway_customer=None)
     assert world.push().status is PaymentStatus.OPEN
     world.the_one_invoice()
     assert [each.status for each in world.payments.updates[TENANT, "01INVOICE"]] == ["push_failed", "open"]

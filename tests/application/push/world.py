@@ -14,8 +14,9 @@ from functions.adapters.stripe.refusals import PatientCaller
 from functions.application.ports.gateway import PaymentUpdate, StaleRecord
 from functions.application.push_invoice import push_invoice
 from functions.domain.errors import NotFound, Unavailable
+from functions.domain.invoicing.contact import Contact
 from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
-from functions.domain.invoicing.push import MAY_REPLACE, PUSH_LEASE, PaymentStatus, PushRecord
+from functions.domain.invoicing.push import MAY_REPLACE, PUSH_LEASE, GatewayCustomer, PaymentStatus, PushRecord
 from infra.local.stripe_standin.server import Server, running
 from infra.local.stripe_standin.world import World as StripeWorld
 
@@ -53,7 +54,7 @@ class Crash(BaseException):
 class MemoryPushStore:
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], PushRecord] = {}
-        self.customers: dict[tuple[str, str, str], str] = {}
+        self.customers: dict[tuple[str, str, str], GatewayCustomer] = {}
         self.settled: set[tuple[str, str]] = set()
         self.is_dead = False
         self._lock = threading.Lock()
@@ -71,13 +72,17 @@ class MemoryPushStore:
             self.records[record.tenant, record.invoice_id] = record.stored()
         return record.stored()
 
-    def customer(self, tenant: str, customer_id: str, currency: str) -> str | None:
-        return self.customers.get((tenant, customer_id, currency))
+    def customer(self, tenant: str, customer_id: str, currency: str) -> GatewayCustomer:
+        return self.customers.get((tenant, customer_id, currency), GatewayCustomer())
 
-    def remember_customer(self, tenant: str, customer_id: str, currency: str, ref: str) -> str:
+    def put_customer(self, tenant: str, customer_id: str, currency: str, customer: GatewayCustomer) -> GatewayCustomer:
         if self.is_dead:
             raise Crash
-        return self.customers.setdefault((tenant, customer_id, currency), ref)
+        with self._lock:
+            if self.customer(tenant, customer_id, currency).version != customer.version:
+                raise StaleRecord
+            self.customers[tenant, customer_id, currency] = customer.stored()
+        return customer.stored()
 
     def is_settled(self, tenant: str, event_id: str) -> bool:
         return (tenant, event_id) in self.settled
@@ -111,6 +116,13 @@ class Documents(dict[tuple[str, str], InvoiceDocument]):
             raise NotFound(invoice_id) from missing
 
 
+class Contacts(dict[str, Contact]):
+    """By customer; of whoever is not here, nothing has changed."""
+
+    def contact(self, _tenant: str, customer_id: str) -> Contact | None:
+        return self.get(customer_id)
+
+
 class StripeClock:
     """Our clock and the stand-in's are the same one."""
 
@@ -129,6 +141,7 @@ class PushWorld:
         self.pushes = MemoryPushStore()
         self.payments = MemoryPayments()
         self.documents = Documents()
+        self.contacts = Contacts()
         self.gateway = self.new_gateway()
 
     def client(self, **options: Any) -> stripe.StripeClient:
@@ -146,7 +159,9 @@ class PushWorld:
 
     def push(self, invoice_id: str = "01INVOICE", **others: Any) -> PaymentUpdate:
         ports: dict[str, Any] = {"gateway": self.gateway, "pushes": self.pushes, "payments": self.payments}
-        return push_invoice(TENANT, invoice_id, documents=self.documents, clock=self.clock, **(ports | others))
+        return push_invoice(
+            TENANT, invoice_id, documents=self.documents, contacts=self.contacts, clock=self.clock, **(ports | others)
+        )
 
     def push_until_done(self, *, wait_seconds: float, most: int = 12, **others: Any) -> PaymentUpdate:
         """As the workflow does: again after each failure that may pass, or after the process died."""
@@ -182,7 +197,7 @@ class PushWorld:
 class CrashingGateway:
     """Dies right after the n-th call that changes something: Stripe has done it, we remember nothing of it."""
 
-    CHANGING = ("create_customer", "create_draft", "add_lines", "finalize")
+    CHANGING = ("create_customer", "update_customer", "create_draft", "add_lines", "finalize", "delete_draft")
 
     def __init__(self, gateway: StripeGateway, pushes: MemoryPushStore, after: int) -> None:
         self._gateway = gateway

@@ -299,9 +299,9 @@ def test_a_line_explains_tiers_discounts_and_commitments_in_the_genuine_clients_
     rich = unit(key="rich") | {"price": price | {"maximumAmount": "10"}, "discounts": discounts}
     poor = unit(key="poor") | {"price": price | {"minimumAmount": "40"}}
     thousands = {"operation": "divide", "conversionFactor": "1000", "rounding": "ceiling"}
-    bulk = unit("2", key="bulk") | {"unitConfig": thousands}
+    bulk = unit("2", key="bulk") | {"unitConfig": thousands | {"displayUnit": "K tokens"}}
     for key in ("rich", "poor", "bulk"):
-        world.features.features[key] = TOKENS.model_copy(update={"key": key})
+        world.features.features[key] = TOKENS.model_copy(update={"key": key, "unit": "tokens"})
     world.plan(phase(rich, poor, bulk), key="explained")
     world.subscribe(start="2026-04-01", plan=PlanChoice("explained"))
 
@@ -324,6 +324,12 @@ def test_a_line_explains_tiers_discounts_and_commitments_in_the_genuine_clients_
     assert filled["totals"] | {"amount": "25.00", "chargesTotal": "15.00", "total": "40.00"} == filled["totals"]
     assert (converted["meteredQuantity"], converted["quantity"], converted["totals"]["total"]) == ("3000", "3", "6.00")
     assert converted["unitConfig"]["conversionFactor"] == "1000"
+    named = [(each["pricingModel"], each["unit"], each["meteredUnit"]) for each in invoice["lines"]]
+    assert named == [("Graduated tiers", "tokens", "tokens")] * 2 + [("Per unit", "K tokens", "tokens")]
+    assert [child.get("unit") for child in filled["children"]] == [None, "tokens", None]
+    texts = [each.description for each in world.documents.get("default", invoice["id"]).lines]
+    assert texts[2] == "Bulk: 3 K tokens x 2.00 USD"
+    assert "(tier 1, flat price); 2,000 tokens x 0.01 USD (tier 2); 1 x 15.00 USD (minimum spend)" in texts[1]
     assert invoice["totals"] | {"amount": "51.00", "chargesTotal": "15.00", "total": "56.00"} == invoice["totals"]
     assert line["usageSnapshot"]["period"] == line["period"]
     listed = client.get(INVOICES).json["items"][0]

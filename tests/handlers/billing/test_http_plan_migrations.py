@@ -324,8 +324,8 @@ class Deaths:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, of: type[Any], name: str, after: list[int]) -> None:
         self.calls, self.after, write = 0, after, getattr(of, name)
 
-        def dying(*args: Any) -> Any:
-            result = write(*args)
+        def dying(*args: Any, **more: Any) -> Any:
+            result = write(*args, **more)
             self.calls += 1
             if self.calls in self.after:
                 raise Killed
@@ -473,9 +473,9 @@ def test_one_that_cannot_be_worked_off_is_tried_a_few_times_and_stops_nobody(
 ) -> None:
     save, tries, waits = DynamoSubscriptions.save, list[str](), list[int]()
 
-    def troubled(store: Any, tenant: str, customer_id: str, *more: Any) -> None:
+    def troubled(store: Any, tenant: str, customer_id: str, *more: Any, **named: Any) -> None:
         if customer_id != ACME:
-            return save(store, tenant, customer_id, *more)
+            return save(store, tenant, customer_id, *more, **named)
         tries.append(customer_id)
         if trouble == "busy":
             raise Unavailable("The database is too busy; try again.", retry_after_seconds=1)
@@ -502,10 +502,10 @@ def test_a_plan_that_changes_meanwhile_is_read_again(
 ) -> None:
     path, save, waits = begin(api), DynamoSubscriptions.save, list[int]()
 
-    def overtaken(*args: Any) -> None:
+    def overtaken(*args: Any, **more: Any) -> None:
         monkeypatch.setattr(DynamoSubscriptions, "save", save)
         assert api.post(f"{PLAN}/next").status == 201
-        save(*args)
+        save(*args, **more)
 
     monkeypatch.setattr(DynamoSubscriptions, "save", overtaken)
     runs.execute(wait=lambda: waits.append(1))

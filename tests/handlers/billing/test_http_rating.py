@@ -43,7 +43,6 @@ def test_given_quantities_are_priced_as_an_invoice_that_nobody_owes(client: Clie
             "percentage": {"percentage": 10, "correlationId": LINE_ID},
             "usage": {"quantity": "4"},
         },
-        "taxConfig": {"behavior": "exclusive"},
     }
     metered = line(None, "10", rateCard=card, id=LINE_ID, metadata={"a": "b"})
     fee = line({"type": "flat", "amount": "7.005", "paymentTerm": "in_advance"}, "1", name="Fee")
@@ -71,11 +70,7 @@ def test_given_quantities_are_priced_as_an_invoice_that_nobody_owes(client: Clie
     assert [child["childUniqueReferenceId"] for child in tokens["children"]] == ["unit-price-usage", "min-spend"]
     assert tokens["rateCard"]["discounts"]["percentage"]["correlationId"] == LINE_ID
     assert tokens["discounts"]["usage"][0]["quantity"] == "4"
-    assert (tokens["metadata"], tokens["taxConfig"], tokens["featureKey"]) == (
-        {"a": "b"},
-        {"behavior": "exclusive"},
-        "not_there",
-    )
+    assert (tokens["metadata"], tokens["featureKey"]) == ({"a": "b"}, "not_there")
     assert "subscription" not in tokens
     assert (flat_fee["totals"]["total"], flat_fee["quantity"]) == ("7.01", "1")
     assert world.all_invoices() == [] and world.usage.asked == []

@@ -1,3 +1,5 @@
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client, Response
 
 SUBSCRIPTIONS = "/api/v1/subscriptions"
+OWN = {"name": "Own", "currency": "USD", "billingCadence": "P1M", "phases": [phase(flat())]}
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,10 @@ def create(client: Client, **changed: Any) -> str:
     made = client.post(SUBSCRIPTIONS, body | changed)
     assert made.status == 201, made.text
     return f"{SUBSCRIPTIONS}/{made.json['id']}"
+
+
+def id_of(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def edit(client: Client, of: str, *operations: dict[str, Any], **timing: str) -> Response:
@@ -175,8 +182,91 @@ def test_what_an_ended_subscription_has_sold_is_not_sold_again(client: Client, w
     overlapping = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-19T23:59:59Z"})
     following = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-20T00:00:00Z"})
 
-    assert (overlapping.status, "would both sell" in overlapping.text) == (409, True), overlapping.text
+    assert overlapping.status == 409
+    assert overlapping.json["detail"] == (
+        f"Subscription {id_of(of)} (pro version 1, on from 2026-05-01T00:00:00Z to 2026-05-20T00:00:00Z) and the one "
+        f"asked for would both sell plan 'pro', feature 'tokens' to customer {ACME} from 2026-05-19T23:59:59Z to "
+        "2026-05-20T00:00:00Z; it has ended and cannot be changed any more: start at 2026-05-20T00:00:00Z or later."
+    )
     assert following.status == 201, following.text
+
+
+def test_of_several_that_ended_the_last_one_is_named(client: Client, world: World):
+    for start, end in (("2026-05-01", "2026-05-03"), ("2026-05-04", "2026-05-06")):
+        world.clock.time = at(start)
+        of = create(client, timing="immediate")
+        world.clock.time = at(end)
+        assert client.post(f"{of}/cancel", {"timing": "immediate"}).status == 200
+    world.clock.time = at("2026-05-10")
+    body = {"plan": {"key": "pro"}, "customerId": ACME}
+
+    refused = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-02T00:00:00Z"})
+
+    assert refused.status == 409
+    assert f"Subscription {id_of(of)} (" in refused.json["detail"]
+    assert refused.json["detail"].endswith("start at 2026-05-06T00:00:00Z or later.")
+    assert client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-06T00:00:00Z"}).status == 201
+
+
+def test_one_that_runs_is_in_the_way_of_the_past_until_it_ends(client: Client, world: World):
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+    body = {"plan": {"key": "team"}, "customerId": ACME, "timing": "2026-05-05T00:00:00Z"}
+
+    running = client.post(SUBSCRIPTIONS, body)
+    assert client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}).status == 200
+    cancelled = client.post(SUBSCRIPTIONS, body)
+    ahead = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-20T00:00:00Z"})
+
+    assert running.json["detail"] == (
+        f"Subscription {id_of(of)} (pro version 1, on from 2026-05-01T00:00:00Z on) and the one asked for would both "
+        f"sell feature 'tokens' to customer {ACME} from 2026-05-05T00:00:00Z on; what it sold until now cannot be "
+        f"undone: cancel {id_of(of)} first, and start when it ends or later."
+    )
+    assert cancelled.json["detail"].endswith(
+        "what it sold until now cannot be undone: start when it ends, at 2026-06-01T00:00:00Z or later."
+    )
+    assert ahead.json["detail"].endswith(
+        f"cancel or change {id_of(of)} first, or start at 2026-06-01T00:00:00Z or later."
+    )
+    assert client.post(SUBSCRIPTIONS, body | {"timing": "2026-06-01T00:00:00Z"}).status == 201
+
+
+def test_one_that_is_to_come_is_in_the_way_too(client: Client, world: World):
+    of = create(client, timing="2026-06-01T00:00:00Z")
+    body = {"plan": {"key": "team"}, "customerId": ACME, "timing": "2026-04-20T00:00:00Z"}
+
+    refused = client.post(SUBSCRIPTIONS, body)
+
+    assert "would both sell feature 'tokens'" in refused.json["detail"]
+    assert refused.json["detail"].endswith(f"from 2026-06-01T00:00:00Z on; cancel or change {id_of(of)} first.")
+
+
+def test_an_edit_that_takes_anothers_place_names_both(client: Client, world: World):
+    plain = client.post(SUBSCRIPTIONS, {"customPlan": OWN, "customerId": ACME})
+    assert plain.status == 201, plain.text
+    of = create(client)
+    card = {"op": "add_item", "phaseKey": "main", "rateCard": unit()}
+
+    refused = edit(client, f"{SUBSCRIPTIONS}/{plain.json['id']}", card)
+
+    assert refused.status == 409
+    assert refused.json["detail"].startswith(f"Subscription {id_of(of)} (pro version 1, ")
+    assert f"and subscription {plain.json['id']} as asked for would both sell feature 'tokens'" in refused.text
+    assert refused.json["detail"].endswith(f"cancel or change {id_of(of)} first.")
+
+
+def test_how_far_back_a_start_may_lie_is_said(client: Client, world: World):
+    world.clock.time = at("2026-05-20T12:00:00")
+    body = {"plan": {"key": "pro"}, "customerId": ACME}
+
+    refused = client.post(SUBSCRIPTIONS, body | {"timing": "2026-01-01T00:00:00Z"})
+    earliest = re.findall(r"now at (\S+) or later, not at 2026-01-01T00:00:00Z", refused.json["detail"])
+
+    assert (refused.status, refused.fields, len(earliest)) == (400, ["timing"], 1)
+    just_before = (datetime.fromisoformat(earliest[0]) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert client.post(SUBSCRIPTIONS, body | {"timing": just_before}).status == 400
+    assert client.post(SUBSCRIPTIONS, body | {"timing": earliest[0]}).status == 201
 
 
 def test_phases_beyond_the_calendar_are_refused_and_the_subscription_can_be_read(client: Client):

@@ -1,12 +1,13 @@
 """Dynamic price: a mark-up on what the usage cost, which the meter measures in major units of the currency."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import ONE, Amount, Charge, LineUsage, lump
 
 
 class DynamicPrice(CommittedPrice):
+    title: ClassVar[str] = "Mark-up on cost"
     type: Literal["dynamic"]
     multiplier: Amount = ONE
 

@@ -1,6 +1,6 @@
 """Flat price: one amount for a period, owed at its start or at its end."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from functions.domain.catalog.pricing.price import Amount, Charge, LineUsage, Price, lump
 
@@ -8,6 +8,7 @@ PaymentTerm = Literal["in_advance", "in_arrears"]
 
 
 class FlatPrice(Price):
+    title: ClassVar[str] = "Flat fee"
     type: Literal["flat"]
     amount: Amount
     payment_term: PaymentTerm = "in_advance"

@@ -1,16 +1,17 @@
 """Graduated price: each tier prices the part of the quantity that lies in it, and its flat price once it is entered."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import Charge, LineUsage, lump
 from functions.domain.catalog.pricing.refusal import refuse
-from functions.domain.catalog.pricing.tiers import MAX_TIERS, Tier, component_problems, tier_problems, touched
+from functions.domain.catalog.pricing.tiers import FLAT, MAX_TIERS, Tier, component_problems, tier_problems, touched
 
 
 class GraduatedPrice(CommittedPrice):
+    title: ClassVar[str] = "Graduated tiers"
     type: Literal["tiered"]
     mode: Literal["graduated"]
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=MAX_TIERS)]
@@ -19,6 +20,9 @@ class GraduatedPrice(CommittedPrice):
     def _tiers_climb(self) -> Self:
         refuse(tier_problems(self.tiers) + component_problems(self.tiers))
         return self
+
+    def counted_in(self, reference: str, unit: str | None) -> str | None:
+        return None if reference.endswith(FLAT) else unit
 
     def _charges(self, usage: LineUsage) -> list[Charge]:
         charges = []

@@ -1,6 +1,6 @@
 """Graduated percentage: each tier takes its own share of the part of the value that lies in it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,7 @@ class PercentageTier(WireModel):
 
 
 class GraduatedPercentagePrice(CommittedPrice):
+    title: ClassVar[str] = "Graduated percentage of value"
     type: Literal["graduated_percentage"]
     tiers: Annotated[tuple[PercentageTier, ...], Field(min_length=1, max_length=MAX_TIERS)]
 

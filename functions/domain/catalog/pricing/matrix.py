@@ -1,6 +1,6 @@
 """Matrix price: a unit price for each combination of dimension values, such as model x token type, one for the rest."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,7 @@ class MatrixRow(WireModel):
 class MatrixPrice(CommittedPrice):
     """`default_amount` prices every combination without a row of its own, so that none is free by accident."""
 
+    title: ClassVar[str] = "Matrix"
     type: Literal["matrix"]
     dimensions: Annotated[tuple[DimensionName, ...], Field(min_length=1, max_length=MAX_DIMENSIONS)]
     rows: Annotated[tuple[MatrixRow, ...], Field(max_length=MAX_ROWS)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,7 @@ class PercentagePrice(CommittedPrice):
     with neither a least nor a most. With events, a period is billed by its last line alone.
     """
 
+    title: ClassVar[str] = "Percentage of value"
     type: Literal["percentage"]
     rate: Percent
     free_amount: Amount = ZERO

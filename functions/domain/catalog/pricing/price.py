@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
@@ -83,7 +83,9 @@ class LineUsage:
 
 
 class Price(WireModel, ABC):
-    """One way of charging; the model is also its shape in the API."""
+    """One way of charging; the model is also its shape in the API. `title` is what a reader calls it."""
+
+    title: ClassVar[str]
 
     @property
     def is_splittable(self) -> bool:
@@ -108,6 +110,13 @@ class Price(WireModel, ABC):
     def takes_usage_discount(self) -> bool:
         """Where parts of the usage cost differently, nothing says which part would be the free one."""
         return not self.is_flat and not self.needs
+
+    def counted_in(self, _reference: str, unit: str | None) -> str | None:
+        """What the quantity of the charge of this reference is counted in, where the priced quantity is in `unit`.
+
+        None where it says nothing: of one amount, and of a value of money.
+        """
+        return None if self.is_flat or self.is_share_of_value else unit
 
     def charges(self, usage: LineUsage) -> list[Charge]:
         """The exact reasons for money that a line's usage gives."""

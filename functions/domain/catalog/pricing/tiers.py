@@ -13,6 +13,8 @@ from functions.domain.wire import Numeric, WireModel
 
 # Nobody can read a price of more tiers, and each one can become a line of the invoice.
 MAX_TIERS = 100
+# How the reference of a tier's flat price ends.
+FLAT = "flat-price"
 
 
 UpTo = Annotated[Numeric | None, Field(exclude_if=lambda value: value is None)]

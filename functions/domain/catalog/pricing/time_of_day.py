@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
@@ -32,6 +32,7 @@ class Band(WireModel):
 class TimeOfDayPrice(CommittedPrice):
     """Hours are those of the wall clock in `time_zone`; the day that has 25 of them has one hour of 2 o'clock twice."""
 
+    title: ClassVar[str] = "Time of day"
     type: Literal["time_of_day"]
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)]
     bands: Annotated[tuple[Band, ...], Field(max_length=MAX_BANDS)]

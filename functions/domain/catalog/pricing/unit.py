@@ -1,12 +1,13 @@
 """Unit price: every unit costs the same."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import Amount, Charge, LineUsage
 
 
 class UnitPrice(CommittedPrice):
+    title: ClassVar[str] = "Per unit"
     type: Literal["unit"]
     amount: Amount
 

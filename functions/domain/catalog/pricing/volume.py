@@ -1,18 +1,19 @@
 """Volume price: the tier that the whole quantity of the period falls into prices all of it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import Charge, LineUsage, lump
 from functions.domain.catalog.pricing.refusal import refuse
-from functions.domain.catalog.pricing.tiers import MAX_TIERS, Tier, component_problems, tier_problems
+from functions.domain.catalog.pricing.tiers import FLAT, MAX_TIERS, Tier, component_problems, tier_problems
 
 
 class VolumePrice(CommittedPrice):
     """The tier is known when the period closes, so only its last line bills anything, and that line all of it."""
 
+    title: ClassVar[str] = "Volume tiers"
     type: Literal["tiered"]
     mode: Literal["volume"]
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=MAX_TIERS)]
@@ -25,6 +26,9 @@ class VolumePrice(CommittedPrice):
     @property
     def is_splittable(self) -> bool:
         return False
+
+    def counted_in(self, reference: str, unit: str | None) -> str | None:
+        return None if reference.endswith(FLAT) else unit
 
     def _charges(self, usage: LineUsage) -> list[Charge]:
         if not usage.is_last:

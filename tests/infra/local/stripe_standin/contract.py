@@ -19,6 +19,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("GET", r"/v1/customers", params.CustomerListParams),
     ("POST", r"/v1/customers/[^/]+", params.CustomerUpdateParams),
     ("GET", r"/v1/customers/[^/]+", params.CustomerRetrieveParams),
+    ("DELETE", r"/v1/customers/[^/]+", params.CustomerDeleteParams),
     ("POST", r"/v1/invoices", params.InvoiceCreateParams),
     ("GET", r"/v1/invoices", params.InvoiceListParams),
     ("GET", r"/v1/invoices/[^/]+", params.InvoiceRetrieveParams),

@@ -266,3 +266,28 @@ def test_an_unknown_path_is_answered_as_stripe_does(server: Server) -> None:
 
     answer = httpx.post(f"{server.url}/v1/unicorns", headers={"Authorization": f"Bearer {API_KEY}"})
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "invalid_request_error")
+
+
+def test_a_deleted_customer_is_told_so_and_gets_nothing_new(client: stripe.StripeClient, server: Server) -> None:
+    owner = customer(client)
+    drafted, final = (draft(client, 1000, owner=owner) for _ in range(2))
+    client.v1.invoices.finalize_invoice(final)
+
+    assert client.v1.customers.delete(owner).deleted
+    assert getattr(client.v1.customers.retrieve(owner), "deleted", False)
+
+    refused = []
+    for ask in (
+        lambda: client.v1.customers.delete(owner),
+        lambda: client.v1.customers.update(owner, {"name": "Other"}),
+        lambda: client.v1.invoices.create({"customer": owner}),
+        lambda: client.v1.invoices.finalize_invoice(drafted),
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as error:
+            ask()
+        refused.append((error.value.code, error.value.param))
+    assert refused == [("resource_missing", "id")] * 2 + [("resource_missing", "customer")] * 2
+    assert client.v1.customers.list().data == []
+    assert {each.id for each in client.v1.invoices.list({"customer": owner}).data} == {drafted, final}
+    assert client.v1.invoices.retrieve(final).status == "open"
+    assert [each["type"] for each in server.service.world.events.values()].count("customer.deleted") == 1
