@@ -91,8 +91,7 @@ class _Subscriptions:
         _customer_id: str,
         changes: Sequence[SubscriptionChange],
         _tenures: Tenures,
-        *,
-        sold_after: int | None = None,  # noqa: ARG002 - nothing is sold
+        _sold_after: int | None = None,
     ) -> None:
         for change in changes:
             if change.after is not None:

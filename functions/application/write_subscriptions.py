@@ -32,7 +32,7 @@ def write_subscriptions(
         _require_fit(customer_id, present, changes, now)
         try:
             sold_after = withdrawn if any(map(_sells_more, changes)) else None
-            subscriptions.save(tenant, customer_id, changes, tenures, sold_after=sold_after)
+            subscriptions.save(tenant, customer_id, changes, tenures, sold_after)
         except Stale:
             continue
         return changes

@@ -64,7 +64,6 @@ class DynamoSubscriptions:
         customer_id: str,
         changes: Sequence[SubscriptionChange],
         tenures: Tenures,
-        *,
         sold_after: int | None = None,
     ) -> None:
         writes = []

@@ -77,7 +77,6 @@ class Subscriptions(Protocol):
         customer_id: str,
         changes: Sequence[SubscriptionChange],
         tenures: Tenures,
-        *,
         sold_after: int | None = None,
     ) -> None:
         """Write the changes with their due index entries, all or nothing; raises Stale.

@@ -37,10 +37,8 @@ class MemorySubscriptions:
         _customer_id: str,
         changes: Sequence[SubscriptionChange],
         _tenures: Tenures,
-        *,
-        sold_after: int | None = None,
+        _sold_after: int | None = None,
     ) -> None:
-        assert sold_after in (None, 0)
         self.stored |= {each.after.id: each.after for each in changes if each.after}
 
 
