@@ -62,8 +62,8 @@ def says_tax(config: TaxConfig | None) -> bool:
 
 def tax_problem(field: str) -> FieldError:
     message = (
-        "is not supported yet, and no tax would be on the invoice: leave it out, and configure tax at the gateway that "
-        "collects the money"
+        "is not supported yet: invoices are sent without tax and none is computed at the gateway. Leave it out, and "
+        "charge what tax is due outside of the plan"
     )
     return FieldError(field, "tax_not_supported", message)
 
