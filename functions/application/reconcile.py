@@ -208,12 +208,13 @@ def _is_same(before: BilledDifference, found: BilledDifference) -> bool:
 
 @dataclass
 class _Usage:
-    """What all usage of a subscription came to in a billing period, and comes to now."""
+    """What all usage of a subscription came to in a billing period, what it comes to now, and how much more that is."""
 
     subscription: Subscription
     at: datetime
     issued_minor: int = 0
     re_rated_minor: int = 0
+    more_minor: int = 0
     is_measured: bool = True
 
 
@@ -268,8 +269,6 @@ class _Check:
     def _note(
         self, subscription: Subscription, service: Service, issued: int, rated: InvoiceLine | None, *, is_measured: bool
     ) -> None:
-        if subscription.commitment is None:
-            return
         full = subscription.full_period_at(service.invoice_at - MOMENT)
         usage = self.usage.setdefault((subscription.id, full), _Usage(subscription, service.invoice_at))
         usage.at = max(usage.at, service.invoice_at)
@@ -280,11 +279,15 @@ class _Check:
     def commitments(self) -> Iterator[tuple[str, BilledDifference | None]]:
         """What the commitment over a plan takes back of what its usage differs by, by name; None for nothing."""
         now = self.ports.clock.now().replace(microsecond=0)
-        for usage in self.usage.values():
+        for (_, full), usage in self.usage.items():
             subscription = usage.subscription
             period = self.rater.lineages.committed_period(subscription, usage.at)
             name = f"{subscription.id}/{period.deal.start:%Y%m%dT%H%M%SZ}"
-            added, would_add = added_by_commitment(subscription, period, usage.issued_minor, usage.re_rated_minor)
+            before = (self.usage.get((each, full)) for each in self.rater.lineages.migrated_from(subscription.id))
+            others = sum(each.more_minor for each in before if each)
+            added = added_by_commitment(subscription, period, usage.issued_minor)
+            would_add = added_by_commitment(subscription, period, usage.re_rated_minor, others_more=others)
+            usage.more_minor = usage.re_rated_minor + would_add - usage.issued_minor - added
             if added == would_add or not usage.is_measured:
                 yield name, None
                 continue

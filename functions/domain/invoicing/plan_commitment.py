@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from functions.domain.catalog.pricing import FlatPrice
+from functions.domain.catalog.pricing.commitment import SpendCommitment
 from functions.domain.identity import named_ulid
 from functions.domain.invoicing.line import InvoiceCharge, InvoiceDiscount, InvoiceLine
 from functions.domain.money import Money
@@ -18,6 +19,7 @@ from functions.domain.subscriptions.proration import prorated
 from functions.domain.subscriptions.subscription import Subscription
 
 MINIMUM = "plan-min-spend"
+NOTHING = SpendCommitment()
 NAME = "Minimum spend of the plan"
 
 
@@ -28,10 +30,11 @@ def with_commitment(
 
     Lines without usage are left alone; a billing period in which no usage is sold owes no minimum.
     """
-    commitment = subscription.commitment
-    if commitment is None or not any(line.usage for line in lines):
+    if not any(line.usage for line in lines):
         return list(lines), None
     period, currency = lineages.committed_period(subscription, at), subscription.currency
+    # Without one it is remembered all the same: what it is migrated to may commit to the whole period.
+    commitment = subscription.commitment or NOTHING
     most = _amount(commitment.maximum_amount, period, subscription)
     came_to, own, kept = period.billed_minor, period.own_minor, list[InvoiceLine]()
     for line in lines:
@@ -47,10 +50,14 @@ def with_commitment(
     return kept, BilledPart(starts_at=period.full.start, amount_minor=own)
 
 
-def added_by_commitment(subscription: Subscription, period: CommittedPeriod, *usages_minor: int) -> tuple[int, ...]:
-    """What the commitment adds to usage of so much here, beside what the deal came to before; negative: takes off."""
-    others = period.billed_minor - period.own_minor
-    return tuple(_added(subscription, period, others + usage) for usage in usages_minor)
+def added_by_commitment(
+    subscription: Subscription, period: CommittedPeriod, usage_minor: int, *, others_more: int = 0
+) -> int:
+    """What the commitment adds to usage of so much here, beside what the deal came to before; negative: takes off.
+
+    `others_more` is what the usage of the others would come to today, beyond what it was billed with.
+    """
+    return _added(subscription, period, period.billed_minor - period.own_minor + others_more + usage_minor)
 
 
 def _added(subscription: Subscription, period: CommittedPeriod, usage_minor: int) -> int:

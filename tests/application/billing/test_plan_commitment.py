@@ -84,6 +84,14 @@ def test_within_a_deal_both_belong_to_the_whole_period(migrates: bool):
     assert shown[-1] == ("minimum", 55_00)
 
 
+def test_a_commitment_that_comes_with_a_migration_holds_for_the_whole_period():
+    life = Committed(Used(day(3), Decimal(20)), Used(day(20), Decimal(5)))
+    life.until(day(11, 0))
+    life.commitment = {"minimumAmount": "100"}
+    life.migrate()
+    assert sum(amount for _, amount in life.shown()) == 100_00
+
+
 def test_across_plans_each_has_its_part():
     """Ten days at 50.00 and twenty at 80.00, of thirty: 16.67 and 53.33."""
     life = Committed(minimumAmount="50")
@@ -160,6 +168,5 @@ def test_a_deal_costs_what_its_usage_comes_to_within_both_however_it_is_cut(
 
     assert issued == cost(used)
     assert differences_of(life) == []
-    if not any(kind == "migrate" for _, kind in steps):
-        life.usage.events = [*events, *(Used(START + timedelta(seconds=at), Decimal(value)) for at, value in late)]
-        assert issued + sum(each.open_minor for each in differences_of(life)) == cost([*used, *late])
+    life.usage.events = [*events, *(Used(START + timedelta(seconds=at), Decimal(value)) for at, value in late)]
+    assert issued + sum(each.open_minor for each in differences_of(life)) == cost([*used, *late])
