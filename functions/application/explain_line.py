@@ -11,6 +11,7 @@ from functions.domain.invoicing.explanation import Step, steps_of
 from functions.domain.invoicing.invoice import Invoice
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot
 from functions.domain.invoicing.rating_steps import summed
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.money import EXACT
 
 ZERO = Decimal(0)
@@ -26,6 +27,8 @@ class Remeasured:
     Of a period billed progressively it is all since the period's first line; what earlier lines billed goes off, too.
 
     `parts` are the largest of the parts a price by dimensions or hours was given, `part_count` says how many there are.
+    Of a price that looks at a level, `levels` are such parts: how high it was, with its value-hours; and what it is at
+    the end.
     """
 
     quantity: Decimal
@@ -33,6 +36,8 @@ class Remeasured:
     windowed: Windowed
     parts: Sequence[tuple[Group, Decimal]] = ()
     part_count: int = 0
+    levels: Sequence[tuple[Decimal, Decimal]] = ()
+    level_at_end: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,26 @@ def _remeasured(tenant: str, line: InvoiceLine, usage: UsageSnapshot, meter: Win
     needs, parts = Needs(usage.group_by, usage.time_zone), dict[Group, Decimal]()
     # As the run has it: corrections may outweigh usage, and nobody is billed for less than nothing.
     owed = max(EXACT.subtract(quantity, usage.billed_before), ZERO)
+    if usage.by_level:
+        return _of_levels(usage, windowed, meter.levels(*asked))
     if needs:
         parts = {group: max(part, ZERO) for group, part in meter.parts(*asked, needs).items()}
         owed = summed(parts)
     largest = sorted(parts.items(), key=lambda part: part[1], reverse=True)[:MAX_PARTS]
     return Remeasured(quantity, EXACT.subtract(owed, usage.quantity), windowed, largest, len(parts))
+
+
+def _of_levels(usage: UsageSnapshot, windowed: Windowed, levels: LevelTimes) -> Remeasured:
+    quantity = levels.value_hours
+    parts = sorted(levels.parts, key=lambda part: part[1], reverse=True)
+    return Remeasured(
+        quantity,
+        EXACT.subtract(quantity, usage.quantity),
+        windowed,
+        part_count=len(parts),
+        levels=parts[:MAX_PARTS],
+        level_at_end=levels.last,
+    )
 
 
 def _line(invoice: Invoice, line_id: str) -> InvoiceLine:

@@ -15,6 +15,7 @@ from functions.domain.errors import NotFound, Unbillable
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.filters import Predicate, predicate
 from functions.domain.metering.holding import Holding, held_within
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.metering.meter import Meter, MeterSet
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import UsageRow
@@ -105,6 +106,36 @@ class MeasuredUsage:
             group = _group(row, needs)
             parts[group] = EXACT.add(parts.get(group, Decimal(0)), row.value)
         return parts
+
+    def levels(
+        self,
+        tenant: str,
+        meter: str,
+        held: Sequence[Holding],
+        filters: Mapping[str, GroupFilter],
+        period: Period,
+    ) -> LevelTimes:
+        found = self._meter(tenant, meter)
+        if not found.aggregation.is_level:
+            message = (
+                f"Meter {found.slug!r} is a {found.aggregation}; a prorated price needs to know for how long each unit "
+                f"was there, so a {Aggregation.TIME_WEIGHTED_SUM}."
+            )
+            raise Unbillable(message, code="meter_without_level")
+        if not subjects_of(held, period):
+            return LevelTimes()
+        query = UsageQuery(
+            tenant,
+            found,
+            period.start,
+            period.end,
+            customers={BILLED: tuple(held)},
+            filters=_values(filters),
+            conditions=_conditions(filters),
+            tells_apart=bool(filters),
+        )
+        self._reader.require_whole(query)
+        return self._reader.levels(query, self._clock.now())
 
     def windows(
         self,

@@ -20,7 +20,8 @@ from functions.application.usage_bounds import Bounds, Budget
 from functions.application.walk_owners import OwnerWalk
 from functions.domain.errors import ArchiveGap, TooLarge, Unavailable
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.level import in_one_group, level_total, level_values, until_now
+from functions.domain.metering.level import in_one_group, level_times, level_total, level_values, until_now
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.placing import Overhang, Placing
 from functions.domain.metering.tally import LevelTally, Tally, new_tally
@@ -32,6 +33,10 @@ from functions.domain.period import Period
 MINUTES_OF_A_WINDOW = WINDOW_SECONDS // 60
 # Each is a question of its own, of some reads.
 MAX_STRETCHES = 1_000
+LEVELS_REMEDY = (
+    "To know a level by the second, each second in which it changes is a row, and its event is read: choose a shorter "
+    "billing cadence, change the level less often, or take a price that is not prorated."
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,23 @@ class UsageReader:
             for tally in each.found.tallies.values():
                 total.add_tally(tally)
         return Decimal(0) if total.is_empty else total.answer(query.percent)
+
+    def levels(self, query: UsageQuery, now: datetime) -> LevelTimes:
+        """How long the level of all subjects and groups together was how high, to the second.
+
+        Every half hour in which something changed is read from the log. Raises TooLarge where those are too many.
+        """
+        query = until_now(replace(query, is_by_second=True), now)
+        assert query.end_second is not None
+        reader = self if self._shared else self.sharing("choose a shorter range")
+        try:
+            parts = reader._parts(query, now)
+            found = ((each.query, each.found) for each in parts)
+            return level_times(found, query.end_second, self._bounds.rows)
+        except TooLarge as error:
+            if error.code == "too_large":
+                raise TooLarge(f"{error.detail} {LEVELS_REMEDY}") from error
+            raise
 
     def by_window(self, query: UsageQuery, now: datetime) -> list[tuple[Period, Decimal]]:
         """Each window as one number, of all subjects and groups together, in order; empty ones are left out."""

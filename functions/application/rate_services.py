@@ -8,12 +8,14 @@ from decimal import Decimal
 from functions.application.ports.billing import UsageMeter
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
+from functions.domain.catalog.pricing.price import NO_LEVELS
 from functions.domain.errors import NotFound
 from functions.domain.invoicing.coupons import as_paid
 from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.invoicing.rating import RatedService, rate
 from functions.domain.invoicing.rating_steps import summed
 from functions.domain.metering.holding import Holding, held_within
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.item import BilledPart, Split
@@ -30,12 +32,14 @@ class _Before:
 
     quantity: Decimal | None = None
     groups: Mapping[Group, Decimal] = field(default_factory=dict)
+    levels: LevelTimes = NO_LEVELS
 
 
 @dataclass(frozen=True)
 class _Measured:
     usage: UsageSnapshot
     groups: Mapping[Group, Decimal]
+    levels: LevelTimes | None
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ class Rater:
                 groups=measured.groups,
                 before=before.quantity,
                 groups_before=before.groups,
+                levels=measured.levels,
+                levels_before=before.levels,
                 previously_billed=billed,
                 piece=piece,
                 carried=self._carried(service),
@@ -184,6 +190,9 @@ class Rater:
         asked = self._asked(service, Period(piece.used_since, service.period.start))
         if not price.needs:
             return _Before(max(self.usage.usage(*asked)[0], NOTHING))
+        if price.needs.levels:
+            levels = self.usage.levels(*asked)
+            return _Before(levels.value_hours, levels=levels)
         groups = _not_negative(self.usage.parts(*asked, price.needs))
         return _Before(summed(groups), groups)
 
@@ -193,6 +202,7 @@ class Rater:
         start = service.split.starts_at if service.split else run.start
         billed_before = service.split.metered if service.split else NOTHING
         quantity, lanes, groups = NOTHING, dict[int, int](), dict[Group, Decimal]()
+        levels = NO_LEVELS if needs.levels else None
         if self.held:
             # Nothing held means nobody's usage; a meter asked without subjects would answer with everybody's.
             if piece.used_since < start and self._only_grows(service):
@@ -203,7 +213,10 @@ class Rater:
             quantity, lanes = self.usage.usage(*asked)
             # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
             quantity = max(EXACT.subtract(quantity, billed_before), NOTHING)
-            if needs:
+            if needs.levels:
+                levels = self.usage.levels(*asked)
+                quantity = levels.value_hours
+            elif needs:
                 groups = _not_negative(self.usage.parts(*asked, needs))
                 quantity = summed(groups)
         held = held_within(self.held, min(start, run.start), run.end) if start < run.end else ()
@@ -220,8 +233,9 @@ class Rater:
             time_zone=needs.time_zone,
             counted_from=start if start < service.period.start or service.split else None,
             billed_before=billed_before,
+            by_level=needs.levels,
         )
-        return _Measured(usage, groups)
+        return _Measured(usage, groups, levels)
 
     def _only_grows(self, service: Service) -> bool:
         """Is what a piece of a period adds to its usage more than nothing, and not what is measured in it?"""

@@ -8,6 +8,7 @@ from functions.application.ports.billing import UsageMeter
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.metering.holding import Holding
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.period import Period
 
 
@@ -18,6 +19,7 @@ class RememberedUsage:
         self._meter = meter
         self._usage: dict[Any, tuple[Decimal, dict[int, int]]] = {}
         self._parts: dict[Any, Mapping[Group, Decimal]] = {}
+        self._levels: dict[Any, LevelTimes] = {}
 
     def usage(
         self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
@@ -46,6 +48,14 @@ class RememberedUsage:
         if key not in self._parts:
             self._parts[key] = self._meter.parts(tenant, meter, held, filters, period, needs)
         return self._parts[key]
+
+    def levels(
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
+    ) -> LevelTimes:
+        key = _key(tenant, meter, held, filters, period)
+        if key not in self._levels:
+            self._levels[key] = self._meter.levels(tenant, meter, held, filters, period)
+        return self._levels[key]
 
 
 def _key(

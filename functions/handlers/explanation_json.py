@@ -102,8 +102,9 @@ def _measured(usage: UsageSnapshot, now: Remeasured) -> dict[str, Any]:
         "measuredNow": plain(now.quantity),
         "difference": plain(now.difference) if now.difference else "0",
         **_windows(windowed),
-        "parts": [_part(usage, group) | {"quantity": plain(part)} for group, part in now.parts] or None,
+        "parts": _parts(usage, now) or None,
         "partCount": now.part_count or None,
+        "levelAtEnd": None if now.level_at_end is None else plain(now.level_at_end),
     }
     return without_none(wire)
 
@@ -118,6 +119,12 @@ def _windows(windowed: Windowed) -> dict[str, Any]:
         "windowsAddUp": windowed.aggregation.is_divisible,
         "windows": rows,
     }
+
+
+def _parts(usage: UsageSnapshot, now: Remeasured) -> list[dict[str, Any]]:
+    if usage.by_level:
+        return [{"level": plain(level), "quantity": plain(part)} for level, part in now.levels]
+    return [_part(usage, group) | {"quantity": plain(part)} for group, part in now.parts]
 
 
 def _part(usage: UsageSnapshot, group: Group) -> dict[str, Any]:

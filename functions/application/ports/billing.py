@@ -14,6 +14,7 @@ from functions.domain.catalog.validation import MeterFacts
 from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.holding import Holding
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
@@ -202,6 +203,20 @@ class UsageMeter(Protocol):
         """The same usage cut by dimension values, or by the hours of a time zone.
 
         Raises Unbillable for a meter without those dimensions or whose parts do not add up.
+        """
+        ...
+
+    def levels(
+        self,
+        tenant: str,
+        meter: str,
+        held: Sequence[Holding],
+        filters: Mapping[str, GroupFilter],
+        period: Period,
+    ) -> LevelTimes:
+        """For how long the level of all that is held was how high, and how high it is at the end of the period.
+
+        Raises Unbillable for a meter that measures no level.
         """
         ...
 

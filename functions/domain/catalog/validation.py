@@ -214,6 +214,12 @@ def meter_problems(cards: Sequence[Card], where: str, meters: Mapping[str, Meter
                 "use a feature whose meter is the SUM of a value, such as $.cost"
             )
             problems.append(FieldError(f"{here}.type", "meter_without_value", message))
+        elif price.needs.levels and not kind.is_level:
+            message = (
+                f"needs to know for how long each unit was there, and meter {meter.slug!r} is a {kind}; use a feature "
+                f"whose meter is a {Aggregation.TIME_WEIGHTED_SUM}, or leave prorated out"
+            )
+            problems.append(FieldError(f"{here}.prorated", "meter_without_level", message))
         elif price.needs and not kind.is_divisible:
             message = (
                 f"a {price.type} price needs the parts of the usage, and meter {meter.slug!r} is a {kind}, whose parts "

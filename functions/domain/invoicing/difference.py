@@ -65,12 +65,14 @@ def measured_otherwise(issued: Sequence[InvoiceLine], now: InvoiceLine | None) -
     return _inputs(issued) != _inputs([now])
 
 
-def _inputs(lines: Sequence[InvoiceLine]) -> tuple[Decimal, Decimal, int, dict[str, Decimal]]:
-    parts: dict[str, Decimal] = {}
+def _inputs(lines: Sequence[InvoiceLine]) -> tuple[Decimal, Decimal, int, dict[tuple[str, int | None], Decimal]]:
+    parts: dict[tuple[str, int | None], Decimal] = {}
     for line in lines:
-        is_by_parts = line.usage is not None and (line.usage.group_by or line.usage.window)
+        usage = line.usage
+        is_by_parts = usage is not None and (usage.group_by or usage.window or usage.by_level)
         for charge in line.charges if is_by_parts else ():
-            parts[charge.reference] = EXACT.add(parts.get(charge.reference, ZERO), charge.quantity)
+            part = charge.reference, charge.tier
+            parts[part] = EXACT.add(parts.get(part, ZERO), charge.quantity)
     first = lines[0].working
     before, billed = (first.metered_before, first.previously_billed_minor) if first else (ZERO, 0)
     return quantity_of(lines), before, billed, parts

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,8 @@ class UsageSnapshot(WireModel):
     `group_by`, `window` and `time_zone` are what the price needed the quantity cut by; asked again over the line's
     period, the meter answers with the quantities of the line's charges. A later line of a period that is billed
     progressively is counted since the first one's start, `counted_from`, less what earlier lines billed of it. `held`
-    says when each subject was the customer's, where any was not all the time.
+    says when each subject was the customer's, where any was not all the time. `by_level` says that the price looked at
+    how long a level was how high.
     """
 
     meter: str
@@ -42,6 +43,7 @@ class UsageSnapshot(WireModel):
     time_zone: str | None = None
     counted_from: Instant | None = None
     billed_before: Exact = ZERO
+    by_level: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     held: tuple[Holding, ...] = ()
 
     @property

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
 from functions.domain.catalog.pricing.commitment import CommittedPrice
+from functions.domain.catalog.pricing.price import NO_LEVELS
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.invoicing.rating_steps import (
     FreeUnits,
@@ -27,6 +28,7 @@ from functions.domain.invoicing.rating_steps import (
     total,
     without_free_units,
 )
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.lineage import Piece
@@ -123,13 +125,16 @@ def rate(
     groups: Mapping[Group, Decimal] | None = None,
     before: Decimal | None = None,
     groups_before: Mapping[Group, Decimal] | None = None,
+    levels: LevelTimes | None = None,
+    levels_before: LevelTimes = NO_LEVELS,
     previously_billed: Money | None = None,
     piece: Piece | None = None,
     carried: Decimal = Decimal(0),
 ) -> RatedService:
     """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
 
-    A price that needs parts of the usage gets them as `groups`; their sum is then the quantity. `before` is what was
+    A price that needs parts of the usage gets them as `groups`; their sum is then the quantity. One that needs to know
+    for how long a level was how high gets that as `levels`. `before` is what was
     used earlier in the period, under an item that this one follows or on earlier lines of it: tiers and free units go
     on from there. `previously_billed` is what those lines came to. `piece` says how far commitments hold.
     """
@@ -138,7 +143,7 @@ def rate(
     if quantity is None:
         fee = rate_fee(terms, currency, service.period, service.full if prorate else None, carried=carried)
         return RatedService(service, given_back(fee) if service.is_credit else fee)
-    if terms.price.needs:
+    if terms.price.needs.are_parts:
         groups = groups or {}
         quantity = summed(groups)
     usage = LineUsage(
@@ -148,6 +153,9 @@ def rate(
         is_last=service.is_last,
         groups=groups or {},
         groups_before=groups_before or {},
+        levels=levels,
+        levels_before=levels_before,
+        full_seconds=int(service.full.length.total_seconds()),
     )
     committed = Committed(service.is_last)
     if piece is not None:
@@ -184,7 +192,13 @@ def rate_usage(
 
 def _earlier(usage: LineUsage) -> LineUsage:
     """The usage before a line, as if it were one line."""
-    return LineUsage(usage.before, is_last=False, groups=usage.groups_before)
+    return LineUsage(
+        usage.before,
+        is_last=False,
+        groups=usage.groups_before,
+        levels=usage.levels_before,
+        full_seconds=usage.full_seconds,
+    )
 
 
 def rate_fee(

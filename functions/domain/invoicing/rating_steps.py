@@ -67,9 +67,16 @@ def reversed_charge(rated: RatedCharge) -> RatedCharge:
 
 
 def converted(usage: LineUsage, conversion: UnitConversion | None) -> LineUsage:
-    """The usage in priced units. What the period has used so far is converted, so that its lines add up."""
+    """The usage in priced units. What the period has used so far is converted, so that its lines add up.
+
+    Of a level it is the level that is converted, at every moment.
+    """
     if conversion is None:
         return usage
+    if usage.levels is not None:
+        levels, earlier = (each.converted(conversion.convert) for each in (usage.levels, usage.levels_before))
+        before = earlier.value_hours
+        return replace(usage, quantity=levels.value_hours, before=before, levels=levels, levels_before=earlier)
     before = conversion.convert(usage.before)
     if not usage.groups:
         return replace(usage, quantity=EXACT.subtract(conversion.convert(usage.total), before), before=before)

@@ -1,7 +1,7 @@
 """Lines to be tried out: quantities that nobody used, rated as a run would rate them; also their shapes in the API."""
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, model_validator
@@ -15,7 +15,7 @@ from functions.domain.catalog.tax import TaxConfig
 from functions.domain.catalog.versioned import iso_currency
 from functions.domain.invoicing.line import InvoiceLine, charges_of, working_of
 from functions.domain.invoicing.rating import NO_DISCOUNTS, RatedLine, Terms, rate_fee, rate_usage
-from functions.domain.invoicing.rating_steps import summed
+from functions.domain.metering.level_times import SECONDS_PER_HOUR, LevelTimes
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.wire import (
@@ -35,6 +35,8 @@ MAX_SIMULATED_LINES = 250
 MAX_PARTS = 1_000
 # Sums of usage have more digits than a price, as many as DynamoDB and the pipeline keep exactly.
 MAX_QUANTITY_DIGITS = 38
+# A level times hours often has no end: so far off a whole second it may be written.
+SLACK_SECONDS = Decimal("0.001")
 SIMULATED = "INV-SIMULATED"
 Position = Literal["only", "first", "middle", "last"]
 _BEGINS = ("only", "first")
@@ -101,11 +103,26 @@ class SimulatedCard(WireModel):
 
 
 class UsagePart(WireModel):
-    """Part of a line's quantity, for prices that need to know its dimensions or the hour it was used in."""
+    """Part of a line's quantity, for prices that need to know its dimensions or the hour it was used in.
+
+    For prorated prices the `level` that lasted, in order of time; its `quantity` is the level times its hours.
+    """
 
     group_by: dict[str, str] = Field(default_factory=dict)
     hour: Instant | None = None
+    level: Quantity | None = None
     quantity: Quantity
+
+    @property
+    def exact_seconds(self) -> Decimal:
+        """For how long the level lasted; one of zero takes no time."""
+        if not self.level:
+            return ZERO
+        return EXACT.divide(EXACT.multiply(self.quantity, Decimal(SECONDS_PER_HOUR)), self.level)
+
+    @property
+    def seconds(self) -> int:
+        return int(self.exact_seconds.to_integral_value(ROUND_HALF_UP))
 
 
 class SimulatedLine(WireModel):
@@ -162,18 +179,60 @@ class SimulatedLine(WireModel):
             message = "must be left out: a price by parts of the usage prices each part for itself"
             return [wrong("preLinePeriodQuantity", code="parts_have_no_order", message=message)]
         by = "hour (with hour)" if needs.time_zone else f"{', '.join(needs.dimensions)} (with groupBy)"
+        if needs.levels:
+            by = "level (with level), in order of time"
         if not self.parts and self.quantity:
             return [wrong("parts", code="required", message=f"must cut the quantity by {by}: the price needs it")]
         wanted = set(needs.dimensions)
         problems = [
             wrong("parts", i, code="wrong_part", message=f"must name {by} and nothing else")
             for i, part in enumerate(self.parts)
-            if set(part.group_by) != wanted or (part.hour is None) == bool(needs.time_zone)
+            if set(part.group_by) != wanted
+            or (part.hour is None) == bool(needs.time_zone)
+            or (part.level is None) == needs.levels
         ]
-        if not problems and summed(self.groups) != self.quantity:
-            message = f"must be the sum of the parts, {plain(summed(self.groups))}"
+        if not problems and needs.levels:
+            problems = self._level_problems()
+        if not problems and self._sum_of_parts != self.quantity:
+            message = f"must be the sum of the parts, {plain(self._sum_of_parts)}"
             return [wrong("quantity", code="parts_do_not_add_up", message=message, value=self.quantity)]
         return problems
+
+    def _level_problems(self) -> list[Any]:
+        problems, length = [], self._period_seconds
+        message = "must be the level times the hours it lasted, which are a whole number of seconds"
+        for i, part in enumerate(self.parts):
+            is_whole = abs(EXACT.subtract(part.exact_seconds, Decimal(part.seconds))) <= SLACK_SECONDS
+            is_nothing = not part.level, not part.quantity, not part.seconds
+            if not is_whole or any(is_nothing) != all(is_nothing):
+                problems.append(wrong("parts", i, "quantity", code="wrong_part", message=message, value=part.quantity))
+        lasted = sum(part.seconds for part in self.parts)
+        if not length:
+            message = "must have a length: a prorated price charges the share of it for which units were there"
+            problems.append(wrong("period", code="empty_period", message=message))
+        elif not problems and lasted > length:
+            message = f"must not last longer than the period of {length} seconds; together they are {lasted}"
+            problems.append(wrong("parts", code="parts_too_long", message=message))
+        return problems
+
+    @property
+    def _sum_of_parts(self) -> Decimal:
+        with localcontext(EXACT):
+            return sum((part.quantity for part in self.parts), ZERO)
+
+    @property
+    def _period_seconds(self) -> int:
+        return int(self.period.period.length.total_seconds())
+
+    @property
+    def levels(self) -> LevelTimes | None:
+        """None for a price that does not look at them."""
+        if not self.card.price.needs.levels:
+            return None
+        times = LevelTimes()
+        for part in self.parts:
+            times = times.then(LevelTimes({part.level: part.seconds} if part.level else {}, part.level or ZERO))
+        return times
 
     @property
     def card(self) -> SimulatedCard:
@@ -201,6 +260,8 @@ class SimulatedLine(WireModel):
             is_first=position in _BEGINS,
             is_last=position in ("only", "last"),
             groups=self.groups,
+            levels=self.levels,
+            full_seconds=self._period_seconds,
         )
 
     def rated(self, currency: str) -> RatedLine:

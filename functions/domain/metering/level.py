@@ -3,18 +3,19 @@
 A level goes on where nothing happens, so windows without events have answers too; it ends nowhere but now.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 
-from functions.domain.metering.aggregation import Number, add, quotient
+from functions.domain.metering.aggregation import Number, add, negative, quotient
+from functions.domain.metering.level_times import SECONDS_PER_HOUR, LevelTimes
 from functions.domain.metering.tally import LevelTally
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, Found, GroupKey, Place, Values, too_many_rows
 from functions.domain.metering.windows import Window, Windows, WindowSize
-
-SECONDS_PER_HOUR = 3_600
 
 
 def until_now(query: UsageQuery, now: datetime) -> UsageQuery:
@@ -77,6 +78,31 @@ def level_total(parts: Iterable[tuple[UsageQuery, Found]]) -> Decimal:
             (before if place == BEFORE else inside).add_tally(tally)
         seconds = add(seconds, inside.value_seconds(before.change, *_range(query)))
     return _hours(seconds)
+
+
+def level_times(parts: Iterable[tuple[UsageQuery, Found]], end: int, most: int) -> LevelTimes:
+    """Of all parts together, found by the second: each of them adds its level within its own range alone.
+
+    `end` is where the range of all ends. Raises TooLarge where the level changes in more than `most` seconds.
+    """
+    changes: dict[int, Number] = defaultdict(int)
+    for query, found in parts:
+        part_start, part_end = _range(query)
+        for (place, _), tally in found.tallies.items() if part_start < part_end else ():
+            assert isinstance(tally, LevelTally)
+            second = part_start if place is None or place == BEFORE else place[0]
+            changes[second] = add(changes[second], tally.change)
+            changes[part_end] = add(changes[part_end], negative(tally.change))
+        if len(changes) > most:
+            raise too_many_rows(most)
+    changes[end] = 0  # what ends with the range is there until then
+    level: Number = 0
+    seconds: dict[Decimal, int] = defaultdict(int)
+    for second, following in pairwise(sorted(changes)):
+        level = add(level, changes[second])
+        if level > 0:
+            seconds[Decimal(level)] += following - second
+    return LevelTimes(dict(seconds), max(Decimal(level), Decimal(0)))
 
 
 def in_one_group(found: Found) -> Found:

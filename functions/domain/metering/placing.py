@@ -7,7 +7,7 @@ from typing import NamedTuple
 from functions.domain.metering.pages import COARSE_SECONDS, FIRST_WINDOW, WINDOW_SECONDS
 from functions.domain.metering.usage import UsageQuery
 from functions.domain.metering.usage_rows import BEFORE, GroupKey, Place
-from functions.domain.metering.windows import Windows, WindowSize
+from functions.domain.metering.windows import Seconds, Windows, WindowSize
 
 
 class Verdict(NamedTuple):
@@ -33,7 +33,9 @@ class Placing:
         self._to, begins = query.end_second, query.first_second
         self._from = None if query.is_of_level else begins
         self._before = begins if query.is_of_level else None
-        self._windows = Windows(WindowSize(query.window), query.time_zone) if query.window else None
+        self._windows: Windows | Seconds | None = Seconds() if query.is_by_second else None
+        if query.window:
+            self._windows = Windows(WindowSize(query.window), query.time_zone)
         self._customer_of = {each.subject: customer for customer, held in query.customers.items() for each in held}
         self._verdicts: dict[int, Verdict | None] = {}
 

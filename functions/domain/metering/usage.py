@@ -21,7 +21,8 @@ class UsageQuery:
     The range is [period_from, period_to), at second precision; None leaves that side open. `filters` maps a dimension
     to the values it may have, `conditions` a dimension to a test of its text. `percentile` (0 to 100) is for PERCENTILE
     meters. `is_exact` reads the archived events instead of the counters; `tells_apart` reads them where counters had no
-    room for the groups (`__other__`); `fills_zero` gives every group seen a row in every window.
+    room for the groups (`__other__`); `fills_zero` gives every group seen a row in every window. `is_by_second` puts
+    every change of a level into its own second.
     """
 
     tenant: str
@@ -39,6 +40,7 @@ class UsageQuery:
     is_exact: bool = False
     tells_apart: bool = False
     fills_zero: bool = False
+    is_by_second: bool = False
 
     @property
     def is_by_subject(self) -> bool:
@@ -92,8 +94,9 @@ class UsageQuery:
 
     @property
     def has_overhang(self) -> bool:
-        """Does the range of a level end inside a half hour?"""
-        return self.is_of_level and self.end_second is not None and self.end_second % WINDOW_SECONDS != 0
+        """Does the range of a level end inside a half hour that need not be cut for anything else?"""
+        ends_inside = self.end_second is not None and self.end_second % WINDOW_SECONDS != 0
+        return self.is_of_level and ends_inside and not self.is_by_second
 
     @property
     def percent(self) -> Decimal:

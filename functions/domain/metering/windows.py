@@ -22,6 +22,13 @@ class WindowSize(StrEnum):
 CLOCK_SECONDS = {WindowSize.MINUTE: 60, WindowSize.HOUR: 3_600}
 
 
+class Seconds:
+    """Windows of one second each."""
+
+    def containing(self, second: int) -> Window:
+        return second, second + 1
+
+
 class Windows:
     """The windows of a size; whatever a zone does with its clocks, they cover all time and never overlap.
 

@@ -73,6 +73,7 @@ class ExplainedWindow(Shown):
 class ExplainedPart(Shown):
     group_by: dict[str, str] | None = None
     hour: Instant | None = None
+    level: str | None = None
     quantity: str
 
 
@@ -140,6 +141,7 @@ class ExplainedUsage(Shown):
     windows: list[ExplainedWindow] | None = None
     parts: list[ExplainedPart] | None = None
     part_count: int | None = None
+    level_at_end: str | None = None
     not_measured: str | None = None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.holding import Holding
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
@@ -103,6 +104,19 @@ class ListedUsage(FakeUsage):
                 value = each.user if "payment" in needs.dimensions else each.model
                 by_group.setdefault(Group((value,) * len(needs.dimensions), hour), []).append(each)
         return {group: self._measured(events) for group, events in by_group.items()}
+
+    def levels(
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Any], period: Period
+    ) -> LevelTimes:
+        """From one event to the next; the users behind c give units back."""
+        changes = [(each.at, each.value if each.user <= "c" else -each.value) for each in self.events]
+        turns = sorted({period.start, period.end, *(at for at, _ in changes if at in period)})
+        times = LevelTimes()
+        for since, until in pairwise(turns):
+            level = max(sum((value for at, value in changes if at <= since), Decimal(0)), Decimal(0))
+            lasted = {level: int((until - since).total_seconds())} if level else {}
+            times = times.then(LevelTimes(lasted, level))
+        return times
 
 
 def card(price: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -397,6 +411,64 @@ def test_a_volume_price_beside_another_price_bills_its_own_piece():
     assert life.amounts() == [1600, 800, 0]
 
 
+SEATS = GRADUATED | {
+    "tiers": [{"upToAmount": "3", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "5"}}],
+    "prorated": True,
+}
+FIVE_SEATS = Used(START - timedelta(days=40), Decimal(5))
+
+
+def test_five_seats_and_one_more_for_half_of_the_month_over_an_edit_and_a_migration():
+    life = Life(SEATS, FIVE_SEATS, Used(day(16, 0), Decimal(1)), aggregation=Aggregation.TIME_WEIGHTED_SUM)
+    life.until(day(11, 0))
+    life.rename("Seats")
+    life.until(day(21, 0))
+    life.migrate()
+
+    # A third, a third and a third of 40.00, the sixth seat for five days and for ten.
+    assert life.amounts() == [13_33, 14_17, 15_00]
+    quantities = [[charge.quantity for charge in line.charges] for line in life.lines]
+    assert quantities == [
+        [1, Decimal("0.666666667")],
+        [1, Decimal("0.833333333")],
+        [1, 1],
+    ]
+
+
+def test_seats_of_a_start_inside_the_period_cost_their_share_of_the_full_one():
+    life = Life(SEATS, FIVE_SEATS, start=START + timedelta(days=15), aggregation=Aggregation.TIME_WEIGHTED_SUM)
+
+    assert life.amounts() == [20_00]
+
+
+def test_a_prorated_volume_is_priced_by_the_units_there_are_at_the_end():
+    tiers = [{"upToAmount": "5", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "8"}}]
+    volume = {"type": "tiered", "mode": "volume", "tiers": tiers, "prorated": True}
+    life = Life(volume, FIVE_SEATS, Used(day(16, 0), Decimal(1)), aggregation=Aggregation.TIME_WEIGHTED_SUM)
+    life.until(day(20))
+    life.rename("Seats")
+
+    # Five and a half on average, at the price of six; what was used before the edit is billed at the end.
+    assert life.amounts() == [44_00]
+
+
+def test_another_plan_prices_the_seats_of_its_own_time():
+    life = Life(SEATS, FIVE_SEATS, aggregation=Aggregation.TIME_WEIGHTED_SUM)
+    life.until(day(11, 0))
+    life.change("other", card(SEATS | {"tiers": [{"unitPrice": {"amount": "30"}}]}))
+
+    assert life.amounts() == [13_33, 100_00]
+
+
+def test_a_progressive_invoice_leaves_seats_to_the_end_of_the_period():
+    life = Life(SEATS, FIVE_SEATS, aggregation=Aggregation.TIME_WEIGHTED_SUM)
+    life.until(day(10))
+    life.bill(progressive=True)
+    assert life.lines == []
+
+    assert life.amounts() == [40_00]
+
+
 def test_an_item_of_another_meter_does_not_go_on_with_the_usage_of_this_one():
     life = Life(GRADUATED, Used(day(3), Decimal(15)))
     before = life.of.phases[0].items[0]
@@ -446,6 +518,17 @@ def test_what_was_billed_before_there_were_deals_stays_as_it_was():
 SUMS = [Aggregation.SUM, Aggregation.COUNT]
 PRICES = [UNIT, GRADUATED, VOLUME, PACKAGE, SHARE, GRADUATED_SHARE, UNIT | {"amount": "0.0149"}]
 OF_PARTS = [MATRIX, HOURS, CARDS]
+# Levels last: with at least two cents a month, so that no whole period leaves anything over to the next one.
+LEVEL_TIERS = [
+    {"upToAmount": "3.5", "unitPrice": {"amount": "0.07"}, "flatPrice": {"amount": "0.02"}},
+    {"upToAmount": "20", "unitPrice": {"amount": "9.99"}, "flatPrice": {"amount": "0.025"}},
+    {"unitPrice": {"amount": "0.0149"}, "flatPrice": {"amount": "0.03"}},
+]
+OF_LEVELS = [
+    GRADUATED | {"prorated": True},
+    GRADUATED | {"tiers": LEVEL_TIERS, "prorated": True},
+    VOLUME | {"tiers": LEVEL_TIERS, "prorated": True},
+]
 LIMITS: list[dict[str, str]] = [{}, {}, {"minimumAmount": "37.01"}, {"maximumAmount": "12.34"}]
 MORE: list[dict[str, Any]] = [
     {},
@@ -474,6 +557,7 @@ EVENTS = st.lists(
     way=st.one_of(
         st.tuples(st.sampled_from(PRICES), st.sampled_from([each for each in Aggregation if each.needs_value])),
         st.tuples(st.sampled_from(PRICES + OF_PARTS), st.sampled_from(SUMS)),
+        st.tuples(st.sampled_from(OF_LEVELS), st.just(Aggregation.TIME_WEIGHTED_SUM)),
     ),
     limits=st.sampled_from(LIMITS),
     more=st.sampled_from(MORE),

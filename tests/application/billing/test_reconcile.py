@@ -27,6 +27,7 @@ from tests.application.billing.test_pieces import (
     EVENTS,
     LIMITS,
     MORE,
+    OF_LEVELS,
     OF_PARTS,
     PRICES,
     START,
@@ -135,6 +136,25 @@ def test_what_was_taken_back_is_found_and_what_cancels_out_is_forgotten(world: W
     late.late("2026-05-13", 7)
     assert late.look("2026-06-01T03:15:00").found == 0
     assert late.found == []
+
+
+def test_a_seat_that_came_late_and_one_that_only_moved_are_both_found(world: World) -> None:
+    """The same value-hours at other levels, and another level at the end, cost something else."""
+    tiers = [{"upToAmount": "3", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "5"}}]
+    price = {"type": "tiered", "mode": "graduated", "prorated": True, "tiers": tiers}
+    world.features.aggregation = Aggregation.TIME_WEIGHTED_SUM
+    late = Late(world, price)
+    late.use("2026-05-01", 4)
+    assert late.bill("2026-06-01T01:00:00") == [35_00]
+    late.late("2026-05-16T12:00:00", 1)
+    late.look("2026-06-01T02:15:00")
+    assert late.amounts == [(35_00, 37_50)]
+    # Two fewer in the first half and two more in the second: the average is what was billed.
+    late.usage.events = [Used(at("2026-05-01"), Decimal(2)), Used(at("2026-05-16T12:00:00"), Decimal(3))]
+    late.late("2026-05-16T12:00:00", 1)
+    late.look("2026-06-01T03:15:00")
+    assert late.amounts == [(35_00, 32_50)]
+    assert late.found[0].re_rated_quantity == late.found[0].issued_quantity == 4 * 31 * 24
 
 
 def test_a_difference_that_grows_is_told_again_and_one_that_stays_is_not(world: World) -> None:
@@ -386,6 +406,7 @@ def differences_of(life: Life) -> list[BilledDifference]:
     way=st.one_of(
         st.tuples(st.sampled_from(PRICES), st.sampled_from([each for each in Aggregation if each.needs_value])),
         st.tuples(st.sampled_from(PRICES + OF_PARTS), st.sampled_from(SUMS)),
+        st.tuples(st.sampled_from(OF_LEVELS), st.just(Aggregation.TIME_WEIGHTED_SUM)),
     ),
     limits=st.sampled_from(LIMITS),
     more=st.sampled_from(MORE),

@@ -41,6 +41,8 @@ PRICES: list[dict[str, Any]] = [
     GRADUATED_SHARE,
     MATRIX,
     HOURS,
+    GRADUATED | {"prorated": True},
+    VOLUME | {"prorated": True},
 ]
 COMMITMENTS = st.sampled_from(
     [{}, {"minimumAmount": "50"}, {"maximumAmount": "120"}, {"minimumAmount": "7", "maximumAmount": "70"}]
@@ -54,7 +56,7 @@ def usage_card(draw: st.DrawFn, number: int, cadence: str) -> dict[str, Any]:
     discounts: dict[str, Any] = {}
     if draw(st.booleans()):
         discounts["percentage"] = {"percentage": draw(st.sampled_from([10, 33, 100]))}
-    if price["type"] not in ("matrix", "time_of_day") and draw(st.booleans()):
+    if price["type"] not in ("matrix", "time_of_day") and "prorated" not in price and draw(st.booleans()):
         discounts["usage"] = {"quantity": draw(st.sampled_from(["10", "2500"]))}
     key = f"metered_{number}"
     return {
@@ -142,7 +144,10 @@ def as_input(line: InvoiceLine, billing: Billing, changed_at: datetime | None) -
         # The subscription before has billed it: nothing of it counts for this one's maximum.
         before = f"{line.working.metered_before:f}"
         wire |= {"preLinePeriodQuantity": before, "position": "last", "previouslyBilledAmount": "0"}
-    if line.price.needs and line.usage:
+    if line.price.needs.levels and line.usage:
+        levels = billing.usage.levels(TENANT, "", line.usage.holdings, {}, _period(line))
+        wire["parts"] = [{"level": f"{each:f}", "quantity": wire["quantity"]} for each in levels.seconds]
+    elif line.price.needs and line.usage:
         parts = billing.usage.parts(TENANT, "", line.usage.holdings, {}, _period(line), line.price.needs)
         wire["parts"] = [_part(line, group) | {"quantity": f"{part:f}"} for group, part in parts.items()]
     return wire

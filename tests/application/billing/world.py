@@ -34,6 +34,7 @@ from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.holding import Holding, held_within
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.metering.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
@@ -98,6 +99,14 @@ class FakeUsage:
         one, other = (tuple(f"{name}-{part}" for name in needs.dimensions) for part in ("a", "b"))
         return {Group(one): quantity / 3, Group(other): quantity * 2 / 3}
 
+    def levels(
+        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Sequence[str]], period: Period
+    ) -> LevelTimes:
+        """As many units as are used a day elsewhere, of what is held all the time."""
+        level = sum((self.per_day.get(each.subject, Decimal(0)) for each in held), Decimal(0))
+        seconds = int(period.length.total_seconds())
+        return LevelTimes({level: seconds} if level else {}, level)
+
     def windows(
         self,
         tenant: str,
@@ -132,13 +141,14 @@ class FakeCustomers:
 @dataclass
 class FakeFeatures:
     features: dict[str, MeteredFeature]
+    aggregation: Aggregation = Aggregation.SUM
 
     def metered(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeteredFeature]:
         return {key: self.features[key] for key in wanted if key in self.features}
 
     def meters(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeterFacts]:
-        """Each is a sum by every dimension that tests price by."""
-        facts = MeterFacts("tokens_total", Aggregation.SUM, ("model", "kind", "payment", "region"))
+        """Each is a sum, if nothing else was said, by every dimension that tests price by."""
+        facts = MeterFacts("tokens_total", self.aggregation, ("model", "kind", "payment", "region"))
         return dict.fromkeys((key for key in wanted if key in self.features), facts)
 
 

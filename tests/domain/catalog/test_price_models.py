@@ -62,6 +62,8 @@ def tiers(*changed: dict[str, Any], mode: str = "graduated") -> dict[str, Any]:
             "tiered.graduated.tiers.1.upToAmount",
             "left out of the last",
         ),
+        (tiers({}) | {"prorated": "seconds"}, "tiered.graduated.prorated", "valid boolean"),
+        ({"type": "unit", "amount": "1", "prorated": True}, "unit.prorated", "Extra inputs"),
         (tiers({"upToAmount": "5", "unitPrice": None}, {}), "tiered.graduated.tiers.0", "a unitPrice of 0"),
         (tiers(*[{"upToAmount": str(i + 1)} for i in range(100)], {}), "tiered.graduated.tiers", "at most 100"),
         (SHARE | {"rate": "1000.1"}, "percentage.rate", "less than or equal to 1000"),

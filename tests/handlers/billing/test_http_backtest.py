@@ -7,6 +7,7 @@ from functions.application.backtest_plan import MOST_TIME
 from functions.domain.catalog.plan import Plan
 from functions.domain.errors import NotFound
 from functions.domain.invoicing.invoice import BilledCustomer
+from functions.domain.metering.aggregation import Aggregation
 from tests.application.billing.world import ACME, GLOBEX, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client
@@ -66,6 +67,20 @@ def test_rating_the_plan_they_are_on_changes_nothing(client: Client, world: Worl
 def test_both_sides_measure_the_same_usage_once(client: Client, world: World, trial: Plan):
     backtest(client, trial.id, ACME)
     assert len(world.usage.asked) == 1
+
+
+def test_seats_by_prorated_tiers_are_tried_out_for_the_levels_there_were(client: Client, world: World, trial: Plan):
+    world.features.aggregation = Aggregation.TIME_WEIGHTED_SUM
+    tiers = [{"upToAmount": "30", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "5"}}]
+    price = {"type": "tiered", "mode": "graduated", "prorated": True, "tiers": tiers}
+    seats = world.draft_plan(phase(unit() | {"price": price}), key="seats")
+
+    (customer,) = backtest(client, seats.id, ACME).json["customers"]
+    half = {"from": "2026-04-16T00:00:00Z", "to": APRIL["to"]}
+    (of_half,) = backtest(client, seats.id, ACME, periods=[half]).json["customers"]
+
+    # A hundred all the month: thirty at 10.00 and seventy at 5.00; half of it is half of a period.
+    assert (customer["newAmount"], of_half["newAmount"]) == ("650.00", "325.00")
 
 
 def test_the_plan_can_be_tried_from_its_first_phase(client: Client, world: World, trial: Plan):

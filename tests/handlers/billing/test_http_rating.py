@@ -116,6 +116,47 @@ def test_parts_are_priced_each_by_its_own_row(client: Client):
     assert [child["totals"]["total"] for child in invoice["lines"][0]["children"]] == ["5.00", "20.00"]
 
 
+SEATS = {
+    "type": "tiered",
+    "mode": "graduated",
+    "prorated": True,
+    "tiers": [{"upToAmount": "3", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "5"}}],
+}
+
+
+def seats(of: dict[str, Any], *levels: tuple[str, str], **more: Any) -> dict[str, Any]:
+    """Of the levels one after the other, each with the value-hours it comes to."""
+    quantity = sum((Decimal(hours) for _, hours in levels), Decimal(0))
+    parts = [{"level": level, "quantity": hours} for level, hours in levels]
+    june = {"from": "2026-06-01T00:00:00Z", "to": "2026-07-01T00:00:00Z"}
+    return line(of, f"{quantity:f}", parts=parts, period=june) | more
+
+
+def test_levels_are_priced_by_the_time_they_lasted(client: Client):
+    """Five seats for June, a sixth for half of it; the average has no end where a seat comes a third of a day late."""
+    price = SEATS | {"mode": "volume", "tiers": [SEATS["tiers"][0], {"unitPrice": {"amount": "8"}}]}
+    invoice = simulated(
+        client,
+        seats(SEATS, ("5", "1800"), ("6", "2160")),
+        seats(price, ("5", "1800"), ("6", "2160")),
+        seats(price, ("6", "2160"), ("2", "720")),
+        seats(SEATS, ("0", "0"), ("1", "0.333333333333333333")),
+        seats(SEATS),
+    )
+
+    assert [
+        [(each["quantity"], each["perUnitAmount"], each["totals"]["total"]) for each in line.get("children", [])]
+        for line in invoice["lines"]
+    ] == [
+        [("3", "10", "30.00"), ("2.5", "5", "12.50")],
+        [("5.5", "8", "44.00")],
+        [("4", "10", "40.00")],
+        [("0.000462963", "10", "0.00")],
+        [],
+    ]
+    assert [line["meteredQuantity"] for line in invoice["lines"][:2]] == ["3960", "3960"]
+
+
 def test_a_quantity_may_have_38_digits(client: Client):
     invoice = simulated(client, line({"type": "unit", "amount": "0.000000000000000001"}, "9" * 27))
     assert invoice["totals"]["total"] == "1000000000.00"
@@ -138,6 +179,16 @@ def test_a_quantity_may_have_38_digits(client: Client):
         (line(MATRIX, parts=[{"groupBy": {"model": "x"}, "quantity": "10"}]), "lines[0].parts[0]", "model, kind"),
         (line(MATRIX, preLinePeriodQuantity="1"), "lines[0].preLinePeriodQuantity", "left out"),
         (line(GRADUATED, parts=[{"quantity": "10"}]), "lines[0].parts", "left out"),
+        (line(SEATS), "lines[0].parts", "level (with level), in order of time"),
+        (line(SEATS, parts=[{"quantity": "10"}]), "lines[0].parts[0]", "must name level"),
+        (line(MATRIX, parts=[{"level": "1", "quantity": "10"}]), "lines[0].parts[0]", "model, kind"),
+        (seats(SEATS, ("1", "721")), "lines[0].parts", "of 2592000 seconds; together they are 2595600"),
+        (seats(SEATS, ("7", "0.001")), "lines[0].parts[0].quantity", "a whole number of seconds"),
+        (seats(SEATS, ("0", "1")), "lines[0].parts[0].quantity", "the level times the hours"),
+        (seats(SEATS, ("1", "0")), "lines[0].parts[0].quantity", "the level times the hours"),
+        (seats(SEATS, ("1", "720"), quantity="1"), "lines[0].quantity", "sum of the parts, 720"),
+        (seats(SEATS, period={"from": PERIOD["to"], "to": PERIOD["to"]}), "lines[0].period", "must have a length"),
+        (seats(SEATS, ("1", "720"), preLinePeriodQuantity="1"), "lines[0].preLinePeriodQuantity", "left out"),
         (
             line(GRADUATED, preLinePeriodQuantity="7", position="only"),
             "lines[0].position",
@@ -276,6 +327,21 @@ def test_a_line_by_dimensions_names_the_parts(client: Client, world: World):
     assert usage["partCount"] == 2
     assert usage["parts"][0] == {"groupBy": {"model": "model-b", "kind": "kind-b"}, "quantity": "2000"}
     assert usage["difference"] == "0"
+
+
+def test_a_line_by_levels_names_them_as_a_simulation_takes_them(client: Client, world: World):
+    world.features.aggregation = Aggregation.TIME_WEIGHTED_SUM
+    world.plan(phase(unit() | {"price": SEATS}))
+    world.subscribe(start="2026-04-01")
+    (record,) = world.issue().invoices
+
+    usage = explanation(client, record.invoice.id, record.invoice.lines[0].id).json["usage"]
+
+    assert (usage["quantity"], usage["difference"], usage["levelAtEnd"]) == ("72000", "0", "100")
+    assert usage["parts"] == [{"level": "100", "quantity": "72000"}]
+    april = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+    again = simulated(client, line(SEATS, "72000", parts=usage["parts"], period=april))
+    assert again["totals"]["total"] == "515.00" == f"{record.invoice.total_minor / 100:.2f}"
 
 
 def test_every_way_of_measuring_is_said_in_words():

@@ -19,6 +19,7 @@ def shop(api: Client) -> Client:
         {"slug": "requests", "aggregation": "COUNT", "groupBy": {"model": "$.model"}},
         {"slug": "seats", "aggregation": "MAX", "valueProperty": "$.n", "groupBy": {"model": "$.model"}},
         {"slug": "users", "aggregation": "UNIQUE_COUNT", "valueProperty": "$.n"},
+        {"slug": "stored", "aggregation": "TIME_WEIGHTED_SUM", "valueProperty": "$.n"},
     ]
     for meter in meters:
         made = api.post("/api/v1/meters", {"eventType": "call"} | meter)
@@ -47,6 +48,7 @@ TIERS = [
     {"upToAmount": "10", "unitPrice": {"amount": "1"}},
     {"unitPrice": {"amount": "1"}},
 ]
+PRORATED = {"type": "tiered", "mode": "graduated", "prorated": True, "tiers": [TIERS[0], TIERS[2]]}
 ENTITLED = flat(key="support") | {"featureKey": "support", "entitlementTemplate": {"type": "metered"}}
 
 
@@ -68,6 +70,14 @@ def create(shop: Client, *phases: dict[str, Any], **changed: Any) -> Response:
         (priced("tokens", {"type": "tiered", "mode": "graduated", "tiers": TIERS}), f"{PRICE}.tiers[1].upToAmount", ""),
         (priced("tokens", {"type": "tiered", "mode": "volume", "tiers": TIERS}), f"{PRICE}.tiers[1].upToAmount", ""),
         (priced("tokens", {"type": "unit", "amount": "1", "currency": "EUR"}), f"{PRICE}.currency", "leave it out"),
+        (priced("tokens", PRORATED), f"{PRICE}.prorated", "a TIME_WEIGHTED_SUM, or leave prorated out"),
+        (priced("seats", PRORATED | {"mode": "volume"}), f"{PRICE}.prorated", "meter 'seats' is a MAX"),
+        (priced("requests", PRORATED), f"{PRICE}.prorated", "a COUNT"),
+        (
+            priced("stored", PRORATED) | {"discounts": {"usage": {"quantity": "5"}}},
+            f"{CARD}.discounts.usage",
+            "must be left out",
+        ),
         (unit(key="nothing"), f"{CARD}.featureKey", "create it first"),
         (unit(key="support"), f"{CARD}.featureKey", "no meter"),
         (ENTITLED, f"{CARD}.entitlementTemplate", "static or boolean"),
@@ -89,6 +99,9 @@ def test_a_card_that_could_not_be_billed_is_refused(shop: Client, card: dict[str
         priced("requests", HOURS),
         priced("tokens", DYNAMIC),
         priced("seats", PERCENTAGE),
+        priced("stored", PRORATED),
+        priced("stored", PRORATED | {"mode": "volume"}),
+        priced("tokens", PRORATED | {"prorated": False}),
         priced("tokens", PERCENTAGE | {"eventDimension": "model", "fixedFee": "0.30"}),
     ],
 )

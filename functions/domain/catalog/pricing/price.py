@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from functions.domain.metering.level_times import LevelTimes
 from functions.domain.money import EXACT
 from functions.domain.wire import Numeric, WireModel
 
@@ -17,13 +18,15 @@ Amount = Annotated[Numeric, Field(ge=0)]
 Positive = Annotated[Numeric, Field(gt=0)]
 DimensionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][0-9a-zA-Z_]*$", max_length=64)]
 ZERO, ONE = Decimal(0), Decimal(1)
+NO_LEVELS = LevelTimes()
 
 
 @dataclass(frozen=True)
 class Charge:
     """`quantity` of something at `unit_amount` in major units, exact; `reference` names it within its line.
 
-    `tier` counts from 1. A lump is one amount rather than a price per unit, so it is shown as it is rounded.
+    `tier` counts from 1. A lump is one amount rather than a price per unit, so it is shown as it is rounded. `exact` is
+    what it comes to where the quantity has no end and is shown rounded.
     """
 
     reference: str
@@ -32,9 +35,12 @@ class Charge:
     unit_amount: Decimal
     tier: int | None = None
     is_lump: bool = False
+    exact: Decimal | None = None
 
     @property
     def amount(self) -> Decimal:
+        if self.exact is not None:
+            return self.exact
         return EXACT.multiply(self.quantity, self.unit_amount)
 
 
@@ -52,12 +58,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a price must know beside the quantity: its parts by dimension values or by the hours of a time zone."""
+    """What a price must know beside the quantity.
+
+    Its parts by dimension values or by the hours of a time zone; or, of a level, how long it was how high.
+    """
 
     dimensions: tuple[str, ...] = ()
     time_zone: str | None = None
+    levels: bool = False
 
     def __bool__(self) -> bool:
+        return self.are_parts or self.levels
+
+    @property
+    def are_parts(self) -> bool:
         return bool(self.dimensions) or self.time_zone is not None
 
 
@@ -67,7 +81,8 @@ class LineUsage:
 
     Most periods have one line. When a period is billed progressively, `before` is what its earlier lines have billed;
     only the first line opens the period and only the last one closes it. `groups` are the parts of `quantity`, and
-    `groups_before` those of `before`, for prices that need them.
+    `groups_before` those of `before`, for prices that need them. So are `levels` and `levels_before`, with the
+    `full_seconds` of a whole recurrence period, of which the line's may be a part.
     """
 
     quantity: Decimal
@@ -76,6 +91,9 @@ class LineUsage:
     is_last: bool = True
     groups: Mapping[Group, Decimal] = field(default_factory=dict)
     groups_before: Mapping[Group, Decimal] = field(default_factory=dict)
+    levels: LevelTimes | None = None
+    levels_before: LevelTimes = NO_LEVELS
+    full_seconds: int = 0
 
     @property
     def total(self) -> Decimal:
