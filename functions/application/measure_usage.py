@@ -1,6 +1,7 @@
 """What an invoice line is measured by: a meter's total for a customer's subjects, its parts, and how far it counted."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -51,19 +52,7 @@ class MeasuredUsage:
         names = subjects_of(held, period)
         if not names:
             return Decimal(0), {}
-        query = UsageQuery(
-            tenant,
-            found,
-            period.start,
-            period.end,
-            customers={BILLED: tuple(held)},
-            filters=_values(filters),
-            conditions=_conditions(filters),
-            tells_apart=bool(filters),
-            # Counters know a percentile to 1 %; money is owed for what it was.
-            is_exact=found.aggregation is Aggregation.PERCENTILE,
-        )
-        self._reader.require_whole(query)
+        query = self._query(tenant, found, held, filters, period)
         # Before the counters: what they contain may be more than these commits, never less.
         lanes = self._reader.applied(tenant, names)
         return self._reader.total(query, self._clock.now()), lanes
@@ -87,20 +76,13 @@ class MeasuredUsage:
         _require_parts(found, needs)
         if not subjects_of(held, period):
             return {}
-        query = UsageQuery(
-            tenant,
-            found,
-            period.start,
-            period.end,
+        query = replace(
+            self._query(tenant, found, held, filters, period),
             window=WindowSize.HOUR if needs.time_zone else None,
             time_zone=needs.time_zone or "UTC",
-            customers={BILLED: tuple(held)},
             group_by=needs.dimensions,
-            filters=_values(filters),
-            conditions=_conditions(filters),
             tells_apart=bool(filters or needs.dimensions),
         )
-        self._reader.require_whole(query)
         parts = dict[Group, Decimal]()
         for row in self._reader.rows(query, self._clock.now()):
             group = _group(row, needs)
@@ -124,18 +106,7 @@ class MeasuredUsage:
             raise Unbillable(message, code="meter_without_level")
         if not subjects_of(held, period):
             return LevelTimes()
-        query = UsageQuery(
-            tenant,
-            found,
-            period.start,
-            period.end,
-            customers={BILLED: tuple(held)},
-            filters=_values(filters),
-            conditions=_conditions(filters),
-            tells_apart=bool(filters),
-        )
-        self._reader.require_whole(query)
-        return self._reader.levels(query, self._clock.now())
+        return self._reader.levels(self._query(tenant, found, held, filters, period), self._clock.now())
 
     def windows(
         self,
@@ -148,24 +119,36 @@ class MeasuredUsage:
     ) -> Windowed:
         found = self._meter(tenant, meter)
         size = window_size(period, most)
-        query = UsageQuery(
-            tenant,
-            found,
-            period.start,
-            period.end,
-            window=size,
-            customers={BILLED: tuple(held)},
-            filters=_values(filters),
-            conditions=_conditions(filters),
-            tells_apart=bool(filters),
-            is_exact=found.aggregation is Aggregation.PERCENTILE,
-        )
-        self._reader.require_whole(query)
+        query = replace(self._query(tenant, found, held, filters, period), window=size)
         measured = [
             MeasuredWindow(max(each.start, period.start), min(each.end, period.end), quantity)
             for each, quantity in self._reader.by_window(query, self._clock.now())
         ]
         return Windowed(found.aggregation, size, measured)
+
+    def _query(
+        self,
+        tenant: str,
+        meter: Meter,
+        held: Sequence[Holding],
+        filters: Mapping[str, GroupFilter],
+        period: Period,
+    ) -> UsageQuery:
+        """What money is owed for, as one number. Raises Unavailable while the meter's history is not counted."""
+        query = UsageQuery(
+            tenant,
+            meter,
+            period.start,
+            period.end,
+            customers={BILLED: tuple(held)},
+            filters=_values(filters),
+            conditions=_conditions(filters),
+            tells_apart=bool(filters),
+            # Counters know a percentile to 1 %; money is owed for what it was.
+            is_exact=meter.aggregation is Aggregation.PERCENTILE,
+        )
+        self._reader.require_whole(query)
+        return query
 
     def _meter(self, tenant: str, slug: str) -> Meter:
         found = next((each for each in self._meters.meter_set(tenant).meters if each.slug == slug), None)

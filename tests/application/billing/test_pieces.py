@@ -221,6 +221,18 @@ class Life:
             "new_id": self.new_id,
         }
 
+    def live(self, steps: Sequence[tuple[int, str]]) -> None:
+        """(second since the start, what happens then): nothing that changes a price."""
+        for n, (second, kind) in enumerate(sorted(steps)):
+            self.until(START + timedelta(seconds=second))
+            match kind:
+                case "rename":
+                    self.rename(f"Name {n}")
+                case "migrate":
+                    self.migrate(self.card)
+                case _:
+                    self.bill(progressive=kind == "progressive")
+
     def total(self, end: datetime = END) -> int:
         """Everything up to the end, in cents."""
         self.until(end)
@@ -574,15 +586,7 @@ def test_edits_that_change_no_price_change_no_bill(
     price, aggregation = way
     lives = [Life(price | limits, *events, aggregation=aggregation, **more) for _ in range(2)]
     cut, whole = lives
-    for n, (second, kind) in enumerate(sorted(steps)):
-        cut.until(START + timedelta(seconds=second))
-        match kind:
-            case "rename":
-                cut.rename(f"Name {n}")
-            case "migrate":
-                cut.migrate(cut.card)
-            case _:
-                cut.bill(progressive=kind == "progressive")
+    cut.live(steps)
 
     assert cut.total() == whole.total()
     assert cut.total(END + timedelta(days=62)) == whole.total(END + timedelta(days=62))

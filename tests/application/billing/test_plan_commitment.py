@@ -152,15 +152,7 @@ def test_a_deal_costs_what_its_usage_comes_to_within_both_however_it_is_cut(
 ):
     events = [Used(START + timedelta(seconds=second), Decimal(value)) for second, value in used]
     life = Committed(*events, minimumAmount=least, maximumAmount=most)
-    for n, (second, kind) in enumerate(sorted(steps)):
-        life.until(START + timedelta(seconds=second))
-        match kind:
-            case "rename":
-                life.rename(f"Name {n}")
-            case "migrate":
-                life.migrate()
-            case _:
-                life.bill(progressive=kind == "progressive")
+    life.live(steps)
     issued = sum(amount for _, amount in life.shown())
 
     def cost(events: list[tuple[int, int]]) -> Decimal:

@@ -426,15 +426,7 @@ def test_what_was_issued_and_what_is_open_is_what_it_would_have_cost_in_time(
     price, aggregation = way
     cut = Life(price | limits, *events, aggregation=aggregation, **more)
     in_time = Life(price | limits, *events, *late, aggregation=aggregation, **more)
-    for n, (second, kind) in enumerate(sorted(steps)):
-        cut.until(START + timedelta(seconds=second))
-        match kind:
-            case "rename":
-                cut.rename(f"Name {n}")
-            case "migrate":
-                cut.migrate(cut.card)
-            case _:
-                cut.bill(progressive=kind == "progressive")
+    cut.live(steps)
     issued = cut.total()
     assert differences_of(cut) == []
     cut.usage.events = [*events, *late]
