@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice, pairwise
 
 from functions.application.create_subscription import Catalogue
@@ -20,7 +21,7 @@ from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.plan_commitment import with_commitment
 from functions.domain.period import Period
 from functions.domain.subscriptions.excerpt import services_within
-from functions.domain.subscriptions.item import MeteredFeature
+from functions.domain.subscriptions.item import MeteredFeature, SubscriptionItem
 from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
@@ -203,10 +204,15 @@ class _Trial:
         return list(_committed(subscription, lines, rater.lineages))
 
 
+def _billed_to(at: datetime, item: SubscriptionItem) -> SubscriptionItem:
+    return item.model_copy(update={"billed_to": at, "split": None})
+
+
 def _committed(subscription: Subscription, lines: Sequence[InvoiceLine], lineages: Lineages) -> Iterator[InvoiceLine]:
     """As they would be invoiced, period by period."""
     anew = subscription.model_copy(update={"usage_billed": None})
     for at in sorted({line.invoice_at for line in lines}):
-        owed, came_to = with_commitment(anew, [line for line in lines if line.invoice_at == at], at, lineages)
+        after = anew.with_items(partial(_billed_to, at))
+        owed, came_to = with_commitment(after, [line for line in lines if line.invoice_at == at], at, lineages)
         anew = anew.with_usage_billed(came_to)
         yield from owed

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from functions.application.ports.billing import SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
-from functions.application.write_subscriptions import DecideOne, write_subscription
+from functions.application.write_subscriptions import DecideOne, require_no_successor, successor, write_subscription
 from functions.domain.errors import Conflict
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 
@@ -18,10 +18,15 @@ MAX_DELETED_AT_ONCE = 32
 def cancel_subscription(
     tenant: str, subscription_id: str, timing: datetime | str, *, subscriptions: Subscriptions, clock: Clock
 ) -> Subscription:
-    """Raises NotFound, InvalidInput for a time inside a period, Conflict when it ended or is billed beyond."""
+    """With it goes what is scheduled to take its place: whoever cancels wants neither.
 
-    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Changes:
-        return [SubscriptionChange(this, this.cancelled(this.effective_time(timing, now), now))]
+    Raises NotFound, InvalidInput for a time inside a period, Conflict when it ended or is billed beyond.
+    """
+
+    def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Changes:
+        cancelled = SubscriptionChange(this, this.cancelled(this.effective_time(timing, now), now))
+        following = successor(this, every, now)
+        return [cancelled, *([SubscriptionChange(following, None)] if following else [])]
 
     return _changed(tenant, subscription_id, decide, subscriptions, clock)
 
@@ -31,7 +36,8 @@ def unschedule_cancellation(
 ) -> Subscription:
     """It goes on; raises Conflict when it is not cancelled, has ended, or another one has taken its place."""
 
-    def decide(this: Subscription, _all: Sequence[Subscription], now: datetime) -> Changes:
+    def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Changes:
+        require_no_successor(this, every, now, "restore it, which takes the change back, instead.")
         return [SubscriptionChange(this, this.continued(now))]
 
     return _changed(tenant, subscription_id, decide, subscriptions, clock)

@@ -9,7 +9,7 @@ from functions.application.create_subscription import Catalogue, PlanChoice
 from functions.application.keep_plan_addons import Assigned
 from functions.application.ports.billing import NewId, SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
-from functions.application.write_subscriptions import subscription_not_found, write_subscription
+from functions.application.write_subscriptions import require_no_successor, subscription_not_found, write_subscription
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
@@ -56,15 +56,23 @@ def change_subscription(
     subscriptions: Subscriptions,
     clock: Clock,
     new_id: NewId,
-    carry: Carry | None = None,
+    plan_addons: SoldWithPlan | None = None,
+    drop_addons: Collection[str] = (),
+    is_migration: bool = False,
+    keeps_end: bool = False,
 ) -> Changed:
     """The anchor stays unless the terms name one, and tiers go on from the usage of the running period.
+
+    Add-ons that the plan sells come along; others have to be named in `drop_addons`, by key.
 
     Whoever pays, or has had the plan before, gets no trial unless the terms name it; a one-time fee of a plan is paid
     once.
 
-    Raises NotFound, InvalidInput for times and plans, Conflict when it is not running or another one sells the same.
+    Raises NotFound, InvalidInput for times and plans, Conflict when it is not running, another one sells the same, or
+    an add-on would be lost that was not named.
     """
+
+    carry = _carrying(tenant, plan_addons, drop_addons, new_id)
 
     def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
         plan, premises = catalogue.chosen(tenant, choice)
@@ -77,7 +85,7 @@ def change_subscription(
         at = this.effective_time(timing, now)
         if this.active_to is not None and this.active_to < at:
             raise Conflict(f"Subscription {this.id} ends at {rfc3339(this.active_to)}, before it would change.")
-        _require_no_successor(this, every, now)
+        require_no_successor(this, every, now, "restore it before you change it to something else.")
         had = had_before(every, plan, at)
         starting_phase, running = terms.starting_phase, this.running_phase_at(at)
         if starting_phase is None and (had.plan or (running is not None and not is_trial(running))):
@@ -85,7 +93,7 @@ def change_subscription(
         # A later phase begins anew in everything, as it would have without the migration.
         before = this.phase_at(max(at - MOMENT, this.active_from))
         is_same_phase = before is not None and before.key == (starting_phase or plan.phases[0].key)
-        counts_from = this.counting_since(at) if carry is None or is_same_phase else {}
+        counts_from = this.counting_since(at) if is_same_phase or not is_migration else {}
         made = subscribe(
             plan,
             new_id=new_id,
@@ -100,11 +108,12 @@ def change_subscription(
                 starting_phase=starting_phase,
                 charged=had.one_time,
                 time_zone=this.time_zone,
-                follows=this.followed(at, is_migration=carry is not None),
+                follows=this.followed(at, is_migration=is_migration),
             ),
         )
-        if carry is not None:
-            made = carry(this, made, plan, now)
+        made = carry(this, made, plan, now)
+        if keeps_end and this.active_to is not None:
+            made = made.cancelled(this.active_to, now)
         return [SubscriptionChange(this, this.cancelled(at, now)), SubscriptionChange(None, made, premises)]
 
     changes = write_subscription(tenant, subscription_id, decide, subscriptions=subscriptions, clock=clock)
@@ -112,18 +121,6 @@ def change_subscription(
     assert ended is not None
     assert made is not None
     return Changed(ended, made)
-
-
-def _require_no_successor(this: Subscription, every: Sequence[Subscription], now: datetime) -> None:
-    """Whoever has changed their mind would else have both plans."""
-    is_next = (each for each in every if each.active_from == this.active_to)
-    following = next((each for each in is_next if each.status(now) is SubscriptionStatus.SCHEDULED), None)
-    if following is not None:
-        message = (
-            f"Subscription {this.id} ends at {rfc3339(following.active_from)}, when {following.id} ({following.label}) "
-            "takes its place; restore it before you change it to something else."
-        )
-        raise Conflict(message, code="change_scheduled")
 
 
 def _going_on(this: Subscription, plan: Plan, at: datetime, terms: Terms) -> Terms:
@@ -138,7 +135,29 @@ def _going_on(this: Subscription, plan: Plan, at: datetime, terms: Terms) -> Ter
     return replace(terms, starting_phase=running.key, phase_began=began if began < at else None)
 
 
-def _is_sold(addon: SubscriptionAddon, sold: Mapping[str, str], plan: Plan, made: Subscription) -> bool:
+def _carrying(tenant: str, plan_addons: SoldWithPlan | None, drop_addons: Collection[str], new_id: NewId) -> Carry:
+    def carry(was: Subscription, made: Subscription, plan: Plan | CustomPlan, now: datetime) -> Subscription:
+        held = addons_held(was, made.active_from)
+        if not held:
+            return made
+        # A plan made for one subscription sells none.
+        offers = plan_addons.of_plan(tenant, plan.id) if plan_addons is not None and isinstance(plan, Plan) else ()
+        sold = {each.addon.key: each.terms.from_plan_phase for each in offers}
+        left = [each.addon.key for each in held if not _is_sold(each, sold, plan, made)]
+        if lost := sorted(set(left) - set(drop_addons)):
+            message = (
+                f"{made.label} does not sell add-on {', '.join(map(repr, lost))} in this phase; "
+                "name it in dropAddons to go on without it, or assign it to that version first."
+            )
+            fields = [FieldError("dropAddons", "missing", key) for key in lost]
+            raise Conflict(message, code="addons_not_carried", fields=fields)
+        kept = [carried(each, made.active_from, now) for each in held if each.addon.key not in (*left, *drop_addons)]
+        return with_carried_addons(made, kept, had_one_time(was, made.active_from), now=now, new_id=new_id)
+
+    return carry
+
+
+def _is_sold(addon: SubscriptionAddon, sold: Mapping[str, str], plan: Plan | CustomPlan, made: Subscription) -> bool:
     """From the phase that the subscription begins with, or from one before it."""
     keys = [phase.key for phase in plan.phases]
     first = sold.get(addon.addon.key)
@@ -183,23 +202,6 @@ def migrate_subscription(
     if terms.starting_phase is None:
         terms = _going_on(this, plan, at, terms)
 
-    def carry(was: Subscription, made: Subscription, newer: Plan | CustomPlan, now: datetime) -> Subscription:
-        assert isinstance(newer, Plan)
-        held = addons_held(was, made.active_from)
-        offers = plan_addons.of_plan(tenant, newer.id) if held else ()
-        sold = {each.addon.key: each.terms.from_plan_phase for each in offers}
-        left = [each.addon.key for each in held if not _is_sold(each, sold, newer, made)]
-        if lost := sorted(set(left) - set(drop_addons)):
-            message = (
-                f"{newer.label} does not sell add-on {', '.join(map(repr, lost))} in this phase; "
-                "name it in dropAddons to go on without it, or assign it to that version first."
-            )
-            fields = [FieldError("dropAddons", "missing", key) for key in lost]
-            raise Conflict(message, code="addons_not_carried", fields=fields)
-        kept = [carried(each, made.active_from, now) for each in held if each.addon.key not in (*left, *drop_addons)]
-        made = with_carried_addons(made, kept, had_one_time(was, made.active_from), now=now, new_id=new_id)
-        return made.cancelled(was.active_to, now) if keeps_end and was.active_to is not None else made
-
     terms = replace(terms, name=this.name, description=this.description, metadata=this.metadata)
     return change_subscription(
         tenant,
@@ -211,5 +213,8 @@ def migrate_subscription(
         subscriptions=subscriptions,
         clock=clock,
         new_id=new_id,
-        carry=carry,
+        plan_addons=plan_addons,
+        drop_addons=drop_addons,
+        is_migration=True,
+        keeps_end=keeps_end,
     )

@@ -176,7 +176,7 @@ class _Boundary:
             lines = [*lines, *claimed]
         else:
             lines, after = rater.billed_so_far(subscription, self.at, now)
-        lines, came_to = with_commitment(subscription, lines, self.at, self.lineages)
+        lines, came_to = with_commitment(after, lines, self.at, self.lineages)
         return _Billed(subscription, lines, after.with_usage_billed(came_to))
 
     def _with_fees(self, billed: "_Billed", lines: Sequence[InvoiceLine], record: InvoiceRecord | None) -> Subscription:

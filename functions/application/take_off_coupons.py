@@ -24,5 +24,5 @@ def take_off_coupons(
     every = coupons.of_customer(tenant, customer_id) if lines else ()
     good = [each for each in every if each.is_good_for(at, currency)]
     ids = {line.subscription_id for line in lines if line.subscription_id}
-    migrated_from = {each: lineages.migrated_from(each) for each in ids}
-    return redeem(lines, good[:MAX_LIVE], currency, at, migrated_from)
+    former = {each: lineages.taken_over_from(each) for each in ids}
+    return redeem(lines, good[:MAX_LIVE], currency, at, former)

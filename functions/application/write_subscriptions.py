@@ -7,8 +7,9 @@ from functions.application.ports.billing import SubscriptionChange, Subscription
 from functions.application.ports.clock import Clock
 from functions.application.ports.registry import Stale
 from functions.domain.errors import Conflict, NotFound, Unavailable
+from functions.domain.period import rfc3339
 from functions.domain.subscriptions.room import require_room
-from functions.domain.subscriptions.subscription import Subscription
+from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 
 # Billing runs and other changes of the same customer write in between, each a few times a day.
 MAX_TRIES = 8
@@ -54,6 +55,26 @@ def write_subscription(
         return decide(this, present, now)
 
     return write_subscriptions(tenant, found.customer_id, decided, subscriptions=subscriptions, clock=clock)
+
+
+def successor(this: Subscription, every: Sequence[Subscription], now: datetime) -> Subscription | None:
+    """What is scheduled to take its place."""
+    scheduled = (each for each in every if each.status(now) is SubscriptionStatus.SCHEDULED)
+    return next((each for each in scheduled if each.follows is not None and each.follows.id == this.id), None)
+
+
+def require_no_successor(this: Subscription, every: Sequence[Subscription], now: datetime, remedy: str) -> None:
+    """Whoever has changed their mind would else have both plans."""
+    is_next = (each for each in every if each.id != this.id and each.active_from == this.active_to)
+    following = next((each for each in is_next if each.status(now) is SubscriptionStatus.SCHEDULED), None)
+    if following is None:
+        following = successor(this, every, now)
+    if following is not None:
+        message = (
+            f"Subscription {this.id} ends at {rfc3339(following.active_from)}, when {following.id} ({following.label}) "
+            f"takes its place; {remedy}"
+        )
+        raise Conflict(message, code="change_scheduled")
 
 
 def subscription_not_found(subscription_id: str) -> NotFound:

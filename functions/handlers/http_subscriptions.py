@@ -153,8 +153,7 @@ def restore(subscription_id: str) -> Answer:
 @router.post("/api/v1/subscriptions/<subscription_id>/change")
 def change(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionChange)
-    return _replaced(request, subscription_id, change_subscription, body.choice, body.timing, body.terms)
+    return _replaced(request, subscription_id, *_change(request))
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/migrate")
@@ -166,14 +165,20 @@ def migrate(subscription_id: str) -> Answer:
 @router.post("/api/v1/subscriptions/<subscription_id>/change/preview")
 def preview_change(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    body = request.body(SubscriptionChange)
-    return _looked_ahead(request, subscription_id, change_subscription, body.choice, body.timing, body.terms)
+    return _looked_ahead(request, subscription_id, *_change(request))
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/migrate/preview")
 def preview_migration(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     return _looked_ahead(request, subscription_id, *_migration(request))
+
+
+def _change(request: http.Request) -> tuple[Any, ...]:
+    """The verb and what it is asked."""
+    body = request.body(SubscriptionChange)
+    verb = partial(change_subscription, plan_addons=wiring_billing.plan_addons_of(), drop_addons=body.drop_addons)
+    return verb, body.choice, body.timing, body.terms
 
 
 def _migration(request: http.Request) -> tuple[Any, ...]:

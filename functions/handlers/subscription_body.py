@@ -77,6 +77,8 @@ class SubscriptionCreate(_Offered):
 
 class SubscriptionChange(_Offered):
     timing: Timing
+    # Beyond OpenMeter: keys of add-ons to go on without.
+    drop_addons: Annotated[tuple[Key, ...], Field(max_length=50)] = ()
 
 
 class SubscriptionMigrate(WireModel):

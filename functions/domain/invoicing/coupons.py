@@ -18,17 +18,17 @@ def redeem(
     coupons: Sequence[AppliedCoupon],
     currency: str,
     invoice_at: datetime,
-    migrated_from: Mapping[str, Collection[str]] = NOBODY,
+    former: Mapping[str, Collection[str]] = NOBODY,
 ) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
     """The lines with coupons taken off what they charge, and the coupons that took something off.
 
     Coupons are taken in the order given, each off what the ones before it left; no line goes below zero. A line that
     gives money back is left alone: `as_paid` has made it what was paid. A coupon of a subscription goes on with those
-    that were `migrated_from` it, by their ids.
+    that took its place: `former` has by their ids whose.
     """
     used = []
     for coupon in coupons:
-        taken = _taken(coupon, lines, currency, migrated_from) if coupon.is_good_for(invoice_at, currency) else []
+        taken = _taken(coupon, lines, currency, former) if coupon.is_good_for(invoice_at, currency) else []
         if any(taken):
             lines = [_less(line, coupon, minor) for line, minor in zip(lines, taken, strict=True)]
             used.append(coupon)
@@ -66,11 +66,11 @@ def fee_of(line: InvoiceLine) -> DiscountedFee | None:
 
 
 def _taken(
-    coupon: AppliedCoupon, lines: Sequence[InvoiceLine], currency: str, migrated_from: Mapping[str, Collection[str]]
+    coupon: AppliedCoupon, lines: Sequence[InvoiceLine], currency: str, former: Mapping[str, Collection[str]]
 ) -> list[int]:
     """Minor units off each line."""
     is_covered = [
-        coupon.subscription_id in (None, line.subscription_id, *migrated_from.get(line.subscription_id or "", ()))
+        coupon.subscription_id in (None, line.subscription_id, *former.get(line.subscription_id or "", ()))
         for line in lines
     ]
     left = [max(line.total_minor, 0) if covered else 0 for line, covered in zip(lines, is_covered, strict=True)]

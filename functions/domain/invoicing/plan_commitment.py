@@ -24,15 +24,18 @@ NAME = "Minimum spend of the plan"
 
 
 def with_commitment(
-    subscription: Subscription, lines: Sequence[InvoiceLine], at: datetime, lineages: Lineages
+    after: Subscription, lines: Sequence[InvoiceLine], at: datetime, lineages: Lineages
 ) -> tuple[list[InvoiceLine], BilledPart | None]:
     """The lines as the commitment leaves them, and what the subscription has to remember; `at` is when they are owed.
+
+    `after` is the subscription once they are on an invoice.
 
     Lines without usage are left alone; a billing period in which no usage is sold owes no minimum.
     """
     if not any(line.usage for line in lines):
         return list(lines), None
-    period, currency = lineages.committed_period(subscription, at), subscription.currency
+    subscription, currency = after, after.currency
+    period = lineages.committed_period(after, at)
     # Without one it is remembered all the same: what it is migrated to may commit to the whole period.
     commitment = subscription.commitment or NOTHING
     most = _amount(commitment.maximum_amount, period, subscription)
@@ -77,7 +80,7 @@ def _amount(amount: Decimal | None, period: CommittedPeriod, subscription: Subsc
     if amount is None:
         return None
     if subscription.pro_rating_config.enabled:
-        amount = prorated(amount, period.deal, period.full)
+        amount = prorated(amount, period.share, period.full)
     return Money.rounded(amount, subscription.currency)
 
 

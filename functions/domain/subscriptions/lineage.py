@@ -6,7 +6,7 @@ rules are a table in the README.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from functions.domain.period import Period, period_at
 from functions.domain.subscriptions.item import SubscriptionItem, SubscriptionPhase
@@ -63,15 +63,22 @@ class Piece:
 class CommittedPeriod:
     """The billing period a commitment over a subscription holds for.
 
-    It holds for the part `deal` of the `full` one; `is_settled` says that nothing follows that could still owe the
-    minimum; `billed_minor` is what the usage of the deal came to before, `own_minor` how much of it here.
+    It holds for the time of the `full` period in which the deal sold usage: `sold` of it, all of it within `deal`.
+    `is_settled` says that nothing follows that could still owe the minimum; `billed_minor` is what the usage of the
+    deal came to before, `own_minor` how much of it here.
     """
 
     deal: Period
     full: Period
+    sold: timedelta
     is_settled: bool
     billed_minor: int
     own_minor: int
+
+    @property
+    def share(self) -> Period:
+        """As long as usage was sold."""
+        return Period(self.full.start, self.full.start + self.sold)
 
 
 class Lineages:
@@ -107,23 +114,46 @@ class Lineages:
         )
 
     def committed_period(self, subscription: Subscription, at: datetime) -> CommittedPeriod:
-        """The one that ends at `at`, or in which that lies, with what it was migrated from and to in it."""
+        """The one that ends at `at`, or in which that lies, with what it was migrated from and to in it.
+
+        It is settled once all usage is billed that the subscription sells in it, and nothing it was migrated to sells.
+        """
         full = subscription.full_period_at(at - MOMENT)
-        first = last = subscription
+        sold, later = self._sold(subscription, full), list[Period]()
         own = billed = _billed_in(subscription, full)
+        first = last = subscription
         while (former := self._migrated_before(first)) and first.active_from > full.start:
             if former.full_period_at(first.active_from - MOMENT) != full:
                 break
             first, billed = former, billed + _billed_in(former, full)
+            sold += self._sold(former, full)
         while (following := self._migrated_after(last)) and following.active_from < full.end:
             if following.full_period_at(following.active_from) != full:
                 break
             last = following
-        deal = Period(max(first.active_from, full.start), min(last.active_to or full.end, full.end))
-        if self._window is not None:
-            deal = deal.overlap(self._window) or deal
-        end = min(subscription.active_to or full.end, full.end, deal.end)
-        return CommittedPeriod(deal, full, last is subscription and at >= end, billed, own)
+            later += self._sold(following, full)
+        stretches = _united([*sold, *later])
+        deal = Period(stretches[0].start, stretches[-1].end) if stretches else Period(full.start, full.start)
+        length = sum((each.length for each in stretches), timedelta())
+        is_settled = not later and self._is_billed(subscription, full)
+        return CommittedPeriod(deal, full, length, is_settled, billed, own)
+
+    def _usage_in(self, subscription: Subscription, full: Period) -> Iterator[tuple[SubscriptionItem, Period]]:
+        """What usage it sells in the period, and when."""
+        for link in self._links(subscription, subscription.phases):
+            on = link.on.overlap(full) if link.item.card.is_metered else None
+            if on is not None:
+                yield link.item, on
+
+    def _sold(self, subscription: Subscription, full: Period) -> list[Period]:
+        return [on for _, on in self._usage_in(subscription, full)]
+
+    def _is_billed(self, subscription: Subscription, full: Period) -> bool:
+        """Is all usage that it sells in the period on invoices?"""
+        return all(
+            item.billed_to is not None and item.billed_to >= on.end and item.split is None
+            for item, on in self._usage_in(subscription, full)
+        )
 
     def _migrated_before(self, subscription: Subscription) -> Subscription | None:
         follows = subscription.follows
@@ -137,13 +167,20 @@ class Lineages:
 
     def migrated_from(self, subscription_id: str) -> list[str]:
         """The subscriptions whose deal it goes on with, the latest first."""
+        return self._former(subscription_id, only_migrations=True)
+
+    def taken_over_from(self, subscription_id: str) -> list[str]:
+        """The same with those it took the place of by a change of plan."""
+        return self._former(subscription_id, only_migrations=False)
+
+    def _former(self, subscription_id: str, *, only_migrations: bool) -> list[str]:
         found: list[str] = []
         this = self._by_id.get(subscription_id)
-        while this is not None and this.follows is not None and this.follows.is_migration:
-            if this.follows.id in found:
+        while this is not None and (follows := this.follows) is not None:
+            if follows.id in found or (only_migrations and not follows.is_migration):
                 break
-            found.append(this.follows.id)
-            this = self._by_id.get(this.follows.id)
+            found.append(follows.id)
+            this = self._by_id.get(follows.id)
         return found
 
     def _link(self, subscription: Subscription, phase: SubscriptionPhase, item: SubscriptionItem) -> Link:
@@ -197,6 +234,17 @@ class Lineages:
         for each in found:
             if each.on.start == end and each.item.counts_from is not None and each.item.key == link.item.key:
                 yield each
+
+
+def _united(stretches: Iterable[Period]) -> list[Period]:
+    """The time that any of them covers, in order."""
+    united: list[Period] = []
+    for each in sorted(stretches):
+        if united and each.start <= united[-1].end:
+            united[-1] = Period(united[-1].start, max(united[-1].end, each.end))
+        else:
+            united.append(each)
+    return united
 
 
 def _billed_in(subscription: Subscription, full: Period) -> int:

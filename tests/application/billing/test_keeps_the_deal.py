@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from functions.application.cancel_subscription import cancel_subscription
-from functions.application.change_subscription import migrate_subscription
+from functions.application.change_subscription import change_subscription, migrate_subscription
+from functions.application.create_subscription import PlanChoice
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.test_changes_billed import change
@@ -189,3 +190,28 @@ def test_a_phase_that_begins_with_the_migration_begins_anew(world: World):
 
     # A hundred a day: a thousand in the intro, and 2,100 after it, of which a thousand are free as well.
     assert [minor for _, minor in lines(world, "2026-02-01")] == [0, 110_000]
+
+
+def test_a_coupon_of_the_subscription_goes_on_over_a_change_of_plan(world: World):
+    """Half off for ever: 31.00, then from the sixteenth of thirty-one days 62.00."""
+    world.pays_at_once = True
+    world.plan(phase(flat("31")))
+    world.plan(phase(flat("62")), key="team")
+    world.clock.time = at("2026-01-01")
+    of = world.subscribe(start="2026-01-01")
+    world.give(world.coupon("50 %"), of)
+    assert lines(world, "2026-01-01") == [("Fee", 15_50)]
+    world.clock.time = at("2026-01-16")
+    change_subscription(
+        TENANT,
+        of.id,
+        PlanChoice("team"),
+        "immediate",
+        Terms(),
+        catalogue=world.catalogue,
+        subscriptions=world.subscriptions,
+        clock=world.clock,
+        new_id=world.new_id,
+    )
+    assert sum(minor for _, minor in lines(world, "2026-01-16")) == 8_00
+    assert [minor for _, minor in lines(world, "2026-02-01")] == [31_00]

@@ -22,13 +22,17 @@ class Committed(Life):
     """A life on a plan with a commitment, of two cards of the same usage at 1.00 and at 2.00, and a fee of 10.00."""
 
     def __init__(self, *events: Used, prorate: bool = True, **commitment: str) -> None:
-        self.commitment, self.prorate = commitment, prorate
+        self.commitment, self.prorate, self.sells_usage = commitment, prorate, True
         super().__init__(ONE, *events)
 
     def plan(self, *_cards: dict[str, Any], version: int = 1, key: str = "pro") -> Any:
         other = card(UNIT | {"amount": "2"}) | {"key": "other", "featureKey": "other"}
         config = {"enabled": self.prorate, "mode": "prorate_prices"}
-        made = plan(phase(flat("10"), self.card, other), commitment=dict(self.commitment), proRatingConfig=config)
+        made = plan(
+            phase(flat("10"), *((self.card, other) if self.sells_usage else ())),
+            commitment=dict(self.commitment),
+            proRatingConfig=config,
+        )
         return made.model_copy(update={"version": version, "key": key, "id": f"01{key}{version}"})
 
     def shown(self, end: datetime = END) -> list[tuple[str, int]]:
@@ -122,6 +126,40 @@ def test_every_month_begins_anew():
         *[("tokens", 40_00), ("other", 80_00)],
         *[("tokens", 5_00), ("other", 10_00), ("minimum", 85_00)],
     ]
+
+
+def test_time_in_which_no_usage_is_sold_owes_nothing():
+    """The usage cards are removed on the eleventh, by an edit, or a migration to a version without: a third."""
+    edited, migrated = (Committed(Used(day(3), Decimal(1)), minimumAmount="100") for _ in range(2))
+    for life in (edited, migrated):
+        life.until(day(11, 0))
+    removed = ({"op": "remove_item", "phaseKey": "main", "itemKey": key} for key in ("tokens", "other"))
+    edited.edit(*removed)
+    edited.until(day(15))
+    edited.bill(progressive=True)
+    migrated.sells_usage = False
+    migrated.migrate()
+    for life in (edited, migrated):
+        assert sum(amount for _, amount in life.shown()) == 33_33
+        assert [amount for name, amount in life.shown(END + timedelta(days=31)) if name == "minimum"] == [30_33]
+
+
+def test_a_trial_without_usage_owes_nothing():
+    """A card that is sold from the sixteenth on: half of a month of thirty days."""
+    life = Committed(Used(day(20), Decimal(10)), minimumAmount="100", maximumAmount="300")
+    life.sells_usage = False
+    life.of = life.subscribed()
+    life.until(day(16, 0))
+    life.sell(life.card)
+    assert life.shown() == [("tokens", 10_00), ("minimum", 40_00)]
+
+
+def test_a_migration_that_is_cancelled_at_once_leaves_the_minimum_of_the_time_before():
+    life = Committed(minimumAmount="100")
+    life.until(day(11, 0))
+    life.migrate()
+    life.cancel()
+    assert sum(amount for _, amount in life.shown()) == 33_33
 
 
 def test_usage_that_is_billed_less_often_than_the_plan_is_refused():

@@ -5,7 +5,7 @@ from openmeter._generated import models
 
 from functions.handlers import http, http_addons, http_billing, http_plans, http_subscription_addons, http_subscriptions
 from tests.application.billing.world import ACME, World
-from tests.domain.builders import at, flat, phase, unit
+from tests.domain.builders import at, draft, flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft, free
 from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client, Response
@@ -213,6 +213,31 @@ def test_add_ons_come_along_to_the_newer_version_that_sells_them(client: Client,
     assert (addon["addon"]["key"], addon["quantity"]) == ("more", 2)
     assert [item["price"]["amount"] for item in migrated["phases"][0]["items"] if item["key"] == "fee"] == ["37.20"]
     assert not any(minor == 10_000 for _, minor in fees(world, "2026-06-01")), "what is owed once is not owed again"
+
+
+def test_a_change_of_plan_takes_add_ons_along_or_names_those_that_would_be_lost(client: Client, world: World):
+    world.pays_at_once = True
+    plan = world.plan(phase(flat("31"), unit("0.01")))
+    addon_id = published(client, flat("3.10"), instanceType="multiple")
+    assign(client, plan.id, addon_id, maxQuantity=5)
+    of = subscribe(client)
+    world.clock.time = at("2026-05-16")
+    assert buy(client, of, addon_id, 2).status == 201
+    other = world.plan(phase(flat("62"), unit("0.01")), key="team")
+    to_team = {"timing": "immediate", "plan": {"key": "team"}}
+    own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
+
+    for body in (to_team, {"timing": "immediate", "customPlan": own}):
+        refused = client.post(f"{of}/change", body)
+        assert refused.status == 409, refused.text
+        assert refused.json["extensions"]["validationErrors"][0]["field"] == "dropAddons"
+    looked = client.post(f"{of}/change/preview", to_team | {"dropAddons": ["more"]}).json
+    assert {"type": "addon", "key": "more"} in looked["lost"]
+    assign(client, other.id, addon_id)
+    changed = client.post(f"{of}/change", to_team).json["next"]
+    (addon,) = client.get(f"/api/v1/subscriptions/{changed['id']}/addons").json
+    assert (addon["addon"]["key"], addon["quantity"]) == ("more", 2)
+    assert [item["price"]["amount"] for item in changed["phases"][0]["items"] if item["key"] == "fee"] == ["68.20"]
 
 
 def test_an_add_on_that_is_not_sold_any_more_can_be_left_behind(client: Client, world: World):

@@ -119,6 +119,36 @@ def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, w
     assert client.get(following).status == 404
 
 
+@pytest.mark.parametrize("timing", ["immediate", "next_billing_cycle", "2026-07-01T00:00:00Z"])
+def test_whoever_cancels_before_a_change_that_is_scheduled_has_no_plan_after(client: Client, world: World, timing: str):
+    of = create(client)
+    world.clock.time = at("2026-05-10")
+    changed = client.post(f"{of}/change", {"timing": "next_billing_cycle", "plan": {"key": "team"}}).json
+    cancelled = client.post(f"{of}/cancel", {"timing": timing})
+    assert (cancelled.status, "activeTo" in cancelled.json) == (200, True)
+    assert client.get(f"{SUBSCRIPTIONS}/{changed['next']['id']}").status == 404
+
+
+def test_a_change_to_a_plan_of_fees_is_not_doubled_by_taking_the_cancellation_back(client: Client, world: World):
+    own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
+    of = create(client, plan=None, customPlan=own)
+    world.clock.time = at("2026-05-10")
+    client.post(f"{of}/change", {"timing": "next_billing_cycle", "customPlan": own})
+    refused = client.post(f"{of}/unschedule-cancelation")
+    assert (refused.status, "restore it" in refused.json["detail"]) == (409, True), refused.text
+    assert client.post(f"{of}/restore").status == 200
+
+
+def test_a_subscription_that_begins_by_chance_when_another_ends_stays(client: Client, world: World):
+    own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
+    of = create(client, plan=None, customPlan=own)
+    world.clock.time = at("2026-05-10")
+    other = create(client, plan=None, customPlan=own, timing="2026-06-01T00:00:00Z")
+    for timing in ("next_billing_cycle", "immediate"):
+        assert client.post(f"{of}/cancel", {"timing": timing}).status == 200
+    assert client.get(other).json["status"] == "scheduled"
+
+
 def test_more_that_would_have_to_go_than_one_transaction_holds_are_a_conflict(client: Client):
     of = create(client)
     assert client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}).status == 200
