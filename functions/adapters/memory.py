@@ -101,16 +101,19 @@ class MemoryLedger(MemoryHistories):
             if commit.uncountable:
                 self.request("put_further")
                 self.table.put(("further", commit.lane, commit.n), commit.uncountable)
-            for late in late_usage(commit):
-                self.request("put_late")
-                self.table.put(("late", *late), late)
             for outcome in commit.voids:
                 self.request("put_outcome")
                 self.table.put(("outcome", outcome.tenant, outcome.correction_id), (outcome, commit.n))
 
-    def tenants(self, before_slot: int, most: int) -> list[tuple[int, str]]:
+    def put_late(self, commits: Sequence[Commit]) -> None:
+        for commit in commits:
+            for late in late_usage(commit):
+                self.request("put_late")
+                self.table.put(("late", *late), late)
+
+    def tenants(self, before_slot: int, most: int, after: tuple[int, str] | None = None) -> list[tuple[int, str]]:
         found = {(key[1], key[2]): None for key in self.table.keys("late") if key[1] < before_slot}
-        return list(found)[:most]
+        return [each for each in found if after is None or each > after][:most]
 
     def late(self, slot: int, tenant: str, most: int, after: LateUsage | None = None) -> list[LateUsage]:
         found = (self.table.get(key) for key in self.table.keys("late", slot, tenant))

@@ -19,4 +19,6 @@ def apply_commits(ledger: Ledger, archive: Archive, pages: PageApplier, commits:
     ledger.put_index(counted)
     pages.apply(counted)
     ledger.put_history([part for commit in counted for part in voided_parts(commit)])
+    # Whoever is told of it finds it counted.
+    ledger.put_late(counted)
     ledger.put_markers(commits)

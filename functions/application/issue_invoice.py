@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate, islice
 
 from functions.application.give_back import Returns
@@ -16,13 +16,21 @@ from functions.application.ports.billing import (
 )
 from functions.application.ports.clock import Clock
 from functions.application.ports.coupons import CustomerCoupons
+from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.registry import Stale
 from functions.application.rate_services import Rater
 from functions.application.take_off_coupons import take_off_coupons
 from functions.domain.errors import NotFound, Unavailable, Unbillable
 from functions.domain.invoicing.coupons import fee_of
 from functions.domain.invoicing.give_back import advance_of
-from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord, invoice_id, issued, number_prefix
+from functions.domain.invoicing.invoice import (
+    BilledCustomer,
+    InvoiceRecord,
+    invoice_id,
+    issued,
+    looks_again_at,
+    number_prefix,
+)
 from functions.domain.invoicing.line import InvoiceLine, is_worth_an_invoice
 from functions.domain.invoicing.plan_commitment import with_commitment
 from functions.domain.period import rfc3339
@@ -40,6 +48,10 @@ MAX_INVOICES_PER_BOUNDARY = 50
 MAX_SUBSCRIPTIONS = 25
 # All lines of an invoice are one item of at most 400 KB, packed; a rate card billed by the day has 31 in a month.
 MAX_LINES = 5_000
+
+
+# Looking again takes the periods that ended after that, so also those that ended with it.
+RECHECK_MARGIN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -157,7 +169,9 @@ class _Boundary:
             used = [each.taken_off(record.invoice.id) for each in coupons] if record else []
             advanced = [(each.before, self._with_fees(each, discounted, record)) for each in billed]
             try:
-                self.ports.invoices.issue(self.tenant, record, advanced, last_number, used)
+                self.ports.invoices.issue(
+                    self.tenant, record, advanced, last_number, used, self._recheck(lines, record)
+                )
             except Stale:
                 if self._is_overtaken():
                     return None
@@ -197,6 +211,15 @@ class _Boundary:
             message = f"Subscription {subscription.id} still owes {rfc3339(following)} when billed to {self.at}."
             raise Unbillable(message, code="billing_stuck")
         return advanced
+
+    def _recheck(self, lines: Sequence[InvoiceLine], record: InvoiceRecord | None) -> Recheck | None:
+        """Also where there was nothing to make an invoice of yet."""
+        at = looks_again_at(lines)
+        if at is None:
+            return None
+        name = record.invoice.id if record else self.subscriptions[0].id
+        since = min(line.period_end for line in lines if line.usage) - RECHECK_MARGIN
+        return Recheck(at, self.tenant, self.customer.id, name, since)
 
     def _record(self, lines: Sequence[InvoiceLine], now: datetime) -> tuple[InvoiceRecord | None, int]:
         if not lines or not (self.ports.invoices_idle or any(map(is_worth_an_invoice, lines))):

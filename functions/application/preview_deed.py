@@ -134,6 +134,7 @@ class _Invoices:
         advanced: Sequence[tuple[Subscription, Subscription]],
         _last_number: int,
         coupons: Sequence[AppliedCoupon] = (),
+        _recheck: object = None,
     ) -> None:
         if record is not None:
             self.issued[record.invoice.id] = record

@@ -171,7 +171,12 @@ class _Push:
             if contact is None or known.ref != ref or (known.told == contact.sha256() and not is_overtaken):
                 return
             self._renew()
-            self.gateway.update_customer(self.document, ref, contact, version=known.version, gen=self.record.gen)
+            try:
+                self.gateway.update_customer(self.document, ref, contact, version=known.version, gen=self.record.gen)
+            except GatewayRefused:
+                if self._is_customer_gone():
+                    raise
+                return  # it is told again with the next invoice; that this one is paid does not wait for it
             try:
                 self._put_customer(replace(known, told=contact.sha256()))
             except StaleRecord:

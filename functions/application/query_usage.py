@@ -32,7 +32,7 @@ from functions.domain.period import Period
 
 MINUTES_OF_A_WINDOW = WINDOW_SECONDS // 60
 # Each is a question of its own, of some reads.
-MAX_STRETCHES = 1_000
+MAX_STRETCHES = 10_000
 LEVELS_REMEDY = (
     "To know a level by the second, each second in which it changes is a row, and its event is read: choose a shorter "
     "billing cadence, change the level less often, or take a price that is not prorated."

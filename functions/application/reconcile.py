@@ -8,15 +8,16 @@ what differs is kept for its tenant. Tenants take turns: one with very much late
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
+from itertools import chain, zip_longest
 
 from functions.application.ports.billing import BilledCustomers, Subscriptions, UsageMeter
 from functions.application.ports.clock import Clock
-from functions.application.ports.reconciliation import CustomerInvoices, Differences, LateIndex, Rechecks
+from functions.application.ports.reconciliation import CustomerInvoices, Differences, LateIndex, Recheck, Rechecks
 from functions.application.ports.registry import Customers
 from functions.application.rate_services import Rater
-from functions.domain.errors import TollboothError
+from functions.domain.errors import TollboothError, TooLarge, Unavailable
 from functions.domain.invoicing.difference import (
     ZERO,
     BilledDifference,
@@ -31,18 +32,18 @@ from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.invoicing.plan_commitment import MINIMUM, added_by_commitment
 from functions.domain.metering.late import LateUsage
 from functions.domain.metering.ledger import HOUR_SECONDS
-from functions.domain.period import Period
+from functions.domain.period import Period, rfc3339
 from functions.domain.subscriptions.excerpt import billed_since
 from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.service import MOMENT, Service
 from functions.domain.subscriptions.subscription import Subscription
 
 # What is taken of a tenant before it is the next one's turn; a subject has a customer with some periods to rate.
-SUBJECTS_OF_A_TURN = 100
-MAX_TENANTS = 2_000
-MAX_RECHECKS = 1_000
-# Of one customer since the day that changed: the acceptance window is some months at most.
-MAX_INVOICES = 200
+SUBJECTS_OF_A_TURN = 25
+TENANTS_AT_ONCE = 500
+RECHECKS_AT_ONCE = 100
+# Of one customer since the oldest period that is looked at; beyond it nobody knows what was issued.
+MAX_INVOICES = 1_000
 
 HasTime = Callable[[], bool]
 
@@ -75,72 +76,81 @@ class Reconciled:
 def reconcile(ports: ReconciliationPorts, has_time: HasTime) -> Reconciled:
     """All that came late up to the last full hour, as far as there is time; what is left is for the next call.
 
-    A customer that fails by a defect of ours stops nobody, and is looked at again by the next call.
+    A customer that fails by a defect of ours, or while something is busy, stops nobody, and is looked at again by the
+    next call.
     """
     now = ports.clock.now().replace(microsecond=0)
     done = Reconciled()
-    for _ in _turns(ports, now, done):
+    slot = int((now - COUNTED_WITHIN).timestamp()) // HOUR_SECONDS
+    turns = _look_at_late_usage(ports, slot, done, has_time), _recheck(ports, now, done)
+    for _ in chain.from_iterable(zip_longest(*turns)):
         if not has_time():
             done.is_done = False
             break
     return done
 
 
-def _turns(ports: ReconciliationPorts, now: datetime, done: Reconciled) -> Iterator[None]:
-    yield from _recheck_invoices(ports, now, done)
-    slot = int((now - COUNTED_WITHIN).timestamp()) // HOUR_SECONDS
-    yield from _look_at_late_usage(ports, slot, done)
+def _recheck(ports: ReconciliationPorts, now: datetime, done: Reconciled) -> Iterator[None]:
+    after: Recheck | None = None
+    while due := ports.rechecks.due(now, RECHECKS_AT_ONCE, after):
+        for recheck in due:
+            if _is_checked(recheck.tenant, recheck.customer_id, recheck.since, ports, done):
+                ports.rechecks.forget(recheck)
+            yield
+        after = due[-1]
 
 
-def _recheck_invoices(ports: ReconciliationPorts, now: datetime, done: Reconciled) -> Iterator[None]:
-    for recheck in ports.rechecks.due(now, MAX_RECHECKS):
-        since = recheck.due_at - timedelta(days=1)
-        if _is_checked(recheck.tenant, recheck.customer_id, since, ports, done):
-            ports.rechecks.forget(recheck)
-        yield
+def _look_at_late_usage(
+    ports: ReconciliationPorts, before_slot: int, done: Reconciled, has_time: HasTime
+) -> Iterator[None]:
+    """So many tenants at a time take turns; one with customers that fail stays, and is passed by."""
+    last: tuple[int, str] | None = None
+    while places := ports.late.tenants(before_slot, TENANTS_AT_ONCE, last):
+        last = places[-1]
+        waiting: deque[tuple[int, str, LateUsage | None]] = deque((*place, None) for place in places)
+        kept: set[tuple[int, str]] = set()
+        while waiting:
+            slot, tenant, after = waiting.popleft()
+            found = ports.late.late(slot, tenant, SUBJECTS_OF_A_TURN, after)
+            if _are_checked(tenant, found, ports, done, has_time):
+                kept.add((slot, tenant))
+            if len(found) == SUBJECTS_OF_A_TURN:
+                waiting.append((slot, tenant, found[-1]))
+            elif (slot, tenant) not in kept:
+                ports.late.forget_tenant(slot, tenant)
+            yield
 
 
-def _look_at_late_usage(ports: ReconciliationPorts, before_slot: int, done: Reconciled) -> Iterator[None]:
-    waiting: deque[tuple[int, str, LateUsage | None]] = deque(
-        (slot, tenant, None) for slot, tenant in ports.late.tenants(before_slot, MAX_TENANTS)
-    )
-    failed: set[tuple[int, str]] = set()
-    while waiting:
-        slot, tenant, after = waiting.popleft()
-        found = ports.late.late(slot, tenant, SUBJECTS_OF_A_TURN, after)
-        checked = _checked(tenant, found, ports, done)
-        ports.late.forget(checked)
-        if len(checked) < len(found):
-            failed.add((slot, tenant))
-        if len(found) == SUBJECTS_OF_A_TURN:
-            waiting.append((slot, tenant, found[-1]))
-        elif (slot, tenant) not in failed:
-            ports.late.forget_tenant(slot, tenant)
-        yield
-
-
-def _checked(tenant: str, found: Sequence[LateUsage], ports: ReconciliationPorts, done: Reconciled) -> list[LateUsage]:
-    """Those whose customers were looked at."""
+def _are_checked(
+    tenant: str, found: Sequence[LateUsage], ports: ReconciliationPorts, done: Reconciled, has_time: HasTime
+) -> bool:
+    """Looks at their customers, and forgets each as soon as all of its own were looked at; true if some are left."""
     holders = _holders(tenant, found, ports.customers)
     since: dict[str, datetime] = {}
     for late in found:
-        for customer_id in holders.get(late, ()):
+        for customer_id in holders[late]:
             since[customer_id] = min(late.since, since.get(customer_id, late.since))
-    are_checked = {
-        customer_id: _is_checked(tenant, customer_id, day, ports, done) for customer_id, day in since.items()
-    }
-    return [late for late in found if all(are_checked[each] for each in holders.get(late, ()))]
+    are_checked: dict[str, bool] = {}
+    for place, late in enumerate(found):
+        for customer_id in holders[late]:
+            if customer_id not in are_checked:
+                are_checked[customer_id] = _is_checked(tenant, customer_id, since[customer_id], ports, done)
+        if all(are_checked[each] for each in holders[late]):
+            ports.late.forget([late])
+        if place + 1 < len(found) and not has_time():
+            return True
+    return not all(are_checked.values())
 
 
 def _holders(tenant: str, found: Sequence[LateUsage], customers: Customers) -> Mapping[LateUsage, Sequence[str]]:
-    """The customers who had the subject on that day."""
+    """The customers who had the subject on that day, and those who had it after: a level goes on into their time."""
     of_subjects = customers.holders(tenant, sorted({late.subject for late in found}))
     return {
         late: list(
             dict.fromkeys(
                 holder.customer_id
                 for holder in of_subjects.get(late.subject, ())
-                if holder.holding.within(late.since, late.since + timedelta(days=1))
+                if holder.holding.within(late.since, None)
             )
         )
         for late in found
@@ -229,15 +239,26 @@ class _Check:
 
     @cached_property
     def records(self) -> Sequence[InvoiceRecord]:
-        return self.ports.invoices.of_customer(self.tenant, self.customer_id, self.since, MAX_INVOICES)
+        """Raises TooLarge where they are too many to know what was issued."""
+        found = self.ports.invoices.of_customer(self.tenant, self.customer_id, self.since, MAX_INVOICES + 1)
+        if len(found) > MAX_INVOICES:
+            message = f"The customer has more than {MAX_INVOICES} invoices since {rfc3339(self.since)}."
+            raise TooLarge(message, code="too_many_invoices")
+        return found
 
     def difference(self, subscription: Subscription, service: Service) -> BilledDifference | None:
-        records, issued = self._issued(service)
         now = self.ports.clock.now().replace(microsecond=0)
+        records, issued = list[InvoiceRecord](), list[InvoiceLine]()
         rated: InvoiceLine | None = None
         detail = None
         try:
+            records, issued = self._issued(service, self.records)
             rated = self._rated(subscription, service, issued, now)
+            if not issued and rated is not None and before_coupons(rated):
+                records, issued = self._issued(service, self.before_there_was_an_index)
+                rated = self._rated(subscription, service, issued, now)
+        except Unavailable:
+            raise  # it will be otherwise in an hour
         except TollboothError as error:
             detail = error.detail
         came_to = sum(map(before_coupons, issued))
@@ -321,12 +342,11 @@ class _Check:
         alone = replace(self.rater, _left_over={})
         return next(iter(alone.lines(subscription, [replace(service, item=item)], now)), None)
 
-    def _issued(self, service: Service) -> tuple[list[InvoiceRecord], list[InvoiceLine]]:
+    def _issued(
+        self, service: Service, records: Sequence[InvoiceRecord]
+    ) -> tuple[list[InvoiceRecord], list[InvoiceLine]]:
         """The invoices and lines that billed it; a period without usage often has none."""
-        for records in (self.records, self.before_there_was_an_index):
-            found = [(each, lines) for each in records if (lines := issued_lines(service, each.invoice.lines))]
-            if found:
-                break
+        found = [(each, lines) for each in records if (lines := issued_lines(service, each.invoice.lines))]
         return [each for each, _ in found], [line for _, lines in found for line in lines]
 
     @cached_property

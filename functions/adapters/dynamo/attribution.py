@@ -32,6 +32,8 @@ class Handover:
     taking: Sequence[dict[str, Any]]
     freeing: Sequence[dict[str, Any]]
     beside: Mapping[str, Any]
+    # Some were nobody's before, and are held since ever.
+    is_with_the_past: bool
 
 
 class Attribution:
@@ -69,7 +71,7 @@ class Attribution:
         beside = {"since": since or None, "past": past + len(over) if past or over or after.is_deleted else None}
         if over:
             freeing.append(self._past(tenant, after.id, past, over))
-        return Handover(taking, freeing, beside)
+        return Handover(taking, freeing, beside, any(each not in since for each in taken))
 
     def holdings(self, tenant: str, stored: Item, customer: Customer) -> tuple[Holding, ...]:
         """All that a customer ever held, by what lies beside its item."""

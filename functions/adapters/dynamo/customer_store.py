@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
@@ -10,13 +11,15 @@ from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
 from functions.adapters.dynamo.listing import DynamoListing, Unlisted
+from functions.adapters.dynamo.reconciliation_store import recheck_item
 from functions.adapters.dynamo.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
 from functions.application.ports.billing import Tenures
+from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.registry import Holder, Stale, Stored, Taken
 from functions.domain.errors import InvalidInput
 from functions.domain.invoicing.contact import Contact, PostalAddress
-from functions.domain.invoicing.invoice import BilledCustomer
+from functions.domain.invoicing.invoice import COUNTED_WITHIN, BilledCustomer
 from functions.domain.metering.holding import Holding
 from functions.domain.period import UTC_ZONE
 from functions.domain.subscriptions.customer import Customer
@@ -26,6 +29,8 @@ from functions.names import PARTITION_KEY, SORT_KEY
 FIELDS = {keys.CUSTOMER_KEY: "key", keys.SUBJECT: "usageAttribution.subjectKeys"}
 
 
+# Events are accepted for 45 days; a period that was billed with them is a month or two older.
+LOOKED_BACK = timedelta(days=120)
 DELETED: Unlisted[Customer] = Unlisted('"deletedAt":"', lambda customer: customer.is_deleted)
 
 
@@ -69,11 +74,6 @@ class DynamoCustomers:
         has = _names(after)
         taken = sorted((name for name in has if name not in had), key=_subjects_last)
         freed = sorted((name for name in had if name not in has), key=_subjects_last)
-        if 1 + len(taken) + len(freed) + len(more) > MAX_TRANSACTION_WRITES:
-            raise InvalidInput(
-                f"This changes {len(taken) + len(freed)} keys and subjects at once; change fewer than "
-                f"{MAX_TRANSACTION_WRITES} in one request."
-            )
         stored = self._item(tenant, after.id) if before else None
         handover = self._attribution.handover(tenant, stored, after, _subjects(taken), _subjects(freed))
         record = {
@@ -95,8 +95,14 @@ class DynamoCustomers:
             self._table.deleting(locks, keys.unique_name(*name), Condition("id = :id", {":id": after.id}))
             for name in _keys(freed)
         ]
+        writes += [*handover.freeing, *more]
+        if before is not None and handover.is_with_the_past:
+            writes.append(self._table.putting(recheck_item(_recheck_of(tenant, after))))
+        if len(writes) > MAX_TRANSACTION_WRITES:
+            message = f"This changes {len(taken) + len(freed)} keys and subjects at once; change fewer in one request."
+            raise InvalidInput(message, code="too_many_changes")
         try:
-            self._table.transact([*writes, *handover.freeing, *more])
+            self._table.transact(writes)
         except TransactionRefused as refused:
             _raise_for(refused, taken)
 
@@ -141,6 +147,12 @@ def _contact(customer: Customer) -> Contact:
     fields = (each.name for each in dataclasses.fields(PostalAddress))
     postal = PostalAddress(**{name: getattr(address, name) or "" for name in fields}) if address else None
     return Contact.made(id=customer.id, name=customer.name, email=customer.primary_email, address=postal)
+
+
+def _recheck_of(tenant: str, customer: Customer) -> Recheck:
+    """What the added subjects used before is of periods that may be billed already."""
+    now = customer.updated_at.replace(microsecond=0)
+    return Recheck(now + COUNTED_WITHIN, tenant, customer.id, "subjects", now - LOOKED_BACK)
 
 
 def _subjects_last(name: tuple[str, str]) -> bool:

@@ -13,12 +13,14 @@ from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
 from functions.adapters.dynamo.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.listing import DynamoListing
+from functions.adapters.dynamo.reconciliation_store import recheck_item
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
+from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.registry import Stale
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.identity import ulid_floor
-from functions.domain.invoicing.invoice import Invoice, InvoiceRecord, Payment, looks_again_at, number_prefix
+from functions.domain.invoicing.invoice import Invoice, InvoiceRecord, Payment, number_prefix
 from functions.domain.invoicing.line import InvoiceLine
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.wire import WireModel
@@ -85,8 +87,10 @@ class DynamoInvoices:
         advanced: Sequence[tuple[Subscription, Subscription]],
         last_number: int,
         coupons: Sequence[AppliedCoupon] = (),
+        recheck: Recheck | None = None,
     ) -> None:
         writes = [] if record is None else self._issuing(record, last_number)
+        writes += [self._table.putting(recheck_item(recheck))] if recheck else []
         writes += [self._coupons.writing(tenant, each) for each in coupons]
         for before, after in advanced:
             writes += self._subscriptions.writing(tenant, before, after)
@@ -109,14 +113,12 @@ class DynamoInvoices:
             PARTITION_KEY: keys.records(invoice.tenant, keys.INVOICE_NUMBER),
             SORT_KEY: number_prefix(invoice.customer.name),
         }
-        at = looks_again_at(invoice)
         return [
             self._table.putting_version(header_item(record, next_push_at, failed_pushes=0), 0),
             self._table.putting(lines, NOT_YET_STORED),
             self._table.putting_version(counter, last_number),
             self._table.putting(unpushed_item(invoice, next_push_at)),
             self._table.putting(_item_of_customer(invoice)),
-            *([self._table.putting(recheck_item(invoice, at))] if at else []),
         ]
 
 
@@ -146,11 +148,6 @@ def header_item(record: InvoiceRecord, next_push_at: datetime | None, failed_pus
 def unpushed_item(invoice: Invoice, at: datetime) -> Item:
     key = keys.joined(keys.instant(at), invoice.tenant, invoice.customer.id, invoice.id)
     return {PARTITION_KEY: keys.UNPUSHED, SORT_KEY: key}
-
-
-def recheck_item(invoice: Invoice, at: datetime) -> Item:
-    key = keys.joined(keys.instant(at), invoice.tenant, invoice.customer.id, invoice.id)
-    return {PARTITION_KEY: keys.RECHECK, SORT_KEY: key}
 
 
 def _item_of_customer(invoice: Invoice) -> Item:

@@ -1,5 +1,6 @@
 """Late usage in the usage table: put with a commit's other traces, deleted once the bills it touches were looked at."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT_SECONDS = 40 * 86_400
-# Names that this process has put; a subject whose usage always comes late is put once an hour.
+# Names that this process has put; a subject whose usage always comes late is put once an hour. What is put for an hour
+# that is over is put again: it may have been looked at, and forgotten, since.
 MAX_PUT = 20_000
 
 
@@ -24,11 +26,11 @@ class LateItems:
         self._put: set[tuple[str, str]] = set()
 
     def of(self, found: Iterable[LateUsage]) -> list[dict[str, Any]]:
-        items = {}
+        items, now = {}, int(time.time()) // HOUR_SECONDS
         for each in found:
             expires = {EXPIRES_AT: {"N": str(each.slot * HOUR_SECONDS + KEPT_SECONDS)}}
             for place in ((keys.LATE, keys.late_tenant(each.slot, each.tenant)), _place(each)):
-                if place not in self._put:
+                if place not in self._put or each.slot != now:
                     items[place] = {**item_key(*place), **expires}
         return list(items.values())
 
@@ -42,10 +44,10 @@ class DynamoLateIndex:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._table = UsageTable(client, table)
 
-    def tenants(self, before_slot: int, most: int) -> list[tuple[int, str]]:
-        found = self._table.query(
-            keys.LATE, between=(keys.late_tenant(0, ""), keys.late_tenant(before_slot, "")), limit=most
-        )
+    def tenants(self, before_slot: int, most: int, after: tuple[int, str] | None = None) -> list[tuple[int, str]]:
+        # No tenant sorts behind another and before it with the lowest character.
+        start = f"{keys.late_tenant(*after)}\0" if after else keys.late_tenant(0, "")
+        found = self._table.query(keys.LATE, between=(start, keys.late_tenant(before_slot, "")), limit=most)
         places = (item[SORT_KEY]["S"].split("#", 1) for item in found)
         return [(int(slot), tenant) for slot, tenant in places]
 

@@ -185,8 +185,11 @@ class DynamoLedger(DynamoHistories):
             yield int(item[SORT_KEY]["S"]), bytes(item[BODY]["B"])
 
     def put_index(self, commits: Sequence[Commit]) -> None:
+        self._table.put_all(item for commit in commits for item in self._index(commit))
+
+    def put_late(self, commits: Sequence[Commit]) -> None:
         late = self._late.of(each for commit in commits for each in late_usage(commit))
-        self._table.put_all([*(item for commit in commits for item in self._index(commit)), *late])
+        self._table.put_all(late)
         self._late.were_put(late)
 
     def _index(self, commit: Commit) -> Iterator[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """What was found when billed periods were looked at again, and which invoices are to be looked at."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from functions.adapters.dynamo import billing_keys as keys
+from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.reconciliation import Recheck
 from functions.domain.invoicing.difference import BilledDifference
+from functions.domain.wire import rfc3339
 from functions.names import PARTITION_KEY, SORT_KEY
 
 
@@ -41,19 +43,28 @@ class DynamoRechecks:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def due(self, until: datetime, most: int) -> list[Recheck]:
-        found = self._table.query(keys.RECHECK, last=keys.upto(until), limit=most)
-        return [_recheck(*item[SORT_KEY].split("#")) for item in found]
+    def due(self, until: datetime, most: int, after: Recheck | None = None) -> list[Recheck]:
+        behind = _recheck_key(after) if after else None
+        found = self._table.query(keys.RECHECK, last=keys.upto(until), after=behind, limit=most)
+        return [_recheck(item) for item in found]
 
     def forget(self, recheck: Recheck) -> None:
-        at = keys.instant(recheck.due_at)
-        key = keys.joined(at, recheck.tenant, recheck.customer_id, recheck.invoice_id)
-        self._table.delete(keys.RECHECK, key)
+        self._table.delete(keys.RECHECK, _recheck_key(recheck))
+
+
+def recheck_item(recheck: Recheck) -> Item:
+    """For the transaction that makes it necessary."""
+    return {PARTITION_KEY: keys.RECHECK, SORT_KEY: _recheck_key(recheck), "since": keys.instant(recheck.since)}
 
 
 def _place(difference: BilledDifference) -> str:
     return keys.joined(difference.customer_id, keys.instant(difference.period_start), difference.item_id)
 
 
-def _recheck(at: str, tenant: str, customer_id: str, invoice_id: str) -> Recheck:
-    return Recheck(datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC), tenant, customer_id, invoice_id)
+def _recheck_key(recheck: Recheck) -> str:
+    return keys.joined(keys.instant(recheck.due_at), recheck.tenant, recheck.customer_id, recheck.name)
+
+
+def _recheck(item: Item) -> Recheck:
+    at, tenant, customer_id, name = item[SORT_KEY].split("#")
+    return Recheck(rfc3339(at), tenant, customer_id, name, rfc3339(item["since"]))

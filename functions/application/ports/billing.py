@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from functions.application.ports.catalogue import NO_PREMISES, Premises
+from functions.application.ports.reconciliation import Recheck
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
@@ -153,8 +154,11 @@ class Invoices(Protocol):
         advanced: Sequence[tuple[Subscription, Subscription]],
         last_number: int,
         coupons: Sequence[AppliedCoupon] = (),
+        recheck: Recheck | None = None,
     ) -> None:
         """Write the invoice (None: there was nothing to bill), move the subscriptions on and count the coupons.
+
+        `recheck` says that it was measured before late usage is told of.
 
         All or nothing; raises Stale when the invoice exists, its number is taken, or a subscription or a coupon has
         changed.

@@ -63,6 +63,10 @@ class Ledger(Protocol):
         """(commit number, hour it was decided in) of the commits with events in an hour."""
         ...
 
+    def put_late(self, commits: Sequence[Commit]) -> None:
+        """Say whose usage of which days came late, see `metering/late.py`."""
+        ...
+
     def put_markers(self, commits: Sequence[Commit]) -> None: ...
 
     def put_history(self, parts: Sequence[HistoryPart]) -> None:

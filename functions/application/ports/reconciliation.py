@@ -13,7 +13,7 @@ from functions.domain.metering.late import LateUsage
 class LateIndex(Protocol):
     """What was counted late, by the hour in which that was decided."""
 
-    def tenants(self, before_slot: int, most: int) -> Sequence[tuple[int, str]]:
+    def tenants(self, before_slot: int, most: int, after: tuple[int, str] | None = None) -> Sequence[tuple[int, str]]:
         """(hour, tenant) with something left to look at, the oldest hour first."""
         ...
 
@@ -28,16 +28,20 @@ class LateIndex(Protocol):
 
 @dataclass(frozen=True)
 class Recheck:
-    """An invoice that was measured before late usage is told of."""
+    """A customer whose billed periods since then are to be looked at, told by nobody else.
+
+    `name` tells apart what is due at the same time: an invoice that was measured too early, subjects that were added.
+    """
 
     due_at: datetime
     tenant: str
     customer_id: str
-    invoice_id: str
+    name: str
+    since: datetime
 
 
 class Rechecks(Protocol):
-    def due(self, until: datetime, most: int) -> Sequence[Recheck]: ...
+    def due(self, until: datetime, most: int, after: Recheck | None = None) -> Sequence[Recheck]: ...
 
     def forget(self, recheck: Recheck) -> None: ...
 

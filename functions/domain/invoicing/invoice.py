@@ -165,11 +165,9 @@ def invoice_id(tenant: str, customer_id: str, currency: str, invoice_at: datetim
     return named_ulid(invoice_at, "invoice", tenant, customer_id, currency, str(sequence))
 
 
-def looks_again_at(invoice: Invoice) -> datetime | None:
-    """Once, after everything that came by then is counted, where it was measured before late usage is told of."""
-    early = [
-        told for line in invoice.lines if line.usage and line.usage.taken_at < (told := told_from(line.period_end))
-    ]
+def looks_again_at(lines: Sequence[InvoiceLine]) -> datetime | None:
+    """Once, after everything that came by then is counted, where they were measured before late usage is told of."""
+    early = [told for line in lines if line.usage and line.usage.taken_at < (told := told_from(line.period_end))]
     return max(early) + COUNTED_WITHIN if early else None
 
 

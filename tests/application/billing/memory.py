@@ -66,6 +66,7 @@ class MemoryInvoices:
         advanced: Sequence[tuple[Subscription, Subscription]],
         _last_number: int,
         coupons: Sequence[AppliedCoupon] = (),
+        _recheck: object = None,
     ) -> None:
         for each in coupons:
             self.coupons.change(_tenant, each)

@@ -17,7 +17,7 @@ from functions.application.cancel_subscription import cancel_subscription
 from functions.application.edit_subscription import edit_subscription
 from functions.application.keep_customer import create_customer, replace_customer
 from functions.application.reconcile import Reconciled, ReconciliationPorts, check_customer, reconcile
-from functions.domain.errors import NotFound
+from functions.domain.errors import NotFound, Unavailable
 from functions.domain.invoicing.difference import BilledDifference
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.late import DAY_SECONDS, LateUsage
@@ -273,7 +273,7 @@ def test_an_invoice_that_was_measured_at_once_looks_again_when_all_has_come(worl
     assert late.look("2026-05-20T12:00:00").customers == 0
 
 
-def test_late_usage_of_a_subject_that_moved_is_its_holders_of_that_day(world: World) -> None:
+def test_whoever_had_a_subject_on_the_day_or_after_is_looked_at(world: World) -> None:
     late = Late(world)
     other = late.create("globex")
     world.clock.time = at("2026-05-20")
@@ -282,9 +282,9 @@ def test_late_usage_of_a_subject_that_moved_is_its_holders_of_that_day(world: Wo
     replace_customer(TENANT, other, moved, customers=late.customers, clock=world.clock)
     late.bill("2026-06-01T01:00:00")
     late.bill("2026-06-01T01:00:00", other)
+    # A level that changed on the twelfth goes on into the time of the next holder.
     late.late("2026-05-12", 7)
-    assert late.look("2026-06-01T02:15:00").customers == 1
-    assert [each.customer_id for each in late.found] == [late.acme]
+    assert late.look("2026-06-01T02:15:00").customers == 2
     late.late("2026-05-20", 7)
     assert late.look("2026-06-01T03:15:00").customers == 1
 
@@ -354,7 +354,7 @@ def test_what_there_was_no_time_for_is_left_for_the_next_call(world: World, monk
         late.late("2026-05-12", 1, f"subject-{n}")
     late.late("2026-05-12", 1)
     assert not late.look("2026-06-01T02:15:00", lambda: False).is_done
-    assert len(late.ledger.table.keys("late")) == 6
+    assert len(late.ledger.table.keys("late")) == 7
     assert late.look("2026-06-01T02:20:00").is_done
     assert late.ledger.table.keys("late") == []
     assert late.amounts == [(100_00, 108_00)]
@@ -431,6 +431,79 @@ def test_what_was_issued_and_what_is_open_is_what_it_would_have_cost_in_time(
     assert differences_of(cut) == []
     cut.usage.events = [*events, *late]
     assert issued + sum(each.open_minor for each in differences_of(cut)) == in_time.total()
+
+
+def test_what_is_busy_for_a_moment_is_looked_at_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Late(world)
+    late.use("2026-05-10", 100)
+    late.bill("2026-06-01T01:00:00")
+    late.late("2026-05-12", 7)
+
+    def busy(*_asked: Any) -> Any:
+        raise Unavailable("The database is too busy; try again.", retry_after_seconds=2)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(late.usage, "usage", busy)
+        assert late.look("2026-06-01T02:15:00").customers == 0
+    assert late.found == []
+    assert late.look("2026-06-01T03:15:00").found == 1
+
+
+def test_a_period_measured_at_once_without_usage_or_invoice_looks_again_too(world: World) -> None:
+    late = Late(world)
+    world.clock.time = at("2026-05-20T10:07:33")
+    (of,) = world.subscriptions.of_customer(TENANT, late.acme)
+    cancel_subscription(TENANT, of.id, "immediate", subscriptions=world.subscriptions, clock=world.clock)
+    assert late.bill("2026-05-20T10:07:35") == []
+    late.use("2026-05-20T10:07:30", 7)
+    assert late.look("2026-05-20T11:10:00").found == 1
+    assert late.amounts == [(0, 7_00)]
+
+
+def test_what_an_added_subject_had_used_before_is_looked_at(world: World) -> None:
+    late = Late(world)
+    late.use("2026-05-10", 100)
+    assert late.bill("2026-06-01T01:00:00") == [100_00]
+    world.clock.time = at("2026-06-05")
+    wish = {"name": "acme", "key": "acme", "usageAttribution": {"subjectKeys": ["web"]}}
+    replace_customer(TENANT, late.acme, CustomerWish.model_validate(wish), customers=late.customers, clock=world.clock)
+    late.use("2026-05-11", 310)
+    assert late.look("2026-06-05T00:05:00").customers == 0
+    assert late.look("2026-06-05T00:10:00").found == 1
+    assert late.amounts == [(100_00, 410_00)]
+
+
+def test_more_invoices_than_can_be_read_are_told_as_such(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.application.reconcile.MAX_INVOICES", 2)
+    late = Late(world)
+    for day in range(2, 6):
+        late.use(f"2026-05-0{day}", 1)
+        world.clock.time = at(f"2026-05-0{day}T12:00:00")
+        world.issue(customer_id=late.acme, progressive=True)
+    late.bill("2026-06-01T01:00:00")
+    late.late("2026-05-12", 7)
+    late.look("2026-06-01T02:15:00")
+    assert [(each.reason, each.open_minor) for each in late.found] == [("not_measured", 0)]
+    assert "more than 2 invoices" in (late.found[0].detail or "")
+
+
+def test_many_rechecks_and_much_late_usage_take_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.application.reconcile.TENANTS_AT_ONCE", 1)
+    monkeypatch.setattr("functions.application.reconcile.RECHECKS_AT_ONCE", 2)
+    late = Late(world)
+    others = [late.create(f"other-{n}") for n in range(5)]
+    late.use("2026-05-10", 100)
+    for each in (late.acme, *others):
+        (of,) = world.subscriptions.of_customer(TENANT, each)
+        world.clock.time = at("2026-05-20T10:00:01")
+        cancel_subscription(TENANT, of.id, "immediate", subscriptions=world.subscriptions, clock=world.clock)
+        late.bill("2026-05-20T10:00:05", each)
+    late.late("2026-05-12", 7)
+    turns = iter([True, False])
+    done = late.look("2026-05-20T12:10:00", lambda: next(turns))
+    assert (done.customers, len(late.ledger.table.keys("late"))) == (2, 0)
+    done = late.look("2026-05-20T12:20:00")
+    assert (done.customers, done.is_done) == (5, True)
 
 
 def test_a_slot_is_an_hour_of_the_clock() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from functions.adapters.stripe.gateway import StripeGateway
+from functions.application.ports.gateway import GatewayRefused
 from functions.domain.errors import Unavailable
 from functions.domain.invoicing.contact import Contact, PostalAddress
 from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus
@@ -240,3 +242,24 @@ def test_a_process_killed_after_any_call_leaves_one_right_invoice(world: PushWor
 
     world.the_one_invoice()
     assert printed(world)[0] == "Acme Europe"
+
+
+def test_a_contact_that_the_gateway_refuses_holds_up_no_invoice(
+    world: PushWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address it does not know: the invoice is pushed with what it has, and the next one tells it again."""
+    world.issue()
+    world.push()
+    world.contacts["01CUSTOMER"] = MOVED
+
+    def refused(*_asked: Any, **_more: Any) -> None:
+        raise GatewayRefused("Stripe refused it: invalid_country.", code="invalid_country", param="address[country]")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StripeGateway, "update_customer", refused)
+        issue_next(world)
+        assert world.push("02INVOICE").status is PaymentStatus.OPEN
+    assert printed(world, "02INVOICE")[0] == "Acme"
+    issue_next(world, "03INVOICE")
+    world.push("03INVOICE")
+    assert printed(world, "03INVOICE")[0] == "Acme Europe"
