@@ -8,7 +8,13 @@ from functions.application.ports.billing import MeteredFeatures, NewId, Subscrip
 from functions.application.ports.clock import Clock
 from functions.application.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
-from functions.domain.catalog.validation import amount_problems, card_problems, refuse, tax_problems
+from functions.domain.catalog.validation import (
+    amount_problems,
+    card_problems,
+    longer_usage_problems,
+    refuse,
+    tax_problems,
+)
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.edit import edited
@@ -55,6 +61,7 @@ def _require_fit(
 ) -> None:
     problems = [
         *card_problems([card], "", subscription.billing_cadence),
+        *(longer_usage_problems([card], "", subscription.billing_cadence) if subscription.commitment else ()),
         *amount_problems([card], "", subscription.currency),
         *tax_problems([card], ""),
         *unfit,

@@ -70,5 +70,8 @@ def _asked(wish: CustomerWish) -> dict[str, Any]:
 
 
 def _conflict(taken: Taken) -> Conflict:
-    message = f"{taken.value[:100]!r} belongs to another customer."
+    message = (
+        f"{taken.value[:100]!r} belongs to another customer, whom GET customers?subject= finds: "
+        "take it from them first."
+    )
     return Conflict(message, code="customer_already_exists", fields=[FieldError(taken.field, "in_use", message)])

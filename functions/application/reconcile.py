@@ -29,7 +29,7 @@ from functions.domain.invoicing.difference import (
 )
 from functions.domain.invoicing.invoice import COUNTED_WITHIN, InvoiceRecord
 from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.invoicing.plan_commitment import MINIMUM, added_by_commitment
+from functions.domain.invoicing.plan_commitment import added_by_commitment
 from functions.domain.metering.late import LateUsage
 from functions.domain.metering.ledger import HOUR_SECONDS
 from functions.domain.period import Period, rfc3339
@@ -44,6 +44,9 @@ TENANTS_AT_ONCE = 500
 RECHECKS_AT_ONCE = 100
 # Of one customer since the oldest period that is looked at; beyond it nobody knows what was issued.
 MAX_INVOICES = 1_000
+
+# Instead of the key of an item.
+COMMITMENT = "commitment"
 
 HasTime = Callable[[], bool]
 
@@ -226,6 +229,7 @@ class _Usage:
     re_rated_minor: int = 0
     more_minor: int = 0
     is_measured: bool = True
+    invoices: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -262,7 +266,8 @@ class _Check:
         except TollboothError as error:
             detail = error.detail
         came_to = sum(map(before_coupons, issued))
-        self._note(subscription, service, came_to, rated, is_measured=detail is None)
+        usage = self._noted(subscription, service, came_to, rated, is_measured=detail is None)
+        usage.invoices.update(each.invoice.id for each in records)
         if detail is None and (rated is None or not measured_otherwise(issued, rated)):
             return None
         re_rated = None if rated is None else before_coupons(rated)
@@ -287,15 +292,16 @@ class _Check:
             checked_at=now,
         )
 
-    def _note(
+    def _noted(
         self, subscription: Subscription, service: Service, issued: int, rated: InvoiceLine | None, *, is_measured: bool
-    ) -> None:
+    ) -> "_Usage":
         full = subscription.full_period_at(service.invoice_at - MOMENT)
         usage = self.usage.setdefault((subscription.id, full), _Usage(subscription, service.invoice_at))
         usage.at = max(usage.at, service.invoice_at)
         usage.issued_minor += issued
         usage.re_rated_minor += before_coupons(rated) if rated else 0
         usage.is_measured = usage.is_measured and is_measured
+        return usage
 
     def commitments(self) -> Iterator[tuple[str, BilledDifference | None]]:
         """What the commitment over a plan takes back of what its usage differs by, by name; None for nothing."""
@@ -317,7 +323,7 @@ class _Check:
                 BilledDifference(
                     customer_id=self.customer_id,
                     subscription_id=subscription.id,
-                    item_key=MINIMUM,
+                    item_key=COMMITMENT,
                     item_id=subscription.id,
                     period_start=period.deal.start,
                     period_end=period.deal.end,
@@ -327,7 +333,7 @@ class _Check:
                     issued_quantity=ZERO,
                     re_rated_quantity=ZERO,
                     reason="plan_commitment",
-                    invoices=(),
+                    invoices=tuple(sorted(usage.invoices)),
                     found_at=now,
                     checked_at=now,
                 ),

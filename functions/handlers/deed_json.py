@@ -9,6 +9,7 @@ from functions.domain.subscriptions.succession import addons_held
 from functions.domain.wire import plain
 from functions.handlers.http import without_none
 from functions.handlers.invoice_line_json import line_shown
+from functions.handlers.subscription_json import claim_shown
 
 
 def deed_shown(preview: DeedPreview) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def deed_shown(preview: DeedPreview) -> dict[str, Any]:
         "lines": [line_shown(record, line) for record, line in lines if line.total_minor >= 0],
         "credits": [line_shown(record, line) for record, line in lines if line.total_minor < 0],
         "totals": {"charges": amount(charged), "credits": amount(credited), "total": amount(charged - credited)},
+        "claims": [claim_shown(each, claim) for each in preview.after for claim in each.claims if claim.is_open],
         "kept": _kept(preview),
         "lost": _lost(preview),
     }

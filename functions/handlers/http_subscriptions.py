@@ -70,7 +70,7 @@ def list_all() -> Answer:
         plan_key=query.text("planKey"),
         plan_version=_version(query.text("planVersion")),
         statuses=_statuses(request),
-        customer_id=query.text("customerId"),
+        customer_id=_customer_id(request.tenant, query.text("customerId")),
         phase=query.text("phase"),
     )
     store, customer_id = wiring_billing.subscriptions(), wanted.customer_id
@@ -172,6 +172,17 @@ def preview_change(subscription_id: str) -> Answer:
 def preview_migration(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     return _looked_ahead(request, subscription_id, *_migration(request))
+
+
+def _customer_id(tenant: str, id_or_key: str | None) -> str | None:
+    """Of a deleted one too, by id; raises NotFound."""
+    if id_or_key is None:
+        return None
+    customers = wiring_billing.billed_customers()
+    found = customers.billed(tenant, id_or_key) or customers.find(tenant, id_or_key)
+    if found is None:
+        raise NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
+    return found.id
 
 
 def _change(request: http.Request) -> tuple[Any, ...]:

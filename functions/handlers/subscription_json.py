@@ -49,11 +49,11 @@ def expanded(subscription: Subscription, at: datetime) -> dict[str, Any]:
     if is_on:
         alignment["currentAlignedBillingPeriod"] = period(subscription.billing_period_at(at))
     phases = [_phase(subscription, each, at) for each in subscription.phases]
-    claims = [_claim(subscription, each) for each in subscription.claims]
+    claims = [claim_shown(subscription, each) for each in subscription.claims]
     return shown(subscription, at) | {"alignment": alignment, "phases": phases} | ({"claims": claims} if claims else {})
 
 
-def _claim(subscription: Subscription, claim: Claim) -> dict[str, Any]:
+def claim_shown(subscription: Subscription, claim: Claim) -> dict[str, Any]:
     """Beyond OpenMeter: time paid in advance and not served, on an invoice that nobody has paid yet."""
     keys = {item.id: item.key for phase in subscription.phases for item in phase.items}
     wire = {

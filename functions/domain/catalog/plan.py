@@ -75,6 +75,9 @@ class PlanOffer(WireModel):
         """Usage that falls due in another period than it was used in belongs to none of them."""
         if self.commitment is None:
             return []
+        if not any(card.is_metered for phase in self.phases for card in phase.rate_cards):
+            message = "is over the usage of the plan, and the plan sells none: add a usage-based card, or leave it out"
+            return [FieldError("commitment", "no_usage", message)]
         return [
             problem
             for p, phase in enumerate(self.phases)

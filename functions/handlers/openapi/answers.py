@@ -314,12 +314,27 @@ class DeedTotals(Shown):
     total: str
 
 
+class ShownClaim(Shown):
+    """Time paid in advance and not served, on an invoice that nobody has paid yet."""
+
+    status: Literal["waiting", "gone"]
+    reason: str | None = None
+    item_id: str
+    item_key: str
+    invoice_id: str
+    line_id: str
+    period: ShownPeriod
+    amount: str
+    next_look_at: Instant | None = None
+
+
 class ShownDeed(Shown):
     effective_at: Instant
     currency: str
     lines: list[ShownInvoiceLine]
     credits: list[ShownInvoiceLine]
     totals: DeedTotals
+    claims: list[ShownClaim]
     kept: list[dict[str, Any]]
     lost: list[dict[str, Any]]
 

@@ -9,11 +9,12 @@ from functions.domain.catalog.coupon import Coupon, CouponTerms
 from functions.domain.catalog.plan import Alignment, Plan, PlanStatus, ProRating
 from functions.domain.catalog.plan_addon import PlanAddonTerms
 from functions.domain.catalog.pricing import AnyPrice
+from functions.domain.catalog.pricing.commitment import SpendCommitment
 from functions.domain.catalog.rate_card import RateCard
 from functions.domain.subscriptions.addons import AddonReference
 from functions.domain.subscriptions.subscription import PlanReference, SubscriptionStatus
 from functions.domain.wire import Instant
-from functions.handlers.openapi.answers import OpenShown, Shown, ShownPeriod
+from functions.handlers.openapi.answers import OpenShown, Shown, ShownClaim, ShownPeriod
 
 
 class ShownPlan(Plan):
@@ -96,7 +97,9 @@ class ShownSubscription(Sold):
     billing_cadence: str
     pro_rating_config: ProRating
     billing_anchor: Instant
+    time_zone: str
     settlement_mode: str
+    commitment: SpendCommitment | None = None
 
 
 class ShownItem(OpenShown):
@@ -128,6 +131,7 @@ class ExpandedAlignment(Alignment):
 class ExpandedSubscription(ShownSubscription):
     alignment: ExpandedAlignment
     phases: list[ShownPhase]
+    claims: list[ShownClaim] | None = None
 
 
 class ChangedSubscription(Shown):

@@ -30,7 +30,7 @@ class Committed(Life):
         config = {"enabled": self.prorate, "mode": "prorate_prices"}
         made = plan(
             phase(flat("10"), *((self.card, other) if self.sells_usage else ())),
-            commitment=dict(self.commitment),
+            **({"commitment": dict(self.commitment)} if self.sells_usage else {}),
             proRatingConfig=config,
         )
         return made.model_copy(update={"version": version, "key": key, "id": f"01{key}{version}"})
@@ -148,7 +148,9 @@ def test_a_trial_without_usage_owes_nothing():
     """A card that is sold from the sixteenth on: half of a month of thirty days."""
     life = Committed(Used(day(20), Decimal(10)), minimumAmount="100", maximumAmount="300")
     life.sells_usage = False
-    life.of = life.subscribed()
+    # As a plan would have it whose first phase sells none.
+    fees = life.subscribed().model_copy(update={"commitment": life.of.commitment})
+    life.of = life.billing.subscriptions.stored[fees.id] = fees
     life.until(day(16, 0))
     life.sell(life.card)
     assert life.shown() == [("tokens", 10_00), ("minimum", 40_00)]
@@ -167,6 +169,11 @@ def test_usage_that_is_billed_less_often_than_the_plan_is_refused():
     with pytest.raises(InvalidInput) as refused:
         PlanDraft.model_validate(draft(phase(yearly), commitment={"minimumAmount": "50"}))
     assert [each.field for each in refused.value.fields] == ["phases[0].rateCards[0].billingCadence"]
+
+
+def test_a_plan_that_sells_no_usage_commits_to_nothing():
+    with pytest.raises(InvalidInput, match="the plan sells none"):
+        PlanDraft.model_validate(draft(phase(flat("31")), commitment={"minimumAmount": "500"}))
 
 
 def test_a_maximum_below_the_minimum_is_refused():
