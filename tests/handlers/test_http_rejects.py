@@ -20,7 +20,8 @@ from tests.handlers.gateway import Client
 from tests.handlers.metering import LANES, Metering
 
 REJECTS = "/api/v1/rejects"
-START = (datetime.now(UTC) - timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+# At noon, so that hours before and after it are of the same day.
+START = (datetime.now(UTC) - timedelta(days=2)).replace(hour=12, minute=0, second=0, microsecond=0)
 NOW = int(datetime.now(UTC).timestamp())
 DAY = 86_400
 METER = {"slug": "tokens", "eventType": "prompt", "aggregation": "SUM", "valueProperty": "$.tokens"}
