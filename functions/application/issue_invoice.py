@@ -1,7 +1,7 @@
 """Issue what a customer owes: snapshot usage, rate it, and write invoice and subscription in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, islice
@@ -73,8 +73,8 @@ class BillingPorts:
     failures: Failures
     coupons: CustomerCoupons
     clock: Clock
-    # Also about a period in which nothing was used and nothing is owed.
-    invoices_idle: bool = False
+    # Whether the tenant wants one also about a period in which nothing was used and nothing is owed.
+    invoices_idle: Callable[[str], bool]
 
 
 def issue_invoices(
@@ -222,7 +222,7 @@ class _Boundary:
         return Recheck(at, self.tenant, self.customer.id, name, since)
 
     def _record(self, lines: Sequence[InvoiceLine], now: datetime) -> tuple[InvoiceRecord | None, int]:
-        if not lines or not (self.ports.invoices_idle or any(map(is_worth_an_invoice, lines))):
+        if not lines or not (any(map(is_worth_an_invoice, lines)) or self.ports.invoices_idle(self.tenant)):
             return None, 0
         prefix, currency = number_prefix(self.customer.name), self.currency
         last_number = self.ports.invoices.last_number(self.tenant, prefix)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import stripe
 
     from functions.adapters.dynamo.billing_index import DynamoDueIndex, DynamoDuePlans
+    from functions.adapters.dynamo.billing_settings_store import DynamoBillingSettings
     from functions.adapters.dynamo.coupon_store import DynamoCoupons
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
     from functions.application.preview_invoice import PreviewPorts
     from functions.application.work_migration import MigrationStep
     from functions.domain.subscriptions.plan_migration import PlanMigration
+
+
+def billing_settings() -> "DynamoBillingSettings":
+    from functions.adapters.dynamo.billing_settings_store import DynamoBillingSettings
+
+    return DynamoBillingSettings(wiring.billing_table())
 
 
 @cache
@@ -277,5 +284,10 @@ def _billing_ports(usage: "MeasuredUsage") -> "BillingPorts":
         failures=billing_failures(),
         coupons=coupons(),
         clock=wiring.clock(),
-        invoices_idle=settings.invoices_idle(),
+        invoices_idle=cache(_invoices_idle),
     )
+
+
+def _invoices_idle(tenant: str) -> bool:
+    wanted = billing_settings().get(tenant).invoices_idle
+    return settings.invoices_idle() if wanted is None else wanted

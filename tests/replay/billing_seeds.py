@@ -122,6 +122,7 @@ def invoice(world: World, event: Any) -> Any:
         failures=DynamoFailures(table),
         coupons=DynamoCoupons(table),
         clock=StandingClock(ENDED),
+        invoices_idle=lambda _tenant: False,
     )
     (issued,) = issue_invoices(TENANT, CUSTOMER, ENDED, RUN, ports).invoices
     assert issued.invoice.id in {INVOICE, INVOICE_IN_SHILLINGS}

@@ -13,7 +13,8 @@
 |                                             | attribution`        | the first>`                |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
 
-Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure, reconciliation, plan_migration);
+Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure, reconciliation, plan_migration,
+billing_settings);
 single items by get, ranges by query:
 
 | what is asked                             | pk                               | sk                                   |
@@ -55,6 +56,7 @@ single items by get, ranges by query:
 | what became of its subscriptions          | `<tenant>#                       | `<migration id>#<subscription id>`;  |
 |                                           | plan_migration_subscription`     | expires after 90 days                |
 | which of them was begun last              | `<tenant>#unique`                | `plan_migration`                     |
+| what the tenant decides for all billing   | `<tenant>#unique`                | `billing_settings`                   |
 
 Stripe (store: push):
 
@@ -114,6 +116,11 @@ def sale_counts(tenant: str) -> tuple[str, str]:
 def latest_migration(tenant: str) -> tuple[str, str]:
     """Which migration of a whole plan was begun last: the only one that may be running."""
     return unique_names(tenant), PLAN_MIGRATION
+
+
+def billing_settings(tenant: str) -> tuple[str, str]:
+    """What the tenant decides for all its billing."""
+    return unique_names(tenant), "billing_settings"
 
 
 def subscribed_counts(tenant: str, part: int) -> tuple[str, str]:

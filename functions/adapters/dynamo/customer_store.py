@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.attribution import Attribution
+from functions.adapters.dynamo.billing_settings_store import DynamoBillingSettings
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
@@ -38,6 +39,7 @@ class DynamoCustomers:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._attribution = Attribution(table)
+        self._settings = DynamoBillingSettings(table)
 
     def get(self, tenant: str, customer_id: str) -> Stored[Customer] | None:
         return _stored(self._item(tenant, customer_id))
@@ -107,9 +109,15 @@ class DynamoCustomers:
             _raise_for(refused, taken)
 
     def find(self, tenant: str, id_or_key: str) -> BilledCustomer | None:
-        """A customer who was not deleted, by id or by key, as billing sees them."""
+        """A customer who was not deleted, by id or by key, as billing sees them.
+
+        Without a time zone of their own they live in the tenant's.
+        """
         found = self._item(tenant, id_or_key) or self._item_of_key(tenant, id_or_key)
-        return self._billed(tenant, found) if found and not _customer(found).is_deleted else None
+        if not found or (customer := _customer(found)).is_deleted:
+            return None
+        zone = customer.time_zone or self._settings.get(tenant).time_zone
+        return self._billed(tenant, found).model_copy(update={"time_zone": zone})
 
     def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
         """A customer who was deleted is still billed for what was used before."""

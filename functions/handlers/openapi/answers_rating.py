@@ -117,6 +117,13 @@ class ShownReconciliation(Shown):
     next_cursor: str | None = None
 
 
+class ShownBillingSettings(Shown):
+    """`time_zone` is that of new subscriptions of customers who have none; `invoices_idle` invoices about nothing."""
+
+    time_zone: str
+    invoices_idle: bool
+
+
 class ExplainedUsage(Shown):
     """`quantity` is what was billed, `measured_now` what the meter says now, `difference` what came since.
 

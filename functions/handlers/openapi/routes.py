@@ -42,6 +42,7 @@ from functions.handlers.openapi.answers_migration import (
 from functions.handlers.openapi.answers_rating import (
     InvoiceLineExplanation,
     ShownBacktest,
+    ShownBillingSettings,
     ShownReconciliation,
     ShownSimulation,
     UpcomingInvoice,
@@ -238,6 +239,8 @@ ROUTES: Mapping[str, Described] = {
         "Look ahead at a subscription's next invoice", UpcomingInvoice
     ),
     "GET /api/v1/billing/failures": Described("List whom billing failed for", Paged(ShownFailure)),
+    "GET /api/v1/billing/settings": Described("Get what is decided for all billing", ShownBillingSettings),
+    "PUT /api/v1/billing/settings": Described("Decide for all billing", ShownBillingSettings),
     "GET /api/v1/billing/reconciliation": Described(
         "List billed periods that would cost something else today", ShownReconciliation
     ),

@@ -240,7 +240,7 @@ class World:
             self.failures,
             self.coupons,
             self.clock,
-            self.invoices_idle,
+            lambda _tenant: self.invoices_idle,
         )
 
     @property

@@ -1,0 +1,17 @@
+"""What a tenant decides for all its billing."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from functions.domain.period import UTC_ZONE, known_zone
+from functions.domain.wire import WireModel
+
+
+class BillingSettings(WireModel):
+    """`time_zone` is that of customers who have none; `invoices_idle` asks for invoices about nothing, None leaves
+    that to the stage.
+    """
+
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] = UTC_ZONE
+    invoices_idle: bool | None = None
