@@ -562,15 +562,17 @@ EVENTS = st.lists(
     ),
     max_size=12,
 )
+# Each price with the aggregations that it goes with.
+WAYS = st.one_of(
+    st.tuples(st.sampled_from(PRICES), st.sampled_from([each for each in Aggregation if each.needs_value])),
+    st.tuples(st.sampled_from(PRICES + OF_PARTS), st.sampled_from(SUMS)),
+    st.tuples(st.sampled_from(OF_LEVELS), st.just(Aggregation.TIME_WEIGHTED_SUM)),
+)
 
 
 @settings(max_examples=250, deadline=None)
 @given(
-    way=st.one_of(
-        st.tuples(st.sampled_from(PRICES), st.sampled_from([each for each in Aggregation if each.needs_value])),
-        st.tuples(st.sampled_from(PRICES + OF_PARTS), st.sampled_from(SUMS)),
-        st.tuples(st.sampled_from(OF_LEVELS), st.just(Aggregation.TIME_WEIGHTED_SUM)),
-    ),
+    way=WAYS,
     limits=st.sampled_from(LIMITS),
     more=st.sampled_from(MORE),
     events=EVENTS,

@@ -27,12 +27,9 @@ from tests.application.billing.test_pieces import (
     EVENTS,
     LIMITS,
     MORE,
-    OF_LEVELS,
-    OF_PARTS,
-    PRICES,
     START,
     STEPS,
-    SUMS,
+    WAYS,
     Life,
     ListedUsage,
     Used,
@@ -403,11 +400,7 @@ def differences_of(life: Life) -> list[BilledDifference]:
 
 @settings(max_examples=120, deadline=None)
 @given(
-    way=st.one_of(
-        st.tuples(st.sampled_from(PRICES), st.sampled_from([each for each in Aggregation if each.needs_value])),
-        st.tuples(st.sampled_from(PRICES + OF_PARTS), st.sampled_from(SUMS)),
-        st.tuples(st.sampled_from(OF_LEVELS), st.just(Aggregation.TIME_WEIGHTED_SUM)),
-    ),
+    way=WAYS,
     limits=st.sampled_from(LIMITS),
     more=st.sampled_from(MORE),
     events=EVENTS,

@@ -1,6 +1,5 @@
 """Whoever changed their name, e-mail or address finds it on the next invoice, at the price of one request."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -205,17 +204,7 @@ def test_many_at_once_tell_the_same(world: PushWorld) -> None:
         issue_next(world, name)
     world.fault("slow", "/v1/customers/[^/]+", seconds=0.05, times=8)
 
-    def one(name: str) -> PaymentStatus:
-        gateway = world.new_gateway()
-        for _ in range(200):
-            try:
-                return world.push(name, gateway=gateway).status
-            except Unavailable:
-                continue
-        raise AssertionError(name)
-
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(one, names)) == {PaymentStatus.OPEN}
+    assert world.push_together(names) == {PaymentStatus.OPEN}
     assert {printed(world, name)[0] for name in names} == {"Acme Europe"}
 
 

@@ -1,6 +1,5 @@
 """A customer whom somebody deleted at Stripe is made anew, once, and their invoices arrive all the same."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -140,17 +139,7 @@ def test_two_invoices_at_once_make_one_customer(world: PushWorld) -> None:
     for path in ("/v1/customers", "/v1/invoices"):
         world.fault("slow", path, seconds=0.05, times=8)
 
-    def one(name: str) -> PaymentStatus:
-        gateway = world.new_gateway()
-        for _ in range(200):
-            try:
-                return world.push(name, gateway=gateway).status
-            except Unavailable:
-                continue
-        raise AssertionError(name)
-
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(one, names)) == {PaymentStatus.OPEN}
+    assert world.push_together(names) == {PaymentStatus.OPEN}
 
     new = known(world)
     assert new != old

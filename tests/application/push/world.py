@@ -1,8 +1,9 @@
 """One tenant's pushes against the stand-in through the genuine Stripe SDK, with crashes and a movable clock."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -162,6 +163,19 @@ class PushWorld:
         return push_invoice(
             TENANT, invoice_id, documents=self.documents, contacts=self.contacts, clock=self.clock, **(ports | others)
         )
+
+    def push_together(self, names: Sequence[str]) -> set[PaymentStatus]:
+        """At once, each by a function of its own that is called again while others are in its way."""
+
+        def one(name: str) -> PaymentStatus:
+            gateway = self.new_gateway()
+            for _ in range(200):
+                with suppress(Unavailable):
+                    return self.push(name, gateway=gateway).status
+            raise AssertionError(name)
+
+        with ThreadPoolExecutor(4) as pool:
+            return set(pool.map(one, names))
 
     def push_until_done(self, *, wait_seconds: float, most: int = 12, **others: Any) -> PaymentUpdate:
         """As the workflow does: again after each failure that may pass, or after the process died."""
