@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Duration
+from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from functions import names
@@ -128,8 +130,24 @@ class ObservabilityStack(StageStack):
 
     def _notify(self, alarms: Sequence[cloudwatch.Alarm]) -> None:
         topic = sns.Topic(self, "AlarmTopic", enforce_ssl=True)
+        topic.add_to_resource_policy(self._publishing(topic, alarms))
+        for address in self._stage.alarm_emails:
+            topic.add_subscription(subscriptions.EmailSubscription(address))
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(topic))
+        CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn, description="Subscribe here whoever alarms shall wake.")
+
+    def _publishing(self, topic: sns.Topic, alarms: Sequence[cloudwatch.Alarm]) -> iam.PolicyStatement:
+        """A topic with a policy of its own has lost the one by which alarms of its account may publish to it."""
+        return iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            conditions={
+                "StringEquals": {"aws:SourceAccount": self.account},
+                "ArnEquals": {"aws:SourceArn": [alarm.alarm_arn for alarm in alarms]},
+            },
+        )
 
 
 def _errors(function: PythonFunction) -> cloudwatch.Metric:

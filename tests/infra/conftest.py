@@ -38,7 +38,11 @@ class Synthesized:
 
 @cache
 def synthesize(name: str) -> Synthesized:
-    settings = SETTINGS[name]
+    return synthesized(SETTINGS[name])
+
+
+def synthesized(settings: StageSettings) -> Synthesized:
+    name = settings.name
     # The flags of cdk.json, as the command line passes them.
     context = json.loads((REPOSITORY / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
     lifetime = len(f"tollbooth-{name}-")

@@ -1,10 +1,13 @@
 """Every failure a customer would feel rings."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from functions import names
+from infra import stage
+from tests.infra.conftest import synthesized
 
 PROMISED = {
     "ingest errors": ("AWS/Lambda", "Errors", "HttpIngest"),
@@ -74,3 +77,28 @@ def test_silence_is_not_an_alarm(each_stage: Any) -> None:
 def test_prod_wakes_somebody_at_every_alarm(prod: Any, dev: Any) -> None:
     assert all(each["Properties"]["AlarmActions"] for each in prod.all("AWS::CloudWatch::Alarm").values())
     assert not dev.all("AWS::SNS::Topic")
+
+
+def test_alarms_of_the_account_may_publish_to_the_topic(prod: Any) -> None:
+    """A policy replaces the default one, which would let them."""
+    ((name, topic),) = prod.resources("observability", "AWS::SNS::Topic").items()
+    ((_, policy),) = prod.resources("observability", "AWS::SNS::TopicPolicy").items()
+    assert policy["Properties"]["Topics"] == [{"Ref": name}], topic
+    (allowed,) = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert (allowed["Action"], allowed["Resource"]) == ("sns:Publish", {"Ref": name})
+    assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    alarms = prod.resources("observability", "AWS::CloudWatch::Alarm")
+    sources = [each["Fn::GetAtt"] for each in allowed["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    assert sorted(sources) == sorted([alarm, "Arn"] for alarm in alarms)
+    assert {"Ref": name} in [each["Value"] for each in prod.stacks["observability"]["Outputs"].values()]
+
+
+def test_whoever_is_named_gets_a_mail(prod: Any) -> None:
+    assert not prod.all("AWS::SNS::Subscription")
+    woken = synthesized(replace(stage.prod(), alarm_emails=("a@example.com", "b@example.com")))
+    mails = [each["Properties"] for each in woken.all("AWS::SNS::Subscription").values()]
+    assert [(each["Protocol"], each["Endpoint"]) for each in mails] == [
+        ("email", "a@example.com"),
+        ("email", "b@example.com"),
+    ]

@@ -39,7 +39,7 @@ def test_every_machine_is_looked_at():
 
 
 def test_no_two_states_of_a_machine_have_one_name(machine: Mapping[str, Any]):
-    """ "State names must be unique within the scope of the whole state machine", its maps included."""
+    """Also of its maps: names are unique within the whole machine."""
     names = Counter(name for _, states in scopes(machine) for name in states)
 
     assert [name for name, times in names.items() if times > 1 or len(name) > MAX_NAME] == []
