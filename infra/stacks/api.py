@@ -142,6 +142,8 @@ class ApiStack(StageStack):
         self.access_log = logs.LogGroup(
             self,
             "AccessLog",
+            # As for workflows: each name without this prefix takes room in the account's one policy of log delivery.
+            log_group_name=f"/aws/vendedlogs/apis/{self.stack_name}-access",
             retention=LOG_RETENTION[stage.log_retention_days],
             removal_policy=RemovalPolicy.DESTROY,
         )

@@ -29,6 +29,14 @@ def targets(state: Mapping[str, Any]) -> Iterator[str]:
         yield from (each[name] for name in ("Next", "Default") if name in each)
 
 
+def test_logs_that_services_deliver_have_the_prefix_that_needs_no_policy(each_stage: Any):
+    """The policy of log delivery ends at 5,120 characters for the whole account."""
+    groups = [each["Properties"] for each in each_stage.all("AWS::Logs::LogGroup").values()]
+    named = [json.dumps(each["LogGroupName"]) for each in groups if "LogGroupName" in each]
+    assert len(named) == len(MACHINES) + 1, "the workflows' and the access log of the API"
+    assert all("/aws/vendedlogs/" in name for name in named)
+
+
 @pytest.fixture(params=MACHINES, ids=lambda path: path.name)
 def machine(request: pytest.FixtureRequest) -> Any:
     return json.loads(request.param.read_text())
