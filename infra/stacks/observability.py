@@ -43,7 +43,7 @@ class Watch:
 
 
 class ObservabilityStack(StageStack):
-    """Sixteen alarms, ten of them free. One metric each: the emulator refuses metric math."""
+    """One metric for each alarm: the emulator refuses metric math. Ten are free."""
 
     def __init__(
         self,
