@@ -4,8 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.domain.subscriptions.billing_settings import BillingSettings
-from functions.handlers import http, settings, wiring_billing
+from functions.domain.subscriptions.billing_settings import BillingSettings, BillingSettingsWish
+from functions.handlers import http, settings, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
@@ -22,12 +22,18 @@ def get() -> Answer:
 def replace() -> Answer:
     """What is left out is as it was at the beginning."""
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    wanted = request.body(BillingSettings)
-    wiring_billing.billing_settings().put(request.tenant, wanted)
-    return http.ok(_shown(wanted))
+    stored = wiring_billing.billing_settings()
+
+    def shown() -> dict[str, Any]:
+        return _shown(stored.get(request.tenant))
+
+    wanted = request.replacement(BillingSettingsWish, BillingSettings, shown)
+    kept = BillingSettings(**wanted.model_dump(), updated_at=wiring.clock().now())
+    stored.put(request.tenant, kept)
+    return http.ok(_shown(kept))
 
 
 def _shown(kept: BillingSettings) -> dict[str, Any]:
     """As it is in effect."""
     idle = settings.invoices_idle() if kept.invoices_idle is None else kept.invoices_idle
-    return {"timeZone": kept.time_zone, "invoicesIdle": idle}
+    return http.without_none({"timeZone": kept.time_zone, "invoicesIdle": idle, "updatedAt": kept.updated_at})

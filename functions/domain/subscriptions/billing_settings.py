@@ -5,13 +5,19 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from functions.domain.period import UTC_ZONE, known_zone
-from functions.domain.wire import WireModel
+from functions.domain.wire import Instant, WireModel
 
 
-class BillingSettings(WireModel):
+class BillingSettingsWish(WireModel):
     """`time_zone` is that of customers who have none; `invoices_idle` asks for invoices about nothing, None leaves
     that to the stage.
     """
 
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] = UTC_ZONE
     invoices_idle: bool | None = None
+
+
+class BillingSettings(BillingSettingsWish):
+    """`updated_at` is None until something is decided."""
+
+    updated_at: Instant | None = None

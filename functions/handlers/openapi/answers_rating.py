@@ -122,6 +122,7 @@ class ShownBillingSettings(Shown):
 
     time_zone: str
     invoices_idle: bool
+    updated_at: Instant | None = None
 
 
 class ExplainedUsage(Shown):

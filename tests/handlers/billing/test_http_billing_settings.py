@@ -24,11 +24,26 @@ def test_nothing_is_decided_at_the_beginning_and_a_put_replaces_all(client: Clie
     assert client.get(SETTINGS).json == {"timeZone": "UTC", "invoicesIdle": False}
 
     decided = client.put(SETTINGS, {"timeZone": BERLIN, "invoicesIdle": True})
-    assert (decided.status, decided.json) == (200, {"timeZone": BERLIN, "invoicesIdle": True})
+    now = "2026-05-01T00:00:00Z"
+    assert (decided.status, decided.json) == (200, {"timeZone": BERLIN, "invoicesIdle": True, "updatedAt": now})
     assert client.get(SETTINGS).json == decided.json
 
-    assert client.put(SETTINGS, {"timeZone": TOKYO}).json == {"timeZone": TOKYO, "invoicesIdle": False}
-    assert client.put(SETTINGS, {}).json == client.get(SETTINGS).json == {"timeZone": "UTC", "invoicesIdle": False}
+    again = {"timeZone": TOKYO, "invoicesIdle": False, "updatedAt": now}
+    assert client.put(SETTINGS, {"timeZone": TOKYO}).json == again
+    at_the_beginning = {"timeZone": "UTC", "invoicesIdle": False, "updatedAt": now}
+    assert client.put(SETTINGS, {}).json == client.get(SETTINGS).json == at_the_beginning
+
+
+def test_what_was_read_is_taken_back_unless_another_changed_it(client: Client, world: World):
+    first = client.get(SETTINGS).json
+    assert client.put(SETTINGS, first).status == 200
+    read = client.get(SETTINGS).json
+    world.clock.time = at("2026-05-02")
+    assert client.put(SETTINGS, read | {"timeZone": BERLIN}).json["updatedAt"] == "2026-05-02T00:00:00Z"
+
+    late = client.put(SETTINGS, read | {"timeZone": TOKYO})
+    assert (late.status, late.fields) == (400, ["updatedAt"])
+    assert client.get(SETTINGS).json["timeZone"] == BERLIN
 
 
 @pytest.mark.parametrize(
