@@ -25,6 +25,7 @@ from functions.domain.invoicing.difference import (
     before_coupons,
     issued_lines,
     measured_otherwise,
+    name_of,
     quantity_of,
 )
 from functions.domain.invoicing.invoice import COUNTED_WITHIN, InvoiceRecord
@@ -184,7 +185,10 @@ def check_customer(tenant: str, customer_id: str, since: datetime, ports: Reconc
     check = _Check(ports, tenant, customer_id, first, rater)
     known = {each.name: each for each in ports.differences.of_customer(tenant, customer_id)}
     changed = 0
-    looked_at = [(_name_of(service), check.difference(subscription, service)) for subscription, service in services]
+    looked_at = [
+        (name_of(service.item.id, service.period.start), check.difference(subscription, service))
+        for subscription, service in services
+    ]
     for name, found in [*looked_at, *check.commitments()]:
         before = known.get(name)
         if found is not None:
@@ -205,10 +209,6 @@ def _whole_periods(subscription: Subscription, since: datetime) -> datetime:
 def _in_order(services: Sequence[tuple[Subscription, Service]]) -> list[tuple[Subscription, Service]]:
     """Pieces of a period one after the other: each builds on what those before it came to."""
     return sorted(services, key=lambda each: each[1].period.start)
-
-
-def _name_of(service: Service) -> str:
-    return f"{service.item.id}/{service.period.start:%Y%m%dT%H%M%SZ}"
 
 
 def _is_same(before: BilledDifference, found: BilledDifference) -> bool:
@@ -309,7 +309,7 @@ class _Check:
         for (_, full), usage in self.usage.items():
             subscription = usage.subscription
             period = self.rater.lineages.committed_period(subscription, usage.at)
-            name = f"{subscription.id}/{period.deal.start:%Y%m%dT%H%M%SZ}"
+            name = name_of(subscription.id, period.deal.start)
             before = (self.usage.get((each, full)) for each in self.rater.lineages.migrated_from(subscription.id))
             others = sum(each.more_minor for each in before if each)
             added = added_by_commitment(subscription, period, usage.issued_minor)

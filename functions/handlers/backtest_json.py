@@ -12,11 +12,11 @@ from functions.domain.invoicing.backtest import (
     by_card,
 )
 from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.wire import plain
 from functions.handlers.explanation_json import charge_shown
 from functions.handlers.http import without_none
+from functions.handlers.money_json import money_shown
 from functions.handlers.subscription_json import period
 
 
@@ -70,7 +70,7 @@ def _line(line: InvoiceLine, currency: str, subscription_id: str | None) -> dict
         "period": period(Period(line.period_start, line.period_end)),
         "quantity": plain(line.usage.quantity) if line.usage else None,
         "charges": [charge_shown(each, currency) for each in line.charges],
-        "amount": _money(line.total_minor, currency),
+        "amount": money_shown(line.total_minor, currency),
     }
     return without_none(wire)
 
@@ -81,11 +81,7 @@ def _cards(cards: Sequence[ComparedCard], currency: str) -> list[dict[str, Any]]
 
 def _amounts(amounts: Compared, currency: str) -> dict[str, Any]:
     return {
-        "oldAmount": _money(amounts.old_minor, currency),
-        "newAmount": _money(amounts.new_minor, currency),
-        "difference": _money(amounts.difference_minor, currency),
+        "oldAmount": money_shown(amounts.old_minor, currency),
+        "newAmount": money_shown(amounts.new_minor, currency),
+        "difference": money_shown(amounts.difference_minor, currency),
     }
-
-
-def _money(minor: int, currency: str) -> str:
-    return plain(Money(minor, currency).major)

@@ -3,12 +3,11 @@
 from typing import Any
 
 from functions.application.preview_deed import DeedPreview
-from functions.domain.money import Money
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.subscriptions.succession import addons_held
-from functions.domain.wire import plain
 from functions.handlers.http import without_none
 from functions.handlers.invoice_line_json import line_shown
+from functions.handlers.money_json import money_shown
 from functions.handlers.subscription_json import claim_shown
 
 
@@ -18,7 +17,7 @@ def deed_shown(preview: DeedPreview) -> dict[str, Any]:
     credited = -sum(line.total_minor for _, line in lines if line.total_minor < 0)
 
     def amount(minor: int) -> str:
-        return plain(Money(minor, preview.currency).major)
+        return money_shown(minor, preview.currency)
 
     return {
         "effectiveAt": preview.effective_at,

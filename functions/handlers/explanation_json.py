@@ -9,11 +9,11 @@ from functions.domain.catalog.pricing import Group
 from functions.domain.invoicing.explanation import Step
 from functions.domain.invoicing.line import InvoiceCharge, InvoiceLine, UsageSnapshot, explained
 from functions.domain.metering.aggregation import Aggregation
-from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.wire import plain
 from functions.handlers.http import without_none
 from functions.handlers.invoice_line_json import attribution
+from functions.handlers.money_json import money_shown
 from functions.handlers.subscription_json import period
 
 HOW_MEASURED: Mapping[str, str] = {
@@ -40,14 +40,10 @@ def explanation_shown(explanation: Explanation, currency: str) -> dict[str, Any]
         "period": period(Period(line.period_start, line.period_end)),
         "steps": [_step(each, currency) for each in explanation.steps],
         "charges": [charge_shown(each, currency) for each in line.charges],
-        "total": _money(line.total_minor, currency),
+        "total": money_shown(line.total_minor, currency),
         "usage": _usage(line, line.usage, explanation) if line.usage else None,
     }
     return without_none(wire)
-
-
-def _money(minor: int, currency: str) -> str:
-    return plain(Money(minor, currency).major)
 
 
 def _step(step: Step, currency: str) -> dict[str, Any]:
@@ -55,15 +51,17 @@ def _step(step: Step, currency: str) -> dict[str, Any]:
         "step": step.name,
         "quantity": None if step.quantity is None else plain(step.quantity),
         "quantityAfter": None if step.quantity_after is None else plain(step.quantity_after),
-        "amount": None if step.amount_minor is None else _money(step.amount_minor, currency),
-        "amountAfter": None if step.amount_minor_after is None else _money(step.amount_minor_after, currency),
+        "amount": None if step.amount_minor is None else money_shown(step.amount_minor, currency),
+        "amountAfter": None if step.amount_minor_after is None else money_shown(step.amount_minor_after, currency),
         "couponKey": step.reference,
     }
     return without_none(wire)
 
 
 def charge_shown(charge: InvoiceCharge, currency: str) -> dict[str, Any]:
-    discounts = [{"reason": each.reason, "amount": _money(each.amount_minor, currency)} for each in charge.discounts]
+    discounts = [
+        {"reason": each.reason, "amount": money_shown(each.amount_minor, currency)} for each in charge.discounts
+    ]
     wire = {
         "reference": charge.reference,
         "name": charge.name,
@@ -71,9 +69,9 @@ def charge_shown(charge: InvoiceCharge, currency: str) -> dict[str, Any]:
         "tier": charge.tier,
         "quantity": plain(charge.quantity),
         "unitAmount": plain(charge.unit_amount),
-        "amount": _money(charge.amount_minor, currency),
+        "amount": money_shown(charge.amount_minor, currency),
         "discounts": discounts or None,
-        "total": _money(charge.amount_minor - charge.discounts_minor, currency),
+        "total": money_shown(charge.amount_minor - charge.discounts_minor, currency),
     }
     return without_none(wire)
 

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.domain.subscriptions.billing_settings import BillingSettings, BillingSettingsWish
-from functions.handlers import http, settings, wiring, wiring_billing
+from functions.handlers import http, wiring, wiring_billing
 from functions.handlers.http import Answer
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
@@ -35,5 +35,5 @@ def replace() -> Answer:
 
 def _shown(kept: BillingSettings) -> dict[str, Any]:
     """As it is in effect."""
-    idle = settings.invoices_idle() if kept.invoices_idle is None else kept.invoices_idle
+    idle = wiring_billing.invoices_idle(kept)
     return http.without_none({"timeZone": kept.time_zone, "invoicesIdle": idle, "updatedAt": kept.updated_at})

@@ -9,11 +9,11 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from functions.application.find_customer import find_customer
 from functions.application.held_listing import HeldListing
 from functions.domain.invoicing.difference import BilledDifference
-from functions.domain.money import Money
 from functions.domain.wire import plain
 from functions.handlers import http, wiring, wiring_reconciliation
 from functions.handlers.http import Answer
 from functions.handlers.listing import Listed, by_cursor_or_number
+from functions.handlers.money_json import money_shown
 from functions.names import SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -77,10 +77,10 @@ def _shown(difference: BilledDifference) -> dict[str, Any]:
 def _amounts(difference: BilledDifference, currency: str) -> dict[str, Any]:
     re_rated = difference.re_rated_minor
     return {
-        "issued": _money(difference.issued_minor, currency),
-        "reRated": None if re_rated is None else _money(re_rated, currency),
-        "adjusted": _money(0, currency),
-        "open": _money(difference.open_minor, currency),
+        "issued": money_shown(difference.issued_minor, currency),
+        "reRated": None if re_rated is None else money_shown(re_rated, currency),
+        "adjusted": money_shown(0, currency),
+        "open": money_shown(difference.open_minor, currency),
     }
 
 
@@ -94,10 +94,10 @@ def _totals(found: Iterable[BilledDifference]) -> Mapping[str, Any]:
     by_currency = [
         {
             "currency": currency,
-            "issued": _money(issued, currency),
-            "reRated": _money(re_rated, currency),
-            "adjusted": _money(0, currency),
-            "open": _money(re_rated - issued, currency),
+            "issued": money_shown(issued, currency),
+            "reRated": money_shown(re_rated, currency),
+            "adjusted": money_shown(0, currency),
+            "open": money_shown(re_rated - issued, currency),
         }
         for currency, (issued, re_rated) in sorted(sums.items())
     ]
@@ -105,7 +105,3 @@ def _totals(found: Iterable[BilledDifference]) -> Mapping[str, Any]:
         return {"totalsByCurrency": by_currency}
     nothing = dict.fromkeys(("issued", "reRated", "adjusted", "open"), "0")
     return {"totals": by_currency[0] if by_currency else nothing, "totalsByCurrency": by_currency}
-
-
-def _money(minor: int, currency: str) -> str:
-    return plain(Money(minor, currency).major)

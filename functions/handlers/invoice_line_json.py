@@ -12,6 +12,7 @@ from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.wire import WireModel, plain
 from functions.handlers.http import without_none
+from functions.handlers.money_json import money_shown
 from functions.handlers.subscription_json import period
 
 
@@ -19,7 +20,7 @@ def totals(currency: str, *, total_minor: int, commitments_minor: int = 0, disco
     """`amount` is what was charged before discounts and beside commitments."""
 
     def shown(minor: int) -> str:
-        return plain(Money(minor, currency).major)
+        return money_shown(minor, currency)
 
     return {
         "amount": shown(total_minor + discounts_minor - commitments_minor),
@@ -169,7 +170,7 @@ def _discount_base(record: InvoiceRecord, line: InvoiceLine, name: str) -> dict[
 
 
 def _amount_discount(record: InvoiceRecord, line: InvoiceLine, name: str, discount: InvoiceDiscount) -> dict[str, Any]:
-    amount = plain(Money(discount.amount_minor, record.invoice.currency).major)
+    amount = money_shown(discount.amount_minor, record.invoice.currency)
     base = _discount_base(record, line, name) | {"amount": amount}
     if discount.reason == "ratecard_percentage":
         correlation_id = _correlation_id(line, "percentage")

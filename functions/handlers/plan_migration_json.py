@@ -5,7 +5,6 @@ from typing import Any
 
 from functions.application.count_versions import CountedVersions
 from functions.domain.catalog.plan import Plan
-from functions.domain.money import Money
 from functions.domain.subscriptions.plan_migration import (
     STALLED,
     FollowingInvoice,
@@ -14,8 +13,8 @@ from functions.domain.subscriptions.plan_migration import (
     Sums,
 )
 from functions.domain.subscriptions.subscription import SubscriptionStatus
-from functions.domain.wire import plain
 from functions.handlers.http import without_none
+from functions.handlers.money_json import money_shown
 
 
 def migration_shown(migration: PlanMigration, now: datetime) -> dict[str, Any]:
@@ -95,19 +94,15 @@ def _sums(sums: Sums, currency: str, *, with_invoices: bool) -> dict[str, Any]:
 
 def _compared(before: int, after: int, currency: str) -> dict[str, str]:
     return {
-        "before": _amount(before, currency),
-        "after": _amount(after, currency),
-        "difference": _amount(after - before, currency),
+        "before": money_shown(before, currency),
+        "after": money_shown(after, currency),
+        "difference": money_shown(after - before, currency),
     }
 
 
 def _invoice(invoice: FollowingInvoice, currency: str) -> dict[str, str]:
     return {
-        "charges": _amount(invoice.charges_minor, currency),
-        "credits": _amount(invoice.credits_minor, currency),
-        "total": _amount(invoice.charges_minor - invoice.credits_minor, currency),
+        "charges": money_shown(invoice.charges_minor, currency),
+        "credits": money_shown(invoice.credits_minor, currency),
+        "total": money_shown(invoice.charges_minor - invoice.credits_minor, currency),
     }
-
-
-def _amount(minor: int, currency: str) -> str:
-    return plain(Money(minor, currency).major)

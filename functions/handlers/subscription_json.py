@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from functions.domain.catalog.rate_card import card_to_wire
-from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.claim import Claim
 from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
-from functions.domain.wire import plain
 from functions.handlers.http import without_none
+from functions.handlers.money_json import money_shown
 
 
 def shown(subscription: Subscription, now: datetime) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def claim_shown(subscription: Subscription, claim: Claim) -> dict[str, Any]:
         "invoiceId": claim.invoice_id,
         "lineId": claim.line_id,
         "period": period(claim.period),
-        "amount": plain(Money(claim.amount_minor, subscription.currency).major),
+        "amount": money_shown(claim.amount_minor, subscription.currency),
         "nextLookAt": claim.look_at,
     }
     return without_none(wire)

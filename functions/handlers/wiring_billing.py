@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from functions.application.migrate_one import Migrating
     from functions.application.preview_invoice import PreviewPorts
     from functions.application.work_migration import MigrationStep
+    from functions.domain.subscriptions.billing_settings import BillingSettings
     from functions.domain.subscriptions.plan_migration import PlanMigration
 
 
@@ -289,5 +290,9 @@ def _billing_ports(usage: "MeasuredUsage") -> "BillingPorts":
 
 
 def _invoices_idle(tenant: str) -> bool:
-    wanted = billing_settings().get(tenant).invoices_idle
-    return settings.invoices_idle() if wanted is None else wanted
+    return invoices_idle(billing_settings().get(tenant))
+
+
+def invoices_idle(decided: "BillingSettings") -> bool:
+    """As the tenant wants it, or else the stage."""
+    return settings.invoices_idle() if decided.invoices_idle is None else decided.invoices_idle

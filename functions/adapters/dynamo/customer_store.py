@@ -116,13 +116,15 @@ class DynamoCustomers:
         found = self._item(tenant, id_or_key) or self._item_of_key(tenant, id_or_key)
         if not found or (customer := _customer(found)).is_deleted:
             return None
-        zone = customer.time_zone or self._settings.get(tenant).time_zone
-        return self._billed(tenant, found).model_copy(update={"time_zone": zone})
+        return self._billed(tenant, found, customer, customer.time_zone or self._settings.get(tenant).time_zone)
 
     def billed(self, tenant: str, customer_id: str) -> BilledCustomer | None:
         """A customer who was deleted is still billed for what was used before."""
         found = self._item(tenant, customer_id)
-        return self._billed(tenant, found) if found else None
+        if not found:
+            return None
+        customer = _customer(found)
+        return self._billed(tenant, found, customer, customer.time_zone or UTC_ZONE)
 
     def contact(self, tenant: str, customer_id: str) -> Contact | None:
         """How the gateway reaches them now, deleted or not."""
@@ -136,8 +138,7 @@ class DynamoCustomers:
         lock = self._table.get(keys.unique_names(tenant), keys.unique_name(keys.CUSTOMER_KEY, key))
         return self._item(tenant, lock["id"]) if lock else None
 
-    def _billed(self, tenant: str, stored: Item) -> BilledCustomer:
-        customer = _customer(stored)
+    def _billed(self, tenant: str, stored: Item, customer: Customer, zone: str) -> BilledCustomer:
         return BilledCustomer(
             id=customer.id,
             key=customer.key,
@@ -145,7 +146,7 @@ class DynamoCustomers:
             email=customer.primary_email,
             subject_keys=customer.usage_subjects,
             currency=customer.currency,
-            time_zone=customer.time_zone or UTC_ZONE,
+            time_zone=zone,
             held=self._attribution.holdings(tenant, stored, customer),
         )
 

@@ -1,6 +1,7 @@
 """What a billed period would cost with today's usage, where that is not what was issued."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -41,8 +42,12 @@ class BilledDifference(WireModel):
 
     @property
     def name(self) -> str:
-        """The same for the same item and period."""
-        return f"{self.item_id}/{self.period_start:%Y%m%dT%H%M%SZ}"
+        return name_of(self.item_id, self.period_start)
+
+
+def name_of(item_id: str, period_start: datetime) -> str:
+    """The same for the same item and period."""
+    return f"{item_id}/{period_start:%Y%m%dT%H%M%SZ}"
 
 
 def issued_lines(service: Service, lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:

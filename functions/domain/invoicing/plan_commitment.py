@@ -28,27 +28,25 @@ def with_commitment(
 ) -> tuple[list[InvoiceLine], BilledPart | None]:
     """The lines as the commitment leaves them, and what the subscription has to remember; `at` is when they are owed.
 
-    `after` is the subscription once they are on an invoice.
-
-    Lines without usage are left alone; a billing period in which no usage is sold owes no minimum.
+    `after` is the subscription once they are on an invoice. Lines without usage are left alone; a billing
+    period in which no usage is sold owes no minimum.
     """
     if not any(line.usage for line in lines):
         return list(lines), None
-    subscription, currency = after, after.currency
     period = lineages.committed_period(after, at)
     # Without one it is remembered all the same: what it is migrated to may commit to the whole period.
-    commitment = subscription.commitment or NOTHING
-    most = _amount(commitment.maximum_amount, period, subscription)
+    commitment = after.commitment or NOTHING
+    most = _amount(commitment.maximum_amount, period, after)
     came_to, own, kept = period.billed_minor, period.own_minor, list[InvoiceLine]()
     for line in lines:
         if line.usage is not None:
             line = _at_most(line, None if most is None else most.minor - came_to)
             came_to, own = came_to + line.total_minor, own + line.total_minor
         kept.append(line)
-    least = _amount(commitment.minimum_amount, period, subscription)
+    least = _amount(commitment.minimum_amount, period, after)
     if least is not None and period.is_settled and least.minor > came_to:
-        lacking = Money(least.minor - came_to, currency)
-        kept.append(_minimum(subscription, lacking, period, at))
+        lacking = Money(least.minor - came_to, after.currency)
+        kept.append(_minimum(after, lacking, period, at))
         own += lacking.minor
     return kept, BilledPart(starts_at=period.full.start, amount_minor=own)
 
@@ -60,13 +58,11 @@ def added_by_commitment(
 
     `others_more` is what the usage of the others would come to today, beyond what it was billed with.
     """
-    return _added(subscription, period, period.billed_minor - period.own_minor + others_more + usage_minor)
-
-
-def _added(subscription: Subscription, period: CommittedPeriod, usage_minor: int) -> int:
-    commitment, came_to = subscription.commitment, usage_minor
+    commitment = subscription.commitment
     if commitment is None:
         return 0
+    usage_minor += period.billed_minor - period.own_minor + others_more
+    came_to = usage_minor
     most = _amount(commitment.maximum_amount, period, subscription)
     least = _amount(commitment.minimum_amount, period, subscription)
     if most is not None:
