@@ -76,12 +76,12 @@ def _remeasured(tenant: str, line: InvoiceLine, usage: UsageSnapshot, meter: Win
         return None
     asked = (tenant, usage.meter, usage.holdings, usage.filters, line.measured)
     windowed = meter.windows(*asked, MAX_WINDOWS)
+    if usage.by_level:
+        return _of_levels(usage, windowed, meter.levels(*asked))
     quantity, _ = meter.usage(*asked)
     needs, parts = Needs(usage.group_by, usage.time_zone), dict[Group, Decimal]()
     # As the run has it: corrections may outweigh usage, and nobody is billed for less than nothing.
     owed = max(EXACT.subtract(quantity, usage.billed_before), ZERO)
-    if usage.by_level:
-        return _of_levels(usage, windowed, meter.levels(*asked))
     if needs:
         parts = {group: max(part, ZERO) for group, part in meter.parts(*asked, needs).items()}
         owed = summed(parts)
