@@ -10,7 +10,7 @@ from constructs import IConstruct
 from infra.constructs.archive_catalog import RESULTS
 from infra.constructs.stream_source import FAILED_PREFIX
 from infra.service import Service
-from infra.stacks.data import ARCHIVE, QUARANTINE, REJECTS, STAGING
+from infra.stacks.data import ARCHIVE, LOOK_BACK, QUARANTINE, REJECTS, STAGING
 from infra.stage import StageSettings
 
 # How cdk-nag spells the archive's ARN in another stack, and the machine's executions; pinned with the logical ids.
@@ -25,6 +25,7 @@ PREFIXES = {
     ARCHIVE: "The events of every commit; their keys carry lane and commit.",
     RESULTS: "Athena chooses the names of a query's result; they go after a week.",
     REJECTS: "The events that could not be counted; their keys carry lane and time.",
+    LOOK_BACK: "Parts of look-backs; their keys carry lane, commit and attempt.",
     QUARANTINE: "What a repair has replaced; the keys are those of the archive.",
     FAILED_PREFIX: "Lambda chooses the key of a failed batch below its own prefix.",
 }
@@ -101,7 +102,7 @@ def _everywhere() -> Iterator[Acknowledged]:
 def _object_prefixes(stage: StageSettings) -> Iterator[Acknowledged]:
     """A function writes objects whose names it makes: the prefix is the narrowest resource there is."""
     users = {
-        "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, FAILED_PREFIX),
+        "ingestion/StreamAggregateRole": (STAGING, ARCHIVE, REJECTS, LOOK_BACK, FAILED_PREFIX),
         "ingestion/ScheduleSweepRole": (STAGING, ARCHIVE),
         "ingestion/ScheduleAuditRole": (ARCHIVE, QUARANTINE),
         "billing/WorkflowIssueInvoiceRole": (ARCHIVE,),

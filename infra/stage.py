@@ -50,7 +50,6 @@ class StageSettings:
     tenant_kilobytes_per_second: int = _because(
         "About 10,000 events of 300 bytes, two thirds of a shard packed.", 3_000
     )
-    look_back_seconds: int = _because("How long a resend with a new time is still the same event.", 3600)
 
     def __post_init__(self) -> None:
         if not 24 <= self.stream_retention_hours <= 168:

@@ -63,6 +63,7 @@ class Report:
     lanes: set[int] = field(default_factory=set)
     surplus: Mapping[str, int] = field(default_factory=dict)  # by tenant, see domain/metering/surplus
     room_used: Mapping[tuple[str, str], int] = field(default_factory=dict)  # percent, by tenant and meter
+    not_kept: Exception | None = None  # why the next process will have more to read
 
     @property
     def rejected_records(self) -> int:
@@ -109,6 +110,7 @@ class Aggregator:
         self._writer.end_invocation()
         report.surplus = dict(self._writer.surplus)
         report.room_used = dict(self._writer.room_used)
+        report.not_kept = self._writer.not_kept
         return report
 
     def _slices(self, delivered: Sequence[Delivered]) -> Iterator[Sequence[Delivered]]:

@@ -8,7 +8,8 @@ from functions.application.ports.audit import AuditedArchive, AuditedLedger
 from functions.application.ports.ledger import ArchivedEvent
 from functions.domain.metering.audit import DAY_SECONDS, Kind, LaneDay
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import HOUR_SECONDS, VOIDED, Commit, Counts, bucket_of, unpack_fingerprints
+from functions.domain.metering.ledger import HOUR_SECONDS, VOIDED, Commit, Counts, bucket_of
+from functions.domain.metering.look_back import unpack_fingerprints
 
 SKEW_SECONDS = 300  # clocks of two writers may differ: commits are looked at that much around the day
 COMMITS_AT_A_TIME = 20  # with their objects in memory

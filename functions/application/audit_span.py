@@ -20,7 +20,8 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.history import SPAN_SECONDS
 from functions.domain.metering.hour_index import HourEntry
 from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, bucket_of, unpack_fingerprints
+from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS, bucket_of
+from functions.domain.metering.look_back import unpack_fingerprints
 from functions.domain.metering.pages import WINDOW_SECONDS
 from functions.domain.metering.voiding import countable
 

@@ -16,6 +16,8 @@ from functions.application.lane_memory import LaneMemory
 from functions.application.lane_steps import POISON, Batch, RunningLanes, Steps
 from functions.application.ports.clock import Clock
 from functions.application.ports.ledger import Archive, Ledger
+from functions.application.ports.look_back import LookBacks
+from functions.application.recall_lane import Remembered
 from functions.application.void_events import LostRace, Voider
 from functions.domain.metering.counting import Deltas, count
 from functions.domain.metering.event import AcceptanceWindow, Pack, Void
@@ -27,12 +29,14 @@ from functions.domain.metering.ledger import (
     Group,
     LaneState,
     Refusal,
+    accepted_by,
     bucket_of,
     fingerprints_by_bucket,
     hours_of,
     pack_marks,
     sift,
     sift_voids,
+    weight_of,
 )
 from functions.domain.metering.surplus import CHARGED_AT_ONCE, late_surplus
 
@@ -49,7 +53,7 @@ class LaneWriter:
         clock: Clock,
         new_attempt: Callable[[], str],
         window: AcceptanceWindow,
-        look_back_seconds: int,
+        look_backs: LookBacks,
         value_fingerprint: Callable[[str], int],
         charge: Callable[[Mapping[str, int]], None] = lambda _surplus: None,
     ) -> None:
@@ -59,8 +63,7 @@ class LaneWriter:
         self._clock = clock
         self._new_attempt = new_attempt
         self._window = window
-        self._look_back = look_back_seconds
-        self._memory = LaneMemory(ledger, window, look_back_seconds)
+        self._memory = LaneMemory(ledger, look_backs, window)
         self._value_fingerprint = value_fingerprint
         self._pages = PageApplier(ledger)
         self._voider = Voider(ledger, archive, new_attempt)
@@ -69,6 +72,7 @@ class LaneWriter:
         self._charge = charge
         self._surplus = Counter[str]()
         self.room_used: dict[tuple[str, str], int] = {}  # of the invocation, see counting
+        self.not_kept: Exception | None = None  # why look-backs were not kept
         self._uncharged = Counter[str]()
 
     @property
@@ -96,6 +100,15 @@ class LaneWriter:
             self._ledger.put_tallies(self._tallies)
             self._tallies = []
         self._settle(0)
+        self.not_kept = self._keep_look_backs()
+
+    def _keep_look_backs(self) -> Exception | None:
+        """What would not be kept is told: everything is counted, and the next process only has more to read."""
+        try:
+            self._memory.keep_look_backs(int(self._clock.now().timestamp()))
+        except Exception as error:
+            return error
+        return None
 
     def write(self, batches: Mapping[int, Batch]) -> dict[int, Counts | Exception]:
         """Count a batch in each of these lanes; returns what became of its events once everything is applied.
@@ -185,7 +198,7 @@ class LaneWriter:
         counts, markers = Counts(), list(dict.fromkeys(marker.marker for marker in batch.markers))
         portions = self._memory.portions(state, batch.packs, now)
         for place, portion in enumerate(portions, 1):
-            self._memory.learn(state, portion, now)
+            self._memory.learn(state, portion)
             its_markers = markers if place == len(portions) else []
             counts += yield from self._portion(state, portion[0], its_markers, batch.received_at, now)
         return counts
@@ -194,11 +207,12 @@ class LaneWriter:
         self, state: LaneState, packs: Sequence[Pack], markers: list[str], received_at: int, now: int
     ) -> Steps:
         """What is listed of a commit's events is listed before the commit: nothing behind it may fail them."""
-        sifted = sift(state, packs, self._window, self._look_back, now, received_at)
+        sifted = sift(state, packs, self._window, now)
         voids, refused_voids = self._sift_voids(state, packs, now)
         self._ledger.put_refusals([*sifted.refusals, *refused_voids])
         counts, uncommitted, marks_left = Counts(), sifted.counts, pack_marks(packs)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        accepted: list[Remembered] = []
         # Until the portion's own events are counted, so that they can be found; those of one object behind each other.
         waiting = deque(sorted(voids, key=lambda each: bucket_of(each[1].time)))
         while queue or waiting or markers:
@@ -221,6 +235,8 @@ class LaneWriter:
             state.n, state.confirmed_at = commit.n, now
             state.meter_versions.update(commit.meter_versions)
             counts += commit.counts
+            accepted.append((accepted_by(commit), weight_of(commit)))
+        self._memory.confirm(state, accepted)
         if uncommitted.received:
             self._tallies.append(BatchTally(state.lane, received_at, marks_left, uncommitted))
         return counts + uncommitted

@@ -20,8 +20,8 @@ from functions.domain.metering.ledger import (
     VoidOutcome,
     bucket_of,
     hours_of,
-    unpack_fingerprints,
 )
+from functions.domain.metering.look_back import unpack_fingerprints
 from functions.domain.metering.refusal import Place, event_identity
 from functions.domain.metering.voiding import Lost
 

@@ -16,13 +16,17 @@ router = Router()  # type: ignore[no-untyped-call]
 # Whoever asks how often: the database is asked once in so many seconds by each process, also when it does not answer.
 KEPT_SECONDS = 5
 RETRY_AFTER_SECONDS = 5
+DAY_SECONDS = 86_400
 
 _kept: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
 
 
 @router.get(names.HEALTH_PATH)
 def get() -> Answer:
-    """`countedAge` is how many seconds the oldest decision that is not in the counters has waited; 0 when all are."""
+    """`countedAge` is how many seconds the oldest decision that is not in the counters has waited; 0 when all are.
+
+    `resendsKnownSince`: an event that was counted since then is known when it is sent again, also with a new time.
+    """
     now = wiring.clock().now()
     until, found = _kept.get("health", (now, None))
     if now >= until:
@@ -40,7 +44,7 @@ def forget() -> None:
 
 def _look(now: datetime) -> dict[str, Any] | None:
     try:
-        health = tell_health(wiring.progress(), settings.lanes(), now)
+        health = tell_health(wiring.progress(), settings.lanes(), now, settings.accept_past_days() * DAY_SECONDS)
     except Exception as error:
         if not isinstance(error, TollboothError):
             log.unexpected(error, request_id="health")
@@ -52,5 +56,6 @@ def _look(now: datetime) -> dict[str, Any] | None:
             "version": names.VERSION,
             "countedAge": health.counted_age,
             "lastCountedAt": datetime.fromtimestamp(counted_at, UTC) if counted_at is not None else None,
+            "resendsKnownSince": datetime.fromtimestamp(health.remembered_since, UTC),
         }
     )

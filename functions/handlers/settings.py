@@ -108,10 +108,6 @@ def accept_ahead_seconds() -> int:
     return int(os.environ.get(names.ENV_ACCEPT_AHEAD_SECONDS, "3600"))
 
 
-def look_back_seconds() -> int:
-    return int(os.environ.get(names.ENV_LOOK_BACK_SECONDS, "3600"))
-
-
 def stream_retention_hours() -> int:
     return int(os.environ.get(names.ENV_STREAM_RETENTION_HOURS, "24"))
 

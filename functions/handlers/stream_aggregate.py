@@ -22,6 +22,8 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     counts = report.counts
     for rejected in report.rejected:
         log.unexpected(rejected.error, code=rejected.code, record=rejected.identity)
+    if report.not_kept:
+        log.unexpected(report.not_kept, code="look_back_not_kept")
     metrics.write(
         "batch aggregated",
         {

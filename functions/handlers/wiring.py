@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.refusal_store import DynamoRefusals
     from functions.adapters.dynamo.table import Table
     from functions.adapters.kinesis import KinesisStream
+    from functions.adapters.look_back_store import StoredLookBacks
     from functions.adapters.secrets import SecretsManagerVault
     from functions.adapters.workflow import StepFunctionsBackfills
     from functions.application.aggregate_usage import Aggregator
@@ -135,8 +136,16 @@ def lane_writer() -> "LaneWriter":
     from functions.application.commit_usage import LaneWriter
     from functions.handlers.rate_limits import charge_surplus
 
-    look_back, fingerprint = settings.look_back_seconds(), lanes().value_fingerprint
-    return LaneWriter(ledger(), archive(), clock(), new_id, acceptance_window(), look_back, fingerprint, charge_surplus)
+    window, fingerprint = acceptance_window(), lanes().value_fingerprint
+    return LaneWriter(ledger(), archive(), clock(), new_id, window, look_backs(), fingerprint, charge_surplus)
+
+
+@cache
+def look_backs() -> "StoredLookBacks":
+    from functions.adapters.look_back_store import StoredLookBacks
+
+    table, bucket = settings.usage_table(), settings.archive_bucket()
+    return StoredLookBacks(aws("dynamodb"), table, aws("s3"), bucket, new_id)
 
 
 @cache

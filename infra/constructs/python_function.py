@@ -113,7 +113,6 @@ def settings_of(stage: StageSettings) -> dict[str, str]:
         names.ENV_LANES: str(stage.lanes),
         names.ENV_ACCEPT_PAST_DAYS: str(stage.accept_past_days),
         names.ENV_INVOICES_IDLE: str(stage.invoices_idle).lower(),
-        names.ENV_LOOK_BACK_SECONDS: str(stage.look_back_seconds),
         names.ENV_STREAM_RETENTION_HOURS: str(stage.stream_retention_hours),
         names.ENV_COLLECTION_SECONDS: str(stage.collection_seconds),
     }

@@ -17,6 +17,7 @@ from infra.stage import StageSettings
 STAGING = "staging/*"
 ARCHIVE = "archive/*"
 REJECTS = "rejects/*"
+LOOK_BACK = "look-back/*"  # parts of look-backs, which their writer deletes; no rule touches them
 # The token buckets of tenants and their keys, in the usage table.
 BUCKETS = "Q#*"
 QUARANTINE = "quarantine/*"  # what a repair of the archive has replaced; kept as it is, no rule touches it

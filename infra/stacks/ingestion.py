@@ -13,7 +13,7 @@ from infra.constructs.python_function import FunctionFactory, rate_limits_of
 from infra.constructs.schedule import Schedule
 from infra.constructs.stage_stack import StageStack
 from infra.constructs.stream_source import stream_source
-from infra.stacks.data import ARCHIVE, BUCKETS, QUARANTINE, REJECTS, STAGING, DataStack
+from infra.stacks.data import ARCHIVE, BUCKETS, LOOK_BACK, QUARANTINE, REJECTS, STAGING, DataStack
 from infra.stage import StageSettings
 
 GENESIS_KEY = "genesis"
@@ -58,6 +58,8 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         "stream_aggregate": (
             *count,
             data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS)),
+            # What the next process should know of a lane without reading its log.
+            data.archive.allows("s3:GetObject", "s3:PutObject", "s3:DeleteObject", under=(LOOK_BACK,)),
             # Voiding an event finds what it was counted for in the archive.
             data.archive.allows("s3:GetObject", under=(ARCHIVE,)),
             # Without it a missing object would look like a forbidden one.

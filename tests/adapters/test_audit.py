@@ -14,6 +14,7 @@ from functions.adapters.dynamo.audit_store import DynamoAuditResults
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.usage_table import item_key
 from functions.adapters.memory import MemoryArchive, MemoryAuditResults, MemoryLedger
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.application.audit_lane import LaneAuditor
 from functions.application.commit_usage import LaneWriter
 from functions.domain.errors import InvalidInput
@@ -73,7 +74,7 @@ class World:
 
     def new_writer(self) -> LaneWriter:
         window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, 3_600, fingerprint)
+        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, MemoryLookBacks(), fingerprint)
 
     def new_id(self) -> str:
         self.ids += 1

@@ -12,6 +12,7 @@ from functions.adapters.archive import ArchivedEvent
 from functions.adapters.dynamo.hour_items import hour_item
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.application.commit_usage import LaneWriter
 from functions.application.query_usage import UsageReader
 from functions.domain.metering.aggregation import Aggregation
@@ -79,7 +80,13 @@ def month(dynamodb: DynamoDb) -> DynamoLedger:
     ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
     attempts = iter(range(1_000))
     writer = LaneWriter(
-        ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), AcceptanceWindow(), 60, LANES.value_fingerprint
+        ledger,
+        MemoryArchive(),
+        Clock(),
+        lambda: str(next(attempts)),
+        AcceptanceWindow(),
+        MemoryLookBacks(),
+        LANES.value_fingerprint,
     )
     starts = range(int(START.timestamp()), int(END.timestamp()), 1_800)
     events = [
@@ -117,7 +124,13 @@ def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: Dyna
     attempts = iter(range(1_000))
     window = AcceptanceWindow(past=(days + 60) * 86_400)
     writer = LaneWriter(
-        ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), window, 60, LANES.value_fingerprint
+        ledger,
+        MemoryArchive(),
+        Clock(),
+        lambda: str(next(attempts)),
+        window,
+        MemoryLookBacks(),
+        LANES.value_fingerprint,
     )
     begin = int(END.timestamp()) - days * 86_400
     events = [
@@ -141,7 +154,9 @@ def test_who_of_many_subjects_has_usage_is_found_a_hundred_by_one_request(
     ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
     attempts = iter(range(1_000))
     window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-    writer = LaneWriter(ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), window, 60, fingerprint)
+    writer = LaneWriter(
+        ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), window, MemoryLookBacks(), fingerprint
+    )
     at = int((END - timedelta(hours=6)).timestamp())
     sent = [Event(n, at, str(n), "s", "call", f"c{n}", b'{"n":1,"model":"m"}') for n in range(500)]
     write(writer, [Pack("t", 0, "p", int(NOW.timestamp()), sent)])
@@ -173,7 +188,9 @@ def _sparse_month(dynamodb: DynamoDb, lanes: Lanes) -> tuple[DynamoLedger, Count
     ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
     archive, attempts = CountingArchive(), map(str, range(1_000))
     window, start = AcceptanceWindow(), int(START.timestamp())
-    writer = LaneWriter(ledger, archive, Clock(), lambda: next(attempts), window, 60, LANES.value_fingerprint)
+    writer = LaneWriter(
+        ledger, archive, Clock(), lambda: next(attempts), window, MemoryLookBacks(), LANES.value_fingerprint
+    )
     for batch in range(5):
         packs: dict[int, list[Event]] = defaultdict(list)
         for n in range(batch, 360, 5):

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from functions.adapters.archive import S3Archive, archive_key, decode_lines, encode_lines
 from functions.adapters.kinesis import KinesisStream
 from functions.adapters.memory import MemoryLedger
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.adapters.records import (
     Undecodable,
     decode_commit,
@@ -183,7 +184,9 @@ def test_a_void_whose_events_object_is_lost_holds_up_nothing_behind_it(aws: int)
     ledger, archive = MemoryLedger(), S3Archive(client, "lossy")
     ledger.put_meter_set("t", MeterSet(1, ()))
     clock = SimpleNamespace(now=lambda: datetime.fromtimestamp(NOW, UTC))
-    writer = LaneWriter(ledger, archive, clock, lambda: "a1", AcceptanceWindow(), 3_600, LANES.value_fingerprint)
+    writer = LaneWriter(
+        ledger, archive, clock, lambda: "a1", AcceptanceWindow(), MemoryLookBacks(), LANES.value_fingerprint
+    )
     aggregator = Aggregator(writer, ledger, archive, decode_record, decoded_size, LANES.count, "t")
 
     def delivered(name: str, *packs: Pack) -> Report:

@@ -9,6 +9,7 @@ import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.application.commit_usage import LaneWriter
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
@@ -37,7 +38,9 @@ class Invocations:
         self.ledger = Counted(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
         numbers = count()
         self.new_id = lambda: str(next(numbers))
-        self.writer = LaneWriter(self.ledger, MemoryArchive(), Clock(), self.new_id, AcceptanceWindow(), 60, len)
+        self.writer = LaneWriter(
+            self.ledger, MemoryArchive(), Clock(), self.new_id, AcceptanceWindow(), MemoryLookBacks(), len
+        )
         self.requests: Counter[str] = Counter()
         dynamodb.client.meta.events.register("before-call.dynamodb", self._count)
         self.events = count(1)

@@ -23,7 +23,6 @@ from functions.domain.metering.ledger import (
     Counts,
     Directory,
     LaneState,
-    bucket_of,
     fingerprints_by_bucket,
     hours_of,
     sift,
@@ -52,7 +51,6 @@ CALL_EVENTS = 1_000
 COMMIT_EVENTS = 1_000
 EVENTS_PER_PAGE = 20
 SUBJECTS_PER_LANE = COMMIT_EVENTS // EVENTS_PER_PAGE - 1  # one page each, and one of the lane's totals
-LOOK_BACK_SECONDS = 3_600
 NOW = 1_790_000_000 // PAGE_SECONDS * PAGE_SECONDS + 600
 STUB_START_SECONDS = 20
 METER_SETS = {"two": METERS, "seven": SEVEN_METERS}
@@ -131,7 +129,7 @@ def aggregate(endpoint: str, runs: int, meter_set: MeterSet = METERS) -> dict[st
     def work(state: LaneState, records: list[bytes]) -> tuple[Deltas, int]:
         packs = [decode_record(base64.b64decode(data)) for data in records]
         found = [pack for pack in packs if isinstance(pack, Pack)]
-        sifted = sift(state, found, window, LOOK_BACK_SECONDS, NOW, NOW)
+        sifted = sift(state, found, window, NOW)
         queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
         deltas = count(state, queue, lambda _: meters, stand.lanes.value_fingerprint, NOW)
         return deltas, sifted.counts.accepted
@@ -160,8 +158,6 @@ def _lane_state(lane: int) -> LaneState:
         lane=lane,
         n=1,
         confirmed_at=NOW,
-        buckets={bucket_of(NOW - 1): set()},
-        recent_since=NOW,
         directories={DEFAULT_TENANT: Directory()},
     )
 

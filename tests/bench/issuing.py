@@ -16,6 +16,7 @@ import boto3
 from functions.adapters.dynamo.customer_store import DynamoCustomers
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
 from functions.adapters.memory import MemoryArchive
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.application.commit_usage import LaneWriter
 from functions.application.ports.billing import SubscriptionChange, Tenures
 from functions.domain.catalog.plan import CustomPlan
@@ -113,7 +114,7 @@ def _used(stand: Stand) -> None:
         stand.clock,
         lambda: f"id{next(numbers)}",
         window,
-        3_600,
+        MemoryLookBacks(),
         lanes.value_fingerprint,
     )
     for n in range(CUSTOMERS):

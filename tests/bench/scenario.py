@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.application.recall_lane import MAX_UNKEPT_BYTES
 from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS
 from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
 from functions.handlers import http_ingest, stream_aggregate
@@ -27,7 +28,6 @@ RECORD = {
     "awsRegion": "us-east-1",
     "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/tollbooth-prod-ingestion-Stream-1A2B3C4D5E6F",
 }
-LOOK_BACK_SECONDS = 3_600
 READ_UNIT_BYTES = 4_096
 HARDLY_ANY = 0.03
 VALUES = "write_units.values"
@@ -229,9 +229,12 @@ class Scenario:
         return shared
 
     def _per_environment(self, per_event: Tally) -> Tally:
-        """INIT and the cold load of a new execution environment: the look-back's commits and the subjects."""
+        """INIT and the cold load of a new execution environment: what the log has not kept yet of the look-backs, half
+        of what it may hold on average, and the subjects.
+        """
         events = self._load.rate * assume.ENVIRONMENT_SECONDS
-        commits = per_event["stored.commits"] * self._load.rate * LOOK_BACK_SECONDS
+        lanes = self._deployment.lanes / self._deployment.shards
+        commits = min(MAX_UNKEPT_BYTES * lanes, per_event["stored.commits"] * events) / 2
         memory = self._deployed.memory_mb["stream_aggregate"]
         once = {
             "read_units.cold": commits / READ_UNIT_BYTES + len(self._load.subjects) / 2,

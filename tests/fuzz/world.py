@@ -17,6 +17,7 @@ from functions.adapters.dynamo.audit_store import DynamoAuditResults
 from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryAuditResults, MemoryLedger, MemoryStream
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.adapters.records import decode_record, decoded_size, encode_record
 from functions.application.aggregate_usage import Aggregator, Delivered
 from functions.application.audit_lane import LaneAuditor
@@ -151,7 +152,7 @@ class World:
 
     def _begin_process(self) -> None:
         window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        writer = LaneWriter(self.ledger, self.archive, FixedClock(), self._id, window, 3_600, fingerprint)
+        writer = LaneWriter(self.ledger, self.archive, FixedClock(), self._id, window, MemoryLookBacks(), fingerprint)
         self._aggregator = Aggregator(
             writer, self.ledger, self.archive, decode_record, decoded_size, LANES.count, names.DEFAULT_TENANT
         )

@@ -8,6 +8,7 @@ import pytest
 
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryStream
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.adapters.records import decode_record, decoded_size, encode_record
 from functions.application.aggregate_usage import Aggregator
 from functions.application.commit_usage import LaneWriter
@@ -34,7 +35,14 @@ class Metering:
         archive, ledger = self.archive, self.ledger
         fingerprint = LANES.value_fingerprint
         self._writer = LaneWriter(
-            ledger, archive, wiring.clock(), wiring.new_id, window, 3_600, fingerprint, rate_limits.charge_surplus
+            ledger,
+            archive,
+            wiring.clock(),
+            wiring.new_id,
+            window,
+            MemoryLookBacks(),
+            fingerprint,
+            rate_limits.charge_surplus,
         )
         self._monkeypatch = monkeypatch
         events = EventReader(ledger, archive, LANES)

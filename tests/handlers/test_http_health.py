@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 from functions import names
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.progress_store import DynamoProgress
+from functions.adapters.look_back_store import StoredLookBacks
 from functions.application.ports.health import LaneProgress
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.ledger import Commit, Counts
+from functions.domain.metering.look_back import LookBack
 from functions.handlers import http_api, http_health, wiring
 from infra.local import paths
 from tests.conftest import DynamoDb
@@ -46,6 +48,20 @@ def clock(api: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     http_health.forget()
 
 
+@pytest.fixture
+def look_backs(dynamodb: DynamoDb) -> StoredLookBacks:
+    return StoredLookBacks(dynamodb.client, dynamodb.usage_table, Bucket(), "archive", lambda: "a")
+
+
+class Bucket:
+    """Where parts would be kept, which health does not read."""
+
+    def put_object(self, **_: Any) -> None: ...
+
+    def list_objects_v2(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+
 def commit(lane: int, n: int, decided_at: int) -> Commit:
     return Commit(lane, n, "a", decided_at, decided_at, {}, [], [], [], [], [], "", b"", Counts(), {})
 
@@ -66,7 +82,8 @@ def test_a_new_deployment_is_well_and_has_counted_nothing(clock: Clock) -> None:
     answer = health()
     assert answer["statusCode"] == 200
     assert answer["headers"]["Cache-Control"] == "public, max-age=5"
-    assert asked(clock) == {"status": "ok", "version": names.VERSION, "countedAge": 0}
+    window = {"resendsKnownSince": "2026-10-14T12:00:00Z"}
+    assert asked(clock) == {"status": "ok", "version": names.VERSION, "countedAge": 0, **window}
 
 
 def test_the_version_is_that_of_the_project() -> None:
@@ -79,11 +96,26 @@ def test_the_age_is_that_of_the_oldest_decision_that_is_not_counted(clock: Clock
     ledger.put_commits([commit(lane, n, SECONDS - ago) for (lane, n), ago in decided.items()])
     ledger.advance_heads({0: 3, 1: 1, 2: 2})
     said = {"status": "ok", "version": names.VERSION, "countedAge": 0, "lastCountedAt": "2026-11-28T11:59:40Z"}
+    said["resendsKnownSince"] = "2026-11-28T11:00:00Z"  # nothing was kept yet
     assert asked(clock) == said
     ledger.put_commits([commit(2, 3, SECONDS - 12), commit(2, 4, SECONDS - 4), commit(1, 2, SECONDS - 7)])
     assert asked(clock) == said | {"countedAge": 12}
     clock.time = NOW + timedelta(minutes=11)
-    assert asked(clock) == said | {"countedAge": 672, "status": "behind"}
+    later = {"resendsKnownSince": "2026-11-28T11:11:00Z"}
+    assert asked(clock) == said | {"countedAge": 672, "status": "behind"} | later
+
+
+def test_resends_are_known_as_far_back_as_in_the_lane_that_knows_least(
+    clock: Clock, ledger: DynamoLedger, look_backs: StoredLookBacks
+) -> None:
+    ledger.put_commits([commit(lane, 1, SECONDS) for lane in range(LANES)])
+    whole = LookBack(1).whole(b"")
+    for lane, since in enumerate((0, SECONDS - 86_400, 0)):
+        look_backs.keep(lane, None, whole, 1, since)
+    assert asked(clock)["resendsKnownSince"] == "2026-11-27T12:00:00Z"
+    first = look_backs.find(1)
+    look_backs.keep(1, first, whole, 1, SECONDS - 60 * 86_400)
+    assert asked(clock)["resendsKnownSince"] == "2026-10-14T12:00:00Z", "the acceptance window ends it"
 
 
 def test_each_lane_says_how_far_it_is(dynamodb: DynamoDb, ledger: DynamoLedger) -> None:

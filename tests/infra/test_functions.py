@@ -88,7 +88,7 @@ def test_only_the_local_stage_pays_somewhere_else(prod: Any, local: Any) -> None
 
 
 def test_numbers_of_the_stage_are_the_same_in_every_function(each_stage: Any) -> None:
-    shared = (names.ENV_LANES, names.ENV_ACCEPT_PAST_DAYS, names.ENV_LOOK_BACK_SECONDS, names.ENV_COLLECTION_SECONDS)
+    shared = (names.ENV_LANES, names.ENV_ACCEPT_PAST_DAYS, names.ENV_COLLECTION_SECONDS)
     found = {
         tuple(each["Properties"]["Environment"]["Variables"][name] for name in shared)
         for each in each_stage.all("AWS::Lambda::Function").values()
@@ -98,7 +98,6 @@ def test_numbers_of_the_stage_are_the_same_in_every_function(each_stage: Any) ->
         (
             str(settings.lanes),
             str(settings.accept_past_days),
-            str(settings.look_back_seconds),
             str(settings.collection_seconds),
         )
     }

@@ -35,6 +35,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "archive/staging/*": {"s3:GetObject", "s3:PutObject"},
         "archive/archive/*": {"s3:GetObject", "s3:PutObject"},
         "archive/rejects/*": {"s3:PutObject"},
+        "archive/look-back/*": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
         "archive/aws/lambda/*": {"s3:PutObject"},
         "archive": {"s3:ListBucket"},
         "stream": {

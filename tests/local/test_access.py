@@ -48,7 +48,7 @@ def test_anybody_learns_whether_it_is_well_and_nothing_else(tenant: Tenant) -> N
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "public, max-age=5"
     health = answer.json()
-    assert set(health) <= {"status", "version", "countedAge", "lastCountedAt"}
+    assert set(health) <= {"status", "version", "countedAge", "lastCountedAt", "resendsKnownSince"}
     assert health["status"] == "ok"
 
 

@@ -9,6 +9,7 @@ from functions import names
 from functions.adapters.archive import S3Archive
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.meter_store import DynamoMeters
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.application.commit_usage import LaneWriter
 from functions.application.create_meter import create_meter
 from functions.domain.metering.event import AcceptanceWindow, CloseMarker
@@ -35,7 +36,7 @@ def history(world: World, event: Any) -> Any:
     ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
     archive = S3Archive(boto3.client("s3"), world.environment[names.ENV_ARCHIVE_BUCKET])
     fingerprint = world.lanes.value_fingerprint
-    writer = LaneWriter(ledger, archive, _At(), lambda: "attempt", AcceptanceWindow(), 3_600, fingerprint)
+    writer = LaneWriter(ledger, archive, _At(), lambda: "attempt", AcceptanceWindow(), MemoryLookBacks(), fingerprint)
     write(writer, packs())
     wish = MeterCreate.model_validate(
         {

@@ -1,4 +1,4 @@
-"""Twenty-four ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
+"""Twenty-six ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
 
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,12 @@ from functions.adapters.memory import MemoryArchive
 from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
+from functions.application.lane_memory import LaneMemory
 from functions.application.lane_steps import Steps
+from functions.application.recall_lane import LaneRecall, Recollection
 from functions.domain.metering.aggregation import DIRTY
 from functions.domain.metering.event import CloseMarker, Pack, Void
-from functions.domain.metering.ledger import VOIDED, Commit, Counts, LaneState, Refusal, bucket_of
+from functions.domain.metering.ledger import Commit, Counts, LaneState, Refusal, bucket_of
 from functions.domain.metering.meter import MeterSet
 from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
@@ -85,16 +87,53 @@ class StaleChunks(SimulatedLedger):
         return b"".join(self.table.get(key) for key in seen)
 
 
-class KeptFingerprints(LaneWriter):
-    """After a lost put the fingerprints of the refused decision stay in the cache."""
+class OwnRecall(LaneWriter):
+    """A writer that recalls in the mutant's own way."""
 
-    def _forget(self, lane: int) -> None:
-        kept = self._memory.known(lane, 0)
-        self._memory.forget(lane)
-        if kept is None:
-            return
-        state = self._load(lane)
-        state.buckets, state.recent, state.recent_since = kept.buckets, kept.recent, kept.recent_since
+    recall: type[LaneRecall] = LaneRecall
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        ledger, window, look_backs = arguments[0], arguments[4], arguments[5]
+        self._memory = LaneMemory(ledger, look_backs, window)
+        self._memory._recall = self.recall(ledger, look_backs, window)
+
+
+class KeepingRecall(LaneRecall):
+    def take_back(self, lane: int) -> None:
+        if known := self._recollections.get(lane):
+            known.look_back.confirm(known.look_back.n)
+
+
+class KeptFingerprints(OwnRecall):
+    """After a lost put the fingerprints of the refused decision stay in the look-back."""
+
+    recall = KeepingRecall
+
+
+class BelievingRecall(LaneRecall):
+    def _from_log(self, state: LaneState, horizon: int) -> Recollection:
+        known = super()._from_log(state, horizon)
+        known.look_back.since = 0
+        return known
+
+
+class WhatIsGoneNeverWas(OwnRecall):
+    """A look-back from what is left of the log is believed to be the whole of it."""
+
+    recall = BelievingRecall
+
+
+class LazyRecall(LaneRecall):
+    def _follow(self, known: Recollection, state: LaneState) -> bool:
+        known.look_back.confirm(state.n)
+        return True
+
+
+class KeptIsBelieved(OwnRecall):
+    """What the log says behind a kept look-back is not read."""
+
+    recall = LazyRecall
 
 
 class ChunksAfterHead(LaneWriter):
@@ -221,12 +260,11 @@ class VoidOfUnseenIgnored(LaneWriter):
     def _sift_voids(
         self, state: LaneState, packs: Sequence[Pack], now: int
     ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
-        new, refusals = super()._sift_voids(state, packs, now)
-        seen = [each for each in new if each[1].fingerprint in state.buckets[bucket_of(each[1].time)]]
-        for _, void in new:
-            if (_, void) not in seen:
-                state.buckets[bucket_of(void.time)].discard(void.fingerprint ^ VOIDED)
-        return seen, refusals
+        return super()._sift_voids(state, [self._seen(state, pack) for pack in packs], now)
+
+    def _seen(self, state: LaneState, pack: Pack) -> Pack:
+        voids = [void for void in pack.voids if void.fingerprint in state.buckets.get(bucket_of(void.time), ())]
+        return msgspec.structs.replace(pack, voids=voids)
 
 
 class CleanedByMerges(SimulatedLedger):
@@ -311,6 +349,8 @@ MUTANTS: dict[str, Mutant] = {
     "done before pages": (SUM_METERS, DoneBeforePages, SimulatedLedger),
     "eventually consistent chunk read": (SUM_METERS, LaneWriter, StaleChunks),
     "fingerprints kept after a lost put": (SUM_METERS, KeptFingerprints, SimulatedLedger),
+    "what is gone from the log never was": (SUM_METERS, WhatIsGoneNeverWas, SimulatedLedger),
+    "a kept look-back believed": (SUM_METERS, KeptIsBelieved, SimulatedLedger),
     "chunks written after head": (SUM_METERS, ChunksAfterHead, SimulatedLedger),
     "n from commits only": (SUM_METERS, NumberFromCommitsOnly, SimulatedLedger),
     "unstamped totals": (SUM_METERS, LaneWriter, UnstampedTotals),

@@ -1,4 +1,4 @@
-"""The production ledger under 2,850 schedules of crashes, zombies and redeliveries, and its twenty-four mutants."""
+"""The production ledger under 2,850 schedules of crashes, zombies and redeliveries, and its twenty-six mutants."""
 
 from collections.abc import Callable
 

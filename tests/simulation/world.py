@@ -17,7 +17,8 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from functions.adapters.archive import ArchivedEvent, decode_lines
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.memory import MemoryArchive, MemoryLedger
-from functions.application import apply_pages
+from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.application import apply_pages, recall_lane
 from functions.application.commit_usage import LaneWriter
 from functions.application.lane_steps import Batch
 from functions.domain.metering import cells as open_cells
@@ -34,6 +35,8 @@ LOOK_BACK = 3_600
 SUBJECTS = {"x": 0, "y": 0, "z": 1}  # and whether they are in the first lane or the second
 # So small that cells overflow in these small worlds.
 WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS, UNITED_VALUES = 22, 3, 3, 4
+UNKEPT_COMMITS, LOOK_BACK_PARTS = 2, 2
+MANY_FINGERPRINTS, FEW_FINGERPRINTS = 1_000, 6
 
 
 def meters_of(*aggregations: Aggregation) -> MeterSet:
@@ -55,6 +58,9 @@ ALL_METERS = meters_of(*Aggregation)
 
 
 def make_cells_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall_lane, "MAX_FINGERPRINTS", MANY_FINGERPRINTS)
+    monkeypatch.setattr(recall_lane, "MAX_UNKEPT_COMMITS", UNKEPT_COMMITS)
+    monkeypatch.setattr(recall_lane, "MAX_PARTS", LOOK_BACK_PARTS)
     monkeypatch.setattr(pages, "WINDOW_BYTES", WINDOW_BYTES)
     monkeypatch.setattr(apply_pages, "UNITED_PARTS", UNITED_PARTS)
     monkeypatch.setattr(apply_pages, "UNITED_VALUES", UNITED_VALUES)
@@ -109,6 +115,10 @@ class World:
         self.ledger = new_ledger() if new_ledger else SimulatedLedger()
         self.new_ledger = new_ledger
         self.archive = self.archive_class(request=pre_empt)
+        self.look_backs = MemoryLookBacks(pre_empt)
+        # Then the fingerprints of buckets have to be read, and an id with a new time may be another event.
+        self.is_forgetful = self.chance.random() < 0.4
+        recall_lane.MAX_FINGERPRINTS = FEW_FINGERPRINTS if self.is_forgetful else MANY_FINGERPRINTS
         if isinstance(self.ledger, SimulatedLedger):
             self.ledger.request = pre_empt
             self.ledger.chance = self.chance
@@ -130,7 +140,7 @@ class World:
         # A process has its own memory of DynamoDB's pages; the memory ledger remembers nothing itself.
         ledger = self.new_ledger() if self.new_ledger and isinstance(self.ledger, DynamoLedger) else self.ledger
         window = AcceptanceWindow()
-        return self.writer_class(ledger, self.archive, self.clock, self._attempt, window, LOOK_BACK, int)
+        return self.writer_class(ledger, self.archive, self.clock, self._attempt, window, self.look_backs, int)
 
     def _attempt(self) -> str:
         self.attempts += 1
@@ -437,7 +447,7 @@ def play(world: World, *, can_expire: bool) -> list[str]:
     for _ in range(world.chance.randint(2, 4)):
         for _ in range(world.chance.randint(1, 4)):
             world.send()
-        if world.chance.random() < 0.5:
+        if world.chance.random() < 0.5 and not world.is_forgetful:
             world.resend_with_new_times()
         if world.chance.random() < 0.4:
             world.void()

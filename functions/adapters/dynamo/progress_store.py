@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.ledger_store import COMMIT_DAYS, DAY, DONE
 from functions.adapters.dynamo.usage_table import UsageTable, item_key
+from functions.adapters.look_back_store import SINCE
 from functions.application.ports.health import LaneProgress
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
@@ -23,14 +24,17 @@ class DynamoProgress:
     def of_lanes(self, lanes: int) -> Sequence[LaneProgress]:
         # The newest first: a head that is read later is never behind it for that reason.
         newest = [self._newest(lane) for lane in range(lanes)]
-        heads = self._heads(lanes)
-        return [self._progress(lane, heads.get(keys.lane(lane), 0), *newest[lane]) for lane in range(lanes)]
+        heads, since = self._heads_and_look_backs(lanes)
+        return [self._progress(lane, heads.get(lane, 0), *newest[lane], since.get(lane)) for lane in range(lanes)]
 
-    def _progress(self, lane: int, done: int, newest: int, decided_at: int | None) -> LaneProgress:
+    def _progress(
+        self, lane: int, done: int, newest: int, decided_at: int | None, remembered_since: int | None
+    ) -> LaneProgress:
         if done >= newest:
-            return LaneProgress(counted_at=decided_at)
+            return LaneProgress(decided_at, None, remembered_since)
         waiting = self._decided_at(lane, done + 1)
-        return LaneProgress(self._decided_at(lane, done), decided_at if waiting is None else waiting)
+        waiting_since = decided_at if waiting is None else waiting
+        return LaneProgress(self._decided_at(lane, done), waiting_since, remembered_since)
 
     def _newest(self, lane: int) -> tuple[int, int | None]:
         answer = self._client.query(
@@ -46,10 +50,15 @@ class DynamoProgress:
             return keys.commit_number(item[SORT_KEY]["S"]), _decided_at(item)
         return 0, None
 
-    def _heads(self, lanes: int) -> dict[str, int]:
-        wanted = [item_key(keys.lane(lane), keys.HEAD) for lane in range(lanes)]
-        found = UsageTable(self._client, self._name).batch_get(wanted)
-        return {item[PARTITION_KEY]["S"]: int(item[DONE]["N"]) for item in found}
+    def _heads_and_look_backs(self, lanes: int) -> tuple[dict[int, int], dict[int, int]]:
+        """By lane: the highest commit that is applied, and since when the look-back knows everything."""
+        places = [(keys.lane(lane), sort_key) for lane in range(lanes) for sort_key in (keys.HEAD, keys.LOOK_BACK)]
+        found: dict[str, dict[int, int]] = {keys.HEAD: {}, keys.LOOK_BACK: {}}
+        for item in UsageTable(self._client, self._name).batch_get([item_key(*place) for place in places]):
+            sort_key = item[SORT_KEY]["S"]
+            number = item[DONE] if sort_key == keys.HEAD else item[SINCE]
+            found[sort_key][keys.lane_number(item[PARTITION_KEY]["S"])] = int(number["N"])
+        return found[keys.HEAD], found[keys.LOOK_BACK]
 
     def _decided_at(self, lane: int, n: int) -> int | None:
         answer = self._client.get_item(

@@ -4,6 +4,7 @@
 |------------------------------------------------------|-------------------------|------------------------------|-----|
 | commit n of a lane; the newest; the look-back        | `L#<lane>`              | `C#<n>`                      | get, query backwards; expires after 8 days |
 | the highest commit applied                           | `L#<lane>`              | `H`                          | get |
+| where a lane's look-back is kept                     | `L#<lane>`              | `M`                          | get, batch get |
 | what batches held that made no commit                | `L#<lane>`              | `N#<arrived>#<name>`         | query; expires after 8 days |
 | fingerprints accepted in a 5-minute bucket           | `F#<lane>#<bucket>`     | `<n>`                        | query; expires behind the acceptance window |
 | commits by the hours of their events, newest first   | `X#<lane>`              | `<hour>#<n>#<hour decided>`  | query backwards |
@@ -37,6 +38,7 @@ from functions.domain.metering.pages import PageKey
 from functions.domain.metering.refusal import refusal_id
 
 HEAD = "H"
+LOOK_BACK = "M"
 COMMIT_PREFIX = "C#"
 COMMITS_END = "C$"
 CODE_PREFIX = "c#"
@@ -63,6 +65,10 @@ def late_subject(day: int, subject: str) -> str:
 
 def lane(lane: int) -> str:
     return f"L#{lane}"
+
+
+def lane_number(partition_key: str) -> int:
+    return int(partition_key.removeprefix("L#"))
 
 
 def commit(n: int) -> str:

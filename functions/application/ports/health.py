@@ -7,10 +7,15 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class LaneProgress:
-    """Epoch seconds: when the newest commit that is applied was decided, and the oldest that is not; None if none."""
+    """Epoch seconds: when the newest commit that is applied was decided, and the oldest that is not; None if none.
+
+    `remembered_since`: an event is known again, whatever its time, if it was decided from then on (0: if ever); None
+    where nothing was kept of the lane's look-back.
+    """
 
     counted_at: int | None = None
     waiting_since: int | None = None
+    remembered_since: int | None = None
 
 
 class Progress(Protocol):

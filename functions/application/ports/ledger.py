@@ -38,6 +38,10 @@ class Ledger(Protocol):
         """Commits n, n-1, ... back to the last one decided at or after `decided_since`."""
         ...
 
+    def commits_from(self, lane: int, n: int) -> Iterable[Commit]:
+        """The commits n and later that are stored, in order, as they are consumed."""
+        ...
+
     def put_commits(self, commits: Sequence[Commit]) -> Sequence[Commit | None]:
         """Store each commit whose number is free; for every other one answers the commit that holds the number."""
         ...

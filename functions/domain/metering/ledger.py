@@ -15,6 +15,7 @@ import msgspec
 
 from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
 from functions.domain.metering.group_values import MAX_LONG_TEXTS, OTHER, TIGHT_CODE_LENGTH, fitting
+from functions.domain.metering.look_back import Accepted, LookBack, unpack_fingerprints
 from functions.domain.metering.meter import code_family
 from functions.domain.metering.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.refusal import UncountableLines, event_identity
@@ -208,9 +209,8 @@ class LaneState:
     n: int
     confirmed_at: int  # when the lane's log was last seen to end at `n`
     buckets: dict[int, set[int]] = field(default_factory=dict)
-    recent: dict[int, int] = field(default_factory=dict)  # fingerprint -> when it arrived
-    recent_since: int | None = None  # `recent` holds everything that arrived from then on
-    packs: dict[bytes, int] = field(default_factory=dict)  # mark -> when its batch arrived
+    look_back: LookBack = field(default_factory=LookBack)
+    packs: dict[bytes, None] = field(default_factory=dict)  # marks of packs that came, the newest last
     meter_versions: dict[str, int] = field(default_factory=dict)
     directories: dict[str, Directory] = field(default_factory=dict)
     subjects: set[tuple[str, str]] = field(default_factory=set)
@@ -220,10 +220,19 @@ def bucket_of(time: int) -> int:
     return time // BUCKET_SECONDS
 
 
-def unpack_fingerprints(chunk: bytes) -> "array[int]":
-    values = array("Q")
-    values.frombytes(chunk)
-    return values
+def accepted_by(commit: "Commit") -> Accepted:
+    """A void that comes before its event stands for it, so that the event is known when it comes."""
+    chunk = b"".join(commit.fingerprints.values())
+    if commit.voids:
+        chunk = array("Q", [fingerprint ^ VOIDED for fingerprint in unpack_fingerprints(chunk)]).tobytes()
+    return Accepted(commit.n, commit.decided_at, chunk, commit.packs)
+
+
+def weight_of(commit: "Commit") -> int:
+    """About how many bytes it takes in the log: what does not compress, and the pages' cells."""
+    chunks = [*commit.fingerprints.values(), commit.inline_archive, commit.marks, commit.packs]
+    cells = sum(page.weight for page in commit.pages)
+    return sum(map(len, chunks)) + cells
 
 
 @dataclass
@@ -235,20 +244,18 @@ class Sifted:
     counts: Counts = field(default_factory=Counts)
 
 
-def sift(
-    state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, look_back: int, now: int, received_at: int
-) -> Sifted:
+def sift(state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, now: int) -> Sifted:
     """Keep the first of every event the lane has not seen, remembering it in `state`.
 
-    An event was seen if its fingerprint is in its bucket (the same time, at any age), or if it arrived within
-    `look_back` seconds with any time; one that was voided before it came is left out as if it had been seen.
-    `state` must hold the buckets of all events and the look-back of the packs; `received_at` is when the newest pack
-    arrived.
+    An event was seen if it is in the look-back, whatever its time was then, or if its fingerprint is in its bucket (the
+    same time, at any age); one that was voided before it came is left out as if it had been seen. `state` must hold
+    the buckets that the look-back does not cover.
     """
     sifted = Sifted()
-    buckets, recent = state.buckets, state.recent
+    buckets, is_new = state.buckets, state.look_back.add
     by_tenant = defaultdict[str, dict[str, list[Event]]](lambda: defaultdict(list))
-    oldest, still_recent = window.oldest_countable(now), received_at - look_back
+    oldest = window.oldest_countable(now)
+    state.look_back.begin(now)
     duplicates = received = redelivered = 0
     time: int | None = None
     bucket: set[int] | None = None
@@ -260,25 +267,22 @@ def sift(
         for event in pack.events:
             if event.time != time:  # most events have the second of the one before
                 time = event.time
-                bucket = buckets[time // BUCKET_SECONDS] if time >= oldest else None
-            if bucket is None:
+                bucket = buckets.get(time // BUCKET_SECONDS)
+            if time < oldest:
                 sifted.refusals.append(_too_old(tenant, event, pack.received_at))
                 continue
             fingerprint = event.fingerprint
-            if (
-                fingerprint in bucket
-                or fingerprint ^ VOIDED in bucket
-                or (fingerprint in recent and recent[fingerprint] > still_recent)
-            ):
+            was_there = bucket is not None and (fingerprint in bucket or fingerprint ^ VOIDED in bucket)
+            if was_there or not is_new(fingerprint):
                 duplicates += 1
                 continue
-            bucket.add(fingerprint)
-            recent[fingerprint] = received_at
+            if bucket is not None:
+                bucket.add(fingerprint)
             by_subject[event.subject].append(event)
         mark = pack_mark(pack.pack_id)
         if mark in state.packs:
             redelivered += duplicates - seen_before
-        state.packs[mark] = received_at
+        state.packs[mark] = None
     if len(by_tenant) == 1:
         tenant, by_subject = by_tenant.popitem()
         sifted.groups = {(tenant, subject): events for subject, events in by_subject.items()}
@@ -304,6 +308,7 @@ def sift_voids(state: LaneState, packs: Iterable[Pack], oldest: int) -> tuple[li
             bucket = state.buckets[bucket_of(void.time)]
             if void.fingerprint ^ VOIDED not in bucket:
                 bucket.add(void.fingerprint ^ VOIDED)
+                state.look_back.add(void.fingerprint)
                 new.append((pack.tenant, void))
     return new, refusals
 

@@ -88,6 +88,10 @@ class PageKey(msgspec.Struct, frozen=True, array_like=True, order=True, cache_ha
 Cells = dict[str, Cell]
 
 
+# Of a stored commit, compressed: measured with a page for each event.
+PAGE_WEIGHT, CELL_WEIGHT = 24, 8
+
+
 class PageDelta(msgspec.Struct, array_like=True):
     """What one commit does to one page: contributions to cells, by the kind of the cell.
 
@@ -106,6 +110,13 @@ class PageDelta(msgspec.Struct, array_like=True):
     lost_lowest: dict[str, Number] = {}
     lost_latest: dict[str, Latest] = {}
     dirty: list[str] = []
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes in a stored commit."""
+        cells = len(self.sum) + len(self.highest) + len(self.lowest) + len(self.latest) + len(self.dirty)
+        packed = 0 if self.key.subject is None else sum(map(len, self.values.values()))
+        return PAGE_WEIGHT + cells * CELL_WEIGHT + packed + sum(map(len, self.sketch.values()))
 
     def applied_to(self, cells: Cells) -> Cells:
         """The cells this changes with their new contents, given the page's present ones; all kinds but values."""

@@ -36,13 +36,15 @@ class Document(OpenShown):
 
 class DeploymentHealth(Shown):
     """`behind` when `countedAge` is above ten minutes. What is still in the stream is not in `countedAge`: an old
-    `lastCountedAt` while events are sent says that. `lastCountedAt` is when the newest counted decision was made.
+    `lastCountedAt` while events are sent says that. `lastCountedAt` is when the newest counted decision was made. An
+    event that was counted since `resendsKnownSince` is known when it is sent again, also with a new time.
     """
 
     status: Literal["ok", "behind"]
     version: str
     counted_age: int
     last_counted_at: Instant | None = None
+    resends_known_since: Instant
 
 
 class ShownPeriod(Shown):

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.adapters.records import encode_commit
 from functions.application import apply_pages, lane_memory
 from functions.application.apply_pages import PageApplier
@@ -56,7 +57,7 @@ class Lane:
 
     def new_writer(self) -> LaneWriter:
         window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, Clock(), self.new_id, window, 3_600, fingerprint)
+        return LaneWriter(self.ledger, self.archive, Clock(), self.new_id, window, MemoryLookBacks(), fingerprint)
 
     def new_id(self) -> str:
         self.ids += 1

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.application.commit_usage import LaneWriter
 from functions.application.query_usage import UsageReader
 from functions.domain.metering import pages
@@ -108,7 +109,9 @@ class Deployment:
 
     def new_writer(self) -> LaneWriter:
         fingerprint = LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, self, self.new_attempt, AcceptanceWindow(), 3_600, fingerprint)
+        return LaneWriter(
+            self.ledger, self.archive, self, self.new_attempt, AcceptanceWindow(), MemoryLookBacks(), fingerprint
+        )
 
     def new_attempt(self) -> str:
         self.attempts += 1

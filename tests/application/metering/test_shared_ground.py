@@ -13,7 +13,7 @@ from functions.adapters.dynamo.codec import decode_item
 from functions.adapters.dynamo.refusal_item import further_items, further_of
 from functions.adapters.memory import MemoryLedger
 from functions.adapters.records import decode_record, decoded_size, encode_commit, encode_record
-from functions.application import aggregate_usage, lane_memory
+from functions.application import aggregate_usage, lane_memory, recall_lane
 from functions.application.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.list_events import EventReader
 from functions.application.query_usage import UsageReader
@@ -271,9 +271,14 @@ def test_tenants_of_a_lane_take_turns() -> None:
     assert ("other", bystander) in first.subjects
 
 
-def test_late_events_of_very_many_buckets_are_read_a_hundred_at_a_time() -> None:
+def test_late_events_of_very_many_buckets_are_read_a_hundred_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall_lane, "MAX_FINGERPRINTS", 0)  # so that buckets must be read
     deployment = Shared(MeterSet(1, (CALLS,)))
     subject, bystander = of_each_lane()[:2]
+    deployment.send([event("first", NOW, subject), event("second", NOW, bystander)])
+    deployment.aggregate()
+    deployment.ledger.buckets.clear()
+    deployment.ledger.committed.clear()
     late = [event(f"e{n}", NOW - timedelta(minutes=5 * n), subject) for n in range(2_000)]
     deployment.send([*late, late[7], late[1_900]])
     deployment.send([event("e", NOW - timedelta(hours=1), bystander)])

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
-from functions.application import walk_owners
+from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.application import recall_lane, walk_owners
 from functions.application.aggregate_usage import Aggregator, Delivered
 from functions.application.close_lanes import close_lanes, count_lanes
 from functions.application.commit_usage import LaneWriter
@@ -53,6 +54,7 @@ class Deployment:
     def __init__(self, meters: MeterSet = METERS, now: datetime = NOW) -> None:
         self.ledger, self.archive, self.stream = MemoryLedger(), MemoryArchive(), MemoryStream()
         self.ledger.put_meter_set("t", meters)
+        self.look_backs, self.window = MemoryLookBacks(), AcceptanceWindow()
         self.clock = FixedClock(now)
         self.ids = 0
         self.rejected: dict[str, bytes] = {}
@@ -60,8 +62,10 @@ class Deployment:
         self.reader = UsageReader(self.ledger, self.archive, LANES)
 
     def new_writer(self) -> LaneWriter:
-        window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, 3_600, fingerprint, self.charge)
+        window, fingerprint = self.window, LANES.value_fingerprint
+        return LaneWriter(
+            self.ledger, self.archive, self.clock, self.new_id, window, self.look_backs, fingerprint, self.charge
+        )
 
     def charge(self, surplus: Mapping[str, int]) -> None:
         """A test that asks about it takes it."""
@@ -169,17 +173,34 @@ def test_tenants_do_not_see_each_other() -> None:
     assert [row.value for row in deployment.reader.rows(UsageQuery("u", TOKENS), NOW)] == [7]
 
 
-def test_the_same_id_with_a_new_time_counts_once_within_the_look_back_and_again_after_it() -> None:
+def test_the_same_id_with_a_new_time_counts_once_as_long_as_the_lane_remembers() -> None:
     deployment = Deployment()
     deployment.send([event("1", NOW, n=5)])
     deployment.deliver()
-    for minutes, total in ((10, 5), (50, 5), (200, 10)):
-        deployment.clock.time = NOW + timedelta(minutes=minutes)
+    days = deployment.window.past // 86_400
+    for later in (timedelta(minutes=65), timedelta(days=1), timedelta(days=days)):
+        deployment.clock.time = NOW + later
+        deployment.writer = deployment.new_writer()
         deployment.send([event("1", deployment.clock.time, n=5)])
-        if minutes == 50:
-            deployment.writer = deployment.new_writer()
         deployment.deliver()
-        assert [row.value for row in deployment.ask()] == [total], minutes
+        assert [row.value for row in deployment.ask(period_to=deployment.clock.time + timedelta(hours=1))] == [5], later
+
+
+def test_what_does_not_fit_is_forgotten_from_its_old_end_and_counts_by_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recall_lane, "MAX_FINGERPRINTS", 8)
+    deployment = Deployment()
+    subject, late = "c1", event("late", NOW - timedelta(hours=2), n=1)
+    for hour in range(4):
+        deployment.clock.time = NOW + timedelta(hours=hour)
+        deployment.send([late, *(event(f"{hour}-{i}", deployment.clock.time, subject, n=1) for i in range(4))])
+        deployment.deliver()
+    again = [event("0-0", deployment.clock.time, subject, n=1), event("3-0", NOW, subject, n=1)]
+    deployment.send([late, *again])
+    deployment.deliver()
+    # The first was forgotten and comes with another time, the second was not; the late one has the time it had.
+    assert [row.value for row in deployment.ask(period_to=NOW + timedelta(days=1))] == [1 + 16 + 1]
 
 
 def test_the_same_time_is_a_duplicate_at_any_age() -> None:

@@ -15,6 +15,7 @@ from functions import names
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
 from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
+from functions.adapters.memory_look_backs import MemoryLookBacks
 from functions.adapters.stripe.gateway import StripeGateway
 from functions.adapters.stripe.refusals import PatientCaller
 from functions.application.commit_usage import LaneWriter
@@ -81,7 +82,9 @@ class Deployment:
         self.ledger, self.archive, self.stream = MemoryLedger(), MemoryArchive(), MemoryStream()
         self.ledger.put_meter_set(TENANT, MeterSet(1, (TOKENS,)))
         self.ids = 0
-        self.writer = LaneWriter(self.ledger, self.archive, world.clock, self.new_id, AcceptanceWindow(), 3_600, len)
+        self.writer = LaneWriter(
+            self.ledger, self.archive, world.clock, self.new_id, AcceptanceWindow(), MemoryLookBacks(), len
+        )
         self.stripe = stripe.StripeClient("sk_test_run", base_addresses={"api": server.url}, max_network_retries=0)
         self.gateway = StripeGateway(lambda: self.stripe, PatientCaller(sleep=lambda _: None))
         self.pushes = DynamoPushStore(table)
