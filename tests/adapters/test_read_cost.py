@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -238,3 +239,34 @@ def test_an_hour_index_full_of_others_is_read_where_something_was_asked_for(dyna
     assert found == sorted((entry for entry in every if entry.hour in wanted), reverse=True)
     assert consumed.requests <= 6
     assert consumed.bytes <= 200_000, "a third of the index"
+
+
+@pytest.mark.parametrize(("batches", "size", "subjects"), [(15, 2_500, 40), (8, 500, 500), (150, 1, 1)])
+def test_another_process_takes_a_lane_over_for_less_than_500_units(
+    dynamodb: DynamoDb, batches: int, size: int, subjects: int
+) -> None:
+    """As it happens to a lane of 500 events/s, of many subjects, and of one event now and then."""
+    kept, attempts, chance = MemoryLookBacks(), iter(range(10_000)), Random(4)
+    now = int(NOW.timestamp())
+
+    def new_writer() -> LaneWriter:
+        ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+        archive, window = MemoryArchive(), AcceptanceWindow()
+        return LaneWriter(ledger, archive, Clock(), lambda: str(next(attempts)), window, kept, LANES.value_fingerprint)
+
+    def pack(number: int) -> Pack:
+        data = b'{"n":%d.25,"ms":7,"model":"gpt-5"}' % number
+        names = [f"customer-{n % subjects}" for n in range(size)]
+        events = [
+            Event(chance.getrandbits(64), now - 1, f"{number}-{n}", "s", "call", s, data) for n, s in enumerate(names)
+        ]
+        return Pack("t", 0, f"p{number}", now, events)
+
+    writer = new_writer()
+    for number in range(batches):
+        sent = pack(number)
+        write(writer, [sent])
+    consumed, other = Consumption(dynamodb.client), new_writer()
+    counts = write(other, [sent])
+    assert counts.duplicates == counts.received == size
+    assert consumed.units < 500, consumed.units
