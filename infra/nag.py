@@ -80,6 +80,11 @@ def _everywhere() -> Iterator[Acknowledged]:
             "A distributed map watches its own child executions, whose names AWS makes.",
         )
     yield Acknowledged(
+        "billing/ScheduleBillingRole",
+        _any(f"{EXECUTIONS}:<{MACHINES['billing']}.Name>:*"),
+        "It asks whether the run before works, whose name it made itself.",
+    )
+    yield Acknowledged(
         "api/Api/POST--api--v1--apps--{id}--stripe--webhook",
         _rule("APIG4"),
         "Stripe cannot send our key; the handler verifies Stripe's signature over the raw body.",

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.handlers import add_expect_header
 from isal import igzip
 from isal.igzip_lib import IsalError
 
+from functions.adapters.aws import ROLES, arriving
 from functions.domain.errors import ArchiveGap, NotFound
 from functions.domain.metering.event import Event, Void
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
@@ -237,10 +237,14 @@ def readable_lines(key: str, body: bytes | None, n: int) -> Iterator[ArchivedEve
         raise ArchiveGap(message, code="archive_object_unreadable") from error
 
 
+def _without_expect(params: Any, **_: Any) -> None:
+    params["headers"].pop("Expect", None)
+
+
 class S3Archive:
     def __init__(self, client: "S3Client", bucket: str) -> None:
         # Asking S3 before each body whether it wants it costs a round trip that only large uploads are worth.
-        client.meta.events.unregister("before-call.s3", add_expect_header)
+        client.meta.events.register_last("before-call.s3", _without_expect)
         self._client = client
         self._bucket = bucket
 
@@ -297,11 +301,13 @@ class S3Archive:
             return None
 
     def _body(self, key: str) -> bytes:
-        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        with arriving(ROLES["s3"]):
+            return answer["Body"].read()
 
     def kept_record(self, key: str) -> bytes:
         try:
-            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return self._body(key)
         except self._client.exceptions.NoSuchKey as error:
             raise NotFound("The bytes of this record are not kept any more.", code="record_not_found") from error
 

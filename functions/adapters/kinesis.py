@@ -1,12 +1,13 @@
-"""The event stream: packs and close markers to their lanes, acknowledged one by one."""
+"""The event stream: packs and close markers to their lanes, acknowledged one by one.
 
-import random
+Its client tries once and raises Unavailable (`aws.ONCE`): trying again is done here, of what is not acknowledged.
+"""
+
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from functions.adapters.aws import pauses
 from functions.adapters.records import encode_record
 from functions.domain.errors import Unavailable
 from functions.domain.metering.event import CloseMarker, Pack
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 MAX_RECORDS = 500  # Kinesis' own limit for one request
 MAX_REQUEST_BYTES = 4_500_000  # below both 5 MiB (older regions) and 10 MiB
 MAX_TRIES = 6
-FIRST_WAIT_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.1
+# A try takes at most three seconds (`aws.ONCE`), and whoever sends events is answered within ten.
+LAST_TRY_SECONDS = 3
 RETRY_AFTER_SECONDS = 2
 
 
@@ -29,8 +32,9 @@ class KinesisStream:
         self._lanes = lanes
 
     def put(self, records: Sequence[Pack | CloseMarker]) -> None:
+        last_try = time.monotonic() + LAST_TRY_SECONDS
         for entries in _requests([self._entry(record) for record in records]):
-            self._put(entries)
+            self._put(entries, last_try)
 
     def _entry(self, record: Pack | CloseMarker) -> dict[str, Any]:
         return {
@@ -39,17 +43,13 @@ class KinesisStream:
             "ExplicitHashKey": self._lanes.hash_key(record.lane),
         }
 
-    def _put(self, entries: list[Any]) -> None:
-        for attempt in range(MAX_TRIES):
-            if attempt:
-                time.sleep(random.uniform(0, FIRST_WAIT_SECONDS * 2**attempt))  # noqa: S311
+    def _put(self, entries: list[Any], last_try: float) -> None:
+        for number in pauses(MAX_TRIES, FIRST_PAUSE_SECONDS):
+            if number and time.monotonic() > last_try:
+                break
             try:
                 answers = self._client.put_records(StreamName=self._stream, Records=entries)["Records"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in TRANSIENT:
-                    raise
-                continue
-            except BotoCoreError:
+            except Unavailable:
                 continue
             entries = [entry for entry, answer in zip(entries, answers, strict=True) if answer.get("ErrorCode")]
             if not entries:
@@ -58,15 +58,6 @@ class KinesisStream:
             "The event stream cannot take the events now; send them again, they are counted once.",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
-
-
-TRANSIENT = {
-    "ProvisionedThroughputExceededException",
-    "LimitExceededException",
-    "ThrottlingException",
-    "InternalFailure",
-    "ServiceUnavailable",
-}
 
 
 def _requests(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

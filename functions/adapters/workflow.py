@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from functions.domain.subscriptions.plan_migration import PlanMigration
 
 
+WORKING = ("RUNNING", "PENDING_REDRIVE")
+
+
 class StepFunctionsRuns:
     """Billing's runs."""
 
@@ -22,6 +25,15 @@ class StepFunctionsRuns:
 
     def start(self, run: "BillingRun") -> None:
         _start(self._client, self._machine_arn, run.run_id, run.to_input())
+
+    def is_working(self, run_id: str) -> bool | None:
+        """An execution's ARN is its machine's with the name behind it."""
+        execution = f"{self._machine_arn.replace(':stateMachine:', ':execution:', 1)}:{run_id}"
+        try:
+            found = self._client.describe_execution(executionArn=execution)
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+        return found["status"] in WORKING
 
 
 class StepFunctionsBackfills:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from functions.application.known_page import KnownPage
 from functions.application.ports.ledger import Ledger
+from functions.domain.errors import Unavailable
 from functions.domain.metering.aggregation import VALUE_BYTES, pack_values, unpack_values
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import (
@@ -59,8 +60,9 @@ class PageApplier:
             for _, delta in refused:
                 self.known_bytes -= self._known.pop(delta.key).weight
             steps = refused
-        n, delta = steps[0]
-        raise RuntimeError(f"Page {delta.key} changed {MAX_PAGE_TRIES} times while commit {n} was applied.")
+        n, _ = steps[0]
+        # Of a page and a tenant only the log may speak.
+        raise Unavailable(f"A page changed {MAX_PAGE_TRIES} times while commit {n} was applied.", retry_after_seconds=1)
 
     def _learn(self, keys: Sequence[PageKey]) -> None:
         if not keys:

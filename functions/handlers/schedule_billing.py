@@ -12,6 +12,7 @@ def handler(_payload: object, _context: object) -> dict[str, Any]:
         timedelta(seconds=settings.collection_seconds()),
         index=wiring_billing.due_index(),
         runs=wiring_billing.billing_runs(),
+        turns=wiring_billing.billing_turns(),
         clock=wiring.clock(),
     )
     log.write("INFO", "looked for due periods", run_id=run.run_id if run else None)

@@ -22,6 +22,11 @@ def stage() -> str:
     return os.environ.get(names.ENV_STAGE, "dev")
 
 
+def function_seconds() -> int:
+    """How long the function may run."""
+    return int(os.environ.get(names.ENV_FUNCTION_SECONDS, "60"))
+
+
 def usage_table() -> str:
     return _required(names.ENV_USAGE_TABLE)
 

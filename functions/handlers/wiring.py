@@ -14,6 +14,8 @@ from functions.handlers import settings
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from functions.adapters.archive import S3Archive
     from functions.adapters.clock import SystemClock
     from functions.adapters.dynamo.api_key_store import DynamoApiKeys
@@ -53,11 +55,19 @@ def clock() -> "SystemClock":
 
 
 @cache
+def _database() -> "DynamoDBClient":
+    """One that looks at parameters: records of people are of every shape."""
+    from functions.adapters.aws import aws_client, patience_of
+
+    client: DynamoDBClient = aws_client("dynamodb", patience_of(settings.function_seconds()))
+    return client
+
+
+@cache
 def billing_table() -> "Table":
-    from functions.adapters.dynamo.client import dynamodb_client
     from functions.adapters.dynamo.table import Table
 
-    return Table(dynamodb_client(), settings.billing_table())
+    return Table(_database(), settings.billing_table())
 
 
 def new_id() -> str:
@@ -67,22 +77,9 @@ def new_id() -> str:
 @cache
 def aws(service: str) -> Any:
     """A plain client of one service; hot paths send requests we build ourselves, so botocore need not check them."""
-    import boto3
-    from botocore.config import Config
+    from functions.adapters.aws import aws_client, patience_of
 
-    retries: Any = {"mode": "standard", "total_max_attempts": 5}
-    config = Config(
-        connect_timeout=2,
-        read_timeout=10,
-        retries=retries,
-        tcp_keepalive=True,
-        account_id_endpoint_mode="disabled",
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        parameter_validation=False,
-        user_agent="tollbooth",  # otherwise botocore composes a new one for every request, 0.1 ms each
-    )
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    return aws_client(service, patience_of(settings.function_seconds()), is_checked=False)
 
 
 # Metering.
@@ -108,9 +105,10 @@ def lanes() -> "Lanes":
 
 @cache
 def event_stream() -> "KinesisStream":
+    from functions.adapters.aws import ONCE, aws_client
     from functions.adapters.kinesis import KinesisStream
 
-    return KinesisStream(aws("kinesis"), settings.stream_name(), lanes())
+    return KinesisStream(aws_client("kinesis", ONCE, is_checked=False), settings.stream_name(), lanes())
 
 
 @cache
@@ -249,23 +247,12 @@ def progress() -> "DynamoProgress":
 
 @cache
 def buckets() -> "DynamoBuckets":
-    """With a client of its own: a request waits for a limit no longer than a second, and then goes on without."""
-    import boto3
-    from botocore.config import Config
-
+    """With a client of its own: a request waits a moment for a limit, and then goes on without."""
+    from functions.adapters.aws import AT_ONCE, aws_client
     from functions.adapters.dynamo.bucket_store import DynamoBuckets
 
-    retries: Any = {"mode": "standard", "total_max_attempts": 2}
-    config = Config(
-        connect_timeout=1,
-        read_timeout=1,
-        retries=retries,
-        tcp_keepalive=True,
-        account_id_endpoint_mode="disabled",
-        parameter_validation=False,
-        user_agent="tollbooth",
-    )
-    return DynamoBuckets(boto3.client("dynamodb", config=config), settings.usage_table())
+    client = aws_client("dynamodb", AT_ONCE, is_checked=False, raises_unavailable=False)
+    return DynamoBuckets(client, settings.usage_table())
 
 
 @cache
@@ -283,10 +270,9 @@ def microseconds() -> int:
 
 @cache
 def usage_table() -> "Table":
-    from functions.adapters.dynamo.client import dynamodb_client
     from functions.adapters.dynamo.table import Table
 
-    return Table(dynamodb_client(), settings.usage_table())
+    return Table(_database(), settings.usage_table())
 
 
 def new_secret() -> str:

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
 @cache
 def engine() -> "AthenaEngine":
-    import boto3
-
     from functions.adapters.athena.engine import AthenaEngine
 
-    return AthenaEngine(boto3.client("athena"), settings.archive_workgroup(), settings.archive_database())
+    return AthenaEngine(wiring.aws("athena"), settings.archive_workgroup(), settings.archive_database())
 
 
 def queries() -> "DynamoArchiveQueries":

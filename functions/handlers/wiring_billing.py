@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
     from functions.adapters.dynamo.push_store import DynamoPushStore
     from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+    from functions.adapters.dynamo.turn_store import DynamoBillingTurns
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
     from functions.adapters.workflow import StepFunctionsMigrations, StepFunctionsRuns
@@ -66,11 +67,9 @@ def pushes() -> "DynamoPushStore":
 
 @cache
 def stripe_credentials() -> "StripeCredentialsSource":
-    import boto3
-
     from functions.adapters.stripe.credentials import StripeCredentialsSource
 
-    return StripeCredentialsSource(settings.stripe_secret(), boto3.client("secretsmanager"))
+    return StripeCredentialsSource(settings.stripe_secret(), wiring.aws("secretsmanager"))
 
 
 @cache
@@ -171,6 +170,12 @@ def due_index() -> "DynamoDueIndex":
     from functions.adapters.dynamo.billing_index import DynamoDueIndex
 
     return DynamoDueIndex(wiring.billing_table())
+
+
+def billing_turns() -> "DynamoBillingTurns":
+    from functions.adapters.dynamo.turn_store import DynamoBillingTurns
+
+    return DynamoBillingTurns(wiring.billing_table())
 
 
 def billing_failures() -> "DynamoFailures":

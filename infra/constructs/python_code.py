@@ -23,14 +23,17 @@ CONSTRAINTS = REPOSITORY / "infra" / "constraints.txt"
 LOCKS = REPOSITORY / "infra" / "locks"
 
 # Part of every asset hash: raise it when the way of building changes.
-RECIPE = "2"
+RECIPE = "3"
 
 # What a function never reads; leaving it out keeps cold starts short.
 LEFT_OUT_FOLDERS = {"__pycache__", "tests"}
 LEFT_OUT_FILES = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
 LEFT_OUT_SUFFIXES = {".pyc", ".pyi"}
-# zstandard's second backend (10 MB), loaded on PyPy only.
-LEFT_OUT_PATTERNS = ("zstandard/_cffi*.so",)
+# zstandard's second backend (10 MB), loaded on PyPy only; boto3's resources, which nothing here uses.
+LEFT_OUT_PATTERNS = ("zstandard/_cffi*.so", "boto3/data", "boto3/examples")
+# Of botocore's descriptions of services (27 MB) the ones that functions speak to.
+SERVICES = frozenset({"athena", "dynamodb", "kinesis", "s3", "secretsmanager", "stepfunctions"})
+SERVICE_DATA = "botocore/data"
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,10 @@ def _strip(folder: Path) -> None:
     shutil.rmtree(folder / "bin", ignore_errors=True)
     for pattern in LEFT_OUT_PATTERNS:
         for path in folder.glob(pattern):
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for service in (folder / SERVICE_DATA).glob("*/"):
+        if service.is_dir() and service.name not in SERVICES:
+            shutil.rmtree(service)
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and path.name in LEFT_OUT_FOLDERS:
             shutil.rmtree(path)

@@ -68,7 +68,12 @@ class PythonFunction(aws_lambda.Function):
             application_log_level_v2=aws_lambda.ApplicationLogLevel.INFO,
             tracing=aws_lambda.Tracing.DISABLED,
             reserved_concurrent_executions=reserved_concurrency,
-            environment={**settings_of(stage), **_environment(access), **(environment or {})},
+            environment={
+                **settings_of(stage),
+                names.ENV_FUNCTION_SECONDS: str(timeout_seconds),
+                **_environment(access),
+                **(environment or {}),
+            },
         )
         self.handler_name = handler
 

@@ -28,7 +28,7 @@ def stream_source(
         batch_size=BATCH_SIZE,
         parallelization_factor=PARALLELIZATION_FACTOR,
         max_batching_window=Duration.seconds(stage.batching_window_seconds),
-        bisect_batch_on_error=True,
+        bisect_batch_on_error=False,
         retry_attempts=-1,
         max_record_age=Duration.hours(stage.max_record_age_hours),
         on_failure=_KeepWhole(keep_failed_in),

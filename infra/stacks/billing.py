@@ -16,6 +16,7 @@ from infra.stage import StageSettings
 
 LOOK_FOR_DUE_EVERY_MINUTES = 15
 DUE_PLAN = "due_plan"
+BILLING_TURN = "billing_turn"
 LATE_KEYS = ("Z", "Z#*")  # which usage came late, of all tenants
 RECONCILED_KEYS = ("recheck", "*#difference")
 RECONCILE_EVERY_MINUTES = 60
@@ -63,10 +64,17 @@ def reconciliation_permissions(data: DataStack) -> Mapping[str, Sequence[Access]
     }
 
 
-def schedule_permissions(data: DataStack, machine: Resource) -> Mapping[str, Sequence[Access]]:
+def schedule_permissions(data: DataStack, machine: Resource, executions: str) -> Mapping[str, Sequence[Access]]:
     """Apart from the workflow's own table, because the machine must exist before it can be named."""
+    runs = Resource(executions, machine.variable, machine.value)
     return {
-        "schedule_billing": (data.billing.allows("dynamodb:Query"), machine.allows("states:StartExecution")),
+        "schedule_billing": (
+            data.billing.allows("dynamodb:Query"),
+            data.billing.allows("dynamodb:GetItem", "dynamodb:PutItem", only_keys=(BILLING_TURN,)),
+            machine.allows("states:StartExecution"),
+            # While the run before works, none begins.
+            runs.allows("states:DescribeExecution"),
+        ),
     }
 
 
@@ -96,7 +104,7 @@ class BillingStack(StageStack):
         machine_arn = self.workflow.machine.state_machine_arn
         self.machine = Resource(machine_arn, names.ENV_BILLING_MACHINE, machine_arn)
 
-        scheduled = FunctionFactory(self, stage, schedule_permissions(data, self.machine))
+        scheduled = FunctionFactory(self, stage, schedule_permissions(data, self.machine, self.workflow.executions_arn))
         self.schedule_billing = scheduled.make("schedule_billing", memory_mb=512, timeout_seconds=60)
         again = FunctionFactory(self, stage, reconciliation_permissions(data))
         self.schedule_reconcile = again.make("schedule_reconcile", memory_mb=1769, timeout_seconds=900)

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 import zstandard
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError
 
 from functions.adapters.archive import S3Archive, archive_key, decode_lines, encode_lines
+from functions.adapters.aws import away, busy
 from functions.adapters.kinesis import KinesisStream
 from functions.adapters.memory import MemoryLedger
 from functions.adapters.memory_look_backs import MemoryLookBacks
@@ -102,19 +103,15 @@ class FlakyKinesis:
         return {"Records": answers}
 
 
-def throttled() -> ClientError:
-    return ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": ""}}, "PutRecords")
-
-
 def test_only_what_failed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.adapters.kinesis.FIRST_WAIT_SECONDS", 0)
-    flaky = FlakyKinesis([(0, 2), throttled(), EndpointConnectionError(endpoint_url="x"), (1,)])
+    monkeypatch.setattr("functions.adapters.kinesis.FIRST_PAUSE_SECONDS", 0)
+    flaky = FlakyKinesis([(0, 2), busy("The event stream"), away("The event stream"), (1,)])
     KinesisStream(flaky, "events", LANES).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])  # type: ignore[arg-type]
     assert sorted(record["PartitionKey"] for record in flaky.taken) == ["0", "1", "2", "3"]
 
 
 def test_a_stream_that_takes_nothing_is_unavailable_and_says_when_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.adapters.kinesis.FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr("functions.adapters.kinesis.FIRST_PAUSE_SECONDS", 0)
     stream = KinesisStream(FlakyKinesis([(0,)] * 20), "events", LANES)  # type: ignore[arg-type]
     with pytest.raises(Unavailable) as refused:
         stream.put([CloseMarker(0, "m", NOW)])

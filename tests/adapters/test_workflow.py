@@ -6,6 +6,7 @@ import pytest
 from functions.adapters.workflow import StepFunctionsMigrations, StepFunctionsRuns
 from functions.application.ports.billing import BillingRun
 from functions.domain.subscriptions.plan_migration import PlanMigration
+from infra.local import emulator
 from tests.domain.builders import at
 
 RUN = BillingRun("schedule-20260501T0100", at("2026-05-01"), "default", ("c1",))
@@ -81,3 +82,21 @@ def test_a_run_that_was_started_already_is_left_alone():
 def test_any_other_trouble_is_the_callers():
     with pytest.raises(Unreachable):
         StepFunctionsRuns(StepFunctions(Unreachable()), "arn:machine").start(RUN)  # type: ignore[arg-type]
+
+
+def test_whether_a_run_works_is_asked_of_its_execution(aws: int) -> None:
+    client = emulator.client("stepfunctions", aws)
+    wait = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
+    trusted = {
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    }
+    role = emulator.client("iam", aws).create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(trusted))
+    machine = client.create_state_machine(name="billing", definition=json.dumps(wait), roleArn=role["Role"]["Arn"])[
+        "stateMachineArn"
+    ]
+    runs = StepFunctionsRuns(client, machine)
+    assert runs.is_working(RUN.run_id) is None
+    runs.start(RUN)
+    assert runs.is_working(RUN.run_id) is True
+    client.stop_execution(executionArn=machine.replace(":stateMachine:", ":execution:") + f":{RUN.run_id}")
+    assert runs.is_working(RUN.run_id) is False

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.adapters.dynamo.client import dynamodb_client
 from functions.handlers import http_api, http_authorize, http_health, wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
@@ -12,7 +11,7 @@ from tests.handlers.gateway import Client
 
 def forget_clients() -> None:
     """What a warm function keeps, another test's database must not see."""
-    dynamodb_client.cache_clear()
+    wiring._database.cache_clear()
     wiring.billing_table.cache_clear()
     wiring.usage_table.cache_clear()
     wiring.progress.cache_clear()

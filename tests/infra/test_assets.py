@@ -32,8 +32,18 @@ def test_the_stream_asset_is_small(stream: Path, stream_for_lambda: Path) -> Non
 
 def test_the_stream_asset_carries_no_weight_of_the_service(stream: Path) -> None:
     carried = {path.name for path in stream.iterdir()}
-    assert {"functions", "jsonpath_rfc9535", "msgspec", "zstandard"} <= carried
-    assert carried.isdisjoint({"pydantic", "stripe", "aws_lambda_powertools", "boto3", "botocore", "tests", "bin"})
+    assert {"functions", "jsonpath_rfc9535", "msgspec", "zstandard", "boto3", "botocore"} <= carried
+    assert carried.isdisjoint({"pydantic", "stripe", "aws_lambda_powertools", "tests", "bin"})
+
+
+def test_the_services_an_asset_knows_are_those_that_functions_speak_to(stream: Path) -> None:
+    asked = {
+        service
+        for source in (python_code.SOURCES / "handlers").glob("wiring*.py")
+        for service in re.findall(r'aws(?:_client)?\("(\w+)"', source.read_text())
+    }
+    known = {path.name for path in (stream / python_code.SERVICE_DATA).iterdir() if path.is_dir()}
+    assert asked == known == python_code.SERVICES
 
 
 def test_wheels_for_lambda_are_arm64_python_3_13(stream_for_lambda: Path) -> None:

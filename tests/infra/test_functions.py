@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions import names
+from functions.adapters.aws import patience_of
 
 SECRETS = {names.ENV_LEDGER_SECRET, names.ENV_ADMIN_SECRET, names.ENV_STRIPE_SECRET}
 
@@ -101,3 +102,11 @@ def test_numbers_of_the_stage_are_the_same_in_every_function(each_stage: Any) ->
             str(settings.collection_seconds),
         )
     }
+
+
+def test_no_client_outlives_its_function(each_stage: Any) -> None:
+    """A hung connection ends before the function does, so that it is told and tried again."""
+    for function in each_stage.all("AWS::Lambda::Function").values():
+        seconds = function["Properties"]["Timeout"]
+        assert function["Properties"]["Environment"]["Variables"][names.ENV_FUNCTION_SECONDS] == str(seconds)
+        assert patience_of(seconds).longest < seconds

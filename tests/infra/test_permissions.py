@@ -79,7 +79,11 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "admin key": {"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"},
         **READ_KEY,
     },
-    "schedule_billing": {"billing": {"dynamodb:Query"}, "machine": {"states:StartExecution"}},
+    "schedule_billing": {
+        "billing": {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"},
+        "machine": {"states:StartExecution"},
+        "executions": {"states:DescribeExecution"},
+    },
     "schedule_reconcile": {
         "usage": READ_USAGE | {"dynamodb:BatchWriteItem"},
         "archive/archive/*": {"s3:GetObject"},
@@ -212,7 +216,7 @@ def test_whoever_writes_billing_can_write_no_api_key_but_those_who_make_keys(pro
         denied[handler] = writes
     assert denied.keys() == {
         *("webhook_stripe", "workflow_issue_invoice", "workflow_list_due", "workflow_push_invoice"),
-        *("workflow_record_failure", "schedule_reconcile"),
+        *("workflow_record_failure", "schedule_reconcile", "schedule_billing"),
         *("workflow_list_migration", "workflow_migrate_subscriptions"),
         *("workflow_preview_migration", "workflow_end_migration"),
     }
@@ -348,6 +352,8 @@ def _spoken(resource: Any) -> str:
     text = json.dumps(resource)
     if "Logs" in text:
         return "its logs"
+    if ":execution:" in text:
+        return "executions"
     (word,) = {word for mark, word in SPOKEN.items() if mark in text}
     below = re.search(r'"(/[^"]+\*)"', text)
     return word + (below.group(1) if below else "")

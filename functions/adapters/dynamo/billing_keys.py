@@ -40,6 +40,7 @@ single items by get, ranges by query:
 |                                           |                                  | <subscription id>`                   |
 | what is not at the gateway yet, likewise  | `unpushed`                       | `<next try>#<tenant>#<customer id>#  |
 |                                           |                                  | <invoice id>`                        |
+| which run of everybody's bills began last | `billing_turn`                   | `billing_turn`                       |
 | whose turn is it in a run, likewise       | `due_plan`                       | `<run id>#<phase>#<page>`; expires   |
 |                                           |                                  | after 2 days                         |
 | an invoice by id; invoices by boundary    | `<tenant>#invoice`               | `<invoice id>`                       |
@@ -166,6 +167,7 @@ PLAN_MIGRATION_SUBSCRIPTION = "plan_migration_subscription"
 DUE = "due"
 UNPUSHED = "unpushed"
 DUE_PLAN = "due_plan"
+BILLING_TURN = ("billing_turn", "billing_turn")
 RECHECK = "recheck"
 
 # Archive

@@ -1,27 +1,18 @@
-"""The DynamoDB client of a process, and its errors in the words of this room, so that stores never read error codes."""
+"""DynamoDB's errors in the words of this room, so that stores never read error codes."""
 
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from functions.adapters.aws import ROLES, busy, pauses
 from functions.adapters.dynamo.codec import Item, decode_item
 from functions.domain.errors import Unavailable
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-RETRY_AFTER_SECONDS = 1
-# Transactions over the same items last milliseconds: five pauses of 20 ms and doubling outlast them within a second.
+# Transactions over the same items last milliseconds: five pauses, of up to 40 ms and doubling, outlast them.
 MAX_CONTENDED_ATTEMPTS = 6
-CONTENDED_PAUSE_SECONDS = 0.02
-THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
+CONTENDED_PAUSE_SECONDS = 0.04
 CONTENDED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 Answer = TypeVar("Answer")
 
@@ -46,19 +37,6 @@ class Contended(Exception):
     """Another transaction touched the same items at the same moment; nothing was written, trying again may succeed."""
 
 
-@cache
-def dynamodb_client(endpoint: str | None = None) -> "DynamoDBClient":
-    """One client per process; `endpoint` only keeps apart the clients of different databases in one test process."""
-    config = Config(
-        connect_timeout=2,
-        read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 5},
-        tcp_keepalive=True,
-    )
-    client: DynamoDBClient = boto3.client("dynamodb", config=config, endpoint_url=endpoint)
-    return client
-
-
 @contextmanager
 def translated() -> Iterator[None]:
     """Raises ConditionFailed, TransactionRefused, Contended or Unavailable for what the client raises inside."""
@@ -73,24 +51,19 @@ def translated() -> Iterator[None]:
             raise _cancelled(answer.get("CancellationReasons", [])) from error
         if code in ("TransactionConflictException", "TransactionInProgressException"):
             raise Contended from error
-        if code in THROTTLED:
-            raise too_busy() from error
         raise
 
 
 def patiently(write: Callable[[], Answer]) -> Answer:
     """Run a write again when another transaction was in its way; raises what `translated` raises."""
-    for attempt in range(MAX_CONTENDED_ATTEMPTS):
-        try:
-            with translated():
-                return write()
-        except Contended:
-            time.sleep(CONTENDED_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 - no secret
+    for _ in pauses(MAX_CONTENDED_ATTEMPTS, CONTENDED_PAUSE_SECONDS):
+        with suppress(Contended), translated():
+            return write()
     raise too_busy()
 
 
 def too_busy() -> Unavailable:
-    return Unavailable("The database is too busy; try again.", retry_after_seconds=RETRY_AFTER_SECONDS)
+    return busy(ROLES["dynamodb"])
 
 
 def _stored(answer: Mapping[str, Any]) -> Item | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from functions.adapters.aws import ROLES, busy, pauses
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.packed_windows import packed_windows, stored_cells
 from functions.domain.metering.pages import Page, PageKey, PageWrite
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 STAMP = "a"
 MAX_STATEMENTS = 25  # DynamoDB's own limit for one batch
-# Trying again would not help; anything else (not as it was seen, throttled, interrupted) is worth another look.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html
+THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
+THROTTLED_TRIES, THROTTLED_PAUSE_SECONDS = 10, 0.05
+# Trying again would not help; anything else (not as it was seen, interrupted) is worth another look.
 HOPELESS = {"ValidationError", "AccessDenied", "ResourceNotFound"}
 
 
@@ -42,10 +46,26 @@ class PageWriter:
 
 
 def executed(client: "DynamoDBClient", statements: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
-    """The answers to statements, in order, each batch of them run when its first answer is asked for."""
+    """The answers to statements, in order, each batch of them run when its first answer is asked for.
+
+    Statements that were throttled, which an answer of 200 says of each, are run again; raises Unavailable when some
+    always are.
+    """
     for start in range(0, len(statements), MAX_STATEMENTS):
-        batch = statements[start : start + MAX_STATEMENTS]
-        yield from client.batch_execute_statement(Statements=batch)["Responses"]
+        yield from _executed(client, statements[start : start + MAX_STATEMENTS])
+
+
+def _executed(client: "DynamoDBClient", batch: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+    answers: list[Mapping[str, Any]] = [{}] * len(batch)
+    waiting = list(range(len(batch)))
+    for _ in pauses(THROTTLED_TRIES, THROTTLED_PAUSE_SECONDS):
+        found = client.batch_execute_statement(Statements=[batch[place] for place in waiting])["Responses"]
+        for place, answer in zip(waiting, found, strict=True):
+            answers[place] = answer
+        waiting = [place for place in waiting if answers[place].get("Error", {}).get("Code") in THROTTLED]
+        if not waiting:
+            return answers
+    raise busy(ROLES["dynamodb"])
 
 
 def was_done(answer: Mapping[str, Any], what: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from functions.adapters.aws import pauses
 from functions.adapters.dynamo.client import patiently, too_busy, translated
 from functions.adapters.dynamo.codec import Item, decode_item, encode, encode_item
 from functions.adapters.dynamo.condition import VERSION, Condition, version_is
@@ -22,7 +23,7 @@ MAX_PARTITION_KEY_BYTES = 2_048  # DynamoDB's own limit
 MAX_SORT_KEY_BYTES = 1_024  # DynamoDB's own limit
 MAX_BATCH_GET = 100  # DynamoDB's own limit
 MAX_TRANSACTION_WRITES = 100  # DynamoDB's own limit
-MAX_UNPROCESSED_ROUNDS = 10
+UNPROCESSED_TRIES, UNPROCESSED_PAUSE_SECONDS = 10, 0.05
 
 
 class Table:
@@ -50,7 +51,7 @@ class Table:
     def _batch_get(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
         found: list[Item] = []
         request: Any = {self.name: {"Keys": [_key(pk, sk) for pk, sk in keys], "ConsistentRead": True}}
-        for _ in range(MAX_UNPROCESSED_ROUNDS):
+        for _ in pauses(UNPROCESSED_TRIES, UNPROCESSED_PAUSE_SECONDS):
             with translated():
                 answer = self.client.batch_get_item(RequestItems=request)
             found += map(decode_item, answer["Responses"].get(self.name, []))

@@ -1,12 +1,11 @@
 """Requests to the usage table: strong reads, queries and batched puts, on the low-level client for speed."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions.domain.errors import Unavailable
+from functions.adapters.aws import ROLES, busy, pauses
 from functions.names import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH_WRITE = 25  # DynamoDB's own limit
 MAX_BATCH_GET = 100  # DynamoDB's own limit
-MAX_ROUNDS = 8
+UNPROCESSED_TRIES, UNPROCESSED_PAUSE_SECONDS = 8, 0.1
 
 
 class UsageTable:
@@ -82,13 +81,12 @@ class UsageTable:
     def _write_all(self, writes: list[Any]) -> None:
         for start in range(0, len(writes), MAX_BATCH_WRITE):
             request: Any = {self.name: writes[start : start + MAX_BATCH_WRITE]}
-            for round_number in range(MAX_ROUNDS):
+            for _ in pauses(UNPROCESSED_TRIES, UNPROCESSED_PAUSE_SECONDS):
                 request = self.client.batch_write_item(RequestItems=request).get("UnprocessedItems")
                 if not request:
                     break
-                _back_off(round_number)
             else:
-                raise _busy()
+                raise busy(ROLES["dynamodb"])
 
     def batch_get_sort_keys(self, pk: str, sort_keys: list[str]) -> Iterator[str]:
         """Which of the sort keys of a partition are stored; eventually consistent."""
@@ -102,15 +100,14 @@ class UsageTable:
     def _batch_get(self, wanted: list[dict[str, Any]], **options: Any) -> Iterator[Mapping[str, Any]]:
         for start in range(0, len(wanted), MAX_BATCH_GET):
             request: Any = {self.name: {"Keys": wanted[start : start + MAX_BATCH_GET], **options}}
-            for round_number in range(MAX_ROUNDS):
+            for _ in pauses(UNPROCESSED_TRIES, UNPROCESSED_PAUSE_SECONDS):
                 answer = self.client.batch_get_item(RequestItems=request)
                 yield from answer["Responses"][self.name]
                 request = answer.get("UnprocessedKeys")
                 if not request:
                     break
-                _back_off(round_number)
             else:
-                raise _busy()
+                raise busy(ROLES["dynamodb"])
 
 
 def item_key(pk: str, sk: str) -> dict[str, Any]:
@@ -120,11 +117,3 @@ def item_key(pk: str, sk: str) -> dict[str, Any]:
 def raise_unless_condition_failed(error: ClientError) -> None:
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         raise error
-
-
-def _back_off(round_number: int) -> None:
-    time.sleep(min(2.0, 0.05 * 2**round_number))
-
-
-def _busy() -> Unavailable:
-    return Unavailable("The database is too busy; try again.", retry_after_seconds=2)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from functions.application.ports.catalogue import NO_PREMISES, Premises
 from functions.application.ports.reconciliation import Recheck
@@ -378,4 +378,25 @@ class BillingRun:
 class BillingRuns(Protocol):
     def start(self, run: BillingRun) -> None:
         """Start the workflow under the run's id; a run of that id that was started already is left alone."""
+        ...
+
+
+class ScheduledRuns(BillingRuns, Protocol):
+    def is_working(self, run_id: str) -> bool | None:
+        """Whether a run goes on; None if nothing is known of it, or not yet."""
+        ...
+
+
+class BillingTurn(NamedTuple):
+    """Which run of everybody's bills began last, and when."""
+
+    run_id: str
+    began_at: datetime
+
+
+class BillingTurns(Protocol):
+    def last(self) -> BillingTurn | None: ...
+
+    def take(self, turn: BillingTurn, after: BillingTurn | None) -> bool:
+        """Whether it is this one's turn: nobody has taken it since `after`."""
         ...

@@ -2,9 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from functions.adapters.dynamo.turn_store import DynamoBillingTurns
 from functions.application.invoice_now import request_invoices, requested_invoices
 from functions.application.list_due import list_due_customers
-from functions.application.ports.billing import BillingRun, InvoiceRequest
+from functions.application.ports.billing import BillingRun, BillingTurn, InvoiceRequest
 from functions.application.record_failure import record_failure
 from functions.application.start_billing import start_billing
 from functions.application.step_failure import INTERNAL, TIMED_OUT, StepFailure
@@ -17,7 +18,8 @@ HOUR = timedelta(hours=1)
 
 
 def start(world: World, collection: timedelta = HOUR) -> BillingRun | None:
-    return start_billing(collection, index=world.index, runs=world.runs, clock=world.clock)
+    turns = DynamoBillingTurns(world.table)
+    return start_billing(collection, index=world.index, runs=world.runs, turns=turns, clock=world.clock)
 
 
 def ask(
@@ -73,6 +75,44 @@ def test_two_deliveries_of_one_schedule_start_one_run(world: World):
     world.clock.time = at("2026-05-01T01:15:00")
     start(world)
     assert [run.run_id for run in world.runs.started] == ["schedule-20260501T0100", "schedule-20260501T0115"]
+
+
+def test_no_run_begins_while_the_one_before_works(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-05-01T01:02:00")
+    first = start(world)
+    assert first is not None
+    world.runs.working.add(first.run_id)
+    for later in ("2026-05-01T01:15:00", "2026-05-01T03:30:00"):
+        world.clock.time = at(later)
+        assert start(world) is None
+    world.runs.working.clear()
+    assert start(world) is not None
+    assert len(world.runs.started) == 2
+
+
+def test_of_two_runs_that_are_asked_for_at_once_one_works(world: World):
+    """Both have looked before either has taken its turn."""
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-05-01T01:14:59")
+    turns = DynamoBillingTurns(world.table)
+    seen = turns.last()
+    assert turns.take(BillingTurn("schedule-a", world.clock.now()), seen)
+    assert not turns.take(BillingTurn("schedule-b", world.clock.now()), seen)
+    assert turns.take(BillingTurn("schedule-a", world.clock.now()), seen), "sent again by the client's library"
+    assert turns.last() == BillingTurn("schedule-a", world.clock.now())
+
+
+def test_a_run_that_took_its_turn_and_was_never_started_holds_up_nobody_for_long(world: World):
+    world.plan(phase(unit()))
+    world.subscribe(start="2026-04-01")
+    world.clock.time = at("2026-05-01T01:02:00")
+    DynamoBillingTurns(world.table).take(BillingTurn("schedule-lost", at("2026-05-01T01:00:00")), None)
+    assert start(world) is None, "Step Functions may not know of it yet"
+    world.clock.time = at("2026-05-01T01:15:00")
+    assert start(world) is not None
 
 
 def test_an_invoice_that_waits_for_its_push_starts_a_run_too(world: World):

@@ -155,6 +155,12 @@ class FakeFeatures:
 @dataclass
 class FakeRuns:
     started: list[BillingRun] = field(default_factory=list)
+    working: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
+
+    def is_working(self, run_id: str) -> bool | None:
+        is_known = run_id in [each.run_id for each in self.started] and run_id not in self.forgotten
+        return run_id in self.working if is_known else None
 
     def start(self, run: BillingRun) -> None:
         if run.run_id not in [each.run_id for each in self.started]:
