@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit repair-archive test check soak fix openapi pin bench synth deploy admin-key install install-tests
+.PHONY: help up down logs audit repair-archive test check soak fix openapi pin bench synth doctor deploy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -46,6 +46,9 @@ bench: install-tests  ## Count what a million events cost; prints a table, write
 
 synth: install  ## Write the CloudFormation templates of STAGE (default dev) to cdk.out
 	@$(BIN)/python -m infra.local.synth --stage $(STAGE)
+
+doctor: install  ## Ask the account of your credentials what would make a deploy of STAGE (default dev) fail; says what it costs
+	@$(BIN)/python -m infra.local.doctor --stage $(STAGE)
 
 deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials
 	@cdk deploy '**' -c stage=$(STAGE)

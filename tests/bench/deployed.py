@@ -12,6 +12,7 @@ from functions import names
 from infra.service import Service
 from infra.stacks.api import ACCESS_LOG_FIELDS
 from infra.stage import StageSettings, dev, prod
+from infra.standing import Standing, standing_of
 
 # CloudWatch Logs adds this to every line.
 LINE_OVERHEAD_BYTES = 26
@@ -33,10 +34,7 @@ SAMPLE_VALUES = {
 @dataclass(frozen=True)
 class Deployed:
     memory_mb: Mapping[str, int]
-    shards: int
-    secrets: int
-    alarm_metrics: int
-    dashboards: int
+    standing: Standing
     schedules_per_hour: Mapping[str, float]
     access_log_bytes: int
 
@@ -53,10 +51,7 @@ def read(stage: StageSettings) -> Deployed:
     line = {name: SAMPLE_VALUES[name] for name in ACCESS_LOG_FIELDS}
     return Deployed(
         memory_mb={name: one["MemorySize"] for name, one in functions.items()},
-        shards=sum(one["ShardCount"] for one in of("Kinesis::Stream")),
-        secrets=len(of("SecretsManager::Secret")),
-        alarm_metrics=sum(_metrics_of(alarm) for alarm in of("CloudWatch::Alarm")),
-        dashboards=len(of("CloudWatch::Dashboard")),
+        standing=standing_of(resources),
         schedules_per_hour={one["Description"].split()[-1]: _per_hour(one) for one in of("Scheduler::Schedule")},
         access_log_bytes=len(json.dumps(line, separators=(",", ":"))) + LINE_OVERHEAD_BYTES,
     )
@@ -73,11 +68,6 @@ def read_prod() -> Deployed:
 def _resources(stack: Stack) -> Iterable[dict[str, Any]]:
     resources: dict[str, dict[str, Any]] = Template.from_stack(stack).to_json().get("Resources", {})
     return resources.values()
-
-
-def _metrics_of(alarm: Mapping[str, Any]) -> int:
-    """An alarm on an expression is billed for every metric the expression reads."""
-    return sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1
 
 
 def _per_hour(schedule: Mapping[str, Any]) -> float:

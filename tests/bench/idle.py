@@ -2,9 +2,10 @@
 
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.handlers import schedule_sweep
+from infra import standing
+from infra.prices import HOURS_PER_MONTH, MONTHLY, PRICES
 from tests.bench import assumptions as assume
 from tests.bench.deployed import Deployed
-from tests.bench.prices import HOURS_PER_MONTH, MONTHLY, PRICES
 from tests.bench.stand import Stand
 from tests.bench.tally import Tally
 
@@ -46,14 +47,11 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
     ticks = sweeps + runs + audits + looks
     log_bytes = swept.log_bytes * ticks
     return {
-        "shards": deployed.shards * HOURS_PER_MONTH * PRICES["kinesis_shard_hours"].usd,
-        "secrets": MONTHLY["secrets"].idle(deployed.secrets),
+        **standing.usd_per_month(deployed.standing),
         "secret reads": MONTHLY["secret_reads"].idle(inits * COLD_STARTS_READ_SECRETS),
-        "alarm metrics": MONTHLY["alarm_metrics"].idle(deployed.alarm_metrics),
         "custom metrics": MONTHLY["custom_metrics"].idle(3),
-        "dashboards": MONTHLY["dashboards"].idle(deployed.dashboards),
         "KMS requests": MONTHLY["kms_requests"].idle(
-            deployed.shards * HOURS_PER_MONTH * assume.KMS_REQUESTS_PER_SHARD_HOUR
+            deployed.standing.shards * HOURS_PER_MONTH * assume.KMS_REQUESTS_PER_SHARD_HOUR
         ),
         "schedules": MONTHLY["schedule_runs"].idle(ticks),
         "invocations": PRICES["lambda_requests"].idle(ticks),

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from tests.bench.prices import PRICES
+from infra.prices import PRICES
 
 
 class Tally(defaultdict[str, float]):

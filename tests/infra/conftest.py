@@ -12,6 +12,7 @@ import pytest
 from aws_cdk import App
 
 from infra import nag, stage
+from infra.local.doctor import plan
 from infra.service import Service
 from infra.stage import StageSettings
 
@@ -27,6 +28,7 @@ class Synthesized:
 
     settings: StageSettings
     stacks: Mapping[str, Mapping[str, Any]]
+    plan: plan.Plan
 
     def resources(self, stack: str, kind: str) -> Resources:
         found: Resources = self.stacks[stack]["Resources"]
@@ -49,8 +51,9 @@ def synthesized(settings: StageSettings) -> Synthesized:
     with TemporaryDirectory(prefix="tollbooth-synth-") as out:
         app = App(context=context, outdir=out)
         nag.check(app, Service(app, settings))
-        stacks = app.synth().get_nested_assembly(f"assembly-tollbooth-{name}").stacks
-        return Synthesized(settings, {stack.stack_name[lifetime:]: stack.template for stack in stacks})
+        app.synth()
+        planned = plan.read(Path(out))
+    return Synthesized(settings, {stack[lifetime:]: template for stack, template in planned.templates.items()}, planned)
 
 
 @pytest.fixture(scope="session", params=["dev", "prod", "local"])

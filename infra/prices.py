@@ -29,6 +29,9 @@ PRICES = {
     "lambda_gb_seconds": Price(1.33334e-5, "GB-second on arm64", "aws.amazon.com/lambda/pricing", "2026-10", 400_000),
     "kinesis_put_units": Price(0.014e-6, "25 KB of a record", "aws.amazon.com/kinesis/data-streams/pricing", "2026-10"),
     "kinesis_shard_hours": Price(0.015, "shard-hour", "aws.amazon.com/kinesis/data-streams/pricing", "2026-10"),
+    "kinesis_long_retention_shard_hours": Price(
+        0.02, "shard-hour beyond a day's retention", "aws.amazon.com/kinesis/data-streams/pricing", "2026-10"
+    ),
     "write_units": Price(0.625e-6, "on-demand write unit", "aws.amazon.com/dynamodb/pricing/on-demand", "2026-10"),
     "read_units": Price(0.125e-6, "on-demand read unit", "aws.amazon.com/dynamodb/pricing/on-demand", "2026-10"),
     "s3_puts": Price(5.00e-6, "PUT or COPY", "aws.amazon.com/s3/pricing", "2026-10"),
