@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cached_property
 from typing import Any
+
+from infra.sizing import Sizing
 
 
 def _because(reason: str, default: Any = MISSING) -> Any:
@@ -37,9 +40,10 @@ class StageSettings:
     named_queries: bool = _because("The emulator refuses a stack with an Athena NamedQuery; its SQL runs there.", True)
     stripe_api_base: str = _because("The local stage pays at the stand-in; empty means Stripe itself.", "")
 
-    shards: int = _because("One shard carries about 15,000 packed events/s; $10.95 a month each.", 1)
+    events_per_second: int = _because("At the busiest; decides shards, lanes, functions and warmth (`sizing`).", 500)
+    events_per_call: int = _because("On average, as clients send them: a shard takes 1,000 records a second.", 1)
     stream_retention_hours: int = _because("24 is included in the shard; 168 costs another $14.60 a shard-month.", 24)
-    lanes: int = _because("Writers of the ledger: 8, or 64 for a large deployment; fixed at the first deploy.", 8)
+    fixed_lanes: int | None = _because("Lanes stay as they were first made: say how many when the rate rises.", None)
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
     invoices_idle: bool = _because("A document of 0.00 for whoever used nothing and owes nothing is noise.", False)
     archive_query_gigabytes: int = _because("What one question to the archive may read, at $5 a 1,000 GB.", 100)
@@ -57,8 +61,11 @@ class StageSettings:
                 f"stream_retention_hours is {self.stream_retention_hours}; it must be from 24 to 168, "
                 "because the event source gives up on a record after at most 7 days."
             )
-        if self.lanes < 1 or self.shards < 1:
-            raise ValueError("lanes and shards must be at least 1.")
+        if self.lanes < self.shards:
+            raise ValueError(
+                f"fixed_lanes is {self.fixed_lanes}, fewer than the {self.shards} shards that events_per_second needs: "
+                "a shard without a lane has nothing to do. Make a new deployment for such a rate."
+            )
         if not 0 < self.archive_query_gigabytes <= self.archive_day_gigabytes:
             raise ValueError(
                 f"archive_day_gigabytes is {self.archive_day_gigabytes}; it must be at least archive_query_gigabytes "
@@ -67,6 +74,18 @@ class StageSettings:
         for limit in (name for name in reasons() if name.startswith("tenant_")):
             if getattr(self, limit) < 1:
                 raise ValueError(f"{limit} must be at least 1: what is set to 0 would refuse every request.")
+
+    @cached_property
+    def sizing(self) -> Sizing:
+        return Sizing(self.events_per_second, self.events_per_call)
+
+    @property
+    def shards(self) -> int:
+        return self.sizing.shards
+
+    @property
+    def lanes(self) -> int:
+        return self.sizing.lanes if self.fixed_lanes is None else self.fixed_lanes
 
     @property
     def max_record_age_hours(self) -> int:

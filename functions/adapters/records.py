@@ -1,5 +1,8 @@
 """The bytes of stream records and stored commits: MessagePack, compressed with Zstandard.
 
+A stream record of the first wire version begins with Zstandard's own magic number. Any later one begins with MARK and
+its version, a byte; whoever does not know it yet leaves it in the stream, where it waits for a version that does.
+
 A commit is stored without the distinct values of its lanes' totals: they are those of its subjects once more and, being
 hashes, compress badly.
 """
@@ -10,12 +13,16 @@ from decimal import Decimal
 import msgspec
 import zstandard
 
+from functions.domain.errors import Unavailable
 from functions.domain.metering.aggregation import LARGEST_INT, pack_values, unpack_values, with_micros
 from functions.domain.metering.event import CloseMarker, Pack
 from functions.domain.metering.ledger import Commit
 from functions.domain.metering.pages import PageDelta, PageKey
 
 LEVEL = 1
+MARK = b"tollbooth"
+WIRE_VERSION = 1  # the newest that is read
+WAITS_SECONDS = 60
 MAX_DECODED_BYTES = 64 * 1024 * 1024  # far above anything we write; a hostile record must not fill the memory
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -34,6 +41,12 @@ def encode_record(record: Pack | CloseMarker) -> bytes:
 
 
 def decode_record(body: bytes) -> Pack | CloseMarker:
+    """Raises Undecodable, and Unavailable for a record of a newer version: it is not to be rejected."""
+    if body.startswith(MARK) and (version := body[len(MARK) :][:1]) > bytes((WIRE_VERSION,)):
+        raise Unavailable(
+            f"A record has wire version {version[0]} and is left for a function that reads more than {WIRE_VERSION}.",
+            retry_after_seconds=WAITS_SECONDS,
+        )
     try:
         record: Pack | CloseMarker = _decode_record(_inflate(body))
     except (msgspec.MsgspecError, zstandard.ZstdError, ValueError) as error:

@@ -5,17 +5,13 @@ What is reserved for a function nobody else can take, and it is also the most th
 
 from collections.abc import Mapping
 
+from infra.sizing import API
 from infra.stage import StageSettings
 
 # AWS refuses a deployment that leaves less to the functions without a share of their own.
 LEAST_UNRESERVED = 100
 # Batches of one shard that are counted at once. More would only contend for the same lanes.
 PARALLELIZATION_FACTOR = 1
-# Requests a second at the gateway (2,000) times the seconds one takes: 10 ms when the key is read, 100 ms when the
-# stream acknowledges, 200 ms for an answer of the API; and room for cold starts.
-AUTHORIZE = 50
-INGEST = 200
-API = 400
 
 
 def reserved(stage: StageSettings) -> Mapping[str, int]:
@@ -25,8 +21,8 @@ def reserved(stage: StageSettings) -> Mapping[str, int]:
     shares = {
         # Twice as many as shards: while they are split or merged, the old ones are still read.
         "stream_aggregate": 2 * stage.shards * PARALLELIZATION_FACTOR,
-        "http_authorize": AUTHORIZE,
-        "http_ingest": INGEST,
+        "http_authorize": stage.sizing.authorize,
+        "http_ingest": stage.sizing.ingest,
         "http_api": API,
     }
     least = sum(shares.values()) + LEAST_UNRESERVED

@@ -27,9 +27,7 @@ KEEP_RECORDS = (
     *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"),
 )
 
-# Well under the account's 10,000/s, so that one deployment cannot starve its neighbours.
-REQUESTS_PER_SECOND = 2_000
-BURST_REQUESTS = 4_000
+BURST_SECONDS = 2
 
 # Routes that ask for no key are throttled here, all their callers together: (requests a second, burst). Stripe sends
 # what it was refused again for three days, so a throttled webhook is late and not lost.
@@ -151,7 +149,9 @@ class ApiStack(StageStack):
             "Stage",
             stage_name="$default",
             auto_deploy=True,
-            throttle=api.ThrottleSettings(rate_limit=REQUESTS_PER_SECOND, burst_limit=BURST_REQUESTS),
+            throttle=api.ThrottleSettings(
+                rate_limit=stage.sizing.requests, burst_limit=BURST_SECONDS * stage.sizing.requests
+            ),
         )
         low_level = default.node.default_child
         assert isinstance(low_level, api.CfnStage)

@@ -12,6 +12,7 @@ from functions import names
 from infra.constructs.access import Resource
 from infra.constructs.archive_catalog import RESULTS, ArchiveCatalog
 from infra.constructs.stage_stack import StageStack
+from infra.sizing import WARM_READS, WARM_WRITES
 from infra.stage import StageSettings
 
 STAGING = "staging/*"
@@ -36,7 +37,7 @@ class DataStack(StageStack):
     def __init__(self, scope: Construct, construct_id: str, *, stage: StageSettings) -> None:
         super().__init__(scope, construct_id, stage=stage, description="tables, archive and secrets")
         self._stage = stage
-        usage_table = self._table("UsageTable")
+        usage_table = self._table("UsageTable", stage.sizing.warm_writes)
         billing_table = self._table("BillingTable")
         self.archive_bucket = self._archive()
         self.catalog = ArchiveCatalog(self, "Catalog", stage=stage, bucket=self.archive_bucket)
@@ -55,7 +56,9 @@ class DataStack(StageStack):
         self.admin_key = _secret_resource(admin_key, names.ENV_ADMIN_SECRET)
         self.stripe_secret = _secret_resource(stripe_secret, names.ENV_STRIPE_SECRET)
 
-    def _table(self, construct_id: str) -> dynamodb.TableV2:
+    def _table(self, construct_id: str, writes_per_second: int = WARM_WRITES) -> dynamodb.TableV2:
+        """More writes than a new table takes have to be asked for, and paid once; AWS never takes them back."""
+        warm = dynamodb.WarmThroughput(read_units_per_second=WARM_READS, write_units_per_second=writes_per_second)
         protect = self._stage.protect_data
         return dynamodb.TableV2(
             self,
@@ -68,6 +71,7 @@ class DataStack(StageStack):
                 point_in_time_recovery_enabled=protect
             ),
             deletion_protection=protect,
+            warm_throughput=warm if writes_per_second > WARM_WRITES else None,
             removal_policy=RemovalPolicy.RETAIN,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions import names
-from infra import stage
+from infra import sizing, stage
 from infra.constructs import concurrency
 
 
@@ -36,7 +36,9 @@ def test_a_small_account_deploys_dev_and_the_local_stack(dev: Any, local: Any) -
 @pytest.mark.parametrize("shards", [1, 20])
 def test_each_shard_is_counted_also_while_shards_are_split(prod: Any, shards: int) -> None:
     (mapping,) = prod.all("AWS::Lambda::EventSourceMapping").values()
-    shares = concurrency.reserved(replace(stage.prod(), shards=shards))
+    settings = replace(stage.prod(), events_per_second=shards * sizing.EVENTS_PER_SHARD, events_per_call=1_000)
+    assert settings.shards == shards
+    shares = concurrency.reserved(settings)
     assert shares["stream_aggregate"] >= 2 * shards * mapping["Properties"]["ParallelizationFactor"]
 
 

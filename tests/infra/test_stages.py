@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from infra import stage
+from tests.infra.conftest import synthesized
 
 # Whoever adds a difference says why here, or finds a way without it.
 MOST_DIFFERENCES = 14
@@ -40,7 +41,8 @@ def test_a_retention_the_event_source_cannot_follow_is_refused(hours: int) -> No
 
 
 def test_a_tenants_share_of_the_stream_grows_with_its_shards() -> None:
-    one, four = stage.dev().rate_limits, replace(stage.dev(), shards=4).rate_limits
+    four_shards = replace(stage.dev(), events_per_second=45_000, events_per_call=1_000)
+    one, four = stage.dev().rate_limits, four_shards.rate_limits
     assert {kind: four[kind] // one[kind] for kind in one} == {"calls": 1, "questions": 1, "requests": 4, "bytes": 4}
     assert one["requests"] < 1_000, "the records a second that one shard takes of all tenants"
 
@@ -56,7 +58,48 @@ def test_a_limit_that_refuses_everything_is_refused(limit: str) -> None:
         replace(stage.dev(), **{limit: 0})
 
 
-@pytest.mark.parametrize("setting", ["lanes", "shards"])
-def test_nothing_works_without_a_lane_or_a_shard(setting: str) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        replace(stage.dev(), **{setting: 0})
+@pytest.mark.parametrize(
+    ("events", "per_call", "shards", "lanes", "calls", "ingest", "warm"),
+    [
+        (500, 1, 1, 8, 2_000, 200, 4_000),
+        (750, 1, 1, 8, 2_000, 200, 4_000),
+        (751, 1, 2, 8, 2_000, 200, 4_000),
+        (5_000, 1, 7, 64, 5_000, 500, 4_000),
+        (10_000, 1_000, 1, 8, 2_000, 200, 5_000),
+        (100_000, 1_000, 9, 64, 2_000, 200, 50_000),
+        (100_000, 100, 86, 64, 0, 0, 0),
+    ],
+)
+def test_one_figure_sizes_everything(
+    events: int, per_call: int, shards: int, lanes: int, calls: int, ingest: int, warm: int
+) -> None:
+    settings = stage.prod()
+    if shards > 32:
+        with pytest.raises(ValueError, match=f"need {shards} shards"):
+            replace(settings, events_per_second=events, events_per_call=per_call).sizing
+        return
+    settings = replace(settings, events_per_second=events, events_per_call=per_call)
+    size = settings.sizing
+    assert (settings.shards, settings.lanes, size.requests, size.ingest, size.warm_writes) == (
+        shards, lanes, calls, ingest, warm
+    )  # fmt: skip
+
+
+def test_a_rate_that_the_gateway_does_not_take_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match="Let clients send more events a call"):
+        replace(stage.dev(), events_per_second=10_001).sizing
+
+
+def test_lanes_stay_as_they_were_first_made() -> None:
+    later = replace(stage.prod(), events_per_second=100_000, events_per_call=1_000)
+    assert later.lanes == 64
+    with pytest.raises(ValueError, match="fewer than the 9 shards"):
+        replace(later, fixed_lanes=8)
+    assert replace(stage.prod(), events_per_second=45_000, events_per_call=1_000, fixed_lanes=8).lanes == 8
+
+
+def test_a_table_is_warmed_only_beyond_what_a_new_one_takes() -> None:
+    large = synthesized(replace(stage.dev(), events_per_second=10_000, events_per_call=1_000))
+    warmed = [each["Properties"].get("WarmThroughput") for each in large.all("AWS::DynamoDB::GlobalTable").values()]
+    assert warmed.count({"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 5_000}) == 1
+    assert warmed.count(None) == 1

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from functions.adapters.memory import MemoryLedger
-from functions.adapters.records import decode_record, encode_record
+from functions.adapters.records import MARK, WIRE_VERSION, decode_record, encode_record
 from functions.application.aggregate_usage import REASONS, Delivered, Report
+from functions.domain.errors import Unavailable
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.event import CloseMarker
 from functions.domain.metering.ledger import Commit, Refusal
@@ -140,3 +141,20 @@ def test_a_marker_that_comes_twice_is_one() -> None:
     commit = deployment.ledger.commit(0, 1)
     assert commit is not None
     assert commit.markers == ["run-1"]
+
+
+def test_a_record_of_a_newer_version_waits_and_is_never_rejected() -> None:
+    """While a deployment goes on, or goes back, its sender may be ahead of its reader."""
+    deployment = Broken()
+    deployment.send([event("1", NOW, subjects()[0], n=5)])
+    newer = MARK + bytes((WIRE_VERSION + 1,)) + encode_record(CloseMarker(0, "m", SECOND))
+    (pack,) = deployment.stream.records
+    delivered = [Delivered("r1", encode_record(pack), SECOND), Delivered("r2", newer, SECOND)]
+    with pytest.raises(Unavailable, match="wire version 2"):
+        deployment.aggregator(decode_record).aggregate(delivered)
+    assert deployment.ledger.refusals("t") == []
+    assert deployment.rejected == {}
+    report = deployment.aggregator(lambda body: decode_record(body[body.index(b"\x28\xb5\x2f\xfd") :])).aggregate(
+        delivered
+    )
+    assert (report.counts.accepted, report.rejected) == (1, [])
