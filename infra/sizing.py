@@ -13,7 +13,7 @@ RECORDS_PER_SHARD = 750
 EVENTS_PER_SHARD = 15_000 * 3 // 4
 LANES, MANY_LANES = 8, 64
 LANES_PER_SHARD = 2
-# Seconds a request keeps a function, with room for cold starts: the key is read, the stream acknowledges. And the API's.
+# Seconds a request keeps a function, with room for cold starts: the key is read, the stream acknowledges.
 AUTHORIZE_SECONDS, INGEST_SECONDS = 0.025, 0.1
 LEAST_AUTHORIZE, LEAST_INGEST, API = 50, 200, 400
 # Of all callers to one route; an account's own throttle is 10,000 unless AWS has raised it.
@@ -37,12 +37,12 @@ class Sizing:
         if self.calls > MOST_REQUESTS:
             raise ValueError(
                 f"{self.events_per_second} events a second, {self.events_per_call} a call, are {self.calls} calls a "
-                f"second; the gateway takes {MOST_REQUESTS}. Let clients send more events a call, or split the deployment."
+                f"second; the gateway takes {MOST_REQUESTS}. Send more events a call, or split the deployment."
             )
         if self.shards * LANES_PER_SHARD > MANY_LANES:
             raise ValueError(
                 f"{self.events_per_second} events a second need {self.shards} shards, and {MANY_LANES} lanes keep "
-                f"{MANY_LANES // LANES_PER_SHARD} busy. Let clients send more events a call, or split the deployment."
+                f"{MANY_LANES // LANES_PER_SHARD} busy. Send more events a call, or split the deployment."
             )
 
     @property

@@ -86,7 +86,7 @@ def test_one_figure_sizes_everything(
 
 
 def test_a_rate_that_the_gateway_does_not_take_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match="Let clients send more events a call"):
+    with pytest.raises(ValueError, match="Send more events a call"):
         replace(stage.dev(), events_per_second=10_001).sizing
 
 
