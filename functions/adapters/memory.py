@@ -367,6 +367,14 @@ class MemoryArchive:
 class MemoryAuditResults:
     def __init__(self) -> None:
         self._results: dict[tuple[str, int], LaneDay] = {}
+        self._begun: dict[tuple[str, int], LaneDay] = {}
+
+    def put_begun(self, result: LaneDay) -> bool:
+        self._begun[result.day, result.lane] = deepcopy(result)
+        return True
+
+    def begun(self, lane: int, day: str) -> LaneDay | None:
+        return deepcopy(self._begun.get((day, lane)))
 
     def put(self, result: LaneDay) -> None:
         self._results[result.day, result.lane] = deepcopy(result)

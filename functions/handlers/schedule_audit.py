@@ -15,24 +15,26 @@ SPARE_MILLISECONDS = 15_000
 
 
 def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """{lane, day?} -> the audit of that lane; {repair, lane, day?, apply?, after?} -> the repair of its archived
-    objects; anything else -> {day, audited, left, differences} of yesterday.
+    """{lane, day?} -> the audit of that lane (`goesOn`: ask again for the rest);
+    {repair, lane, day?, apply?, after?} -> the repair of its archived objects;
+    anything else -> {day, audited, left, differences} of yesterday.
     """
     today = wiring.clock().now().date()
     if "repair" in payload:
         return repair_request.answer(payload, context)
-    if "lane" in payload:
-        result = wiring_audit.auditor().audit(lane_of(payload["lane"]), day_of(payload.get("day"), today))
-        _tell(result.difference_count, lane=result.lane, day=result.day)
-        return shown_audit(result)
-
     remaining = [int(context.get_remaining_time_in_millis())]
 
     def has_time() -> bool:
-        """Would another lane fit that takes twice as long as the longest so far?"""
+        """Would another part fit that takes twice as long as the longest so far?"""
         remaining.append(int(context.get_remaining_time_in_millis()))
         longest = max(before - after for before, after in pairwise(remaining))
         return remaining[-1] > 2 * longest + SPARE_MILLISECONDS
+
+    if "lane" in payload:
+        result = wiring_audit.auditor().audit(lane_of(payload["lane"]), day_of(payload.get("day"), today), has_time)
+        if not result.going_on:
+            _tell(result.difference_count, lane=result.lane, day=result.day)
+        return shown_audit(result) | {"goesOn": result.going_on is not None}
 
     done = audit_day(
         today - timedelta(days=1), settings.lanes(), wiring_audit.auditor(), wiring_audit.results(), has_time

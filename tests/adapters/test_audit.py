@@ -352,3 +352,19 @@ def _raise_cell(world: World, owner: str | None) -> None:
 def _write(world: World, key: Any, cells: dict[str, Any]) -> None:
     (page,) = world.ledger.read_pages([key])
     assert world.ledger.write_pages([PageWrite(page.stamp + 1, page, cells)]) == [True]
+
+
+def test_an_audit_without_time_goes_on_where_it_was_and_says_the_same(world: World) -> None:
+    for hours in range(0, 12, 2):
+        world.deliver(world.pack(event(f"e{hours}", hours * 3_600, n=hours + 1, model="a")))
+    world.change_commit(2, counts=Counts(7, received=7))
+    whole = world.audit()
+    assert whole.difference_count > 0
+    calls = 0
+    while (result := world.auditor().audit(LANE, TODAY, lambda: False)).going_on:
+        calls += 1
+        assert result.going_on.parts == calls
+    assert calls == 4, "four parts, each of a call of its own, and the commits with the fifth"
+    assert msgspec.structs.replace(result, audited_at=0) == msgspec.structs.replace(whole, audited_at=0)
+    assert [each.going_on for each in world.results.of_day(TODAY.isoformat())] == [None]
+    assert world.audit() == whole, "it has ended, so that the next one begins anew"

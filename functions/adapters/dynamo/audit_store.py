@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT_SECONDS = 400 * 86_400
+BEGUN_KEPT_SECONDS = 3 * 86_400
+MAX_BEGUN_BYTES = 350_000  # DynamoDB takes items of 400 KB
 BODY = "b"
 
 
@@ -28,6 +30,22 @@ class DynamoAuditResults:
             EXPIRES_AT: {"N": str(result.audited_at + KEPT_SECONDS)},
         }
         self._client.put_item(TableName=self._table.name, Item=item)
+
+    def put_begun(self, result: LaneDay) -> bool:
+        body = msgspec.msgpack.encode(result)
+        if len(body) > MAX_BEGUN_BYTES:
+            return False
+        item = {
+            **item_key(keys.AUDIT, keys.audit_begun(result.day, result.lane)),
+            BODY: {"B": body},
+            EXPIRES_AT: {"N": str(result.audited_at + BEGUN_KEPT_SECONDS)},
+        }
+        self._client.put_item(TableName=self._table.name, Item=item)
+        return True
+
+    def begun(self, lane: int, day: str) -> LaneDay | None:
+        item = self._table.get(keys.AUDIT, keys.audit_begun(day, lane))
+        return msgspec.msgpack.decode(item[BODY]["B"], type=LaneDay) if item else None
 
     def of_day(self, day: str) -> list[LaneDay]:
         found = self._table.query(keys.AUDIT, prefix=keys.audit_day(day))

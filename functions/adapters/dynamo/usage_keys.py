@@ -27,6 +27,7 @@
 | which tenants' usage came late, by the hour decided     | `Z`                     | `<hour>#<tenant>`            | query; expires after 40 days |
 | whose usage of which days came late in an hour       | `Z#<hour>#<tenant>`     | `<day>#<subject>`            | query; expires after 40 days |
 | what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
+| how far an audit is that goes on                     | `audit`                 | `begun#<day>#<lane>`         | get; expires after 3 days |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
 A tenant never contains `#`, so keys of two tenants cannot meet.
@@ -81,6 +82,11 @@ def audit(day: str, lane: int) -> str:
 
 def audit_day(day: str) -> str:
     return f"{day}#"
+
+
+def audit_begun(day: str, lane: int) -> str:
+    """Not among the results of the day."""
+    return f"begun#{day}#{lane:03d}"
 
 
 def tally(received_at: int, name: str) -> str:

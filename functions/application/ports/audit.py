@@ -38,6 +38,14 @@ class AuditedArchive(Protocol):
 class AuditResults(Protocol):
     def put(self, result: LaneDay) -> None: ...
 
+    def put_begun(self, result: LaneDay) -> bool:
+        """Keep an audit that goes on later, or say that it has ended; False if it is too large to be kept."""
+        ...
+
+    def begun(self, lane: int, day: str) -> LaneDay | None:
+        """The last one that was kept for later, ended or not."""
+        ...
+
     def of_day(self, day: str) -> Sequence[LaneDay]:
         """The latest result of each lane, by lane."""
         ...

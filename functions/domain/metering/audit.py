@@ -1,5 +1,6 @@
 """What an audit of a lane and day found: what was received, what became of it, and every difference."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
@@ -53,11 +54,32 @@ class LaneDay(msgspec.Struct):
     difference_count: int = 0
     differences: list[Difference] = []
     history_cells: int = 0
+    going_on: "GoingOn | None" = None
 
     def differ(self, kind: Kind, place: str, expected: object = "", found: object = "") -> None:
         self.difference_count += 1
         if sum(each.kind is kind for each in self.differences) < MAX_LISTED:
             self.differences.append(Difference(kind, place[:MAX_TEXT], _short(expected), _short(found)))
+
+
+class GoingOn(msgspec.Struct):
+    """How far an audit is that had no time to end: the parts of the day that are done, the numbers of the commits they
+    named as ranges (first, last), and whose levels are to be looked at: tenant, subject or None, and cells' numbers.
+    """
+
+    parts: int
+    commits: list[tuple[int, int]]
+    levels: list[tuple[str, str | None, list[int]]]
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
 
 
 def _short(value: object) -> str:
