@@ -16,6 +16,7 @@ from infra.local.console import heading
 SECONDS = 600
 EVENTS = 200_000
 ROUNDS = 15
+THROTTLED = 60  # seconds of a database that throttles
 MIGRATED = 1_000  # customers of one plan, to its next version, while the worker is killed
 DYNAMODB_SHARE = 4  # the fuzz on DynamoDB Local gets so much less time
 
@@ -35,6 +36,7 @@ def main() -> int:
         run("fuzz", ("tests.fuzz", "--seconds", str(seconds), "--seed", seed)),
         run("dynamodb", ("tests.fuzz", *on_dynamodb)),
         run("crashes", ("tests.simulation", "--seconds", str(seconds), "--seed", seed)),
+        run("throttles", ("tests.stories.throttled", "--seconds", str(min(seconds, THROTTLED)), "--seed", seed)),
         run("migration", MIGRATION, {"TOLLBOOTH_TEST_CUSTOMERS": str(MIGRATED)}),
     ]
     with tempfile.TemporaryDirectory(prefix="tollbooth-soak-") as home:
