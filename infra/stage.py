@@ -18,7 +18,9 @@ class StageSettings:
     """Field by field what a stage decides; `reasons()` prints the list."""
 
     name: str = _because("Names the stacks and is a dimension of every metric, so that stages share an account.")
-    protect_data: bool = _because("Point-in-time recovery and deletion protection cost money that only prod earns.")
+    protect_data: bool = _because(
+        "Only prod earns what point-in-time recovery costs; elsewhere protection from deletion is in the way."
+    )
     notify: bool = _because("Only prod wakes somebody: an SNS topic behind every alarm.")
     alarm_emails: tuple[str, ...] = _because("Whom alarms wake, where they notify; each confirms a mail first.", ())
     log_retention_days: int = _because("Prod keeps a month to look into a customer's question, others a week.")

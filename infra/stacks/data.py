@@ -11,24 +11,32 @@ from constructs import Construct
 from functions import names
 from infra.constructs.access import Resource
 from infra.constructs.archive_catalog import RESULTS, ArchiveCatalog
-from infra.constructs.stage_stack import StageStack
+from infra.constructs.stage_stack import KEPT, StageStack
+from infra.constructs.stream_source import FAILED_PREFIX
 from infra.sizing import WARM_READS, WARM_WRITES
 from infra.stage import StageSettings
 
 STAGING = "staging/*"
 ARCHIVE = "archive/*"
 REJECTS = "rejects/*"
-LOOK_BACK = "look-back/*"  # parts of look-backs, which their writer deletes; no rule touches them
+LOOK_BACK = "look-back/*"  # parts of look-backs, which their writer deletes; no rule expires them
 # The token buckets of tenants and their keys, in the usage table.
 BUCKETS = "Q#*"
-QUARANTINE = "quarantine/*"  # what a repair of the archive has replaced; kept as it is, no rule touches it
+QUARANTINE = "quarantine/*"  # what a repair of the archive has replaced; kept as it is, no rule expires it
 
 # As long as a commit lives (8 days): until then a crash may still need the staged events.
 STAGING_DAYS = 8
 # As long as the API answers for a query of the archive.
 RESULT_DAYS = 7
+# What an overwrite or a deletion left behind: the audit of the night tells of it, and somebody has a month to undo it.
+REPLACED_DAYS = 30
+# Of what expires or can be made anew, nobody wants an earlier version: the least that S3 takes.
+EXPIRED_DAYS = 1
 # After the acceptance window nothing new refers to an archived event; queries of old ranges still do.
 ARCHIVE_COLD_AFTER_DAYS = 60
+COLD = s3.Transition(
+    storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, transition_after=Duration.days(ARCHIVE_COLD_AFTER_DAYS)
+)
 
 
 class DataStack(StageStack):
@@ -72,7 +80,8 @@ class DataStack(StageStack):
             ),
             deletion_protection=protect,
             warm_throughput=warm if writes_per_second > WARM_WRITES else None,
-            removal_policy=RemovalPolicy.RETAIN,
+            # A protected table cannot be taken back: a failed first deployment would end in ROLLBACK_FAILED.
+            removal_policy=RemovalPolicy.RETAIN if protect else KEPT,
         )
 
     def _table_resource(self, table: dynamodb.TableV2, variable: str, *, protected: tuple[str, ...] = ()) -> Resource:
@@ -89,26 +98,17 @@ class DataStack(StageStack):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=self._stage.tls_only,
-            removal_policy=RemovalPolicy.RETAIN,
+            versioned=True,
+            removal_policy=KEPT,
+            # No two rules of one kind meet: in their older form S3 refuses prefixes that overlap.
             lifecycle_rules=[
-                s3.LifecycleRule(
-                    id="staging-ends-with-its-commit", prefix="staging/", expiration=Duration.days(STAGING_DAYS)
-                ),
-                s3.LifecycleRule(
-                    id="answers-are-forgotten",
-                    prefix=RESULTS.removesuffix("*"),
-                    expiration=Duration.days(RESULT_DAYS),
-                ),
-                s3.LifecycleRule(
-                    id="old-events-get-cheaper",
-                    prefix="archive/",
-                    transitions=[
-                        s3.Transition(
-                            storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL,
-                            transition_after=Duration.days(ARCHIVE_COLD_AFTER_DAYS),
-                        )
-                    ],
-                ),
+                _expiring("staging-ends-with-its-commit", STAGING, STAGING_DAYS),
+                _expiring("answers-are-forgotten", RESULTS, RESULT_DAYS),
+                _kept("old-events-get-cheaper", ARCHIVE, COLD),
+                _kept("rejects-stay", REJECTS),
+                _kept("quarantine-stays", QUARANTINE),
+                _kept("failed-batches-stay", FAILED_PREFIX),
+                _kept("look-backs-go-with-their-writer", LOOK_BACK, replaced_days=EXPIRED_DAYS),
                 s3.LifecycleRule(id="unfinished-uploads-go", abort_incomplete_multipart_upload_after=Duration.days(1)),
             ],
         )
@@ -119,7 +119,7 @@ class DataStack(StageStack):
         secret = secretsmanager.CfnSecret(
             self, construct_id, description=f"Tollbooth: {description}", generate_secret_string=generate
         )
-        secret.apply_removal_policy(RemovalPolicy.RETAIN)
+        secret.apply_removal_policy(KEPT)
         return secret
 
     def _stripe_secret(self) -> secretsmanager.CfnSecret:
@@ -130,8 +130,28 @@ class DataStack(StageStack):
             description="Tollbooth: Stripe API key and webhook signing secrets, filled in by the operator",
             secret_string=json.dumps({"api_key": "", "webhook_secrets": []}),
         )
-        secret.apply_removal_policy(RemovalPolicy.RETAIN)
+        secret.apply_removal_policy(KEPT)
         return secret
+
+
+def _expiring(name: str, under: str, days: int) -> s3.LifecycleRule:
+    """Its delete markers go by themselves: an expiration takes those that stand alone."""
+    return s3.LifecycleRule(
+        id=name,
+        prefix=under.removesuffix("*"),
+        expiration=Duration.days(days),
+        noncurrent_version_expiration=Duration.days(EXPIRED_DAYS),
+    )
+
+
+def _kept(name: str, under: str, *transitions: s3.Transition, replaced_days: int = REPLACED_DAYS) -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        id=name,
+        prefix=under.removesuffix("*"),
+        transitions=list(transitions) or None,
+        noncurrent_version_expiration=Duration.days(replaced_days),
+        expired_object_delete_marker=True,
+    )
 
 
 def _secret_resource(secret: secretsmanager.CfnSecret, variable: str) -> Resource:

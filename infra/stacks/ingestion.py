@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
@@ -11,7 +11,7 @@ from infra.constructs.access import Access, Resource
 from infra.constructs.dead_letter_queue import DeadLetterQueue
 from infra.constructs.python_function import FunctionFactory, rate_limits_of
 from infra.constructs.schedule import Schedule
-from infra.constructs.stage_stack import StageStack
+from infra.constructs.stage_stack import KEPT, StageStack
 from infra.constructs.stream_source import stream_source
 from infra.stacks.data import ARCHIVE, BUCKETS, LOOK_BACK, QUARANTINE, REJECTS, STAGING, DataStack
 from infra.stage import StageSettings
@@ -92,7 +92,7 @@ class IngestionStack(StageStack):
             shard_count=stage.shards,
             retention_period=Duration.hours(stage.stream_retention_hours),
             encryption=kinesis.StreamEncryption.MANAGED,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self.stream = Resource(stream.stream_arn, names.ENV_STREAM_NAME, stream.stream_name)
         self.undelivered = DeadLetterQueue(self, "Undelivered", stage=stage)

@@ -29,6 +29,7 @@ class Synthesized:
     settings: StageSettings
     stacks: Mapping[str, Mapping[str, Any]]
     plan: plan.Plan
+    protected: set[str]  # stacks that CloudFormation refuses to delete
 
     def resources(self, stack: str, kind: str) -> Resources:
         found: Resources = self.stacks[stack]["Resources"]
@@ -51,9 +52,11 @@ def synthesized(settings: StageSettings) -> Synthesized:
     with TemporaryDirectory(prefix="tollbooth-synth-") as out:
         app = App(context=context, outdir=out)
         nag.check(app, Service(app, settings))
-        app.synth()
+        stacks = app.synth().get_nested_assembly(f"assembly-tollbooth-{name}").stacks
         planned = plan.read(Path(out))
-    return Synthesized(settings, {stack[lifetime:]: template for stack, template in planned.templates.items()}, planned)
+        protected = {stack.stack_name[lifetime:] for stack in stacks if stack.termination_protection}
+    templates = {stack[lifetime:]: template for stack, template in planned.templates.items()}
+    return Synthesized(settings, templates, planned, protected)
 
 
 @pytest.fixture(scope="session", params=["dev", "prod", "local"])
