@@ -1,5 +1,7 @@
 """The way of an event: the ledger's beginning, the stream, the function that writes it, the ones that count it."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import CustomResource, Duration
@@ -7,9 +9,10 @@ from aws_cdk import aws_kinesis as kinesis
 from constructs import Construct
 
 from functions import names
+from infra.constructs import python_code
 from infra.constructs.access import Access, Resource
 from infra.constructs.dead_letter_queue import DeadLetterQueue
-from infra.constructs.python_function import FunctionFactory, rate_limits_of
+from infra.constructs.python_function import FunctionFactory, rate_limits_of, settings_of
 from infra.constructs.schedule import Schedule
 from infra.constructs.stage_stack import KEPT, StageStack
 from infra.constructs.stream_source import stream_source
@@ -99,7 +102,7 @@ class IngestionStack(StageStack):
 
         make = FunctionFactory(self, stage, permissions(data, self.stream))
         self.functions = make.made
-        bootstrap = self._bootstrap(make, stage)
+        bootstrap = self._bootstrap(make, stage, data)
         # 1,769 MB is one whole vCPU; ingest waits for the stream more than it computes.
         self.http_ingest = make.make(
             "http_ingest", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage)
@@ -131,7 +134,7 @@ class IngestionStack(StageStack):
             undelivered=self.undelivered,
         )
 
-    def _bootstrap(self, make: FunctionFactory, stage: StageSettings) -> CustomResource:
+    def _bootstrap(self, make: FunctionFactory, stage: StageSettings, data: DataStack) -> CustomResource:
         """The ledger's genesis and the first admin key: made once, looked at by every deployment."""
         function = make.make("deploy_bootstrap", memory_mb=512, timeout_seconds=60)
         resource = CustomResource(
@@ -141,12 +144,23 @@ class IngestionStack(StageStack):
             service_timeout=Duration.seconds(BOOTSTRAP_SECONDS),
             # CloudFormation calls again only when one of these changes.
             properties={
+                "deployed": deployed(stage),
                 "lanes": stage.lanes,
                 "ledgerFormat": names.LEDGER_FORMAT,
-                "firstKeyScopes": " ".join(names.FIRST_KEY_SCOPES),
+                "usageTable": data.usage.value,
+                "billingTable": data.billing.value,
+                "ledgerKey": data.ledger_key.value,
+                "adminKey": data.admin_key.value,
             },
         )
         # Without its policy the function would start before it may do anything.
         assert function.role is not None
         resource.node.add_dependency(function.role)
         return resource
+
+
+def deployed(stage: StageSettings) -> str:
+    """A digest of the code and settings that work on the ledger: another one exactly when one of them is."""
+    platform = python_code.platform_for(stage.build_for_host)
+    code = [python_code.asset_hash(asset, platform) for asset in (names.STREAM_ASSET, names.SERVICE_ASSET)]
+    return hashlib.sha256(json.dumps([code, settings_of(stage)]).encode()).hexdigest()

@@ -78,6 +78,20 @@ def test_later_deployments_keep_key_and_genesis(vault: MemoryVault, dynamodb: Dy
     assert Table(dynamodb.client, dynamodb.usage_table).get("genesis", "genesis") == genesis
 
 
+def test_a_deployment_that_finds_everything_changes_nothing(vault: MemoryVault, dynamodb: DynamoDb) -> None:
+    """It is called whenever code or settings change."""
+
+    def stored() -> list[Any]:
+        tables = (dynamodb.usage_table, dynamodb.billing_table)
+        return [vault.secret, *(dynamodb.client.scan(TableName=name)["Items"] for name in tables)]
+
+    deploy()
+    first = stored()
+    for _ in range(3):
+        deploy("Update")
+        assert stored() == first
+
+
 def test_counters_of_another_format_stop_the_deployment(vault: MemoryVault, dynamodb: DynamoDb) -> None:
     deploy()
     table = Table(dynamodb.client, dynamodb.usage_table)

@@ -1,11 +1,16 @@
 """What starts a function: the stream, the schedules, the routes; and what happens when it cannot be started."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from functions import names
 from functions.names import ENV_RATE_LIMITS, LEDGER_FORMAT
+from infra import stage
+from infra.constructs import python_code
+from infra.stacks.ingestion import deployed
 
 
 def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forgets(each_stage: Any) -> None:
@@ -111,13 +116,46 @@ def test_both_doors_and_the_counter_know_what_a_tenant_may_take(each_stage: Any)
     assert told == dict.fromkeys(asked, "calls=200 questions=120 requests=750 bytes=3000000")
 
 
+def bootstrap_of(synthesized: Any) -> Any:
+    (bootstrap,) = synthesized.all("AWS::CloudFormation::CustomResource").values()
+    return bootstrap
+
+
 def test_the_first_key_is_made_after_its_maker_may_write_it(each_stage: Any) -> None:
-    (bootstrap,) = each_stage.all("AWS::CloudFormation::CustomResource").values()
+    bootstrap = bootstrap_of(each_stage)
     assert bootstrap["Properties"]["lanes"] == each_stage.settings.lanes
     assert bootstrap["Properties"]["ledgerFormat"] == LEDGER_FORMAT
-    # Otherwise no deployment of before would be called again to make its first key the operator's.
-    assert bootstrap["Properties"]["firstKeyScopes"] == "admin operator"
     assert any(name.startswith("DeployBootstrapRoleDefaultPolicy") for name in bootstrap["DependsOn"])
+
+
+def test_the_bootstrap_looks_again_when_what_it_looks_at_is_another(each_stage: Any) -> None:
+    looked_at = {
+        name: next(iter(value))
+        for name, value in bootstrap_of(each_stage)["Properties"].items()
+        if name != "ServiceToken" and isinstance(value, dict)
+    }
+    assert looked_at == dict.fromkeys(("usageTable", "billingTable", "ledgerKey", "adminKey"), "Fn::ImportValue")
+
+
+def test_the_bootstrap_looks_again_when_code_or_settings_change_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that is another one at every synth would make every deployment and every diff one."""
+    now = deployed(stage.prod())
+    assert deployed(stage.prod()) == now
+    others = [replace(stage.prod(), collection_seconds=1), replace(stage.prod(), lanes=64), stage.dev()]
+    assert now not in {deployed(each) for each in others}
+    real = python_code.asset_hash
+    for asset in (names.STREAM_ASSET, names.SERVICE_ASSET):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                python_code,
+                "asset_hash",
+                lambda asked, platform, changed=asset: "0" * 64 if asked == changed else real(asked, platform),
+            )
+            assert deployed(stage.prod()) != now
+
+
+def test_every_stage_tells_its_bootstrap_what_is_deployed(each_stage: Any) -> None:
+    assert bootstrap_of(each_stage)["Properties"]["deployed"] == deployed(each_stage.settings)
 
 
 def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: Any) -> None:
