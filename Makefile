@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit repair-archive test check soak fix openapi pin bench synth doctor deploy admin-key install install-tests
+.PHONY: help up down logs audit repair-archive test check soak fix openapi pin bench synth doctor deploy destroy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -52,6 +52,9 @@ doctor: install  ## Ask the account of your credentials what would make a deploy
 
 deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials
 	@cdk deploy '**' -c stage=$(STAGE)
+
+destroy: install  ## Say what stays of STAGE=... when its stacks go, then delete them; prod wants CONFIRM=tollbooth-prod
+	@$(BIN)/python -m infra.local.destroy $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE)) $(if $(CONFIRM),--confirm $(CONFIRM))
 
 admin-key: install  ## Print the first admin API key of the running local stack, or of STAGE=... in AWS
 	@$(BIN)/python -m infra.local.admin_key $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))

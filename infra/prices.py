@@ -52,5 +52,11 @@ MONTHLY = {
     "dynamodb_storage": Price(
         0.25 / GIB, "byte-month", "aws.amazon.com/dynamodb/pricing/on-demand", "2026-10", 25 * GIB
     ),
+    "dynamodb_recovery": Price(
+        0.20 / GIB, "byte-month of point-in-time recovery", "aws.amazon.com/dynamodb/pricing/on-demand", "2026-11"
+    ),
+    "s3_cold_storage": Price(
+        0.004 / GIB, "byte-month in Glacier Instant Retrieval", "aws.amazon.com/s3/pricing", "2026-11"
+    ),
     "s3_storage": Price(0.023 / GIB, "byte-month", "aws.amazon.com/s3/pricing", "2026-10"),
 }

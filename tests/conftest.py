@@ -5,7 +5,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ import hypothesis
 import pytest
 
 from functions import names
-from infra.local import paths
+from infra.local import emulator, paths, processes
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.failure import StepFailed
+from infra.local.ports import free_port
 from infra.local.state import LocalStack
 
 if TYPE_CHECKING:
@@ -110,6 +111,28 @@ def create_table(client: "DynamoDBClient", name: str) -> None:
         ],
     }
     client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **keys)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The emulator's Kinesis, S3 and CloudFormation: its port; one for all who need no stack in a test process."""
+    home = tmp_path_factory.mktemp("home")
+    with _at(home):
+        port = emulator.start(free_port()).port
+    try:
+        assert port
+        yield port
+    finally:
+        with _at(home):
+            processes.stop(emulator.NAME)
+
+
+@contextmanager
+def _at(home: Path) -> Iterator[None]:
+    """Only while it starts and stops: other tests have homes of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOLLBOOTH_HOME", str(home))
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

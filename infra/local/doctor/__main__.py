@@ -32,8 +32,9 @@ def examined(asked: Account, planned: Plan) -> Iterator[tuple[str, Finding]]:
     seen: dict[str, str] = {}
 
     def look(asked: Account, planned: Plan) -> Iterable[Finding]:
-        seen.update(stacks.statuses(asked, planned))
-        return stacks.judge(seen, planned)
+        there = stacks.there(asked, planned)
+        seen.update(stacks.statuses(there))
+        return stacks.judge(seen, planned, stacks.protected(there))
 
     check = Check("stacks", stacks.ACTIONS, look, "What follows is judged as for a first deploy.")
     for found in check.findings(asked, planned):

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.doctor.account import Account, Check, code_of
 from infra.local.doctor.finding import Finding, fails, ok, warning
-from infra.local.doctor.plan import Plan
+from infra.local.doctor.plan import Plan, outlives_its_stack
 
 ABSENT = {"EntityNotFoundException", "InvalidRequestException"}
 DELETE_LOG_GROUP = "aws logs delete-log-group --log-group-name"
@@ -51,7 +51,7 @@ def free_names(account: Account, plan: Plan) -> Iterator[Finding]:
 
 def retained(account: Account, plan: Plan) -> Iterator[Finding]:
     """Resources of the kinds that outlive their stack; they have made-up names, which clash with nothing."""
-    kinds = {one["Type"].split("::")[1].lower() for one in plan.resources() if one.get("DeletionPolicy") == "Retain"}
+    kinds = {one["Type"].split("::")[1].lower() for one in plan.resources() if outlives_its_stack(one)}
     if not kinds:
         return
     tags = [{"Key": key, "Values": [value]} for key, value in plan.tags.items()]

@@ -54,6 +54,10 @@ class Plan:
         ]
 
 
+def outlives_its_stack(resource: Mapping[str, Any]) -> bool:
+    return bool(resource.get("DeletionPolicy", "Delete") != "Delete")
+
+
 def read(folder: Path) -> Plan:
     """Of the one stage that was synthesized into the folder; raises StepFailed when there is none."""
     if not (folder / "manifest.json").exists():

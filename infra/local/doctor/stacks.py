@@ -1,6 +1,7 @@
 """The stacks that are there already: is it a first deploy, an update, or what a failed one left?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from infra.local.doctor.account import Account
 from infra.local.doctor.finding import Finding, fails, ok, warning
@@ -14,7 +15,8 @@ UPDATABLE = {
     *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
     *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),
 }
-ACTIONS = ("cloudformation:ListStacks",)
+ACTIONS = ("cloudformation:DescribeStacks",)
+UNPROTECT = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
 EVENTS = "`aws cloudformation describe-stack-events --stack-name {name}` says why"
 REMEDIES = {
     "DELETE_FAILED": f"{EVENTS}. Delete that, then `aws cloudformation delete-stack --stack-name {{name}}`.",
@@ -24,15 +26,24 @@ REMEDIES = {
 }
 
 
-def statuses(account: Account, plan: Plan) -> Mapping[str, str]:
-    """By stack of the plan that is there, however badly."""
-    pages = account.client("cloudformation").get_paginator("list_stacks").paginate()
-    listed = [stack for page in pages for stack in page["StackSummaries"]]
-    return {
-        one["StackName"]: one["StackStatus"]
-        for one in listed
+def there(account: Account, plan: Plan) -> list[Mapping[str, Any]]:
+    """The stacks of the plan that are there, however badly, as CloudFormation describes them."""
+    pages = account.client("cloudformation").get_paginator("describe_stacks").paginate()
+    return [
+        one
+        for page in pages
+        for one in page["Stacks"]
         if one["StackName"] in plan.templates and one["StackStatus"] not in ABSENT
-    }
+    ]
+
+
+def statuses(described: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
+    return {one["StackName"]: one["StackStatus"] for one in described}
+
+
+def protected(described: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Those that CloudFormation refuses to delete."""
+    return {one["StackName"] for one in described if one.get("EnableTerminationProtection")}
 
 
 def present(statuses: Mapping[str, str]) -> set[str]:
@@ -40,7 +51,7 @@ def present(statuses: Mapping[str, str]) -> set[str]:
     return {name for name, status in statuses.items() if status not in FAILED_AT_BIRTH}
 
 
-def judge(statuses: Mapping[str, str], plan: Plan) -> Iterator[Finding]:
+def judge(statuses: Mapping[str, str], plan: Plan, protected: Collection[str] = ()) -> Iterator[Finding]:
     there, every = len(present(statuses)), len(plan.templates)
     if there == every:
         yield ok(f"All {every} are there: this is an update.")
@@ -49,7 +60,12 @@ def judge(statuses: Mapping[str, str], plan: Plan) -> Iterator[Finding]:
     else:
         yield ok(f"None of {every} is there: this is a first deploy.")
     for name, status in statuses.items():
-        if status in FAILED_AT_BIRTH:
+        if status in FAILED_AT_BIRTH and name in protected:
+            yield fails(
+                f"{name} is {status}: an earlier deploy failed, and the CDK cannot delete a protected stack.",
+                f"{EVENTS.format(name=name)}. Then `{UNPROTECT} {name}`.",
+            )
+        elif status in FAILED_AT_BIRTH:
             yield warning(
                 f"{name} is {status}: an earlier deploy failed. The CDK deletes the stack and begins anew.",
                 f"{EVENTS.format(name=name)}: see that it is mended.",

@@ -147,7 +147,9 @@ def test_who_may_ask_nothing_is_told_which_permission_is_missing(region: Any, de
     for check in (one for one in doctor.CHECKS if one.actions and one.title != "concurrency"):
         assert [each.verdict for each in found[check.title]] == [Verdict.WARNING], check.title
         assert found[check.title][0].remedy == f"Allow it {' and '.join(check.actions)}."
-    assert found["stacks"][0].remedy.startswith("Allow it cloudformation:ListStacks. What follows is judged as for a")
+    assert found["stacks"][0].remedy.startswith(
+        "Allow it cloudformation:DescribeStacks. What follows is judged as for a"
+    )
 
 
 def actions_of_readme() -> list[str]:

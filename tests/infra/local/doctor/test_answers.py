@@ -34,6 +34,18 @@ def test_a_stack_that_cannot_be_updated_fails(dev: Any, status: str, remedy: str
     assert remedy in found.remedy
 
 
+def test_what_a_failed_first_deploy_left_is_deleted_unless_it_is_protected(prod: Any) -> None:
+    name = "tollbooth-prod-ingestion"
+    failed = [{"StackName": name, "StackStatus": "ROLLBACK_COMPLETE", "EnableTerminationProtection": True}]
+    for protected, verdict, remedy in (
+        (stacks.protected(failed), Verdict.FAILS, f"no-enable-termination-protection --stack-name {name}"),
+        (set(), Verdict.WARNING, "see that it is mended"),
+    ):
+        _, found = stacks.judge(stacks.statuses(failed), prod.plan, protected)
+        assert found.verdict is verdict
+        assert remedy in found.remedy
+
+
 def test_what_is_there_is_an_update_and_adds_nothing(dev: Any) -> None:
     every = dict.fromkeys(dev.plan.templates, "UPDATE_COMPLETE")
     assert [one.said for one in stacks.judge(every, dev.plan)] == ["All 7 are there: this is an update."]
