@@ -27,6 +27,8 @@ RECIPE = "3"
 
 # What a function never reads; leaving it out keeps cold starts short.
 LEFT_OUT_FOLDERS = {"__pycache__", "tests"}
+# What people read; no function asks for it.
+PAGES = "pages"
 LEFT_OUT_FILES = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
 LEFT_OUT_SUFFIXES = {".pyc", ".pyi"}
 # zstandard's second backend (10 MB), loaded on PyPy only; boto3's resources, which nothing here uses.
@@ -136,7 +138,11 @@ def _sources() -> Iterator[Path]:
     """Modules and the data files beside them, in one order on every machine."""
     for path in sorted(SOURCES.rglob("*")):
         relative = path.relative_to(SOURCES)
-        left_out = LEFT_OUT_FOLDERS.intersection(relative.parts) or path.suffix in {".pyc", ".md", ".txt"}
+        left_out = (
+            LEFT_OUT_FOLDERS.intersection(relative.parts)
+            or relative.parts[0] == PAGES
+            or path.suffix in {".pyc", ".md", ".txt"}
+        )
         if path.is_file() and not left_out:
             yield path
 

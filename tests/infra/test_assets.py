@@ -62,6 +62,18 @@ def test_nothing_compiled_or_left_over_is_in_the_asset(stream: Path) -> None:
     assert [path for path in stream.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")] == []
 
 
+def test_no_page_is_in_an_asset_or_changes_its_hash(
+    stream: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert (python_code.SOURCES / "pages").is_dir()
+    assert not (stream / "functions" / "pages").exists()
+    for name in ("pages/guide/security.md", "pages/guide/style.css", "pages/new.py", "domain/pages.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(python_code, "SOURCES", tmp_path)
+    assert list(python_code._sources()) == [tmp_path / "domain" / "pages.py"]
+
+
 def test_the_hash_tells_assets_and_platforms_apart() -> None:
     platforms = (python_code.this_host(), python_code.LAMBDA_ARM64)
     hashes = {
