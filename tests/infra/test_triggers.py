@@ -141,7 +141,7 @@ def test_the_bootstrap_looks_again_when_code_or_settings_change_and_only_then(mo
     """A template that is another one at every synth would make every deployment and every diff one."""
     now = deployed(stage.prod())
     assert deployed(stage.prod()) == now
-    others = [replace(stage.prod(), collection_seconds=1), replace(stage.prod(), lanes=64), stage.dev()]
+    others = [replace(stage.prod(), collection_seconds=1), replace(stage.prod(), fixed_lanes=64), stage.dev()]
     assert now not in {deployed(each) for each in others}
     real = python_code.asset_hash
     for asset in (names.STREAM_ASSET, names.SERVICE_ASSET):
