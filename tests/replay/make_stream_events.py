@@ -75,7 +75,7 @@ def aggregate() -> Iterator[Made]:
     yield Made("stream_aggregate", "happy", {"Records": records}, [counted], seeds)
     yield Made("stream_aggregate", "duplicate", {"Records": records}, [counted, again], seeds)
     large = [kinesis_record(0, encode_record(large_pack()))]
-    staged = {"payload": done, "log": {"message": "batch aggregated", "EventsAccepted": 1}}
+    staged = {"payload": done, "log": {"message": "batch aggregated", "EventsAccepted": 2}}
     yield Made("stream_aggregate", "large", {"Records": large}, [staged], seeds)
     voids = [kinesis_record(n, encode_record(pack)) for n, pack in enumerate(voiding())]
     yield Made("stream_aggregate", "void", {"Records": voids}, [{"payload": done}], [*seeds, "counted"])
@@ -98,12 +98,19 @@ def packs() -> list[Pack]:
 
 
 def large_pack() -> Pack:
-    """One event that is too large to lie in its commit, however it is packed."""
+    """An event that is too large to lie in its commit, however it is packed, and one of the day before."""
     noise = random.Random(1).randbytes(LARGE_BYTES).hex()
     data = json.dumps({"tokens": 1, "model": "small", "noise": noise}).encode()
-    (pack, *_) = packs()
-    (event, *_) = pack.events
-    return Pack(TENANT, pack.lane, "large", AT, [msgspec.structs.replace(event, data=data)])
+    pack = packs()[0]
+    before = pack.events[0]
+    large, old = (
+        msgspec.structs.replace(
+            before, id=name, fingerprint=LANES.fingerprint(TENANT, before.subject, before.source, name)
+        )
+        for name in ("large", "old")
+    )
+    events = [msgspec.structs.replace(large, data=data), msgspec.structs.replace(old, time=AT - 86_400)]
+    return Pack(TENANT, pack.lane, "large", AT, events)
 
 
 def voiding() -> list[Pack]:
@@ -121,7 +128,7 @@ def sweep() -> Iterator[Made]:
     yield Made("schedule_sweep", "happy", scheduled("Sweep"), [swept], ["ledger"])
     yield Made("schedule_sweep", "duplicate", scheduled("Sweep"), [swept, swept], ["ledger"])
     helped = {"payload": {"lanes": 2, "helped": 1}, "log": {"message": "lanes swept", "LaneLag": 1}}
-    seeds = ["ledger", "meter", "unfinished"]
+    seeds = ["ledger", "meter", "counted", "unfinished"]
     yield Made("schedule_sweep", "unfinished", scheduled("Sweep"), [helped, swept], seeds)
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_sweep", "bad_input", {"detail": ["not", "a", "schedule"]}, [swept], ["ledger"])

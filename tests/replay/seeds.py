@@ -74,6 +74,7 @@ SEEDS: dict[str, Seed] = {
     "counted": usage_seeds.counted,
     "unfinished": usage_seeds.unfinished,
     "late": usage_seeds.late,
+    "unreadable": usage_seeds.unreadable,
     "key": key_seeds.key,
     "cloudformation": cloudformation,
     "subscription": billing_seeds.subscription,

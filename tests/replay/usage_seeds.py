@@ -14,6 +14,7 @@ from functions.application.commit_usage import LaneWriter
 from functions.application.ports.reconciliation import Recheck
 from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.late import LateUsage
+from functions.domain.metering.ledger import Refusal
 from tests.replay.billing_seeds import CUSTOMER, ENDED, STARTED
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import large_pack, packs
@@ -69,4 +70,13 @@ def late(world: World, event: Any) -> Any:
     usage = LateUsage(int(ENDED.timestamp()) // HOUR, TENANT, int(STARTED.timestamp()) // DAY, "customer-0")
     ledger._table.put_all(LateItems().of([usage]))
     world.billing_table.put(recheck_item(Recheck(ENDED, TENANT, CUSTOMER, "seed", STARTED)))
+    return event
+
+
+def unreadable(world: World, event: Any) -> Any:
+    """A record that nobody could read, kept whole and listed."""
+    archive = S3Archive(boto3.client("s3"), world.environment[names.ENV_ARCHIVE_BUCKET])
+    kept = archive.keep_reject("shard-1", b"neither zstandard nor one of ours")
+    ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
+    ledger.put_refusals([Refusal(TENANT, "shard-1", "unreadable_record", "Not one of ours.", AT, object_key=kept)])
     return event
