@@ -23,10 +23,10 @@ down:  ## Stop everything `make up` started, and nothing else
 logs: install  ## Show what the functions of the running local stack have logged
 	@$(BIN)/python -m infra.local.logs
 
-test: install-tests  ## Everything: lint, types, contracts, unit, adapters, replay, infra, end to end on a stack of its own
+test: install-tests  ## Everything: lint, types, contracts, unit, adapters, replay, infra, end to end on a stack of its own, unused permissions
 	@$(BIN)/python -m infra.local.checks --with-stack
 
-check: install-tests  ## The part of `make test` that needs no stack
+check: install-tests  ## The part of `make test` that needs no stack; templates, state machines and policies are linted, too
 	@$(BIN)/python -m infra.local.checks
 
 soak: install-tests  ## What takes too long for every change, on a stack of its own: fuzz, simulation, kills, two tenants (SECONDS= each)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,14 @@ import hypothesis
 import pytest
 
 from functions import names
-from infra.local import emulator, paths, processes
+from infra.local import checks, emulator, paths, processes
 from infra.local.dynamodb_local import dynamodb_local
+from infra.local.emulator import FUNCTION_ENVIRONMENT_VARIABLE
 from infra.local.failure import StepFailed
 from infra.local.ports import free_port
 from infra.local.state import LocalStack
+from tests.grants import grants, watching
+from tests.grants.replayed import recording_in, refusals
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -143,6 +146,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.stack)
 
 
+@pytest.fixture(autouse=True)
+def within_the_policies_of_prod() -> Iterator[None]:
+    """Whatever a handler asks AWS for in a test, its function may in prod."""
+    watching.refused.clear()
+    yield
+    assert sorted(set(watching.refused)) == []
+
+
+def pytest_sessionfinish() -> None:
+    """Of each process: which permissions of prod its tests have used, for `python -m tests.grants`."""
+    if folder := os.environ.get(checks.USED_GRANTS):
+        grants.save_used(Path(folder))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A local stack of this session's own, on free ports, with the demo told once.
@@ -153,21 +170,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         yield LocalStack(**json.loads((Path(running) / "stack.json").read_text()))
         return
     home = tmp_path_factory.mktemp("stack")
+    needs = home / "needs"
     try:
-        local_tool("up", home, UP_SECONDS)
-        yield LocalStack(**json.loads((home / "stack.json").read_text()))
+        local_tool("up", home, UP_SECONDS, {FUNCTION_ENVIRONMENT_VARIABLE: json.dumps(recording_in(needs))})
+        stack = LocalStack(**json.loads((home / "stack.json").read_text()))
+        yield stack
+        assert refusals(needs, stack.outputs) == []
     finally:
         local_tool("down", home, DOWN_SECONDS)
 
 
-def local_tool(name: str, home: Path, seconds: float) -> str:
-    """Run `python -m infra.local.<name>` for the stack in `home`; what it printed."""
+def local_tool(name: str, home: Path, seconds: float, more: Mapping[str, str] | None = None) -> str:
+    """Run `python -m infra.local.<name>` for the stack in `home`, with `more` in its environment; what it printed."""
     configured = {"TOLLBOOTH_PORT", "TOLLBOOTH_STRIPE_PORT", "TOLLBOOTH_EMULATOR_PORT"}
     environment = {name: value for name, value in os.environ.items() if name not in configured}
     result = subprocess.run(
         [paths.DEV_PYTHON, "-m", f"infra.local.{name}"],
         cwd=paths.REPOSITORY,
-        env=environment | {"TOLLBOOTH_HOME": str(home)},
+        env=environment | {"TOLLBOOTH_HOME": str(home)} | dict(more or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from infra.local import paths
 from infra.local.console import heading, say
@@ -16,10 +16,11 @@ from infra.local.console import heading, say
 
 @dataclass(frozen=True)
 class Check:
-    """One tool and how it is called."""
+    """One tool and how it is called, with what in its environment."""
 
     title: str
     words: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> list[str]:
@@ -42,12 +43,16 @@ TYPES = Check("types", ("mypy",))
 TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack"))
 # In one process, so that one stack serves them all.
 STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack"))
+# Permissions that no test has used: only both kinds of tests together use nearly all.
+GRANTS = Check("grants", ("python", "-m", "tests.grants"))
+# The folder in which tests write down what they have used.
+USED_GRANTS = "TOLLBOOTH_USED_GRANTS"
 
 
 def run(check: Check) -> Result:
     """Run with the output as it comes."""
     heading(f"{check.title}: {' '.join(check.words)}")
-    return timed(check.title, check.command)
+    return timed(check.title, check.command, more=check.environment)
 
 
 def run_beside(checks: Sequence[Check], others: Check) -> list[Result]:
@@ -56,7 +61,7 @@ def run_beside(checks: Sequence[Check], others: Check) -> list[Result]:
         outputs = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in checks]
         beside = opened.enter_context(ThreadPoolExecutor(len(checks)))
         begun = [
-            beside.submit(timed, check.title, check.command, output=output.fileno())
+            beside.submit(timed, check.title, check.command, more=check.environment, output=output.fileno())
             for check, output in zip(checks, outputs, strict=True)
         ]
         results = [run(others)]
@@ -86,8 +91,12 @@ def _environment() -> dict[str, str]:
 
 def main() -> int:
     results = [run(check) for check in STATIC]
-    results += run_beside((TYPES, STACK_TESTS) if "--with-stack" in sys.argv[1:] else (TYPES,), TESTS)
-    return summary(results)
+    if "--with-stack" not in sys.argv[1:]:
+        return summary(results + run_beside((TYPES,), TESTS))
+    with tempfile.TemporaryDirectory(prefix="tollbooth-grants-") as used:
+        stack, tests, grants = (replace(each, environment={USED_GRANTS: used}) for each in (STACK_TESTS, TESTS, GRANTS))
+        results += run_beside((TYPES, stack), tests)
+        return summary([*results, run(grants)])
 
 
 def summary(results: Sequence[Result]) -> int:

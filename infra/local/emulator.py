@@ -16,6 +16,9 @@ START_SECONDS = 60.0
 # MiniStack, and what its Athena lacks of Trino.
 PROGRAM = paths.REPOSITORY / "infra" / "local" / "emulator_program"
 
+# What functions have in their environment beside what they are told: a JSON object, for tests that look on.
+FUNCTION_ENVIRONMENT_VARIABLE = "TOLLBOOTH_FUNCTION_ENVIRONMENT"
+
 
 def start(port: int) -> processes.Process:
     """Start the emulator and wait until it answers."""
@@ -73,6 +76,7 @@ def _environment(port: int) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         "S3_DATA_DIR": str(scratch / "s3"),
         "STATE_DIR": str(scratch / "state"),
+        **json.loads(os.environ.get(FUNCTION_ENVIRONMENT_VARIABLE, "{}")),
     }
 
 

@@ -31,10 +31,11 @@ BOOTSTRAP_SECONDS = 120
 
 def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Access]]:
     """What each function of this stack may do; its variables follow from it."""
-    count = (
+    # To apply a commit; only who decides one puts it.
+    apply = (
         data.usage.allows(
             *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-            *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
+            *("dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
             *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
         ),
         data.ledger_key.allows(READ_SECRET),
@@ -59,7 +60,8 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             data.ledger_key.allows(READ_SECRET),
         ),
         "stream_aggregate": (
-            *count,
+            *apply,
+            data.usage.allows("dynamodb:PutItem"),
             data.archive.allows("s3:PutObject", under=(STAGING, ARCHIVE, REJECTS)),
             # What the next process should know of a lane without reading its log.
             data.archive.allows("s3:GetObject", "s3:PutObject", "s3:DeleteObject", under=(LOOK_BACK,)),
@@ -68,7 +70,7 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             # Without it a missing object would look like a forbidden one.
             data.archive.allows("s3:ListBucket"),
         ),
-        "schedule_sweep": (*count, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
+        "schedule_sweep": (*apply, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
         # Reads everything; an audit writes its results, a repair what it lists, keeps and mends.
         "schedule_audit": (
             data.usage.allows("dynamodb:GetItem", "dynamodb:Query"),

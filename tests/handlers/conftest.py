@@ -6,7 +6,10 @@ import pytest
 
 from functions.handlers import http_api, http_authorize, http_health, wiring
 from tests.conftest import DynamoDb
+from tests.grants import watching
 from tests.handlers.gateway import Client
+
+watching.watch()
 
 
 def forget_clients() -> None:

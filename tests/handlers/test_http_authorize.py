@@ -126,9 +126,9 @@ def test_a_revoked_key_works_for_a_minute_at_most_where_it_was_used(
     api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make_key(api)
-    lookups = Lookups(api, monkeypatch)
-    assert authorize(f"Bearer {made['token']}")["isAuthorized"] is True
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        lookups = Lookups(api, patch)
+        assert authorize(f"Bearer {made['token']}")["isAuthorized"] is True
     assert api.delete(f"/api/v1/api-keys/{made['id']}").status == 204
     monkeypatch.setattr(wiring, "clock", lambda: lookups)
     lookups.time += timedelta(seconds=61)

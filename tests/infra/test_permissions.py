@@ -15,13 +15,10 @@ from infra.constructs.python_function import construct_id
 
 READ_KEY = {"ledger key": {"secretsmanager:GetSecretValue"}}
 READ_STRIPE = {"stripe secret": {"secretsmanager:GetSecretValue"}}
-COUNT = {
-    "usage": {
-        *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
-        *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
-        *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
-    },
-    **READ_KEY,
+APPLY = {
+    *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
+    *("dynamodb:UpdateItem", "dynamodb:BatchWriteItem"),
+    *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
 }
 SETTLE = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"}
 READ_CATALOG = {"glue:GetDatabase", "glue:GetTable", "glue:GetPartitions"}
@@ -31,7 +28,8 @@ READ_USAGE = {"dynamodb:GetItem", "dynamodb:Query"}
 ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
     "http_ingest": {"stream": {"kinesis:PutRecords"}, "usage": {"dynamodb:UpdateItem"}, **READ_KEY},
     "stream_aggregate": {
-        **COUNT,
+        "usage": APPLY | {"dynamodb:PutItem"},
+        **READ_KEY,
         "archive/staging/*": {"s3:GetObject", "s3:PutObject"},
         "archive/archive/*": {"s3:GetObject", "s3:PutObject"},
         "archive/rejects/*": {"s3:PutObject"},
@@ -44,7 +42,12 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
             "kinesis:SubscribeToShard",
         },
     },
-    "schedule_sweep": {**COUNT, "archive/staging/*": {"s3:GetObject"}, "archive/archive/*": {"s3:PutObject"}},
+    "schedule_sweep": {
+        "usage": APPLY,  # what others have committed: it puts no commit
+        "archive/staging/*": {"s3:GetObject"},
+        "archive/archive/*": {"s3:PutObject"},
+        **READ_KEY,
+    },
     "schedule_audit": {
         "usage": READ_USAGE | {"dynamodb:PutItem", "dynamodb:BatchWriteItem"},
         "archive/archive/*": {"s3:GetObject", "s3:PutObject"},

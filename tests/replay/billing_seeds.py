@@ -14,6 +14,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from functions.adapters.dynamo.billing_index import DynamoDuePlans
+from functions.adapters.dynamo.billing_keys import DUE, instant, joined
 from functions.adapters.dynamo.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.customer_store import DynamoCustomers
 from functions.adapters.dynamo.failure_store import DynamoFailures
@@ -26,12 +28,15 @@ from functions.adapters.stripe.gateway import StripeGateway, stripe_client
 from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.find_plan import plan_shelf
 from functions.application.issue_invoice import BillingPorts, issue_invoices
+from functions.application.list_due import PAGE_SIZE
+from functions.application.ports.billing import Due
 from functions.application.push_invoice import push_invoice
 from functions.application.revise_plan import publish_plan
 from functions.domain.catalog.plan import Plan, PlanDraft
 from functions.domain.invoicing.invoice import invoice_id
 from functions.domain.subscriptions.customer import Customer, UsageAttribution
 from functions.domain.subscriptions.subscription import MeteredFeature
+from functions.names import PARTITION_KEY, SORT_KEY
 from infra.local.stripe import API_KEY, WEBHOOK_SECRET, pay
 from tests.replay.world import TENANT, World
 
@@ -109,6 +114,20 @@ def _subscribe(world: World, currency: str) -> None:
         clock=clock,
         new_id=new_id,
     )
+
+
+def many_due(world: World, event: Any) -> Any:
+    """One customer more than a page of a run has room for."""
+    for number in range(PAGE_SIZE + 1):
+        of_index = joined(instant(ENDED), TENANT, f"01JBXR{number:020d}", "subscription")
+        world.billing_table.put({PARTITION_KEY: DUE, SORT_KEY: of_index})
+    return event
+
+
+def planned(world: World, event: Any) -> Any:
+    """What is left of such a run: its second page."""
+    DynamoDuePlans(world.billing_table).keep(RUN, "due:", 1, [Due(TENANT, CUSTOMER)], datetime.max.replace(tzinfo=UTC))
+    return event
 
 
 def invoice(world: World, event: Any) -> Any:

@@ -40,6 +40,10 @@ def reconcile() -> Iterator[Made]:
     looked = {"payload": {"found": 0, "done": True}, "log": {"message": "billed periods looked at again"}}
     yield Made("schedule_reconcile", "happy", scheduled("Reconcile"), [looked], INVOICED)
     yield Made("schedule_reconcile", "duplicate", scheduled("Reconcile"), [looked, looked], INVOICED)
+    # A replay has less time than the function keeps for one turn: what came late and what is due have one each.
+    once = {"payload": {"customers": 2, "found": 0, "done": False}}
+    never_again = {"payload": {"customers": 0, "found": 0, "done": True}}
+    yield Made("schedule_reconcile", "late", scheduled("Reconcile"), [once, never_again], [*INVOICED, "late"])
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_reconcile", "bad_input", {"detail": 7}, [looked], ["ledger"])
 
@@ -67,6 +71,11 @@ def list_due() -> Iterator[Made]:
     found = {"payload": {"items": [item], "count": 1, "has_next": True}}
     yield Made("workflow_list_due", "happy", run, [found], SUBSCRIBED)
     yield Made("workflow_list_due", "duplicate", run, [found, found], SUBSCRIBED)
+    first_page = {"payload": {"count": 500, "cursor": "due:1/2", "has_next": True}}
+    yield Made("workflow_list_due", "many", run, [first_page], ["ledger", "many_due"])
+    second = run | {"page": {"cursor": "due:1/2"}}
+    last_of_due = {"payload": {"items": [item], "count": 1, "cursor": "unpushed:", "has_next": True}}
+    yield Made("workflow_list_due", "second_page", second, [last_of_due], ["ledger", "planned"])
     one = run | {"tenant": TENANT, "customer_ids": [CUSTOMER]}
     only = {"payload": {"items": [item], "count": 1, "cursor": None, "has_next": False}}
     yield Made("workflow_list_due", "one_customer", one, [only], SUBSCRIBED)

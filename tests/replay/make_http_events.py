@@ -65,6 +65,9 @@ def api() -> Iterator[Made]:
         for sent in (1, 0)
     ]
     yield Made("http_api", "replay_rejects", replay, answers, ["ledger", "reject"])
+    still = [{"code": "unreadable_record"}]
+    refused_again = {"payload": {"statusCode": 200, "body": {"replayed": 0, "alreadyReplayed": 0, "refused": still}}}
+    yield Made("http_api", "replay_unreadable", replay, [refused_again], ["ledger", "unreadable"])
     yield Made("http_api", "query_meter", query, [nothing_yet], ["ledger", "meter"])
     sent = {"id": "req-1", "source": "gateway", "subject": "a", "time": f"{DAY}T12:00:00Z"}
     void = http_request("POST", "/api/v1/events/corrections", {"event": sent, "reason": "sent by a load test"})

@@ -1,10 +1,15 @@
 """Payloads of the stream: ingest requests, Kinesis deliveries, the sweeper's schedule."""
 
+import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from functions.adapters.records import encode_record
-from functions.domain.metering.event import Event, Pack
+from functions.application.commit_usage import INLINE_ARCHIVE_BYTES
+from functions.domain.metering.event import Event, Pack, Void
 from functions.domain.metering.lanes import Lanes
 from tests.replay.make_scenario import AT, Made, http_request, kinesis_record, scheduled
 from tests.replay.world import LEDGER_KEY, TENANT
@@ -12,6 +17,7 @@ from tests.replay.world import LEDGER_KEY, TENANT
 LANES = Lanes(2, LEDGER_KEY.encode())
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 INGEST = "POST /api/v1/events"
+LARGE_BYTES = INLINE_ARCHIVE_BYTES + 500  # of noise, which nothing packs
 
 
 def scenarios() -> Iterator[Made]:
@@ -68,6 +74,11 @@ def aggregate() -> Iterator[Made]:
     again = {"payload": done, "log": {"message": "batch aggregated", "EventsAccepted": 0, "EventsDuplicate": 6}}
     yield Made("stream_aggregate", "happy", {"Records": records}, [counted], seeds)
     yield Made("stream_aggregate", "duplicate", {"Records": records}, [counted, again], seeds)
+    large = [kinesis_record(0, encode_record(large_pack()))]
+    staged = {"payload": done, "log": {"message": "batch aggregated", "EventsAccepted": 2}}
+    yield Made("stream_aggregate", "large", {"Records": large}, [staged], seeds)
+    voids = [kinesis_record(n, encode_record(pack)) for n, pack in enumerate(voiding())]
+    yield Made("stream_aggregate", "void", {"Records": voids}, [{"payload": done}], [*seeds, "counted"])
     poison = [kinesis_record(9, b"neither zstandard nor one of ours"), records[0]]
     rejected = {"message": "batch aggregated", "EventsRejected": 1, "EventsAccepted": len(packs()[0].events)}
     yield Made("stream_aggregate", "bad_input", {"Records": poison}, [{"payload": done, "log": rejected}], seeds)
@@ -86,10 +97,39 @@ def packs() -> list[Pack]:
     return [Pack(TENANT, lane, f"pack-{lane}", AT, events) for lane, events in sorted(by_lane.items())]
 
 
+def large_pack() -> Pack:
+    """An event that is too large to lie in its commit, however it is packed, and one of the day before."""
+    noise = random.Random(1).randbytes(LARGE_BYTES).hex()
+    data = json.dumps({"tokens": 1, "model": "small", "noise": noise}).encode()
+    pack = packs()[0]
+    before = pack.events[0]
+    large, old = (
+        msgspec.structs.replace(
+            before, id=name, fingerprint=LANES.fingerprint(TENANT, before.subject, before.source, name)
+        )
+        for name in ("large", "old")
+    )
+    events = [msgspec.structs.replace(large, data=data), msgspec.structs.replace(old, time=AT - 86_400)]
+    return Pack(TENANT, pack.lane, "large", AT, events)
+
+
+def voiding() -> list[Pack]:
+    """The first event of each lane is not to count."""
+    found = []
+    for pack in packs():
+        event = pack.events[0]
+        void = Void(event.fingerprint, event.time, event.id, event.source, event.subject, f"correction-{pack.lane}")
+        found.append(Pack(TENANT, pack.lane, f"void-{pack.lane}", AT, [], [void]))
+    return found
+
+
 def sweep() -> Iterator[Made]:
     swept = {"payload": {"lanes": 2, "helped": 0}, "log": {"message": "lanes swept", "LaneLag": 0}}
     yield Made("schedule_sweep", "happy", scheduled("Sweep"), [swept], ["ledger"])
     yield Made("schedule_sweep", "duplicate", scheduled("Sweep"), [swept, swept], ["ledger"])
+    helped = {"payload": {"lanes": 2, "helped": 1}, "log": {"message": "lanes swept", "LaneLag": 1}}
+    seeds = ["ledger", "meter", "counted", "unfinished"]
+    yield Made("schedule_sweep", "unfinished", scheduled("Sweep"), [helped, swept], seeds)
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_sweep", "bad_input", {"detail": ["not", "a", "schedule"]}, [swept], ["ledger"])
 

@@ -16,7 +16,7 @@ from functions.domain.metering.event import AcceptanceWindow
 from functions.domain.metering.lanes import Lanes
 from functions.domain.metering.ledger import Refusal
 from functions.domain.metering.meter_record import MeterCreate
-from tests.replay import billing_seeds, history_seeds, key_seeds, migration_seeds
+from tests.replay import billing_seeds, history_seeds, key_seeds, migration_seeds, usage_seeds
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs
 from tests.replay.world import TENANT, World
@@ -71,6 +71,10 @@ SEEDS: dict[str, Seed] = {
     "meter": meter,
     "reject": reject,
     "history": history_seeds.history,
+    "counted": usage_seeds.counted,
+    "unfinished": usage_seeds.unfinished,
+    "late": usage_seeds.late,
+    "unreadable": usage_seeds.unreadable,
     "key": key_seeds.key,
     "cloudformation": cloudformation,
     "subscription": billing_seeds.subscription,
@@ -79,6 +83,8 @@ SEEDS: dict[str, Seed] = {
     "migration_listed": migration_seeds.migration_listed,
     "migration_worked": migration_seeds.migration_worked,
     "dry_run_listed": migration_seeds.dry_run_listed,
+    "many_due": billing_seeds.many_due,
+    "planned": billing_seeds.planned,
     "invoice": billing_seeds.invoice,
     "pushed": billing_seeds.pushed,
     "paid": billing_seeds.paid,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from functions import names
+from tests.grants.replayed import recording_in, refusals
 from tests.replay import seeds
 from tests.replay.rie import Invocation, running_function
 from tests.replay.scenario import EVENTS, Answer, Scenario, differences, log_lines, scenarios
@@ -14,16 +15,21 @@ REQUIRED = ("happy", "duplicate", "bad_input")
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=str)
-def test_the_payload_comes_out_as_its_sidecar_says(scenario: Scenario, assets: dict[str, Path], world: World) -> None:
+def test_the_payload_comes_out_as_its_sidecar_says(
+    scenario: Scenario, assets: dict[str, Path], world: World, tmp_path: Path
+) -> None:
     event = scenario.event
     for name in scenario.seeds:
         event = seeds.SEEDS[name](world, event)
     asset, handler = names.HANDLERS[scenario.handler]
-    with running_function(assets[asset], handler, world.environment) as function:
+    needs = tmp_path / "needs"
+    with running_function(assets[asset], handler, world.environment | recording_in(needs)) as function:
         for answer in scenario.answers:
             check(function.invoke(event), answer)
             if answer.told is not None:
                 assert not differences(answer.told, world.cloudformation.answers[-1])
+    assert refusals(needs) == []
+    assert needs.read_text() or scenario.name != "happy", "nothing was written down"
 
 
 def check(invocation: Invocation, expected: Answer) -> None:
