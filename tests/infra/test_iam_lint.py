@@ -48,6 +48,13 @@ def acknowledged() -> Iterator[Acknowledged]:
             "states:DescribeExecution express",
             "Its executions are standard ones; an execution is either that or express.",
         )
+    yield Acknowledged(
+        "billing",
+        "ScheduleBillingRoleDefaultPolicy*",
+        "names no resource of its type",
+        "states:DescribeExecution express",
+        "Its executions are standard ones; an execution is either that or express.",
+    )
     aggregate = "StreamAggregateRoleDefaultPolicy*"
     yield Acknowledged(
         "ingestion",
