@@ -11,6 +11,7 @@ import pytest
 from functions import names
 from infra.constructs.python_function import construct_id
 from infra.local.paths import REPOSITORY
+from infra.stage import reasons
 from tests.infra.cloudwatch import OBSERVABILITY, Alarm, alarms
 from tests.infra.test_snapshots import SNAPSHOTS
 
@@ -88,6 +89,10 @@ def test_a_page_names_only_what_is_there(page: str) -> None:
     # Handlers, settings, codes, fields and messages of log lines.
     for word in re.findall(r"`([A-Za-z]+(?:_[a-z]+)+|[a-z]+(?: [a-z]+)+)`", body):
         assert word in _sources() or word.split()[0] in SHELL, word
+    for sentence in (each for each in re.split(r"(?<=[.:])\s", body) if "`infra/stage.py`" in each):
+        assert set(re.findall(r"`(\w+)`", sentence)) <= set(reasons()), sentence
+    for file in re.findall(r"`(infra/\w+(?:/\w+)*\.py)`", body):
+        assert (REPOSITORY / file).exists(), file
 
 
 @cache
