@@ -33,6 +33,9 @@ ENV_RATE_LIMITS = "RATE_LIMITS"
 
 HEALTH_PATH = "/healthz"
 
+# Where Lambda keeps a batch that could not be counted, in the archive bucket: <mapping>/<shard>/... It chooses the key.
+FAILED_BATCHES = "aws/lambda/"
+
 LEDGER_FORMAT = 3  # of what the ledger stores; another one when earlier items are no longer read
 
 STREAM_ASSET = "stream"
@@ -42,6 +45,7 @@ SERVICE_ASSET = "service"
 HANDLERS = {
     "http_ingest": (STREAM_ASSET, "functions.handlers.http_ingest.handler"),
     "stream_aggregate": (STREAM_ASSET, "functions.handlers.stream_aggregate.handler"),
+    "schedule_heartbeat": (STREAM_ASSET, "functions.handlers.schedule_heartbeat.handler"),
     "schedule_sweep": (STREAM_ASSET, "functions.handlers.schedule_sweep.handler"),
     "schedule_audit": (STREAM_ASSET, "functions.handlers.schedule_audit.handler"),
     "http_authorize": (SERVICE_ASSET, "functions.handlers.http_authorize.handler"),
@@ -74,6 +78,8 @@ METRIC_REJECTED = "EventsRejected"
 METRIC_ACCEPTED = "EventsAccepted"
 METRIC_DUPLICATE = "EventsDuplicate"
 METRIC_LANE_LAG = "LaneLag"
+METRIC_HEARTBEAT_AGE = "HeartbeatAge"
+METRIC_FAILED_BATCHES = "FailedBatches"
 METRIC_GROUP_ROOM = "GroupRoomUsed"
 METRIC_AUDIT_DIFFERENCE = "AuditDifference"
 METRIC_BILLING_FAILED = "BillingCustomersFailed"

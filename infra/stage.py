@@ -23,6 +23,9 @@ class StageSettings:
     )
     notify: bool = _because("Only prod wakes somebody: an SNS topic behind every alarm.")
     alarm_emails: tuple[str, ...] = _because("Whom alarms wake, where they notify; each confirms a mail first.", ())
+    monthly_budget_dollars: int | None = _because(
+        "AWS tells the alarms' topic when the account's month costs more, or is going to; None tells nobody.", None
+    )
     log_retention_days: int = _because("Prod keeps a month to look into a customer's question, others a week.")
 
     account_concurrency: int | None = _because(
@@ -44,7 +47,9 @@ class StageSettings:
 
     events_per_second: int = _because("At the busiest; decides shards, lanes, functions and warmth (`sizing`).", 500)
     events_per_call: int = _because("On average, as clients send them: a shard takes 1,000 records a second.", 1)
-    stream_retention_hours: int = _because("24 is included in the shard; 168 costs another $14.60 a shard-month.", 24)
+    stream_retention_hours: int = _because(
+        "24 is included in the shard; in prod a week, $14.60 a shard-month, to mend what cannot be counted.", 24
+    )
     fixed_lanes: int | None = _because("Lanes stay as they were first made: say how many when the rate rises.", None)
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
     invoices_idle: bool = _because("A document of 0.00 for whoever used nothing and owes nothing is noise.", False)
@@ -62,6 +67,10 @@ class StageSettings:
             raise ValueError(
                 f"stream_retention_hours is {self.stream_retention_hours}; it must be from 24 to 168, "
                 "because the event source gives up on a record after at most 7 days."
+            )
+        if self.monthly_budget_dollars is not None and not (self.notify and self.monthly_budget_dollars > 0):
+            raise ValueError(
+                "monthly_budget_dollars must be at least 1, and needs notify: without a topic nobody hears."
             )
         if self.lanes < self.shards:
             raise ValueError(
@@ -110,7 +119,15 @@ def dev() -> StageSettings:
 
 
 def prod() -> StageSettings:
-    return StageSettings(name="prod", protect_data=True, notify=True, log_retention_days=30, account_concurrency=1_000)
+    return StageSettings(
+        name="prod",
+        protect_data=True,
+        notify=True,
+        monthly_budget_dollars=100,
+        log_retention_days=30,
+        account_concurrency=1_000,
+        stream_retention_hours=168,
+    )
 
 
 def local(stripe_api_base: str = "") -> StageSettings:

@@ -11,7 +11,7 @@ from functions.adapters.aws import pauses
 from functions.adapters.records import encode_record
 from functions.domain.errors import Unavailable
 from functions.domain.metering.event import CloseMarker, Pack
-from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.lanes import hash_key
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = 2
 
 
 class KinesisStream:
-    def __init__(self, client: "KinesisClient", stream: str, lanes: Lanes) -> None:
+    def __init__(self, client: "KinesisClient", stream: str, lanes: int) -> None:
         self._client = client
         self._stream = stream
         self._lanes = lanes
@@ -40,7 +40,7 @@ class KinesisStream:
         return {
             "Data": encode_record(record),
             "PartitionKey": str(record.lane),
-            "ExplicitHashKey": self._lanes.hash_key(record.lane),
+            "ExplicitHashKey": hash_key(record.lane, self._lanes),
         }
 
     def _put(self, entries: list[Any], last_try: float) -> None:

@@ -64,11 +64,24 @@ class Report:
     surplus: Mapping[str, int] = field(default_factory=dict)  # by tenant, see domain/metering/surplus
     room_used: Mapping[tuple[str, str], int] = field(default_factory=dict)  # percent, by tenant and meter
     not_kept: Exception | None = None  # why the next process will have more to read
+    heartbeats: dict[int, int] = field(default_factory=dict)  # when the newest was put, by lane, in epoch seconds
+    heartbeat_count: int = 0
 
     @property
     def rejected_records(self) -> int:
         """Those that were not listed event by event."""
         return sum(not each.events for each in self.rejected)
+
+    @property
+    def is_of_heartbeats_alone(self) -> bool:
+        return self.records == self.heartbeat_count
+
+    def note_heartbeats(self, lane: int, records: Iterable["Read"]) -> None:
+        """What came before them in their lane is counted."""
+        put_at = [found.received_at for _, found in records if isinstance(found, CloseMarker) and found.is_heartbeat]
+        if put_at:
+            self.heartbeats[lane] = put_at[-1]
+            self.heartbeat_count += len(put_at)
 
 
 Decode = Callable[[bytes], Pack | CloseMarker]
@@ -141,6 +154,7 @@ class Aggregator:
             records = by_lane[lane]
             if isinstance(outcome, Counts):
                 report.counts += outcome
+                report.note_heartbeats(lane, records)
             elif len(records) > 1:
                 for record in records:
                     self._count({lane: [record]}, report)

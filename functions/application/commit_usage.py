@@ -195,7 +195,7 @@ class LaneWriter:
         """Whatever stands behind a `yield` happens once that commit is stored and applied."""
         now = int(self._clock.now().timestamp())
         state = self._memory.known(lane, now) or self._reload(lane)
-        counts, markers = Counts(), list(dict.fromkeys(marker.marker for marker in batch.markers))
+        counts, markers = Counts(), list(dict.fromkeys(each.marker for each in batch.markers if not each.is_heartbeat))
         portions = self._memory.portions(state, batch.packs, now)
         for place, portion in enumerate(portions, 1):
             self._memory.learn(state, portion)

@@ -36,12 +36,18 @@ def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
             _tell(result.difference_count, lane=result.lane, day=result.day)
         return shown_audit(result) | {"goesOn": result.going_on is not None}
 
+    _tell_failed_batches()
     done = audit_day(
         today - timedelta(days=1), settings.lanes(), wiring_audit.auditor(), wiring_audit.results(), has_time
     )
     answer = {"audited": done.audited, "left": done.left}
     _tell(done.differences, day=done.day.isoformat(), **answer)
     return {"day": done.day.isoformat(), **answer, "differences": done.differences}
+
+
+def _tell_failed_batches() -> None:
+    """They stay until somebody has counted them, and so does the alarm."""
+    metrics.write("failed batches", {names.METRIC_FAILED_BATCHES: wiring.failed_batches().count()})
 
 
 def _tell(differences: int, **fields: Any) -> None:

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.customer_store import DynamoCustomers
     from functions.adapters.dynamo.feature_store import DynamoFeatures
     from functions.adapters.dynamo.genesis_store import DynamoGenesis
+    from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
     from functions.adapters.dynamo.ledger_store import DynamoLedger
     from functions.adapters.dynamo.meter_store import DynamoMeters
     from functions.adapters.dynamo.progress_store import DynamoProgress
     from functions.adapters.dynamo.refusal_store import DynamoRefusals
     from functions.adapters.dynamo.table import Table
+    from functions.adapters.failed_batches import S3FailedBatches
     from functions.adapters.kinesis import KinesisStream
     from functions.adapters.look_back_store import StoredLookBacks
     from functions.adapters.secrets import SecretsManagerVault
@@ -108,7 +110,7 @@ def event_stream() -> "KinesisStream":
     from functions.adapters.aws import ONCE, aws_client
     from functions.adapters.kinesis import KinesisStream
 
-    return KinesisStream(aws_client("kinesis", ONCE, is_checked=False), settings.stream_name(), lanes())
+    return KinesisStream(aws_client("kinesis", ONCE, is_checked=False), settings.stream_name(), settings.lanes())
 
 
 @cache
@@ -127,6 +129,20 @@ def archive() -> "S3Archive":
     from functions.adapters.archive import S3Archive
 
     return S3Archive(aws("s3"), settings.archive_bucket())
+
+
+@cache
+def heartbeats() -> "DynamoHeartbeats":
+    from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
+
+    return DynamoHeartbeats(aws("dynamodb"), settings.usage_table())
+
+
+@cache
+def failed_batches() -> "S3FailedBatches":
+    from functions.adapters.failed_batches import S3FailedBatches
+
+    return S3FailedBatches(aws("s3"), settings.archive_bucket())
 
 
 @cache

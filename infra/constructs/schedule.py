@@ -33,7 +33,7 @@ class Schedule(Construct):
             self,
             "Rate",
             description=f"Runs {function.handler_name}",
-            schedule_expression=f"rate({every_minutes} minutes)",
+            schedule_expression=f"rate({every_minutes} minute{'s' if every_minutes > 1 else ''})",
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=function.function_arn,

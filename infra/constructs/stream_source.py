@@ -9,13 +9,14 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_s3 as s3
 
+from functions import names
 from infra.constructs.concurrency import PARALLELIZATION_FACTOR
 from infra.stage import StageSettings
 
 # As many records as Lambda takes; the 6 MB payload cuts the batch first.
 BATCH_SIZE = 10_000
 # The key Lambda itself chooses for a failed batch: aws/lambda/<mapping>/<shard>/<time>. It cannot be set.
-FAILED_PREFIX = "aws/lambda/*"
+FAILED_PREFIX = f"{names.FAILED_BATCHES}*"
 
 
 def stream_source(

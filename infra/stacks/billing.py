@@ -29,7 +29,7 @@ SETTLE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem")
 def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Access]]:
     """What each function of the workflow may do; its variables follow from it."""
     return {
-        "workflow_close_lanes": (stream.allows("kinesis:PutRecords"), data.ledger_key.allows(READ_SECRET)),
+        "workflow_close_lanes": (stream.allows("kinesis:PutRecords"),),
         "workflow_count_lanes": (data.usage.allows(*READ_USAGE), data.ledger_key.allows(READ_SECRET)),
         "workflow_list_due": (
             data.billing.allows("dynamodb:Query", "dynamodb:BatchGetItem"),

@@ -9,9 +9,11 @@ from constructs import Construct
 
 from functions import names
 from infra.stacks.api import ApiStack
+from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import BillingStack
 from infra.stacks.data import DataStack
 from infra.stacks.ingestion import IngestionStack
+from infra.stacks.migration import MigrationStack
 from infra.stage import StageSettings
 
 PERIOD = Duration.minutes(5)
@@ -20,25 +22,27 @@ WIDTH = 24 // COLUMNS
 TABLE_TROUBLE = ("ReadThrottleEvents", "WriteThrottleEvents")
 
 
-def own_metric(stage: StageSettings, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+def own_metric(stage: StageSettings, name: str, statistic: str = "Sum", period: Duration = PERIOD) -> cloudwatch.Metric:
     """One of the embedded metrics our functions write."""
     return cloudwatch.Metric(
         namespace=names.METRIC_NAMESPACE,
         metric_name=name,
         dimensions_map={names.METRIC_DIMENSION: stage.name},
         statistic=statistic,
-        period=PERIOD,
+        period=period,
     )
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The stacks whose metrics are shown."""
+    """The stacks whose metrics are shown and watched."""
 
     data: DataStack
     ingestion: IngestionStack
     api: ApiStack
     billing: BillingStack
+    backfill: BackfillStack
+    migration: MigrationStack
 
 
 class Dashboard(cloudwatch.Dashboard):
@@ -76,6 +80,10 @@ class Dashboard(cloudwatch.Dashboard):
             _graph(
                 "Age of what waits in the stream, ms",
                 aggregate.metric("IteratorAge", statistic="Maximum", period=PERIOD),
+            ),
+            _graph(
+                "Age of the newest heartbeat that is counted, s",
+                own_metric(self._stage, names.METRIC_HEARTBEAT_AGE, "Maximum"),
             ),
             _graph("Lanes with an unfinished commit", own_metric(self._stage, names.METRIC_LANE_LAG, "Maximum")),
             _graph(
@@ -116,7 +124,7 @@ class Dashboard(cloudwatch.Dashboard):
             ),
             _graph(
                 "DynamoDB throttles",
-                *(_of_table(table.value, name) for table in (data.usage, data.billing) for name in TABLE_TROUBLE),
+                *(table_metric(table.value, name) for table in (data.usage, data.billing) for name in TABLE_TROUBLE),
             ),
             _graph("Read by questions to the archive, bytes", self._scanned()),
         )
@@ -149,7 +157,7 @@ class Dashboard(cloudwatch.Dashboard):
         )
 
 
-def _of_table(table_name: str, metric_name: str) -> cloudwatch.Metric:
+def table_metric(table_name: str, metric_name: str) -> cloudwatch.Metric:
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name=metric_name,

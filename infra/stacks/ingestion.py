@@ -21,9 +21,11 @@ from infra.stage import StageSettings
 
 GENESIS_KEY = "genesis"
 AUDIT_KEY = "audit"
+HEARTBEAT_KEY = "heartbeat"
 REJECT_KEYS = "R#*"  # of all tenants
 AUDIT_EVERY_MINUTES = 60  # audits what is left of yesterday, and usually nothing is
 SWEEP_EVERY_MINUTES = 5
+HEARTBEAT_EVERY_MINUTES = 1
 READ_SECRET = "secretsmanager:GetSecretValue"
 # The handler answers CloudFormation itself; if it cannot even be imported, do not wait the default hour.
 BOOTSTRAP_SECONDS = 120
@@ -70,6 +72,10 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
             # Without it a missing object would look like a forbidden one.
             data.archive.allows("s3:ListBucket"),
         ),
+        "schedule_heartbeat": (
+            stream.allows("kinesis:PutRecords"),
+            data.usage.allows("dynamodb:GetItem", only_keys=(HEARTBEAT_KEY,)),
+        ),
         "schedule_sweep": (*apply, data.archive.allows("s3:PutObject", under=(ARCHIVE,))),
         # Reads everything; an audit writes its results, a repair what it lists, keeps and mends.
         "schedule_audit": (
@@ -112,15 +118,23 @@ class IngestionStack(StageStack):
         self.stream_aggregate = make.make(
             "stream_aggregate", memory_mb=1769, timeout_seconds=120, environment=rate_limits_of(stage)
         )
+        self.schedule_heartbeat = make.make("schedule_heartbeat", memory_mb=256, timeout_seconds=30)
         self.schedule_sweep = make.make("schedule_sweep", memory_mb=1769, timeout_seconds=240)
-
         self.schedule_audit = make.make("schedule_audit", memory_mb=1769, timeout_seconds=900)
 
-        for function in (self.http_ingest, self.stream_aggregate, self.schedule_sweep, self.schedule_audit):
+        for name, function in self.functions.items():
             # Another lane count is refused before anybody works with it.
-            function.node.add_dependency(bootstrap)
+            if name != "deploy_bootstrap":
+                function.node.add_dependency(bootstrap)
 
         self.stream_aggregate.add_event_source(stream_source(stream, data.archive_bucket, stage))
+        Schedule(
+            self,
+            "Heartbeat",
+            function=self.schedule_heartbeat,
+            every_minutes=HEARTBEAT_EVERY_MINUTES,
+            undelivered=self.undelivered,
+        )
         Schedule(
             self,
             "Sweep",

@@ -71,7 +71,7 @@ def test_a_record_that_claims_to_be_huge_is_not_inflated() -> None:
 def test_every_lane_reaches_its_shard(aws: int) -> None:
     client = emulator.client("kinesis", aws)
     client.create_stream(StreamName="events", ShardCount=2)
-    KinesisStream(client, "events", LANES).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])
+    KinesisStream(client, "events", LANES.count).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])
     found = {}
     for shard in client.list_shards(StreamName="events")["Shards"]:
         iterator = client.get_shard_iterator(
@@ -106,13 +106,13 @@ class FlakyKinesis:
 def test_only_what_failed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.adapters.kinesis.FIRST_PAUSE_SECONDS", 0)
     flaky = FlakyKinesis([(0, 2), busy("The event stream"), away("The event stream"), (1,)])
-    KinesisStream(flaky, "events", LANES).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])  # type: ignore[arg-type]
+    KinesisStream(flaky, "events", LANES.count).put([Pack("t", lane, f"p{lane}", NOW, [EVENT]) for lane in range(4)])  # type: ignore[arg-type]
     assert sorted(record["PartitionKey"] for record in flaky.taken) == ["0", "1", "2", "3"]
 
 
 def test_a_stream_that_takes_nothing_is_unavailable_and_says_when_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.adapters.kinesis.FIRST_PAUSE_SECONDS", 0)
-    stream = KinesisStream(FlakyKinesis([(0,)] * 20), "events", LANES)  # type: ignore[arg-type]
+    stream = KinesisStream(FlakyKinesis([(0,)] * 20), "events", LANES.count)  # type: ignore[arg-type]
     with pytest.raises(Unavailable) as refused:
         stream.put([CloseMarker(0, "m", NOW)])
     assert refused.value.retry_after_seconds > 0
@@ -120,7 +120,7 @@ def test_a_stream_that_takes_nothing_is_unavailable_and_says_when_to_retry(monke
 
 def test_a_missing_right_is_not_retried() -> None:
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "PutRecords")
-    stream = KinesisStream(FlakyKinesis([denied]), "events", LANES)  # type: ignore[arg-type]
+    stream = KinesisStream(FlakyKinesis([denied]), "events", LANES.count)  # type: ignore[arg-type]
     with pytest.raises(ClientError, match="AccessDenied"):
         stream.put([CloseMarker(0, "m", NOW)])
 
@@ -134,7 +134,7 @@ def test_many_records_leave_in_requests_kinesis_takes() -> None:
             return super().put_records(StreamName=StreamName, Records=Records)
 
     counting = Counting([])
-    KinesisStream(counting, "events", LANES).put([CloseMarker(i % 4, "m", NOW) for i in range(1_201)])  # type: ignore[arg-type]
+    KinesisStream(counting, "events", LANES.count).put([CloseMarker(i % 4, "m", NOW) for i in range(1_201)])  # type: ignore[arg-type]
     assert sizes == [500, 500, 201]
 
 

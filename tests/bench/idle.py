@@ -1,12 +1,13 @@
 """What a deployment costs while nothing happens, and what stored events cost; always-free tiers count here only."""
 
 from functions.domain.metering.pages import PAGE_SECONDS
-from functions.handlers import schedule_sweep
+from functions.handlers import schedule_heartbeat, schedule_sweep, stream_aggregate
 from infra import standing
 from infra.prices import HOURS_PER_MONTH, MONTHLY, PRICES
 from tests.bench import assumptions as assume
 from tests.bench.deployed import Deployed
-from tests.bench.stand import Stand
+from tests.bench.scenario import delivered
+from tests.bench.stand import Measured, Stand
 from tests.bench.tally import Tally
 
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
@@ -20,15 +21,23 @@ ITEM_OVERHEAD_BYTES = 100
 BILLING_READ_UNITS = 1
 # An idle lane's day is 300 buckets and a few items, once a day; in the other hours only the results are read.
 AUDIT_READ_UNITS = 8 * 310 / 24 + 2
-COLD_STARTS_READ_SECRETS = 1
+# Of the sweeper and of whoever counts heartbeats.
+COLD_STARTS_READ_SECRETS = 2
+# Told while nothing happens: lane lag, audit difference, failed batches, billed difference, heartbeat age.
+IDLE_METRICS = 5
+# Of the failed batches, by each audit.
+AUDIT_LISTS = 1
 
 
 def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, float]:
-    """By line; the sweeper is run to see what it asks for."""
+    """By line; the sweeper, the heartbeat and whoever counts it are run to see what they ask for."""
     stand = Stand(endpoint, 8, now)
     stand.invoke(schedule_sweep.handler, {})
     swept = stand.invoke(schedule_sweep.handler, {})
+    _heartbeat(stand)  # the second finds the lanes loaded, as nearly every one does
+    put, counted = _heartbeat(stand)
     stand.drop()
+    beats = deployed.schedules_per_hour["schedule_heartbeat"] * HOURS_PER_MONTH
     sweeps = deployed.schedules_per_hour["schedule_sweep"] * HOURS_PER_MONTH
     runs = deployed.schedules_per_hour["schedule_billing"] * HOURS_PER_MONTH
     sweep_memory, billing_memory = deployed.memory_mb["schedule_sweep"], deployed.memory_mb["schedule_billing"]
@@ -44,24 +53,43 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
     inits = HOURS_PER_MONTH * 3_600 / assume.ENVIRONMENT_SECONDS
     sweep = assume.gb_seconds(swept.cpu_seconds, swept.tally, sweep_memory) * sweeps
     sweep += assume.gb_seconds(assume.INIT_SECONDS, {}, sweep_memory) * inits
-    ticks = sweeps + runs + audits + looks
-    log_bytes = swept.log_bytes * ticks
+    beat = assume.gb_seconds(put.cpu_seconds, put.tally, deployed.memory_mb["schedule_heartbeat"]) * beats
+    beat += assume.gb_seconds(counted.cpu_seconds, counted.tally, deployed.memory_mb["stream_aggregate"]) * beats
+    for handler in ("schedule_heartbeat", "stream_aggregate"):
+        beat += assume.gb_seconds(assume.INIT_SECONDS, {}, deployed.memory_mb[handler]) * inits
+    ticks = sweeps + runs + audits + looks + beats
+    log_bytes = swept.log_bytes * (ticks - beats) + (put.log_bytes + counted.log_bytes) * beats
     return {
         **standing.usd_per_month(deployed.standing),
         "secret reads": MONTHLY["secret_reads"].idle(inits * COLD_STARTS_READ_SECRETS),
-        "custom metrics": MONTHLY["custom_metrics"].idle(3),
+        "custom metrics": MONTHLY["custom_metrics"].idle(IDLE_METRICS),
         "KMS requests": MONTHLY["kms_requests"].idle(
             deployed.standing.shards * HOURS_PER_MONTH * assume.KMS_REQUESTS_PER_SHARD_HOUR
         ),
         "schedules": MONTHLY["schedule_runs"].idle(ticks),
-        "invocations": PRICES["lambda_requests"].idle(ticks),
-        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits + look * looks),
+        "invocations": PRICES["lambda_requests"].idle(ticks + beats),
+        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits + look * looks + beat),
+        "heartbeat puts": put.tally["kinesis_put_units"] * beats * PRICES["kinesis_put_units"].usd,
+        "heartbeat notes": counted.tally.total("write_units") * beats * PRICES["write_units"].usd,
+        "lists of failed batches": AUDIT_LISTS * audits * PRICES["s3_puts"].usd,
         "reads": (
-            swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs + AUDIT_READ_UNITS * audits + 2 * looks
+            swept.tally["read_units"] * sweeps
+            + BILLING_READ_UNITS * runs
+            + AUDIT_READ_UNITS * audits
+            + 2 * looks
+            + (put.tally["read_units"] + counted.tally["read_units"]) * beats
         )
         * PRICES["read_units"].usd,
         "logs": PRICES["log_bytes"].idle(log_bytes) + MONTHLY["log_storage"].idle(log_bytes),
     }
+
+
+def _heartbeat(stand: Stand) -> tuple[Measured, Measured]:
+    """Put, and counted."""
+    stand.clock.seconds += 60
+    put = stand.invoke(schedule_heartbeat.handler, {})
+    records = delivered(stand.counter.take_records(), stand.clock.seconds)
+    return put, stand.invoke(stream_aggregate.handler, {"Records": records})
 
 
 def usd_storage_per_million(per_event: Tally, rate: float, subjects: int, page_bytes: int) -> dict[str, float]:

@@ -64,10 +64,13 @@ class Metering:
 
     def count(self, events: list[dict[str, Any]], tenant: str = "default") -> None:
         """Ingest events over HTTP and aggregate what the stream then holds."""
+        self.ingest(events, tenant)
+        self.deliver()
+
+    def ingest(self, events: list[dict[str, Any]], tenant: str = "default") -> None:
         headers = {"content-type": "application/cloudevents-batch+json"}
         sent = Client(http_ingest.handler, tenant).post("/api/v1/events", json.dumps(events), headers=headers)
         assert sent.status == 204, sent.text
-        self.deliver()
 
     def aggregate(self) -> dict[str, Any]:
         """As `deliver`, through the function that the stream calls."""

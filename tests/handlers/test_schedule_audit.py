@@ -33,12 +33,18 @@ class FakeAuditor:
         return self.remaining
 
 
+class FailedBatches:
+    def count(self) -> int:
+        return 2
+
+
 @pytest.fixture
 def auditor(monkeypatch: pytest.MonkeyPatch) -> FakeAuditor:
     results = MemoryAuditResults()
     auditor = FakeAuditor(results)
     monkeypatch.setattr(wiring_audit, "results", lambda: results)
     monkeypatch.setattr(wiring_audit, "auditor", lambda: auditor)
+    monkeypatch.setattr(wiring, "failed_batches", lambda: FailedBatches())
     monkeypatch.setattr(settings, "lanes", lambda: 4)
     return auditor
 
@@ -66,6 +72,15 @@ def test_a_difference_is_a_metric(auditor: FakeAuditor, capsys: pytest.CaptureFi
     run(auditor, {"lane": 2})
     assert '"AuditDifference":1' in capsys.readouterr().out
     assert [result.lane for result in auditor.results.of_day(_today())] == [2]
+
+
+def test_batches_that_wait_are_told_by_the_schedule_and_not_by_who_asks_for_a_lane(
+    auditor: FakeAuditor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(auditor, {"lane": 0})
+    assert "FailedBatches" not in capsys.readouterr().out
+    run(auditor)
+    assert '"FailedBatches":2' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("payload", [{"lane": 4}, {"lane": "0"}, {"lane": True}, {"lane": 1, "day": "yesterday"}])

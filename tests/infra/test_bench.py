@@ -13,7 +13,7 @@ CPU = "import json, sys; from tests.bench import cpu; print(json.dumps(cpu.measu
 FURTHER = """
 import json, sys
 from dataclasses import replace
-from tests.bench import hot_paths, questions
+from tests.bench import hot_paths, idle, questions, rates
 from tests.bench.deployed import read_dev
 from tests.bench.load import Deployment
 from tests.bench.scenario import Way
@@ -28,7 +28,8 @@ small = [
 questions.EDGE = Deployment(100, 50, 8, 8)
 rows = hot_paths.measure(sys.argv[1], deployed, say, small)
 asked = questions.measure(sys.argv[1], deployed, say, days=2, values=1_000, minutes=1)
-print(json.dumps({"rows": rows, "asked": asked}))
+spent = idle.usd_per_month(sys.argv[1], deployed, rates.SPAN_START)
+print(json.dumps({"rows": rows, "asked": asked, "idle": sum(spent.values())}))
 """
 
 
@@ -54,6 +55,7 @@ def test_rating_is_measured() -> None:
 def test_hot_paths_and_questions_are_measured(dynamodb: DynamoDb) -> None:
     figures = told(FURTHER, dynamodb)
     rows, asked = figures["rows"], figures["asked"]
+    assert 13 < figures["idle"] < 14, "dollars a month, as README and infra/README.md say"
     assert rows["late"]["read_units_per_event"] > rows["on_time"]["read_units_per_event"]
     for row in rows.values():
         hottest = row["hottest_key_write_units_per_second"]

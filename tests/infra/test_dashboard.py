@@ -15,6 +15,7 @@ SHOWN = {
     "accepted": (names.METRIC_NAMESPACE, names.METRIC_ACCEPTED),
     "duplicates": (names.METRIC_NAMESPACE, names.METRIC_DUPLICATE),
     "rejected": (names.METRIC_NAMESPACE, names.METRIC_REJECTED),
+    "heartbeat": (names.METRIC_NAMESPACE, names.METRIC_HEARTBEAT_AGE),
     "lane lag": (names.METRIC_NAMESPACE, names.METRIC_LANE_LAG),
     "latency": ("AWS/ApiGateway", "Latency"),
     "failed requests": ("AWS/ApiGateway", "5xx"),

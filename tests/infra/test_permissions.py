@@ -42,6 +42,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
             "kinesis:SubscribeToShard",
         },
     },
+    "schedule_heartbeat": {"stream": {"kinesis:PutRecords"}, "usage": {"dynamodb:GetItem"}},
     "schedule_sweep": {
         "usage": APPLY,  # what others have committed: it puts no commit
         "archive/staging/*": {"s3:GetObject"},
@@ -94,7 +95,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query"},
         **READ_KEY,
     },
-    "workflow_close_lanes": {"stream": {"kinesis:PutRecords"}, **READ_KEY},
+    "workflow_close_lanes": {"stream": {"kinesis:PutRecords"}},
     "workflow_count_lanes": {"usage": READ_USAGE, **READ_KEY},
     "workflow_list_due": {
         "billing": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"}
@@ -167,6 +168,15 @@ def test_only_the_genesis_of_the_ledger_is_open_to_the_bootstrap(prod: Any) -> N
     on_usage = [each for each in _statements(prod, "deploy_bootstrap") if "UsageTable" in json.dumps(each["Resource"])]
     assert [each["Action"] for each in on_usage] == ["dynamodb:PutItem"]
     assert on_usage[0]["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["genesis"]}}
+
+
+def test_a_heartbeat_reads_what_was_noted_and_nothing_else(prod: Any) -> None:
+    (on_usage,) = [
+        each for each in _statements(prod, "schedule_heartbeat") if "UsageTable" in json.dumps(each["Resource"])
+    ]
+    assert on_usage["Action"] == "dynamodb:GetItem"
+    keys = {"dynamodb:LeadingKeys": [usage_keys.HEARTBEAT[0]]}
+    assert on_usage["Condition"] == {"ForAllValues:StringEquals": keys}
 
 
 def test_an_audit_writes_its_results_and_a_repair_what_it_lists_and_nothing_else(prod: Any) -> None:

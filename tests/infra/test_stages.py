@@ -8,7 +8,7 @@ from infra import stage
 from tests.infra.conftest import synthesized
 
 # Whoever adds a difference says why here, or finds a way without it.
-MOST_DIFFERENCES = 14
+MOST_DIFFERENCES = 16
 
 
 def test_every_setting_has_a_reason() -> None:
@@ -26,7 +26,8 @@ def test_the_list_of_differences_stays_short() -> None:
 def test_dev_is_prod_without_protection_and_noise() -> None:
     dev, prod = asdict(stage.dev()), asdict(stage.prod())
     differing = {name for name in dev if dev[name] != prod[name]}
-    assert differing == {"name", "protect_data", "notify", "log_retention_days", "account_concurrency"}
+    noise = {"name", "protect_data", "notify", "monthly_budget_dollars", "log_retention_days"}
+    assert differing == {*noise, "account_concurrency", "stream_retention_hours"}
 
 
 @pytest.mark.parametrize("hours", [24, 168])
@@ -38,6 +39,13 @@ def test_a_record_is_kept_whole_an_hour_before_it_would_expire(hours: int) -> No
 def test_a_retention_the_event_source_cannot_follow_is_refused(hours: int) -> None:
     with pytest.raises(ValueError, match="from 24 to 168"):
         replace(stage.dev(), stream_retention_hours=hours)
+
+
+@pytest.mark.parametrize(("name", "dollars"), [("dev", 100), ("prod", 0)])
+def test_a_budget_nobody_hears_of_is_refused(name: str, dollars: int) -> None:
+    settings = {"dev": stage.dev(), "prod": stage.prod()}[name]
+    with pytest.raises(ValueError, match="monthly_budget_dollars"):
+        replace(settings, monthly_budget_dollars=dollars)
 
 
 def test_a_tenants_share_of_the_stream_grows_with_its_shards() -> None:

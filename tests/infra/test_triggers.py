@@ -30,16 +30,19 @@ def test_a_batch_that_cannot_be_processed_is_kept_in_the_archive_bucket(each_sta
     assert "Archive" in json.dumps(mapping["Properties"]["DestinationConfig"]["OnFailure"]["Destination"])
 
 
-def test_the_stream_has_one_shard_a_day_and_aws_managed_encryption(dev: Any) -> None:
+def test_the_stream_has_one_shard_aws_managed_encryption_and_a_day_or_in_prod_a_week(dev: Any, prod: Any) -> None:
     (stream,) = dev.all("AWS::Kinesis::Stream").values()
     properties = stream["Properties"]
     assert (properties["ShardCount"], properties["RetentionPeriodHours"]) == (1, 24)
+    (kept_longer,) = prod.all("AWS::Kinesis::Stream").values()
+    assert kept_longer["Properties"]["RetentionPeriodHours"] == 168
     assert properties["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
 
 
 def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage: Any) -> None:
     schedules = [each["Properties"] for each in each_stage.all("AWS::Scheduler::Schedule").values()]
     assert sorted(each["ScheduleExpression"] for each in schedules) == [
+        "rate(1 minute)",
         "rate(15 minutes)",
         "rate(5 minutes)",
         "rate(60 minutes)",
@@ -165,7 +168,8 @@ def test_another_lane_count_is_refused_before_anybody_works_with_it(each_stage: 
         for each in functions.values()
         if "Bootstrap" in each.get("DependsOn", [])
     }
-    assert waiting == {"http_ingest", "stream_aggregate", "schedule_sweep", "schedule_audit"}
+    everybody = {"http_ingest", "stream_aggregate", "schedule_heartbeat", "schedule_sweep", "schedule_audit"}
+    assert waiting == everybody
 
 
 @pytest.mark.parametrize("name", ["billing", "backfill", "migration"])

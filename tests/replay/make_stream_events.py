@@ -1,4 +1,4 @@
-"""Payloads of the stream: ingest requests, Kinesis deliveries, the sweeper's schedule."""
+"""Payloads of the stream: ingest requests, Kinesis deliveries, the schedules of heartbeat, sweeper and audit."""
 
 import json
 import random
@@ -23,6 +23,7 @@ LARGE_BYTES = INLINE_ARCHIVE_BYTES + 500  # of noise, which nothing packs
 def scenarios() -> Iterator[Made]:
     yield from ingest()
     yield from aggregate()
+    yield from heartbeat()
     yield from sweep()
     yield from audit()
 
@@ -123,6 +124,15 @@ def voiding() -> list[Pack]:
     return found
 
 
+def heartbeat() -> Iterator[Made]:
+    counted = {"payload": {"lanes": 2}, "log": {"message": "heartbeat"}}
+    yield Made("schedule_heartbeat", "happy", scheduled("Heartbeat"), [counted], ["heartbeat"])
+    yield Made("schedule_heartbeat", "duplicate", scheduled("Heartbeat"), [counted, counted], ["heartbeat"])
+    # The schedule's input says nothing, so nothing in it can be wrong; nobody has counted a heartbeat yet.
+    first = {"payload": {"age": None, "lanes": 2}, "log": {"message": "no heartbeat was counted in every lane"}}
+    yield Made("schedule_heartbeat", "bad_input", {"detail": ["not", "a", "schedule"]}, [first])
+
+
 def sweep() -> Iterator[Made]:
     swept = {"payload": {"lanes": 2, "helped": 0}, "log": {"message": "lanes swept", "LaneLag": 0}}
     yield Made("schedule_sweep", "happy", scheduled("Sweep"), [swept], ["ledger"])
@@ -138,6 +148,8 @@ def audit() -> Iterator[Made]:
     done = {"payload": {"audited": 2, "left": 0, "differences": 0}, "log": {"message": "lanes audited"}}
     again = {"payload": {"audited": 0, "left": 0, "differences": 0}, "log": {"message": "lanes audited"}}
     yield Made("schedule_audit", "happy", scheduled("Audit"), [done], ["ledger"])
+    kept = done | {"log": {"message": "failed batches", "FailedBatches": 1}}
+    yield Made("schedule_audit", "failed_batch", scheduled("Audit"), [kept], ["ledger", "failed_batch"])
     yield Made("schedule_audit", "duplicate", scheduled("Audit"), [done, again], ["ledger"])
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_audit", "bad_input", {"detail": ["not", "a", "schedule"]}, [done], ["ledger"])

@@ -6,8 +6,12 @@ A seed takes the world and the payload; it answers the payload to deliver, which
 from collections.abc import Callable
 from typing import Any
 
+import boto3
+
+from functions import names
 from functions.adapters.clock import SystemClock
 from functions.adapters.dynamo.genesis_store import DynamoGenesis
+from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.meter_store import DynamoMeters
 from functions.application.bootstrap import record_genesis
@@ -60,6 +64,20 @@ def reject(world: World, event: Any) -> Any:
     return event
 
 
+def heartbeat(world: World, event: Any) -> Any:
+    """One was counted in every lane."""
+    noted = dict.fromkeys(range(world.lanes.count), AT)
+    DynamoHeartbeats(world.database.client, world.database.usage_table).note(noted)
+    return event
+
+
+def failed_batch(world: World, event: Any) -> Any:
+    """A batch that Lambda has kept, under a key as it chooses them."""
+    key = f"{names.FAILED_BATCHES}a1b2c3d4/shardId-000000000000/2026/11/02/2026-11-02T12.00.00-0000"
+    boto3.client("s3").put_object(Bucket=world.environment[names.ENV_ARCHIVE_BUCKET], Key=key, Body=b"{}")
+    return event
+
+
 def cloudformation(world: World, event: Any) -> Any:
     """Somebody listens at the ResponseURL."""
     return event | {"ResponseURL": world.cloudformation.response_url}
@@ -70,6 +88,8 @@ SEEDS: dict[str, Seed] = {
     "ledger_of_64_lanes": ledger_of_64_lanes,
     "meter": meter,
     "reject": reject,
+    "heartbeat": heartbeat,
+    "failed_batch": failed_batch,
     "history": history_seeds.history,
     "counted": usage_seeds.counted,
     "unfinished": usage_seeds.unfinished,

@@ -28,6 +28,7 @@
 | whose usage of which days came late in an hour       | `Z#<hour>#<tenant>`     | `<day>#<subject>`            | query; expires after 40 days |
 | what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
 | how far an audit is that goes on                     | `audit`                 | `begun#<day>#<lane>`         | get; expires after 3 days |
+| the newest heartbeat counted, of each lane           | `heartbeat`             | `heartbeat`                  | get, update |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
 
 A tenant never contains `#`, so keys of two tenants cannot meet.
@@ -49,6 +50,7 @@ BUCKETS_PREFIX = "Q#"
 AUDIT = "audit"
 BACKFILL_SLOTS = ("backfill_slots", "backfill_slots")
 GENESIS = ("genesis", "genesis")
+HEARTBEAT = ("heartbeat", "heartbeat")
 LATE = "Z"
 
 

@@ -67,12 +67,21 @@ class Pack(msgspec.Struct, array_like=True, tag=True):
     voids: list[Void] = []
 
 
+# The name of a close marker that is put every minute. It asks for no commit: whoever has counted what came before it
+# notes when it was put. A version that does not know it makes a commit, as for any marker.
+HEARTBEAT = "heartbeat"
+
+
 class CloseMarker(msgspec.Struct, array_like=True, tag=True):
     """Asks a lane to say when everything that arrived before it is counted."""
 
     lane: int
     marker: str
     received_at: int
+
+    @property
+    def is_heartbeat(self) -> bool:
+        return self.marker == HEARTBEAT
 
 
 class AcceptanceWindow(msgspec.Struct, frozen=True):

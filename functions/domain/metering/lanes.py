@@ -24,6 +24,11 @@ def key_check(key: bytes) -> str:
     return blake2b(b"tollbooth genesis", key=key[:MAX_KEY_BYTES], digest_size=8).hexdigest()
 
 
+def hash_key(lane: int, lanes: int) -> str:
+    """The Kinesis ExplicitHashKey of a lane: the middle of its slice, so lanes spread over any shard count."""
+    return str(HASH_SPACE * (2 * lane + 1) // (2 * lanes))
+
+
 class ValueFingerprints(dict[str, int]):
     """Fingerprints by text. Most values come again within a window, so that those of usual length are remembered."""
 
@@ -75,7 +80,3 @@ class Lanes:
         hashed = self._event_hash.copy()
         hashed.update(f"{tenant}\0{len(subject)} {len(source)}\0{subject}{source}{event_id}".encode())
         return int.from_bytes(hashed.digest(), "big")
-
-    def hash_key(self, lane: int) -> str:
-        """The Kinesis ExplicitHashKey of a lane: the middle of its slice, so lanes spread over any shard count."""
-        return str(HASH_SPACE * (2 * lane + 1) // (2 * self.count))
