@@ -39,6 +39,7 @@ class Deployed:
     dashboards: int
     schedules_per_hour: Mapping[str, float]
     access_log_bytes: int
+    throttles: Mapping[str, float]  # requests a second that the gateway lets through, by route; "" is every other route
 
 
 def read(stage: StageSettings) -> Deployed:
@@ -58,6 +59,7 @@ def read(stage: StageSettings) -> Deployed:
         alarm_metrics=sum(_metrics_of(alarm) for alarm in of("CloudWatch::Alarm")),
         dashboards=len(of("CloudWatch::Dashboard")),
         schedules_per_hour={one["Description"].split()[-1]: _per_hour(one) for one in of("Scheduler::Schedule")},
+        throttles=_throttles(*of("ApiGatewayV2::Stage")),
         access_log_bytes=len(json.dumps(line, separators=(",", ":"))) + LINE_OVERHEAD_BYTES,
     )
 
@@ -78,6 +80,11 @@ def _resources(stack: Stack) -> Iterable[dict[str, Any]]:
 def _metrics_of(alarm: Mapping[str, Any]) -> int:
     """An alarm on an expression is billed for every metric the expression reads."""
     return sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1
+
+
+def _throttles(door: Mapping[str, Any]) -> dict[str, float]:
+    settings = {"": door["DefaultRouteSettings"], **door["RouteSettings"]}
+    return {route: float(each["ThrottlingRateLimit"]) for route, each in settings.items()}
 
 
 def _per_hour(schedule: Mapping[str, Any]) -> float:

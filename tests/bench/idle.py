@@ -18,13 +18,13 @@ ITEM_OVERHEAD_BYTES = 100
 # The billing schedule's query, and a new environment each time because 15 minutes of idleness end the last one.
 BILLING_READ_UNITS = 1
 # An idle lane's day is 300 buckets and a few items, once a day; in the other hours only the results are read.
-AUDIT_READ_UNITS = 8 * 310 / 24 + 2
+LANE_AUDIT_READ_UNITS = 310 / 24
 COLD_STARTS_READ_SECRETS = 1
 
 
-def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, float]:
+def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8) -> dict[str, float]:
     """By line; the sweeper is run to see what it asks for."""
-    stand = Stand(endpoint, 8, now)
+    stand = Stand(endpoint, lanes, now)
     stand.invoke(schedule_sweep.handler, {})
     swept = stand.invoke(schedule_sweep.handler, {})
     stand.drop()
@@ -35,7 +35,8 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
     audit_memory = deployed.memory_mb["schedule_audit"]
     looks = deployed.schedules_per_hour["schedule_reconcile"] * HOURS_PER_MONTH
     look_memory = deployed.memory_mb["schedule_reconcile"]
-    audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, audit_memory)
+    audit_reads = lanes * LANE_AUDIT_READ_UNITS + 2
+    audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": audit_reads}, audit_memory)
     billing = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, billing_memory)
     # Nothing came late, and no invoice waits to be looked at: a query each, and the environment is new.
     look = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, look_memory)
@@ -58,12 +59,15 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
         "schedules": MONTHLY["schedule_runs"].idle(ticks),
         "invocations": PRICES["lambda_requests"].idle(ticks),
         "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits + look * looks),
-        "reads": (
-            swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs + AUDIT_READ_UNITS * audits + 2 * looks
-        )
+        "reads": (swept.tally["read_units"] * sweeps + BILLING_READ_UNITS * runs + audit_reads * audits + 2 * looks)
         * PRICES["read_units"].usd,
         "logs": PRICES["log_bytes"].idle(log_bytes) + MONTHLY["log_storage"].idle(log_bytes),
     }
+
+
+def stored_bytes(per_event: Tally, kind: str) -> float:
+    """In DynamoDB, of an event."""
+    return per_event[f"stored.{kind}"] + per_event[f"stored_items.{kind}"] * ITEM_OVERHEAD_BYTES
 
 
 def usd_storage_per_million(per_event: Tally, rate: float, subjects: int, page_bytes: int) -> dict[str, float]:
@@ -71,7 +75,7 @@ def usd_storage_per_million(per_event: Tally, rate: float, subjects: int, page_b
     database, bucket = MONTHLY["dynamodb_storage"].usd, MONTHLY["s3_storage"].usd
 
     def item_bytes(kind: str) -> float:
-        return per_event[f"stored.{kind}"] + per_event[f"stored_items.{kind}"] * ITEM_OVERHEAD_BYTES
+        return stored_bytes(per_event, kind)
 
     pages = subjects * (page_bytes + ITEM_OVERHEAD_BYTES) / (rate * PAGE_SECONDS)
     return {

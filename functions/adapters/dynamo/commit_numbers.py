@@ -14,9 +14,8 @@ from functions.names import PARTITION_KEY
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-DAYS_LOOKED = (
-    7  # for the audit of a lane, where that of the day is missing; a shorter look knows less, and nothing wrong
-)
+# For the audit of a lane, where that of the day is missing. Whoever looks less far knows less, and nothing wrong.
+DAYS_LOOKED = 7
 
 
 class DynamoCommitNumbers:
