@@ -36,6 +36,11 @@ PRICES = {
     "read_units": Price(0.125e-6, "on-demand read unit", "aws.amazon.com/dynamodb/pricing/on-demand", "2026-10"),
     "s3_puts": Price(5.00e-6, "PUT or COPY", "aws.amazon.com/s3/pricing", "2026-10"),
     "s3_gets": Price(0.40e-6, "GET", "aws.amazon.com/s3/pricing", "2026-10"),
+    "s3_lists": Price(5.00e-6, "LIST", "aws.amazon.com/s3/pricing", "2026-10"),
+    "athena_bytes": Price(5.00e-12, "byte scanned", "aws.amazon.com/athena/pricing", "2026-10"),
+    "cold_moves": Price(2.00e-5, "transition to Glacier Instant Retrieval", "aws.amazon.com/s3/pricing", "2026-10"),
+    "cold_gets": Price(1.00e-5, "GET of Glacier Instant Retrieval", "aws.amazon.com/s3/pricing", "2026-10"),
+    "cold_reads": Price(0.03 / GIB, "byte out of Glacier Instant Retrieval", "aws.amazon.com/s3/pricing", "2026-10"),
     "log_bytes": Price(0.50 / GIB, "byte ingested", "aws.amazon.com/cloudwatch/pricing", "2026-10", 5 * GIB),
 }
 
@@ -59,4 +64,8 @@ MONTHLY = {
         0.004 / GIB, "byte-month in Glacier Instant Retrieval", "aws.amazon.com/s3/pricing", "2026-11"
     ),
     "s3_storage": Price(0.023 / GIB, "byte-month", "aws.amazon.com/s3/pricing", "2026-10"),
+    "cold_storage": Price(0.004 / GIB, "byte-month, of 128 KB at least", "aws.amazon.com/s3/pricing", "2026-10"),
+    "dynamodb_backups": Price(
+        0.20 / GIB, "byte-month, point in time", "aws.amazon.com/dynamodb/pricing/on-demand", "2026-10"
+    ),
 }

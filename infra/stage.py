@@ -54,7 +54,9 @@ class StageSettings:
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
     invoices_idle: bool = _because("A document of 0.00 for whoever used nothing and owes nothing is noise.", False)
     archive_query_gigabytes: int = _because("What one question to the archive may read, at $5 a 1,000 GB.", 100)
-    archive_day_gigabytes: int = _because("What the questions of one tenant may read a day: $5, at most.", 1_000)
+    archive_day_gigabytes: int = _because(
+        "What the questions of one tenant may cost a day, $5 at most: bytes, and requests as bytes.", 1_000
+    )
     tenant_calls_per_second: int = _because("A console and a few scripts of one tenant; the gateway takes 2,000.", 200)
     tenant_questions_per_minute: int = _because("Each may keep a function busy for 29 s, or read an archive.", 120)
     tenant_requests_per_second: int = _because("Three quarters of the 1,000 records a second that a shard takes.", 750)
@@ -77,10 +79,11 @@ class StageSettings:
                 f"fixed_lanes is {self.fixed_lanes}, fewer than the {self.shards} shards that events_per_second needs: "
                 "a shard without a lane has nothing to do. Make a new deployment for such a rate."
             )
-        if not 0 < self.archive_query_gigabytes <= self.archive_day_gigabytes:
+        if not 0 < 2 * self.archive_query_gigabytes <= self.archive_day_gigabytes:
             raise ValueError(
-                f"archive_day_gigabytes is {self.archive_day_gigabytes}; it must be at least archive_query_gigabytes "
-                f"({self.archive_query_gigabytes}), which is reserved for every question."
+                f"archive_day_gigabytes is {self.archive_day_gigabytes}; it must be at least twice "
+                f"archive_query_gigabytes ({self.archive_query_gigabytes}): that much is reserved for what a question "
+                "reads, and the objects it opens come on top."
             )
         for limit in (name for name in reasons() if name.startswith("tenant_")):
             if getattr(self, limit) < 1:

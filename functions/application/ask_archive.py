@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from functions.application.ports.archive_query import ArchiveEngine, AskedQueries, Look, ResultPage
+from functions.application.ports.archive_query import ArchiveEngine, AskedQueries, CommitNumbers, Look, ResultPage
 from functions.application.ports.clock import Clock
-from functions.domain.errors import FieldError, InvalidInput, NotFound, RateLimited
+from functions.domain.errors import FieldError, InvalidInput, NotFound, RateLimited, TooLarge
 from functions.domain.metering.aggregation import Aggregation
 from functions.domain.metering.archive_budget import (
     GIGABYTE,
     ArchiveBudget,
+    Requests,
     begin_of_day,
     charged,
     day_of,
     next_day,
+    requests_of,
 )
 from functions.domain.metering.archive_query import (
     DIMENSIONS,
@@ -63,6 +65,13 @@ class Answer:
     look: Look
     page: ResultPage | None = None
 
+    @property
+    def charged_bytes(self) -> int:
+        """What it takes of the day's budget: all that it may cost, until it is known what it did."""
+        if self.look.progress.is_over:
+            return charged(self.look.scanned_bytes, self.query.requests)
+        return self.query.reserved_bytes
+
 
 @dataclass(frozen=True)
 class Acceptance:
@@ -79,37 +88,64 @@ def ask_archive(
     *,
     engine: ArchiveEngine,
     asked: AskedQueries,
+    numbers: CommitNumbers,
     acceptance: Acceptance,
     budget: ArchiveBudget,
     clock: Clock,
     id_at: Callable[[datetime], str],
 ) -> AskedQuery:
-    """Start a query; raises InvalidInput, and RateLimited when the tenant has asked too much in the last hour or day.
+    """Start a query; raises InvalidInput, TooLarge for one that no day has room for, and RateLimited when the tenant
+    has asked too much in the last hour or day.
 
-    Bytes are reserved before, as many as the query may read; whoever dies in between leaves them reserved for the day.
+    What the query may cost is reserved before; whoever dies in between leaves it reserved for the day.
     """
     now = clock.now()
     question = _question(tenant, meter, wish, acceptance, now)
     if asked.count_since(tenant, id_at(now - timedelta(hours=1)), MAX_AN_HOUR) >= MAX_AN_HOUR:
         message = f"More than {MAX_AN_HOUR} queries of the archive were asked within an hour; try again later."
         raise RateLimited(message, retry_after_seconds=600, code="too_many_archive_queries")
-    _reserve(tenant, now, engine=engine, asked=asked, budget=budget, id_at=id_at)
+    requests = _requests(question, numbers)
+    cost = budget.question + requests.as_bytes
+    if cost > budget.day:
+        raise _never(question, requests, budget)
+    _reserve(tenant, cost, now, engine=engine, asked=asked, budget=budget, id_at=id_at)
     query_id = id_at(now)
     try:
         execution_id = engine.start(question, f"tollbooth-{query_id}")
     except Exception:
-        asked.give_back(tenant, day_of(now), budget.question)
+        asked.give_back(tenant, day_of(now), cost)
         raise
     columns = {f"dimension_{n}": each.name for n, each in enumerate(question.dimensions, 1) if each.is_shown}
     if question.by_subject:
         columns[SUBJECT] = SUBJECT
-    query = AskedQuery(query_id, tenant, wish.kind, execution_id, now, columns, budget.question)
+    query = AskedQuery(query_id, tenant, wish.kind, execution_id, now, columns, cost, requests)
     asked.add(query, now + KEPT)
     return query
 
 
+def _requests(question: ArchiveQuestion, numbers: CommitNumbers) -> Requests:
+    before, until = numbers.before(question.first_day), numbers.until(question.last_day)
+    objects = sum(max(0, last - before.get(lane, 0)) for lane, last in until.items())
+    return requests_of(question.first_day, question.last_day, objects)
+
+
+def _never(question: ArchiveQuestion, requests: Requests, budget: ArchiveBudget) -> TooLarge:
+    return TooLarge(
+        f"The events may lie in {requests.objects:,} objects of {question.first_day} to {question.last_day}: opening "
+        f"them costs as much as reading {_gigabytes(requests.as_bytes)}, beside the {_gigabytes(budget.question)} that "
+        f"a question may read, and a day has {_gigabytes(budget.day)}. Choose a shorter range; meters/{{slug}}/query "
+        "reads counters.",
+        code="archive_question_too_large",
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{math.ceil(size / GIGABYTE):,} GB"
+
+
 def _reserve(
     tenant: str,
+    cost: int,
     now: datetime,
     *,
     engine: ArchiveEngine,
@@ -118,7 +154,7 @@ def _reserve(
     id_at: Callable[[datetime], str],
 ) -> None:
     def is_reserved() -> bool:
-        return asked.reserve(tenant, day_of(now), budget.question, budget.day, now + KEPT)
+        return asked.reserve(tenant, day_of(now), cost, budget.day, now + KEPT)
 
     if is_reserved():
         return
@@ -130,18 +166,19 @@ def _reserve(
     again = next_day(now)
     sooner = f", or when some of the {len(running)} that are running have ended" if running else ""
     raise RateLimited(
-        f"The questions of this tenant may read {budget.day // GIGABYTE} GB of the archive a day, and less than the "
-        f"{budget.question // GIGABYTE} GB that one may read are left. Ask again at {_instant(again)}{sooner}; "
-        "shorter ranges read less, and meters/{slug}/query reads counters.",
+        f"The questions of this tenant may read {_gigabytes(budget.day)} of the archive a day, and less than the "
+        f"{_gigabytes(cost)} that this one may cost are left ({_gigabytes(cost - budget.question)} of them for opening "
+        f"objects). Ask again at {_instant(again)}{sooner}; shorter ranges cost less, and meters/{{slug}}/query reads "
+        "counters.",
         retry_after_seconds=LOOK_AGAIN_SECONDS if running else max(1, math.ceil((again - now).total_seconds())),
         code="archive_budget_spent",
     )
 
 
 def _settled(query: AskedQuery, look: Look, asked: AskedQueries) -> bool:
-    """Charge what a query did read as soon as that is known."""
+    """Charge what a query did cost as soon as that is known."""
     if look.progress.is_over and query.reserved_bytes:
-        asked.settle(query, day_of(query.asked_at), charged(look.scanned_bytes))
+        asked.settle(query, day_of(query.asked_at), charged(look.scanned_bytes, query.requests))
     return look.progress.is_over
 
 

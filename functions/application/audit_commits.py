@@ -37,16 +37,19 @@ class CommitAudit:
         return range(first, last + 1) if first else range(0)
 
     def _of_day(self, result: LaneDay, start: int) -> Iterator[Commit]:
-        last = self._ledger.last_commit_number(result.lane)
+        # Of a lane that was quiet for long only the head is left.
+        last = self._ledger.last_commit_number(result.lane) or self._ledger.head(result.lane)
+        first = self._first_since(result.lane, start - SKEW_SECONDS, last)
+        result.last_commit = first - 1
         previous = None
-        for commit in self._ledger.commits_from(
-            result.lane, self._first_since(result.lane, start - SKEW_SECONDS, last)
-        ):
+        for commit in self._ledger.commits_from(result.lane, first):
             if previous is not None and commit.n != previous + 1:
                 result.differ(Kind.COMMIT_MISSING, f"commits {previous + 1} to {commit.n - 1}")
             previous = commit.n
             if commit.decided_at >= start + DAY_SECONDS + SKEW_SECONDS:
                 return
+            if commit.decided_at < start + DAY_SECONDS:
+                result.last_commit = commit.n
             if start <= commit.decided_at < start + DAY_SECONDS:
                 yield commit
 

@@ -89,6 +89,7 @@ class LaneAuditor:
         for before in self._results.of_day(result.day):
             if before.lane == result.lane:
                 result.commits, result.counts, result.archived = before.commits, before.counts, before.archived
+                result.last_commit = before.last_commit
 
 
 def _numbers_of(going_on: GoingOn) -> set[int]:

@@ -62,12 +62,13 @@ def ask() -> Answer:
         ),
         engine=wiring_archive.engine(),
         asked=wiring_archive.queries(),
+        numbers=wiring_archive.numbers(),
         acceptance=_acceptance(),
         budget=settings.archive_budget(),
         clock=wiring.clock(),
         id_at=wiring_archive.ulid_at,
     )
-    return http.accepted(_shown(query) | {"status": Progress.QUEUED})
+    return http.accepted(_shown(query) | {"status": Progress.QUEUED, "chargedBytes": query.reserved_bytes})
 
 
 @router.get("/api/v1/archive/queries/<query_id>")
@@ -97,11 +98,16 @@ def _acceptance() -> ask_archive.Acceptance:
 
 
 def _shown(query: AskedQuery) -> dict[str, Any]:
-    return {"id": query.id, "query": query.kind, "createdAt": query.asked_at}
+    asked = {"id": query.id, "query": query.kind, "createdAt": query.asked_at}
+    return asked | {"objectsAtMost": query.requests.objects}
 
 
 def _answered(found: ask_archive.Answer) -> dict[str, Any]:
-    answer = _shown(found.query) | {"status": found.look.progress, "scannedBytes": found.look.scanned_bytes}
+    answer = _shown(found.query) | {
+        "status": found.look.progress,
+        "scannedBytes": found.look.scanned_bytes,
+        "chargedBytes": found.charged_bytes,
+    }
     if found.look.progress in (Progress.FAILED, Progress.CANCELLED):
         answer["error"] = TOO_LARGE if found.look.is_too_large else FAILED
     if found.page is not None:

@@ -9,6 +9,7 @@ from functions.handlers import settings, wiring
 if TYPE_CHECKING:
     from functions.adapters.athena.engine import AthenaEngine
     from functions.adapters.dynamo.archive_query_store import DynamoArchiveQueries
+    from functions.adapters.dynamo.commit_numbers import DynamoCommitNumbers
 
 
 @cache
@@ -22,6 +23,12 @@ def queries() -> "DynamoArchiveQueries":
     from functions.adapters.dynamo.archive_query_store import DynamoArchiveQueries
 
     return DynamoArchiveQueries(wiring.billing_table())
+
+
+def numbers() -> "DynamoCommitNumbers":
+    from functions.adapters.dynamo.commit_numbers import DynamoCommitNumbers
+
+    return DynamoCommitNumbers(wiring.aws("dynamodb"), settings.usage_table(), settings.lanes())
 
 
 def ulid_at(at: datetime) -> str:

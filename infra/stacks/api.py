@@ -34,7 +34,7 @@ BURST_SECONDS = 2
 DOCUMENT_ROUTE = "GET /api/v1/openapi.json"
 WEBHOOK_ROUTE = "POST /api/v1/apps/{id}/stripe/webhook"
 HEALTH_ROUTE = f"GET {names.HEALTH_PATH}"  # monitors ask every few seconds
-OPEN_ROUTES = {DOCUMENT_ROUTE: (20, 100), WEBHOOK_ROUTE: (200, 1_000), HEALTH_ROUTE: (10, 20)}
+OPEN_ROUTES = {DOCUMENT_ROUTE: (5, 50), WEBHOOK_ROUTE: (200, 1_000), HEALTH_ROUTE: (10, 20)}
 
 # One line per request; no header and no query, because they may carry keys and customers' data.
 ACCESS_LOG_FIELDS = {

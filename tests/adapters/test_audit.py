@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ import pytest
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.audit_store import DynamoAuditResults
+from functions.adapters.dynamo.commit_numbers import DynamoCommitNumbers
 from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.adapters.dynamo.usage_table import item_key
 from functions.adapters.memory import MemoryArchive, MemoryAuditResults, MemoryLedger
@@ -163,6 +164,45 @@ def test_a_right_lane_has_no_difference_and_all_that_was_received_is_told(world:
     assert result.cells > 50
     assert world.results.of_day(TODAY.isoformat()) == [result]
     assert world.results.of_day("2026-11-19") == []
+
+
+def test_an_audit_tells_how_many_commits_the_lane_had_by_the_end_of_the_day(world: World) -> None:
+    def last(day: date) -> int:
+        return world.auditor().audit(LANE, day).last_commit
+
+    assert last(TODAY) == 0
+    fill(world)
+    world.clock.time = NOW + timedelta(days=1)
+    world.deliver(world.pack(event("tomorrow", -86_400)))
+    tomorrow = TODAY + timedelta(days=1)
+    assert (last(TODAY), last(tomorrow)) == (7, 8)
+    world.clock.time = NOW + timedelta(days=4)
+    assert last(TODAY + timedelta(days=3)) == 8  # nothing came since
+    for n in range(1, 9):
+        world.delete(("commit", LANE, n), keys.lane(LANE), keys.commit(n))
+    world.clock.time = NOW + timedelta(days=10)
+    assert last(TODAY + timedelta(days=9)) == 8  # of a lane that was quiet for long only the head is left
+    assert last(TODAY) == 7  # what was found while there was a log stays
+
+
+@pytest.mark.parametrize("world", ["dynamodb"], indirect=True)
+def test_audits_say_how_many_objects_the_archive_has_of_which_days(world: World) -> None:
+    assert world.database is not None
+    days, commits = [TODAY + timedelta(days=n) for n in range(4)], (2, 0, 3, 1)
+    for n, day in enumerate(days):
+        world.clock.time = NOW + timedelta(days=n)
+        if n:
+            world.auditor().audit(LANE, days[n - 1])
+        for k in range(commits[n]):
+            world.deliver(world.pack(event(f"{day}-{k}", -n * 86_400)))
+    numbers = DynamoCommitNumbers(world.database.client, world.database.usage_table, lanes=1)
+
+    def objects(first: date, last: date) -> int:
+        return numbers.until(last.isoformat())[LANE] - numbers.before(first.isoformat())[LANE]
+
+    assert tuple(objects(day, day) for day in days) == commits  # the last day's by the lane's head
+    assert (objects(days[1], days[2]), objects(days[0], days[3])) == (3, 6)
+    assert objects(TODAY - timedelta(days=30), TODAY + timedelta(days=30)) == 6
 
 
 def test_a_batch_with_nothing_new_is_told_once_however_often_it_is_delivered(world: World) -> None:

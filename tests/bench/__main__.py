@@ -14,6 +14,7 @@ from infra.local.failure import StepFailed
 from tests.bench import (
     cpu,
     deployed,
+    flood,
     hot_paths,
     idle,
     issuing,
@@ -21,12 +22,14 @@ from tests.bench import (
     rate,
     rates,
     report,
+    report_bill,
     report_metering,
     seven_meters,
     startup,
 )
 
 RATING_RUNS = 200
+MANY_LANES = 64  # the other lane count of infra/stage.py
 OUTPUT = paths.TOOLS / "bench.json"
 
 
@@ -41,6 +44,7 @@ def main() -> int:
         return 1
     print(report.table(figures))
     print(report_metering.table(figures.as_json()))
+    print(report_bill.table(figures.as_json()))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
     print(f"\nWritten to {paths.shown(OUTPUT)}; how it is counted: tests/bench/README.md")
@@ -64,11 +68,14 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         say("idle")
         idle_usd = idle.usd_per_month(endpoint, stacks, rates.SPAN_START)
         measured = rates.measure(endpoint, stacks, batches, say)
+        many = rates.measure_lanes(endpoint, stacks, batches, say, MANY_LANES)
+        idle_of_many = idle.usd_per_month(endpoint, stacks, rates.SPAN_START, MANY_LANES)
         seven = seven_meters.measure(endpoint, stacks, batches, say)
         hot = hot_paths.measure(endpoint, stacks, say)
         asked = questions.measure(endpoint, stacks, say)
         say("issuing an invoice")
         issued = issuing.measure(endpoint)
+        flooded = flood.measure(endpoint, stacks)
         say("CPU time again, minutes later: the machine may have been busy")
         for meters, first in spent.items():
             again = cpu.measured_alone(endpoint, runs // 2, meters)
@@ -84,7 +91,10 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         for rate in rates.RATES
     }
     say("done")
-    further = report.Further(seven, spent["seven"], hot, asked, issued)
+    grown = rates.growths(measured.results, measured.page_bytes)
+    of_many = rates.growths(many, measured.page_bytes, [rates.with_lanes(each, MANY_LANES) for each in rates.RATES])
+    many_lanes = report.ManyLanes(MANY_LANES, many, idle_of_many, of_many)
+    further = report.Further(seven, spent["seven"], hot, asked, issued, grown, many_lanes, flooded)
     return report.Figures(measured, idle_usd, storage, spent["two"], rating_ms, import_ms, client_ms, assets, further)
 
 

@@ -19,6 +19,10 @@ RESPONSE_BYTES = 250
 CLIENT_KEYS = 10
 KEY_REMEMBERED_SECONDS = 60
 AUTHORIZER_CPU_SECONDS = 0.001
+# Of events: outside the acceptance window, or with a value that a meter cannot take.
+REJECTED_SHARE = 0.001
+# Each is a whole delivery, which Lambda puts into the archive bucket an hour before it would be lost; nothing ends it.
+FAILED_BATCHES_A_YEAR = 12
 # Kinesis asks KMS for a data key about every five minutes, for whoever puts and for whoever reads (Costs, regions, and
 # performance considerations, Kinesis Data Streams): heartbeats do both all day.
 KMS_REQUESTS_PER_SHARD_HOUR = 24

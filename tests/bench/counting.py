@@ -60,7 +60,7 @@ def _key_of(request: Mapping[str, Any]) -> Item:
 
 def _object_key(path: str) -> str:
     """Of a URL path with or without the bucket."""
-    return re.sub(r"^.*?(?=(archive|staging)/)", "", unquote(path))
+    return re.sub(r"^.*?(?=(archive|staging|look-back)/)", "", unquote(path))
 
 
 def _inserted(statement: Mapping[str, Any]) -> Item | None:
@@ -276,13 +276,13 @@ class Counter:
     def _s3_put(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         body = params["body"]
         content = body if isinstance(body, bytes) else body.getvalue()
-        self._count_s3(len(content))
+        self._count_s3(_object_key(params["url_path"]), len(content))
         if self.keeps_objects:
             self.objects[_object_key(params["url_path"])] = content
         return ANSWERED, {}
 
     def _s3_copy(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        self._count_s3(0)
+        self._count_s3(_object_key(params["url_path"]), 0)
         if self.keeps_objects:
             source = _object_key(params["headers"]["x-amz-copy-source"])
             self.objects[_object_key(params["url_path"])] = self.objects[source]
@@ -293,8 +293,13 @@ class Counter:
         self._fetched.append(len(body))
         return ANSWERED, {"Body": io.BytesIO(body)}
 
-    def _count_s3(self, size: int) -> None:
-        """A body is put once, to staging or inline to the archive, and stays in the archive in the end."""
+    def _count_s3(self, key: str, size: int) -> None:
+        """An event's body is put once, to staging or inline to the archive, and stays in the archive in the end."""
+        room = key.partition("/")[0]
         self.tally["requests.s3"] += 1
-        self.tally["s3_puts"] += 1
-        self.tally["stored.archive"] += size
+        self.tally[f"s3_puts.{room}"] += 1
+        self.tally[f"stored_items.{room}"] += 1
+        if room in ("archive", "staging"):
+            self.tally["stored.archive"] += size
+        if room != "archive":
+            self.tally[f"stored.{room}"] += size

@@ -37,6 +37,7 @@ class Deployed:
     standing: Standing
     schedules_per_hour: Mapping[str, float]
     access_log_bytes: int
+    throttles: Mapping[str, float]  # requests a second that the gateway lets through, by route; "" is every other route
 
 
 def read(stage: StageSettings) -> Deployed:
@@ -53,6 +54,7 @@ def read(stage: StageSettings) -> Deployed:
         memory_mb={name: one["MemorySize"] for name, one in functions.items()},
         standing=standing_of(resources),
         schedules_per_hour={one["Description"].split()[-1]: _per_hour(one) for one in of("Scheduler::Schedule")},
+        throttles=_throttles(*of("ApiGatewayV2::Stage")),
         access_log_bytes=len(json.dumps(line, separators=(",", ":"))) + LINE_OVERHEAD_BYTES,
     )
 
@@ -68,6 +70,11 @@ def read_prod() -> Deployed:
 def _resources(stack: Stack) -> Iterable[dict[str, Any]]:
     resources: dict[str, dict[str, Any]] = Template.from_stack(stack).to_json().get("Resources", {})
     return resources.values()
+
+
+def _throttles(door: Mapping[str, Any]) -> dict[str, float]:
+    settings = {"": door["DefaultRouteSettings"], **door["RouteSettings"]}
+    return {route: float(each["ThrottlingRateLimit"]) for route, each in settings.items()}
 
 
 def _per_hour(schedule: Mapping[str, Any]) -> float:

@@ -20,7 +20,7 @@ ITEM_OVERHEAD_BYTES = 100
 # The billing schedule's query, and a new environment each time because 15 minutes of idleness end the last one.
 BILLING_READ_UNITS = 1
 # An idle lane's day is 300 buckets and a few items, once a day; in the other hours only the results are read.
-AUDIT_READ_UNITS = 8 * 310 / 24 + 2
+LANE_AUDIT_READ_UNITS = 310 / 24
 # Of the sweeper and of whoever counts heartbeats.
 COLD_STARTS_READ_SECRETS = 2
 # Told while nothing happens: lane lag, audit difference, failed batches, billed difference, heartbeat age.
@@ -29,9 +29,9 @@ IDLE_METRICS = 5
 AUDIT_LISTS = 1
 
 
-def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, float]:
+def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8) -> dict[str, float]:
     """By line; the sweeper, the heartbeat and whoever counts it are run to see what they ask for."""
-    stand = Stand(endpoint, 8, now)
+    stand = Stand(endpoint, lanes, now)
     stand.invoke(schedule_sweep.handler, {})
     swept = stand.invoke(schedule_sweep.handler, {})
     _heartbeat(stand)  # the second finds the lanes loaded, as nearly every one does
@@ -45,7 +45,8 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
     audit_memory = deployed.memory_mb["schedule_audit"]
     looks = deployed.schedules_per_hour["schedule_reconcile"] * HOURS_PER_MONTH
     look_memory = deployed.memory_mb["schedule_reconcile"]
-    audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, audit_memory)
+    audit_reads = lanes * LANE_AUDIT_READ_UNITS + 2
+    audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": audit_reads}, audit_memory)
     billing = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, billing_memory)
     # Nothing came late, and no invoice waits to be looked at: a query each, and the environment is new.
     look = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, look_memory)
@@ -75,7 +76,7 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float) -> dict[str, fl
         "reads": (
             swept.tally["read_units"] * sweeps
             + BILLING_READ_UNITS * runs
-            + AUDIT_READ_UNITS * audits
+            + audit_reads * audits
             + 2 * looks
             + (put.tally["read_units"] + counted.tally["read_units"]) * beats
         )
@@ -92,12 +93,17 @@ def _heartbeat(stand: Stand) -> tuple[Measured, Measured]:
     return put, stand.invoke(stream_aggregate.handler, {"Records": records})
 
 
+def stored_bytes(per_event: Tally, kind: str) -> float:
+    """In DynamoDB, of an event."""
+    return per_event[f"stored.{kind}"] + per_event[f"stored_items.{kind}"] * ITEM_OVERHEAD_BYTES
+
+
 def usd_storage_per_million(per_event: Tally, rate: float, subjects: int, page_bytes: int) -> dict[str, float]:
     """Of a million events: what is kept of them, for as long as it is kept; the permanent part for 45 days."""
     database, bucket = MONTHLY["dynamodb_storage"].usd, MONTHLY["s3_storage"].usd
 
     def item_bytes(kind: str) -> float:
-        return per_event[f"stored.{kind}"] + per_event[f"stored_items.{kind}"] * ITEM_OVERHEAD_BYTES
+        return stored_bytes(per_event, kind)
 
     pages = subjects * (page_bytes + ITEM_OVERHEAD_BYTES) / (rate * PAGE_SECONDS)
     return {

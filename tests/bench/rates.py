@@ -1,11 +1,11 @@
 """Every rate with its subjects and what must be deployed for it, driven in every way of calling."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.domain.metering.pages import PAGE_SECONDS
-from tests.bench import naive
+from tests.bench import growth, naive
 from tests.bench.counting import full_page_bytes
 from tests.bench.load import Deployment, ShardLoad
 from tests.bench.scenario import Result, Scenario, Way
@@ -47,11 +47,66 @@ RATES = (
 )
 
 
+Growths = dict[str, dict[str, growth.Growth]]  # way -> rate
+
+
 @dataclass
 class Measurements:
     results: dict[str, dict[str, Result]]  # way -> rate -> what an event costs
     lane_commits: Result
     page_bytes: dict[str, int]  # rate -> a page at the end of its span
+
+
+def with_lanes(rate: Rate, lanes: int) -> Rate:
+    return Rate(rate.per_second, replace(rate.batch, lanes=lanes), replace(rate.single, lanes=lanes))
+
+
+def measure_lanes(
+    endpoint: str, deployed: "Deployed", batches: int, say: Callable[[str], None], lanes: int
+) -> dict[str, dict[str, Result]]:
+    """Way -> rate -> what an event costs where a deployment has so many lanes, whatever its rate needs."""
+    results: dict[str, dict[str, Result]] = {way.name: {} for way in WAYS}
+    for rate in (with_lanes(each, lanes) for each in RATES):
+        say(f"{rate.per_second} events/s with {lanes} lanes")
+        stand = Stand(endpoint, lanes, SPAN_START)
+        _drive(rate, stand, deployed, batches, say, results)
+        stand.drop()
+    return results
+
+
+def _drive(
+    rate: Rate,
+    stand: Stand,
+    deployed: "Deployed",
+    batches: int,
+    say: Callable[[str], None],
+    results: dict[str, dict[str, Result]],
+) -> tuple[Scenario, float]:
+    """Fills in the rate's results; the scenario of its batches, and where the next page span begins."""
+    whole = Scenario(stand, rate.batch, ShardLoad(rate.batch, stand.lanes, seed=1), deployed)
+    few = Scenario(stand, rate.single, ShardLoad(rate.single, stand.lanes, seed=2), deployed)
+    span = float(SPAN_START)
+    for way in WAYS:
+        say(f"{rate.per_second} events/s: {way.name}")
+        first_of_span = whole.warm_up(span)
+        scenario = few if way.events_per_call == 1 else whole
+        figures, _ = scenario.run(way, span + SETTLE_SECONDS, batches, first_of_span)
+        results[way.name][str(rate.per_second)] = figures
+        span += PAGE_SECONDS
+    return whole, span
+
+
+def growths(
+    results: dict[str, dict[str, Result]], page_bytes: dict[str, int], rates: Sequence[Rate] = RATES
+) -> Growths:
+    """Of batches, counted every 5 and every 60 s."""
+    return {
+        way.name: {
+            name: growth.of_load(results[way.name][name].per_event, rate.deployment(way), page_bytes[name])
+            for name, rate in ((str(each.per_second), each) for each in rates)
+        }
+        for way in (BATCH_5S, BATCH_60S)
+    }
 
 
 def measure(endpoint: str, deployed: "Deployed", batches: int, say: Callable[[str], None]) -> Measurements:
@@ -63,16 +118,7 @@ def measure(endpoint: str, deployed: "Deployed", batches: int, say: Callable[[st
     lane_commits = None
     for rate in RATES:
         stand = Stand(endpoint, rate.batch.lanes, SPAN_START)
-        whole = Scenario(stand, rate.batch, ShardLoad(rate.batch, stand.lanes, seed=1), deployed)
-        few = Scenario(stand, rate.single, ShardLoad(rate.single, stand.lanes, seed=2), deployed)
-        span = float(SPAN_START)
-        for way in WAYS:
-            say(f"{rate.per_second} events/s: {way.name}")
-            first_of_span = whole.warm_up(span)
-            scenario = few if way.events_per_call == 1 else whole
-            figures, _ = scenario.run(way, span + SETTLE_SECONDS, batches, first_of_span)
-            results[way.name][str(rate.per_second)] = figures
-            span += PAGE_SECONDS
+        whole, span = _drive(rate, stand, deployed, batches, say, results)
         if rate.per_second == 1_000:
             say("lane commits of 1,000 events")
             whole.warm_up(span)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench import seven_meters
-from tests.bench.rates import Measurements
+from tests.bench.rates import RATES, Growths, Measurements
 from tests.bench.scenario import Result
 from tests.bench.tally import Tally
 
@@ -30,6 +30,32 @@ STREAM_ASSET_MB = 30.0
 
 
 @dataclass(frozen=True)
+class ManyLanes:
+    """The same rates where a deployment has more lanes than they need."""
+
+    lanes: int
+    results: Mapping[str, Mapping[str, Result]]
+    idle: Mapping[str, float]
+    growth: Growths
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "lanes": self.lanes,
+            "usd_per_million_events": {way: _usd(results) for way, results in self.results.items()},
+            "usd_idle_per_month": round(sum(self.idle.values()), 2),
+            "growth": _growths(self.growth),
+        }
+
+
+def _usd(results: Mapping[str, Result]) -> dict[str, float]:
+    return {rate: round(results[rate].usd_per_million, 4) for rate in COLUMNS}
+
+
+def _growths(growths: Growths) -> dict[str, Any]:
+    return {way: {rate: growth.as_json() for rate, growth in rates.items()} for way, rates in growths.items()}
+
+
+@dataclass(frozen=True)
 class Further:
     """What the metering engine costs beyond two meters and evenly spread load, in the shape of bench.json."""
 
@@ -38,6 +64,9 @@ class Further:
     hot_paths: Mapping[str, Mapping[str, Any]]
     questions: Mapping[str, Mapping[str, Any]]
     issuing: Mapping[str, float]
+    growth: Growths
+    many_lanes: ManyLanes
+    flood: Mapping[str, Mapping[str, float]]
 
     def as_json(self) -> dict[str, Any]:
         results, commits = self.seven.results, self.seven.lane_commits.per_event
@@ -56,6 +85,9 @@ class Further:
             "hot_paths": dict(self.hot_paths),
             "questions": dict(self.questions),
             "issuing_five_lines": dict(self.issuing),
+            "growth": _growths(self.growth),
+            "many_lanes": self.many_lanes.as_json(),
+            "flood": dict(self.flood),
         }
 
 
@@ -76,9 +108,7 @@ class Figures:
     def as_json(self) -> dict[str, Any]:
         results, commits = self.measurements.results, self.measurements.lane_commits.per_event
         return {
-            "usd_per_million_events": {
-                row: {rate: round(results[row][rate].usd_per_million, 4) for rate in COLUMNS} for row in ROWS
-            },
+            "usd_per_million_events": {row: _usd(results[row]) for row in ROWS},
             "usd_idle_per_month": round(sum(self.idle.values()), 2),
             "usd_storage_per_million_events": round(sum(self.storage["1000"].values()), 4),
             "write_units_per_event": {
@@ -120,6 +150,8 @@ def by_service(result: Result) -> dict[str, float]:
 def table(figures: Figures) -> str:
     shown = figures.as_json()
     lines = [_row("$ per million events", *(f"{int(rate):,}/s" for rate in COLUMNS))]
+    lines.append(_row("lanes", *(f"{rate.batch.lanes}" for rate in RATES)))
+    lines.append(_row("shards (for single events)", *(f"{rate.batch.shards} ({rate.single.shards})" for rate in RATES)))
     for row, usd in shown["usd_per_million_events"].items():
         lines.append(_row(row, *(f"{usd[rate]:.3f}" for rate in COLUMNS)))
     lines += ["", "of which, batch_1000_60s:"]

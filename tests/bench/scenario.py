@@ -126,7 +126,7 @@ class Scenario:
         per_event = self._mixed(plain, weights, over_bucket, over_hour)
         if not batches:
             per_event[VALUES] = self._shared(plain, weights)[VALUES]
-        per_event = per_event.plus(first_of_span, 1 / (self._load.rate * PAGE_SECONDS))
+        per_event = per_event.plus(first_of_span)
         return self._result(way, per_event, plain), hour_end + 2 * BUCKET_SECONDS
 
     def run_span(self, way: Way, start: float) -> tuple[Result, float]:

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from functions import names
+from functions.adapters.dynamo.audit_store import DynamoAuditResults
+from functions.adapters.dynamo.ledger_store import DynamoLedger
 from functions.application import ask_archive
 from functions.application.ports.archive_query import Look, ResultPage
 from functions.domain.errors import Unavailable
 from functions.domain.metering.archive_query import ArchiveQuestion, Counts, Progress
+from functions.domain.metering.audit import LaneDay
 from functions.handlers import wiring, wiring_archive
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
@@ -51,6 +54,7 @@ class Script:
 @pytest.fixture
 def engine(api: Client, monkeypatch: pytest.MonkeyPatch) -> Script:
     assert api.post("/api/v1/meters", METER).status == 201
+    monkeypatch.setenv(names.ENV_LANES, "8")
     script = Script()
     monkeypatch.setattr(wiring_archive, "engine", lambda: script)
     return script
@@ -189,6 +193,10 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(names.ENV_ARCHIVE_DAY_GIGABYTES, "250")
 
 
+# USAGE, asked on Day: the names of the hours of 60 days, 30 September to 28 November.
+LISTED = 60 * 24 * 1_000_000
+
+
 class Day:
     """A clock the test moves, noon at first."""
 
@@ -235,15 +243,15 @@ def test_what_a_question_did_read_is_charged_once_however_often_somebody_looks(
 ) -> None:
     Day(monkeypatch)
     path = f"{PATH}/{api.post(PATH, USAGE).json['id']}"
-    assert used_bytes(dynamodb) == 100 * 10**9
+    assert used_bytes(dynamodb) == 100 * 10**9 + LISTED
     engine.looks = Look(Progress.SUCCEEDED, 2 * 10**9)
     for _ in range(3):
         assert api.get(path).status == 200
-    assert used_bytes(dynamodb) == 2 * 10**9
+    assert used_bytes(dynamodb) == 2 * 10**9 + LISTED
     stale = wiring_archive.queries().get("default", path.rpartition("/")[2])
     assert stale is not None and stale.reserved_bytes == 0
-    wiring_archive.queries().settle(replace(stale, reserved_bytes=100 * 10**9), "2026-11-28", 7)
-    assert used_bytes(dynamodb) == 2 * 10**9
+    wiring_archive.queries().settle(replace(stale, reserved_bytes=100 * 10**9 + LISTED), "2026-11-28", 7)
+    assert used_bytes(dynamodb) == 2 * 10**9 + LISTED
 
 
 def used_bytes(dynamodb: DynamoDb, tenant: str = "default", day: str = "2026-11-28") -> int:
@@ -268,7 +276,7 @@ def test_every_end_of_a_question_is_charged_by_what_the_engine_says(
     path = f"{PATH}/{api.post(PATH, USAGE).json['id']}"
     engine.looks = look
     api.get(path)
-    assert used_bytes(dynamodb) == charged
+    assert used_bytes(dynamodb) == charged + LISTED
 
 
 def test_a_question_the_engine_does_not_take_costs_nothing(
@@ -282,6 +290,96 @@ def test_a_question_the_engine_does_not_take_costs_nothing(
     monkeypatch.setattr(engine, "start", busy)
     assert api.post(PATH, USAGE).status == 503
     assert used_bytes(dynamodb) == 0
+
+
+def audited(dynamodb: DynamoDb, day: str, *numbers: int, at: str = "2026-12-31") -> None:
+    """The last commits that lanes had by the end of the day, when it was audited on another."""
+    results = DynamoAuditResults(dynamodb.client, dynamodb.usage_table)
+    audited_at = int(datetime.fromisoformat(f"{at}T00:00:00Z").timestamp())
+    for lane, number in enumerate(numbers):
+        results.put(LaneDay(lane, day, audited_at, last_commit=number))
+
+
+@pytest.fixture
+def two_lanes(engine: Script, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 1,000 and 5,000 commits today, of which 400 and 4,000 were there before the question's first day."""
+    monkeypatch.setenv(names.ENV_LANES, "2")
+    Day(monkeypatch)
+    audited(dynamodb, "2026-09-29", 400, 4_000)
+    DynamoLedger(dynamodb.client, dynamodb.usage_table, wiring.acceptance_window()).advance_heads({0: 1_000, 1: 5_000})
+
+
+@pytest.mark.usefixtures("two_lanes")
+def test_a_question_is_charged_for_the_objects_it_may_open(api: Client, engine: Script, dynamodb: DynamoDb) -> None:
+    asked = api.post(PATH, USAGE).json
+    requests = 1_600 * 80_000 + 1_000_000 + LISTED  # 600 and 1,000 objects, and a listing for every thousand of them
+    assert (asked["objectsAtMost"], asked["chargedBytes"]) == (1_600, 100 * 10**9 + requests)
+    assert used_bytes(dynamodb) == 100 * 10**9 + requests
+    path = f"{PATH}/{asked['id']}"
+    assert api.get(path).json["chargedBytes"] == 100 * 10**9 + requests
+    engine.looks = Look(Progress.SUCCEEDED, 45_000_000)
+    told = api.get(path).json
+    assert (told["scannedBytes"], told["objectsAtMost"]) == (45_000_000, 1_600)
+    assert told["chargedBytes"] == used_bytes(dynamodb) == 45_000_000 + requests
+
+
+@pytest.mark.usefixtures("two_lanes")
+def test_a_question_that_read_nothing_has_opened_no_object(api: Client, engine: Script, dynamodb: DynamoDb) -> None:
+    path = f"{PATH}/{api.post(PATH, USAGE).json['id']}"
+    engine.looks = Look(Progress.FAILED)
+    listed = LISTED + 1_000_000
+    assert api.get(path).json["chargedBytes"] == used_bytes(dynamodb) == 10_000_000 + listed
+
+
+@pytest.mark.usefixtures("two_lanes")
+def test_objects_are_counted_by_the_audits_around_the_days_that_are_asked(
+    api: Client, engine: Script, dynamodb: DynamoDb
+) -> None:
+    def objects() -> Any:
+        # Events of one day of September, which may have come from the 20th to 7 November.
+        return api.post(PATH, USAGE | {"from": "2026-09-21T00:00:00Z", "to": "2026-09-22T00:00:00Z"}).json[
+            "objectsAtMost"
+        ]
+
+    assert objects() == 6_000  # nothing is known of before
+    audited(dynamodb, "2026-09-17", 100, 2_000)
+    assert objects() == 900 + 3_000  # the audits of two days are missing: all behind the last one that is there
+    audited(dynamodb, "2026-09-19", 300, 0)
+    assert objects() == 700 + 3_000  # one lane's log was gone when its day was audited
+    audited(dynamodb, "2026-11-07", 350, 2_100, at="2026-11-07")
+    assert objects() == 700 + 3_000  # whoever audits a day before its end does not know how many it has
+    audited(dynamodb, "2026-11-07", 900, 4_700)
+    assert objects() == 600 + 2_700
+
+
+@pytest.mark.usefixtures("two_lanes")
+def test_a_question_no_day_has_room_for_is_refused_with_what_would_be_right(
+    api: Client, engine: Script, dynamodb: DynamoDb
+) -> None:
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, wiring.acceptance_window())
+    ledger.advance_heads({0: 12_000_400})
+    refused = api.post(PATH, USAGE)
+    assert refused.status == 413
+    assert [each["code"] for each in refused.json["extensions"]["validationErrors"]] == ["archive_question_too_large"]
+    assert (
+        "12,001,000 objects of 2026-09-30 to 2026-11-28: opening them costs as much as reading 974 GB"
+        in (refused.json["detail"])
+    )
+    assert "Choose a shorter range" in refused.json["detail"]
+    assert engine.asked == []
+    # The same days without most of the objects.
+    audited(dynamodb, "2026-09-29", 11_000_000, 4_000)
+    assert api.post(PATH, USAGE).status == 202
+
+
+@pytest.mark.usefixtures("two_lanes")
+def test_objects_spend_the_budget_of_a_day_as_bytes_do(api: Client, engine: Script, dynamodb: DynamoDb) -> None:
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, wiring.acceptance_window())
+    ledger.advance_heads({0: 5_000_400})
+    engine.looks = Look(Progress.SUCCEEDED, 10**9)
+    assert [api.post(PATH, USAGE).status for _ in range(3)] == [202, 202, 429]
+    detail = api.post(PATH, USAGE).json["detail"]
+    assert "less than the 507 GB that this one may cost are left (407 GB of them for opening objects)" in detail
 
 
 def test_the_budget_of_a_tenant_is_its_own(

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -118,7 +119,9 @@ def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
     event = payload("GET", "/api/v1/openapi.json")
     del event["requestContext"]["authorizer"]
     answer = http_api.handler(event, None)
-    assert (answer["statusCode"], answer["body"]) == (200, http_openapi.DOCUMENT.read_text())
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"]) == json.loads(http_openapi.DOCUMENT.read_text())
+    assert len(answer["body"].encode()) * 3 < http_openapi.DOCUMENT.stat().st_size * 2
     assert answer["headers"]["Cache-Control"] == "public, max-age=3600"
     event["headers"]["if-none-match"] = answer["headers"]["ETag"]
     assert http_api.handler(event, None)["statusCode"] == 304
@@ -131,7 +134,7 @@ def test_the_document_is_packed_for_whoever_takes_gzip(accepted: str) -> None:
     packed = http_api.handler(event, None)
     assert (packed["isBase64Encoded"], packed["headers"]["Content-Encoding"]) == (True, "gzip")
     raw = base64.b64decode(packed["body"])
-    assert gzip.decompress(raw) == http_openapi.DOCUMENT.read_bytes()
+    assert gzip.decompress(raw).decode() == plain["body"]
     assert len(raw) * 8 < len(plain["body"])
     assert packed["headers"]["Vary"] == plain["headers"]["Vary"] == "Accept-Encoding"
     assert packed["headers"]["ETag"] != plain["headers"]["ETag"]
@@ -144,7 +147,7 @@ def test_the_document_is_packed_for_whoever_takes_gzip(accepted: str) -> None:
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "*, gzip;q=0.000", "identity", "x-gzip-like"])
 def test_the_document_is_plain_for_whoever_does_not(accepted: str) -> None:
     answer = http_api.handler(payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted}), None)
-    assert answer["body"] == http_openapi.DOCUMENT.read_text()
+    assert json.loads(answer["body"]) == json.loads(http_openapi.DOCUMENT.read_text())
     assert "Content-Encoding" not in answer["headers"]
 
 

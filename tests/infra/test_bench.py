@@ -7,13 +7,16 @@ from typing import Any
 
 from infra.local.paths import REPOSITORY
 from tests.bench.rate import measured_alone
+from tests.bench.rates import RATES
 from tests.conftest import DynamoDb
+
+README = (REPOSITORY / "README.md").read_text()
 
 CPU = "import json, sys; from tests.bench import cpu; print(json.dumps(cpu.measured_alone(sys.argv[1], 1, 'seven')))"
 FURTHER = """
 import json, sys
 from dataclasses import replace
-from tests.bench import hot_paths, idle, questions, rates
+from tests.bench import flood, hot_paths, idle, questions, rates
 from tests.bench.deployed import read_dev
 from tests.bench.load import Deployment
 from tests.bench.scenario import Way
@@ -29,7 +32,13 @@ questions.EDGE = Deployment(100, 50, 8, 8)
 rows = hot_paths.measure(sys.argv[1], deployed, say, small)
 asked = questions.measure(sys.argv[1], deployed, say, days=2, values=1_000, minutes=1)
 spent = idle.usd_per_month(sys.argv[1], deployed, rates.SPAN_START)
-print(json.dumps({"rows": rows, "asked": asked, "idle": sum(spent.values())}))
+few = Deployment(20, 50, 4, 1)
+rates.RATES, rates.WAYS = (rates.Rate(20, few, few),), (rates.BATCH_5S, rates.BATCH_60S)
+many = rates.measure_lanes(sys.argv[1], deployed, 1, say, 8)
+grown = rates.growths(many, {"20": 160}, rates.RATES)["batch_1000_5s"]["20"]
+flooded = flood.measure(sys.argv[1], deployed)
+rest = {"growth": grown.as_json(), "flood": flooded, "idle": sum(spent.values())}
+print(json.dumps({"rows": rows, "asked": asked, **rest}))
 """
 
 
@@ -65,3 +74,19 @@ def test_hot_paths_and_questions_are_measured(dynamodb: DynamoDb) -> None:
     assert asked["month_by_day"]["archive_objects"] == 0
     assert asked["edge_by_minute"]["archive_bytes"] > asked["edge_by_minute"]["archive_objects"] > 0
     assert asked["values_query"]["bytes_read"] > asked["values_ingest"]["distinct_values"] * 8
+    growth = figures["growth"]
+    assert all(usd > 0 for part in ("usd_a_month_more_each_year", "usd_a_month") for usd in growth[part].values())
+    # A call of a thousand events makes an object in each of its eight lanes.
+    assert 0.9 < growth["archive_objects_a_year"] / (20 * 365 * 86_400 / 1_000 * 8) < 1.1
+    flood = figures["flood"]
+    assert flood["openapi.json, gzip"]["bytes"] * 8 < flood["openapi.json, plain"]["bytes"]
+    assert {row["requests_per_second"] for row in flood.values()} == {5, 10, 200, 2_000}
+
+
+def test_the_costs_in_the_readme_say_the_lanes_and_shards_they_are_of() -> None:
+    table = README.partition("### What it costs")[2].strip().splitlines()
+    columns, deployed = (line.split(" | ")[1:] for line in (table[0], table[2]))
+    for rate, column, cell in zip(RATES, columns, deployed, strict=True):
+        assert column.startswith(f"{rate.per_second:,} events/s, {rate.batch.subjects:,} subjects")
+        assert cell.startswith(f"{rate.batch.lanes} lanes, {rate.batch.shards} shard")
+        assert (f"({rate.single.shards} for single events)" in cell) is (rate.single != rate.batch)

@@ -55,9 +55,10 @@ def test_a_tenants_share_of_the_stream_grows_with_its_shards() -> None:
     assert one["requests"] < 1_000, "the records a second that one shard takes of all tenants"
 
 
-def test_a_day_has_room_for_one_question_to_the_archive() -> None:
-    with pytest.raises(ValueError, match="at least archive_query_gigabytes"):
-        replace(stage.dev(), archive_day_gigabytes=99)
+def test_a_day_has_room_for_a_question_to_the_archive_and_the_objects_it_opens() -> None:
+    with pytest.raises(ValueError, match="at least twice archive_query_gigabytes"):
+        replace(stage.dev(), archive_day_gigabytes=199)
+    replace(stage.dev(), archive_day_gigabytes=200)
 
 
 @pytest.mark.parametrize("limit", [name for name in stage.reasons() if name.startswith("tenant_")])

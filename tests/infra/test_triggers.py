@@ -95,7 +95,9 @@ def test_routes_without_a_key_have_throttles_of_their_own_far_below_the_doors(ea
     (door,) = each_stage.all("AWS::ApiGatewayV2::Stage").values()
     routes = each_stage.all("AWS::ApiGatewayV2::Route")
     open_routes = {
-        each["Properties"]["RouteKey"] for each in routes.values() if each["Properties"]["AuthorizationType"] == "NONE"
+        each["Properties"]["RouteKey"]
+        for each in routes.values()
+        if each["Properties"].get("AuthorizationType", "NONE") == "NONE"
     }
     settings = door["Properties"]["RouteSettings"]
     assert set(settings) == open_routes

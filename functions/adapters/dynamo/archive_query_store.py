@@ -8,10 +8,12 @@ from functions.adapters.dynamo.client import ConditionFailed, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, Condition
 from functions.adapters.dynamo.table import Table
+from functions.domain.metering.archive_budget import Requests
 from functions.domain.metering.archive_query import AskedQuery, Kind
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
 RESERVED = "reserved_bytes"
+OBJECTS, LISTINGS = "objects", "listings"  # absent of questions before 2026-11-30
 USED = "used_bytes"
 
 
@@ -28,6 +30,8 @@ class DynamoArchiveQueries:
             "asked_at": query.asked_at.isoformat(),
             "columns": dict(query.columns),
             RESERVED: query.reserved_bytes,
+            OBJECTS: query.requests.objects,
+            LISTINGS: query.requests.listings,
             EXPIRES_AT: int(expires_at.timestamp()),
         }
         self._table.put(item, NOT_YET_STORED)
@@ -81,4 +85,5 @@ def _query(tenant: str, item: Item) -> AskedQuery:
         asked_at=datetime.fromisoformat(item["asked_at"]),
         columns=item["columns"],
         reserved_bytes=item.get(RESERVED, 0),
+        requests=Requests(item.get(OBJECTS, 0), item.get(LISTINGS, 0)),
     )

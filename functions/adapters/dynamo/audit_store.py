@@ -1,6 +1,7 @@
 """What audits found, by day and lane, in the usage table; the only thing an audit writes."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from functions.names import EXPIRES_AT
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-KEPT_SECONDS = 400 * 86_400
+KEPT_SECONDS = 3_653 * 86_400  # questions to the archive, which is kept for good, count its objects by them
 BEGUN_KEPT_SECONDS = 3 * 86_400
 MAX_BEGUN_BYTES = 350_000  # DynamoDB takes items of 400 KB
 BODY = "b"
@@ -48,5 +49,8 @@ class DynamoAuditResults:
         return msgspec.msgpack.decode(item[BODY]["B"], type=LaneDay) if item else None
 
     def of_day(self, day: str) -> list[LaneDay]:
-        found = self._table.query(keys.AUDIT, prefix=keys.audit_day(day))
-        return [msgspec.msgpack.decode(item[BODY]["B"], type=LaneDay) for item in found]
+        return list(map(lane_day, self._table.query(keys.AUDIT, prefix=keys.audit_day(day))))
+
+
+def lane_day(item: Mapping[str, Any]) -> LaneDay:
+    return msgspec.msgpack.decode(item[BODY]["B"], type=LaneDay)

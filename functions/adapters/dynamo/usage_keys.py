@@ -26,7 +26,7 @@
 | how much a tenant, or one of its keys, may take now  | `Q#<tenant>`            | `<kind>[#<key id>]`          | update |
 | which tenants' usage came late, by the hour decided     | `Z`                     | `<hour>#<tenant>`            | query; expires after 40 days |
 | whose usage of which days came late in an hour       | `Z#<hour>#<tenant>`     | `<day>#<subject>`            | query; expires after 40 days |
-| what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after 400 days |
+| what audits found                                    | `audit`                 | `<day>#<lane>`               | query; expires after ten years |
 | how far an audit is that goes on                     | `audit`                 | `begun#<day>#<lane>`         | get; expires after 3 days |
 | the newest heartbeat counted, of each lane           | `heartbeat`             | `heartbeat`                  | get, update |
 | lane count and key check of the deployment           | `genesis`               | `genesis`                    | get |
@@ -89,6 +89,16 @@ def audit_day(day: str) -> str:
 def audit_begun(day: str, lane: int) -> str:
     """Not among the results of the day."""
     return f"begun#{day}#{lane:03d}"
+
+
+def audits_before(day: str) -> tuple[str, str]:
+    """Bounds that include every audit of an earlier day."""
+    return "0", audit_day(day)
+
+
+def audits_from(day: str) -> tuple[str, str]:
+    """Bounds that include every audit of the day and later ones."""
+    return audit_day(day), "9999~"
 
 
 def tally(received_at: int, name: str) -> str:

@@ -53,7 +53,7 @@ class UsageTable:
             "ConsistentRead": True,
             "ScanIndexForward": not backwards,
         }
-        if size := limit or page_size:
+        if size := page_size or limit:
             request["Limit"] = size
         if projection:
             request["ProjectionExpression"] = projection

@@ -1,6 +1,6 @@
 """What answers questions to the archive, and what remembers who asked which."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -41,6 +41,18 @@ class ArchiveEngine(Protocol):
         ...
 
 
+class CommitNumbers(Protocol):
+    """The numbers of commits by lane. They have no gap, and a commit has at most one object: numbers count objects."""
+
+    def before(self, day: str) -> Mapping[int, int]:
+        """Numbers that what was decided on the day or later is above; 0 where nothing is known."""
+        ...
+
+    def until(self, day: str) -> Mapping[int, int]:
+        """Numbers that nothing decided on the day or earlier is above, but for what is counted while this is asked."""
+        ...
+
+
 class AskedQueries(Protocol):
     def add(self, query: AskedQuery, expires_at: datetime) -> None: ...
 
@@ -61,5 +73,5 @@ class AskedQueries(Protocol):
     def give_back(self, tenant: str, day: str, size: int) -> None: ...
 
     def settle(self, query: AskedQuery, day: str, size: int) -> None:
-        """Charge what the query did read in place of what was reserved; once, however often it is said."""
+        """Charge what the query did cost in place of what was reserved; once, however often it is said."""
         ...

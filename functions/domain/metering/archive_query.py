@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from functions.domain.errors import FieldError, InvalidInput
+from functions.domain.metering.archive_budget import Requests
 
 DIMENSIONS = 3  # of one question, grouped by and filtered together
 MAX_NAME = 128
@@ -98,7 +99,8 @@ class ArchiveQuestion:
 class AskedQuery:
     """A question on its way: `columns` renames what the SQL calls dimension_1 to what the caller asked for.
 
-    `reserved_bytes` were taken from the day's budget until it is known what was read; 0 afterwards.
+    `requests` are the most it makes of S3. `reserved_bytes` were taken from the day's budget for these and for what it
+    may read, until it is known what was read; 0 afterwards.
     """
 
     id: str
@@ -108,6 +110,7 @@ class AskedQuery:
     asked_at: datetime
     columns: Mapping[str, str] = field(default_factory=dict)
     reserved_bytes: int = 0
+    requests: Requests = field(default_factory=Requests)
 
 
 def parse_path(text: str, parameter: str) -> Path:

@@ -40,7 +40,8 @@ class LaneDay(msgspec.Struct):
     """The audit of what a lane decided on a UTC day, and of the counters of the events that happened on it.
 
     `counts` and `archived` (lines of the archive) are of the day's commits, `recounted` (events), `cells` (of counters)
-    and `history_cells` (of what backfills counted) of the events of the day, whenever they came.
+    and `history_cells` (of what backfills counted) of the events of the day, whenever they came. `last_commit` is the
+    lane's newest commit at the end of the day, or at the audit where the day goes on; 0 where the log was gone already.
     """
 
     lane: int
@@ -54,6 +55,7 @@ class LaneDay(msgspec.Struct):
     difference_count: int = 0
     differences: list[Difference] = []
     history_cells: int = 0
+    last_commit: int = 0
     going_on: "GoingOn | None" = None
 
     def differ(self, kind: Kind, place: str, expected: object = "", found: object = "") -> None:

@@ -232,10 +232,16 @@ class MeteringAudit(Shown):
 
 
 class ArchiveQuery(Shown):
+    """`objects_at_most` is how many objects of the archive it may open; `charged_bytes` is what it takes of the day's
+    budget: all that it may cost until it has ended, then what it read, 80,000 for each object and 1,000,000 for each
+    listing."""
+
     id: str
     query: Kind
     created_at: Instant
     status: Progress
+    objects_at_most: int
+    charged_bytes: int
 
 
 class ArchiveQueryAnswer(ArchiveQuery):
