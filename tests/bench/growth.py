@@ -9,12 +9,12 @@ from functions.domain.metering.event import Event
 from functions.domain.metering.ledger import OUTSIDE_WINDOW, Refusal, event_identity
 from functions.domain.metering.pages import PAGE_SECONDS
 from functions.names import DEFAULT_TENANT
+from infra.prices import MONTHLY, PRICES
 from infra.stacks.data import ARCHIVE_COLD_FROM_BYTES, STAGING_DAYS
 from tests.bench import assumptions as assume
 from tests.bench.counting import item_bytes
 from tests.bench.idle import COMMIT_DAYS, FINGERPRINT_DAYS, ITEM_OVERHEAD_BYTES, stored_bytes
 from tests.bench.load import EVENT_BYTES, EVENT_TYPE, Deployment, subject_name
-from tests.bench.prices import MONTHLY, PRICES
 from tests.bench.tally import Tally
 
 YEAR_SECONDS = 365 * 86_400

@@ -263,6 +263,7 @@ def events(world: World) -> Any:
         "corrections": world.get("events/corrections")["items"],
         "audits": world.get("audit/metering", {"day": "2026-11-10"}),
         "begun": plain(wiring_audit.results().begun(0, "2026-11-12")),
+        "heartbeats": plain(wiring.heartbeats().counted()),
     }
 
 

@@ -183,6 +183,7 @@ def migrate(world: World) -> None:
 def ask(world: World) -> None:
     """The archive is asked and repaired, one audit ends and one does not, an operator gives a tenant more room."""
     world.clock.set("2026-11-13T09:00:00+00:00")
+    world.beat()
     question = {"query": "usage", "meter": "tokens", "from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
     for _ in range(2):
         asked = world.post("archive/queries", question)

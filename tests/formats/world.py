@@ -39,6 +39,7 @@ from functions.handlers import (
     http_ingest,
     schedule_audit,
     schedule_billing,
+    schedule_heartbeat,
     schedule_reconcile,
     stream_aggregate,
     webhook_stripe,
@@ -270,6 +271,12 @@ class World:
 
     def reconcile(self) -> Any:
         return schedule_reconcile.handler({}, Time())
+
+    def beat(self) -> Any:
+        """A heartbeat through every lane, counted."""
+        schedule_heartbeat.handler({}, None)
+        self.deliver()
+        return wiring.heartbeats().counted()
 
     def audit(self, lane: int, day: str, *, time_left: int = TIME_LEFT) -> Any:
         return schedule_audit.handler({"lane": lane, "day": day}, Time(time_left))

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from tests.bench.prices import MONTHLY, PRICES
-
 from functions.domain.metering import archive_budget
+from infra.prices import MONTHLY, PRICES
 from infra.stacks.data import ARCHIVE_COLD_FROM_BYTES
 
 MONTHS = 12
