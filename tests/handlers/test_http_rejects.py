@@ -16,7 +16,7 @@ from functions.domain.metering.refusal import CODES
 from functions.domain.metering.values import Uncountable
 from functions.handlers import wiring
 from tests.conftest import DynamoDb
-from tests.handlers.gateway import Client
+from tests.handlers.gateway import Client, timeless
 from tests.handlers.metering import LANES, Metering
 
 REJECTS = "/api/v1/rejects"
@@ -374,7 +374,7 @@ def test_a_reject_that_is_not_there_is_404(api: Client, name: str) -> None:
         {"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
         {"unknown": 1},
     ],
-    ids=str,
+    ids=timeless,
 )
 def test_a_bad_wish_is_a_400_that_says_why(api: Client, body: dict[str, Any]) -> None:
     answer = api.post(f"{REJECTS}/replay", body)

@@ -11,7 +11,7 @@ import pytest
 from functions.application import walk_owners
 from functions.application.usage_bounds import Bounds
 from tests.conftest import DynamoDb
-from tests.handlers.gateway import Client, Params
+from tests.handlers.gateway import Client, Params, timeless
 from tests.handlers.metering import Metering
 
 METER = {
@@ -484,7 +484,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("query", BAD, ids=lambda query: query[:30])
+@pytest.mark.parametrize("query", BAD, ids=timeless)
 def test_a_bad_question_is_a_400_that_says_why(api: Client, query: str) -> None:
     response = api.get(QUERY, query)
     assert response.status == 400, response.text
@@ -558,7 +558,7 @@ BAD_BODIES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("body", BAD_BODIES, ids=str)
+@pytest.mark.parametrize("body", BAD_BODIES, ids=timeless)
 def test_a_bad_question_in_a_body_is_a_400_that_says_why(api: Client, body: dict[str, Any]) -> None:
     response = api.post(QUERY, body)
     assert response.status == 400, response.text
@@ -651,7 +651,7 @@ BAD_REJECTS = [
 ]
 
 
-@pytest.mark.parametrize("query", BAD_REJECTS, ids=lambda query: query[:40])
+@pytest.mark.parametrize("query", BAD_REJECTS, ids=timeless)
 def test_a_bad_question_about_rejects_is_400_or_empty(api: Client, query: str) -> None:
     response = api.get("/api/v1/rejects", query)
     assert response.status == 400 or response.json == {"items": []}, response.text
