@@ -137,7 +137,7 @@ def test_a_hung_stream_is_a_503_with_a_time_to_come_back(
     with between(f"http://127.0.0.1:{aws}") as (endpoint, faults):
         faults.fault = lambda _: HANG
         monkeypatch.setattr(kinesis, "LAST_TRY_SECONDS", 0.2)
-        stream = KinesisStream(aws_client("kinesis", Patience(0.2, 0.2, 1), endpoint=endpoint), "events", LANES)
+        stream = KinesisStream(aws_client("kinesis", Patience(0.2, 0.2, 1), endpoint=endpoint), "events", LANES.count)
         monkeypatch.setattr(wiring, "event_stream", lambda: stream)
         monkeypatch.setattr(wiring, "lanes", lambda: LANES)
         event = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c", "data": {}}
@@ -162,7 +162,7 @@ def test_records_that_were_not_taken_are_put_again_and_no_others(aws: int, dynam
     client.create_stream(StreamName="troubled", ShardCount=1)
     with between(f"http://127.0.0.1:{aws}", seed=3) as (endpoint, faults):
         faults.is_throttled = lambda: faults.chance.random() < 0.4
-        KinesisStream(aws_client("kinesis", ONCE, endpoint=endpoint), "troubled", LANES).put(
+        KinesisStream(aws_client("kinesis", ONCE, endpoint=endpoint), "troubled", LANES.count).put(
             [CloseMarker(n % 8, f"m{n}", SECOND) for n in range(40)]
         )
     assert faults.happened["PutRecords"] > 5
