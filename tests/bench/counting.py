@@ -28,6 +28,7 @@ READS = {"GetItem", "Query", "BatchGetItem"}
 # counters | values.
 KINDS = {**dict.fromkeys("LFXDZ", "ledger"), "T": "totals", "S": "pages", "U": "values"}
 STORED = {"L": "commits", "F": "fingerprints", "D": "directory", "X": "hour_index", "Z": "late"}
+LOOK_BACK = "look-back/"
 ANSWERED = SimpleNamespace(status_code=200)
 
 Item = Mapping[str, Mapping[str, Any]]
@@ -117,6 +118,8 @@ class Counter:
                 "s3.PutObject": self._s3_put,
                 "s3.CopyObject": self._s3_copy,
                 "s3.GetObject": self._s3_get,
+                "s3.ListObjectsV2": self._s3_list,
+                "s3.DeleteObject": self._s3_delete,
             }
         for operation, answer in answers.items():
             session.register(f"before-call.{operation}", answer)
@@ -276,9 +279,10 @@ class Counter:
     def _s3_put(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         body = params["body"]
         content = body if isinstance(body, bytes) else body.getvalue()
-        self._count_s3(_object_key(params["url_path"]), len(content))
-        if self.keeps_objects:
-            self.objects[_object_key(params["url_path"])] = content
+        key = _object_key(params["url_path"])
+        self._count_s3(key, len(content))
+        if self.keeps_objects or key.startswith(LOOK_BACK):
+            self.objects[key] = content
         return ANSWERED, {}
 
     def _s3_copy(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
@@ -292,6 +296,19 @@ class Counter:
         body = self.objects[_object_key(params["url_path"])]
         self._fetched.append(len(body))
         return ANSWERED, {"Body": io.BytesIO(body)}
+
+    def _s3_list(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        """What is listed costs as much as a put."""
+        self.tally["requests.s3"] += 1
+        self.tally["s3_puts.lists"] += 1
+        prefix = params["query_string"]["prefix"]
+        return ANSWERED, {"Contents": [{"Key": key} for key in self.objects if key.startswith(prefix)]}
+
+    def _s3_delete(self, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        """Costs nothing but its time."""
+        self.tally["requests.s3"] += 1
+        self.objects.pop(_object_key(params["url_path"]), None)
+        return ANSWERED, {}
 
     def _count_s3(self, key: str, size: int) -> None:
         """An event's body is put once, to staging or inline to the archive, and stays in the archive in the end."""

@@ -3,6 +3,7 @@
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+LISTED = b'<?xml version="1.0"?><ListBucketResult></ListBucketResult>'
 COPIED = b'<?xml version="1.0"?><CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>'
 
 
@@ -21,6 +22,13 @@ class Bucket(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        """A list of nothing."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(LISTED)))
+        self.end_headers()
+        self.wfile.write(LISTED)
 
     def log_message(self, format: str, *args: object) -> None:
         """The default writes a line per request to standard error."""

@@ -38,8 +38,9 @@ class DynamoCommitNumbers:
 
     def _heads(self) -> dict[int, int]:
         wanted = [item_key(keys.lane(lane), keys.HEAD) for lane in range(self._lanes)]
-        heads = {item[PARTITION_KEY]["S"]: int(item[DONE]["N"]) for item in self._table.batch_get(wanted)}
-        return {lane: heads.get(keys.lane(lane), 0) for lane in range(self._lanes)}
+        found = self._table.batch_get(wanted)
+        heads = {keys.lane_number(item[PARTITION_KEY]["S"]): int(item[DONE]["N"]) for item in found}
+        return dict.fromkeys(range(self._lanes), 0) | heads
 
 
 def _first_of_each(results: Iterable[LaneDay], lanes: int) -> dict[int, int]:
