@@ -79,6 +79,11 @@ def _everywhere() -> Iterator[Acknowledged]:
             _any(f"{EXECUTIONS}:<{machine}.Name>:*"),
             "A distributed map watches its own child executions, whose names AWS makes.",
         )
+        yield Acknowledged(
+            f"{name}/{name.capitalize()}/DistributedMap",
+            _any(f"{EXECUTIONS}:<{machine}.Name>/*:*"),
+            "So are those of a run that is redriven.",
+        )
     yield Acknowledged(
         "billing/ScheduleBillingRole",
         _any(f"{EXECUTIONS}:<{MACHINES['billing']}.Name>:*"),

@@ -21,7 +21,7 @@ LEAST_REQUESTS, MOST_REQUESTS = 2_000, 10_000
 # Units that counting an event takes when events come one a call (`make bench`, at most), and what a new table takes at
 # once without being warmed ("Understanding DynamoDB warm throughput", DynamoDB Developer Guide).
 WRITE_UNITS_PER_EVENT = 0.5
-WARM_WRITES, WARM_READS = 4_000, 12_000
+WARM_WRITES = 4_000
 
 
 @dataclass(frozen=True)

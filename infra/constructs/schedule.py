@@ -1,6 +1,6 @@
 """An EventBridge schedule that invokes one function, with a role that can do nothing else."""
 
-from aws_cdk import Aws
+from aws_cdk import Aws, aws_lambda
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
@@ -43,6 +43,16 @@ class Schedule(Construct):
                     maximum_event_age_in_seconds=MAX_TICK_AGE_SECONDS, maximum_retry_attempts=MAX_RETRIES
                 ),
             ),
+        )
+        # The Scheduler only hands a tick over: Lambda itself would try a failed one twice more, and keep one that is
+        # throttled for six hours ("How Lambda handles errors and retries with asynchronous invocation").
+        aws_lambda.CfnEventInvokeConfig(
+            self,
+            "Once",
+            function_name=function.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=0,
+            maximum_event_age_in_seconds=MAX_TICK_AGE_SECONDS,
         )
         # The Scheduler checks at creation that it can assume the role; the policy must be there before the first tick.
         schedule.node.add_dependency(role)

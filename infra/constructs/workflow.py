@@ -63,6 +63,10 @@ class Workflow(Construct):
         """Every execution of this machine and no other."""
         return f"arn:{Aws.PARTITION}:states:{Aws.REGION}:{Aws.ACCOUNT_ID}:execution:{self.machine.state_machine_name}:*"
 
+    @property
+    def map_runs_arn(self) -> str:
+        return f"{self.executions_arn.removesuffix(':*')}/*:*"
+
     def _allow_distributed_map(self, role: iam.Role) -> None:
         """A policy of its own: in the role's default policy the machine and its role would wait for each other."""
         statements = [
@@ -70,5 +74,7 @@ class Workflow(Construct):
             iam.PolicyStatement(
                 actions=["states:DescribeExecution", "states:StopExecution"], resources=[self.executions_arn]
             ),
+            # A run that is redriven goes on with its map's own runs, whose names have the map's behind a slash.
+            iam.PolicyStatement(actions=["states:RedriveExecution"], resources=[self.map_runs_arn]),
         ]
         iam.Policy(self, "DistributedMap", statements=statements, roles=[role])

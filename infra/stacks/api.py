@@ -34,6 +34,8 @@ BURST_SECONDS = 2
 DOCUMENT_ROUTE = "GET /api/v1/openapi.json"
 WEBHOOK_ROUTE = "POST /api/v1/apps/{id}/stripe/webhook"
 HEALTH_ROUTE = f"GET {names.HEALTH_PATH}"  # monitors ask every few seconds
+# A route that goes from here stays in the stage's settings, and API Gateway then misses it: `aws apigatewayv2
+# delete-route-settings` first.
 OPEN_ROUTES = {DOCUMENT_ROUTE: (5, 50), WEBHOOK_ROUTE: (200, 1_000), HEALTH_ROUTE: (10, 20)}
 
 # One line per request; no header and no query, because they may carry keys and customers' data.
@@ -45,6 +47,7 @@ ACCESS_LOG_FIELDS = {
     "sourceIp": "$context.identity.sourceIp",
     "tenant": "$context.authorizer.tenant",
     "keyId": "$context.authorizer.key_id",
+    "authorizerError": "$context.authorizer.error",
     "latencyMs": "$context.responseLatency",
     "bytes": "$context.responseLength",
     "error": "$context.integrationErrorMessage",

@@ -13,7 +13,7 @@ from infra.constructs.access import Resource
 from infra.constructs.archive_catalog import RESULTS, ArchiveCatalog
 from infra.constructs.stage_stack import KEPT, StageStack
 from infra.constructs.stream_source import FAILED_PREFIX
-from infra.sizing import WARM_READS, WARM_WRITES
+from infra.sizing import WARM_WRITES
 from infra.stage import StageSettings
 
 STAGING = "staging/*"
@@ -69,8 +69,11 @@ class DataStack(StageStack):
         self.stripe_secret = _secret_resource(stripe_secret, names.ENV_STRIPE_SECRET)
 
     def _table(self, construct_id: str, writes_per_second: int = WARM_WRITES) -> dynamodb.TableV2:
-        """More writes than a new table takes have to be asked for, and paid once; AWS never takes them back."""
-        warm = dynamodb.WarmThroughput(read_units_per_second=WARM_READS, write_units_per_second=writes_per_second)
+        """More writes than a new table takes have to be asked for, and paid once; AWS never takes them back.
+
+        Reads are left alone: a figure below what the table has warmed to by itself would be refused.
+        """
+        warm = dynamodb.WarmThroughput(write_units_per_second=writes_per_second)
         protect = self._stage.protect_data
         return dynamodb.TableV2(
             self,

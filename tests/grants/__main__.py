@@ -55,6 +55,18 @@ def acknowledged() -> Iterator[Acknowledged]:
             function, "s3:GetObject", "*/archive/*", "Bills read events only at edges and of groups without room."
         )
     yield Acknowledged(
+        "stream_aggregate",
+        "s3:DeleteObject",
+        "*/look-back/*",
+        "Every sixteenth part takes the place of the others; `test_look_backs_contract.py` goes so far.",
+    )
+    yield Acknowledged(
+        "schedule_billing",
+        "states:DescribeExecution",
+        "*",
+        "Asked when a second run is due; `test_workflow.py` asks the emulator's Step Functions.",
+    )
+    yield Acknowledged(
         "workflow_preview_migration",
         "dynamodb:Query",
         "table/UsageTable*",

@@ -33,6 +33,12 @@ ACKNOWLEDGED = (
         r"'\w+Role[0-9A-F]{8}' dependency already enforced by a 'GetAtt' at '[\w/]+/(Role|RoleArn)'",
         "CDK lets whoever uses a role wait for all of it; what is said twice is the role beside its policy.",
     ),
+    Acknowledged(
+        "W3005",
+        r"Resources/Budget/DependsOn/\d+",
+        r"'AlarmTopic[0-9A-F]{8}' dependency already enforced by a 'Ref' at '[\w/]+/Address'",
+        "The budget waits for the topic's policy, and CDK lets it wait for the topic beside it.",
+    ),
 )
 
 

@@ -40,6 +40,22 @@ def test_nothing_but_what_is_pinned_here_outlives_its_stack(each_stage: Any) -> 
     assert kept == set(STATEFUL)
 
 
+def test_what_makes_a_secrets_value_never_changes(each_stage: Any) -> None:
+    """CloudFormation makes a new value whenever this changes: with another ledger key every event ever sent would count
+    again in another lane, another admin key would be made, and the operator's Stripe key would be overwritten.
+    """
+    values = {
+        name: {key: value for key, value in secret["Properties"].items() if key not in ("Description", "Tags")}
+        for name, secret in each_stage.all("AWS::SecretsManager::Secret").items()
+    }
+    made = {"GenerateSecretString": {"ExcludePunctuation": True, "PasswordLength": 64}}
+    assert values == {
+        "LedgerKey": made,
+        "AdminKey": made,
+        "StripeSecret": {"SecretString": '{"api_key": "", "webhook_secrets": []}'},
+    }
+
+
 def test_no_stack_of_prod_can_be_deleted_by_mistake(each_stage: Any) -> None:
     is_prod = each_stage.settings.name == "prod"
     assert each_stage.protected == (set(each_stage.stacks) if is_prod else set())

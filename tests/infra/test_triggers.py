@@ -183,3 +183,13 @@ def test_a_workflow_is_readable_in_the_template_and_every_function_of_it_exists(
     assert all(f"${{{name}}}" in definition for name in substitutions)
     assert definition.count("${") >= len(substitutions)
     assert {each for each in definition.split("${")[1:] if each.split("}")[0] not in substitutions} == set()
+
+
+def test_a_tick_is_tried_once_and_never_late(each_stage: Any) -> None:
+    """What the Scheduler hands over Lambda would try twice more, or keep for six hours while it is throttled."""
+    once = [each["Properties"] for each in each_stage.all("AWS::Lambda::EventInvokeConfig").values()]
+    assert {(each["MaximumRetryAttempts"], each["MaximumEventAgeInSeconds"]) for each in once} == {(0, 240)}
+    ticking = {
+        json.dumps(each["Properties"]["Target"]["Arn"]) for each in each_stage.all("AWS::Scheduler::Schedule").values()
+    }
+    assert len(once) == len(ticking)

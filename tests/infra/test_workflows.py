@@ -166,3 +166,25 @@ def _map(states: States) -> Any:
 def _rename(machine: Any, name: str, other: str) -> None:
     renamed = json.dumps(machine["States"]).replace(f'"{name}"', f'"{other}"')
     machine["States"] = json.loads(renamed)
+
+
+PASSING = {
+    *("Unavailable", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),
+    *("Lambda.TooManyRequestsException", "Lambda.ClientExecutionTimeoutException", "States.Timeout"),
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda file: file.name)
+def test_every_task_is_tried_again_after_whatever_passes(machine: Path) -> None:
+    tasks = [state for state in _every_state(json.loads(machine.read_text())) if state["Type"] == "Task"]
+    assert tasks
+    for task in tasks:
+        retried = {name for each in task["Retry"] for name in each["ErrorEquals"]}
+        assert "States.ALL" in retried or retried >= PASSING, task["Resource"]
+
+
+def _every_state(machine: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for state in machine["States"].values():
+        yield state
+        if "ItemProcessor" in state:
+            yield from _every_state(state["ItemProcessor"])

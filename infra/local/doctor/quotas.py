@@ -71,7 +71,9 @@ def shards(limits: Answer, plan: Plan) -> Finding:
     new = sum(one["ShardCount"] for one in plan.of("Kinesis::Stream"))
     said = f"{limits['OpenShardCount']:,} of {limits['ShardLimit']:,} are open; this deploy adds {new:,}"
     if limits["OpenShardCount"] + new > limits["ShardLimit"]:
-        return fails(f"{said}.", "Ask Service Quotas for more of Kinesis' `Shards per Region`, or set fewer `shards`.")
+        return fails(
+            f"{said}.", "Ask Service Quotas for more of Kinesis' `Shards per Region`, or a lower `events_per_second`."
+        )
     return ok(f"{said}.")
 
 
