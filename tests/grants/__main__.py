@@ -55,6 +55,12 @@ def acknowledged() -> Iterator[Acknowledged]:
             function, "s3:GetObject", "*/archive/*", "Bills read events only at edges and of groups without room."
         )
     yield Acknowledged(
+        "stream_aggregate",
+        "s3:DeleteObject",
+        "*/look-back/*",
+        "The parts of a look-back go when a whole one replaces them; stores are tested for it.",
+    )
+    yield Acknowledged(
         "workflow_preview_migration",
         "dynamodb:Query",
         "table/UsageTable*",
