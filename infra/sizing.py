@@ -30,6 +30,7 @@ class Sizing:
 
     events_per_second: int
     events_per_call: int
+    fixed_lanes: int | None = None
 
     def __post_init__(self) -> None:
         if self.events_per_second < 1 or self.events_per_call < 1:
@@ -58,11 +59,15 @@ class Sizing:
             for lanes in (LANES, MANY_LANES)
         }
         by_bytes = ceil(self.events_per_second / EVENTS_PER_SHARD)
+        if self.fixed_lanes is not None:
+            return max(ceil(self.calls * min(self.events_per_call, self.fixed_lanes) / RECORDS_PER_SHARD), by_bytes)
         few = max(by_records[LANES], by_bytes)
         return few if few * LANES_PER_SHARD <= LANES else max(by_records[MANY_LANES], by_bytes)
 
     @property
     def lanes(self) -> int:
+        if self.fixed_lanes is not None:
+            return self.fixed_lanes
         return LANES if self.shards * LANES_PER_SHARD <= LANES else MANY_LANES
 
     @property

@@ -91,7 +91,7 @@ class StageSettings:
 
     @cached_property
     def sizing(self) -> Sizing:
-        return Sizing(self.events_per_second, self.events_per_call)
+        return Sizing(self.events_per_second, self.events_per_call, self.fixed_lanes)
 
     @property
     def shards(self) -> int:
@@ -99,7 +99,7 @@ class StageSettings:
 
     @property
     def lanes(self) -> int:
-        return self.sizing.lanes if self.fixed_lanes is None else self.fixed_lanes
+        return self.sizing.lanes
 
     @property
     def max_record_age_hours(self) -> int:

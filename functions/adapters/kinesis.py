@@ -33,8 +33,8 @@ class KinesisStream:
 
     def put(self, records: Sequence[Pack | CloseMarker]) -> None:
         last_try = time.monotonic() + LAST_TRY_SECONDS
-        for entries in _requests([self._entry(record) for record in records]):
-            self._put(entries, last_try)
+        for place, entries in enumerate(_requests([self._entry(record) for record in records])):
+            self._put(entries, last_try, is_first=not place)
 
     def _entry(self, record: Pack | CloseMarker) -> dict[str, Any]:
         return {
@@ -43,9 +43,9 @@ class KinesisStream:
             "ExplicitHashKey": hash_key(record.lane, self._lanes),
         }
 
-    def _put(self, entries: list[Any], last_try: float) -> None:
+    def _put(self, entries: list[Any], last_try: float, *, is_first: bool) -> None:
         for number in pauses(MAX_TRIES, FIRST_PAUSE_SECONDS):
-            if number and time.monotonic() > last_try:
+            if (number or not is_first) and time.monotonic() > last_try:
                 break
             try:
                 answers = self._client.put_records(StreamName=self._stream, Records=entries)["Records"]

@@ -80,8 +80,8 @@ class StoredLookBacks:
         return True
 
     def _delete_others(self, lane: int, kept: KeptLookBack) -> None:
-        """Also those of writers that died before their index; the next whole one finds what is left of them."""
+        """Of earlier commits, also of writers that died before their index; what others keep meanwhile is later."""
         found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{PREFIX}/{lane}/")
         for each in found.get("Contents", ()):
-            if each["Key"] not in kept.parts:
+            if each["Key"] < f"{PREFIX}/{lane}/{kept.n:012d}" and each["Key"] not in kept.parts:
                 self._s3.delete_object(Bucket=self._bucket, Key=each["Key"])

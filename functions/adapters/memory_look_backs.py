@@ -12,6 +12,7 @@ class MemoryLookBacks:
         self.request = request
         self.indexes: dict[int, KeptLookBack] = {}
         self.objects: dict[str, bytes] = {}
+        self.put = 0
 
     def find(self, lane: int) -> KeptLookBack | None:
         self.request("find_look_back")
@@ -26,7 +27,8 @@ class MemoryLookBacks:
         self, lane: int, before: KeptLookBack | None, part: Whole | Further, n: int, since: int
     ) -> KeptLookBack | None:
         self.request("put_look_back")
-        name = f"{lane}/{n}-{len(self.objects)}"
+        name = f"{lane}/{n:012d}-{self.put}"
+        self.put += 1
         self.objects[name] = encode_part(part)
         self.request("put_look_back_index")
         present = self.indexes.get(lane)
@@ -37,5 +39,6 @@ class MemoryLookBacks:
         kept = self.indexes[lane] = KeptLookBack((before.version if before else 0) + 1, n, since, parts)
         self.request("delete_look_backs")
         for other in [each for each in self.objects if each.startswith(f"{lane}/") and each not in kept.parts]:
-            del self.objects[other]
+            if other < f"{lane}/{n:012d}":
+                del self.objects[other]
         return kept

@@ -39,8 +39,8 @@ class LaneAuditor:
     def audit(self, lane: int, day: date, has_time: Callable[[], bool] = lambda: True) -> LaneDay:
         """Audits and keeps the result; raises InvalidInput for days before every history.
 
-        Where `has_time` says no before a further part of the day, it is kept as it is, `going_on`, and the next call
-        goes on there. At least one part is done by each call.
+        Where `has_time` says no before a further part of a day that is over, it is kept as it is, `going_on`, and the
+        next call goes on there. At least one part is done by each call.
 
         The commits of older days are not kept any more: of those days counters and histories are audited, and what an
         earlier audit found in the commits stays in the result.
@@ -49,9 +49,10 @@ class LaneAuditor:
         if not now.date() - MAX_PAST <= day <= now.date():
             raise InvalidInput(f"A day can be audited from its beginning until {MAX_PAST.days} days later.")
         start = day_start(day)
-        begun = self._results.begun(lane, day.isoformat())
+        is_over = now.timestamp() >= start + DAY_SECONDS
+        begun = self._results.begun(lane, day.isoformat()) if is_over else None
         result = begun if begun and begun.going_on else LaneDay(lane, day.isoformat(), int(now.timestamp()))
-        if not self._parts(result, start, has_time):
+        if not self._parts(result, start, has_time if is_over else lambda: True):
             return result
         assert result.going_on is not None
         numbers = _numbers_of(result.going_on)
@@ -63,9 +64,9 @@ class LaneAuditor:
         else:
             self._keep_log(result)
         result.going_on = None
-        self._results.put(result)
-        if begun:
+        if begun:  # first, or who dies here would tell old findings again
             self._results.put_begun(result)
+        self._results.put(result)
         return result
 
     def _parts(self, result: LaneDay, start: int, has_time: Callable[[], bool]) -> bool:

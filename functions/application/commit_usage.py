@@ -198,9 +198,9 @@ class LaneWriter:
         counts, markers = Counts(), list(dict.fromkeys(each.marker for each in batch.markers if not each.is_heartbeat))
         portions = self._memory.portions(state, batch.packs, now)
         for place, portion in enumerate(portions, 1):
-            self._memory.learn(state, portion)
+            self._memory.learn(state, portion, now)
             its_markers = markers if place == len(portions) else []
-            counts += yield from self._portion(state, portion[0], its_markers, batch.received_at, now)
+            counts += yield from self._portion(state, portion, its_markers, batch.received_at, now)
         return counts
 
     def _portion(

@@ -22,8 +22,6 @@ MAX_CACHED_FINGERPRINTS = 2_000_000  # 50 bytes each
 MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each
 MAX_CACHED_CODES = 200_000  # 400 bytes each; the tenants of a batch may exceed it
 
-Portion = tuple[Sequence[Pack], set[int]]  # packs, and the buckets that deciding them needs
-
 
 class LaneMemory:
     """Lanes' states and the meters they count by; in doubt a state is dropped and loaded again."""
@@ -67,8 +65,8 @@ class LaneMemory:
         """Of the meter sets in use, by tenant."""
         return {tenant: meter_set.version for tenant, meter_set in self._meter_sets.items()}
 
-    def portions(self, state: LaneState, packs: Sequence[Pack], now: int) -> Sequence[Portion]:
-        """The packs in their order with the buckets they need, cut where there are too many to be read at once.
+    def portions(self, state: LaneState, packs: Sequence[Pack], now: int) -> Sequence[Sequence[Pack]]:
+        """The packs in their order, cut where they need too many buckets to be read at once.
 
         Usually one portion, and no bucket: the look-back knows everything of late. The events of a pack that is cut are
         told apart as redelivered from its second piece on.
@@ -77,7 +75,7 @@ class LaneMemory:
             self._recall.recall(state, now, min((pack.received_at for pack in packs), default=now))
         needed = self._needed(state, packs, now)
         if len(needed - state.buckets.keys()) <= MAX_BUCKETS_AT_ONCE:
-            return [(packs, needed)]
+            return [packs]
         portions: list[list[Pack]] = [[]]
         unread: set[int] = set()
         for pack in packs:
@@ -90,7 +88,7 @@ class LaneMemory:
             else:
                 portions[-1].append(pack)
                 unread |= its_own
-        return [(portion, self._needed(state, portion, now)) for portion in portions if portion]
+        return [portion for portion in portions if portion]
 
     def _needed(self, state: LaneState, packs: Sequence[Pack], now: int) -> set[int]:
         """A void asks which bucket its event is in, an event only whether it came."""
@@ -100,9 +98,9 @@ class LaneMemory:
         times |= {void.time for pack in packs for void in pack.voids}
         return {bucket_of(time) for time in times if time >= oldest}
 
-    def learn(self, state: LaneState, portion: Portion) -> None:
+    def learn(self, state: LaneState, packs: Sequence[Pack], now: int) -> None:
         """Read what deciding these packs needs and the state does not hold yet."""
-        packs, needed = portion
+        needed = self._needed(state, packs, now)
         tenants = {pack.tenant for pack in packs}
         self._make_room(state, needed, tenants)
         for bucket, chunk in self._ledger.chunks(state.lane, sorted(needed - state.buckets.keys())).items():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from functions.application.lane_steps import POISON
 from functions.application.ports.ledger import Ledger
 from functions.application.ports.look_back import KeptLookBack, LookBacks
 from functions.domain.metering.event import AcceptanceWindow
@@ -10,9 +11,11 @@ from functions.domain.metering.ledger import LaneState, accepted_by, unpack_mark
 from functions.domain.metering.look_back import Accepted, Further, LookBack, Whole
 
 DAY = 86_400
-# Of a process, shared by its lanes: half a gigabyte. A shard's writer remembers 18 hours of 1,000 events/s, and the
+# Of a process, shared by its lanes, of which none has more than an eighth: half a gigabyte, and while one is kept or
+# recalled three times an eighth more. A shard's writer remembers 18 hours of 1,000 events/s, and the
 # whole acceptance window up to 15.
 MAX_FINGERPRINTS = 64_000_000
+LEAST_SHARES = 8
 # Where nothing was kept: what the log says of so long, while it fits.
 LEAST_SECONDS = 3_600
 # The next process reads from the log what was not kept yet: at most so many commits, of about so many bytes, of a day.
@@ -51,6 +54,7 @@ class Recollection:
             or len(self.unkept) >= MAX_UNKEPT_COMMITS
             or self.unkept_bytes >= MAX_UNKEPT_BYTES
             or self.unkept[0].decided_at < now - MAX_UNKEPT_SECONDS
+            or (self.kept is not None and self.look_back.since - self.kept.since >= LEAST_SECONDS)
         )
 
 
@@ -65,6 +69,7 @@ class LaneRecall:
         """Give a state that was just loaded its look-back, exact as of its commit."""
         known = self._recollections.pop(state.lane, None)
         if known is None or not self._follow(known, state):
+            self._make_room()
             known = self._kept(state) or self._from_log(state, min(now, oldest_arrival) - LEAST_SECONDS)
         self._recollections[state.lane] = known
         state.look_back = known.look_back
@@ -72,6 +77,13 @@ class LaneRecall:
     def has(self, state: LaneState) -> bool:
         known = self._recollections.get(state.lane)
         return known is not None and known.look_back is state.look_back
+
+    def _make_room(self) -> None:
+        """For one lane more."""
+        most = self._most(len(self._recollections) + 1)
+        for other in self._recollections.values():
+            if other.look_back.is_settled:
+                other.look_back.forget(most, 0)
 
     def confirm(self, state: LaneState, accepted: Sequence[Remembered]) -> None:
         """What was added to the look-back since it was exact is what these commits have accepted."""
@@ -107,9 +119,16 @@ class LaneRecall:
             self._recollections[lane] = Recollection(look_back, kept)
 
     def _kept(self, state: LaneState) -> Recollection | None:
+        """None where nothing was kept, or what cannot be put together: the log says the same, only more dearly."""
         kept = self._look_backs.find(state.lane)
         if kept is None or kept.n > state.n:
             return None
+        try:
+            return self._put_together(state, kept)
+        except POISON:
+            return None
+
+    def _put_together(self, state: LaneState, kept: KeptLookBack) -> Recollection | None:
         look_back: LookBack | None = None
         for name in kept.parts:
             part = self._look_backs.part(name)
@@ -167,7 +186,7 @@ class LaneRecall:
         return Recollection(look_back, self._look_backs.find(state.lane), begins_anew=True, unkept=found[::-1])
 
     def _most(self, lanes: int) -> int:
-        return MAX_FINGERPRINTS // max(1, lanes)
+        return MAX_FINGERPRINTS // max(LEAST_SHARES, lanes)
 
 
 def _learn_marks(state: LaneState, packs: bytes) -> None:

@@ -100,9 +100,10 @@ def acceptance_window() -> "AcceptanceWindow":
 
 @cache
 def lanes() -> "Lanes":
+    from functions.adapters.aws import HASTY, aws_client
     from functions.adapters.ledger_key import load_lanes
 
-    return load_lanes(aws("secretsmanager"), settings.ledger_secret(), settings.lanes())
+    return load_lanes(aws_client("secretsmanager", HASTY, is_checked=False), settings.ledger_secret(), settings.lanes())
 
 
 @cache

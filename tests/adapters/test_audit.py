@@ -398,6 +398,8 @@ def test_an_audit_without_time_goes_on_where_it_was_and_says_the_same(world: Wor
     for hours in range(0, 12, 2):
         world.deliver(world.pack(event(f"e{hours}", hours * 3_600, n=hours + 1, model="a")))
     world.change_commit(2, counts=Counts(7, received=7))
+    assert world.auditor().audit(LANE, TODAY, lambda: False).going_on is None, "a day that is not over is audited whole"
+    world.clock.time += timedelta(days=1)
     whole = world.audit()
     assert whole.difference_count > 0
     calls = 0

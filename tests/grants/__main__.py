@@ -58,13 +58,7 @@ def acknowledged() -> Iterator[Acknowledged]:
         "stream_aggregate",
         "s3:DeleteObject",
         "*/look-back/*",
-        "Every sixteenth part takes the place of the others; `test_look_backs_contract.py` goes so far.",
-    )
-    yield Acknowledged(
-        "schedule_billing",
-        "states:DescribeExecution",
-        "*",
-        "Asked when a second run is due; `test_workflow.py` asks the emulator's Step Functions.",
+        "The parts of a look-back go when a whole one replaces them; stores are tested for it.",
     )
     yield Acknowledged(
         "workflow_preview_migration",

@@ -28,6 +28,7 @@ COMPARISONS = {
 QUANTIFIERS = {"ForAllValues": all, "ForAnyValue": any}
 LEADING_KEYS = "dynamodb:LeadingKeys"
 NAMED_BY_NAME = ("AWS::DynamoDB::GlobalTable", "AWS::Kinesis::Stream", "AWS::S3::Bucket")
+MACHINE, EXECUTION = ":stateMachine:", ":execution:"
 WORKGROUP = "arn:aws:athena:us-east-1:111122223333:workgroup/{}"
 
 
@@ -66,8 +67,8 @@ class Grants:
 
     def granting(self, function: str, need: Need) -> set[Grant]:
         """What allows it; nothing when it is refused."""
-        variable, slash, path = need.resource.partition("/")
-        arn = self._places[function].get(variable, "") + slash + path
+        variable, _, path = need.resource.partition("/")
+        arn = _of(self._places[function].get(variable, ""), path)
         found = set()
         for statement in self.statements[function]:
             patterns = [pattern for pattern in statement.resources if fnmatchcase(arn, pattern)]
@@ -76,6 +77,13 @@ class Grants:
                     return set()
                 found |= {(function, need.action, pattern) for pattern in patterns}
         return found
+
+
+def _of(arn: str, path: str) -> str:
+    """An object of a bucket, an execution of a state machine; without a path the resource itself."""
+    if path and MACHINE in arn:
+        return f"{arn.replace(MACHINE, EXECUTION)}:{path}"
+    return f"{arn}/{path}" if path else arn
 
 
 def _applies(statement: Statement, keys: tuple[str, ...]) -> bool:
@@ -102,7 +110,7 @@ def of_prod() -> Grants:
     return Grants(Deployment(stored_prod()))
 
 
-used: set[Grant] = set()
+used: set[Grant] = set()  # of this process
 
 
 def refusal(function: str, need: Need) -> str:

@@ -15,6 +15,7 @@ from tests.grants.runtime.needs import Need, needs
 from tests.infra.deployed import Deployment, planted
 
 NAMED = {"usage-1": "USAGE_TABLE", "billing-1": "BILLING_TABLE", "archive-1": "ARCHIVE_BUCKET"}
+NAMED["arn:aws:states:us-east-1:1:stateMachine:billing"] = "BILLING_MACHINE_ARN"
 
 
 def key(pk: str) -> dict[str, Any]:
@@ -81,6 +82,11 @@ CALLS: Mapping[str, tuple[str, Mapping[str, Any], list[Need]]] = {
         COPY,
         [Need("s3:GetObject", "ARCHIVE_BUCKET/staging/a"), Need("s3:PutObject", "ARCHIVE_BUCKET/archive/b")],
     ),
+    "an execution": (
+        "stepfunctions.DescribeExecution",
+        {"executionArn": "arn:aws:states:us-east-1:1:execution:billing:run-1"},
+        [Need("states:DescribeExecution", "BILLING_MACHINE_ARN/run-1")],
+    ),
     "a table nobody named": (
         "dynamodb.PutItem",
         of_table("another", Item=key("a")),
@@ -125,6 +131,8 @@ USAGE, BILLING = "USAGE_TABLE", "BILLING_TABLE"
         ("schedule_audit", Need("s3:PutObject", "ARCHIVE_BUCKET/quarantine/archive/day=2026-01-31/x")),
         ("http_api", Need("athena:StartQueryExecution", "ARCHIVE_WORKGROUP")),
         ("http_api", Need("dynamodb:DeleteItem", BILLING, ("acme#api_key",))),
+        ("schedule_billing", Need("states:StartExecution", "BILLING_MACHINE_ARN")),
+        ("schedule_billing", Need("states:DescribeExecution", "BILLING_MACHINE_ARN/run-1")),
     ],
 )
 def test_prod_lets(function: str, need: Need) -> None:
@@ -145,6 +153,7 @@ def test_prod_lets(function: str, need: Need) -> None:
         ("http_authorize", Need("dynamodb:Query", BILLING, ("api_key",))),
         ("schedule_sweep", Need("s3:PutObject", "ARCHIVE_BUCKET/staging/a")),
         ("schedule_sweep", Need("s3:ListBucket", "ARCHIVE_BUCKET")),
+        ("schedule_billing", Need("states:DescribeExecution", "BILLING_MACHINE_ARN")),
         ("http_authorize", Need("dynamodb:GetItem", USAGE, ("api_key",))),
     ],
 )

@@ -57,6 +57,6 @@ def _note(operation: str, params: Mapping[str, Any], is_missing: bool) -> None:
 
 
 def _asking() -> set[str]:
-    """Whose call it is: of this thread's innermost handler, else of any that runs; of nobody in a test's own code."""
+    """Whose call it is: of this thread's innermost handler, else of all that run; of nobody in a test's own code."""
     mine = [function for thread, function in _running if thread == get_ident()]
     return set(mine[-1:]) or {function for _, function in _running}

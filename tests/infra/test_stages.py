@@ -105,6 +105,7 @@ def test_lanes_stay_as_they_were_first_made() -> None:
     with pytest.raises(ValueError, match="fewer than the 9 shards"):
         replace(later, fixed_lanes=8)
     assert replace(stage.prod(), events_per_second=45_000, events_per_call=1_000, fixed_lanes=8).lanes == 8
+    assert replace(stage.prod(), events_per_second=9_000, events_per_call=100, fixed_lanes=64).shards == 8
 
 
 def test_a_table_is_warmed_only_beyond_what_a_new_one_takes() -> None:

@@ -45,7 +45,9 @@ def test_what_makes_a_secrets_value_never_changes(each_stage: Any) -> None:
     again in another lane, another admin key would be made, and the operator's Stripe key would be overwritten.
     """
     values = {
-        name: {key: value for key, value in secret["Properties"].items() if key not in ("Description", "Tags")}
+        name.partition("/")[2]: {
+            key: value for key, value in secret["Properties"].items() if key not in ("Description", "Tags")
+        }
         for name, secret in each_stage.all("AWS::SecretsManager::Secret").items()
     }
     made = {"GenerateSecretString": {"ExcludePunctuation": True, "PasswordLength": 64}}

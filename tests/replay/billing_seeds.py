@@ -24,12 +24,13 @@ from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, Dyna
 from functions.adapters.dynamo.plan_store import DynamoPlans
 from functions.adapters.dynamo.push_store import DynamoPushStore
 from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+from functions.adapters.dynamo.turn_store import DynamoBillingTurns
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
 from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
 from functions.application.find_plan import plan_shelf
 from functions.application.issue_invoice import BillingPorts, issue_invoices
 from functions.application.list_due import PAGE_SIZE
-from functions.application.ports.billing import Due
+from functions.application.ports.billing import BillingTurn, Due
 from functions.application.push_invoice import push_invoice
 from functions.application.revise_plan import publish_plan
 from functions.domain.catalog.plan import Plan, PlanDraft
@@ -121,6 +122,12 @@ def many_due(world: World, event: Any) -> Any:
     for number in range(PAGE_SIZE + 1):
         of_index = joined(instant(ENDED), TENANT, f"01JBXR{number:020d}", "subscription")
         world.billing_table.put({PARTITION_KEY: DUE, SORT_KEY: of_index})
+    return event
+
+
+def turn_taken(world: World, event: Any) -> Any:
+    """Another run has just begun, and nobody knows yet how it goes."""
+    assert DynamoBillingTurns(world.billing_table).take(BillingTurn(RUN, datetime.now(UTC)), None)
     return event
 
 

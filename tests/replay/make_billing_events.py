@@ -32,6 +32,7 @@ def schedule() -> Iterator[Made]:
     yield Made("schedule_billing", "happy", scheduled("Billing"), [started], SUBSCRIBED)
     yield Made("schedule_billing", "duplicate", scheduled("Billing"), [started, started], SUBSCRIBED)
     yield Made("schedule_billing", "nothing_due", scheduled("Billing"), [nothing], ["ledger"])
+    yield Made("schedule_billing", "another_runs", scheduled("Billing"), [nothing], [*SUBSCRIBED, "turn_taken"])
     # The schedule's input says nothing, so nothing in it can be wrong.
     yield Made("schedule_billing", "bad_input", {"detail": 7}, [nothing], ["ledger"])
 

@@ -105,6 +105,7 @@ SEEDS: dict[str, Seed] = {
     "dry_run_listed": migration_seeds.dry_run_listed,
     "many_due": billing_seeds.many_due,
     "planned": billing_seeds.planned,
+    "turn_taken": billing_seeds.turn_taken,
     "invoice": billing_seeds.invoice,
     "pushed": billing_seeds.pushed,
     "paid": billing_seeds.paid,

@@ -87,6 +87,11 @@ class LookBack:
         self._unsure.append(fingerprint)
         return True
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing that could be taken back."""
+        return not self._unsure
+
     def confirm(self, n: int) -> None:
         """What was added is what the commits up to n have accepted."""
         self.n = n
@@ -118,7 +123,8 @@ class LookBack:
         entries, entry = self._entries[fingerprint >> REST_BITS], (fingerprint & REST) << TIME_BITS
         at = bisect_left(entries, entry)
         age = (self._unit - entries[at]) & TIME
-        if age:
+        # A commit of another writer may have been decided in an earlier unit than the one it follows.
+        if 0 < age <= MAX_UNITS:
             entries[at] = entry | self._unit & TIME
             self._sizes[self._unit - age] -= 1
             self._sizes[self._unit] += 1

@@ -108,3 +108,14 @@ def test_a_million_take_ten_megabytes() -> None:
     tracemalloc.stop()
     assert look_back.size == 1_000_000
     assert held < 12_500_000  # 2 MB of it are the empty arrays, which do not grow
+
+
+def test_a_commit_of_a_clock_that_is_behind_costs_nobody_his_memory() -> None:
+    """A void may be decided in an earlier unit than its event, by another writer."""
+    look_back, at = LookBack(), NOW // UNIT_SECONDS * UNIT_SECONDS
+    look_back.learn(Accepted(1, at, packed(*range(20)), b""))
+    look_back.learn(Accepted(2, at - 1, packed(7), b""))
+    look_back = LookBack.restored(look_back.whole(b""))
+    look_back.forget(most=100, oldest=0)
+    assert look_back.size == 20
+    assert not any(look_back.add(each) for each in range(20))

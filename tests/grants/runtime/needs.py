@@ -25,9 +25,9 @@ WORKGROUP = "ARCHIVE_WORKGROUP"
 
 
 class Need(NamedTuple):
-    """`resource` is the variable that names it, with the path below it: ARCHIVE_BUCKET/archive/day=2026-01-31.
+    """`resource` is the variable that names it, with what is meant of it: ARCHIVE_BUCKET/archive/day=2026-01-31.
 
-    `keys` are the partition keys of a table's items.
+    That is an object of a bucket, or an execution of a state machine. `keys` are the partition keys of a table's items.
     """
 
     action: str
@@ -56,7 +56,7 @@ def _spoken(resource: str, named: Mapping[str, str]) -> str:
     return named.get(name, f"unknown {name}") + slash + path
 
 
-# Rules name resources as calls do; what lies in a bucket is its name, a slash and the key.
+# Rules name resources as calls do; behind a slash stands the key of an object, or the name of an execution.
 Needs = Iterator[Need]
 
 
@@ -113,6 +113,11 @@ def _copy(params: Params) -> Needs:
     yield Need("s3:PutObject", _path(params))
 
 
+def _execution(params: Params) -> Needs:
+    machine, _, name = params["executionArn"].replace(":execution:", ":stateMachine:").rpartition(":")
+    yield Need("states:DescribeExecution", f"{machine}/{name}")
+
+
 def _path(params: Params) -> str:
     return f"{params['Bucket']}/{params['Key']}"
 
@@ -133,12 +138,14 @@ _RULES: Mapping[str, Callable[[Params], Needs]] = {
     "dynamodb.BatchExecuteStatement": _statements,
     "s3.GetObject": _object("s3:GetObject"),
     "s3.PutObject": _object("s3:PutObject"),
+    "s3.DeleteObject": _object("s3:DeleteObject"),
     "s3.CopyObject": _copy,
     "s3.ListObjectsV2": _named_by("Bucket", "s3:ListBucket"),
     "kinesis.PutRecords": _named_by("StreamName", "kinesis:PutRecords"),
     "secretsmanager.GetSecretValue": _named_by("SecretId", "secretsmanager:GetSecretValue"),
     "secretsmanager.PutSecretValue": _named_by("SecretId", "secretsmanager:PutSecretValue"),
     "stepfunctions.StartExecution": _named_by("stateMachineArn", "states:StartExecution"),
+    "stepfunctions.DescribeExecution": _execution,
     "athena.StartQueryExecution": _named_by("WorkGroup", "athena:StartQueryExecution"),
     "athena.GetQueryExecution": lambda _: iter([Need("athena:GetQueryExecution", WORKGROUP)]),
     "athena.GetQueryResults": lambda _: iter([Need("athena:GetQueryResults", WORKGROUP)]),

@@ -35,7 +35,7 @@ def test_an_account_that_was_never_bootstrapped_fails(
     assert f"cdk bootstrap aws://000000000000/{region.name}" in shown
     assert "ok       names        No name is taken that this deploy gives." in shown
     assert "ok       leftovers    Nothing is left of an earlier deployment." in shown
-    assert "tollbooth-dev-ingestion, 38: " in shown
+    assert "tollbooth-dev-ingestion, 41: " in shown
     assert "A deploy would fail: mend what FAILS (1)." in shown
 
 
