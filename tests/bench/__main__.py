@@ -8,6 +8,7 @@ import time
 
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
+from infra import sizing
 from infra.local import paths
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.failure import StepFailed
@@ -29,7 +30,7 @@ from tests.bench import (
 )
 
 RATING_RUNS = 200
-MANY_LANES = 64  # the other lane count of infra/stage.py
+MANY_LANES = sizing.MANY_LANES
 OUTPUT = paths.TOOLS / "bench.json"
 
 
@@ -70,6 +71,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
         measured = rates.measure(endpoint, stacks, batches, say)
         many = rates.measure_lanes(endpoint, stacks, batches, say, MANY_LANES)
         idle_of_many = idle.usd_per_month(endpoint, stacks, rates.SPAN_START, MANY_LANES)
+        sized = rates.measure_sized(endpoint, stacks, batches, say, rates.RATES[-1])
         seven = seven_meters.measure(endpoint, stacks, batches, say)
         hot = hot_paths.measure(endpoint, stacks, say)
         asked = questions.measure(endpoint, stacks, say)
@@ -94,7 +96,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     grown = rates.growths(measured.results, measured.page_bytes)
     of_many = rates.growths(many, measured.page_bytes, [rates.with_lanes(each, MANY_LANES) for each in rates.RATES])
     many_lanes = report.ManyLanes(MANY_LANES, many, idle_of_many, of_many)
-    further = report.Further(seven, spent["seven"], hot, asked, issued, grown, many_lanes, flooded)
+    further = report.Further(seven, spent["seven"], hot, asked, issued, grown, many_lanes, sized, flooded)
     return report.Figures(measured, idle_usd, storage, spent["two"], rating_ms, import_ms, client_ms, assets, further)
 
 

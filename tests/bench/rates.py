@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.domain.metering.pages import PAGE_SECONDS
+from infra.sizing import Sizing
 from tests.bench import growth, naive
 from tests.bench.counting import full_page_bytes
 from tests.bench.load import Deployment, ShardLoad
@@ -70,6 +71,32 @@ def measure_lanes(
         say(f"{rate.per_second} events/s with {lanes} lanes")
         stand = Stand(endpoint, lanes, SPAN_START)
         _drive(rate, stand, deployed, batches, say, results)
+        stand.drop()
+    return results
+
+
+def as_sized(rate: Rate) -> Rate:
+    """The shards and lanes that a stage of this rate gets of itself."""
+    batch, single = (Sizing(rate.per_second, events) for events in (BATCH_5S.events_per_call, 1))
+    return Rate(
+        rate.per_second,
+        replace(rate.batch, lanes=batch.lanes, shards=batch.shards),
+        replace(rate.single, lanes=single.lanes, shards=single.shards),
+    )
+
+
+def measure_sized(
+    endpoint: str, deployed: "Deployed", batches: int, say: Callable[[str], None], rate: Rate
+) -> dict[str, Result]:
+    """Way -> what an event costs as the rate is sized."""
+    results = {}
+    for way in WAYS:
+        deployment = as_sized(rate).deployment(way)
+        say(f"{rate.per_second} events/s, {deployment.lanes} lanes and {deployment.shards} shards: {way.name}")
+        stand = Stand(endpoint, deployment.lanes, SPAN_START)
+        scenario = Scenario(stand, deployment, ShardLoad(deployment, stand.lanes, seed=1), deployed)
+        first_of_span = scenario.warm_up(SPAN_START)
+        results[way.name], _ = scenario.run(way, SPAN_START + SETTLE_SECONDS, batches, first_of_span)
         stand.drop()
     return results
 

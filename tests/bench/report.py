@@ -66,6 +66,7 @@ class Further:
     issuing: Mapping[str, float]
     growth: Growths
     many_lanes: ManyLanes
+    sized: Mapping[str, Result]  # the fastest rate as a stage of it is deployed, by way
     flood: Mapping[str, Mapping[str, float]]
 
     def as_json(self) -> dict[str, Any]:
@@ -87,6 +88,14 @@ class Further:
             "issuing_five_lines": dict(self.issuing),
             "growth": _growths(self.growth),
             "many_lanes": self.many_lanes.as_json(),
+            "sized": {
+                way: {
+                    "usd_per_million_events": round(result.usd_per_million, 4),
+                    "lanes": result.facts["lanes"],
+                    "shards": result.facts["shards"],
+                }
+                for way, result in self.sized.items()
+            },
             "flood": dict(self.flood),
         }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.bench.report import COLUMNS
 
-WIDTH = 42
+WIDTH = 50
 
 
 def table(shown: Mapping[str, Any]) -> str:
@@ -23,6 +23,10 @@ def table(shown: Mapping[str, Any]) -> str:
     for way, usd in many["usd_per_million_events"].items():
         lines.append(_row(f"  {way}", (f"{usd[rate]:.3f}" for rate in COLUMNS)))
     lines += [f"  idle, $ a month: {many['usd_idle_per_month']:.2f}"]
+    lines += ["", f"{int(COLUMNS[-1]):,} events/s as `infra/sizing.py` has it, $ per million events"]
+    for way, sized in shown["sized"].items():
+        deployed = f"{sized['lanes']} lanes, {sized['shards']} shards"
+        lines.append(_row(f"  {way}, {deployed}", [f"{sized['usd_per_million_events']:.3f}"]))
     lines += ["", _row("a flood as large as the throttle", ("requests/s", "ms", "bytes", "$ a day"))]
     for name, row in shown["flood"].items():
         cells = (row[kind] for kind in ("requests_per_second", "ms", "bytes", "usd_a_day"))

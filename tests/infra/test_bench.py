@@ -35,6 +35,7 @@ spent = idle.usd_per_month(sys.argv[1], deployed, rates.SPAN_START)
 few = Deployment(20, 50, 4, 1)
 rates.RATES, rates.WAYS = (rates.Rate(20, few, few),), (rates.BATCH_5S, rates.BATCH_60S)
 many = rates.measure_lanes(sys.argv[1], deployed, 1, say, 8)
+rates.measure_sized(sys.argv[1], deployed, 1, say, rates.RATES[0])
 grown = rates.growths(many, {"20": 160}, rates.RATES)["batch_1000_5s"]["20"]
 flooded = flood.measure(sys.argv[1], deployed)
 rest = {"growth": grown.as_json(), "flood": flooded, "idle": sum(spent.values())}
