@@ -16,6 +16,7 @@ from tests.conftest import DynamoDb
 NOW = 1_790_000_000
 BUCKET = "look-backs"
 FIRST = Accepted(1, NOW, bytes(range(80)), b"packmark")
+THIRD = Accepted(3, NOW + 18, bytes(range(96, 104)), b"")
 SECOND = Accepted(2, NOW + 9, bytes(range(80, 96)), b"")
 
 
@@ -53,7 +54,7 @@ def test_a_whole_one_takes_the_place_of_all_parts(look_backs: Any) -> None:
     first = look_backs.keep(3, None, whole(FIRST), 1, 0)
     other = look_backs.keep(33, None, whole(FIRST), 1, 0)
     second = look_backs.keep(3, first, Further([SECOND]), 2, 0)
-    third = look_backs.keep(3, second, whole(FIRST, SECOND), 2, 0)
+    third = look_backs.keep(3, second, whole(FIRST, SECOND, THIRD), 3, 0)
     assert look_backs.find(3) == third
     assert len(third.parts) == 1
     assert [look_backs.part(name) for name in second.parts] == [None, None]

@@ -25,6 +25,7 @@ SAMPLE_VALUES = {
     "sourceIp": "203.0.113.195",
     "tenant": names.DEFAULT_TENANT,
     "keyId": "01K5Q3M8ZJ4T6V9X2B7C0D1E2F",
+    "authorizerError": "-",
     "latencyMs": "23",
     "bytes": "0",
     "error": "-",

@@ -189,7 +189,7 @@ def test_the_same_id_with_a_new_time_counts_once_as_long_as_the_lane_remembers()
 def test_what_does_not_fit_is_forgotten_from_its_old_end_and_counts_by_its_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recall_lane, "MAX_FINGERPRINTS", 8)
+    monkeypatch.setattr(recall_lane, "MAX_FINGERPRINTS", 8 * recall_lane.LEAST_SHARES)
     deployment = Deployment()
     subject, late = "c1", event("late", NOW - timedelta(hours=2), n=1)
     for hour in range(4):
