@@ -32,6 +32,7 @@ from functions.domain.metering.voiding import countable
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600
+SKEW_SECONDS = 250  # by which a writer's clock may be off
 SUBJECTS = {"x": 0, "y": 0, "z": 1}  # and whether they are in the first lane or the second
 # So small that cells overflow in these small worlds.
 WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS, UNITED_VALUES = 22, 3, 3, 4
@@ -86,6 +87,17 @@ class SimulatedClock:
         self.time += timedelta(**span)
 
 
+class SkewedClock:
+    """A writer's own, some minutes off."""
+
+    def __init__(self, clock: SimulatedClock, seconds: int) -> None:
+        self._clock = clock
+        self._off = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._off
+
+
 class SimulatedLedger(MemoryLedger):
     """Now and then the answer to a commit's put is lost, and the client's library sends it again."""
 
@@ -109,6 +121,9 @@ class World:
         lane: int = 0,
     ) -> None:
         self.chance = random.Random(seed)
+        # Apart, so that a world is the same with or without.
+        self.skew = random.Random(-seed)
+        self.skews = self.skew.choice(((0,), (0,), (0, -SKEW_SECONDS, SKEW_SECONDS)))
         self.clock = SimulatedClock()
         self.meters = meters
         self.tenant, self.lanes = tenant, (lane, lane + 1)
@@ -140,7 +155,8 @@ class World:
         # A process has its own memory of DynamoDB's pages; the memory ledger remembers nothing itself.
         ledger = self.new_ledger() if self.new_ledger and isinstance(self.ledger, DynamoLedger) else self.ledger
         window = AcceptanceWindow()
-        return self.writer_class(ledger, self.archive, self.clock, self._attempt, window, self.look_backs, int)
+        clock = SkewedClock(self.clock, self.skew.choice(self.skews))
+        return self.writer_class(ledger, self.archive, clock, self._attempt, window, self.look_backs, int)
 
     def _attempt(self) -> str:
         self.attempts += 1
