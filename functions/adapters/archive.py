@@ -18,7 +18,7 @@ import msgspec
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from functions.adapters.aws import ROLES, arriving
+from functions.adapters.aws import object_body
 from functions.domain.errors import ArchiveGap, NotFound
 from functions.domain.metering.event import Event, Void
 from functions.domain.metering.ledger import HOUR_SECONDS, Commit
@@ -301,9 +301,7 @@ class S3Archive:
             return None
 
     def _body(self, key: str) -> bytes:
-        answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        with arriving(ROLES["s3"]):
-            return answer["Body"].read()
+        return object_body(self._client, self._bucket, key)
 
     def kept_record(self, key: str) -> bytes:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from isal import igzip, isal_zlib
 
 from functions.adapters.archive import GZIP_LEVEL, ArchivedEvent, readable_line
-from functions.adapters.aws import ROLES, arriving
+from functions.adapters.aws import object_body
 from functions.application.ports.archive_repair import Mended
 from functions.application.repair_archive import BrokenObject
 from functions.domain.metering.archive_repair import QUARANTINE, Place
@@ -73,10 +73,7 @@ class S3ArchiveRepair:
                 yield from (found["Key"] for found in page.get("Contents", ()))
 
     def mended(self, key: str) -> MendedObject | None:
-        answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        with arriving(ROLES["s3"]):
-            body = answer["Body"].read()
-        return mend(body)
+        return mend(object_body(self._client, self._bucket, key))
 
     def quarantine(self, key: str) -> None:
         source = {"Bucket": self._bucket, "Key": key}

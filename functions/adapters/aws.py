@@ -8,10 +8,9 @@ Throttles, answers of 500 and more, and broken connections come as Unavailable o
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -19,6 +18,9 @@ from botocore.exceptions import ConnectionError as BrokenConnection
 from botocore.exceptions import HTTPClientError, IncompleteReadError
 
 from functions.domain.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # What a caller may know: the role of a service, never its name or an address.
 ROLES = {
@@ -112,13 +114,13 @@ def busy(what: str) -> Unavailable:
     return Unavailable(f"{what} is too busy; try again.", retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
-@contextmanager
-def arriving(role: str) -> Iterator[None]:
-    """While a body is read, which comes behind its answer."""
+def object_body(client: "S3Client", bucket: str, key: str) -> bytes:
+    """A body comes behind its answer, where the client does not look any more; raises the client's NoSuchKey."""
+    answer = client.get_object(Bucket=bucket, Key=key)
     try:
-        yield
+        return answer["Body"].read()
     except (BrokenConnection, HTTPClientError, IncompleteReadError) as error:
-        raise away(role) from error
+        raise away(ROLES["s3"]) from error
 
 
 def away(role: str) -> Unavailable:

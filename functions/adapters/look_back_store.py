@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions.adapters.aws import ROLES, arriving
+from functions.adapters.aws import object_body
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.look_back_codec import decode_part, encode_part
@@ -43,11 +43,9 @@ class StoredLookBacks:
 
     def part(self, name: str) -> Whole | Further | None:
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=name)
+            return decode_part(object_body(self._s3, self._bucket, name))
         except self._s3.exceptions.NoSuchKey:
             return None
-        with arriving(ROLES["s3"]):
-            return decode_part(answer["Body"].read())
 
     def keep(
         self, lane: int, before: KeptLookBack | None, part: Whole | Further, n: int, since: int

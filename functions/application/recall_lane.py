@@ -70,7 +70,8 @@ class LaneRecall:
         known = self._recollections.pop(state.lane, None)
         if known is None or not self._follow(known, state):
             self._make_room()
-            known = self._kept(state) or self._from_log(state, min(now, oldest_arrival) - LEAST_SECONDS)
+            kept = self._look_backs.find(state.lane)
+            known = self._kept(state, kept) or self._from_log(state, kept, min(now, oldest_arrival) - LEAST_SECONDS)
         self._recollections[state.lane] = known
         state.look_back = known.look_back
 
@@ -118,9 +119,8 @@ class LaneRecall:
         else:
             self._recollections[lane] = Recollection(look_back, kept)
 
-    def _kept(self, state: LaneState) -> Recollection | None:
+    def _kept(self, state: LaneState, kept: KeptLookBack | None) -> Recollection | None:
         """None where nothing was kept, or what cannot be put together: the log says the same, only more dearly."""
-        kept = self._look_backs.find(state.lane)
         if kept is None or kept.n > state.n:
             return None
         try:
@@ -166,7 +166,7 @@ class LaneRecall:
                 return True
         return False
 
-    def _from_log(self, state: LaneState, horizon: int) -> Recollection:
+    def _from_log(self, state: LaneState, kept: KeptLookBack | None, horizon: int) -> Recollection:
         """What the log says from the horizon on, newest first while it fits."""
         room, since = self._most(len(self._recollections) + 1), horizon
         found: list[Accepted] = []
@@ -183,7 +183,7 @@ class LaneRecall:
             look_back.learn(accepted)
             _learn_marks(state, accepted.packs)
         look_back.confirm(state.n)
-        return Recollection(look_back, self._look_backs.find(state.lane), begins_anew=True, unkept=found[::-1])
+        return Recollection(look_back, kept, begins_anew=True, unkept=found[::-1])
 
     def _most(self, lanes: int) -> int:
         return MAX_FINGERPRINTS // max(LEAST_SHARES, lanes)

@@ -7,8 +7,6 @@ from functions.application.ports.clock import Clock
 
 # The schedule's own rhythm: two invocations in one slot name, and so start, the same run.
 SLOT = timedelta(minutes=15)
-
-
 # Step Functions may not know for a moment what it has just been asked to start.
 UNKNOWN_FOR = timedelta(minutes=5)
 

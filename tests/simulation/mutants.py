@@ -13,6 +13,7 @@ from functions.application.apply_pages import PageApplier
 from functions.application.commit_usage import LaneWriter
 from functions.application.lane_memory import LaneMemory
 from functions.application.lane_steps import Steps
+from functions.application.ports.look_back import KeptLookBack
 from functions.application.recall_lane import LaneRecall, Recollection
 from functions.domain.metering.aggregation import DIRTY
 from functions.domain.metering.event import CloseMarker, Pack, Void
@@ -112,8 +113,8 @@ class KeptFingerprints(OwnRecall):
 
 
 class BelievingRecall(LaneRecall):
-    def _from_log(self, state: LaneState, horizon: int) -> Recollection:
-        known = super()._from_log(state, horizon)
+    def _from_log(self, state: LaneState, kept: KeptLookBack | None, horizon: int) -> Recollection:
+        known = super()._from_log(state, kept, horizon)
         known.look_back.since = 0
         return known
 
