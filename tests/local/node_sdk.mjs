@@ -13,8 +13,9 @@ const METER = {
   groupBy: { model: "$.model", region: "$.region" },
 };
 const HOUR = 3_600_000;
-// An hour that is long over, so that no window is cut by now.
-const start = new Date(Math.floor(Date.now() / HOUR) * HOUR - 5 * HOUR);
+const DAY = 24 * HOUR;
+// Yesterday's noon: now cuts no window, and an hour or two later is still the same day.
+const start = new Date(Math.floor(Date.now() / DAY) * DAY - DAY / 2);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const event = (id, tokens, model, more = {}) => ({
