@@ -52,7 +52,10 @@ class Patience(NamedTuple):
 
     @property
     def longest(self) -> float:
-        """Until a client gives up, its pauses of at most 1, 2, 4, ... seconds included."""
+        """Until a client gives up, its pauses of at most 1, 2, 4, ... seconds included.
+
+        To connect is tried at every address a name has, and S3 has eight: one that answers none of them takes longer.
+        """
         return self.tries * (self.connect + self.read) + sum(2.0**number for number in range(self.tries - 1))
 
 

@@ -100,6 +100,16 @@ def acceptance_window() -> "AcceptanceWindow":
 
 @cache
 def lanes() -> "Lanes":
+    """Refuses to work on a ledger that was made with another lane count or hash key."""
+    from functions.adapters.aws import HASTY, aws_client
+    from functions.adapters.ledger_key import check_genesis
+
+    found = configured_lanes()
+    check_genesis(aws_client("dynamodb", HASTY, is_checked=False), settings.usage_table(), found)
+    return found
+
+
+def configured_lanes() -> "Lanes":
     from functions.adapters.aws import HASTY, aws_client
     from functions.adapters.ledger_key import load_lanes
 
@@ -118,11 +128,9 @@ def event_stream() -> "KinesisStream":
 def ledger() -> "DynamoLedger":
     """Refuses to work on a ledger that was made with another lane count or hash key."""
     from functions.adapters.dynamo.ledger_store import DynamoLedger
-    from functions.adapters.ledger_key import check_genesis
 
-    client, table = aws("dynamodb"), settings.usage_table()
-    check_genesis(client, table, lanes())
-    return DynamoLedger(client, table, acceptance_window())
+    lanes()
+    return DynamoLedger(aws("dynamodb"), settings.usage_table(), acceptance_window())
 
 
 @cache

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from infra.local import emulator, state
+from infra.local import deployed, emulator, state
 from infra.local.console import report_failure, say
 from infra.local.failure import StepFailed
 
@@ -21,27 +21,10 @@ def of_local_stack() -> str:
 
 
 def of_stage(stage: str) -> str:
-    """With the credentials and region of the caller's environment; raises StepFailed saying which of them is wrong."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-
-    stack_name = f"tollbooth-{stage}-data"
-    try:
-        (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        return read(boto3.client("secretsmanager"), outputs[ADMIN_SECRET_OUTPUT])
-    except (NoCredentialsError, NoRegionError) as error:
-        remedy = "Set them, for example with `aws sso login`, AWS_PROFILE and AWS_REGION; or leave STAGE out for the "
-        raise StepFailed(f"There are no AWS credentials or no region here: {error}", f"{remedy}local stack.") from error
-    except ClientError as error:
-        told = error.response.get("Error", {})
-        reason = f"AWS refused to show {stack_name} or its secret: {told.get('Code')}, {told.get('Message')}"
-        remedy = f"Check account and region, that `make deploy STAGE={stage}` has run there, and that you may read it."
-        raise StepFailed(reason, remedy) from error
-    except BotoCoreError as error:
-        raise StepFailed(
-            f"AWS could not be asked: {error}", "Check the network, AWS_PROFILE and AWS_REGION."
-        ) from error
+    """Raises StepFailed when AWS refuses."""
+    with deployed.asking(stage):
+        secret_arn = deployed.outputs(f"tollbooth-{stage}-data")[ADMIN_SECRET_OUTPUT]
+        return read(deployed.session().client("secretsmanager"), secret_arn)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from infra.local import emulator, state
+from infra.local import deployed, emulator, state
 from infra.local.console import report_failure, say
 from infra.local.failure import StepFailed
 
@@ -69,20 +69,11 @@ def of_local_stack(stack: state.LocalStack) -> Audited:
 
 
 def of_stage(stage: str) -> Audited:
-    """With the credentials and region of the caller's environment; raises StepFailed when AWS refuses."""
-    import boto3
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
 
-    name = f"tollbooth-{stage}-ingestion"
-    try:
-        (stack,) = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        client = boto3.client("lambda", config=Config(read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}))
-        return Audited(client, outputs[FUNCTION_OUTPUT])
-    except (BotoCoreError, ClientError) as error:
-        remedy = f"Check account, region and credentials, and that `make deploy STAGE={stage}` has run there."
-        raise StepFailed(f"AWS did not show {name}: {error}", remedy) from error
+    function = deployed.outputs(f"tollbooth-{stage}-ingestion")[FUNCTION_OUTPUT]
+    patience = Config(read_timeout=READ_SECONDS, retries={"total_max_attempts": 1})
+    return Audited(deployed.session().client("lambda", config=patience), function)
 
 
 def of(stage: str | None) -> Audited:
@@ -131,7 +122,8 @@ def main() -> int:
     wish = parser.parse_args()
     try:
         day = date_of(wish.day) if wish.day else None
-        return run(of(wish.stage), day)
+        with deployed.asking(wish.stage):
+            return run(of(wish.stage), day)
     except StepFailed as failure:
         return report_failure(failure)
 

@@ -161,7 +161,7 @@ def main() -> int:
     )
     wish = parser.parse_args()
     try:
-        asked, _ = account.signed_in(os.environ)
+        asked = account.signed_in(os.environ)
         heading(f"Stage {wish.stage} in account {asked.id}, {asked.region}")
         destroy(asked.client("cloudformation"), wish.stage, wish.confirm)
     except StepFailed as failure:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.local import audit
+from infra.local import audit, deployed
 from infra.local.console import report_failure, say
 from infra.local.failure import StepFailed
 
@@ -82,8 +82,9 @@ def main() -> int:
         if not wish.day:
             raise StepFailed("No day is named.", audit.DAY_REMEDY)
         day = audit.date_of(wish.day)
-        where = audit.of(wish.stage)
-        return run(where, lanes_of(where, wish.lane), day, is_applied=wish.apply)
+        with deployed.asking(wish.stage):
+            where = audit.of(wish.stage)
+            return run(where, lanes_of(where, wish.lane), day, is_applied=wish.apply)
     except StepFailed as failure:
         return report_failure(failure)
 

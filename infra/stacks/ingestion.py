@@ -48,6 +48,7 @@ def permissions(data: DataStack, stream: Resource) -> Mapping[str, Sequence[Acce
         "http_ingest": (
             stream.allows("kinesis:PutRecords"),
             data.ledger_key.allows(READ_SECRET),
+            data.usage.allows("dynamodb:GetItem", only_keys=(GENESIS_KEY,)),
             data.usage.allows("dynamodb:UpdateItem", only_keys=(BUCKETS,)),
         ),
         "deploy_bootstrap": (

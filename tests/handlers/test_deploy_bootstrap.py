@@ -9,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo.table import Table
+from functions.adapters.memory import MemoryStream
 from functions.application.bootstrap import RefusesToDeploy
 from functions.domain.access import ApiKey, hash_secret
 from functions.domain.metering.lanes import Lanes
-from functions.handlers import deploy_bootstrap, http_authorize, wiring
+from functions.handlers import deploy_bootstrap, http_authorize, http_ingest, wiring
 from functions.names import LEDGER_FORMAT
 from tests.conftest import DynamoDb
 from tests.handlers.conftest import forget_clients
@@ -37,7 +39,7 @@ class MemoryVault:
 def vault(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryVault]:
     forget_clients()
     vault = MemoryVault()
-    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(8, b"ledger key"))
+    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(8, b"ledger key"))
     monkeypatch.setattr(wiring, "admin_vault", lambda: vault)
     yield vault
     forget_clients()
@@ -169,9 +171,65 @@ def test_another_lane_count_or_key_stops_the_deployment(
     vault: MemoryVault, monkeypatch: pytest.MonkeyPatch, lanes: Lanes, reason: str
 ) -> None:
     deploy()
-    monkeypatch.setattr(wiring, "lanes", lambda: lanes)
+    monkeypatch.setattr(wiring, "configured_lanes", lambda: lanes)
     with pytest.raises(RefusesToDeploy, match=reason):
         deploy("Update")
+
+
+def sends_an_event() -> int:
+    event = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1"}
+    caller = {"authorizer": {"lambda": {"tenant": "acme", "scopes": "ingest", "key_id": "k"}}, "requestId": "r"}
+    headers = {"content-type": "application/cloudevents+json"}
+    request = {"headers": headers, "body": json.dumps(event), "requestContext": caller}
+    return int(http_ingest.handler(request, None)["statusCode"])
+
+
+def test_nothing_is_ingested_under_another_key_than_the_ledgers(
+    vault: MemoryVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would give known events other names and their subjects another lane: all would count once more."""
+    stream = MemoryStream()
+    monkeypatch.setattr(wiring, "event_stream", lambda: stream)
+    deploy()
+    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(8, b"changed by hand"))
+    wiring.lanes.cache_clear()
+    assert (sends_an_event(), stream.records) == (500, [])
+    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(8, b"ledger key"))
+    assert (sends_an_event(), len(stream.records)) == (204, 1)
+    wiring.lanes.cache_clear()
+
+
+def denied() -> ClientError:
+    told = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized to perform: arn:aws:secret"}}
+    return ClientError(told, "GetSecretValue")
+
+
+def test_a_role_that_is_not_yet_known_everywhere_is_waited_for(
+    vault: MemoryVault, cloudformation: "Waiting", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(deploy_bootstrap.time, "sleep", waited.append)
+    url = f"http://127.0.0.1:{cloudformation.server_port}/answer"
+    refusals = [denied(), denied()]
+
+    def read() -> str:
+        if refusals:
+            raise refusals.pop()
+        return UNSET
+
+    monkeypatch.setattr(vault, "read", read)
+    deploy(ResponseURL=url)
+    assert waited == [1, 2]
+    assert opens(vault.secret)
+    refusals += [denied() for _ in range(20)]
+    deploy("Update", ResponseURL=url)
+    assert sum(waited) == 3 + 31
+    succeeded, failed = cloudformation.answers
+    assert succeeded["Status"] == "SUCCESS"
+    assert (failed["Status"], failed["Reason"]) == (
+        "FAILED",
+        "ClientError (AccessDeniedException of GetSecretValue); see the function's log.",
+    )
 
 
 def test_deleting_the_resource_destroys_nothing(vault: MemoryVault) -> None:
@@ -223,7 +281,7 @@ def test_cloudformation_itself_gets_its_answer_put(
 ) -> None:
     url = f"http://127.0.0.1:{cloudformation.server_port}/answer?signature=1"
     deploy(ResponseURL=url)
-    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(16, b"ledger key"))
+    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(16, b"ledger key"))
     deploy("Update", ResponseURL=url)
     succeeded, failed = cloudformation.answers
     assert (succeeded["Status"], succeeded["PhysicalResourceId"]) == ("SUCCESS", "tollbooth-bootstrap")

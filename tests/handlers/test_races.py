@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,7 +34,7 @@ def own_plan(*cards: dict[str, Any]) -> dict[str, Any]:
 
 
 CUSTOM = own_plan(flat())
-FUTURE = "2026-12-31T00:00:00Z"
+FUTURE = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT00:00:00Z")
 WRITES = ("put", "update", "delete", "transact")
 
 Act = Callable[["Shop"], Response]

@@ -26,7 +26,7 @@ READ_USAGE = {"dynamodb:GetItem", "dynamodb:Query"}
 
 # handler -> resource -> verbs. A verb more or less is a decision: change it here and in the stack.
 ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
-    "http_ingest": {"stream": {"kinesis:PutRecords"}, "usage": {"dynamodb:UpdateItem"}, **READ_KEY},
+    "http_ingest": {"stream": {"kinesis:PutRecords"}, "usage": {"dynamodb:GetItem", "dynamodb:UpdateItem"}, **READ_KEY},
     "stream_aggregate": {
         "usage": APPLY | {"dynamodb:PutItem"},
         **READ_KEY,

@@ -1,16 +1,27 @@
-"""`make admin-key STAGE=...` says what is missing instead of showing a traceback."""
+"""`make admin-key STAGE=...` and `make audit STAGE=...` say what is missing instead of showing a traceback."""
+
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 
-from infra.local import admin_key
-from infra.local.failure import StepFailed
+from infra.local import admin_key, audit, repair_archive
 
 
 class Refusing:
+    """An account that refuses; knows in which region it was asked."""
+
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.regions: list[str | None] = []
+
+    def __call__(self, region_name: str | None = None) -> "Refusing":
+        self.regions.append(region_name)
+        return self
+
+    def client(self, _service: str) -> "Refusing":
+        return self
 
     def describe_stacks(self, StackName: str) -> None:
         raise self.error
@@ -27,11 +38,22 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.parametrize("module", [admin_key, audit, repair_archive])
 @pytest.mark.parametrize(("error", "reason", "remedy"), REFUSALS, ids=lambda value: type(value).__name__)
-def test_what_aws_refuses_is_told_with_a_remedy(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, remedy: str
+def test_what_aws_refuses_is_told_with_a_remedy_where_the_cdk_deploys_to(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    module: Any,
+    error: Exception,
+    reason: str,
+    remedy: str,
 ) -> None:
-    monkeypatch.setattr(boto3, "client", lambda _service: Refusing(error))
-    with pytest.raises(StepFailed) as failed:
-        admin_key.of_stage("dev")
-    assert reason in failed.value.reason and remedy in failed.value.remedy
+    account = Refusing(error)
+    monkeypatch.setattr(boto3, "Session", account)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    day = [] if module is admin_key else ["--day", "2026-11-23"]
+    monkeypatch.setattr("sys.argv", ["it", "--stage", "dev", *day])
+    assert module.main() == 1
+    shown = "".join(capsys.readouterr())
+    assert reason in shown and remedy in shown
+    assert account.regions == ["eu-west-1"]

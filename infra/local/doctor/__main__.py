@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.local import paths
 from infra.local.console import fact, heading, report_failure, say
-from infra.local.doctor import account, bootstrap, cost, leftovers, plan, quotas, stacks
+from infra.local.doctor import account, bootstrap, cost, leftovers, plan, quotas, stacks, updates
 from infra.local.doctor.account import Account, Check
 from infra.local.doctor.finding import Finding, Verdict, ok, show, warning
 from infra.local.doctor.plan import Plan
@@ -28,7 +28,9 @@ CHECKS: tuple[Check, ...] = (bootstrap.CHECK, *quotas.CHECKS, *leftovers.CHECKS,
 
 
 def examined(asked: Account, planned: Plan) -> Iterator[tuple[str, Finding]]:
-    """Each finding under the title of its check; stacks that are there already are asked nothing more."""
+    """Each finding under the title of its check. Stacks that are there already are asked whether they can become what
+    is planned, and nothing more.
+    """
     seen: dict[str, str] = {}
 
     def look(asked: Account, planned: Plan) -> Iterable[Finding]:
@@ -36,19 +38,23 @@ def examined(asked: Account, planned: Plan) -> Iterator[tuple[str, Finding]]:
         seen.update(stacks.statuses(there))
         return stacks.judge(seen, planned, stacks.protected(there))
 
-    check = Check("stacks", stacks.ACTIONS, look, "What follows is judged as for a first deploy.")
-    for found in check.findings(asked, planned):
-        yield check.title, found
-    added = planned.without(stacks.present(seen))
+    first = Check("stacks", stacks.ACTIONS, look, "What follows is judged as for a first deploy.")
+    for found in first.findings(asked, planned):
+        yield first.title, found
+    updated = planned.only(stacks.present(seen))
+    if updated.templates:
+        for found in updates.CHECK.findings(asked, updated):
+            yield updates.CHECK.title, found
+    added = planned.without(updated.templates.keys())
     for check in CHECKS:
         for found in check.findings(asked, added):
             yield check.title, found
 
 
-def report(asked: Account, region: Finding, planned: Plan, stage: str) -> int:
+def report(asked: Account, planned: Plan, stage: str) -> int:
     """0 when a deploy would not fail by anything that was asked."""
     heading(f"Stage {stage} in account {asked.id}, {asked.region}{at(os.environ.get('AWS_ENDPOINT_URL'))}")
-    said = [show("credentials", ok(asked.arn)), show("region", region)]
+    said = [show("credentials", ok(asked.arn)), show("region", ok(asked.region))]
     said += [show(title, finding) for title, finding in examined(asked, planned)]
     heading("A deploy makes")
     for line in cost.resources(planned):
@@ -76,11 +82,11 @@ def main() -> int:
     parser.add_argument("--assembly", type=Path, help="what an earlier `make synth` wrote, instead of a new one")
     wish = parser.parse_args()
     try:
-        asked, region = account.signed_in(os.environ)
+        asked = account.signed_in(os.environ)
         if wish.assembly is None:
             synth(wish.stage)
         planned = plan.read(wish.assembly or paths.REPOSITORY / "cdk.out")
-        return report(asked, region, planned, planned.tags["tollbooth:stage"])
+        return report(asked, planned, planned.tags["tollbooth:stage"])
     except StepFailed as failure:
         return report_failure(failure)
 

@@ -8,7 +8,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
-from infra.local.doctor.finding import Finding, fails, ok, warning
+from infra.local import deployed
+from infra.local.doctor.finding import Finding, fails, warning
 from infra.local.doctor.plan import Plan
 from infra.local.failure import StepFailed
 
@@ -74,11 +75,11 @@ def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def signed_in(environment: Mapping[str, str]) -> tuple[Account, Finding]:
-    """The account, and what is to be said of its region. Raises StepFailed when nothing could be asked of it."""
+def signed_in(environment: Mapping[str, str]) -> Account:
+    """Raises StepFailed when nothing could be asked of it."""
     try:
-        session = boto3.Session()
-        region = region_of(environment, session.region_name)
+        session = deployed.session()
+        region = region_of(session)
         account = Account(session, region, "")
         arn = account.client("sts").get_caller_identity()["Arn"]
     except NoCredentialsError as error:
@@ -93,24 +94,11 @@ def signed_in(environment: Mapping[str, str]) -> tuple[Account, Finding]:
     except (BotoCoreError, ValueError) as error:
         remedy = f"Check AWS_PROFILE, AWS_REGION and AWS_ENDPOINT_URL. {SIGN_IN}"
         raise StepFailed(f"AWS could not be asked: {error}", remedy) from error
-    return replace(account, arn=arn), region_agrees(region, session.region_name)
+    return replace(account, arn=arn)
 
 
-def region_of(environment: Mapping[str, str], configured: str | None) -> str:
-    """`configured` is what boto3 reads: AWS_DEFAULT_REGION or the profile. The CDK looks at AWS_REGION before it.
-
-    Raises StepFailed when none is chosen: the CDK would take us-east-1 (aws-cdk, `AwsCliCompatible.region`).
-    """
-    chosen = environment.get("AWS_REGION") or configured
-    if not chosen:
+def region_of(session: boto3.Session) -> str:
+    """Raises StepFailed when none is chosen: the CDK would take us-east-1 (aws-cdk, `AwsCliCompatible.region`)."""
+    if not session.region_name:
         raise StepFailed("No region is chosen, and the CDK would take us-east-1.", "Set AWS_REGION.")
-    return chosen
-
-
-def region_agrees(chosen: str, configured: str | None) -> Finding:
-    if configured == chosen:
-        return ok(chosen)
-    return warning(
-        f"The CDK deploys to {chosen}; `make admin-key` and `make audit` look in {configured or 'no region'}.",
-        f"Set AWS_DEFAULT_REGION={chosen} as well.",
-    )
+    return str(session.region_name)

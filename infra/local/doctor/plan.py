@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ class Plan:
     version_parameter: str
     version: int
 
-    def without(self, stacks: Collection[str]) -> "Plan":
-        return replace(self, templates={name: one for name, one in self.templates.items() if name not in stacks})
+    def without(self, stacks: Set[str]) -> "Plan":
+        return self.only(self.templates.keys() - stacks)
+
+    def only(self, stacks: Set[str]) -> "Plan":
+        return replace(self, templates={name: one for name, one in self.templates.items() if name in stacks})
 
     def resources(self) -> Iterator[Mapping[str, Any]]:
         for template in self.templates.values():

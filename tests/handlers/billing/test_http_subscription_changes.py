@@ -1,5 +1,5 @@
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -153,8 +153,9 @@ def test_more_that_would_have_to_go_than_one_transaction_holds_are_a_conflict(cl
     of = create(client)
     assert client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}).status == 200
     own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
+    later = (datetime.now(UTC) + timedelta(days=60)).strftime("%Y-%m-%dT00:00:00Z")
     for _ in range(MAX_DELETED_AT_ONCE + 1):
-        create(client, plan=None, customPlan=own, timing="2027-01-01T00:00:00Z")
+        create(client, plan=None, customPlan=own, timing=later)
 
     answer = client.post(f"{of}/restore")
 

@@ -9,7 +9,7 @@ import pytest
 
 from infra.local import paths
 from infra.local.doctor import __main__ as doctor
-from infra.local.doctor import account, leftovers, quotas, stacks
+from infra.local.doctor import account, leftovers, quotas, stacks, updates
 from infra.local.doctor.finding import Finding, Verdict
 
 ROLE = "cdk-hnb659fds-deploy-role-000000000000-{region}"
@@ -26,8 +26,7 @@ def test_an_account_that_was_never_bootstrapped_fails(
     monkeypatch.setenv("AWS_DEFAULT_REGION", region.name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    asked, where = account.signed_in({})
-    assert doctor.report(asked, where, dev.plan, "dev") == 1
+    assert doctor.report(account.signed_in({}), dev.plan, "dev") == 1
     shown = capsys.readouterr().out
     assert f"Stage dev in account 000000000000, {region.name}, at {region.url}" in shown
     assert "ok       stacks       None of 7 is there: this is a first deploy." in shown
@@ -121,6 +120,28 @@ def test_what_stacks_have_that_are_there_is_their_own(region: Any, dev: Any) -> 
     assert [one.verdict for one in found["names"]] == [Verdict.OK]
 
 
+def test_what_an_update_may_not_change_fails_before_it_is_tried(region: Any, dev: Any) -> None:
+    """The emulator gives a template as it was written; what may be deployed of ours is beside the point."""
+    old = {
+        "Stream": {"Type": updates.STREAM, "Properties": {"ShardCount": 3, "Name": "old"}},
+        "Queue": {"Type": "AWS::SQS::Queue"},
+    }
+    region.client("cloudformation").create_stack(
+        StackName="tollbooth-dev-ingestion", TemplateBody=json.dumps({"Resources": old})
+    )
+    (stream,) = (
+        name
+        for name, one in dev.plan.templates["tollbooth-dev-ingestion"]["Resources"].items()
+        if one["Type"] == updates.STREAM
+    )
+    assert [one.verdict for one in region.examined(dev.plan)["update"]] == [Verdict.OK], "it is another stream"
+    body = json.dumps({"Resources": {stream: old["Stream"]}})
+    region.client("cloudformation").update_stack(StackName="tollbooth-dev-ingestion", TemplateBody=body)
+    (refused,) = region.examined(dev.plan)["update"]
+    assert refused.verdict is Verdict.FAILS
+    assert "has 3 shards and would get 1" in refused.said
+
+
 def test_what_an_earlier_deployment_has_left_is_told(region: Any, dev: Any) -> None:
     region.client("dynamodb").create_table(
         TableName="tollbooth-dev-data-UsageTable",
@@ -162,7 +183,7 @@ def test_the_permissions_of_the_readme_are_enough_and_each_is_used(region: Any, 
     found = region.caller("operator", actions_of_readme()).examined(dev.plan)
     refused = [one.said for each in found.values() for one in each if "may not look" in one.said]
     assert refused == []
-    used = {action for check in doctor.CHECKS for action in check.actions} | set(stacks.ACTIONS)
+    used = {action for check in (*doctor.CHECKS, updates.CHECK) for action in check.actions} | set(stacks.ACTIONS)
     assert set(actions_of_readme()) == used | {"sts:AssumeRole"}
 
 

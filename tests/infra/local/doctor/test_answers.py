@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from infra.local import paths
-from infra.local.doctor import account, cost, quotas, stacks
+from infra.local import deployed, paths
+from infra.local.doctor import account, cost, quotas, stacks, updates
 from infra.local.doctor.finding import Finding, Verdict
 from infra.local.doctor.plan import Plan
 from infra.local.failure import StepFailed
@@ -88,6 +89,39 @@ def test_shards_and_roles_are_held_against_their_quotas(dev: Any) -> None:
     assert quotas.roles({"Roles": 990, "RolesQuota": 1_000}, dev.plan).verdict is Verdict.FAILS
 
 
+def resized(plan: Plan, shards: int, lanes: int, writes: int) -> dict[str, Any]:
+    """The templates of a stage, as one, with other figures."""
+    every = deepcopy({name: one for each in plan.templates.values() for name, one in each["Resources"].items()})
+    for one in every.values():
+        if one["Type"] == updates.STREAM:
+            one["Properties"]["ShardCount"] = shards
+        elif one["Type"] == updates.TABLE:
+            one["Properties"]["WarmThroughput"] = {"WriteUnitsPerSecond": writes}
+        elif one["Type"] == updates.GENESIS and "lanes" in one["Properties"]:
+            one["Properties"]["lanes"] = lanes
+    return {"Resources": every}
+
+
+def test_what_may_not_change_from_deploy_to_deploy_is_told_of_our_own_templates(dev: Any) -> None:
+    small, large = resized(dev.plan, 2, 8, 4_000), resized(dev.plan, 9, 64, 50_000)
+    assert list(updates.judge(small, small)) == []
+    said = sorted(one.said.partition(":")[0] for one in updates.judge(small, large))
+    assert said == ["The ledger was made with 8 lanes, not 64", "The stream has 2 shards and would get 9"]
+    cooled = [one.said for one in updates.judge(large, resized(dev.plan, 5, 64, 25_000))]
+    told = "is warmed to 50,000 (WriteUnitsPerSecond) and would be asked for 25,000: DynamoDB takes nothing back."
+    assert cooled == [f"A table {told}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("has", "asked", "fails"), [(4, 8, False), (4, 2, False), (4, 9, True), (4, 1, True), (3, 1, True), (3, 6, False)]
+)
+def test_a_stream_has_at_most_twice_or_half_its_shards_at_once(has: int, asked: int, fails: bool) -> None:
+    def of(shards: int) -> dict[str, Any]:
+        return {"Resources": {"Stream": {"Type": updates.STREAM, "Properties": {"ShardCount": shards}}}}
+
+    assert bool(list(updates.judge(of(has), of(asked)))) is fails
+
+
 KEY = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "no"}
 HERE = {"AWS_REGION": "eu-west-1"}
 
@@ -134,13 +168,15 @@ def test_a_check_that_is_refused_says_what_to_do(error: Exception, verdict: Verd
     assert remedy in found.remedy
 
 
-def test_the_region_is_the_one_the_cdk_takes() -> None:
-    assert account.region_of({"AWS_REGION": "eu-west-1"}, "us-west-2") == "eu-west-1"
-    assert account.region_of({}, "us-west-2") == "us-west-2"
-    assert account.region_agrees("eu-west-1", "eu-west-1").verdict is Verdict.OK
-    assert "AWS_DEFAULT_REGION=eu-west-1" in account.region_agrees("eu-west-1", "us-west-2").remedy
+def test_the_region_is_the_one_the_cdk_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert account.region_of(deployed.session()) == "us-west-2"
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert account.region_of(deployed.session()) == "eu-west-1"
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(StepFailed):
-        account.region_of({}, None)
+        account.region_of(deployed.session())
 
 
 def test_the_plan_is_what_was_synthesized(each_stage: Any) -> None:
