@@ -15,7 +15,7 @@ from tests.grants import watching
 from tests.handlers.metering import LANES, Metering
 from tests.infra.cloudwatch import Alarm, alarms, told
 
-START = datetime(2026, 11, 30, 12, tzinfo=UTC)
+START = datetime.now(UTC).replace(microsecond=0)
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c"}
 
 
