@@ -190,7 +190,7 @@ class World:
         """By the names they have in the composition root."""
         return {
             "clock": lambda: self.clock,
-            "lanes": lambda: LANES,
+            "configured_lanes": lambda: LANES,
             "new_id": self.new_id,
             "new_ulid": self.new_ulid,
             "new_secret": lambda: f"{next(self._ids):064x}",
