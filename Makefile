@@ -50,8 +50,9 @@ synth: install  ## Write the CloudFormation templates of STAGE (default dev) to 
 doctor: install  ## Ask the account of your credentials what would make a deploy of STAGE (default dev) fail; says what it costs
 	@$(BIN)/python -m infra.local.doctor --stage $(STAGE)
 
-deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials
-	@cdk deploy '**' -c stage=$(STAGE)
+deploy: install  ## Deploy STAGE (default dev) to the AWS account of your credentials; APPROVAL=never asks nothing
+	@$(BIN)/python -m infra.local.deployed --stage $(STAGE)
+	@cdk deploy '**' -c stage=$(STAGE) --require-approval $(or $(APPROVAL),broadening)
 
 destroy: install  ## Say what stays of STAGE=... when its stacks go, then delete them; prod wants CONFIRM=tollbooth-prod
 	@$(BIN)/python -m infra.local.destroy $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE)) $(if $(CONFIRM),--confirm $(CONFIRM))

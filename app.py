@@ -1,19 +1,18 @@
-"""Builds the CDK app; `-c stage=` chooses dev (the default), prod or local."""
+"""Builds the CDK app; `-c stage=` chooses dev (the default), prod, local or a stage of stages.toml."""
 
 from aws_cdk import App
 
-from infra import nag, stage
+from infra import nag, stage, stages
 from infra.service import Service
+from infra.stages import UnknownStage
 
 app = App()
-match app.node.try_get_context("stage") or "dev":
-    case "dev":
-        service = Service(app, stage.dev())
-    case "prod":
-        service = Service(app, stage.prod())
-    case "local":
-        service = Service(app, stage.local(app.node.try_get_context("stripe_api_base") or ""))
-    case other:
-        raise SystemExit(f"There is no stage {other!r}; use -c stage=dev, prod or local.")
+name = app.node.try_get_context("stage") or "dev"
+try:
+    is_local = name == "local"
+    settings = stage.local(app.node.try_get_context("stripe_api_base") or "") if is_local else stages.named(name)
+except (UnknownStage, ValueError) as error:
+    raise SystemExit(str(error)) from None
+service = Service(app, settings)
 nag.check(app, service)
 app.synth()

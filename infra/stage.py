@@ -1,11 +1,34 @@
 """What may differ between the stages, each with the reason it differs; everything else is the same everywhere."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from infra.sizing import Sizing
+from infra.sizing import MANY_LANES, Sizing
+
+# What AWS takes: "Valid values are" (PutRetentionPolicy, CloudWatch Logs API reference).
+RETENTION_DAYS = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653}
+)
+ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+", re.ASCII)
+DAY = 86_400
+# From and to; what has no upper bound of its own has the quota of AWS, or of sense.
+BOUNDS = {
+    "monthly_budget_dollars": (1, 100_000_000),
+    "account_concurrency": (1, 1_000_000),
+    # The heartbeat's alarm leaves a minute for counting (`watches.py`).
+    "batching_window_seconds": (0, 60),
+    "collection_seconds": (0, 30 * DAY),
+    "events_per_second": (1, 10_000_000),
+    "events_per_call": (1, 100_000),
+    "fixed_lanes": (1, MANY_LANES),
+    # Deduplicating looks back as far, and README says 45.
+    "accept_past_days": (1, 45),
+    "archive_query_gigabytes": (1, 1_000_000),
+    "archive_day_gigabytes": (1, 1_000_000),
+}
 
 
 def _because(reason: str, default: Any = MISSING) -> Any:
@@ -65,6 +88,10 @@ class StageSettings:
     )
 
     def __post_init__(self) -> None:
+        if wrong := list(self._wrong_values()):
+            raise ValueError(" ".join(wrong))
+        if self.alarm_emails and not self.notify:
+            raise ValueError("alarm_emails names whom nothing wakes: it needs notify, as prod has it.")
         if not 24 <= self.stream_retention_hours <= 168:
             raise ValueError(
                 f"stream_retention_hours is {self.stream_retention_hours}; it must be from 24 to 168, "
@@ -88,6 +115,28 @@ class StageSettings:
         for limit in (name for name in reasons() if name.startswith("tenant_")):
             if getattr(self, limit) < 1:
                 raise ValueError(f"{limit} must be at least 1: what is set to 0 would refuse every request.")
+
+    def _wrong_values(self) -> Iterator[str]:
+        """Of single settings, whatever the others say."""
+        for setting in fields(self):
+            value, kind = getattr(self, setting.name), setting.type
+            if setting.name == "alarm_emails":
+                if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
+                    yield "alarm_emails is a list of addresses."
+                elif len(set(value)) < len(value):
+                    yield "alarm_emails names an address twice."
+                else:
+                    yield from (f"alarm_emails: {one!r} is no address." for one in value if not ADDRESS.fullmatch(one))
+            elif not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
+                named = getattr(kind, "__name__", "int, or left out")
+                yield f"{setting.name} is {value!r}, which is no {named.replace('int', 'whole number')}."
+            elif setting.name in BOUNDS and value is not None:
+                least, most = BOUNDS[setting.name]
+                if not least <= value <= most:
+                    yield f"{setting.name} is {value:,}; it must be from {least:,} to {most:,}."
+        if self.log_retention_days not in RETENTION_DAYS:
+            days = ", ".join(map(str, sorted(RETENTION_DAYS)))
+            yield f"log_retention_days is {self.log_retention_days}; CloudWatch Logs takes {days}."
 
     @cached_property
     def sizing(self) -> Sizing:

@@ -25,7 +25,7 @@ def record_genesis(lanes: Lanes, *, genesis: Genesis) -> None:
     if kept[0] != lanes.count:
         raise RefusesToDeploy(
             f"This ledger was made with {kept[0]} lanes, not {lanes.count}: a subject would get a second writer and "
-            f"events could count twice. Set fixed_lanes = {kept[0]} in infra/stage.py and deploy again."
+            f"events could count twice. Set fixed_lanes = {kept[0]} in stages.toml and deploy again."
         )
     if kept[2] != LEDGER_FORMAT:
         raise RefusesToDeploy(

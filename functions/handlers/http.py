@@ -182,7 +182,7 @@ def resolver(
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """The Lambda handler over these routers; whatever happens, it answers."""
     routes = [route for router in routers for route in routes_of(router)]
-    known = {route: taken_by((*parameters.get(route, ()), *EVERYWHERE)) for route in routes}
+    known = {route: taken_by((*parameters.get(route, ()), *(() if route in OPEN else EVERYWHERE))) for route in routes}
 
     def require_caller(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:
         """Who has no key learns nothing, not even which paths there are."""

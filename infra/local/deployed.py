@@ -1,14 +1,36 @@
 """A stage in AWS, asked with the credentials of the caller's environment, in the region the CDK deploys it to."""
 
+import argparse
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from infra import stages
+from infra.local.console import report_failure
 from infra.local.failure import StepFailed
+from infra.stages import UnknownStage
 
 if TYPE_CHECKING:
     import boto3
+
+
+def check_stage(stage: str) -> None:
+    """Raises StepFailed for a stage that is not there or cannot be, before anything slow is asked."""
+    if stage == "local":
+        return
+    try:
+        stages.named(stage)
+    except (UnknownStage, ValueError) as error:
+        raise StepFailed(str(error), "STAGE=dev, prod or one of stages.toml (infra/stages.py shows one).") from error
+
+
+def check_deployable(stage: str) -> None:
+    """Raises StepFailed also for the local stage, which has less protection than an account needs."""
+    if stage == "local":
+        raise StepFailed("The stage local is for this machine.", "`make up` makes it, `make down` removes it.")
+    check_stage(stage)
 
 
 def session() -> "boto3.Session":
@@ -28,6 +50,7 @@ def asking(stage: str | None) -> Iterator[None]:
     """Whatever AWS refuses meanwhile comes as StepFailed, saying which of account, region and rights is wrong."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+    check_stage(stage or "local")
     try:
         yield
     except (NoCredentialsError, NoRegionError) as error:
@@ -44,3 +67,17 @@ def asking(stage: str | None) -> Iterator[None]:
         raise StepFailed(
             f"AWS could not be asked: {error}", "Check the network, AWS_PROFILE and AWS_REGION."
         ) from error
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Look whether a stage is one that can be deployed.")
+    parser.add_argument("--stage", required=True)
+    try:
+        check_deployable(parser.parse_args().stage)
+    except StepFailed as failure:
+        return report_failure(failure)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,16 +15,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import stage as stages
+from infra import stages
 from infra.local import paths
 from infra.local.console import heading, report_failure, say
+from infra.local.deployed import check_deployable
 from infra.local.doctor import account
 from infra.local.doctor.plan import outlives_its_stack
 from infra.local.failure import StepFailed
 from infra.prices import GIB, HOURS_PER_MONTH, MONTHLY, PRICES
 from infra.standing import standing_of, usd_per_month
 
-SETTINGS = {"dev": stages.dev, "prod": stages.prod}
 GONE = "DELETE_COMPLETE"
 # boto3 is what removes every version of an object; the AWS command line leaves earlier ones.
 EMPTY_BUCKET = """.venv/bin/python -c "import boto3; boto3.resource('s3').Bucket('{name}').object_versions.delete()\""""
@@ -128,7 +128,7 @@ def destroy(formation: Any, stage: str, confirm: str) -> None:
     kept = [each for stack in stacks for each in kept_by(formation, stack["StackName"])]
     tell(stage, kept, f"What stays when the {len(stacks)} stacks of {word} are gone")
     protected = [stack["StackName"] for stack in stacks if stack.get("EnableTerminationProtection")]
-    _check_word(stage, confirm, is_protected=bool(protected) or SETTINGS[stage]().protect_data)
+    _check_word(stage, confirm, is_protected=bool(protected) or stages.named(stage).protect_data)
     for name in protected:
         formation.update_termination_protection(StackName=name, EnableTerminationProtection=False)
     _delete(stage, is_confirmed=confirm == word)
@@ -155,12 +155,13 @@ def _delete(stage: str, *, is_confirmed: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make destroy", description=__doc__)
-    parser.add_argument("--stage", required=True, choices=SETTINGS, help="the stage whose stacks shall go (STAGE=)")
+    parser.add_argument("--stage", required=True, help="the stage whose stacks shall go (STAGE=)")
     parser.add_argument(
         "--confirm", default="", metavar="NAME", help="tollbooth-<stage>: needed for prod, answers the CDK (CONFIRM=)"
     )
     wish = parser.parse_args()
     try:
+        check_deployable(wish.stage)
         asked = account.signed_in(os.environ)
         heading(f"Stage {wish.stage} in account {asked.id}, {asked.region}")
         destroy(asked.client("cloudformation"), wish.stage, wish.confirm)

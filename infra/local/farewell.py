@@ -31,8 +31,7 @@ def commands_to_try(stack: LocalStack, period: str) -> list[str]:
     query = f"{stack.api_url}/api/v1/meters/tokens/query"
     return [
         f"# usage of the past month, by model\ncurl -s {key} '{query}?{period}&groupBy=model'",
-        f"# send an event (204: it will be counted, exactly once); its time is when it happened: sent again\n"
-        f"# with the same id and time is known for the same, without a time for an hour only\n"
+        f"# send an event (204: it will be counted, exactly once); the same id sent again counts no second time\n"
         f"curl -s -o /dev/null -w '%{{http_code}}\\n' {key} {json_type} -d '{event}' {stack.api_url}/api/v1/events",
         f"# the invoices\ncurl -s {key} {stack.api_url}/api/v1/billing/invoices",
     ]

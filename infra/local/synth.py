@@ -7,12 +7,14 @@ import sys
 from infra.local import paths
 from infra.local.commands import run_logged
 from infra.local.console import report_failure, step
+from infra.local.deployed import check_stage
 from infra.local.failure import StepFailed
 
 REMEDY = "Read the log: the first error in it is what the CDK app, or cdk-nag, says."
 
 
 def synth(stage: str) -> None:
+    check_stage(stage)
     log = paths.TOOLS / "logs" / "synth.log"
     log.unlink(missing_ok=True)
     # `--quiet` leaves out the templates alone, not the advice around them.

@@ -46,7 +46,8 @@ class ObservabilityStack(StageStack):
             topic = self._notify(alarms)
             if stage.monthly_budget_dollars is not None:
                 self._budget(topic, stage.monthly_budget_dollars)
-        Dashboard(self, "Dashboard", stage=stage, sources=sources, alarms=alarms)
+        dashboard = Dashboard(self, "Dashboard", stage=stage, sources=sources, alarms=alarms)
+        CfnOutput(self, "DashboardName", value=dashboard.dashboard_name, description="In CloudWatch, of this stage.")
 
     def _alarm(self, watch: Watch) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
@@ -69,6 +70,7 @@ class ObservabilityStack(StageStack):
             topic.add_subscription(subscriptions.EmailSubscription(address))
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(topic))
+            alarm.add_ok_action(actions.SnsAction(topic))
         CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn, description="Subscribe here whoever alarms shall wake.")
         return topic
 

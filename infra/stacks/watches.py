@@ -12,7 +12,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from functions import names
 from infra.constructs.python_function import PythonFunction
+from infra.stacks.billing import LOOK_FOR_DUE_EVERY_MINUTES, RECONCILE_EVERY_MINUTES
 from infra.stacks.dashboard import TABLE_TROUBLE, Sources, own_metric, table_metric
+from infra.stacks.ingestion import AUDIT_EVERY_MINUTES, SWEEP_EVERY_MINUTES
 from infra.stage import StageSettings
 
 ONE_MINUTE = Duration.minutes(1)
@@ -96,11 +98,13 @@ def _counting(stage: StageSettings, sources: Sources) -> Iterator[Watch]:
     yield Watch("FailedBatches", failed_batches, 0, "Batches wait that could not be counted.")
     yield Watch("LostBatches", lost, 0, "A batch that could not be counted could not be kept either.")
     yield Watch("LaneLag", lane_lag, 0, "A lane's commit stays unfinished.", LANE_LAG_PERIODS)
-    yield Watch("SweepErrors", _errors(ingestion.schedule_sweep), 0, "What a dead writer left is not finished.")
+    yield _scheduled(
+        "SweepErrors", ingestion.schedule_sweep, SWEEP_EVERY_MINUTES, "What a dead writer left is not finished."
+    )
     # Told from 80 percent on: then groups are counted as __other__, and bills read them from the events.
     yield Watch("GroupRoom", group_room, 0, "A meter has too many groups.")
     yield Watch("Audit", own_metric(stage, names.METRIC_AUDIT_DIFFERENCE), 0, "An audit found a difference.")
-    yield Watch("AuditErrors", _errors(ingestion.schedule_audit), 0, "A lane could not be audited.")
+    yield _scheduled("AuditErrors", ingestion.schedule_audit, AUDIT_EVERY_MINUTES, "A lane was not audited.")
     ticks = ingestion.undelivered.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES)
     yield Watch("Undelivered", ticks, 0, "The Scheduler could not reach a function.")
 
@@ -126,10 +130,17 @@ def _billing(stage: StageSettings, sources: Sources) -> Iterator[Watch]:
     webhooks = own_metric(stage, names.METRIC_WEBHOOK_FAILED)
     yield Watch("BillingRuns", runs, 0, "A billing run failed.")
     yield Watch("BillingTimeouts", timeouts, 0, "A billing run did not end in time.")
-    yield Watch("BillingSchedule", _errors(billing.schedule_billing), 0, "Due periods could not be looked for.")
+    yield _scheduled(
+        "BillingSchedule", billing.schedule_billing, LOOK_FOR_DUE_EVERY_MINUTES, "Due periods were not looked for."
+    )
     yield Watch("BillingCustomers", own_metric(stage, names.METRIC_BILLING_FAILED), 0, "A customer was not billed.")
     yield Watch("LateUsage", late, 0, "Usage came late for invoices that are out.")
-    yield Watch("Reconciliation", _errors(billing.schedule_reconcile), 0, "Billed periods were not looked at again.")
+    yield _scheduled(
+        "Reconciliation",
+        billing.schedule_reconcile,
+        RECONCILE_EVERY_MINUTES,
+        "Billed periods were not looked at again.",
+    )
     yield Watch("Webhooks", webhooks, 0, "A payment notice of Stripe was not taken.")
     yield Watch("Backfills", backfills, 0, "A meter's history could not be counted.")
     yield Watch("Migrations", migrations, 0, "The subscriptions of a plan could not all be migrated.")
@@ -156,6 +167,12 @@ def _causes(stage: StageSettings, sources: Sources) -> Iterator[Watch]:
         claimed = aws_lambda.Function.metric_all("ClaimedAccountConcurrency", statistic="Maximum", period=FIVE_MINUTES)
         limit = stage.account_concurrency * CLAIMED_PERCENT // 100
         yield Watch("Concurrency", claimed, limit, "The account can hardly run a function more.", is_cause=True)
+
+
+def _scheduled(name: str, function: PythonFunction, every_minutes: int, meaning: str) -> Watch:
+    """Lambda tells its errors, 0 most often, for each invocation: silence is a schedule that is gone, or throttled."""
+    errors = function.metric_errors(period=Duration.minutes(2 * every_minutes))
+    return Watch(name, errors, 0, meaning, missing=cloudwatch.TreatMissingData.BREACHING)
 
 
 def _errors(function: PythonFunction) -> cloudwatch.Metric:

@@ -86,6 +86,13 @@ def test_a_new_deployment_is_well_and_has_counted_nothing(clock: Clock) -> None:
     assert asked(clock) == {"status": "ok", "version": names.VERSION, "countedAge": 0, **window}
 
 
+def test_a_route_without_a_key_has_no_tenant_to_name(clock: Clock) -> None:
+    for path in ("/healthz", "/api/v1/openapi.json"):
+        for params in ("tenant=acme", "foo=1"):
+            answer = Client(http_api.handler).get(path, params)
+            assert (answer.status, "It takes tenant" in answer.text) == (400, False), answer.text
+
+
 def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((paths.REPOSITORY / "pyproject.toml").read_text())["project"]
     assert project["version"] == names.VERSION

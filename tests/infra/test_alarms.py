@@ -1,5 +1,6 @@
 """Every failure a customer would feel rings."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -122,14 +123,28 @@ def test_our_own_metrics_are_those_of_this_stage(each_stage: Any) -> None:
     assert all(each["Dimensions"] == [stage] for each in ours)
 
 
-def test_silence_is_no_alarm_but_of_the_heartbeat(each_stage: Any) -> None:
+def test_silence_is_an_alarm_of_whoever_is_called_by_a_schedule(each_stage: Any) -> None:
     alarms = [each["Properties"] for each in each_stage.all("AWS::CloudWatch::Alarm").values()]
-    breaching = [each["MetricName"] for each in alarms if each["TreatMissingData"] != "notBreaching"]
-    assert breaching == [names.METRIC_HEARTBEAT_AGE]
+    breaching = [each for each in alarms if each["TreatMissingData"] != "notBreaching"]
+    watched = {
+        "ScheduleHeartbeat" if each["MetricName"] == names.METRIC_HEARTBEAT_AGE else _called(each["Dimensions"])
+        for each in breaching
+    }
+    schedules = each_stage.all("AWS::Scheduler::Schedule").values()
+    assert watched == {_called(each["Properties"]["Target"]["Arn"]) for each in schedules}
+
+
+def _called(part: Any) -> str:
+    """ScheduleSweep."""
+    (name,) = set(re.findall(r"(Schedule[A-Z][a-z]+)[0-9A-F]{8}", str(part)))
+    return str(name)
 
 
 def test_prod_wakes_somebody_at_every_alarm(prod: Any, dev: Any) -> None:
-    assert all(each["Properties"]["AlarmActions"] for each in prod.all("AWS::CloudWatch::Alarm").values())
+    for each in prod.all("AWS::CloudWatch::Alarm").values():
+        assert each["Properties"]["AlarmActions"] == each["Properties"]["OKActions"], (
+            "who is woken hears when it is over"
+        )
     assert not dev.all("AWS::SNS::Topic")
 
 

@@ -6,12 +6,22 @@ import pytest
 
 from functions import names
 from functions.handlers import wiring
+from infra.stacks.billing import LOOK_FOR_DUE_EVERY_MINUTES, RECONCILE_EVERY_MINUTES
+from infra.stacks.ingestion import AUDIT_EVERY_MINUTES, HEARTBEAT_EVERY_MINUTES, SWEEP_EVERY_MINUTES
 from tests.conftest import DynamoDb
 from tests.infra.cloudwatch import alarms, told
 from tests.infra.documented_metrics import DOCUMENTED
 from tests.infra.troubles import TROUBLES, Place
 
 OURS = sorted(name for name, alarm in alarms().items() if alarm.namespace == names.METRIC_NAMESPACE)
+# Whoever is called by a schedule, every so many minutes.
+SPEAKING = {
+    "Heartbeat": HEARTBEAT_EVERY_MINUTES,
+    "SweepErrors": 2 * SWEEP_EVERY_MINUTES,
+    "AuditErrors": 2 * AUDIT_EVERY_MINUTES,
+    "BillingSchedule": 2 * LOOK_FOR_DUE_EVERY_MINUTES,
+    "Reconciliation": 2 * RECONCILE_EVERY_MINUTES,
+}
 OF_AWS = sorted(alarms().keys() - set(OURS))
 
 
@@ -65,4 +75,10 @@ def test_an_alarm_rings_above_its_limit_and_not_at_it(name: str) -> None:
 def test_silence_rings_where_somebody_should_be_speaking(name: str) -> None:
     alarm = alarms()[name]
     silence = alarm.state([None] * (alarm.periods + 2))
-    assert silence == ("ALARM" if name == "Heartbeat" else "OK")
+    assert silence == ("ALARM" if name in SPEAKING else "OK")
+
+
+@pytest.mark.parametrize("name", sorted(SPEAKING))
+def test_a_schedule_speaks_at_least_once_in_every_period_of_its_alarm(name: str) -> None:
+    assert alarms()[name].period_seconds % 60 == 0
+    assert alarms()[name].period_seconds >= SPEAKING[name] * 60

@@ -83,13 +83,13 @@ def test_a_page_names_only_what_is_there(page: str) -> None:
     for lifetime, function in re.findall(r"`logs (\w+) (\w+)`", body):
         assert f"{function}FunctionName" in stack(lifetime)["Outputs"], function
     for group in re.findall(r"/aws/vendedlogs/\S+", body):
-        assert group in "".join(path.read_text() for path in SNAPSHOTS.glob("*.json")), group
+        assert group.replace("$STAGE", "prod") in "".join(path.read_text() for path in SNAPSHOTS.glob("*.json")), group
     for path in re.findall(r'\bapi "?(/[^"`? ]+)', body):
         assert any(re.fullmatch(pattern, path) for pattern in _paths()), path
     # Handlers, settings, codes, fields and messages of log lines.
     for word in re.findall(r"`([A-Za-z]+(?:_[a-z]+)+|[a-z]+(?: [a-z]+)+)`", body):
         assert word in _sources() or word.split()[0] in SHELL, word
-    for sentence in (each for each in re.split(r"(?<=[.:])\s", body) if "`infra/stage.py`" in each):
+    for sentence in (each for each in re.split(r"(?<=[.:])\s", body) if "`stages.toml`" in each):
         assert set(re.findall(r"`(\w+)`", sentence)) <= set(reasons()), sentence
     for file in re.findall(r"`(infra/\w+(?:/\w+)*\.py)`", body):
         assert (REPOSITORY / file).exists(), file

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra.local import paths
 from infra.local.console import fact, heading, report_failure, say
+from infra.local.deployed import check_deployable
 from infra.local.doctor import account, bootstrap, cost, leftovers, plan, quotas, stacks, updates
 from infra.local.doctor.account import Account, Check
 from infra.local.doctor.finding import Finding, Verdict, ok, show, warning
@@ -21,7 +22,7 @@ from infra.local.synth import synth
 
 def alarms(_: Account, added: Plan) -> Iterator[Finding]:
     if added.of("SNS::Topic") and not added.of("SNS::Subscription"):
-        yield warning("The alarms wake nobody.", "Name somebody in alarm_emails of infra/stage.py.")
+        yield warning("The alarms wake nobody.", "Name somebody in alarm_emails of stages.toml.")
 
 
 CHECKS: tuple[Check, ...] = (bootstrap.CHECK, *quotas.CHECKS, *leftovers.CHECKS, Check("alarms", (), alarms))
@@ -78,10 +79,12 @@ def at(endpoint: str | None) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.doctor", description=__doc__)
-    parser.add_argument("--stage", default="dev", help="dev (default), prod or local")
+    parser.add_argument("--stage", default="dev", help="dev (default), prod or one of stages.toml")
     parser.add_argument("--assembly", type=Path, help="what an earlier `make synth` wrote, instead of a new one")
     wish = parser.parse_args()
     try:
+        if wish.stage != "local" or "AWS_ENDPOINT_URL" not in os.environ:
+            check_deployable(wish.stage)
         asked = account.signed_in(os.environ)
         if wish.assembly is None:
             synth(wish.stage)

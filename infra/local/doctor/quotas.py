@@ -36,7 +36,7 @@ def concurrency(settings: Answer, plan: Plan) -> Finding:
     if reserved and limit < needed:
         return fails(
             f"{said}, and AWS refuses to leave fewer than {LEAST_UNRESERVED}.",
-            f"{raise_it}, or set account_concurrency to None in infra/stage.py.",
+            f"{raise_it}, or set account_concurrency to None in stages.toml.",
         )
     if limit < needed:
         return warning(f"{said}. It deploys, but more than {free:,} at once are throttled.", f"{raise_it}.")

@@ -36,7 +36,7 @@ def _shards(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Finding]
     if has and asked and not has <= MOST_TIMES * asked <= MOST_TIMES * MOST_TIMES * has:
         yield fails(
             f"The stream has {has} shards and would get {asked}: Kinesis takes at most twice or half at once.",
-            "Go there in steps: set `events_per_second` of infra/stage.py to twice or half of what it was, deploy, "
+            "Go there in steps: set `events_per_second` of stages.toml to twice or half of what it was, deploy, "
             "and again (ten times a day).",
         )
 
@@ -47,7 +47,7 @@ def _warmth(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Finding]
         if asked < has:
             yield fails(
                 f"A table is warmed to {has:,} ({name}) and would be asked for {asked:,}: DynamoDB takes nothing back.",
-                "Leave `events_per_second` of infra/stage.py as it was; what is warmed costs nothing more.",
+                "Leave `events_per_second` of stages.toml as it was; what is warmed costs nothing more.",
             )
 
 
@@ -55,7 +55,7 @@ def _lanes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Finding]:
     if old.get("lanes") != new.get("lanes"):
         yield fails(
             f"The ledger was made with {old.get('lanes')} lanes, not {new.get('lanes')}: the bootstrap would refuse.",
-            f"Set fixed_lanes = {old.get('lanes')} in infra/stage.py.",
+            f"Set fixed_lanes = {old.get('lanes')} in stages.toml.",
         )
 
 

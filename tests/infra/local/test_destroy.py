@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from infra import stages
 from infra.local import destroy, emulator, paths
 from infra.local.failure import StepFailed
 from tests.infra.conftest import synthesize
@@ -47,7 +48,7 @@ def account(aws: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setattr(paths, "CDK", tmp_path / "cdk")
     formation = boto3.client("cloudformation")
     yield formation
-    for stack in (stack for stage in destroy.SETTINGS for stack in destroy.stacks_of(formation, stage)):
+    for stack in (stack for stage in stages.SHIPPED for stack in destroy.stacks_of(formation, stage)):
         formation.update_termination_protection(StackName=stack["StackName"], EnableTerminationProtection=False)
         formation.delete_stack(StackName=stack["StackName"])
 
@@ -119,12 +120,16 @@ def test_a_stage_that_is_not_there_is_told(account: Any) -> None:
 def test_the_command_explains_itself_and_wants_a_stage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for argv, code in ((["--help"], 0), ([], 2), (["--stage", "local"], 2)):
+    for argv, code in ((["--help"], 0), ([], 2)):
         monkeypatch.setattr("sys.argv", ["destroy", *argv])
         with pytest.raises(SystemExit) as ended:
             destroy.main()
         assert ended.value.code == code
     assert "CONFIRM=" in capsys.readouterr().out
+    for stage, told in (("local", "for this machine"), ("produ", "There is no stage 'produ'")):
+        monkeypatch.setattr("sys.argv", ["destroy", "--stage", stage])
+        assert destroy.main() == 1
+        assert told in capsys.readouterr().err
 
 
 def test_what_aws_refuses_is_told_with_a_remedy(
