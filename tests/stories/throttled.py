@@ -62,7 +62,7 @@ class Throttled:
     seconds: list[float] = field(default_factory=list)
 
     def said(self, faults: Faults) -> str:
-        cut = quantiles(self.seconds, n=100)
+        cut = quantiles(self.seconds, n=100, method="inclusive")
         return (
             f"{self.sent} events sent, {self.found} counted; {sum(faults.happened.values())} faults: "
             f"{dict(faults.happened)}; {len(self.seconds)} batches, {self.refused} delivered again; "
