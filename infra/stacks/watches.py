@@ -170,7 +170,9 @@ def _causes(stage: StageSettings, sources: Sources) -> Iterator[Watch]:
 
 
 def _scheduled(name: str, function: PythonFunction, every_minutes: int, meaning: str) -> Watch:
-    """Lambda tells its errors, 0 most often, for each invocation: silence is a schedule that is gone, or throttled."""
+    """Silence is a schedule that is gone, or throttled: errors are told of each invocation, 0 most often ("binary
+    indicators of the outcome", Lambda Developer Guide, Types of metrics).
+    """
     errors = function.metric_errors(period=Duration.minutes(2 * every_minutes))
     return Watch(name, errors, 0, meaning, missing=cloudwatch.TreatMissingData.BREACHING)
 
