@@ -4,14 +4,13 @@ from aws_cdk import App
 
 from infra import nag, stage, stages
 from infra.service import Service
-from infra.stages import UnknownStage
 
 app = App()
 name = app.node.try_get_context("stage") or "dev"
 try:
     is_local = name == "local"
     settings = stage.local(app.node.try_get_context("stripe_api_base") or "") if is_local else stages.named(name)
-except (UnknownStage, ValueError) as error:
+except ValueError as error:
     raise SystemExit(str(error)) from None
 service = Service(app, settings)
 nag.check(app, service)

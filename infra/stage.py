@@ -134,9 +134,9 @@ class StageSettings:
                 least, most = BOUNDS[setting.name]
                 if not least <= value <= most:
                     yield f"{setting.name} is {value:,}; it must be from {least:,} to {most:,}."
-        if self.log_retention_days not in RETENTION_DAYS:
-            days = ", ".join(map(str, sorted(RETENTION_DAYS)))
-            yield f"log_retention_days is {self.log_retention_days}; CloudWatch Logs takes {days}."
+            elif setting.name == "log_retention_days" and value not in RETENTION_DAYS:
+                days = ", ".join(map(str, sorted(RETENTION_DAYS)))
+                yield f"log_retention_days is {value}; CloudWatch Logs takes {days}."
 
     @cached_property
     def sizing(self) -> Sizing:

@@ -24,19 +24,15 @@ LIKE = "like"
 NAME = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)  # log groups, stacks and roles are named after it
 
 
-class UnknownStage(Exception):
-    """There is no stage of that name; the message says which there are."""
-
-
 def named(name: str, file: Path = FILE) -> StageSettings:
-    """Raises UnknownStage, and ValueError for what the file says wrong."""
+    """Raises ValueError for a stage that is not there, and for what the file says wrong."""
     written = _written(file)
     if name not in {*SHIPPED, *written}:
         there = ", ".join([*SHIPPED, *(each for each in written if each not in SHIPPED)])
-        raise UnknownStage(f"There is no stage {name!r}; there are {there}. stages.toml may have more.")
+        raise ValueError(f"There is no stage {name!r}; there are {there}. stages.toml may have more.")
     changes = dict(written.get(name, {}))
     like = changes.pop(LIKE, name if name in SHIPPED else "dev")
-    if like not in SHIPPED or (name in SHIPPED and like != name):
+    if not isinstance(like, str) or like not in SHIPPED or (name in SHIPPED and like != name):
         raise ValueError(f"stages.toml: {name} is like {like!r}; a stage of its own is like {' or '.join(SHIPPED)}.")
     if unknown := changes.keys() - (stage.reasons().keys() - {"name"}):
         raise ValueError(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from infra import stages
 from infra.local.console import report_failure
 from infra.local.failure import StepFailed
-from infra.stages import UnknownStage
 
 if TYPE_CHECKING:
     import boto3
@@ -22,7 +21,7 @@ def check_stage(stage: str) -> None:
         return
     try:
         stages.named(stage)
-    except (UnknownStage, ValueError) as error:
+    except ValueError as error:
         raise StepFailed(str(error), "STAGE=dev, prod or one of stages.toml (infra/stages.py shows one).") from error
 
 
