@@ -41,33 +41,39 @@ LEDGER_FORMAT = 3  # of what the ledger stores; another one when earlier items a
 STREAM_ASSET = "stream"
 SERVICE_ASSET = "service"
 
+# handler name -> (asset, room); http_api opens every room and stands at their door
+_HANDLER_ROOMS = {
+    "http_ingest": (STREAM_ASSET, "metering"),
+    "stream_aggregate": (STREAM_ASSET, "metering"),
+    "schedule_heartbeat": (STREAM_ASSET, "metering"),
+    "schedule_sweep": (STREAM_ASSET, "metering"),
+    "schedule_audit": (STREAM_ASSET, "metering"),
+    "http_authorize": (SERVICE_ASSET, "access"),
+    "http_api": (SERVICE_ASSET, ""),
+    "deploy_bootstrap": (SERVICE_ASSET, "access"),
+    "schedule_reconcile": (SERVICE_ASSET, "billing"),
+    "schedule_billing": (SERVICE_ASSET, "billing"),
+    "workflow_close_lanes": (SERVICE_ASSET, "metering"),
+    "workflow_count_lanes": (SERVICE_ASSET, "metering"),
+    "workflow_list_due": (SERVICE_ASSET, "billing"),
+    "workflow_issue_invoice": (SERVICE_ASSET, "billing"),
+    "workflow_push_invoice": (SERVICE_ASSET, "billing"),
+    "workflow_record_failure": (SERVICE_ASSET, "billing"),
+    "workflow_queue_backfill": (SERVICE_ASSET, "metering"),
+    "workflow_plan_backfill": (SERVICE_ASSET, "metering"),
+    "workflow_fill_history": (SERVICE_ASSET, "metering"),
+    "workflow_end_backfill": (SERVICE_ASSET, "metering"),
+    "workflow_list_migration": (SERVICE_ASSET, "subscriptions"),
+    "workflow_migrate_subscriptions": (SERVICE_ASSET, "subscriptions"),
+    "workflow_preview_migration": (SERVICE_ASSET, "subscriptions"),
+    "workflow_end_migration": (SERVICE_ASSET, "subscriptions"),
+    "webhook_stripe": (SERVICE_ASSET, "billing"),
+}
+
 # handler name -> (asset, path Lambda imports)
 HANDLERS = {
-    "http_ingest": (STREAM_ASSET, "functions.handlers.http_ingest.handler"),
-    "stream_aggregate": (STREAM_ASSET, "functions.handlers.stream_aggregate.handler"),
-    "schedule_heartbeat": (STREAM_ASSET, "functions.handlers.schedule_heartbeat.handler"),
-    "schedule_sweep": (STREAM_ASSET, "functions.handlers.schedule_sweep.handler"),
-    "schedule_audit": (STREAM_ASSET, "functions.handlers.schedule_audit.handler"),
-    "http_authorize": (SERVICE_ASSET, "functions.handlers.http_authorize.handler"),
-    "http_api": (SERVICE_ASSET, "functions.handlers.http_api.handler"),
-    "deploy_bootstrap": (SERVICE_ASSET, "functions.handlers.deploy_bootstrap.handler"),
-    "schedule_reconcile": (SERVICE_ASSET, "functions.handlers.schedule_reconcile.handler"),
-    "schedule_billing": (SERVICE_ASSET, "functions.handlers.schedule_billing.handler"),
-    "workflow_close_lanes": (SERVICE_ASSET, "functions.handlers.workflow_close_lanes.handler"),
-    "workflow_count_lanes": (SERVICE_ASSET, "functions.handlers.workflow_count_lanes.handler"),
-    "workflow_list_due": (SERVICE_ASSET, "functions.handlers.workflow_list_due.handler"),
-    "workflow_issue_invoice": (SERVICE_ASSET, "functions.handlers.workflow_issue_invoice.handler"),
-    "workflow_push_invoice": (SERVICE_ASSET, "functions.handlers.workflow_push_invoice.handler"),
-    "workflow_record_failure": (SERVICE_ASSET, "functions.handlers.workflow_record_failure.handler"),
-    "workflow_queue_backfill": (SERVICE_ASSET, "functions.handlers.workflow_queue_backfill.handler"),
-    "workflow_plan_backfill": (SERVICE_ASSET, "functions.handlers.workflow_plan_backfill.handler"),
-    "workflow_fill_history": (SERVICE_ASSET, "functions.handlers.workflow_fill_history.handler"),
-    "workflow_end_backfill": (SERVICE_ASSET, "functions.handlers.workflow_end_backfill.handler"),
-    "workflow_list_migration": (SERVICE_ASSET, "functions.handlers.workflow_list_migration.handler"),
-    "workflow_migrate_subscriptions": (SERVICE_ASSET, "functions.handlers.workflow_migrate_subscriptions.handler"),
-    "workflow_preview_migration": (SERVICE_ASSET, "functions.handlers.workflow_preview_migration.handler"),
-    "workflow_end_migration": (SERVICE_ASSET, "functions.handlers.workflow_end_migration.handler"),
-    "webhook_stripe": (SERVICE_ASSET, "functions.handlers.webhook_stripe.handler"),
+    name: (asset, ".".join(filter(None, ("functions.handlers", room, name, "handler"))))
+    for name, (asset, room) in _HANDLER_ROOMS.items()
 }
 
 # Metric namespace and the names alarms watch; written by handlers as embedded metrics.

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from functions.application.commit_usage import LaneWriter
-from functions.application.lane_steps import Batch
-from functions.domain.metering.event import CloseMarker, Pack
-from functions.domain.metering.ledger import Counts
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.ledger.lane_steps import Batch
+from functions.domain.metering.ledger.ledger import Counts
+from functions.domain.metering.values.event import CloseMarker, Pack
 
 
 def write(writer: LaneWriter, records: Iterable[Pack | CloseMarker]) -> Counts:

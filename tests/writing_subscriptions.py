@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from functions.adapters.dynamo.subscription_store import DynamoSubscriptions, writing_tenures
+from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions, writing_tenures
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.billing import Tenure, Tenures
 from functions.domain.identity import ulid_floor

@@ -20,9 +20,9 @@ from isal.igzip_lib import IsalError
 
 from functions.adapters.aws import object_body
 from functions.domain.errors import ArchiveGap, NotFound
-from functions.domain.metering.event import Event, Void
-from functions.domain.metering.ledger import HOUR_SECONDS, Commit
-from functions.domain.metering.readable import is_readable
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Commit
+from functions.domain.metering.values.event import Event, Void
+from functions.domain.metering.values.readable import is_readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

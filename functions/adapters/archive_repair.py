@@ -10,10 +10,10 @@ from isal import igzip, isal_zlib
 
 from functions.adapters.archive import GZIP_LEVEL, ArchivedEvent, readable_line
 from functions.adapters.aws import object_body
+from functions.application.metering.audit.repair_archive import BrokenObject
 from functions.application.ports.archive_repair import Mended
-from functions.application.repair_archive import BrokenObject
-from functions.domain.metering.archive_repair import QUARANTINE, Place
-from functions.domain.metering.ledger import HOUR_SECONDS
+from functions.domain.metering.ledger.archive_repair import QUARANTINE, Place
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from functions.adapters.aws import pauses
 from functions.adapters.records import encode_record
 from functions.domain.errors import Unavailable
-from functions.domain.metering.event import CloseMarker, Pack
-from functions.domain.metering.lanes import hash_key
+from functions.domain.metering.values.event import CloseMarker, Pack
+from functions.domain.metering.values.lanes import hash_key
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from functions.adapters.dynamo import usage_keys as keys
-from functions.domain.metering.lanes import Lanes, key_check
+from functions.domain.metering.values.lanes import Lanes, key_check
 from functions.names import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:

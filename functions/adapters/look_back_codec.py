@@ -2,7 +2,7 @@
 
 import msgspec
 
-from functions.domain.metering.look_back import Further, Whole
+from functions.domain.metering.ledger.look_back import Further, Whole
 
 VERSION = b"\x01"
 

@@ -13,7 +13,7 @@ from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.look_back_codec import decode_part, encode_part
 from functions.application.ports.look_back import KeptLookBack
-from functions.domain.metering.look_back import Further, Whole
+from functions.domain.metering.ledger.look_back import Further, Whole
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

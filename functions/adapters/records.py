@@ -14,10 +14,10 @@ import msgspec
 import zstandard
 
 from functions.domain.errors import Unavailable
-from functions.domain.metering.aggregation import LARGEST_INT, pack_values, unpack_values, with_micros
-from functions.domain.metering.event import CloseMarker, Pack
-from functions.domain.metering.ledger import Commit
-from functions.domain.metering.pages import PageDelta, PageKey
+from functions.domain.metering.cells.aggregation import LARGEST_INT, pack_values, unpack_values, with_micros
+from functions.domain.metering.cells.pages import PageDelta, PageKey
+from functions.domain.metering.ledger.ledger import Commit
+from functions.domain.metering.values.event import CloseMarker, Pack
 
 LEVEL = 1
 MARK = b"tollbooth"

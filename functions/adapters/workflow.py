@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from functions.domain.metering.history import Backfill
+from functions.domain.metering.ledger.history import Backfill
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from functions.application.ports.registry import Stale
+from functions.application.ports.stored import Stale
 from functions.domain.errors import Unavailable
 
 Result = TypeVar("Result")

@@ -1,31 +1,32 @@
 """Every HTTP route but event ingestion and webhooks, in one function that answers unknown routes too."""
 
-from functions.handlers import (
-    http,
-    http_addons,
-    http_api_keys,
-    http_archive,
-    http_audit,
-    http_backfill,
+from functions.handlers import http_openapi
+from functions.handlers.access import http_api_keys
+from functions.handlers.analytics import http_archive
+from functions.handlers.billing import (
     http_backtest,
     http_billing,
     http_billing_settings,
-    http_corrections,
-    http_coupons,
-    http_customers,
-    http_events,
-    http_features,
-    http_health,
-    http_meters,
-    http_openapi,
-    http_plan_migrations,
-    http_plans,
     http_rating,
     http_reconciliation,
+)
+from functions.handlers.catalog import http_addons, http_coupons, http_features, http_plans
+from functions.handlers.edge import http
+from functions.handlers.metering import (
+    http_audit,
+    http_backfill,
+    http_corrections,
+    http_events,
+    http_health,
+    http_meters,
     http_rejects,
+    http_usage,
+)
+from functions.handlers.subscriptions import (
+    http_customers,
+    http_plan_migrations,
     http_subscription_addons,
     http_subscriptions,
-    http_usage,
 )
 
 ROUTERS = (

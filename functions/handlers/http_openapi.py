@@ -11,7 +11,7 @@ import msgspec
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.handlers.http import Answer
+from functions.handlers.edge.http import Answer
 
 router = Router()  # type: ignore[no-untyped-call]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions import names
 
 if TYPE_CHECKING:
-    from functions.domain.metering.archive_budget import ArchiveBudget
+    from functions.domain.analytics.archive_budget import ArchiveBudget
 
 
 def _required(name: str) -> str:
@@ -84,7 +84,7 @@ def migration_machine() -> str:
 
 
 def archive_budget() -> "ArchiveBudget":
-    from functions.domain.metering.archive_budget import GIGABYTE, ArchiveBudget
+    from functions.domain.analytics.archive_budget import GIGABYTE, ArchiveBudget
 
     question = int(os.environ.get(names.ENV_ARCHIVE_QUERY_GIGABYTES, "100"))
     day = int(os.environ.get(names.ENV_ARCHIVE_DAY_GIGABYTES, "1000"))

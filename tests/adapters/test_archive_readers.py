@@ -8,10 +8,10 @@ import pytest
 from isal import igzip
 
 from functions.adapters import archive
-from functions.domain.metering.cloudevents import parse_events
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.event_json import MAX_DEPTH, MAX_NUMBER_LENGTH
-from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.values.cloudevents import parse_events
+from functions.domain.metering.values.event import AcceptanceWindow
+from functions.domain.metering.values.event_json import MAX_DEPTH, MAX_NUMBER_LENGTH
+from functions.domain.metering.values.lanes import Lanes
 from infra.local import paths
 
 NOW = 1_790_000_000

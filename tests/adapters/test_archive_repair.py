@@ -12,10 +12,13 @@ import pytest
 from functions import names
 from functions.adapters.archive import archive_key, decode_lines
 from functions.adapters.archive_repair import mend
-from functions.application.repair_archive import BrokenObject
-from functions.domain.metering.archive_query import ArchiveQuestion, Kind
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_api, schedule_audit, wiring, wiring_audit
+from functions.application.metering.audit.repair_archive import BrokenObject
+from functions.domain.analytics.archive_query import ArchiveQuestion, Kind
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers import http_api
+from functions.handlers.metering import schedule_audit
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
 from infra.local import emulator
 from tests.conftest import DynamoDb
 from tests.fuzz.archive_sql import DuckDbEngine

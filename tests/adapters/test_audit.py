@@ -10,22 +10,17 @@ import msgspec
 import pytest
 
 from functions.adapters.dynamo import usage_keys as keys
-from functions.adapters.dynamo.audit_store import DynamoAuditResults
-from functions.adapters.dynamo.commit_numbers import DynamoCommitNumbers
-from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.dynamo.analytics.commit_numbers import DynamoCommitNumbers
+from functions.adapters.dynamo.metering.audit_store import DynamoAuditResults
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
 from functions.adapters.dynamo.usage_table import item_key
-from functions.adapters.memory import MemoryArchive, MemoryAuditResults, MemoryLedger
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.audit_lane import LaneAuditor
-from functions.application.commit_usage import LaneWriter
+from functions.adapters.memory.ledger import MemoryArchive, MemoryAuditResults, MemoryLedger
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.audit.audit_lane import LaneAuditor
+from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.audit import Kind, LaneDay
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Counts
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import (
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.pages import (
     COARSE_SECONDS,
     FIRST_WINDOW,
     PAGE_SECONDS,
@@ -33,6 +28,11 @@ from functions.domain.metering.pages import (
     PageWrite,
     parse_cell,
 )
+from functions.domain.metering.ledger.audit import Kind, LaneDay
+from functions.domain.metering.ledger.ledger import Counts
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack, Void
+from functions.domain.metering.values.lanes import Lanes
 from tests.conftest import DynamoDb
 from tests.writing import write
 
@@ -225,7 +225,7 @@ def test_a_new_process_knows_a_redelivered_pack(world: World) -> None:
 
 
 def test_a_batch_of_several_commits_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.domain.metering.counting.MAX_COMMIT_EVENTS", 4)
+    monkeypatch.setattr("functions.domain.metering.ledger.counting.MAX_COMMIT_EVENTS", 4)
     world.deliver(world.pack(*(event(f"e{n}", subject=f"s{n % 3}") for n in range(10)), event("e1", subject="s1")))
     result = world.audit()
     assert (result.commits, result.counts, result.difference_count) == (3, Counts(10, 1, 0, 0, 11, 0), 0)
@@ -369,7 +369,7 @@ def test_a_commit_nobody_finished_is_named(world: World) -> None:
 
 
 def test_differences_are_bounded_but_all_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.domain.metering.audit.MAX_LISTED", 3)
+    monkeypatch.setattr("functions.domain.metering.ledger.audit.MAX_LISTED", 3)
     fill(world)
     world.archive.objects.clear()
     result = world.audit()

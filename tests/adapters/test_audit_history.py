@@ -9,15 +9,22 @@ import pytest
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import item_key
-from functions.application import fill_history
-from functions.application.fill_history import HistoryFiller
-from functions.application.plan_backfill import plan_backfill
-from functions.domain.metering import audit, history
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.audit import Kind, LaneDay
-from functions.domain.metering.event import CloseMarker, Void
-from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryPart, Status, decode_rows, encode_rows
-from functions.domain.metering.meter import Meter, MeterSet
+from functions.application.metering.meters import fill_history
+from functions.application.metering.meters.fill_history import HistoryFiller
+from functions.application.metering.meters.plan_backfill import plan_backfill
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger import audit, history
+from functions.domain.metering.ledger.audit import Kind, LaneDay
+from functions.domain.metering.ledger.history import (
+    SPAN_SECONDS,
+    Backfill,
+    HistoryPart,
+    Status,
+    decode_rows,
+    encode_rows,
+)
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import CloseMarker, Void
 from tests.adapters.test_audit import LANE, LANES, METERS, NOW, SECOND, TENANT, World, event, fill, kinds, world
 from tests.writing import write
 

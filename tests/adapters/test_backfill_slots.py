@@ -4,10 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
-from functions.application.queue_backfill import keep_place, leave_place
-from functions.domain.metering.backfill_slots import FORGOTTEN_SECONDS, HELD_SECONDS, MAX_RUNNING, MAX_WAITING, Slots
-from functions.domain.metering.history import Backfill, Status
+from functions.adapters.dynamo.metering.backfill_slots import DynamoBackfillSlots
+from functions.application.metering.meters.queue_backfill import keep_place, leave_place
+from functions.domain.metering.ledger.backfill_slots import (
+    FORGOTTEN_SECONDS,
+    HELD_SECONDS,
+    MAX_RUNNING,
+    MAX_WAITING,
+    Slots,
+)
+from functions.domain.metering.ledger.history import Backfill, Status
 from tests.conftest import DynamoDb
 
 NOW = 1_764_000_000

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from functions.adapters.dynamo.bucket_store import DynamoBuckets
-from functions.adapters.memory_buckets import MemoryBuckets
+from functions.adapters.dynamo.access.bucket_store import DynamoBuckets
+from functions.adapters.memory.buckets import MemoryBuckets
 from functions.application.ports.buckets import BucketBusy, Buckets, BucketsFailed, Taken
 from functions.domain.rate_limit import MOST_SKEW, SECOND, Bucket, Policy
 from tests.conftest import DynamoDb

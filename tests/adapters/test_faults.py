@@ -13,20 +13,21 @@ import pytest
 from functions.adapters import aws as clients
 from functions.adapters import kinesis
 from functions.adapters.aws import AT_ONCE, BRISK, HASTY, ONCE, PATIENT, Patience, aws_client, pauses
-from functions.adapters.dynamo.ledger_store import DynamoLedger
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
 from functions.adapters.dynamo.table import Table
 from functions.adapters.kinesis import KinesisStream
-from functions.adapters.memory import MemoryArchive
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
-from functions.application.query_usage import UsageReader
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
 from functions.domain.errors import Unavailable
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
-from functions.handlers import http_ingest, wiring
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.values.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.metering import http_ingest
+from functions.handlers.wiring import base as wiring
 from infra.local import emulator
 from tests.conftest import DynamoDb
 from tests.faults import CUT, HANG, Faults, between

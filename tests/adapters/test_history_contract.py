@@ -8,20 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryLedger
-from functions.domain.metering.aggregation import Aggregation, pack_values
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.history import (
-    Backfill,
-    HistoryPart,
-    HistoryRow,
-    Status,
-    decode_rows,
-    encode_rows,
-)
-from functions.domain.metering.ledger import Commit, Counts, VoidOutcome
-from functions.domain.metering.pages import Page, PageKey, PageWrite
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.domain.metering.cells.aggregation import Aggregation, pack_values
+from functions.domain.metering.cells.pages import Page, PageKey, PageWrite
+from functions.domain.metering.ledger.history import Backfill, HistoryPart, HistoryRow, Status, decode_rows, encode_rows
+from functions.domain.metering.ledger.ledger import Commit, Counts, VoidOutcome
+from functions.domain.metering.values.event import AcceptanceWindow
 from tests.conftest import DynamoDb
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

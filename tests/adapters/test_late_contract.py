@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.late_store import DynamoLateIndex
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryLedger
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.late import LateUsage
-from functions.domain.metering.ledger import Commit, Counts, VoidedHistory
-from functions.domain.metering.pages import WINDOW_SECONDS, WINDOWS_PER_PAGE, PageDelta, PageKey, cell_name
+from functions.adapters.dynamo.metering.late_store import DynamoLateIndex
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.domain.metering.cells.pages import WINDOW_SECONDS, WINDOWS_PER_PAGE, PageDelta, PageKey, cell_name
+from functions.domain.metering.ledger.late import LateUsage
+from functions.domain.metering.ledger.ledger import Commit, Counts, VoidedHistory
+from functions.domain.metering.values.event import AcceptanceWindow
 from tests.conftest import DynamoDb
 
 NOW = 1_790_000_000

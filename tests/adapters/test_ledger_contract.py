@@ -8,17 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.adapters.dynamo import hour_items
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.dynamo.packed_windows import packed_windows, stored_cells
-from functions.adapters.memory import MemoryLedger
-from functions.application.apply_pages import PageApplier
-from functions.domain.metering import sketch
-from functions.domain.metering.aggregation import DIRTY, pack_values, unpack_values
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.hour_index import marks_of, subject_mark, time_bounds
-from functions.domain.metering.ledger import Code, Commit, Counts, Refusal, VoidOutcome
-from functions.domain.metering.pages import (
+from functions.adapters.dynamo.metering import hour_items
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.dynamo.metering.packed_windows import packed_windows, stored_cells
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.domain.metering.cells import sketch
+from functions.domain.metering.cells.aggregation import DIRTY, pack_values, unpack_values
+from functions.domain.metering.cells.pages import (
     WINDOW_LETTERS,
     WINDOWS_PER_PAGE,
     Page,
@@ -29,6 +26,9 @@ from functions.domain.metering.pages import (
     ValueChunk,
     as_bytes,
 )
+from functions.domain.metering.ledger.hour_index import marks_of, subject_mark, time_bounds
+from functions.domain.metering.ledger.ledger import Code, Commit, Counts, Refusal, VoidOutcome
+from functions.domain.metering.values.event import AcceptanceWindow, Event
 from tests.conftest import DynamoDb
 
 NOW = 1_790_000_000

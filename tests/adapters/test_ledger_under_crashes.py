@@ -7,9 +7,9 @@ import pytest
 
 from functions import names
 from functions.adapters.dynamo import usage_keys as keys
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.meter import MeterSet
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow
 from tests.conftest import DynamoDb
 from tests.simulation.world import ALL_METERS, SUM_METERS, World, make_cells_small, play, pre_empt
 

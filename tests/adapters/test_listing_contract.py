@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.adapters.dynamo.customer_store import DynamoCustomers
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
 from functions.adapters.dynamo.table import Table
 from functions.application.held_listing import HeldListing
 from functions.application.ports.listing import Listing

@@ -8,8 +8,8 @@ import pytest
 
 from functions.adapters.look_back_codec import encode_part
 from functions.adapters.look_back_store import StoredLookBacks
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.domain.metering.look_back import Accepted, Further, LookBack
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.domain.metering.ledger.look_back import Accepted, Further, LookBack
 from infra.local import emulator
 from tests.conftest import DynamoDb
 

@@ -1,13 +1,20 @@
 """A full page of seven meters is one write unit, whatever its numbers grow to in 32 bits."""
 
 from functions.adapters.dynamo import usage_keys as keys
-from functions.adapters.dynamo.packed_windows import packed_windows
-from functions.adapters.dynamo.page_writer import STAMP
-from functions.adapters.memory import MemoryLedger
-from functions.application.apply_pages import PageApplier
-from functions.domain.metering.aggregation import VALUE_BYTES, pack_values
-from functions.domain.metering.ledger import Commit, Counts
-from functions.domain.metering.pages import WINDOW_LETTERS, WINDOW_SECONDS, WINDOWS_PER_PAGE, Page, PageDelta, PageKey
+from functions.adapters.dynamo.metering.packed_windows import packed_windows
+from functions.adapters.dynamo.metering.page_writer import STAMP
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.domain.metering.cells.aggregation import VALUE_BYTES, pack_values
+from functions.domain.metering.cells.pages import (
+    WINDOW_LETTERS,
+    WINDOW_SECONDS,
+    WINDOWS_PER_PAGE,
+    Page,
+    PageDelta,
+    PageKey,
+)
+from functions.domain.metering.ledger.ledger import Commit, Counts
 from functions.names import PARTITION_KEY, SORT_KEY
 from tests.bench.counting import WRITE_UNIT_BYTES, item_bytes
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from functions.adapters.archive import ArchivedEvent
-from functions.adapters.dynamo.hour_items import hour_item
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryArchive
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
-from functions.application.query_usage import UsageReader
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
-from functions.domain.metering.hour_index import HourEntry, marks_of
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
+from functions.adapters.dynamo.metering.hour_items import hour_item
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger.hour_index import HourEntry, marks_of
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.values.lanes import Lanes
 from tests.conftest import DynamoDb
 from tests.writing import write
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.adapters.records import decode_commit, encode_commit, encode_record
-from functions.domain.metering.aggregation import Aggregation, Latest
-from functions.domain.metering.counting import Deltas, count
-from functions.domain.metering.event import Event
-from functions.domain.metering.groupings import compile_meters
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Commit, Counts, Directory, LaneState
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import PageDelta, PageKey
+from functions.domain.metering.cells.aggregation import Aggregation, Latest
+from functions.domain.metering.cells.pages import PageDelta, PageKey
+from functions.domain.metering.ledger.counting import Deltas, count
+from functions.domain.metering.ledger.ledger import Commit, Counts, Directory, LaneState
+from functions.domain.metering.meters.groupings import compile_meters
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import Event
+from functions.domain.metering.values.lanes import Lanes
 
 NOW = 1_790_000_000
 FINGERPRINT = Lanes(1, b"a key of the test").value_fingerprint

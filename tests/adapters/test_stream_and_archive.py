@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from functions.adapters.archive import S3Archive, archive_key, decode_lines, encode_lines
 from functions.adapters.aws import away, busy
 from functions.adapters.kinesis import KinesisStream
-from functions.adapters.memory import MemoryLedger
-from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.adapters.records import (
     Undecodable,
     decode_commit,
@@ -24,13 +24,13 @@ from functions.adapters.records import (
     encode_commit,
     encode_record,
 )
-from functions.application.aggregate_usage import Aggregator, Delivered, Report
-from functions.application.commit_usage import LaneWriter
+from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered, Report
+from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.domain.errors import ArchiveGap, Unavailable
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack, Void
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import HOUR_SECONDS, Commit, Counts
-from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Commit, Counts
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, CloseMarker, Event, Pack, Void
+from functions.domain.metering.values.lanes import Lanes
 from infra.local import emulator
 
 NOW = 1_790_000_000

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryArchive
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker, Event, Pack
-from functions.domain.metering.meter import Meter, MeterSet
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, CloseMarker, Event, Pack
 from tests.conftest import DynamoDb
 from tests.writing import write
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.memory_buckets import MemoryBuckets
-from functions.application import limit_rate
-from functions.application.limit_rate import RateLimiter
+from functions.adapters.memory.buckets import MemoryBuckets
+from functions.application.access import limit_rate
+from functions.application.access.limit_rate import RateLimiter
 from functions.application.ports.buckets import BucketsFailed
 from functions.domain.errors import RateLimited
 from functions.domain.rate_limit import MOST_DEBT, SECOND, Bucket, Charge, Policy

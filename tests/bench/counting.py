@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
-from functions.domain.metering.pages import WINDOW_LETTERS, WINDOWS_PER_PAGE
+from functions.domain.metering.cells.pages import WINDOW_LETTERS, WINDOWS_PER_PAGE
 from functions.names import PARTITION_KEY, SORT_KEY
 from tests.bench.tally import Tally
 

@@ -15,10 +15,9 @@ from typing import Any
 
 from functions.adapters.archive import encode_lines
 from functions.adapters.records import decode_record, encode_commit
-from functions.domain.metering.counting import Deltas, count
-from functions.domain.metering.event import AcceptanceWindow, Pack
-from functions.domain.metering.groupings import compile_meters
-from functions.domain.metering.ledger import (
+from functions.domain.metering.cells.pages import PAGE_SECONDS
+from functions.domain.metering.ledger.counting import Deltas, count
+from functions.domain.metering.ledger.ledger import (
     Commit,
     Counts,
     Directory,
@@ -27,9 +26,10 @@ from functions.domain.metering.ledger import (
     hours_of,
     sift,
 )
-from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import PAGE_SECONDS
-from functions.handlers import http_ingest, stream_aggregate
+from functions.domain.metering.meters.groupings import compile_meters
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, Pack
+from functions.handlers.metering import http_ingest, stream_aggregate
 from functions.names import DEFAULT_TENANT
 from infra.local.paths import REPOSITORY
 from infra.local.ports import LOOPBACK, free_port

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from functions import names
 from functions.adapters.stripe.credentials import StripeCredentials
-from functions.handlers import http_api, http_authorize, http_ingest, webhook_stripe, wiring_billing
+from functions.handlers import http_api
+from functions.handlers.access import http_authorize
+from functions.handlers.billing import webhook_stripe
+from functions.handlers.metering import http_ingest
+from functions.handlers.wiring import billing as wiring_billing
 from tests.bench import assumptions as assume
 from tests.bench.load import read_payload
 from tests.bench.rates import SPAN_START

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.adapters.dynamo.refusal_item import REFUSAL_DAYS, refusal_item
-from functions.domain.metering.event import Event
-from functions.domain.metering.ledger import OUTSIDE_WINDOW, Refusal, event_identity
-from functions.domain.metering.pages import PAGE_SECONDS
+from functions.adapters.dynamo.metering.reject_item import REFUSAL_DAYS, refusal_item
+from functions.domain.metering.cells.pages import PAGE_SECONDS
+from functions.domain.metering.ledger.ledger import OUTSIDE_WINDOW, Refusal, event_identity
+from functions.domain.metering.values.event import Event
 from functions.names import DEFAULT_TENANT
 from infra.prices import MONTHLY, PRICES
 from infra.stacks.data import ARCHIVE_COLD_FROM_BYTES, STAGING_DAYS

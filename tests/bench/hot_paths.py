@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.domain.metering.ledger import BUCKET_SECONDS
-from functions.handlers import wiring
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS
+from functions.handlers.wiring import base as wiring
 from tests.bench import assumptions as assume
 from tests.bench.load import SEVEN_METERS, Deployment, ShardLoad
 from tests.bench.rates import SETTLE_SECONDS, SPAN_START

@@ -1,7 +1,7 @@
 """What a deployment costs while nothing happens, and what stored events cost; always-free tiers count here only."""
 
-from functions.domain.metering.pages import PAGE_SECONDS
-from functions.handlers import schedule_heartbeat, schedule_sweep, stream_aggregate
+from functions.domain.metering.cells.pages import PAGE_SECONDS
+from functions.handlers.metering import schedule_heartbeat, schedule_sweep, stream_aggregate
 from infra import standing
 from infra.prices import HOURS_PER_MONTH, MONTHLY, PRICES
 from tests.bench import assumptions as assume

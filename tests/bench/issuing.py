@@ -13,19 +13,20 @@ from typing import Any
 
 import boto3
 
-from functions.adapters.dynamo.customer_store import DynamoCustomers
-from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
-from functions.adapters.memory import MemoryArchive
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
+from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.ports.billing import SubscriptionChange, Tenures
 from functions.domain.catalog.plan import CustomPlan
 from functions.domain.identity import ulid_floor
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
 from functions.domain.subscriptions.customer import Customer
 from functions.domain.subscriptions.subscribe import subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature
-from functions.handlers import wiring, workflow_issue_invoice
+from functions.handlers.billing import workflow_issue_invoice
+from functions.handlers.wiring import base as wiring
 from functions.names import DEFAULT_TENANT
 from infra.local.dynamodb_local import dynamodb_local
 from tests.bench.load import EVENT_TYPE, SEVEN_METERS, event_json

@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from functions.application.apply_pages import PageApplier
-from functions.domain.metering.counting import count
-from functions.domain.metering.event import Event
-from functions.domain.metering.groupings import compile_meters
-from functions.domain.metering.ledger import Commit, Counts, Directory, LaneState
-from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
-from functions.handlers import http_api, wiring
+from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.domain.metering.cells.pages import PAGE_SECONDS, WINDOW_SECONDS
+from functions.domain.metering.ledger.counting import count
+from functions.domain.metering.ledger.ledger import Commit, Counts, Directory, LaneState
+from functions.domain.metering.meters.groupings import compile_meters
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import Event
+from functions.handlers import http_api
+from functions.handlers.wiring import base as wiring
 from functions.names import DEFAULT_TENANT
 from tests.bench import assumptions as assume
 from tests.bench.load import (

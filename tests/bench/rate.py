@@ -7,10 +7,10 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from functions.domain.billing.line import InvoiceLine, line_from
+from functions.domain.billing.rating import rate
 from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group
-from functions.domain.invoicing.line import InvoiceLine, line_from
-from functions.domain.invoicing.rating import rate
 from functions.domain.subscriptions.subscribe import subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from infra.local.paths import REPOSITORY

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.domain.metering.pages import PAGE_SECONDS
+from functions.domain.metering.cells.pages import PAGE_SECONDS
 from infra.sizing import Sizing
 from tests.bench import growth, naive
 from tests.bench.counting import full_page_bytes

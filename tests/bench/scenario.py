@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.application.recall_lane import MAX_UNKEPT_BYTES
-from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS
-from functions.domain.metering.pages import PAGE_SECONDS, WINDOW_SECONDS
-from functions.handlers import http_ingest, stream_aggregate
+from functions.application.metering.ledger.recall_lane import MAX_UNKEPT_BYTES
+from functions.domain.metering.cells.pages import PAGE_SECONDS, WINDOW_SECONDS
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, HOUR_SECONDS
+from functions.handlers.metering import http_ingest, stream_aggregate
 from tests.bench import assumptions as assume
 from tests.bench.load import Call, Deployment, ShardLoad, http_payload
 from tests.bench.stand import Measured, Stand

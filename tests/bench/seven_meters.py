@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.domain.metering.pages import PAGE_SECONDS
+from functions.domain.metering.cells.pages import PAGE_SECONDS
 from tests.bench import cpu
 from tests.bench.counting import full_page_bytes
 from tests.bench.load import SEVEN_METERS, ShardLoad

@@ -14,9 +14,9 @@ import botocore.session
 
 from functions import names
 from functions.adapters.dynamo import usage_keys as keys
-from functions.domain.metering.lanes import Lanes, key_check
-from functions.domain.metering.meter import MeterSet
-from functions.handlers import wiring
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.lanes import Lanes, key_check
+from functions.handlers.wiring import base as wiring
 from functions.names import DEFAULT_TENANT, PARTITION_KEY, SORT_KEY
 from tests.bench.counting import Counter
 from tests.bench.load import METERS

@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-from functions.handlers import http_api, http_authorize, http_ingest
+from functions.handlers import http_api
+from functions.handlers.access import http_authorize
+from functions.handlers.metering import http_ingest
 from tests.handlers.gateway import payload
 
 

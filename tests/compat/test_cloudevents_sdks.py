@@ -12,10 +12,11 @@ import pytest
 from cloudevents import conversion
 from cloudevents.http import CloudEvent
 
-from functions.adapters.memory import MemoryStream
-from functions.domain.metering.event import Event, Pack
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, ingest_body, wiring
+from functions.adapters.memory.ledger import MemoryStream
+from functions.domain.metering.values.event import Event, Pack
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.metering import http_ingest, ingest_body
+from functions.handlers.wiring import base as wiring
 from infra.local import paths
 from tests.handlers.gateway import payload
 

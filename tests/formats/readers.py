@@ -15,12 +15,15 @@ import msgspec
 from pydantic import BaseModel
 
 from functions.adapters.dynamo import billing_keys
-from functions.adapters.dynamo.reconciliation_store import DynamoRechecks
 from functions.adapters.dynamo.sale_counts import sale_counts
+from functions.adapters.dynamo.subscriptions.reconciliation_store import DynamoRechecks
 from functions.adapters.records import decode_record
-from functions.domain.metering.ledger import BUCKET_SECONDS, HOUR_SECONDS
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, HOUR_SECONDS
 from functions.domain.rate_limit import Bucket
-from functions.handlers import wiring, wiring_audit, wiring_billing, wiring_reconciliation
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import reconciliation as wiring_reconciliation
 from functions.names import LEDGER_FORMAT, SORT_KEY
 from tests.formats.work import METERS, UNREADABLE, prompt
 from tests.formats.world import LANES, World

@@ -10,7 +10,7 @@ import pytest
 from functions.adapters import archive, look_back_store
 from functions.adapters.dynamo import billing_keys, usage_keys
 from functions.adapters.records import decode_record
-from functions.domain.metering.event import CloseMarker, Pack
+from functions.domain.metering.values.event import CloseMarker, Pack
 from tests.conftest import DynamoDb
 from tests.formats.kinds import BILLING, USAGE, Kind, kind_of
 from tests.formats.readers import EVERY, answers

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from functions.handlers import workflow_issue_invoice, workflow_queue_backfill, workflow_record_failure
+from functions.handlers.billing import workflow_issue_invoice, workflow_record_failure
+from functions.handlers.metering import workflow_queue_backfill
 from tests.formats.world import World, small_bounds
 
 UNREADABLE = b"no record of ours"

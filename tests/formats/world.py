@@ -24,45 +24,50 @@ import stripe
 from functions import names
 from functions.adapters.records import encode_record
 from functions.adapters.stripe.credentials import StripeCredentials
-from functions.application import apply_pages, commit_usage, list_due
+from functions.application.billing import list_due
+from functions.application.metering.ledger import apply_pages, commit_usage
 from functions.application.ports.archive_query import Look, ResultPage
+from functions.domain.analytics.archive_query import Progress
 from functions.domain.identity import named_ulid
-from functions.domain.metering import counting, pages
-from functions.domain.metering.archive_query import Progress
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import (
-    deploy_bootstrap,
-    http_api,
-    http_authorize,
+from functions.domain.metering.cells import pages
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers import http_api
+from functions.handlers.access import deploy_bootstrap, http_authorize
+from functions.handlers.billing import (
     http_billing,
+    schedule_billing,
+    schedule_reconcile,
+    webhook_stripe,
+    workflow_issue_invoice,
+    workflow_list_due,
+    workflow_push_invoice,
+    workflow_record_failure,
+)
+from functions.handlers.metering import (
     http_health,
     http_ingest,
     schedule_audit,
-    schedule_billing,
     schedule_heartbeat,
-    schedule_reconcile,
     stream_aggregate,
-    webhook_stripe,
-    wiring,
-    wiring_archive,
-    wiring_audit,
-    wiring_billing,
-    wiring_reconciliation,
     workflow_close_lanes,
     workflow_count_lanes,
     workflow_end_backfill,
-    workflow_end_migration,
     workflow_fill_history,
-    workflow_issue_invoice,
-    workflow_list_due,
+    workflow_plan_backfill,
+    workflow_queue_backfill,
+)
+from functions.handlers.subscriptions import (
+    workflow_end_migration,
     workflow_list_migration,
     workflow_migrate_subscriptions,
-    workflow_plan_backfill,
     workflow_preview_migration,
-    workflow_push_invoice,
-    workflow_queue_backfill,
-    workflow_record_failure,
 )
+from functions.handlers.wiring import analytics as wiring_archive
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import reconciliation as wiring_reconciliation
 from infra.local import emulator
 from infra.local.stripe_standin.server import Server, running
 from tests.conftest import DynamoDb
@@ -395,5 +400,5 @@ def _forget() -> None:
 
 
 def _substituted(module: str) -> str:
-    """functions.handlers.workflow_close_lanes -> CloseLanes."""
+    """functions.handlers.metering.workflow_close_lanes -> CloseLanes."""
     return "".join(word.title() for word in module.rpartition(".")[2].removeprefix("workflow_").split("_"))

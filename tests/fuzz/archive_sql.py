@@ -9,7 +9,7 @@ import duckdb
 
 from functions.adapters.athena.statement import statement
 from functions.application.ports.archive_query import Cell, Look, ResultPage
-from functions.domain.metering.archive_query import ArchiveQuestion, Progress
+from functions.domain.analytics.archive_query import ArchiveQuestion, Progress
 from infra.local.emulator_program.trino_functions import FUNCTIONS
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.memory import MemoryStream
-from functions.domain.metering.event import Event, Pack
-from functions.handlers import http_ingest, wiring
+from functions.adapters.memory.ledger import MemoryStream
+from functions.domain.metering.values.event import Event, Pack
+from functions.handlers.metering import http_ingest
+from functions.handlers.wiring import base as wiring
 from tests.fuzz import reading
 from tests.fuzz.fragments import NOW
 from tests.fuzz.reading import Sent, Unreadable, Unsure

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.domain.metering.event import MAX_EVENTS_PER_CALL, Event
-from functions.domain.metering.holding import held_ever
+from functions.domain.metering.values.event import MAX_EVENTS_PER_CALL, Event
+from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Period
 from tests.conftest import DynamoDb
 from tests.fuzz import fragments

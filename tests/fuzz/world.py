@@ -13,29 +13,26 @@ import pytest
 from functions import names
 from functions.adapters import archive
 from functions.adapters.archive_repair import mend
-from functions.adapters.dynamo.audit_store import DynamoAuditResults
-from functions.adapters.dynamo.backfill_slots import DynamoBackfillSlots
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryArchive, MemoryAuditResults, MemoryLedger, MemoryStream
-from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.adapters.dynamo.metering.audit_store import DynamoAuditResults
+from functions.adapters.dynamo.metering.backfill_slots import DynamoBackfillSlots
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryArchive, MemoryAuditResults, MemoryLedger, MemoryStream
+from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.adapters.records import decode_record, decoded_size, encode_record
-from functions.application.aggregate_usage import Aggregator, Delivered
-from functions.application.audit_lane import LaneAuditor
-from functions.application.commit_usage import LaneWriter
-from functions.application.list_events import EventReader
-from functions.application.measure_usage import MeasuredUsage
-from functions.application.query_usage import UsageReader
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
-from functions.domain.metering.history import Backfill
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Counts, Refusal
-from functions.domain.metering.meter import MeterSet
-from functions.handlers import (
-    http_api,
+from functions.application.billing.measure_usage import MeasuredUsage
+from functions.application.metering.audit.audit_lane import LaneAuditor
+from functions.application.metering.events.list_events import EventReader
+from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.domain.metering.ledger.history import Backfill
+from functions.domain.metering.ledger.ledger import Counts, Refusal
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers import http_api
+from functions.handlers.metering import (
     http_ingest,
-    wiring,
-    wiring_archive,
-    wiring_audit,
     workflow_close_lanes,
     workflow_count_lanes,
     workflow_end_backfill,
@@ -43,6 +40,9 @@ from functions.handlers import (
     workflow_plan_backfill,
     workflow_queue_backfill,
 )
+from functions.handlers.wiring import analytics as wiring_archive
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.fuzz.archive_sql import DuckDbEngine
 from tests.fuzz.fragments import NOW

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from functions.handlers import http_api, http_authorize, http_health, wiring
+from functions.handlers import http_api
+from functions.handlers.access import http_authorize
+from functions.handlers.metering import http_health
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.grants import watching
 from tests.handlers.gateway import Client

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryArchive, MemoryStream
-from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryArchive, MemoryStream
+from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.adapters.records import decode_record, decoded_size, encode_record
-from functions.application.aggregate_usage import Aggregator
-from functions.application.commit_usage import LaneWriter
-from functions.application.list_events import EventReader
-from functions.application.query_usage import UsageReader
-from functions.application.usage_bounds import Bounds
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, rate_limits, stream_aggregate, wiring
+from functions.application.metering.events.list_events import EventReader
+from functions.application.metering.ledger.aggregate_usage import Aggregator
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.application.metering.usage.usage_bounds import Bounds
+from functions.domain.metering.values.event import AcceptanceWindow
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.edge import rate_limits
+from functions.handlers.metering import http_ingest, stream_aggregate
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 from tests.writing import write

@@ -11,10 +11,9 @@ import pytest
 
 from functions import names
 from functions.application.step_failure import INTERNAL
-from functions.domain.metering import backfill_slots
-from functions.domain.metering.history import RUN_TIMEOUT, Backfill
-from functions.handlers import (
-    wiring,
+from functions.domain.metering.ledger import backfill_slots
+from functions.domain.metering.ledger.history import RUN_TIMEOUT, Backfill
+from functions.handlers.metering import (
     workflow_close_lanes,
     workflow_count_lanes,
     workflow_end_backfill,
@@ -22,6 +21,7 @@ from functions.handlers import (
     workflow_plan_backfill,
     workflow_queue_backfill,
 )
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.billing.machine import Machine, MachineFailed
 from tests.handlers.gateway import Client

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.handlers.csv_cell import APOSTROPHE, is_formula, text_cell
+from functions.handlers.edge.csv_cell import APOSTROPHE, is_formula, text_cell
 
 RUN = [
     *("=cmd()", "+1+cmd()", "-2+3", "@SUM(A1)", "=", "-", "--5", "-5-5", "+49 30"),

@@ -12,11 +12,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo.table import Table
-from functions.adapters.memory import MemoryStream
-from functions.application.bootstrap import RefusesToDeploy
-from functions.domain.access import ApiKey, hash_secret
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import deploy_bootstrap, http_authorize, http_ingest, wiring
+from functions.adapters.memory.ledger import MemoryStream
+from functions.application.access.bootstrap import RefusesToDeploy
+from functions.domain.access.api_key import ApiKey, hash_secret
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.access import deploy_bootstrap, http_authorize
+from functions.handlers.metering import http_ingest
+from functions.handlers.wiring import base as wiring
 from functions.names import LEDGER_FORMAT
 from tests.conftest import DynamoDb
 from tests.handlers.conftest import forget_clients

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from functions.domain.catalog.feature import FeatureCreate
 from functions.domain.catalog.plan import PlanDraft
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.meter_record import MeterCreate
+from functions.domain.metering.meters.meter_record import MeterCreate
 from functions.domain.subscriptions.customer import CustomerWish
-from functions.handlers.http import validated
-from functions.handlers.http_subscriptions import SubscriptionCreate
+from functions.handlers.edge.http import validated
+from functions.handlers.subscriptions.http_subscriptions import SubscriptionCreate
 
 CARD = {"type": "usage_based", "key": "a", "name": "A", "featureKey": "f", "billingCadence": "P1M"}
 

@@ -11,9 +11,11 @@ from functions.application.held_listing import HeldListing
 from functions.domain import errors
 from functions.domain.errors import FieldError
 from functions.domain.wire import Name, WireModel
-from functions.handlers import http, http_api, http_ingest
-from functions.handlers.listing import Listed, by_cursor_or_number
-from functions.handlers.parameters import PAGE
+from functions.handlers import http_api
+from functions.handlers.edge import http
+from functions.handlers.edge.listing import Listed, by_cursor_or_number
+from functions.handlers.edge.parameters import PAGE
+from functions.handlers.metering import http_ingest
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 from tests.handlers.gateway import Client, payload
 

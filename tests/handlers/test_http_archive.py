@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.adapters.dynamo.audit_store import DynamoAuditResults
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.application import ask_archive
+from functions.adapters.dynamo.metering.audit_store import DynamoAuditResults
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.application.analytics import ask_archive
 from functions.application.ports.archive_query import Look, ResultPage
+from functions.domain.analytics.archive_query import ArchiveQuestion, Counts, Progress
 from functions.domain.errors import Unavailable
-from functions.domain.metering.archive_query import ArchiveQuestion, Counts, Progress
-from functions.domain.metering.audit import LaneDay
-from functions.handlers import wiring, wiring_archive
+from functions.domain.metering.ledger.audit import LaneDay
+from functions.handlers.wiring import analytics as wiring_archive
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 

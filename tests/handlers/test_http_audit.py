@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.audit_store import DynamoAuditResults
-from functions.domain.metering.audit import Kind, LaneDay
-from functions.domain.metering.ledger import Counts
-from functions.handlers import http_api, settings, wiring_audit
+from functions.adapters.dynamo.metering.audit_store import DynamoAuditResults
+from functions.domain.metering.ledger.audit import Kind, LaneDay
+from functions.domain.metering.ledger.ledger import Counts
+from functions.handlers import http_api, settings
+from functions.handlers.wiring import audit as wiring_audit
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 

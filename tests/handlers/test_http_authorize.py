@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.application import remember_keys
-from functions.handlers import http_authorize, wiring
+from functions.application.access import remember_keys
+from functions.handlers.access import http_authorize
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 
@@ -232,7 +233,7 @@ def test_the_authorizer_loads_none_of_the_heavy_libraries() -> None:
     script = (
         "import sys\n"
         "from functions.handlers import http_authorize, wiring\n"
-        "import functions.adapters.dynamo.api_key_store, functions.adapters.clock\n"
+        "import functions.adapters.dynamo.access.api_key_store, functions.adapters.clock\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

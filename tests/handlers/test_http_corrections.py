@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.domain.metering.event import Event, Pack
+from functions.domain.metering.values.event import Event, Pack
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 from tests.handlers.metering import LANES, Metering

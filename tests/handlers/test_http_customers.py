@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from functions.application.ports.billing import Tenure, Tenures
-from functions.handlers import wiring_billing
+from functions.handlers.wiring import billing as wiring_billing
 from tests.domain.builders import at
 from tests.handlers.gateway import Client
 

@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from functions.application import list_events
-from functions.domain.metering.event import Event, Pack
-from functions.domain.metering.event_filter import Position
-from functions.handlers import http_ingest, ingest_body, wiring
+from functions.application.metering.events import list_events
+from functions.domain.metering.usage.event_filter import Position
+from functions.domain.metering.values.event import Event, Pack
+from functions.handlers.metering import http_ingest, ingest_body
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params, Response, timeless
 from tests.handlers.metering import LANES, Metering

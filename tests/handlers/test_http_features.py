@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.handlers import wiring
+from functions.handlers.wiring import base as wiring
 from tests.handlers.gateway import Client
 
 METER = {

@@ -9,14 +9,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions import names
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.dynamo.progress_store import DynamoProgress
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.dynamo.metering.progress_store import DynamoProgress
 from functions.adapters.look_back_store import StoredLookBacks
 from functions.application.ports.health import LaneProgress
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.ledger import Commit, Counts
-from functions.domain.metering.look_back import LookBack
-from functions.handlers import http_api, http_health, wiring
+from functions.domain.metering.ledger.ledger import Commit, Counts
+from functions.domain.metering.ledger.look_back import LookBack
+from functions.domain.metering.values.event import AcceptanceWindow
+from functions.handlers import http_api
+from functions.handlers.metering import http_health
+from functions.handlers.wiring import base as wiring
 from infra.local import paths
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, payload

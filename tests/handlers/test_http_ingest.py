@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.memory import MemoryStream
+from functions.adapters.memory.ledger import MemoryStream
 from functions.domain.errors import Unavailable
-from functions.domain.metering.event import Pack
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, ingest_body, ingest_partial, wiring
+from functions.domain.metering.values.event import Pack
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.metering import http_ingest, ingest_body, ingest_partial
+from functions.handlers.wiring import base as wiring
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1", "data": {"n": 1}}
 SINGLE, BATCH, JSON = ingest_body.EVENT, ingest_body.BATCH, ingest_body.JSON

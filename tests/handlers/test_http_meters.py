@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import MeterSet
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, phase, unit
 from tests.handlers.gateway import Client
@@ -202,7 +202,7 @@ def test_dimensions_of_before_an_update_are_remembered(api: Client, meter_set: A
 
 
 def test_dimensions_cannot_change_for_ever(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.change_meter.MAX_GROUP_BY_CHANGES", 1)
+    monkeypatch.setattr("functions.application.metering.meters.change_meter.MAX_GROUP_BY_CHANGES", 1)
     api.post("/api/v1/meters", TOKENS)
     assert api.put("/api/v1/meters/tokens", {}).status == 200
     again = api.put("/api/v1/meters/tokens", {"groupBy": {"team": "$.team"}})
@@ -288,15 +288,15 @@ def test_a_tenant_never_sees_anothers_meters(api: Client) -> None:
 
 
 def test_too_many_meters_of_one_type_are_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.create_meter.MAX_METERS_PER_TYPE", 2)
-    monkeypatch.setattr("functions.application.create_meter.MAX_METERS", 3)
+    monkeypatch.setattr("functions.application.metering.meters.create_meter.MAX_METERS_PER_TYPE", 2)
+    monkeypatch.setattr("functions.application.metering.meters.create_meter.MAX_METERS", 3)
     statuses = [api.post("/api/v1/meters", CALLS | {"slug": f"m{n}"}).status for n in range(3)]
     others = [api.post("/api/v1/meters", CALLS | {"slug": f"o{n}", "eventType": "other"}).status for n in range(2)]
     assert (statuses, others) == ([201, 201, 409], [201, 409])
 
 
 def test_definitions_that_do_not_fit_are_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.create_meter.MAX_SET_BYTES", 200)
+    monkeypatch.setattr("functions.application.metering.meters.create_meter.MAX_SET_BYTES", 200)
     assert api.post("/api/v1/meters", CALLS).status == 201
     assert api.post("/api/v1/meters", TOKENS).status == 409
 

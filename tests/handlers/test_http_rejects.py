@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from functions.adapters.records import encode_record
-from functions.application import aggregate_usage, further_refusals, list_refusals, repair_archive
-from functions.domain.metering import compiled_meter, counting, ledger, values
-from functions.domain.metering.event import CloseMarker, Event, Pack, Void
-from functions.domain.metering.ledger import Refusal
-from functions.domain.metering.refusal import CODES
-from functions.domain.metering.values import Uncountable
-from functions.handlers import wiring
+from functions.application.metering.audit import repair_archive
+from functions.application.metering.events import further_rejects as further_refusals
+from functions.application.metering.events import list_rejects as list_refusals
+from functions.application.metering.ledger import aggregate_usage
+from functions.domain.metering.ledger import counting, ledger
+from functions.domain.metering.ledger.ledger import Refusal
+from functions.domain.metering.ledger.reject import CODES
+from functions.domain.metering.meters import compiled_meter, values
+from functions.domain.metering.meters.values import Uncountable
+from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, timeless
 from tests.handlers.metering import LANES, Metering

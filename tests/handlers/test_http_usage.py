@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.application import walk_owners
-from functions.application.usage_bounds import Bounds
+from functions.application.metering.usage import walk_owners
+from functions.application.metering.usage.usage_bounds import Bounds
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params, timeless
 from tests.handlers.metering import Metering

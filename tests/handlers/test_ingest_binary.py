@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.memory import MemoryStream
-from functions.domain.metering.event import Event, Pack
-from functions.domain.metering.event_json import MAX_DEPTH
-from functions.domain.metering.lanes import Lanes
-from functions.handlers import http_ingest, ingest_body, wiring
+from functions.adapters.memory.ledger import MemoryStream
+from functions.domain.metering.values.event import Event, Pack
+from functions.domain.metering.values.event_json import MAX_DEPTH
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.metering import http_ingest, ingest_body
+from functions.handlers.wiring import base as wiring
 
 JSON = ingest_body.JSON
 HEADERS = {

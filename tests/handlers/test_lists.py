@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from functions.application import list_records
-from functions.handlers import wiring
-from functions.handlers.parameters import PAGE, PARAMETERS
+from functions.handlers.edge.parameters import PAGE, PARAMETERS
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, flat, phase
 from tests.handlers.gateway import Client

@@ -8,13 +8,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from functions.handlers import http, http_api, http_openapi, problem
+from functions.handlers import http_api, http_openapi
+from functions.handlers.edge import http, problem
+from functions.handlers.edge.parameters import PARAMETERS, taken_by
 from functions.handlers.openapi.document import JSON_PARAMETERS, SHAPES
 from functions.handlers.openapi.meanings import BY_ROUTE, IN_PATH, MEANINGS
 from functions.handlers.openapi.reading import read_route
 from functions.handlers.openapi.rendering import rendered
 from functions.handlers.openapi.routes import ROUTES
-from functions.handlers.parameters import PARAMETERS, taken_by
 from tests.compat.test_models import CUSTOMER, FEATURE, METER
 from tests.handlers.conformity import differences, document
 from tests.handlers.gateway import payload
@@ -52,7 +53,7 @@ def test_every_parameter_a_route_reads_is_one_it_takes() -> None:
     read = {key: read_route(key, function).parameters.keys() for key, function in REGISTERED.items()}
     refused = {key: sorted(names - {*taken_by(PARAMETERS.get(key, ()))}) for key, names in read.items()}
     refused = {key: names for key, names in refused.items() if names}
-    assert not refused, "Add them to PARAMETERS in functions/handlers/parameters.py: they are refused as unknown."
+    assert not refused, "Add them to PARAMETERS in functions/handlers/edge/parameters.py: they are refused as unknown."
 
 
 def test_every_parameter_of_every_operation_says_what_it_means() -> None:

@@ -11,14 +11,15 @@ from openmeter._generated.operations import _operations
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from functions.domain.errors import InvalidInput
-from functions.handlers import http, http_api, json_body
-from functions.handlers.events_request import EventsFilter
-from functions.handlers.http_archive import ArchiveQueryCreate
-from functions.handlers.http_rejects import ReplayRequest
+from functions.handlers import http_api
+from functions.handlers.analytics.http_archive import ArchiveQueryCreate
+from functions.handlers.edge import http, json_body
+from functions.handlers.edge.parameters import EVERYWHERE, PARAMETERS, Kind, Parameter, check_parameters, taken_by
+from functions.handlers.edge.query_string import Query
+from functions.handlers.metering.events_request import EventsFilter
+from functions.handlers.metering.http_rejects import ReplayRequest
+from functions.handlers.metering.usage_request import from_query
 from functions.handlers.openapi.reading import read_route
-from functions.handlers.parameters import EVERYWHERE, PARAMETERS, Kind, Parameter, check_parameters, taken_by
-from functions.handlers.query_string import Query
-from functions.handlers.usage_request import from_query
 
 REGISTERED = {key: found for router in http_api.ROUTERS for key, found in http.routes_of(router).items()}
 EVERY = [

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.application.change_meter import with_history
+from functions.application.metering.meters.change_meter import with_history
 from functions.domain.errors import NotFound
-from functions.handlers import wiring
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.adapters.dynamo.bucket_store import DynamoBuckets
+from functions.adapters.dynamo.access.bucket_store import DynamoBuckets
 from functions.application.ports.buckets import BucketsFailed
 from functions.domain.rate_limit import SECOND
-from functions.handlers import http, http_api, http_ingest, rate_limits, wiring
+from functions.handlers import http_api
+from functions.handlers.edge import http, rate_limits
+from functions.handlers.metering import http_ingest
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Response, payload
 from tests.handlers.metering import LANES, Metering

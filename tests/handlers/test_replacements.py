@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.handlers import wiring
+from functions.handlers.wiring import base as wiring
 from tests.domain.builders import flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft
 from tests.domain.catalog.test_pricing import GRADUATED, VOLUME

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.memory import MemoryAuditResults
+from functions.adapters.memory.ledger import MemoryAuditResults
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.audit import Kind, LaneDay
-from functions.handlers import schedule_audit, settings, wiring, wiring_audit
+from functions.domain.metering.ledger.audit import Kind, LaneDay
+from functions.handlers import settings
+from functions.handlers.metering import schedule_audit
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
 
 
 class FakeAuditor:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
-from functions.domain.metering.event import HEARTBEAT, CloseMarker
-from functions.handlers import schedule_heartbeat, settings, wiring
+from functions.adapters.dynamo.metering.heartbeat_store import DynamoHeartbeats
+from functions.domain.metering.values.event import HEARTBEAT, CloseMarker
+from functions.handlers import settings
+from functions.handlers.metering import schedule_heartbeat
+from functions.handlers.wiring import base as wiring
 from tests.conftest import DynamoDb
 from tests.grants import watching
 from tests.handlers.metering import LANES, Metering

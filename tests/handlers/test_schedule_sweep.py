@@ -3,7 +3,9 @@
 import pytest
 
 from functions import names
-from functions.handlers import schedule_sweep, settings, wiring
+from functions.handlers import settings
+from functions.handlers.metering import schedule_sweep
+from functions.handlers.wiring import base as wiring
 from tests.application.metering.test_poison import Broken, subjects
 from tests.application.metering.test_usage import LANES, NOW, event
 from tests.writing import write_only

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from functions import names
 from functions.domain.errors import NotFound, Unavailable
-from functions.handlers.step import InternalError, step
+from functions.handlers.edge.step import InternalError, step
 
 SECRET = "pay.example/i/live_4242 somebody@example.com"
 WHO = {"tenant": "acme", "customer_id": "01C", "run_id": "run-1", "as_of": SECRET}
@@ -48,7 +48,7 @@ def test_an_error_of_ours_passes_as_it_is(error: Exception, capsys: pytest.Captu
 
 @pytest.mark.parametrize("name", [name for name in names.HANDLERS if name.startswith("workflow_")])
 def test_every_step_of_a_workflow_is_one(name: str, capsys: pytest.CaptureFixture[str]):
-    handler = importlib.import_module(f"functions.handlers.{name}").handler
+    handler = importlib.import_module(names.HANDLERS[name][1].removesuffix(".handler")).handler
     with pytest.raises(InternalError):
         handler(None, None)
     assert "unexpected error" in capsys.readouterr().out

@@ -14,16 +14,18 @@ import pytest
 import stripe
 
 from functions import names
-from functions.adapters.dynamo.customer_store import DynamoCustomers
-from functions.adapters.dynamo.push_store import DynamoPushStore
+from functions.adapters.dynamo.billing.push_store import DynamoPushStore
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
 from functions.adapters.dynamo.table import Table
 from functions.adapters.stripe.credentials import StripeCredentials
 from functions.adapters.stripe.webhook import MAX_BODY_BYTES
 from functions.application.ports.gateway import GatewayUnauthorized
+from functions.domain.billing.push import GatewayCustomer, PaymentStatus
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus
 from functions.domain.subscriptions.customer import Address, Customer, CustomerWish
-from functions.handlers import webhook_stripe, wiring, wiring_billing, workflow_push_invoice
+from functions.handlers.billing import webhook_stripe, workflow_push_invoice
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
 from tests.application.billing.world import TENANT
 from tests.application.billing.world import World as BillingWorld
 from tests.application.push.world import WEBHOOK_SECRET, PushWorld, push_world
@@ -139,7 +141,7 @@ def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:
 
 
 def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
+    monkeypatch.setattr("functions.application.billing.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
     wiring_billing.pushes().put_customer(TENANT, deployed.invoice.customer.id, "USD", GatewayCustomer("cus_gone"))
     answer = deployed.push()
     assert (answer["status"], answer["failure_code"]) == ("push_failed", "resource_missing")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.meter import Meter
-from functions.handlers.usage_request import UsageRequest, resolved
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter
+from functions.handlers.metering.usage_request import UsageRequest, resolved
 
 LATENCY = Meter("m", "latency", "call", Aggregation.PERCENTILE, "$.ms", percentile=Decimal("99.9"))
 NOBODY: Any = SimpleNamespace(holdings=lambda _tenant, _ids: {})

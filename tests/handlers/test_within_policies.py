@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.handlers import wiring
+from functions.handlers.wiring import base as wiring
 from tests.grants import grants, watching
 from tests.grants.test_grants import of_planted, with_narrower_keys, without_condition_checks
 from tests.handlers.gateway import Client

@@ -39,7 +39,7 @@ def test_the_stream_asset_carries_no_weight_of_the_service(stream: Path) -> None
 def test_the_services_an_asset_knows_are_those_that_functions_speak_to(stream: Path) -> None:
     asked = {
         service
-        for source in (python_code.SOURCES / "handlers").glob("wiring*.py")
+        for source in (python_code.SOURCES / "handlers" / "wiring").glob("*.py")
         for service in re.findall(r'aws(?:_client)?\("(\w+)"', source.read_text())
     }
     known = {path.name for path in (stream / python_code.SERVICE_DATA).iterdir() if path.is_dir()}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from functions import names
-from functions.handlers import wiring
+from functions.handlers.wiring import base as wiring
 from infra.stacks.billing import LOOK_FOR_DUE_EVERY_MINUTES, RECONCILE_EVERY_MINUTES
 from infra.stacks.ingestion import AUDIT_EVERY_MINUTES, HEARTBEAT_EVERY_MINUTES, SWEEP_EVERY_MINUTES
 from tests.conftest import DynamoDb

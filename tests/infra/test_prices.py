@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from functions.domain.metering import archive_budget
+from functions.domain.analytics import archive_budget
 from infra.prices import MONTHLY, PRICES
 from infra.stacks.data import ARCHIVE_COLD_FROM_BYTES
 

@@ -11,28 +11,21 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
-from functions.adapters.memory import MemoryAuditResults, MemoryLedger
+from functions.adapters.dynamo.metering.heartbeat_store import DynamoHeartbeats
+from functions.adapters.memory.ledger import MemoryAuditResults, MemoryLedger
 from functions.adapters.records import decode_record, encode_record
 from functions.domain.errors import Unavailable
-from functions.domain.metering import counting
-from functions.domain.metering.ledger import Counts
-from functions.domain.metering.meter import MeterSet
-from functions.handlers import (
-    rate_limits,
-    schedule_audit,
-    schedule_heartbeat,
-    schedule_reconcile,
-    schedule_sweep,
-    settings,
-    stream_aggregate,
-    webhook_stripe,
-    wiring,
-    wiring_audit,
-    wiring_billing,
-    wiring_reconciliation,
-    workflow_record_failure,
-)
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.ledger.ledger import Counts
+from functions.domain.metering.meters.meter import MeterSet
+from functions.handlers import settings
+from functions.handlers.billing import schedule_reconcile, webhook_stripe, workflow_record_failure
+from functions.handlers.edge import rate_limits
+from functions.handlers.metering import schedule_audit, schedule_heartbeat, schedule_sweep, stream_aggregate
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import reconciliation as wiring_reconciliation
 from tests.adapters.test_audit import METERS, TENANT
 from tests.adapters.test_audit import World as AuditWorld
 from tests.application.billing.test_reconcile import Late

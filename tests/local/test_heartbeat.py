@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.handlers import schedule_heartbeat, wiring
+from functions.handlers.metering import schedule_heartbeat
+from functions.handlers.wiring import base as wiring
 from infra import stage
 from infra.local import emulator
 from infra.local.state import LocalStack

@@ -14,27 +14,32 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from functions.adapters.dynamo.billing_index import DynamoDuePlans
+from functions.adapters.dynamo.billing.billing_index import DynamoDuePlans
+from functions.adapters.dynamo.billing.failure_store import DynamoFailures
+from functions.adapters.dynamo.billing.invoice_store import DynamoInvoices
+from functions.adapters.dynamo.billing.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+from functions.adapters.dynamo.billing.push_store import DynamoPushStore
+from functions.adapters.dynamo.billing.turn_store import DynamoBillingTurns
 from functions.adapters.dynamo.billing_keys import DUE, instant, joined
-from functions.adapters.dynamo.coupon_store import DynamoCoupons
-from functions.adapters.dynamo.customer_store import DynamoCustomers
-from functions.adapters.dynamo.failure_store import DynamoFailures
-from functions.adapters.dynamo.invoice_store import DynamoInvoices
-from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
-from functions.adapters.dynamo.plan_store import DynamoPlans
-from functions.adapters.dynamo.push_store import DynamoPushStore
-from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
-from functions.adapters.dynamo.turn_store import DynamoBillingTurns
+from functions.adapters.dynamo.catalog.plan_store import DynamoPlans
+from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
+from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
-from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
-from functions.application.find_plan import plan_shelf
-from functions.application.issue_invoice import BillingPorts, issue_invoices
-from functions.application.list_due import PAGE_SIZE
+from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
+from functions.application.billing.list_due import PAGE_SIZE
+from functions.application.billing.push_invoice import push_invoice
+from functions.application.catalog.find_plan import plan_shelf
+from functions.application.catalog.revise_plan import publish_plan
 from functions.application.ports.billing import BillingTurn, Due
-from functions.application.push_invoice import push_invoice
-from functions.application.revise_plan import publish_plan
+from functions.application.subscriptions.create_subscription import (
+    Catalogue,
+    PlanChoice,
+    SubscriptionWish,
+    create_subscription,
+)
+from functions.domain.billing.invoice import invoice_id
 from functions.domain.catalog.plan import Plan, PlanDraft
-from functions.domain.invoicing.invoice import invoice_id
 from functions.domain.subscriptions.customer import Customer, UsageAttribution
 from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.names import PARTITION_KEY, SORT_KEY

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.dynamo.meter_store import DynamoMeters
-from functions.application.create_meter import create_meter
-from functions.domain.metering.event import AcceptanceWindow, CloseMarker
-from functions.domain.metering.history import Backfill, Status
-from functions.domain.metering.meter_record import MeterCreate
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.dynamo.metering.meter_store import DynamoMeters
+from functions.application.metering.meters.create_meter import create_meter
+from functions.domain.metering.ledger.history import Backfill, Status
+from functions.domain.metering.meters.meter_record import MeterCreate
+from functions.domain.metering.values.event import AcceptanceWindow, CloseMarker
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs
 from tests.replay.usage_seeds import DAY, At, writer

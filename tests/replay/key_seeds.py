@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.adapters.dynamo.api_key_store import DynamoApiKeys
-from functions.domain.access import ApiKey, hash_secret
+from functions.adapters.dynamo.access.api_key_store import DynamoApiKeys
+from functions.domain.access.api_key import ApiKey, hash_secret
 from tests.replay.world import TENANT, World
 
 KEY_ID = "01JBXR0000000000000000KEY0"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from functions.domain.metering.history import SPAN_SECONDS
+from functions.domain.metering.ledger.history import SPAN_SECONDS
 from tests.replay.history_seeds import METER, RUN_ID
 from tests.replay.make_scenario import AT, Made
 from tests.replay.world import TENANT

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from functions.adapters.records import encode_record
-from functions.application.commit_usage import INLINE_ARCHIVE_BYTES
-from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.lanes import Lanes
+from functions.application.metering.ledger.commit_usage import INLINE_ARCHIVE_BYTES
+from functions.domain.metering.values.event import Event, Pack, Void
+from functions.domain.metering.values.lanes import Lanes
 from tests.replay.make_scenario import AT, Made, http_request, kinesis_record, scheduled
 from tests.replay.world import LEDGER_KEY, TENANT
 

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from functions.adapters.dynamo.plan_migration_store import DynamoPlanMigrations
-from functions.adapters.dynamo.plan_store import DynamoPlanAddons, DynamoPlans
-from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
-from functions.application.create_plan import next_plan
-from functions.application.revise_plan import publish_plan
-from functions.application.work_migration import MigrationStep
+from functions.adapters.dynamo.catalog.plan_store import DynamoPlanAddons, DynamoPlans
+from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
+from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
+from functions.application.catalog.create_plan import next_plan
+from functions.application.catalog.revise_plan import publish_plan
+from functions.application.subscriptions.work_migration import MigrationStep
 from functions.domain.subscriptions.plan_migration import PlanMigration
 from tests.replay.billing_seeds import STARTED, NoFeatures, StandingClock
 from tests.replay.world import TENANT, World

@@ -10,16 +10,16 @@ import boto3
 
 from functions import names
 from functions.adapters.clock import SystemClock
-from functions.adapters.dynamo.genesis_store import DynamoGenesis
-from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.dynamo.meter_store import DynamoMeters
-from functions.application.bootstrap import record_genesis
-from functions.application.create_meter import create_meter
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Refusal
-from functions.domain.metering.meter_record import MeterCreate
+from functions.adapters.dynamo.metering.genesis_store import DynamoGenesis
+from functions.adapters.dynamo.metering.heartbeat_store import DynamoHeartbeats
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.dynamo.metering.meter_store import DynamoMeters
+from functions.application.access.bootstrap import record_genesis
+from functions.application.metering.meters.create_meter import create_meter
+from functions.domain.metering.ledger.ledger import Refusal
+from functions.domain.metering.meters.meter_record import MeterCreate
+from functions.domain.metering.values.event import AcceptanceWindow
+from functions.domain.metering.values.lanes import Lanes
 from tests.replay import billing_seeds, history_seeds, key_seeds, migration_seeds, usage_seeds
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs

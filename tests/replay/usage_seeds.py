@@ -7,15 +7,15 @@ import boto3
 
 from functions import names
 from functions.adapters.archive import S3Archive
-from functions.adapters.dynamo.late_store import LateItems
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.dynamo.reconciliation_store import recheck_item
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
+from functions.adapters.dynamo.metering.late_store import LateItems
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.dynamo.subscriptions.reconciliation_store import recheck_item
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.ports.reconciliation import Recheck
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.late import LateUsage
-from functions.domain.metering.ledger import Refusal
+from functions.domain.metering.ledger.late import LateUsage
+from functions.domain.metering.ledger.ledger import Refusal
+from functions.domain.metering.values.event import AcceptanceWindow
 from tests.replay.billing_seeds import CUSTOMER, ENDED, STARTED
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import large_pack, packs

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from functions import names
 from functions.adapters.dynamo.table import Table
-from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.values.lanes import Lanes
 from infra.local.stripe_standin.server import Server
 from tests.conftest import DynamoDb
 from tests.replay.cloudformation import CloudFormation

@@ -7,19 +7,19 @@ from typing import Any
 import msgspec
 
 from functions.adapters.archive import ArchivedEvent
-from functions.adapters.memory import MemoryArchive
-from functions.application.aggregate_usage import Aggregator, Delivered, Report
-from functions.application.apply_pages import PageApplier
-from functions.application.commit_usage import LaneWriter
-from functions.application.lane_memory import LaneMemory
-from functions.application.lane_steps import Steps
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered, Report
+from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.ledger.lane_memory import LaneMemory
+from functions.application.metering.ledger.lane_steps import Steps
+from functions.application.metering.ledger.recall_lane import LaneRecall, Recollection
 from functions.application.ports.look_back import KeptLookBack
-from functions.application.recall_lane import LaneRecall, Recollection
-from functions.domain.metering.aggregation import DIRTY
-from functions.domain.metering.event import CloseMarker, Pack, Void
-from functions.domain.metering.ledger import Commit, Counts, LaneState, Refusal, bucket_of
-from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
+from functions.domain.metering.cells.aggregation import DIRTY
+from functions.domain.metering.cells.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
+from functions.domain.metering.ledger.ledger import Commit, Counts, LaneState, Refusal, bucket_of
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import CloseMarker, Pack, Void
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from functions.domain.errors import Unavailable
-from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.meters.meter import MeterSet
 from tests.simulation.mutants import MUTANTS, TROUBLED_MUTANTS
 from tests.simulation.trouble import make_counting_raise, simulate_trouble
 from tests.simulation.world import ALL_METERS, MAX_METERS, SUM_METERS, UNIQUE_METERS, make_cells_small, simulate

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from functions.adapters.memory import MemoryArchive
-from functions.application.aggregate_usage import Aggregator, Delivered
-from functions.application.commit_usage import LaneWriter
-from functions.domain.metering import counting
-from functions.domain.metering.event import Event, Pack
-from functions.domain.metering.groupings import MetersByType
-from functions.domain.metering.ledger import Commit, Refusal
-from functions.domain.metering.rows import Rows, sort_events
-from functions.domain.metering.values import Uncountable
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.ledger.ledger import Commit, Refusal
+from functions.domain.metering.meters.groupings import MetersByType
+from functions.domain.metering.meters.rows import Rows, sort_events
+from functions.domain.metering.meters.values import Uncountable
+from functions.domain.metering.values.event import Event, Pack
 from tests.simulation.world import SUM_METERS, SimulatedLedger, World, play
 
 NO_TEXT = b'{"n":7,"model":"a","x":"\xff"}'

@@ -15,20 +15,20 @@ import pytest
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from functions.adapters.archive import ArchivedEvent, decode_lines
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryArchive, MemoryLedger
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application import apply_pages, recall_lane
-from functions.application.commit_usage import LaneWriter
-from functions.application.lane_steps import Batch
-from functions.domain.metering import cells as open_cells
-from functions.domain.metering import pages, sketch
-from functions.domain.metering.aggregation import DIRTY, Aggregation, Cell, Keep, contribution, merge
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
-from functions.domain.metering.ledger import BUCKET_SECONDS, Commit, Counts
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import COARSE_SECONDS, PageKey, parse_cell
-from functions.domain.metering.voiding import countable
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger import apply_pages, recall_lane
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.ledger.lane_steps import Batch
+from functions.domain.metering.cells import cells as open_cells
+from functions.domain.metering.cells import pages, sketch
+from functions.domain.metering.cells.aggregation import DIRTY, Aggregation, Cell, Keep, contribution, merge
+from functions.domain.metering.cells.pages import COARSE_SECONDS, PageKey, parse_cell
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, Commit, Counts
+from functions.domain.metering.ledger.voiding import countable
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack, Void
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LOOK_BACK = 3_600

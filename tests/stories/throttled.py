@@ -20,17 +20,17 @@ from typing import Any
 import boto3
 
 from functions.adapters.aws import PATIENT, aws_client
-from functions.adapters.dynamo.ledger_store import DynamoLedger
-from functions.adapters.memory import MemoryArchive
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
-from functions.application.query_usage import UsageReader
+from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
+from functions.adapters.memory.ledger import MemoryArchive
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
 from functions.domain.errors import Unavailable
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.values.lanes import Lanes
 from infra.local.dynamodb_local import dynamodb_local
 from tests.conftest import LOCAL_CREDENTIALS, REGION, create_table
 from tests.faults import Faults, between

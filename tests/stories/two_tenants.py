@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from functions.domain.metering.meter import MAX_SEARCHES_PER_TYPE
+from functions.domain.metering.meters.meter import MAX_SEARCHES_PER_TYPE
 from infra.local import state
 from tests.local.conftest import new_tenant
 from tests.local.tenant import BATCH, Event, Tenant

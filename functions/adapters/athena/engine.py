@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 
 from functions.adapters.athena.statement import statement
 from functions.application.ports.archive_query import Cell, Look, ResultPage
+from functions.domain.analytics.archive_query import ArchiveQuestion, Progress
 from functions.domain.errors import FieldError, InvalidInput, Unavailable
-from functions.domain.metering.archive_query import ArchiveQuestion, Progress
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from functions.domain.metering.archive_query import DIMENSIONS, ArchiveQuestion, Counts, Window
-from functions.domain.metering.archive_query import Path as JsonPath
+from functions.domain.analytics.archive_query import DIMENSIONS, ArchiveQuestion, Counts, Window
+from functions.domain.analytics.archive_query import Path as JsonPath
 
 FILES = Path(__file__).parent / "sql"
 MAX_PARAMETER_CHARACTERS = 1_024  # Athena's own limit, quotes included

@@ -79,7 +79,7 @@ entries are written in the transaction of what they index.
 
 Ids are ULIDs, so a query is in order of creation. A lock item is written in the transaction of its record. Meters are
 also in the meter set of the usage table, which the aggregator reads and which keeps slugs unique; both are written in
-one transaction. A tenant never contains `#` (domain/access.py), so no two tenants share a key and none is `api_key`.
+one transaction. A tenant never contains `#` (domain/access/api_key.py), so no two tenants share a key and none is `api_key`.
 """
 
 from datetime import datetime

@@ -12,7 +12,7 @@ from zlib import crc32
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.condition import Condition
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.catalogue import SaleCounts
+from functions.application.ports.catalog import SaleCounts
 from functions.names import SORT_KEY
 
 # Never fewer: what was counted in a part that nobody looks at any more would be overlooked.

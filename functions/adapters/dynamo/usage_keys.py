@@ -36,8 +36,8 @@ A tenant never contains `#`, so keys of two tenants cannot meet.
 
 from datetime import UTC, datetime
 
-from functions.domain.metering.pages import PageKey
-from functions.domain.metering.refusal import refusal_id
+from functions.domain.metering.cells.pages import PageKey
+from functions.domain.metering.ledger.reject import refusal_id
 
 HEAD = "H"
 LOOK_BACK = "M"

@@ -10,11 +10,11 @@ import stripe
 
 from functions.adapters.stripe import keys
 from functions.adapters.stripe.amounts import from_stripe, to_stripe
-from functions.adapters.stripe.refusals import PatientCaller, is_missing
+from functions.adapters.stripe.errors import PatientCaller, is_missing
 from functions.application.ports.gateway import GatewayInvoice, GatewayLine, GatewayRefused, GatewayStatus
+from functions.domain.billing.contact import Contact
+from functions.domain.billing.document import MAX_LINES, DocumentLine, InvoiceDocument
 from functions.domain.errors import InvalidInput
-from functions.domain.invoicing.contact import Contact
-from functions.domain.invoicing.document import MAX_LINES, DocumentLine, InvoiceDocument
 
 if TYPE_CHECKING:
     from stripe.params import (

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
-from functions.domain.invoicing.contact import Contact
-from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
+from functions.domain.billing.contact import Contact
+from functions.domain.billing.document import DocumentLine, InvoiceDocument
 
 # Stripe refuses longer ones.
 MAX_KEY_CHARACTERS = 255

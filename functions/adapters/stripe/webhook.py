@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from functions.adapters.stripe.signature import is_signed
 from functions.application.ports.gateway import GatewayEvent
+from functions.domain.billing.document import MAX_ID_CHARACTERS
 from functions.domain.errors import InvalidInput
-from functions.domain.invoicing.document import MAX_ID_CHARACTERS
 
 # An event holds one object, of which we take the id and two words; an invoice with its first lines has some 50 KB.
 MAX_BODY_BYTES = 1_000_000

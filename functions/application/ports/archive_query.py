@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from functions.domain.metering.archive_query import ArchiveQuestion, AskedQuery, Progress
+from functions.domain.analytics.archive_query import ArchiveQuestion, AskedQuery, Progress
 
 Cell = str | int | Decimal | None
 

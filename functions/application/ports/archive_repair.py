@@ -5,8 +5,8 @@ from datetime import date
 from typing import Protocol
 
 from functions.application.ports.ledger import ArchivedEvent
-from functions.domain.metering.archive_repair import Place
-from functions.domain.metering.ledger import Refusal
+from functions.domain.metering.ledger.archive_repair import Place
+from functions.domain.metering.ledger.ledger import Refusal
 
 
 class Mended(Protocol):

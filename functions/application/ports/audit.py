@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from functions.application.ports.ledger import ArchivedEvent, LedgerReader
-from functions.domain.metering.audit import LaneDay
-from functions.domain.metering.ledger import Commit, Counts
-from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.ledger.audit import LaneDay
+from functions.domain.metering.ledger.ledger import Commit, Counts
+from functions.domain.metering.meters.meter import MeterSet
 
 
 class AuditedLedger(LedgerReader, Protocol):

@@ -6,17 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
-from functions.application.ports.catalogue import NO_PREMISES, Premises
+from functions.application.ports.catalog import NO_PREMISES, Premises
 from functions.application.ports.reconciliation import Recheck
+from functions.domain.billing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.validation import MeterFacts
-from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.holding import Holding
-from functions.domain.metering.level_times import LevelTimes
-from functions.domain.metering.windows import WindowSize
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.level_times import LevelTimes
+from functions.domain.metering.values.holding import Holding
+from functions.domain.metering.values.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from functions.domain.wire import Instant, WireModel

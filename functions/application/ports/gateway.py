@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from functions.domain.billing.contact import Contact
+from functions.domain.billing.document import DocumentLine, InvoiceDocument
+from functions.domain.billing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord
 from functions.domain.errors import TollboothError, Unavailable
-from functions.domain.invoicing.contact import Contact
-from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
-from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord
 
 
 class GatewayStatus(StrEnum):

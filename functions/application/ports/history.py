@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from functions.domain.metering.backfill_slots import Slots
-from functions.domain.metering.history import Backfill, HistoryPart, Status
-from functions.domain.metering.hour_index import HourEntry
-from functions.domain.metering.meter import MeterSet
+from functions.domain.metering.ledger.backfill_slots import Slots
+from functions.domain.metering.ledger.history import Backfill, HistoryPart, Status
+from functions.domain.metering.ledger.hour_index import HourEntry
+from functions.domain.metering.meters.meter import MeterSet
 
 
 class HistoryReader(Protocol):

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from functions.application.ports.history import HistoryReader
-from functions.domain.metering.event import CloseMarker, Event, Pack, Void
-from functions.domain.metering.history import HistoryPart
-from functions.domain.metering.hour_index import HourEntry
-from functions.domain.metering.ledger import BatchTally, Code, Commit, Refusal
-from functions.domain.metering.meter import MeterSet
-from functions.domain.metering.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
-from functions.domain.metering.refusal import Place
+from functions.domain.metering.cells.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
+from functions.domain.metering.ledger.history import HistoryPart
+from functions.domain.metering.ledger.hour_index import HourEntry
+from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Refusal
+from functions.domain.metering.ledger.reject import Place
+from functions.domain.metering.meters.meter import MeterSet
+from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
 
 
 class EventStream(Protocol):

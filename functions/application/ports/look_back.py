@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from functions.domain.metering.look_back import Further, Whole
+from functions.domain.metering.ledger.look_back import Further, Whole
 
 
 class KeptLookBack(NamedTuple):

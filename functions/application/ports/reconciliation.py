@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from functions.domain.invoicing.difference import BilledDifference
-from functions.domain.invoicing.invoice import InvoiceRecord
-from functions.domain.metering.late import LateUsage
+from functions.domain.billing.difference import BilledDifference
+from functions.domain.billing.invoice import InvoiceRecord
+from functions.domain.metering.ledger.late import LateUsage
 
 
 class LateIndex(Protocol):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from functions.domain.catalog.discount import Percentage
 from functions.domain.catalog.pricing.price import Positive
-from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.catalog.pricing.problems import refuse, wrong
 from functions.domain.catalog.versioned import iso_currency
 from functions.domain.errors import Conflict
 from functions.domain.money import EXACT, minor_digits

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from functions.domain.metering.filter_string import FilterString
+from functions.domain.metering.values.filter_string import FilterString
 from functions.domain.wire import Instant, Key, Metadata, Name, Numeric, WireModel
 
 # A filter is compared with every group of the meter; these are far more than any feature names.

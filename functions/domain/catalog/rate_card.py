@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.entitlement_template import EntitlementTemplate
 from functions.domain.catalog.pricing import AnyPrice, FlatPrice, UnitConversion
-from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.catalog.pricing.problems import refuse, wrong
 from functions.domain.catalog.tax import TaxConfig
 from functions.domain.wire import Description, Duration, Key, Metadata, Name, WireModel
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from functions.domain.billing.document import MAX_AMOUNT_MINOR
 from functions.domain.catalog.entitlement_template import MeteredEntitlement
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.pricing import FlatPrice, MatrixPrice
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.tax import TaxConfig
 from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.invoicing.document import MAX_AMOUNT_MINOR
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.money import Money, is_collectable
 from functions.domain.period import LONGEST_MONTHS, Cadence, add_months
 

@@ -8,8 +8,8 @@ from functions.domain.catalog.addon import Addon, InstanceType
 from functions.domain.catalog.merging import merged, why_not
 from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, InvalidInput
+from functions.domain.subscriptions.base_and_addons import Merge, Stretch, Wanted
 from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionPhase
-from functions.domain.subscriptions.layers import Merge, Stretch, Wanted
 from functions.domain.wire import Description, Instant, Key, Metadata, Name, WireModel
 
 # Each keeps a copy of its rate cards in the subscription's one item.

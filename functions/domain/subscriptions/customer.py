@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.domain.catalog.versioned import iso_currency
-from functions.domain.metering.event import MAX_TEXT_LENGTH
+from functions.domain.metering.values.event import MAX_TEXT_LENGTH
 from functions.domain.period import known_zone
 from functions.domain.wire import CurrencyCode, Description, Instant, Metadata, Name, WireModel
 

@@ -8,6 +8,7 @@ from functions.domain.catalog.merging import why_too_much
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon, merging
+from functions.domain.subscriptions.base_and_addons import NewId, Stretch, base_of, joined, settled
 from functions.domain.subscriptions.item import (
     FOREVER,
     MeteredFeature,
@@ -15,7 +16,6 @@ from functions.domain.subscriptions.item import (
     SubscriptionItem,
     SubscriptionPhase,
 )
-from functions.domain.subscriptions.layers import NewId, Stretch, base_of, joined, settled
 from functions.domain.subscriptions.operations import (
     AddItem,
     AddPhase,

@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from functions.application.ports.billing import Failure
+from functions.domain.analytics.archive_query import Kind, Progress
+from functions.domain.billing.invoice import InvoiceStatus
 from functions.domain.catalog.feature import Feature
-from functions.domain.invoicing.invoice import InvoiceStatus
-from functions.domain.metering.archive_query import Kind, Progress
-from functions.domain.metering.history import Status
-from functions.domain.metering.meter_record import MeterRecord
+from functions.domain.metering.ledger.history import Status
+from functions.domain.metering.meters.meter_record import MeterRecord
 from functions.domain.subscriptions.customer import Customer
 from functions.domain.wire import Instant
 

@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from functions.domain.invoicing.difference import Reason
-from functions.domain.invoicing.explanation import StepName
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.holding import Holding
-from functions.domain.metering.windows import WindowSize
+from functions.domain.billing.difference import Reason
+from functions.domain.billing.explanation import StepName
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.values.holding import Holding
+from functions.domain.metering.values.windows import WindowSize
 from functions.domain.wire import Instant
 from functions.handlers.openapi.answers import (
     InvoiceStatusDetails,

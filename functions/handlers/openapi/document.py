@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.handlers import problem
-from functions.handlers.events_request import EventsFilter
+from functions.handlers.edge import problem
+from functions.handlers.edge.parameters import EVERYWHERE, PARAMETERS, taken_by
+from functions.handlers.metering.events_request import EventsFilter
 from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_PATHS, FIXED_SCHEMAS, PUBLIC
 from functions.handlers.openapi.meanings import ACTING, IN_PATH, WITHOUT_EFFECT, meaning
 from functions.handlers.openapi.reading import Route, Schema, read_route
@@ -25,7 +26,6 @@ from functions.handlers.openapi.routes import (
     Paged,
 )
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
-from functions.handlers.parameters import EVERYWHERE, PARAMETERS, taken_by
 
 # What a parameter holds where the code does not say it in one word.
 SHAPES: Mapping[tuple[str, str], Schema] = {

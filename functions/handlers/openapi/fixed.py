@@ -3,8 +3,9 @@
 from typing import Any
 
 from functions.application.list_records import MAX_COUNTED
-from functions.domain.metering import event_json
-from functions.handlers import http, ingest_body
+from functions.domain.metering.values import event_json
+from functions.handlers.edge import http
+from functions.handlers.metering import ingest_body
 
 DESCRIPTION = (
     "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from functions.application.list_refusals import MAX_DAYS
-from functions.application.preview_invoice import FARTHEST
+from functions.application.billing.preview_invoice import FARTHEST
+from functions.application.metering.events.list_rejects import MAX_DAYS
 from functions.domain.catalog.versioned import VersionStatus
-from functions.domain.metering.windows import WindowSize
+from functions.domain.metering.values.windows import WindowSize
 from functions.domain.subscriptions.plan_migration import ResultStatus
 from functions.domain.subscriptions.subscription import SubscriptionStatus
-from functions.handlers.events_request import (
+from functions.handlers.billing.http_billing import STATUSES
+from functions.handlers.edge.query_string import MAX_JSON_CHARACTERS
+from functions.handlers.metering.events_request import (
     MAX_CLIENT_ID,
     MAX_CUSTOMERS,
     MAX_FILTER_CHARACTERS,
@@ -18,10 +20,8 @@ from functions.handlers.events_request import (
     V1_DEFAULT_HOURS,
     V1_MAX_DAYS,
 )
-from functions.handlers.http_billing import STATUSES
-from functions.handlers.http_rejects import MAX_CODES
-from functions.handlers.query_string import MAX_JSON_CHARACTERS
-from functions.handlers.usage_request import MAX_VALUES
+from functions.handlers.metering.http_rejects import MAX_CODES
+from functions.handlers.metering.usage_request import MAX_VALUES
 
 WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
 ACTING = "Act for this tenant; the key's own unless given. Another one only with the scope `operator`."

@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.handlers import query_string
+from functions.handlers.edge import query_string
 
 Schema = dict[str, Any]
 Call = tuple[Callable[..., Any], Mapping[str, Any]]
 OURS = "functions.handlers"
-# How the answers of functions.handlers.http are made, and their status.
+# How the answers of functions.handlers.edge.http are made, and their status.
 STATUSES = {"ok": 200, "created": 201, "accepted": 202, "no_content": 204}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
 

@@ -2,7 +2,8 @@
 
 import json
 
-from functions.handlers import http, http_api
+from functions.handlers import http_api
+from functions.handlers.edge import http
 from functions.handlers.openapi.document import document
 
 

@@ -10,8 +10,8 @@ from botocore.stub import ANY, Stubber
 
 from functions.adapters.athena.engine import AthenaEngine
 from functions.application.ports.archive_query import Look
+from functions.domain.analytics.archive_query import Progress
 from functions.domain.errors import InvalidInput, Unavailable
-from functions.domain.metering.archive_query import Progress
 from tests.adapters.athena.test_statement import QUESTION
 
 TOKEN = "tollbooth-01ARZ3NDEKTSV4RRFFQ69G5FAV"

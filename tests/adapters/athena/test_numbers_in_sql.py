@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.adapters.athena.statement import statement
-from functions.domain.metering.archive_query import ArchiveQuestion, Counts, Kind
-from functions.domain.metering.values import Uncountable, countable
+from functions.domain.analytics.archive_query import ArchiveQuestion, Counts, Kind
+from functions.domain.metering.meters.values import Uncountable, countable
 from infra.local.emulator_program.trino_functions import FUNCTIONS
 
 QUESTION = ArchiveQuestion(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from functions.adapters.athena.statement import FILES, statement
-from functions.domain.metering.archive_query import ArchiveQuestion, Dimension, Kind, Window
+from functions.domain.analytics.archive_query import ArchiveQuestion, Dimension, Kind, Window
 
 HOSTILE = "x' OR '1'='1"
 QUESTION = ArchiveQuestion(

@@ -3,8 +3,8 @@
 import boto3
 import pytest
 
-from functions.adapters.dynamo.heartbeat_store import DynamoHeartbeats
-from functions.domain.metering.lanes import MAX_LANES
+from functions.adapters.dynamo.metering.heartbeat_store import DynamoHeartbeats
+from functions.domain.metering.values.lanes import MAX_LANES
 from tests.conftest import DynamoDb
 
 

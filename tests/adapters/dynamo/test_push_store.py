@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from functions import names
-from functions.adapters.dynamo.push_store import DynamoPushStore
+from functions.adapters.dynamo.billing.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.gateway import PushStore, StaleRecord
-from functions.domain.invoicing.push import GatewayCustomer, PushFailure, PushRecord
+from functions.domain.billing.push import GatewayCustomer, PushFailure, PushRecord
 from tests.application.push.world import MemoryPushStore
 
 NOW = datetime(2026, 6, 1, 12, 30, 15, 123456, tzinfo=UTC)

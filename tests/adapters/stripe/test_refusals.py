@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
+from functions.adapters.stripe.errors import FIRST_WAIT_SECONDS, RATE_LIMIT_TRIES, PatientCaller, translated
 from functions.adapters.stripe.gateway import StripeGateway, stripe_client
-from functions.adapters.stripe.refusals import FIRST_WAIT_SECONDS, RATE_LIMIT_TRIES, PatientCaller, translated
 from functions.application.ports.gateway import (
     GatewayBusy,
     GatewayFault,

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from functions.adapters.memory_coupons import MemoryCoupons
-from functions.application.issue_invoice import BillingPorts, issue_invoices
+from functions.adapters.memory.coupons import MemoryCoupons
+from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
+from functions.application.billing.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
 from functions.application.ports.billing import Failure, SubscriptionChange, Tenures
-from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
+from functions.domain.billing.invoice import BilledCustomer, Invoice, InvoiceRecord
+from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.coupon import AppliedCoupon
-from functions.domain.invoicing.invoice import BilledCustomer, Invoice, InvoiceRecord
-from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, TENANT, FakeCustomers, FakeUsage, MovableClock
 

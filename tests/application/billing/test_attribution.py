@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.customer_store import DynamoCustomers
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.keep_customer import create_customer, delete_customer, replace_customer
-from functions.domain.metering.holding import Holding
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.manage_customer import create_customer, delete_customer, replace_customer
+from functions.domain.metering.values.holding import Holding
 from functions.domain.subscriptions.customer import CustomerWish
 from tests.application.billing.world import TENANT, World
 from tests.domain.builders import at, phase, unit

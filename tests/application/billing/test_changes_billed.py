@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.change_subscription import Changed, change_subscription
-from functions.application.create_subscription import PlanChoice
-from functions.application.edit_subscription import edit_subscription
-from functions.domain.invoicing.invoice import InvoiceRecord
-from functions.domain.invoicing.line import InvoiceLine
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.change_subscription import Changed, change_subscription
+from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.application.subscriptions.edit_subscription import edit_subscription
+from functions.domain.billing.invoice import InvoiceRecord
+from functions.domain.billing.line import InvoiceLine
 from functions.domain.subscriptions.operations import Operation
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.application import issue_invoice
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.create_subscription import PlanChoice
-from functions.application.issue_invoice import Issued
+from functions.application.billing import issue_invoice
+from functions.application.billing.issue_invoice import Issued
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.catalog.coupon import AppliedCoupon
 from functions.domain.errors import Conflict, InvalidInput, NotFound
-from functions.domain.invoicing.invoice import InvoiceRecord
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.test_changes_billed import add, edit
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World

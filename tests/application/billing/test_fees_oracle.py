@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.addon import Addon
-from functions.domain.invoicing.push import PaymentStatus
 from functions.domain.subscriptions.edit import with_addons
 from tests.application.billing.test_pieces import START, UNIT, Life
 from tests.domain.builders import flat

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.domain.billing.invoice import Invoice, InvoiceRecord
+from functions.domain.billing.push import MAY_REPLACE, PaymentStatus
 from functions.domain.errors import TollboothError
-from functions.domain.invoicing.invoice import Invoice, InvoiceRecord
-from functions.domain.invoicing.push import MAY_REPLACE, PaymentStatus
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
 from tests.application.billing.test_changes_billed import add, edit, only

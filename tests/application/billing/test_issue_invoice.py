@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.issue_invoice import MAX_INVOICES_PER_CALL, Issued
+from functions.application.billing.issue_invoice import MAX_INVOICES_PER_CALL, Issued
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.domain.billing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.errors import NotFound, Unbillable
-from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase, unit

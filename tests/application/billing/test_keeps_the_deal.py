@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.change_subscription import change_subscription, migrate_subscription
-from functions.application.create_subscription import PlanChoice
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.change_subscription import change_subscription, migrate_subscription
+from functions.application.subscriptions.create_subscription import PlanChoice
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.test_changes_billed import change

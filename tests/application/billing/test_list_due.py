@@ -1,9 +1,9 @@
 import pytest
 
-from functions.adapters.dynamo.billing_index import DynamoDueIndex, DynamoDuePlans
+from functions.adapters.dynamo.billing.billing_index import DynamoDueIndex, DynamoDuePlans
 from functions.adapters.dynamo.table import Table
-from functions.application import list_due as module
-from functions.application.list_due import list_due, list_due_customers
+from functions.application.billing import list_due as module
+from functions.application.billing.list_due import list_due, list_due_customers
 from functions.application.ports.billing import Due
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, phase, unit

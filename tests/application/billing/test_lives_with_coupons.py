@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.domain.billing.invoice import Invoice
 from functions.domain.errors import TollboothError
-from functions.domain.invoicing.invoice import Invoice
 from tests.application.billing.memory import Billing
 from tests.application.billing.world import ACME, TENANT, FakeUsage
 from tests.domain.builders import at, flat, phase, plan, subscription, unit

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.application.ports.gateway import PaymentUpdate
+from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus
+from functions.domain.billing.push import PaymentStatus, PushFailure
 from functions.domain.errors import NotFound
-from functions.domain.invoicing.invoice import InvoiceRecord, InvoiceStatus
-from functions.domain.invoicing.push import PaymentStatus, PushFailure
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, phase, unit
 

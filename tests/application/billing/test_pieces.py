@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.change_subscription import change_subscription, migrate_subscription
-from functions.application.create_subscription import PlanChoice
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.change_subscription import change_subscription, migrate_subscription
+from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.domain.billing.line import InvoiceLine
 from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group, Needs
-from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.holding import Holding
-from functions.domain.metering.level_times import LevelTimes
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.level_times import LevelTimes
+from functions.domain.metering.values.holding import Holding
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription

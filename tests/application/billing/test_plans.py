@@ -3,10 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.application.create_plan import create_plan, next_plan
-from functions.application.find_plan import find_plan
-from functions.application.ports.catalogue import Family
-from functions.application.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
+from functions.application.catalog.create_plan import create_plan, next_plan
+from functions.application.catalog.find_plan import find_plan
+from functions.application.catalog.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
+from functions.application.ports.catalog import Family
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
 from functions.domain.errors import Conflict, InvalidInput, NotFound
 from tests.application.billing.world import TENANT, World

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.rate_services import Rater
+from functions.application.billing.rate_services import Rater
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.domain.billing.invoice import Invoice
+from functions.domain.billing.line import InvoiceLine
+from functions.domain.billing.simulation import InvoiceSimulation
 from functions.domain.catalog.pricing import GraduatedPrice, LineUsage
-from functions.domain.invoicing.invoice import Invoice
-from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.invoicing.simulation import InvoiceSimulation
-from functions.domain.metering.holding import Holding, held_ever
+from functions.domain.metering.values.holding import Holding, held_ever
 from functions.domain.period import Period
-from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.lineage import Lineages
+from functions.domain.subscriptions.services_within import services_within
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
 from tests.application.billing.test_changes_billed import add, edit, graduated, only

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.adapters.dynamo.customer_store import DynamoCustomers
-from functions.adapters.dynamo.reconciliation_store import DynamoDifferences, DynamoRechecks
-from functions.adapters.memory import MemoryLedger
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.edit_subscription import edit_subscription
-from functions.application.keep_customer import create_customer, replace_customer
-from functions.application.reconcile import Reconciled, ReconciliationPorts, check_customer, reconcile
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
+from functions.adapters.dynamo.subscriptions.reconciliation_store import DynamoDifferences, DynamoRechecks
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.application.billing.reconcile import Reconciled, ReconciliationPorts, check_customer, reconcile
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.edit_subscription import edit_subscription
+from functions.application.subscriptions.manage_customer import create_customer, replace_customer
+from functions.domain.billing.difference import BilledDifference
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.invoicing.difference import BilledDifference
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.late import DAY_SECONDS, LateUsage
-from functions.domain.metering.ledger import HOUR_SECONDS
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger.late import DAY_SECONDS, LateUsage
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS
 from functions.domain.subscriptions.customer import CustomerWish
 from tests.application.billing.test_pieces import (
     EVENTS,
@@ -343,7 +343,7 @@ def test_a_customer_that_fails_by_our_fault_stops_nobody_and_is_looked_at_again(
 
 
 def test_what_there_was_no_time_for_is_left_for_the_next_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.reconcile.SUBJECTS_OF_A_TURN", 2)
+    monkeypatch.setattr("functions.application.billing.reconcile.SUBJECTS_OF_A_TURN", 2)
     late = Late(world)
     late.use("2026-05-10", 100)
     late.bill("2026-06-01T01:00:00")
@@ -467,7 +467,7 @@ def test_what_an_added_subject_had_used_before_is_looked_at(world: World) -> Non
 
 
 def test_more_invoices_than_can_be_read_are_told_as_such(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.reconcile.MAX_INVOICES", 2)
+    monkeypatch.setattr("functions.application.billing.reconcile.MAX_INVOICES", 2)
     late = Late(world)
     for day in range(2, 6):
         late.use(f"2026-05-0{day}", 1)
@@ -481,8 +481,8 @@ def test_more_invoices_than_can_be_read_are_told_as_such(world: World, monkeypat
 
 
 def test_many_rechecks_and_much_late_usage_take_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.application.reconcile.TENANTS_AT_ONCE", 1)
-    monkeypatch.setattr("functions.application.reconcile.RECHECKS_AT_ONCE", 2)
+    monkeypatch.setattr("functions.application.billing.reconcile.TENANTS_AT_ONCE", 1)
+    monkeypatch.setattr("functions.application.billing.reconcile.RECHECKS_AT_ONCE", 2)
     late = Late(world)
     others = [late.create(f"other-{n}") for n in range(5)]
     late.use("2026-05-10", 100)

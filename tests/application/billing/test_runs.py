@@ -2,15 +2,15 @@ from datetime import timedelta
 
 import pytest
 
-from functions.adapters.dynamo.turn_store import DynamoBillingTurns
-from functions.application.invoice_now import request_invoices, requested_invoices
-from functions.application.list_due import list_due_customers
+from functions.adapters.dynamo.billing.turn_store import DynamoBillingTurns
+from functions.application.billing.invoice_now import request_invoices, requested_invoices
+from functions.application.billing.list_due import list_due_customers
+from functions.application.billing.record_failure import record_failure
+from functions.application.billing.start_billing import start_billing
 from functions.application.ports.billing import BillingRun, BillingTurn, InvoiceRequest
-from functions.application.record_failure import record_failure
-from functions.application.start_billing import start_billing
 from functions.application.step_failure import INTERNAL, TIMED_OUT, StepFailure
+from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
-from functions.domain.invoicing.invoice import InvoiceRecord
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, phase, unit
 

@@ -8,21 +8,21 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.rate_services import Rater
-from functions.application.simulate_invoice import simulate_invoice
+from functions.application.billing.rate_services import Rater
+from functions.application.billing.simulate_invoice import simulate_invoice
+from functions.domain.billing.explanation import steps_of
+from functions.domain.billing.invoice import Invoice
+from functions.domain.billing.line import InvoiceLine
+from functions.domain.billing.simulation import InvoiceSimulation
 from functions.domain.catalog.plan import Plan, ProRating
 from functions.domain.catalog.pricing import Group
-from functions.domain.invoicing.explanation import steps_of
-from functions.domain.invoicing.invoice import Invoice
-from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.invoicing.simulation import InvoiceSimulation
-from functions.domain.metering.holding import held_ever
+from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Cadence, Period
-from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.lineage import Lineages
+from functions.domain.subscriptions.services_within import services_within
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
-from functions.handlers import json_body
+from functions.handlers.edge import json_body
 from tests.application.billing.memory import Billing
 from tests.application.billing.world import ACME, TENANT, FakeUsage
 from tests.domain.builders import at, draft, phase

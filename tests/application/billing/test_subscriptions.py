@@ -2,11 +2,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.application.cancel_subscription import cancel_subscription
-from functions.application.create_subscription import PlanChoice
-from functions.application.revise_plan import delete_plan
+from functions.application.catalog.revise_plan import delete_plan
+from functions.application.subscriptions.cancel_subscription import cancel_subscription
+from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.errors import Conflict, InvalidInput, NotFound
-from functions.domain.invoicing.invoice import BilledCustomer
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from functions.application.change_subscription import change_subscription
-from functions.application.create_subscription import PlanChoice
-from functions.domain.invoicing.line import InvoiceLine
+from functions.application.subscriptions.change_subscription import change_subscription
+from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.domain.billing.line import InvoiceLine
 from functions.domain.subscriptions.subscribe import Terms
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase, unit

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.period import Cadence
 from tests.application.billing.test_pieces import PACKAGE, START, UNIT, Life, Used, card
 

@@ -8,34 +8,39 @@ from typing import Any
 
 from ulid import ULID
 
-from functions.adapters.dynamo.billing_index import DynamoDueIndex
-from functions.adapters.dynamo.coupon_store import DynamoCoupons
-from functions.adapters.dynamo.failure_store import DynamoFailures, DynamoInvoiceRequests
-from functions.adapters.dynamo.invoice_store import DynamoInvoices
-from functions.adapters.dynamo.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
-from functions.adapters.dynamo.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
-from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
+from functions.adapters.dynamo.billing.billing_index import DynamoDueIndex
+from functions.adapters.dynamo.billing.failure_store import DynamoFailures, DynamoInvoiceRequests
+from functions.adapters.dynamo.billing.invoice_store import DynamoInvoices
+from functions.adapters.dynamo.billing.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
+from functions.adapters.dynamo.catalog.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
+from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
+from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
-from functions.application.apply_coupon import AppliedCoupons
-from functions.application.create_plan import create_plan
-from functions.application.create_subscription import Catalogue, PlanChoice, SubscriptionWish, create_subscription
-from functions.application.issue_invoice import BillingPorts, Issued, issue_invoices
-from functions.application.keep_coupon import create_coupon
-from functions.application.keep_plan_addons import PlanAddonsOf
+from functions.application.billing.issue_invoice import BillingPorts, Issued, issue_invoices
+from functions.application.billing.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
+from functions.application.catalog.create_plan import create_plan
+from functions.application.catalog.manage_coupon import create_coupon
+from functions.application.catalog.manage_plan_addons import PlanAddonsOf
+from functions.application.catalog.revise_plan import publish_plan
 from functions.application.ports.billing import BilledCustomers, BillingRun, MeasuredWindow, Windowed
 from functions.application.ports.gateway import PaymentUpdate
-from functions.application.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
-from functions.application.revise_plan import publish_plan
+from functions.application.subscriptions.apply_coupon import AppliedCoupons
+from functions.application.subscriptions.create_subscription import (
+    Catalogue,
+    PlanChoice,
+    SubscriptionWish,
+    create_subscription,
+)
+from functions.domain.billing.invoice import BilledCustomer, InvoiceRecord
+from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.validation import MeterFacts
-from functions.domain.invoicing.invoice import BilledCustomer, InvoiceRecord
-from functions.domain.invoicing.push import PaymentStatus
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.holding import Holding, held_within
-from functions.domain.metering.level_times import LevelTimes
-from functions.domain.metering.windows import WindowSize
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.level_times import LevelTimes
+from functions.domain.metering.values.holding import Holding, held_within
+from functions.domain.metering.values.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription

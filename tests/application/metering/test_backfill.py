@@ -12,22 +12,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.application import fill_history
-from functions.application.close_lanes import close_lanes, count_lanes
-from functions.application.end_backfill import end_backfill
-from functions.application.fill_history import HistoryFiller
-from functions.application.plan_backfill import plan_backfill
+from functions.application.metering.ledger.close_lanes import close_lanes, count_lanes
+from functions.application.metering.meters import fill_history
+from functions.application.metering.meters.end_backfill import end_backfill
+from functions.application.metering.meters.fill_history import HistoryFiller
+from functions.application.metering.meters.plan_backfill import plan_backfill
 from functions.application.step_failure import INTERNAL
 from functions.domain.errors import Unavailable
-from functions.domain.metering import history
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.group_values import short
-from functions.domain.metering.history import SPAN_SECONDS, Backfill, HistoryWork, Status
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.tally import Tally
-from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import UsageRow
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.tally import Tally
+from functions.domain.metering.ledger import history
+from functions.domain.metering.ledger.history import SPAN_SECONDS, Backfill, HistoryWork, Status
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.usage.usage_rows import UsageRow
+from functions.domain.metering.values.event import Event, Pack, Void
+from functions.domain.metering.values.group_values import short
 from tests.application.metering.naive import divided
 from tests.application.metering.test_usage import LANES, METERS, NOW, START, Deployment, event
 
@@ -437,7 +437,7 @@ def test_every_span_has_one_worker_and_there_are_not_too_many(monkeypatch: pytes
     filling.create(new_meter(Aggregation.SUM, START))
     filling.deliver()
     for most in (1_000, 12):
-        monkeypatch.setattr("functions.application.plan_backfill.MAX_PIECES", most)
+        monkeypatch.setattr("functions.application.metering.meters.plan_backfill.MAX_PIECES", most)
         work = filling.plan()
         assert len(work) <= most
         assert [each.number for each in work] == list(range(len(work)))

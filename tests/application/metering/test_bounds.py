@@ -9,23 +9,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.adapters.memory import MemoryArchive, MemoryLedger
-from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
+from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.adapters.records import encode_commit
-from functions.application import apply_pages, lane_memory
-from functions.application.apply_pages import PageApplier
-from functions.application.commit_usage import LaneWriter
-from functions.application.query_usage import UsageReader
-from functions.application.usage_bounds import Bounds
+from functions.application.metering.ledger import apply_pages, lane_memory
+from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.errors import TooLarge
-from functions.domain.metering import counting, sketch
-from functions.domain.metering.aggregation import Aggregation, pack_values, unpack_values
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Commit
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import CODES_PER_PAGE, MAX_BUCKETS, WINDOWS_PER_PAGE, PageDelta, PageKey
-from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.cells import sketch
+from functions.domain.metering.cells.aggregation import Aggregation, pack_values, unpack_values
+from functions.domain.metering.cells.pages import CODES_PER_PAGE, MAX_BUCKETS, WINDOWS_PER_PAGE, PageDelta, PageKey
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.ledger.ledger import Commit
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.values.lanes import Lanes
 from tests.writing import write
 
 NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())

@@ -1,8 +1,8 @@
 """Codes are read once and never missed, in whatever order a commit's codes are stored."""
 
-from functions.adapters.memory import MemoryLedger
-from functions.application.code_book import CodeBook
-from functions.domain.metering.ledger import Code
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.application.metering.usage.code_book import CodeBook
+from functions.domain.metering.ledger.ledger import Code
 
 
 def put(ledger: MemoryLedger, *numbers: int, parts: int = 1, lane: int = 0, skipped: int = 0) -> None:

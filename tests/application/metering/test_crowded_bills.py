@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from functions.application.measure_usage import MeasuredUsage
-from functions.application.rate_services import Rater
+from functions.application.billing.measure_usage import MeasuredUsage
+from functions.application.billing.rate_services import Rater
 from functions.domain.catalog.feature import GroupFilter
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.holding import held_ever
-from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.holding import held_ever
 from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscribe import Terms, subscribe

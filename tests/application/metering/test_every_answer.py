@@ -13,19 +13,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.adapters.memory import MemoryArchive, MemoryLedger
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application.commit_usage import LaneWriter
-from functions.application.query_usage import UsageReader
-from functions.domain.metering import pages
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack, Void
-from functions.domain.metering.filter_string import FilterString
-from functions.domain.metering.holding import Holding
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import UsageRow
+from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.domain.metering.cells import pages
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.usage.usage_rows import UsageRow
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack, Void
+from functions.domain.metering.values.filter_string import FilterString
+from functions.domain.metering.values.holding import Holding
+from functions.domain.metering.values.lanes import Lanes
 from tests.application.metering.naive import MISSING, Answers, Happening, Question, label, recount
 from tests.writing import write
 

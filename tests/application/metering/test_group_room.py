@@ -7,18 +7,18 @@ from random import Random
 
 import pytest
 
-from functions.application.measure_usage import MeasuredUsage
-from functions.application.recount import TenantRecount, stored_cells
+from functions.application.billing.measure_usage import MeasuredUsage
+from functions.application.metering.audit.recount import TenantRecount, stored_cells
 from functions.domain.catalog.pricing import Needs
 from functions.domain.errors import TooLarge
-from functions.domain.metering import counting
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.group_values import MAX_CODE_LENGTH, SHORT_LENGTH, fitting, short
-from functions.domain.metering.history import SPAN_SECONDS
-from functions.domain.metering.holding import held_ever
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.voiding import countable
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.ledger.history import SPAN_SECONDS
+from functions.domain.metering.ledger.voiding import countable
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import Event, Pack, Void
+from functions.domain.metering.values.group_values import MAX_CODE_LENGTH, SHORT_LENGTH, fitting, short
+from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Period
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 
@@ -180,7 +180,7 @@ def test_a_long_value_keeps_its_identity(deployment: Deployment) -> None:
 def test_once_a_lanes_codes_hold_much_text_new_values_are_shortened_sooner(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.domain.metering.ledger.MAX_LONG_TEXTS", 500)
+    monkeypatch.setattr("functions.domain.metering.ledger.ledger.MAX_LONG_TEXTS", 500)
     early, late, junk = same_lane(3)
     values = [f"https://example.com/{n}/" + "x" * 280 for n in range(4)]
     send(deployment, early, values[0], values[1])

@@ -3,10 +3,10 @@
 import pytest
 
 from functions.adapters.records import decode_record, encode_record
-from functions.application.aggregate_usage import Delivered, Report
-from functions.application.close_lanes import close_lanes, count_lanes
-from functions.application.heartbeat_age import heartbeat_age
-from functions.domain.metering.event import HEARTBEAT, CloseMarker
+from functions.application.metering.ledger.aggregate_usage import Delivered, Report
+from functions.application.metering.ledger.close_lanes import close_lanes, count_lanes
+from functions.application.metering.ledger.heartbeat_age import heartbeat_age
+from functions.domain.metering.values.event import HEARTBEAT, CloseMarker
 from tests.application.metering.test_poison import Broken, subjects
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 

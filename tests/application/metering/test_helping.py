@@ -2,9 +2,9 @@
 
 import pytest
 
-from functions.domain.metering import pages
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.cells import pages
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 from tests.writing import write_only
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.memory import MemoryAuditResults
-from functions.application.audit_lane import LaneAuditor
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.audit import LaneDay
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.meter import Meter, MeterSet
+from functions.adapters.memory.ledger import MemoryAuditResults
+from functions.application.metering.audit.audit_lane import LaneAuditor
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger.audit import LaneDay
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, Event
 from tests.application.metering.test_backfill import Filling, new_meter
 from tests.application.metering.test_usage import LANES, METERS, NOW, Deployment, event
 

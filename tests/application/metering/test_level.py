@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from functions.application.measure_usage import MeasuredUsage
-from functions.application.query_usage import UsageReader
-from functions.application.usage_bounds import Bounds
+from functions.application.billing.measure_usage import MeasuredUsage
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import TooLarge
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.holding import held_ever
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.values.event import Event, Pack, Void
+from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Period
 from tests.application.metering.test_usage import LANES, Deployment, event
 

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.explain_line import explained_line
-from functions.application.measure_usage import MeasuredUsage
-from functions.application.query_usage import UsageReader
-from functions.application.rate_services import Rater
-from functions.application.usage_bounds import Bounds
+from functions.application.billing.explain_line import explained_line
+from functions.application.billing.measure_usage import MeasuredUsage
+from functions.application.billing.rate_services import Rater
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.application.metering.usage.usage_bounds import Bounds
+from functions.domain.billing.line import InvoiceLine
 from functions.domain.errors import TooLarge, Unbillable
-from functions.domain.invoicing.line import InvoiceLine
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.holding import Holding, held_ever
-from functions.domain.metering.level_times import LevelTimes
-from functions.domain.metering.meter import Meter, MeterSet
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.level_times import LevelTimes
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import Event, Pack, Void
+from functions.domain.metering.values.holding import Holding, held_ever
 from functions.domain.period import Period
-from functions.domain.subscriptions.excerpt import services_within
 from functions.domain.subscriptions.lineage import Lineages
+from functions.domain.subscriptions.services_within import services_within
 from tests.application.metering.test_usage import LANES, Deployment, event
 from tests.domain import builders
 from tests.domain.builders import edit, phase, plan, subscription, unit

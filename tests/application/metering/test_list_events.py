@@ -6,16 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.adapters.memory import MemoryArchive, MemoryLedger
-from functions.application import list_by_batch, list_events, search_events
-from functions.application.list_events import EventReader
-from functions.application.search_events import Listed
+from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
+from functions.application.metering.events import list_by_batch, list_events, search_events
+from functions.application.metering.events.list_events import EventReader
+from functions.application.metering.events.search_events import Listed
 from functions.domain.errors import TooLarge
-from functions.domain.metering.event import Event, Void
-from functions.domain.metering.event_filter import EventFilter, Position
-from functions.domain.metering.hour_index import marks_of, time_bounds
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import (
+from functions.domain.metering.ledger.hour_index import marks_of, time_bounds
+from functions.domain.metering.ledger.ledger import (
     Commit,
     Counts,
     Group,
@@ -24,6 +21,9 @@ from functions.domain.metering.ledger import (
     fingerprints_by_bucket,
     hours_of,
 )
+from functions.domain.metering.usage.event_filter import EventFilter, Position
+from functions.domain.metering.values.event import Event, Void
+from functions.domain.metering.values.lanes import Lanes
 
 LANES = Lanes(3, b"a key of the test")
 START = 497_222 * 3_600

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.ledger import Code, Directory
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import CODES_PER_PAGE, PAGE_SECONDS, PageKey, parse_cell
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.pages import CODES_PER_PAGE, PAGE_SECONDS, PageKey, parse_cell
+from functions.domain.metering.ledger.ledger import Code, Directory
+from functions.domain.metering.meters.meter import Meter, MeterSet
 from tests.application.metering.test_usage import NOW, Deployment, event
 
 SEVERAL = [each for each in Aggregation if len(each.parts) > 1]

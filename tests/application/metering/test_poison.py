@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from functions.adapters.memory import MemoryLedger
+from functions.adapters.memory.ledger import MemoryLedger
 from functions.adapters.records import MARK, WIRE_VERSION, decode_record, encode_record
-from functions.application.aggregate_usage import REASONS, Delivered, Report
+from functions.application.metering.ledger.aggregate_usage import REASONS, Delivered, Report
 from functions.domain.errors import Unavailable
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import CloseMarker
-from functions.domain.metering.ledger import Commit, Refusal
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import Page, PageKey
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.pages import Page, PageKey
+from functions.domain.metering.ledger.ledger import Commit, Refusal
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import CloseMarker
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 
 LEVEL = Meter("m9", "stored", "call", Aggregation.TIME_WEIGHTED_SUM, "$.n", since=1)

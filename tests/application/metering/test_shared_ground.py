@@ -10,30 +10,31 @@ import pytest
 
 from functions.adapters.archive import decode_lines, encode_lines
 from functions.adapters.dynamo.codec import decode_item
-from functions.adapters.dynamo.refusal_item import further_items, further_of
-from functions.adapters.memory import MemoryLedger
+from functions.adapters.dynamo.metering.reject_item import further_items, further_of
+from functions.adapters.memory.ledger import MemoryLedger
 from functions.adapters.records import decode_record, decoded_size, encode_commit, encode_record
-from functions.application import aggregate_usage, lane_memory, recall_lane
-from functions.application.aggregate_usage import Aggregator, Delivered, Report
-from functions.application.list_events import EventReader
-from functions.application.query_usage import UsageReader
-from functions.domain.metering import counting, json_path_query
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import Event, Pack, Void
-from functions.domain.metering.event_filter import EventFilter
-from functions.domain.metering.event_json import MAX_DEPTH
-from functions.domain.metering.ledger import BUCKET_SECONDS, Commit
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.readable import is_readable, is_too_deep
-from functions.domain.metering.surplus import (
+from functions.application.metering.events.list_events import EventReader
+from functions.application.metering.ledger import aggregate_usage, lane_memory, recall_lane
+from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered, Report
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, Commit
+from functions.domain.metering.ledger.surplus import (
     BYTES_A_LATE_BUCKET,
     BYTES_A_NEW_ITEM,
     BYTES_A_VISIT,
     LATE_SECONDS,
     VISITS_PAID,
 )
-from functions.domain.metering.values import Uncountable, decode_data
-from functions.domain.metering.work import WORK
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.meters.values import Uncountable, decode_data
+from functions.domain.metering.usage.event_filter import EventFilter
+from functions.domain.metering.values import json_path_query
+from functions.domain.metering.values.event import Event, Pack, Void
+from functions.domain.metering.values.event_json import MAX_DEPTH
+from functions.domain.metering.values.readable import is_readable, is_too_deep
+from functions.domain.metering.values.work import WORK
 from tests.application.metering.test_usage import CALLS, LANES, NOW, TOKENS, Deployment, event
 
 SECOND = int(NOW.timestamp())

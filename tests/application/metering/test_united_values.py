@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from functions.adapters import memory
-from functions.adapters.memory import MemoryLedger
-from functions.application import apply_pages
-from functions.application.apply_pages import PageApplier
-from functions.domain.metering.aggregation import pack_values, unpack_values
-from functions.domain.metering.ledger import Commit, Counts
-from functions.domain.metering.pages import PageDelta, PageKey, as_bytes
+from functions.adapters.memory import ledger as memory
+from functions.adapters.memory.ledger import MemoryLedger
+from functions.application.metering.ledger import apply_pages
+from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.domain.metering.cells.aggregation import pack_values, unpack_values
+from functions.domain.metering.cells.pages import PageDelta, PageKey, as_bytes
+from functions.domain.metering.ledger.ledger import Commit, Counts
 
 SUBJECT, TOTAL = PageKey("t", 0, "hot", 9, 0), PageKey("t", 0, None, 9, 0)
 COUNT = 100

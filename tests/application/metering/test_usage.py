@@ -9,25 +9,26 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
-from functions.adapters.memory_look_backs import MemoryLookBacks
-from functions.application import recall_lane, walk_owners
-from functions.application.aggregate_usage import Aggregator, Delivered
-from functions.application.close_lanes import close_lanes, count_lanes
-from functions.application.commit_usage import LaneWriter
-from functions.application.ingest_events import ingest_events
-from functions.application.measure_usage import MeasuredUsage, window_size
-from functions.application.query_usage import UsageReader
-from functions.application.usage_bounds import Bounds
+from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger, MemoryStream
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.application.billing.measure_usage import MeasuredUsage, window_size
+from functions.application.metering.ledger import recall_lane
+from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered
+from functions.application.metering.ledger.close_lanes import close_lanes, count_lanes
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.ledger.ingest_events import ingest_events
+from functions.application.metering.usage import walk_owners
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.errors import NotFound, TooLarge
-from functions.domain.metering import counting
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, Event, Pack
-from functions.domain.metering.holding import held_ever
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import UsageRow
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.usage.usage_rows import UsageRow
+from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
+from functions.domain.metering.values.holding import held_ever
+from functions.domain.metering.values.lanes import Lanes
 from functions.domain.period import Period
 from tests.writing import write
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application import walk_owners
-from functions.application.query_usage import UsageReader
-from functions.application.usage_bounds import Bounds
+from functions.application.metering.usage import walk_owners
+from functions.application.metering.usage.query_usage import UsageReader
+from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.errors import TooLarge
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.holding import held_ever
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.usage import UsageQuery
-from functions.domain.metering.usage_rows import UsageRow
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.usage.usage_rows import UsageRow
+from functions.domain.metering.values.holding import held_ever
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 
 START = datetime(2026, 11, 10, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 
 from functions.adapters.stripe.gateway import StripeGateway
 from functions.application.ports.gateway import GatewayRefused
+from functions.domain.billing.contact import Contact, PostalAddress
+from functions.domain.billing.push import GatewayCustomer, PaymentStatus
 from functions.domain.errors import Unavailable
-from functions.domain.invoicing.contact import Contact, PostalAddress
-from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus
 from tests.application.push.test_crashes import FAULTS, REPLAYS, TIMES
 from tests.application.push.test_gone_customer import USD, delete_customer, issue_next
 from tests.application.push.world import CrashingGateway, PushWorld, document

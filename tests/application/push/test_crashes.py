@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
+from functions.application.billing.push_invoice import _Push
 from functions.application.ports.gateway import GatewayInvoice, PushBusy
-from functions.application.push_invoice import _Push
+from functions.domain.billing.push import PaymentStatus, PushRecord
 from functions.domain.errors import Unavailable
-from functions.domain.invoicing.push import PaymentStatus, PushRecord
 from tests.application.push.world import (
     Crash,
     CrashingGateway,

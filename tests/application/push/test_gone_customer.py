@@ -7,8 +7,8 @@ import pytest
 
 from functions.adapters.stripe import keys
 from functions.application.ports.gateway import GatewayRefused
+from functions.domain.billing.push import GatewayCustomer, PaymentStatus
 from functions.domain.errors import Unavailable
-from functions.domain.invoicing.push import GatewayCustomer, PaymentStatus
 from tests.application.push.test_crashes import FAULTS, REPLAYS, TIMES
 from tests.application.push.world import TENANT, CrashingGateway, MemoryPushStore, PushWorld, document
 from tests.infra.local.stripe_standin.contract import wrong_request
@@ -106,7 +106,7 @@ def test_an_invoice_that_failed_because_of_it_heals_by_itself(
     world.issue()
     world.pushes.put_customer(*USD, GatewayCustomer("cus_gone"))
     with monkeypatch.context() as before:
-        before.setattr("functions.application.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
+        before.setattr("functions.application.billing.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
         assert world.push().status is PaymentStatus.PUSH_FAILED
 
     assert world.push().status is PaymentStatus.OPEN

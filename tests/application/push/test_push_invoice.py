@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from functions.application.ports.gateway import GatewayUnauthorized, PushBusy
+from functions.domain.billing.document import DocumentLine
+from functions.domain.billing.push import PUSH_LEASE, PaymentStatus, PushRecord, PushState
 from functions.domain.errors import NotFound
-from functions.domain.invoicing.document import DocumentLine
-from functions.domain.invoicing.push import PUSH_LEASE, PaymentStatus, PushRecord, PushState
 from tests.application.push.world import JUNE, MAY, TENANT, PushWorld, document
 from tests.infra.local.stripe_standin.contract import wrong_request
 

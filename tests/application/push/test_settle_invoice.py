@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from functions.application.billing.settle_invoice import Settled, settle_invoice
 from functions.application.ports.gateway import GatewayEvent, GatewayUnreachable
-from functions.application.settle_invoice import Settled, settle_invoice
-from functions.domain.invoicing.push import PaymentStatus
+from functions.domain.billing.push import PaymentStatus
 from tests.application.push.world import TENANT, PushWorld, document
 
 

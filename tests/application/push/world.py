@@ -10,14 +10,14 @@ from typing import Any
 
 import stripe
 
+from functions.adapters.stripe.errors import PatientCaller
 from functions.adapters.stripe.gateway import StripeGateway
-from functions.adapters.stripe.refusals import PatientCaller
+from functions.application.billing.push_invoice import push_invoice
 from functions.application.ports.gateway import PaymentUpdate, StaleRecord
-from functions.application.push_invoice import push_invoice
+from functions.domain.billing.contact import Contact
+from functions.domain.billing.document import DocumentLine, InvoiceDocument
+from functions.domain.billing.push import MAY_REPLACE, PUSH_LEASE, GatewayCustomer, PaymentStatus, PushRecord
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.invoicing.contact import Contact
-from functions.domain.invoicing.document import DocumentLine, InvoiceDocument
-from functions.domain.invoicing.push import MAY_REPLACE, PUSH_LEASE, GatewayCustomer, PaymentStatus, PushRecord
 from infra.local.stripe_standin.server import Server, running
 from infra.local.stripe_standin.world import World as StripeWorld
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.domain.billing.rating import Terms, rate_usage
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import LineUsage, UnitConversion
-from functions.domain.invoicing.rating import Terms, rate_usage
-from functions.domain.metering.level_times import LevelTimes
+from functions.domain.metering.cells.level_times import LevelTimes
 from functions.domain.money import EXACT, Money
 from tests.domain.catalog.test_pricing import PRICE, charges
 

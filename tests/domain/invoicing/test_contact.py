@@ -1,6 +1,6 @@
 import pytest
 
-from functions.domain.invoicing.contact import Contact, PostalAddress
+from functions.domain.billing.contact import Contact, PostalAddress
 
 KOELN = PostalAddress(country="DE", city="Köln", line1="Domkloster 4")
 ACME = Contact("Acme", "pay@acme.example", KOELN)

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from functions.domain.billing.coupons import redeem
+from functions.domain.billing.line import InvoiceLine, explained, line_from
+from functions.domain.billing.rating import rate
 from functions.domain.catalog.coupon import AppliedCoupon
-from functions.domain.invoicing.coupons import redeem
-from functions.domain.invoicing.line import InvoiceLine, explained, line_from
-from functions.domain.invoicing.rating import rate
 from tests.domain.builders import at, flat, phase, plan, subscription
 from tests.domain.coupons import applied as coupon
 from tests.domain.coupons import wish

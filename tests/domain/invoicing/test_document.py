@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from functions.domain.billing.document import MAX_LINES, DocumentLine, InvoiceDocument
 from functions.domain.errors import InvalidInput
-from functions.domain.invoicing.document import MAX_LINES, DocumentLine, InvoiceDocument
 
 MAY, JUNE = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -1,8 +1,8 @@
 from datetime import datetime
 
-from functions.domain.invoicing.explanation import steps_of
-from functions.domain.invoicing.line import InvoiceLine, explained, line_from
-from functions.domain.invoicing.rating import rate
+from functions.domain.billing.explanation import steps_of
+from functions.domain.billing.line import InvoiceLine, explained, line_from
+from functions.domain.billing.rating import rate
 from functions.domain.subscriptions.subscription import Subscription
 from tests.domain.builders import at, flat, phase, plan, subscription
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.invoicing.invoice import (
+from functions.domain.billing.invoice import (
     BilledCustomer,
     Invoice,
     InvoiceRecord,
@@ -16,9 +16,9 @@ from functions.domain.invoicing.invoice import (
     issued,
     number_prefix,
 )
-from functions.domain.invoicing.line import InvoiceLine, UsageSnapshot, line_from
-from functions.domain.invoicing.push import PaymentStatus
-from functions.domain.invoicing.rating import rate
+from functions.domain.billing.line import InvoiceLine, UsageSnapshot, line_from
+from functions.domain.billing.push import PaymentStatus
+from functions.domain.billing.rating import rate
 from tests.domain.builders import at, flat, phase, plan, subscription, unit
 
 NOW = at("2026-05-01T01:00:00")

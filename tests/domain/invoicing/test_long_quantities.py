@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.domain.invoicing.explanation import steps_of
-from functions.domain.invoicing.simulation import InvoiceSimulation, SimulatedLine
+from functions.domain.billing.explanation import steps_of
+from functions.domain.billing.simulation import InvoiceSimulation, SimulatedLine
 from functions.domain.money import Money
 from tests.domain.catalog import test_pricing as prices
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from functions.domain.billing.rating import Terms, rate_usage
 from functions.domain.catalog.pricing import LineUsage
 from functions.domain.catalog.rate_card import RateCard
-from functions.domain.invoicing.rating import Terms, rate_usage
 from functions.domain.money import Money
 from tests.domain.builders import unit
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from functions.domain.billing.rating import RatedLine, Terms, rate_fee, rate_usage
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
-from functions.domain.invoicing.rating import RatedLine, Terms, rate_fee, rate_usage
 from functions.domain.money import Money
 from functions.domain.period import Period
 from tests.domain.builders import at

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.invoicing.rating import RatedService, rate
+from functions.domain.billing.rating import RatedService, rate
 from functions.domain.subscriptions.subscription import Service
 from tests.domain.builders import at, flat, phase, plan, subscription, unit
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.domain.billing.rating import RatedLine, Terms, rate_fee, rate_usage
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import Group, LineUsage, UnitConversion
-from functions.domain.invoicing.rating import RatedLine, Terms, rate_fee, rate_usage
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.proration import prorated

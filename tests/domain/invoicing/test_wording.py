@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from functions.domain.billing.line import InvoiceLine, explained, line_from
+from functions.domain.billing.rating import rate
 from functions.domain.catalog.pricing import Price
 from functions.domain.catalog.pricing.commitment import CommittedPrice
-from functions.domain.invoicing.line import InvoiceLine, explained, line_from
-from functions.domain.invoicing.rating import rate
 from functions.domain.subscriptions.subscription import Subscription
 from tests.domain.builders import TOKENS, at, phase, plan, subscription, unit
 from tests.domain.catalog import test_pricing as prices

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from functions.domain.analytics.archive_answer import shown_row
+from functions.domain.analytics.archive_query import AskedQuery, Kind, parse_path, partitions
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.archive_answer import shown_row
-from functions.domain.metering.archive_query import AskedQuery, Kind, parse_path, partitions
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 WINDOW = {"past": timedelta(days=46), "ahead": timedelta(hours=1)}

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.errors import InvalidInput, TooLarge
-from functions.domain.metering.cloudevents import parse_events, parse_partially
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.event_checker import MAX_EVENT_BYTES
-from functions.domain.metering.lanes import Lanes, hash_key
+from functions.domain.metering.values.cloudevents import parse_events, parse_partially
+from functions.domain.metering.values.event import AcceptanceWindow, Event
+from functions.domain.metering.values.event_checker import MAX_EVENT_BYTES
+from functions.domain.metering.values.lanes import Lanes, hash_key
 
 NOW = 1_790_000_000
 LANES = Lanes(8, b"a key of the test")

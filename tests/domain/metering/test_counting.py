@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.domain.metering import compiled_meter, counting
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.counting import Deltas, count
-from functions.domain.metering.event import Event
-from functions.domain.metering.groupings import MetersByType, compile_meters
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.ledger import Directory, LaneState
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.domain.metering.pages import WINDOW_SECONDS
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.cells.pages import WINDOW_SECONDS
+from functions.domain.metering.ledger import counting
+from functions.domain.metering.ledger.counting import Deltas, count
+from functions.domain.metering.ledger.ledger import Directory, LaneState
+from functions.domain.metering.meters import compiled_meter
+from functions.domain.metering.meters.groupings import MetersByType, compile_meters
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import Event
+from functions.domain.metering.values.lanes import Lanes
 
 START = 1_790_000_000 // WINDOW_SECONDS * WINDOW_SECONDS
 FINGERPRINT = Lanes(1, b"a key of the test").value_fingerprint

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.cloudevents import parse_events, parse_partially
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.event_json import MAX_DEPTH
-from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.values.cloudevents import parse_events, parse_partially
+from functions.domain.metering.values.event import AcceptanceWindow, Event
+from functions.domain.metering.values.event_json import MAX_DEPTH
+from functions.domain.metering.values.lanes import Lanes
 
 NOW = 1_790_000_000
 LANES = Lanes(8, b"a key of the test")

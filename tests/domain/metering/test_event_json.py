@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from functions.domain.errors import InvalidInput
-from functions.domain.metering import event_json
-from functions.domain.metering.cloudevents import Judged, parse_events, parse_partially
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.event_json import MAX_DEPTH, MAX_NUMBER_LENGTH
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.values import decode_data
+from functions.domain.metering.meters.values import decode_data
+from functions.domain.metering.values import event_json
+from functions.domain.metering.values.cloudevents import Judged, parse_events, parse_partially
+from functions.domain.metering.values.event import AcceptanceWindow, Event
+from functions.domain.metering.values.event_json import MAX_DEPTH, MAX_NUMBER_LENGTH
+from functions.domain.metering.values.lanes import Lanes
 
 NOW = 1_790_000_000
 LANES = Lanes(8, b"a key of the test")

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.cloudevents import parse_events, parse_partially
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.values.cloudevents import parse_events, parse_partially
+from functions.domain.metering.values.event import AcceptanceWindow, Event
+from functions.domain.metering.values.lanes import Lanes
 
 NOW = 1_790_000_000  # 2026-09-21T14:13:20Z
 LANES = Lanes(8, b"a key of the test")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from functions.domain.metering.filter_string import FilterString
-from functions.domain.metering.filters import MAX_LIKE_TEXT, OPERATORS, like
+from functions.domain.metering.values.filter_string import FilterString
+from functions.domain.metering.values.filters import MAX_LIKE_TEXT, OPERATORS, like
 
 
 def accepts(condition: dict[str, Any], text: str) -> bool:

@@ -1,7 +1,7 @@
 """What an index entry says of a commit: never that something is missing that is there."""
 
-from functions.domain.metering.event import Event
-from functions.domain.metering.hour_index import MAX_MARKS, HourEntry, marks_of, subject_mark, time_bounds
+from functions.domain.metering.ledger.hour_index import MAX_MARKS, HourEntry, marks_of, subject_mark, time_bounds
+from functions.domain.metering.values.event import Event
 
 
 def entry(groups: list[tuple[str, str]]) -> HourEntry:

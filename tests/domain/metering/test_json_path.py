@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonpath_rfc9535 import find
 
 from functions.domain.errors import InvalidInput
-from functions.domain.metering.json_path import MISSING, TooCostly, finder, parse_path
+from functions.domain.metering.values.json_path import MISSING, TooCostly, finder, parse_path
 
 DATA: dict[str, Any] = {
     "a": {"b": 1, "c d": [10, 20, {"n": None}]},

@@ -4,8 +4,8 @@ from hashlib import blake2b
 
 import pytest
 
-from functions.domain.metering import lanes as metering_lanes
-from functions.domain.metering.lanes import MAX_REMEMBERED_TEXT, Lanes, ValueFingerprints
+from functions.domain.metering.values import lanes as metering_lanes
+from functions.domain.metering.values.lanes import MAX_REMEMBERED_TEXT, Lanes, ValueFingerprints
 
 KEY = b"a key of the test"
 LONGEST = "x" * MAX_REMEMBERED_TEXT

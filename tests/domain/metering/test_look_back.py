@@ -3,8 +3,8 @@
 import random
 import tracemalloc
 
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.look_back import MAX_UNITS, UNIT_SECONDS, Accepted, LookBack
+from functions.domain.metering.ledger.look_back import MAX_UNITS, UNIT_SECONDS, Accepted, LookBack
+from functions.domain.metering.values.event import AcceptanceWindow
 
 NOW = 1_790_000_400
 DAY = 86_400

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.metering import sketch
+from functions.domain.metering.cells import sketch
 
 VALUES = st.one_of(
     st.decimals(min_value=Decimal("-9999999999999"), max_value=Decimal("9999999999999"), places=6, allow_nan=False),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.compiled_meter import CompiledMeter
-from functions.domain.metering.meter import FormerGroupBy, Meter, MeterSet
-from functions.domain.metering.values import Uncountable, decode_data
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.compiled_meter import CompiledMeter
+from functions.domain.metering.meters.meter import FormerGroupBy, Meter, MeterSet
+from functions.domain.metering.meters.values import Uncountable, decode_data
 
 NUMERIC = [each for each in Aggregation if each not in (Aggregation.COUNT, Aggregation.UNIQUE_COUNT)]
 

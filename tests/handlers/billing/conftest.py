@@ -3,16 +3,12 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.handlers import (
-    http,
-    http_backtest,
-    http_billing,
-    http_plans,
-    http_rating,
-    http_subscriptions,
-    wiring,
-    wiring_billing,
-)
+from functions.handlers.billing import http_backtest, http_billing, http_rating
+from functions.handlers.catalog import http_plans
+from functions.handlers.edge import http
+from functions.handlers.subscriptions import http_subscriptions
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
 from tests.application.billing.world import World
 from tests.handlers.gateway import Client
 

@@ -12,41 +12,40 @@ import pytest
 import stripe
 
 from functions import names
-from functions.adapters.dynamo.push_store import DynamoPushStore
+from functions.adapters.dynamo.billing.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
-from functions.adapters.memory import MemoryArchive, MemoryLedger, MemoryStream
-from functions.adapters.memory_look_backs import MemoryLookBacks
+from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger, MemoryStream
+from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.adapters.stripe.errors import PatientCaller
 from functions.adapters.stripe.gateway import StripeGateway
-from functions.adapters.stripe.refusals import PatientCaller
-from functions.application.commit_usage import LaneWriter
-from functions.application.create_subscription import PlanChoice
-from functions.application.ingest_events import ingest_events
-from functions.application.measure_usage import MeasuredUsage
+from functions.application.billing.measure_usage import MeasuredUsage
+from functions.application.billing.push_invoice import payment_update
+from functions.application.metering.ledger.commit_usage import LaneWriter
+from functions.application.metering.ledger.ingest_events import ingest_events
+from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.ports.gateway import GatewayStatus
-from functions.application.ports.registry import Holder
-from functions.application.push_invoice import payment_update
-from functions.application.query_usage import UsageReader
+from functions.application.ports.stored import Holder
+from functions.application.subscriptions.create_subscription import PlanChoice
 from functions.domain.errors import NotFound
-from functions.domain.metering.aggregation import Aggregation
-from functions.domain.metering.event import AcceptanceWindow, Event
-from functions.domain.metering.holding import Holding
-from functions.domain.metering.lanes import Lanes
-from functions.domain.metering.meter import Meter, MeterSet
-from functions.handlers import (
-    http,
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.values.event import AcceptanceWindow, Event
+from functions.domain.metering.values.holding import Holding
+from functions.domain.metering.values.lanes import Lanes
+from functions.handlers.billing import (
     http_reconciliation,
     schedule_reconcile,
-    wiring,
-    wiring_billing,
-    wiring_reconciliation,
-    workflow_close_lanes,
-    workflow_count_lanes,
     workflow_issue_invoice,
     workflow_list_due,
     workflow_push_invoice,
     workflow_record_failure,
 )
-from functions.handlers import schedule_billing as schedule
+from functions.handlers.billing import schedule_billing as schedule
+from functions.handlers.edge import http
+from functions.handlers.metering import workflow_close_lanes, workflow_count_lanes
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import reconciliation as wiring_reconciliation
 from infra.local.stripe_standin.server import Server, running
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS as FEATURE

@@ -3,7 +3,10 @@ from typing import Any
 import pytest
 from openmeter._generated import models
 
-from functions.handlers import http, http_addons, http_billing, http_plans, http_subscription_addons, http_subscriptions
+from functions.handlers.billing import http_billing
+from functions.handlers.catalog import http_addons, http_plans
+from functions.handlers.edge import http
+from functions.handlers.subscriptions import http_subscription_addons, http_subscriptions
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, draft, flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft, free

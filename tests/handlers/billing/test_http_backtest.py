@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from functions.application.backtest_plan import MOST_TIME
+from functions.application.billing.backtest_plan import MOST_TIME
+from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.catalog.plan import Plan
 from functions.domain.errors import NotFound
-from functions.domain.invoicing.invoice import BilledCustomer
-from functions.domain.metering.aggregation import Aggregation
+from functions.domain.metering.cells.aggregation import Aggregation
 from tests.application.billing.world import ACME, GLOBEX, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client

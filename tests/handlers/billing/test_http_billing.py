@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 from openmeter._generated.models import Invoice, InvoicePaginatedResponse
 
-from functions.application.create_subscription import PlanChoice
+from functions.application.billing.record_failure import record_failure
 from functions.application.ports.billing import BillingRun
 from functions.application.ports.gateway import PaymentUpdate
-from functions.application.record_failure import record_failure
-from functions.domain.invoicing.push import PaymentStatus, PushFailure
-from functions.handlers import http_billing
+from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.domain.billing.push import PaymentStatus, PushFailure
+from functions.handlers.billing import http_billing
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS, at, draft, flat, phase, unit
 from tests.handlers.billing.genuine import problems

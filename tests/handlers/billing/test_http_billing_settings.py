@@ -2,11 +2,14 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.customer_store import DynamoCustomers
-from functions.application.issue_invoice import issue_invoices
-from functions.application.keep_customer import create_customer
+from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
+from functions.application.billing.issue_invoice import issue_invoices
+from functions.application.subscriptions.manage_customer import create_customer
 from functions.domain.subscriptions.customer import CustomerWish
-from functions.handlers import http, http_billing_settings, http_subscriptions, wiring_billing
+from functions.handlers.billing import http_billing_settings
+from functions.handlers.edge import http
+from functions.handlers.subscriptions import http_subscriptions
+from functions.handlers.wiring import billing as wiring_billing
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client

@@ -4,7 +4,10 @@ from typing import Any
 import pytest
 from openmeter._generated import models
 
-from functions.handlers import http, http_billing, http_coupons, http_subscriptions
+from functions.handlers.billing import http_billing
+from functions.handlers.catalog import http_coupons
+from functions.handlers.edge import http
+from functions.handlers.subscriptions import http_subscriptions
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase
 from tests.domain.coupons import coupon_body

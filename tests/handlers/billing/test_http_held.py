@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.sale_counts import PARTS
-from functions.application import held_by_subscriptions
 from functions.application.ports.billing import SubscriptionChange
-from functions.handlers import wiring, wiring_billing
+from functions.application.subscriptions import held_by_subscriptions
+from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import billing as wiring_billing
 from tests.domain.builders import flat, phase, unit
 from tests.handlers.gateway import Client, Response
 

@@ -11,26 +11,25 @@ from typing import Any
 
 import pytest
 
-from functions.adapters.dynamo.plan_migration_store import DynamoPlanMigrations
-from functions.adapters.dynamo.subscription_store import DynamoSubscriptions
-from functions.application import count_versions, work_migration
+from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
+from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.application.step_failure import INTERNAL
+from functions.application.subscriptions import count_versions, work_migration
 from functions.domain.errors import Unavailable
 from functions.domain.subscriptions.plan_migration import MAX_TRIES, STALLED, STALLED_AFTER, PlanMigration
 from functions.domain.subscriptions.subscription import Subscription
-from functions.handlers import (
-    http,
-    http_addons,
+from functions.handlers.catalog import http_addons, http_plans
+from functions.handlers.edge import http
+from functions.handlers.subscriptions import (
     http_plan_migrations,
-    http_plans,
     http_subscription_addons,
     http_subscriptions,
-    wiring_billing,
     workflow_end_migration,
     workflow_list_migration,
     workflow_migrate_subscriptions,
     workflow_preview_migration,
 )
+from functions.handlers.wiring import billing as wiring_billing
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.billing.machine import Machine, MachineFailed

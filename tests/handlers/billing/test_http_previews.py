@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.domain.invoicing.line import InvoiceLine
+from functions.domain.billing.line import InvoiceLine
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client

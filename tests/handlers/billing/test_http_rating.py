@@ -5,8 +5,8 @@ import pytest
 from openmeter._generated.models import Invoice
 
 from functions.domain.errors import NotFound
-from functions.domain.metering.aggregation import Aggregation
-from functions.handlers.explanation_json import HOW_MEASURED
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.handlers.billing.explanation_json import HOW_MEASURED
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.domain.catalog.test_pricing import GRADUATED, MATRIX

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openmeter._generated import models
 
-from functions.application.cancel_subscription import MAX_DELETED_AT_ONCE
+from functions.application.subscriptions.cancel_subscription import MAX_DELETED_AT_ONCE
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, draft, flat, phase, unit
 from tests.handlers.billing.genuine import problems

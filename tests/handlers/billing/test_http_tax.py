@@ -6,7 +6,7 @@ import pytest
 
 from functions.domain.catalog.addon import AddonDraft
 from functions.domain.catalog.plan import PlanDraft
-from functions.handlers import wiring_billing
+from functions.handlers.wiring import billing as wiring_billing
 from tests.domain.builders import draft, flat, phase
 from tests.domain.catalog.test_addon import addon_draft
 from tests.handlers.billing.test_http_rating import line

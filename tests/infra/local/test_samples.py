@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from functions.domain.metering.cloudevents import parse_events
-from functions.domain.metering.event import AcceptanceWindow
-from functions.domain.metering.lanes import Lanes
+from functions.domain.metering.values.cloudevents import parse_events
+from functions.domain.metering.values.event import AcceptanceWindow
+from functions.domain.metering.values.lanes import Lanes
 from infra.local import farewell, paths
 from infra.local.state import LocalStack
 

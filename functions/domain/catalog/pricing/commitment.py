@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from functions.domain.catalog.pricing.price import Amount, Price
-from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.catalog.pricing.problems import refuse, wrong
 from functions.domain.wire import WireModel
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.percentage import Percent
 from functions.domain.catalog.pricing.price import Charge, LineUsage, lump
-from functions.domain.catalog.pricing.refusal import refuse
+from functions.domain.catalog.pricing.problems import refuse
 from functions.domain.catalog.pricing.tiers import MAX_TIERS, TierFlat, UpTo, tier_problems, touched
 from functions.domain.wire import WireModel
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import Amount, Charge, DimensionName, LineUsage, Needs, priced_parts
-from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.catalog.pricing.problems import refuse, wrong
 from functions.domain.wire import WireModel
 
 MAX_DIMENSIONS = 5

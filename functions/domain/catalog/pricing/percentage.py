@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from functions.domain.catalog.pricing.commitment import Commitment, CommittedPrice
 from functions.domain.catalog.pricing.price import ZERO, Amount, Charge, DimensionName, LineUsage, Needs
-from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.catalog.pricing.problems import refuse, wrong
 
 # More than a thousand percent is a mistake of the decimal point.
 Percent = Annotated[Amount, Field(le=1000)]

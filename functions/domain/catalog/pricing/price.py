@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from functions.domain.metering.level_times import LevelTimes
+from functions.domain.metering.cells.level_times import LevelTimes
 from functions.domain.money import EXACT
 from functions.domain.wire import Numeric, WireModel
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from functions.domain.catalog.pricing.price import Charge, LineUsage, Needs
-from functions.domain.metering.level_times import LevelTimes
+from functions.domain.metering.cells.level_times import LevelTimes
 
 # An average that has no end is shown to so many digits behind the point; the amount does not come from it.
 SHOWN = Decimal("1e-9")

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_core import InitErrorDetails
 
 from functions.domain.catalog.pricing.price import ZERO, Amount, LineUsage
-from functions.domain.catalog.pricing.refusal import wrong
+from functions.domain.catalog.pricing.problems import wrong
 from functions.domain.wire import Numeric, WireModel
 
 # Nobody can read a price of more tiers, and each one can become a line of the invoice.

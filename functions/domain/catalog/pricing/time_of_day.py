@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import Amount, Charge, Group, LineUsage, Needs, priced_parts
-from functions.domain.catalog.pricing.refusal import refuse, wrong
+from functions.domain.catalog.pricing.problems import refuse, wrong
 from functions.domain.period import known_zone
 from functions.domain.wire import Name, WireModel
 

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import ZERO, Charge, LineUsage, Needs, lump
+from functions.domain.catalog.pricing.problems import refuse
 from functions.domain.catalog.pricing.prorated import OF_LEVELS, Prorated, averaged, levels_of
-from functions.domain.catalog.pricing.refusal import refuse
 from functions.domain.catalog.pricing.tiers import FLAT, MAX_TIERS, Tier, component_problems, tier_problems
 
 

@@ -1,0 +1,56 @@
+"""Create, change, publish, archive and delete add-ons; published versions never change."""
+
+from datetime import datetime
+
+from functions.application.catalog.create_plan import card_feature_problems
+from functions.application.catalog.manage_versions import Shelf
+from functions.application.ports.billing import MeteredFeatures, NewId
+from functions.application.ports.catalog import Addons
+from functions.application.ports.clock import Clock
+from functions.domain.catalog.addon import INVALID, Addon, AddonDraft, AddonOffer
+from functions.domain.catalog.validation import currency_problems, refuse, tax_problems
+
+
+def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
+    return Shelf(addons, "add-on", clock)
+
+
+def create_addon(
+    tenant: str, draft: AddonDraft, *, addons: Addons, features: MeteredFeatures, clock: Clock, new_id: NewId
+) -> Addon:
+    """Raises InvalidInput for unknown features, a tax, a refused currency; Conflict when it has a draft."""
+    refuse([*currency_problems(draft.currency), *tax_problems(draft.rate_cards, "rateCards")], INVALID)
+    check_addon_features(tenant, draft, features)
+    values = {name: getattr(draft, name) for name in AddonDraft.model_fields}
+
+    def make(version: int, now: datetime) -> Addon:
+        return Addon(**values, id=new_id(), version=version, created_at=now, updated_at=now)
+
+    return addon_shelf(addons, clock).draft(tenant, draft.key, make)
+
+
+def update_addon(
+    tenant: str, addon_id: str, offer: AddonOffer, *, addons: Addons, features: MeteredFeatures, clock: Clock
+) -> Addon:
+    refuse(tax_problems(offer.rate_cards, "rateCards"), INVALID)
+    check_addon_features(tenant, offer, features)
+    return addon_shelf(addons, clock).revise(tenant, addon_id, lambda addon, now: addon.revised(offer, now))
+
+
+def publish_addon(tenant: str, addon_id: str, *, addons: Addons, features: MeteredFeatures, clock: Clock) -> Addon:
+    """The draft becomes the active version at once; the version that was active until now is archived."""
+    shelf = addon_shelf(addons, clock)
+    return shelf.publish(tenant, addon_id, lambda addon: check_addon_features(tenant, addon, features))
+
+
+def archive_addon(tenant: str, addon_id: str, *, addons: Addons, clock: Clock) -> Addon:
+    """Nobody can buy it any more; subscriptions that have it keep it."""
+    return addon_shelf(addons, clock).archive(tenant, addon_id)
+
+
+def delete_addon(tenant: str, addon_id: str, *, addons: Addons, clock: Clock) -> None:
+    addon_shelf(addons, clock).delete(tenant, addon_id)
+
+
+def check_addon_features(tenant: str, offer: AddonOffer, features: MeteredFeatures) -> None:
+    refuse(card_feature_problems(tenant, offer.rate_cards, "rateCards", features), INVALID)

@@ -1,0 +1,32 @@
+"""Change, publish, archive or delete one version of a plan; published versions never change."""
+
+from functions.application.catalog.create_plan import check_features
+from functions.application.catalog.find_plan import plan_shelf
+from functions.application.ports.billing import MeteredFeatures
+from functions.application.ports.catalog import Plans
+from functions.application.ports.clock import Clock
+from functions.domain.catalog.plan import Plan, PlanOffer
+from functions.domain.catalog.validation import phase_tax_problems, refuse
+
+
+def update_plan(
+    tenant: str, plan_id: str, offer: PlanOffer, *, plans: Plans, features: MeteredFeatures, clock: Clock
+) -> Plan:
+    refuse(phase_tax_problems(offer.phases))
+    check_features(tenant, offer.phases, features)
+    return plan_shelf(plans, clock).revise(tenant, plan_id, lambda plan, now: plan.revised(offer, now))
+
+
+def publish_plan(tenant: str, plan_id: str, *, plans: Plans, features: MeteredFeatures, clock: Clock) -> Plan:
+    """The draft becomes the active version at once; the version that was active until now is archived."""
+    shelf = plan_shelf(plans, clock)
+    return shelf.publish(tenant, plan_id, lambda plan: check_features(tenant, plan.phases, features))
+
+
+def archive_plan(tenant: str, plan_id: str, *, plans: Plans, clock: Clock) -> Plan:
+    """Nobody can subscribe to it any more; running subscriptions keep their copy."""
+    return plan_shelf(plans, clock).archive(tenant, plan_id)
+
+
+def delete_plan(tenant: str, plan_id: str, *, plans: Plans, clock: Clock) -> None:
+    plan_shelf(plans, clock).delete(tenant, plan_id)

@@ -1,0 +1,51 @@
+"""Find a customer by id or key; which customers match what is known of them, and the orders of their list."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from functions.application.ports.stored import Customers, Stored
+from functions.domain.errors import NotFound
+from functions.domain.subscriptions.customer import Customer
+
+ORDERS: dict[str, Callable[[Customer], Any]] = {
+    "id": lambda customer: customer.id,
+    "name": lambda customer: customer.name,
+    "createdAt": lambda customer: customer.created_at,
+}
+
+
+@dataclass(frozen=True)
+class CustomerFilter:
+    """Parts of names, whatever their case; None asks for nothing."""
+
+    key: str | None = None
+    name: str | None = None
+    primary_email: str | None = None
+    subject: str | None = None
+
+    @property
+    def asks(self) -> bool:
+        return self != CustomerFilter()
+
+    def matches(self, customer: Customer) -> bool:
+        asked = ((self.key, customer.key), (self.name, customer.name), (self.primary_email, customer.primary_email))
+        if not all(part is None or part.lower() in (text or "").lower() for part, text in asked):
+            return False
+        subject = self.subject
+        return subject is None or any(subject.lower() in each.lower() for each in customer.usage_subjects)
+
+
+def find_customer(tenant: str, id_or_key: str, *, customers: Customers) -> Stored[Customer]:
+    """By id also when deleted, by key only when not; raises NotFound."""
+    found = customers.get(tenant, id_or_key) or customers.by_key(tenant, id_or_key)
+    if found is None:
+        raise NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
+    return found
+
+
+def find_active_customer(tenant: str, id_or_key: str, *, customers: Customers) -> Stored[Customer]:
+    found = find_customer(tenant, id_or_key, customers=customers)
+    if found.record.is_deleted:
+        raise NotFound(f"Customer {id_or_key[:100]!r} was deleted.", code="customer_not_found")
+    return found

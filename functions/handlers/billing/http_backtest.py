@@ -1,0 +1,41 @@
+"""The route that rates a plan for past usage."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from pydantic import Field, StringConstraints
+
+from functions.application.billing.backtest_plan import MAX_CUSTOMERS, MAX_PERIODS, BacktestWish, backtest_plan
+from functions.domain.billing.simulation import LinePeriod
+from functions.domain.wire import WireModel
+from functions.handlers.billing.backtest_json import backtest_shown
+from functions.handlers.edge import http
+from functions.handlers.edge.http import Answer
+from functions.handlers.subscriptions.subscription_body import PhaseKey
+from functions.handlers.wiring import billing as wiring_billing
+from functions.names import SCOPE_READ
+
+router = Router()  # type: ignore[no-untyped-call]
+
+IdOrKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class BacktestBody(WireModel):
+    """Customers by id or key, each with the periods that are rated."""
+
+    customers: Annotated[tuple[IdOrKey, ...], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+    periods: Annotated[tuple[LinePeriod, ...], Field(min_length=1, max_length=MAX_PERIODS)]
+    starting_phase: PhaseKey | None = None
+
+    @property
+    def wish(self) -> BacktestWish:
+        return BacktestWish(self.customers, tuple(each.period for each in self.periods), self.starting_phase)
+
+
+@router.post("/api/v1/plans/<id_or_key>/backtest")
+def backtest(id_or_key: str) -> Answer:
+    request = http.Request(router.current_event, SCOPE_READ)
+    wish = request.body(BacktestBody).wish
+    return http.ok(
+        backtest_shown(backtest_plan(request.tenant, http.path_value(id_or_key), wish, wiring_billing.backtest_ports()))
+    )

@@ -1,0 +1,209 @@
+"""Which events are asked for: the parameters of v1, the JSON filter of v2, and the cursor between pages."""
+
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from pydantic import Field, StringConstraints
+
+from functions.application.ports.stored import Customers
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS
+from functions.domain.metering.usage.event_filter import (
+    FIRST_SECOND,
+    LAST_SECOND,
+    Batches,
+    Bookmark,
+    EventFilter,
+    Position,
+    SecondTest,
+)
+from functions.domain.metering.values.filter_string import FilterString
+from functions.domain.metering.values.filter_time import FilterTime
+from functions.domain.metering.values.filters import Predicate
+from functions.domain.metering.values.holding import Holding
+from functions.domain.wire import WireModel
+from functions.handlers.edge import http, json_body
+from functions.handlers.edge.query_string import Query, refused
+from functions.handlers.metering.usage_request import holdings_of
+
+MAX_EVENTS = 100
+MAX_CUSTOMERS = 100
+MAX_TEXT = 1_024
+MAX_CLIENT_ID = 36
+MAX_FILTER_CHARACTERS = 16_000
+MAX_CURSOR_CHARACTERS = 6_000  # of 256 lanes
+MAX_NUMBER = 10**12  # commits have twelve digits
+# As OpenMeter: v1 looks back three days unless told otherwise, and never further than 32.
+V1_DEFAULT_HOURS = 72
+V1_MAX_DAYS = 32
+
+CustomerIds = Annotated[
+    tuple[Annotated[str, StringConstraints(max_length=MAX_CLIENT_ID)], ...],
+    Field(min_length=1, max_length=MAX_CUSTOMERS, alias="$in"),
+]
+
+
+class CustomerIdFilter(WireModel):
+    one_of: CustomerIds
+
+
+class EventsFilter(WireModel):
+    """The filter of v2; a condition on an absent field does not exist, all others must hold."""
+
+    id: FilterString | None = None
+    source: FilterString | None = None
+    subject: FilterString | None = None
+    type: FilterString | None = None
+    customer_id: CustomerIdFilter | None = None
+    time: FilterTime | None = None
+    ingested_at: FilterTime | None = None
+
+
+def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) -> EventFilter:
+    """Raises InvalidInput, and NotFound for a customer that does not exist."""
+    check_client_id(query)
+    start = query.instant("from") or now - timedelta(hours=V1_DEFAULT_HOURS)
+    if start < now - timedelta(days=V1_MAX_DAYS):
+        raise refused("from", f"may be {V1_MAX_DAYS} days ago at most; list older events with GET /api/v2/events.")
+    first, last = _bounds("from", math.ceil(start.timestamp()), "to", query)
+    arrived = query.instant("ingestedAtFrom")
+    arrived_first = FIRST_SECOND if arrived is None else math.ceil(arrived.timestamp())
+    received_first, received_last = _bounds("ingestedAtFrom", arrived_first, "ingestedAtTo", query)
+    customer_ids = _customer_ids(query)
+    return EventFilter(
+        tenant=tenant,
+        first=first,
+        last=last,
+        received_first=received_first,
+        received_last=received_last,
+        held=_held_by(tenant, customer_ids, customers) if customer_ids else None,
+        texts=tuple((name, _contains(part)) for name in ("id", "subject") if (part := _text(query, name)) is not None),
+    )
+
+
+def _customer_ids(query: Query) -> list[str]:
+    found = list(dict.fromkeys(each for text in query.texts("customerId") for each in text.split(",")))
+    if len(found) > MAX_CUSTOMERS:
+        raise refused("customerId", f"takes at most {MAX_CUSTOMERS} values, not {len(found)}.")
+    return found
+
+
+def v2_filter(query: Query, tenant: str, customers: Customers) -> EventFilter:
+    """Raises InvalidInput, and NotFound for a customer that does not exist."""
+    check_client_id(query)
+    asked = _parsed_filter(query)
+    texts: list[tuple[str, Predicate]] = []
+    for name in ("id", "source", "subject", "type"):
+        condition: FilterString | None = getattr(asked, name)
+        if condition is not None:
+            texts.append((name, condition.predicate()))
+    first, last, times = _seconds(asked.time)
+    received_first, received_last, arrivals = _seconds(asked.ingested_at)
+    return EventFilter(
+        tenant=tenant,
+        first=first,
+        last=last,
+        received_first=received_first,
+        received_last=received_last,
+        named=_exact_subjects(asked),
+        held=_held_by(tenant, asked.customer_id.one_of, customers) if asked.customer_id else None,
+        texts=tuple(texts),
+        times=times,
+        arrivals=arrivals,
+    )
+
+
+def check_client_id(query: Query) -> None:
+    """It is taken and not used: nothing here reports progress."""
+    client_id = query.text("clientId")
+    if client_id is not None and len(client_id) > MAX_CLIENT_ID:
+        raise refused("clientId", f"has 1 to {MAX_CLIENT_ID} characters.")
+
+
+def _text(query: Query, name: str) -> str | None:
+    found = query.text(name)
+    if found is not None and len(found) > MAX_TEXT:
+        raise refused(name, f"has at most {MAX_TEXT} characters.")
+    return found
+
+
+def _contains(part: str) -> Predicate:
+    return lambda text: part in text
+
+
+def _bounds(first_name: str, first: int, last_name: str, query: Query) -> tuple[int, int]:
+    end = query.instant(last_name)
+    last = LAST_SECOND if end is None else math.floor(end.timestamp())
+    if first > last:
+        raise refused(first_name, f"must not be after `{last_name}`.")
+    return first, last
+
+
+def _parsed_filter(query: Query) -> EventsFilter:
+    text = query.text("filter")
+    if text is None:
+        return EventsFilter()
+    if len(text) > MAX_FILTER_CHARACTERS:
+        raise refused("filter", f"has at most {MAX_FILTER_CHARACTERS} characters.")
+    value = json_body.parse(text.encode("utf-8", "surrogatepass"))
+    return http.validated(EventsFilter, value, "filter")
+
+
+def _seconds(condition: FilterTime | None) -> tuple[int, int, tuple[SecondTest, ...]]:
+    if condition is None:
+        return FIRST_SECOND, LAST_SECOND, ()
+    return *condition.bounds(), (condition.holds,)
+
+
+def _exact_subjects(asked: EventsFilter) -> frozenset[str] | None:
+    """The only subjects whose events can pass, when the filter names them; None when it does not."""
+    if asked.subject is not None and asked.subject.eq is not None:
+        return frozenset({asked.subject.eq})
+    return None if asked.subject is None or asked.subject.one_of is None else frozenset(asked.subject.one_of)
+
+
+def _held_by(tenant: str, customer_ids: Sequence[str], customers: Customers) -> tuple[Holding, ...]:
+    held = holdings_of(tenant, sorted(set(customer_ids)), customers)
+    return tuple(each for holdings in held.values() for each in holdings)
+
+
+def write_cursor(mark: Bookmark) -> str:
+    """Opaque to clients, and harmless if they make one up: it only says where in their own events to go on."""
+    value = mark if mark.batches else mark.after
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(value)).decode().rstrip("=")
+
+
+def read_cursor(query: Query) -> Bookmark | None:
+    text = query.text("cursor")
+    if text is None:
+        return None
+    try:
+        if len(text) <= MAX_CURSOR_CHARACTERS and text.isascii():
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            mark = _mark(raw)
+            if (mark.after is None or _is_in_time(mark.after)) and (mark.batches is None or _is_numbered(mark.batches)):
+                return mark
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        pass
+    raise refused("cursor", "is the nextCursor of an earlier answer.")
+
+
+def _mark(raw: bytes) -> Bookmark:
+    """A list that is in order needs only its position."""
+    try:
+        return Bookmark(msgspec.msgpack.decode(raw, type=Position))
+    except msgspec.ValidationError:
+        return msgspec.msgpack.decode(raw, type=Bookmark)
+
+
+def _is_in_time(position: Position) -> bool:
+    return FIRST_SECOND <= position.time <= LAST_SECOND + 1 and 0 <= position.received_at <= LAST_SECOND
+
+
+def _is_numbered(batches: Batches) -> bool:
+    numbers = *batches.read, *batches.read.values(), batches.lane, batches.n, batches.line
+    return 0 <= batches.hour <= LAST_SECOND // HOUR_SECONDS and all(0 <= each < MAX_NUMBER for each in numbers)

@@ -1,0 +1,43 @@
+"""/api/v1/audit/metering: what the audits of a day found; for the operator only, because a lane holds all tenants."""
+
+from datetime import UTC, datetime
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.handlers import settings
+from functions.handlers.edge import http
+from functions.handlers.edge.http import Answer
+from functions.handlers.edge.query_string import refused
+from functions.handlers.metering.audit_json import shown_audit
+from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import base as wiring
+from functions.names import SCOPE_OPERATOR
+
+router = Router()  # type: ignore[no-untyped-call]
+
+
+@router.get("/api/v1/audit/metering")
+def list_day() -> Answer:
+    """Of a UTC day such as 2026-11-23; without it of today.
+
+    No difference is 0 only where all lanes are audited: else nobody knows, and it is null.
+    """
+    request = http.Request(router.current_event, SCOPE_OPERATOR)
+    day = _day(request.query.text("day")) or wiring.clock().now().date().isoformat()
+    items = [
+        shown_audit(result) | {"auditedAt": datetime.fromtimestamp(result.audited_at, UTC)}
+        for result in wiring_audit.results().of_day(day)
+    ]
+    lanes, differences = settings.lanes(), sum(item["differenceCount"] for item in items)
+    known = differences if differences or len(items) >= lanes else None
+    shown = {"day": day, "lanes": lanes, "auditedLanes": len(items), "differenceCount": known, "items": items}
+    return http.ok(shown)
+
+
+def _day(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
+    except ValueError:
+        raise refused("day", "is a date such as 2026-11-23.") from None

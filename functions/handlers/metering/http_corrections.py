@@ -1,0 +1,106 @@
+"""/api/v1/events/corrections: events taken back or replaced, with who did it, when and why."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from pydantic import Field, StringConstraints
+
+from functions.application.metering.events.correct_event import Instead, correct_event, list_corrections
+from functions.domain.metering.ledger.correction import Correction, EventName
+from functions.domain.metering.values.event import MAX_SOURCE_LENGTH, MAX_TEXT_LENGTH
+from functions.domain.wire import ExactInstant, Instant, WireModel
+from functions.handlers.edge import http, json_body
+from functions.handlers.edge.http import Answer
+from functions.handlers.edge.query_string import refused
+from functions.handlers.wiring import base as wiring
+from functions.names import SCOPE_ADMIN
+
+router = Router()  # type: ignore[no-untyped-call]
+
+MAX_ITEMS = 100
+MAX_REASON = 500
+_CURSOR = re.compile(r"[0-9]{12}\.[0-9a-f]{16}-[0-9]{1,12}", re.ASCII)
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH)]
+
+
+class CorrectedEvent(WireModel):
+    """As GET /api/v1/events shows it."""
+
+    id: Text
+    source: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SOURCE_LENGTH)]
+    subject: Text
+    time: Instant
+
+
+class ReplacementEvent(WireModel):
+    """What is left out is as it was, and the id is made from the content."""
+
+    id: Text | None = None
+    type: Text | None = None
+    subject: Text | None = None
+    time: ExactInstant | None = None
+    data: dict[str, Any]
+
+
+class CorrectionCreate(WireModel):
+    event: CorrectedEvent
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON)]
+    replacement: ReplacementEvent | None = Field(default=None)
+
+
+@router.post("/api/v1/events/corrections")
+def correct() -> Answer:
+    """Answers before anything is counted anew; the list tells when it was."""
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    request.charge_correction()
+    wish = request.body(CorrectionCreate)
+    correction = correct_event(
+        request.tenant,
+        EventName(wish.event.id, wish.event.source, wish.event.subject, int(wish.event.time.timestamp())),
+        wish.reason,
+        _instead(wish.replacement) if wish.replacement else None,
+        by=request.caller.key_id,
+        ports=wiring.correction_ports(),
+    )
+    return http.accepted(_shown(correction))
+
+
+@router.get("/api/v1/events/corrections")
+def list_all() -> Answer:
+    request = http.Request(router.current_event, SCOPE_ADMIN)
+    cursor = request.query.text("cursor")
+    if cursor is not None and not _CURSOR.fullmatch(cursor):
+        raise refused("cursor", "is the nextCursor of an earlier answer.")
+    limit = request.query.whole("limit", MAX_ITEMS, 1, MAX_ITEMS)
+    page = list_corrections(request.tenant, cursor=cursor, limit=limit, corrections=wiring.corrections())
+    return http.ok(http.without_none({"items": list(map(_shown, page.items)), "nextCursor": page.cursor}))
+
+
+def _instead(wish: ReplacementEvent) -> Instead:
+    time, micros = (int(wish.time.timestamp()), wish.time.microsecond) if wish.time else (None, 0)
+    return Instead(json_body.encode(wish.data).encode(), wish.id, wish.type, wish.subject, time, micros)
+
+
+def _shown(correction: Correction) -> dict[str, Any]:
+    event, instead = correction.event, correction.replacement
+    shown = {
+        "id": correction.id,
+        "status": "applied" if correction.effect else "requested",
+        "effect": correction.effect,
+        "event": {"id": event.id, "source": event.source, "subject": event.subject, "time": _at(event.time)},
+        "replacement": {"id": instead.id, "type": instead.type, "subject": instead.subject, "time": _at(instead.time)}
+        if instead
+        else None,
+        "reason": correction.reason,
+        "requestedBy": correction.requested_by,
+        "requestedAt": _at(correction.requested_at),
+        "appliedAt": _at(correction.applied_at) if correction.applied_at else None,
+    }
+    return http.without_none(shown)
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

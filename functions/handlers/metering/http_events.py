@@ -1,0 +1,106 @@
+"""GET /api/v1/events and /api/v2/events: accepted events as they came, newest first, with what is wrong with them."""
+
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from functions.application.metering.events.explain_events import Explained, explain_events
+from functions.application.metering.events.search_events import EventPage, Listed
+from functions.domain.metering.ledger.hour_index import HourEntry
+from functions.domain.metering.values.readable import is_readable
+from functions.handlers.edge import http, json_body
+from functions.handlers.edge.http import Answer
+from functions.handlers.metering.events_request import MAX_EVENTS, read_cursor, v1_filter, v2_filter, write_cursor
+from functions.handlers.wiring import base as wiring
+from functions.names import SCOPE_READ
+
+router = Router()  # type: ignore[no-untyped-call]
+
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+V1 = "/api/v1/events"
+MISSING = "Tollbooth-Missing-Batches"  # how many stored batches' events are gone from the archive
+
+
+@router.get(V1)
+def list_v1() -> Answer:
+    """A bare array, with a Link to the next page if there may be more.
+
+    A page may be short, or even empty, and still have that Link: so far one call has searched.
+    """
+    request = http.Request(router.current_event, SCOPE_READ)
+    query = request.query
+    wanted = v1_filter(query, request.tenant, wiring.clock().now(), wiring.customers())
+    after = read_cursor(query)
+    page = wiring.event_reader().newest(wanted, query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    headers = http.next_link(V1, query, cursor=write_cursor(page.after)) if page.after else {}
+    if page.missing:
+        headers[MISSING] = str(len(page.missing))
+    return http.text_answer(200, "application/json", json_body.encode(_shown(request.tenant, page)), headers)
+
+
+@router.get("/api/v2/events")
+def list_v2() -> Answer:
+    """A page may be short, or even empty, and still have a nextCursor: so far one call has searched.
+
+    `missing` lists stored batches whose events are gone from the archive: what they held is not in the list.
+    """
+    request = http.Request(router.current_event, SCOPE_READ)
+    wanted = v2_filter(request.query, request.tenant, wiring.customers())
+    after = read_cursor(request.query)
+    page = wiring.event_reader().newest(wanted, request.query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    cursor = write_cursor(page.after) if page.after else None
+    missing = [_batch(entry) for entry in page.missing] or None
+    items = _shown(request.tenant, page)
+    return http.ok(http.without_none({"items": items, "nextCursor": cursor, "missing": missing}))
+
+
+def _batch(entry: HourEntry) -> dict[str, datetime]:
+    return {"from": _at(entry.first), "to": _at(entry.last), "storedAt": _at(entry.decided_at)}
+
+
+def _shown(tenant: str, page: EventPage) -> list[dict[str, Any]]:
+    explained = explain_events(tenant, page.events, meters=wiring.meters(), customers=wiring.customers())
+    return [_ingested(each) for each in explained]
+
+
+def _ingested(explained: Explained) -> dict[str, Any]:
+    event = explained.event
+    return http.without_none(
+        {
+            "event": _cloud_event(event),
+            "customerId": explained.customer_id,
+            "validationError": "\n".join(explained.problems) or None,
+            "ingestedAt": _at(event.received_at),
+            "storedAt": _at(event.stored_at),
+            "voidedAt": _at(event.voided_at) if event.voided_at else None,
+            "correctionId": event.correction_id,
+        }
+    )
+
+
+def _cloud_event(event: Listed) -> dict[str, Any]:
+    """Data and further attributes byte for byte; only white space between them is gone."""
+    shown: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": _at(event.time).replace(microsecond=event.micros),
+    }
+    if event.extensions and is_readable(event.extensions):
+        shown |= _attributes(event.extensions)
+    if not event.data:
+        return shown
+    if not is_readable(event.data):  # accepted by a version that did not look
+        return shown | {"data_base64": b64encode(event.data).decode()}
+    return shown | {"data": msgspec.Raw(event.data)}
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,24 @@
+"""Scheduled: finishes what a dead writer left in lanes that have no traffic to do it."""
+
+from functions import names
+from functions.handlers import metrics, settings
+from functions.handlers.wiring import base as wiring
+
+
+def handler(_payload: object, _context: object) -> dict[str, int]:
+    ledger, writer = wiring.ledger(), wiring.lane_writer()
+    behind: dict[int, int] = {}
+    failures: list[Exception] = []
+    for lane in range(settings.lanes()):
+        done = ledger.head(lane)
+        lag = max(0, ledger.last_commit_number(lane) - done)
+        if lag:
+            behind[lane] = lag
+            try:
+                writer.help(lane)
+            except Exception as error:  # the other lanes are not to wait for this one
+                failures.append(error)
+    metrics.write("lanes swept", {names.METRIC_LANE_LAG: max(behind.values(), default=0)}, helped=len(behind))
+    if failures:
+        raise failures[0]
+    return {"lanes": settings.lanes(), "helped": len(behind)}

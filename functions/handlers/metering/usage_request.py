@@ -1,0 +1,216 @@
+"""A meter query as it is asked, in the query string or in the body, and its answer."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, StringConstraints
+
+from functions.application.metering.usage.query_usage import UsagePage
+from functions.application.ports.stored import Customers
+from functions.domain.errors import InvalidInput, NotFound
+from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.meters.meter import Meter
+from functions.domain.metering.meters.meter_record import CUSTOMER_ID, RESERVED
+from functions.domain.metering.usage.usage import UsageQuery
+from functions.domain.metering.usage.usage_rows import UsageRow
+from functions.domain.metering.values.event import MAX_SUBJECT_BYTES
+from functions.domain.metering.values.filter_string import FilterString
+from functions.domain.metering.values.holding import Holding
+from functions.domain.metering.values.windows import WindowSize
+from functions.domain.wire import Instant, NotEmpty, WireModel
+from functions.handlers.edge import http
+from functions.handlers.edge.list_text import require_no_list
+from functions.handlers.edge.query_string import Query, refused
+
+MAX_VALUES = 100  # subjects, customers, dimensions and filter values alike
+MAX_TEXT = 1024
+MAX_ZONE_NAME = 64
+MAX_CURSOR = 2_000
+WINDOW_SIZES = tuple(WindowSize)
+
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_VALUES), NotEmpty]
+Values = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_VALUES), NotEmpty]
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
+
+
+class UsageRequest(WireModel):
+    """What is asked, whichever way it came."""
+
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=36)] | None = None
+    period_from: Instant | None = Field(default=None, alias="from")
+    period_to: Instant | None = Field(default=None, alias="to")
+    window_size: str | None = None
+    window_time_zone: Annotated[str, StringConstraints(max_length=MAX_ZONE_NAME)] = "UTC"
+    subject: Names | None = None
+    filter_customer_id: Names | None = None
+    filter_group_by: Annotated[dict[Name, Values], Field(max_length=MAX_VALUES)] | None = None
+    group_by: Annotated[tuple[Name, ...], Field(max_length=MAX_VALUES)] | None = None
+    advanced_meter_group_by_filters: Annotated[dict[Text, FilterString], Field(max_length=MAX_VALUES)] | None = None
+    percentile: Percent | None = None
+    exact: bool = False
+    fill_zero: bool = False
+    cursor: Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None = None
+
+
+def from_body(request: http.Request) -> UsageRequest:
+    return request.body(UsageRequest)
+
+
+def from_query(query: Query) -> UsageRequest:
+    require_no_list("subject", query.texts("subject"))
+    asked = {
+        "from": query.instant("from"),
+        "to": query.instant("to"),
+        "windowSize": query.text("windowSize"),
+        "windowTimeZone": query.text("windowTimeZone") or "UTC",
+        "subject": query.texts("subject") or None,
+        "filterCustomerId": query.texts("filterCustomerId") or None,
+        "filterGroupBy": query.mapping("filterGroupBy"),
+        "groupBy": query.texts("groupBy"),
+        "advancedMeterGroupByFilters": query.json("advancedMeterGroupByFilters"),
+        "percentile": query.text("percentile"),
+        "exact": query.flag("exact"),
+        "fillZero": query.flag("fillZero"),
+        "cursor": query.text_or_empty("cursor"),
+    }
+    return http.validated(UsageRequest, asked, "query string")
+
+
+def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customers) -> UsageQuery:
+    """The question in the ledger's words; raises InvalidInput and, for an unknown customer, NotFound."""
+    period_from, period_to = ordered_range(asked.period_from, asked.period_to)
+    if asked.window_size is not None and asked.window_size not in WINDOW_SIZES:
+        raise refused("windowSize", f"is one of {', '.join(WINDOW_SIZES)}.")
+    if asked.fill_zero and asked.window_size is None:
+        raise refused("fillZero", "needs windowSize.")
+    if asked.percentile is not None and meter.aggregation is not Aggregation.PERCENTILE:
+        raise refused("percentile", f"is for PERCENTILE meters; {meter.slug} is a {meter.aggregation} meter.")
+    _require_time_zone(asked.window_time_zone)
+    filters = asked.filter_group_by or {}
+    group_by = tuple(dict.fromkeys(asked.group_by or ()))
+    advanced = asked.advanced_meter_group_by_filters or {}
+    if filters and advanced:
+        raise refused("advancedMeterGroupByFilters", "cannot be combined with filterGroupBy.")
+    _require_dimensions("filterGroupBy", filters, meter)
+    _require_dimensions("advancedMeterGroupByFilters", advanced, meter)
+    for name in group_by:
+        if name not in meter.group_by and name not in RESERVED:
+            raise unknown_dimension("groupBy", name, meter, RESERVED)
+    customer_ids = tuple(dict.fromkeys(asked.filter_customer_id or ()))
+    if CUSTOMER_ID in group_by and not customer_ids:
+        raise refused("groupBy", "customer_id needs filterCustomerId.")
+    return UsageQuery(
+        tenant=tenant,
+        meter=meter,
+        period_from=period_from,
+        period_to=period_to,
+        window=asked.window_size,
+        time_zone=asked.window_time_zone,
+        subjects=tuple(dict.fromkeys(asked.subject or ())),
+        customers=holdings_of(tenant, customer_ids, customers),
+        group_by=group_by,
+        filters=filters,
+        conditions={name: condition.predicate() for name, condition in advanced.items()},
+        percentile=asked.percentile if asked.percentile is not None else meter.percentile,
+        is_exact=asked.exact,
+        fills_zero=asked.fill_zero,
+    )
+
+
+def ordered_range(period_from: datetime | None, period_to: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """The range as it is; raises InvalidInput when it holds no time."""
+    if period_from and period_to and period_from >= period_to:
+        raise refused("from", "must be before `to`.")
+    return period_from, period_to
+
+
+def _require_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise refused("windowTimeZone", "is a name of the IANA time zone database, such as Europe/Berlin.") from error
+
+
+def _require_dimensions(parameter: str, names: Iterable[str], meter: Meter) -> None:
+    for name in names:
+        if name not in meter.group_by:
+            raise unknown_dimension(parameter, name, meter, ())
+
+
+def unknown_dimension(parameter: str, name: str, meter: Meter, more: Sequence[str]) -> InvalidInput:
+    known = ", ".join([*more, *sorted(meter.group_by)]) or "none"
+    return refused(parameter, f"invalid group by: {name[:100]}; the meter knows {known}.")
+
+
+def holdings_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> Mapping[str, tuple[Holding, ...]]:
+    """All that each of them ever held, in this order; raises NotFound."""
+    found = customers.holdings(tenant, [each for each in customer_ids if http.is_ulid(each)])
+    for customer_id in customer_ids:
+        if customer_id not in found:
+            raise NotFound(f"There is no customer {customer_id[:100]!r}.", code="customer_not_found")
+    return {customer_id: found[customer_id] for customer_id in customer_ids}
+
+
+def page_start(query: UsageQuery, cursor: str | None) -> str | None:
+    """The subject that the page asked for begins behind: "" for the first page, None where no page is asked for."""
+    if not cursor:
+        return cursor
+    if not query.pages_by_subject:
+        raise refused("cursor", "goes with groupBy=subject where neither subject nor filterCustomerId is given.")
+    try:
+        after = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        if 0 < len(after.encode()) <= MAX_SUBJECT_BYTES:
+            return after
+    except ValueError:
+        pass
+    raise refused("cursor", "is empty for the first page, or the nextCursor of an earlier answer.")
+
+
+def cursor_behind(subject: str | None) -> str | None:
+    """Opaque to clients; what is no text of ours at all never comes this far."""
+    return None if subject is None else base64.urlsafe_b64encode(subject.encode()).decode().rstrip("=")
+
+
+def shown(query: UsageQuery, page: UsagePage, *, is_partial: bool, counted_from: datetime | None) -> dict[str, Any]:
+    """Values are JSON numbers with all their digits.
+
+    `partial` only while a history is not counted, `countedFrom` only where a deleted meter has older
+    usage, `nextCursor` only where more subjects are left.
+    """
+    return http.without_none(
+        {
+            "from": query.period_from,
+            "to": query.period_to,
+            "windowSize": query.window,
+            "partial": is_partial or None,
+            "countedFrom": counted_from,
+            "nextCursor": cursor_behind(page.next_after),
+            "data": [_row(row) for row in page.rows],
+        }
+    )
+
+
+def _row(row: UsageRow) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "value": _plain(row.value),
+        "windowStart": row.window_start,
+        "windowEnd": row.window_end,
+        "subject": row.subject,
+        "groupBy": row.group_by,
+    }
+    return shown if row.customer_id is None else shown | {"customerId": row.customer_id}
+
+
+def _plain(value: Decimal) -> Decimal | int:
+    """Whole numbers without a point or an exponent."""
+    return int(value) if value == value.to_integral_value() else value
+
+
+def instant(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
