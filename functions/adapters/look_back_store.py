@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-VERSION, LEADS_TO, SINCE, PARTS = "v", "n", "s", "p"
+VERSION, LEADS_TO, PARTS = "v", "n", "p"
 PREFIX = "look-back"
 
 
@@ -38,7 +38,7 @@ class StoredLookBacks:
         item = self._table.get(keys.lane(lane), keys.LOOK_BACK)
         if item is None:
             return None
-        version, n, since = (int(item[name]["N"]) for name in (VERSION, LEADS_TO, SINCE))
+        version, n, since = (int(item[name]["N"]) for name in (VERSION, LEADS_TO, keys.SINCE))
         return KeptLookBack(version, n, since, tuple(part["S"] for part in item[PARTS]["L"]))
 
     def part(self, name: str) -> Whole | Further | None:
@@ -62,7 +62,7 @@ class StoredLookBacks:
         return kept
 
     def _put_index(self, lane: int, version: int, kept: KeptLookBack) -> bool:
-        numbers = {VERSION: kept.version, LEADS_TO: kept.n, SINCE: kept.since}
+        numbers = {VERSION: kept.version, LEADS_TO: kept.n, keys.SINCE: kept.since}
         item: dict[str, Any] = {name: {"N": str(number)} for name, number in numbers.items()}
         item[PARTS] = {"L": [{"S": name} for name in kept.parts]}
         try:

@@ -10,6 +10,9 @@ from functions.domain.errors import InvalidInput
 # Wide enough for a quantity of 100 digits, as sums of usage can have, a conversion and a price of 36 each, exactly.
 EXACT = Context(prec=192)
 
+# Twelve digits, the widest amount a provider documents; smaller limits per currency are the provider's to refuse.
+MAX_AMOUNT_MINOR = 999_999_999_999
+
 # Digits that can be collected, where ISO 4217 has more: the last of three must be 0, and nobody pays a fifth of an
 # ariary. Source: docs.stripe.com/currencies (special cases).
 _COLLECTED_DIGITS = {"BHD": 2, "JOD": 2, "KWD": 2, "MGA": 0, "OMR": 2, "TND": 2}

@@ -9,6 +9,7 @@ from functions.handlers.billing import (
     http_billing_settings,
     http_rating,
     http_reconciliation,
+    http_subscription_previews,
 )
 from functions.handlers.catalog import http_addons, http_coupons, http_features, http_plans
 from functions.handlers.edge import http
@@ -39,6 +40,7 @@ ROUTERS = (
     http_plan_migrations.router,
     http_addons.router,
     http_subscriptions.router,
+    http_subscription_previews.router,
     http_subscription_addons.router,
     http_coupons.router,
     http_billing.router,

@@ -17,8 +17,7 @@ from functions.domain.analytics.archive_query import ArchiveQuestion, Kind
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers import http_api
 from functions.handlers.metering import schedule_audit
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from infra.local import emulator
 from tests.conftest import DynamoDb
 from tests.fuzz.archive_sql import DuckDbEngine
@@ -117,19 +116,19 @@ def bucket(aws: int, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Any
     """The archive's bucket of a deployment whose ledger is on DynamoDB Local."""
     client = emulator.client("s3", aws)
     client.create_bucket(Bucket="repaired")
-    real = wiring.aws
-    monkeypatch.setattr(wiring, "aws", lambda service: client if service == "s3" else real(service))
-    monkeypatch.setattr(wiring, "lanes", lambda: LANES)
+    real = base.aws
+    monkeypatch.setattr(base, "aws", lambda service: client if service == "s3" else real(service))
+    monkeypatch.setattr(metering, "lanes", lambda: LANES)
     monkeypatch.setattr("functions.adapters.ledger_key.check_genesis", lambda *_: None)
     monkeypatch.setenv(names.ENV_ARCHIVE_BUCKET, "repaired")
     monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
-    for cached in (real, wiring.ledger, wiring_audit.repairer):
+    for cached in (real, metering.ledger, metering.repairer):
         cached.cache_clear()
     forget_clients()
     yield client
     for key in stored(client):
         client.delete_object(Bucket="repaired", Key=key)
-    for cached in (real, wiring.ledger, wiring_audit.repairer):
+    for cached in (real, metering.ledger, metering.repairer):
         cached.cache_clear()
     forget_clients()
 
@@ -189,7 +188,7 @@ def test_a_call_that_runs_out_of_time_says_where_to_go_on(bucket: Any) -> None:
     keys = [archive_key(2, n, HOUR + n % 2) for n in (1, 2, 3)]
     for key in keys:
         bucket.put_object(Bucket="repaired", Key=key, Body=packed(b"{}"))
-    repairer, seen, after = wiring_audit.repairer(), [], ""
+    repairer, seen, after = metering.repairer(), [], ""
     for _ in keys:
         result = repairer.repair(2, DAY, is_applied=False, after=after, has_time=lambda: False)
         seen += [each.key for each in result.damaged]

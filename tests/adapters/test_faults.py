@@ -27,7 +27,7 @@ from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.event import AcceptanceWindow, CloseMarker, Event, Pack
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers.metering import http_ingest
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 from infra.local import emulator
 from tests.conftest import DynamoDb
 from tests.faults import CUT, HANG, Faults, between
@@ -139,8 +139,8 @@ def test_a_hung_stream_is_a_503_with_a_time_to_come_back(
         faults.fault = lambda _: HANG
         monkeypatch.setattr(kinesis, "LAST_TRY_SECONDS", 0.2)
         stream = KinesisStream(aws_client("kinesis", Patience(0.2, 0.2, 1), endpoint=endpoint), "events", LANES.count)
-        monkeypatch.setattr(wiring, "event_stream", lambda: stream)
-        monkeypatch.setattr(wiring, "lanes", lambda: LANES)
+        monkeypatch.setattr(metering, "event_stream", lambda: stream)
+        monkeypatch.setattr(metering, "lanes", lambda: LANES)
         event = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c", "data": {}}
         sent = {"content-type": "application/cloudevents+json"}
         request = payload("POST", "/api/v1/events", body=json.dumps(event), headers=sent)

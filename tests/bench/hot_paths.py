@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.domain.metering.ledger.ledger import BUCKET_SECONDS
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 from tests.bench import assumptions as assume
 from tests.bench.load import SEVEN_METERS, Deployment, ShardLoad
 from tests.bench.rates import SETTLE_SECONDS, SPAN_START
@@ -120,7 +120,7 @@ def _row(endpoint: str, deployed: "Deployed", case: Case) -> Row:
 
 def _forget_what_came_before_the_last_hour() -> None:
     """A new ledger knows that nothing came before; one that is full has to look into the buckets of late events."""
-    for lane in wiring.lane_writer()._memory._recall._recollections.values():
+    for lane in metering.lane_writer()._memory._recall._recollections.values():
         lane.look_back.since = SPAN_START - 3_600
 
 

@@ -26,7 +26,7 @@ from functions.domain.subscriptions.customer import Customer
 from functions.domain.subscriptions.subscribe import subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.handlers.billing import workflow_issue_invoice
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from functions.names import DEFAULT_TENANT
 from infra.local.dynamodb_local import dynamodb_local
 from tests.bench.load import EVENT_TYPE, SEVEN_METERS, event_json
@@ -74,7 +74,7 @@ def _due(customer_id: str) -> dict[str, Any]:
 
 def _subscribed(stand: Stand) -> list[str]:
     """Customers with a month of usage each, on a plan of a fee and four meters."""
-    customers, subscriptions = DynamoCustomers(wiring.billing_table()), DynamoSubscriptions(wiring.billing_table())
+    customers, subscriptions = DynamoCustomers(base.billing_table()), DynamoSubscriptions(base.billing_table())
     offer = CustomPlan.model_validate(
         {"name": "Bench", "currency": "USD", "billingCadence": "P1M"}
         | {"phases": [{"key": "main", "name": "Main", "duration": None, "rateCards": _cards()}]}
@@ -110,7 +110,7 @@ def _used(stand: Stand) -> None:
     step = (END - START).total_seconds() / EVENTS
     window, lanes = AcceptanceWindow(past=45 * 86_400), stand.lanes
     writer = LaneWriter(
-        wiring.ledger(),
+        metering.ledger(),
         MemoryArchive(),
         stand.clock,
         lambda: f"id{next(numbers)}",

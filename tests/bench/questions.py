@@ -22,7 +22,7 @@ from functions.domain.metering.meters.groupings import compile_meters
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import Event
 from functions.handlers import http_api
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 from functions.names import DEFAULT_TENANT
 from tests.bench import assumptions as assume
 from tests.bench.load import (
@@ -129,9 +129,9 @@ def month(endpoint: str, days: int) -> dict[str, dict[str, Any]]:
 
 def fill_days(stand: Stand, meters: MeterSet, days: int) -> None:
     """Commits as the writer makes them, each of half a window of one subject."""
-    ledger, chance, subject = wiring.ledger(), random.Random(11), subject_name(0)
+    ledger, chance, subject = metering.ledger(), random.Random(11), subject_name(0)
     lane = stand.lanes.lane_of(DEFAULT_TENANT, subject)
-    by_type, applier = compile_meters(meters), PageApplier(wiring.ledger())
+    by_type, applier = compile_meters(meters), PageApplier(metering.ledger())
     state = LaneState(lane=lane, n=0, confirmed_at=MONTH_START, directories={DEFAULT_TENANT: Directory()})
     for window in range(MONTH_START, MONTH_START + days * DAY, WINDOW_SECONDS):
         for _ in range(COMMITS_PER_WINDOW):

@@ -16,12 +16,13 @@ from functions import names
 from functions.adapters.dynamo import usage_keys as keys
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.lanes import Lanes, key_check
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from functions.names import DEFAULT_TENANT, PARTITION_KEY, SORT_KEY
 from tests.bench.counting import Counter
 from tests.bench.load import METERS
 from tests.bench.tally import Tally
 from tests.conftest import LOCAL_CREDENTIALS, create_table
+from tests.wired import forget_all
 
 SECRET = "a ledger key of sixty-four characters, made once and for all ...."
 # Lambda's own bytes around a log line, as CloudWatch Logs counts them.
@@ -78,10 +79,8 @@ class Stand:
 
     def restart(self) -> None:
         """A new process: nothing is known but what is stored."""
-        for factory in vars(wiring).values():
-            if hasattr(factory, "cache_clear"):
-                factory.cache_clear()
-        wiring.clock = lambda: self.clock  # type: ignore[assignment]
+        forget_all()
+        base.clock = lambda: self.clock  # type: ignore[assignment]
 
     def invoke(self, handler: Any, payload: Any) -> Measured:
         self.counter.take()

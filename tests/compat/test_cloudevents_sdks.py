@@ -16,7 +16,7 @@ from functions.adapters.memory.ledger import MemoryStream
 from functions.domain.metering.values.event import Event, Pack
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers.metering import http_ingest, ingest_body
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from infra.local import paths
 from tests.handlers.gateway import payload
 
@@ -36,9 +36,9 @@ class Clock:
 @pytest.fixture
 def stream(monkeypatch: pytest.MonkeyPatch) -> MemoryStream:
     memory = MemoryStream()
-    monkeypatch.setattr(wiring, "event_stream", lambda: memory)
-    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(4, b"a key of the test"))
-    monkeypatch.setattr(wiring, "clock", Clock)
+    monkeypatch.setattr(metering, "event_stream", lambda: memory)
+    monkeypatch.setattr(metering, "lanes", lambda: Lanes(4, b"a key of the test"))
+    monkeypatch.setattr(base, "clock", Clock)
     return memory
 
 

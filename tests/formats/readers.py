@@ -20,10 +20,10 @@ from functions.adapters.dynamo.subscriptions.reconciliation_store import DynamoR
 from functions.adapters.records import decode_record
 from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, HOUR_SECONDS
 from functions.domain.rate_limit import Bucket
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
-from functions.handlers.wiring import reconciliation as wiring_reconciliation
+from functions.handlers.wiring import access as access_ports
+from functions.handlers.wiring import base, metering
+from functions.handlers.wiring import billing as billing_ports
+from functions.handlers.wiring import subscriptions as subscription_ports
 from functions.names import LEDGER_FORMAT, SORT_KEY
 from tests.formats.work import METERS, UNREADABLE, prompt
 from tests.formats.world import LANES, World
@@ -156,8 +156,8 @@ def _amounts(invoice: Mapping[str, Any]) -> Any:
 
 def migrations(world: World) -> Any:
     partition = billing_keys.records(TENANT, billing_keys.PLAN_MIGRATION)
-    ids = [item[SORT_KEY] for item in wiring.billing_table().query(partition)]
-    latest, version = wiring_billing.plan_migrations().latest(TENANT)
+    ids = [item[SORT_KEY] for item in base.billing_table().query(partition)]
+    latest, version = subscription_ports.plan_migrations().latest(TENANT)
     assert latest is not None
     return {
         "latest": [latest.id, version],
@@ -173,35 +173,35 @@ def migrations(world: World) -> Any:
 
 def billing(world: World) -> Any:
     """What runs, pushes and reconciliation read."""
-    now, table = world.clock.now(), wiring.billing_table()
+    now, table = world.clock.now(), base.billing_table()
     ids = [(each["id"], each["customer"]["id"]) for each in world.get("billing/invoices")["items"]]
-    pushes, requests = wiring_billing.pushes(), wiring_billing.invoice_requests()
+    pushes, requests = billing_ports.pushes(), billing_ports.invoice_requests()
     holders = sorted({customer for _, customer in ids})
     settled = table.query(billing_keys.records(TENANT, billing_keys.GATEWAY_EVENT))
     forever = datetime.fromisoformat("2099-01-01T00:00:00+00:00")
     return {
         "failures": world.get("billing/failures")["items"],
         "differences": world.get("billing/reconciliation")["items"],
-        "due": plain(wiring_billing.due_index().due(forever, after=None, limit=10)),
-        "unpushed": plain(wiring_billing.due_index().unpushed(forever, after=None, limit=10)),
-        "turn": plain(wiring_billing.billing_turns().last()),
-        "due_plan": plain(wiring_billing.due_plans().page(OCTOBER_RUN, "due:", 1)),
+        "due": plain(billing_ports.due_index().due(forever, after=None, limit=10)),
+        "unpushed": plain(billing_ports.due_index().unpushed(forever, after=None, limit=10)),
+        "turn": plain(billing_ports.billing_turns().last()),
+        "due_plan": plain(billing_ports.due_plans().page(OCTOBER_RUN, "due:", 1)),
         "rechecks": plain(DynamoRechecks(table).due(forever, 10)),
         "pushes": {each: plain(pushes.record(TENANT, each)) for each, _ in ids},
-        "documents": {each: plain(wiring_billing.invoice_documents().get(TENANT, each)) for each, _ in ids},
+        "documents": {each: plain(billing_ports.invoice_documents().get(TENANT, each)) for each, _ in ids},
         "gateway_customers": {each: plain(pushes.customer(TENANT, each, "USD")) for each in holders},
         "settled": [pushes.is_settled(TENANT, item[SORT_KEY]) for item in settled],
         "requests": {each: plain(requests.get(TENANT, each)) for each in holders},
-        "numbers": {each: wiring_billing.invoices().last_number(TENANT, each) for each in ("ACME", "GLOB")},
+        "numbers": {each: billing_ports.invoices().last_number(TENANT, each) for each in ("ACME", "GLOB")},
         "sale_counts": plain(sale_counts(table, TENANT)),
-        "withdrawn": {each: wiring_billing.subscriptions().withdrawn(TENANT, each) for each in holders},
-        "tenures": {each: plain(wiring_billing.subscriptions().tenures(TENANT, each)) for each in holders},
+        "withdrawn": {each: subscription_ports.subscriptions().withdrawn(TENANT, each) for each in holders},
+        "tenures": {each: plain(subscription_ports.subscriptions().tenures(TENANT, each)) for each in holders},
         "late": _late(now),
     }
 
 
 def _late(now: datetime) -> Any:
-    index, slot = wiring_reconciliation.late_index(), int(now.timestamp()) // HOUR_SECONDS + 1
+    index, slot = metering.late_index(), int(now.timestamp()) // HOUR_SECONDS + 1
     tenants = index.tenants(slot, 10)
     return {"tenants": plain(tenants), "usage": [plain(index.late(*each, 10)) for each in tenants]}
 
@@ -209,17 +209,16 @@ def _late(now: datetime) -> Any:
 def access(world: World) -> Any:
     """Whom the stored keys let in; one of them was revoked."""
     first = world.authorize(world.vault.read())
-    ids = [item[SORT_KEY] for item in wiring.billing_table().query(billing_keys.CREDENTIALS)]
-    keys = wiring.api_keys()
+    ids = [item[SORT_KEY] for item in base.billing_table().query(billing_keys.CREDENTIALS)]
+    keys = access_ports.api_keys()
     return {"first": first, "listed": world.get("api-keys"), "stored": {each: plain(keys.find(each)) for each in ids}}
 
 
 def archive_queries(world: World) -> Any:
     ids = [
-        item[SORT_KEY]
-        for item in wiring.billing_table().query(billing_keys.records(TENANT, billing_keys.ARCHIVE_QUERY))
+        item[SORT_KEY] for item in base.billing_table().query(billing_keys.records(TENANT, billing_keys.ARCHIVE_QUERY))
     ]
-    budget = wiring.billing_table().get(billing_keys.records(TENANT, billing_keys.ARCHIVE_BUDGET), "2026-11-13")
+    budget = base.billing_table().get(billing_keys.records(TENANT, billing_keys.ARCHIVE_BUDGET), "2026-11-13")
     return {"budget": plain(budget), "answers": {each: world.get(f"archive/queries/{each}") for each in ids}}
 
 
@@ -251,7 +250,7 @@ def _rows(world: World, slug: str, **asked: str) -> Any:
 
 
 def backfills(world: World) -> Any:
-    slots, version = wiring.backfill_slots().load()
+    slots, version = metering.backfill_slots().load()
     shown = {slug: world.get(f"meters/{slug}/backfill") for slug in ("history", "waiting")}
     return {"slots": plain(slots), "version": version, "shown": shown}
 
@@ -265,14 +264,14 @@ def events(world: World) -> Any:
         ],
         "corrections": world.get("events/corrections")["items"],
         "audits": world.get("audit/metering", {"day": "2026-11-10"}),
-        "begun": plain(wiring_audit.results().begun(0, "2026-11-12")),
-        "heartbeats": plain(wiring.heartbeats().counted()),
+        "begun": plain(metering.audit_results().begun(0, "2026-11-12")),
+        "heartbeats": plain(metering.heartbeats().counted()),
     }
 
 
 def ledger(world: World) -> Any:
     """The log of each lane and what is derived from it, as writers and auditors read it."""
-    reader = wiring.ledger()
+    reader = metering.ledger()
     lanes = {}
     for lane in range(LANES.count):
         commits = list(reader.commits_from(lane, 1))
@@ -289,7 +288,7 @@ def ledger(world: World) -> Any:
             "codes": plain(list(reader.codes(TENANT, lane))),
             "subjects": reader.subjects(TENANT, lane, 10),
         }
-    kept = wiring.genesis().record(LANES.count, "another key", LEDGER_FORMAT)
+    kept = metering.genesis().record(LANES.count, "another key", LEDGER_FORMAT)
     markers = {each: plain(reader.marked_lanes(each)) for each in (OCTOBER_RUN, "backfill-of-nobody")}
     shown = world.health()
     return {
@@ -305,7 +304,7 @@ def limits(_world: World) -> Any:
     """Taking nothing from a bucket tells how full it is and what an operator has made of it."""
     far = 2**53
     return {
-        kind: plain(wiring.buckets().take(Bucket(TENANT, kind), 0, now=0, latest=far, believable=far, expected=0))
+        kind: plain(access_ports.buckets().take(Bucket(TENANT, kind), 0, now=0, latest=far, believable=far, expected=0))
         for kind in ("bytes", "calls", "questions", "requests")
     }
 

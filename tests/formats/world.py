@@ -63,19 +63,15 @@ from functions.handlers.subscriptions import (
     workflow_migrate_subscriptions,
     workflow_preview_migration,
 )
-from functions.handlers.wiring import analytics as wiring_archive
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
-from functions.handlers.wiring import reconciliation as wiring_reconciliation
+from functions.handlers.wiring import metering
 from infra.local import emulator
 from infra.local.stripe_standin.server import Server, running
 from tests.conftest import DynamoDb
 from tests.handlers.billing.machine import Machine
 from tests.handlers.gateway import Client, Response, payload
+from tests.wired import ADDRESSES, forget_all
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "infra" / "workflows"
-WIRINGS = (wiring, wiring_archive, wiring_audit, wiring_billing, wiring_reconciliation)
 FUNCTIONS = (
     *(workflow_close_lanes, workflow_count_lanes, workflow_list_due, workflow_issue_invoice, workflow_push_invoice),
     *(workflow_record_failure, workflow_queue_backfill, workflow_plan_backfill, workflow_fill_history),
@@ -281,7 +277,7 @@ class World:
         """A heartbeat through every lane, counted."""
         schedule_heartbeat.handler({}, None)
         self.deliver()
-        return wiring.heartbeats().counted()
+        return metering.heartbeats().counted()
 
     def audit(self, lane: int, day: str, *, time_left: int = TIME_LEFT) -> Any:
         return schedule_audit.handler({"lane": lane, "day": day}, Time(time_left))
@@ -363,8 +359,7 @@ def deployed(database: DynamoDb, emulator_port: int, *, first_id: int = 1) -> It
         world = World(database, s3, bucket, server, first_id)
         _forget()
         for name, stand_in in world.stand_ins().items():
-            (root,) = [each for each in WIRINGS if name in vars(each)]
-            patch.setattr(root, name, stand_in)
+            patch.setattr(ADDRESSES[name], name, stand_in)
         try:
             yield world
         finally:
@@ -391,10 +386,7 @@ def small_bounds() -> Iterator[None]:
 
 def _forget() -> None:
     """What a warm process keeps of another deployment."""
-    for root in WIRINGS:
-        for factory in vars(root).values():
-            if hasattr(factory, "cache_clear"):
-                factory.cache_clear()
+    forget_all()
     http_authorize.remembered.cache_clear()
     http_health.forget()
 

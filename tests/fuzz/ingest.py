@@ -10,13 +10,14 @@ import pytest
 from functions.adapters.memory.ledger import MemoryStream
 from functions.domain.metering.values.event import Event, Pack
 from functions.handlers.metering import http_ingest
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.fuzz import reading
 from tests.fuzz.fragments import NOW
 from tests.fuzz.reading import Sent, Unreadable, Unsure
 from tests.fuzz.sending import Request, Requests
 from tests.fuzz.world import LANES, FixedClock
 from tests.handlers.gateway import payload
+from tests.wired import wire
 
 MAX_LISTED = 100  # errors in an answer
 
@@ -24,9 +25,8 @@ MAX_LISTED = 100  # errors in an answer
 def judge(chance: Random, patch: pytest.MonkeyPatch, count: int) -> list[str]:
     """What is wrong with the answers to so many requests."""
     stream = MemoryStream()
-    for name, value in {"clock": FixedClock(), "lanes": LANES, "event_stream": stream}.items():
-        patch.setattr(wiring, name, lambda value=value: value)
-    patch.setattr(wiring, "new_id", lambda: "id")
+    wire(patch, clock=FixedClock(), lanes=LANES, event_stream=stream)
+    patch.setattr(base, "new_id", lambda: "id")
     requests, problems = Requests(chance), []
     for _ in range(count):
         request, stream.records = requests.next(), []

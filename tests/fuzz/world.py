@@ -40,15 +40,14 @@ from functions.handlers.metering import (
     workflow_plan_backfill,
     workflow_queue_backfill,
 )
-from functions.handlers.wiring import analytics as wiring_archive
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.conftest import DynamoDb
 from tests.fuzz.archive_sql import DuckDbEngine
 from tests.fuzz.fragments import NOW
 from tests.fuzz.reading import document
 from tests.fuzz.sending import Request
 from tests.handlers.gateway import Client, payload
+from tests.wired import forget, wire
 
 LANES = Lanes(2, b"a key of the fuzz")
 SECOND = int(NOW.timestamp())
@@ -127,24 +126,23 @@ class World:
         self.measured = MeasuredUsage(reader, self.ledger, clock)
         results = MemoryAuditResults() if in_memory else DynamoAuditResults(database.client, database.usage_table)
         self.auditor = LaneAuditor(self.ledger, self.archive, results, LANES, window, clock, lambda _: None)
-        replaced = {
-            "clock": clock,
-            "lanes": LANES,
-            "ledger": self.ledger,
-            "event_stream": self.stream,
-            "archive": self.archive,
-            "event_reader": EventReader(self.ledger, self.archive, LANES),
-            "usage_reader": reader,
-            "backfill_runs": self.backfills,
-            "backfill_slots": DynamoBackfillSlots(database.client, database.usage_table),
-        }
-        for name, value in replaced.items():
-            patch.setattr(wiring, name, lambda value=value: value)
-        patch.setattr(wiring, "new_id", self._id)
-        patch.setattr(wiring_archive, "engine", lambda: self.engine)
-        patch.setattr(wiring_audit, "results", lambda: results)
+        wire(
+            patch,
+            clock=clock,
+            lanes=LANES,
+            ledger=self.ledger,
+            event_stream=self.stream,
+            archive=self.archive,
+            event_reader=EventReader(self.ledger, self.archive, LANES),
+            usage_reader=reader,
+            backfill_runs=self.backfills,
+            backfill_slots=DynamoBackfillSlots(database.client, database.usage_table),
+            engine=self.engine,
+            audit_results=results,
+        )
+        patch.setattr(base, "new_id", self._id)
         patch.setenv(names.ENV_LANES, str(LANES.count))
-        wiring.history_filler.cache_clear()
+        forget("history_filler")
         self._begin_process()
 
     def _id(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 from functions.handlers import http_api
 from functions.handlers.access import http_authorize
 from functions.handlers.metering import http_health
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from tests.conftest import DynamoDb
 from tests.grants import watching
 from tests.handlers.gateway import Client
@@ -17,10 +17,10 @@ watching.watch()
 
 def forget_clients() -> None:
     """What a warm function keeps, another test's database must not see."""
-    wiring._database.cache_clear()
-    wiring.billing_table.cache_clear()
-    wiring.usage_table.cache_clear()
-    wiring.progress.cache_clear()
+    base._database.cache_clear()
+    base.billing_table.cache_clear()
+    base.usage_table.cache_clear()
+    metering.progress.cache_clear()
     http_authorize.remembered.cache_clear()
     http_health.forget()
 

@@ -17,11 +17,11 @@ from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.metering.values.event import AcceptanceWindow
 from functions.domain.metering.values.lanes import Lanes
-from functions.handlers.edge import rate_limits
 from functions.handlers.metering import http_ingest, stream_aggregate
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
+from tests.wired import wire
 from tests.writing import write
 
 LANES = Lanes(2, b"a key of the test")
@@ -39,30 +39,22 @@ class Metering:
         self._writer = LaneWriter(
             ledger,
             archive,
-            wiring.clock(),
-            wiring.new_id,
+            base.clock(),
+            base.new_id,
             window,
             MemoryLookBacks(),
             fingerprint,
-            rate_limits.charge_surplus,
+            access.charge_surplus,
         )
         self._monkeypatch = monkeypatch
         events = EventReader(ledger, archive, LANES)
-        replaced = {
-            "lanes": LANES,
-            "ledger": ledger,
-            "event_stream": self.stream,
-            "archive": archive,
-            "event_reader": events,
-        }
-        for name, value in replaced.items():
-            monkeypatch.setattr(wiring, name, lambda value=value: value)
+        wire(monkeypatch, lanes=LANES, ledger=ledger, event_stream=self.stream, archive=archive, event_reader=events)
         self.bound(Bounds())
 
     def bound(self, bounds: Bounds) -> None:
         """From now on, questions read so much."""
         reader = UsageReader(self.ledger, self.archive, LANES, bounds)
-        self._monkeypatch.setattr(wiring, "usage_reader", lambda: reader)
+        wire(self._monkeypatch, usage_reader=reader)
 
     def count(self, events: list[dict[str, Any]], tenant: str = "default") -> None:
         """Ingest events over HTTP and aggregate what the stream then holds."""
@@ -77,7 +69,7 @@ class Metering:
     def aggregate(self) -> dict[str, Any]:
         """As `deliver`, through the function that the stream calls."""
         aggregator = Aggregator(self._writer, self.ledger, self, decode_record, decoded_size, LANES.count, "default")
-        self._monkeypatch.setattr(wiring, "aggregator", lambda: aggregator)
+        wire(self._monkeypatch, aggregator=aggregator)
         records = [
             {
                 "eventID": f"shard:{number}",

@@ -21,11 +21,12 @@ from functions.handlers.metering import (
     workflow_plan_backfill,
     workflow_queue_backfill,
 )
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.conftest import DynamoDb
 from tests.handlers.billing.machine import Machine, MachineFailed
 from tests.handlers.gateway import Client
 from tests.handlers.metering import LANES, Metering
+from tests.wired import forget, wire
 
 DEFINITION = (Path(__file__).resolve().parents[2] / "infra" / "workflows" / "backfill.asl.json").read_text()
 STATES: dict[str, Any] = json.loads(DEFINITION)["States"]
@@ -56,9 +57,9 @@ class Runs:
 @pytest.fixture
 def runs(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Runs:
     runs = Runs()
-    monkeypatch.setattr(wiring, "backfill_runs", lambda: runs)
-    wiring.backfill_slots.cache_clear()
-    wiring.aws.cache_clear()
+    wire(monkeypatch, backfill_runs=runs)
+    forget("backfill_slots")
+    base.aws.cache_clear()
     monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
     return runs
 
@@ -66,8 +67,8 @@ def runs(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Runs:
 @pytest.fixture
 def metering(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Metering:
     metering = Metering(dynamodb, monkeypatch)
-    monkeypatch.setattr(wiring, "ledger", lambda: metering.ledger)
-    wiring.history_filler.cache_clear()
+    wire(monkeypatch, ledger=metering.ledger)
+    forget("history_filler")
     return metering
 
 
@@ -310,7 +311,7 @@ def test_a_run_that_died_holds_its_place_for_an_hour_and_no_longer(
         def now(self) -> datetime:
             return later
 
-    monkeypatch.setattr(wiring, "clock", Later)
+    monkeypatch.setattr(base, "clock", Later)
     execute(runs, metering, second)
     assert api.get("/api/v1/meters/more/backfill").json["status"] == "done"
 

@@ -18,7 +18,7 @@ from functions.domain.access.api_key import ApiKey, hash_secret
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers.access import deploy_bootstrap, http_authorize
 from functions.handlers.metering import http_ingest
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base, metering
 from functions.names import LEDGER_FORMAT
 from tests.conftest import DynamoDb
 from tests.handlers.conftest import forget_clients
@@ -41,8 +41,8 @@ class MemoryVault:
 def vault(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryVault]:
     forget_clients()
     vault = MemoryVault()
-    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(8, b"ledger key"))
-    monkeypatch.setattr(wiring, "admin_vault", lambda: vault)
+    monkeypatch.setattr(metering, "configured_lanes", lambda: Lanes(8, b"ledger key"))
+    monkeypatch.setattr(access, "admin_vault", lambda: vault)
     yield vault
     forget_clients()
 
@@ -116,9 +116,9 @@ def test_a_deployment_that_died_after_the_secret_goes_on_with_its_token(vault: M
 
 def test_a_revoked_admin_key_stays_revoked(vault: MemoryVault) -> None:
     deploy()
-    key = wiring.api_keys().find(vault.secret.split("_")[1])
+    key = access.api_keys().find(vault.secret.split("_")[1])
     assert key is not None
-    wiring.api_keys().revoke(key, wiring.clock().now())
+    access.api_keys().revoke(key, base.clock().now())
     before = vault.secret
     deploy("Update")
     assert vault.secret == before
@@ -126,7 +126,7 @@ def test_a_revoked_admin_key_stays_revoked(vault: MemoryVault) -> None:
 
 
 def first_key(vault: MemoryVault) -> ApiKey:
-    key = wiring.api_keys().find(vault.secret.split("_")[1])
+    key = access.api_keys().find(vault.secret.split("_")[1])
     assert key is not None
     return key
 
@@ -136,12 +136,12 @@ def of_a_time_without_operators(vault: MemoryVault) -> ApiKey:
     key_id, secret = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "a" * 64
     vault.secret = f"tb_{key_id}_{secret}"
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    wiring.api_keys().add(ApiKey(key_id, "default", "First admin key", ("admin",), hash_secret(secret), now))
+    access.api_keys().add(ApiKey(key_id, "default", "First admin key", ("admin",), hash_secret(secret), now))
     return first_key(vault)
 
 
 def listed_keys() -> list[ApiKey]:
-    entries = wiring.api_keys().listing("default").stretch(after=None, descending=False, most=10).entries
+    entries = access.api_keys().listing("default").stretch(after=None, descending=False, most=10).entries
     return [each.read() for each in entries]
 
 
@@ -155,7 +155,7 @@ def test_the_next_deployment_makes_the_first_key_the_operators(vault: MemoryVaul
 
 
 def test_a_revoked_first_key_does_not_become_the_operators(vault: MemoryVault) -> None:
-    wiring.api_keys().revoke(of_a_time_without_operators(vault), wiring.clock().now())
+    access.api_keys().revoke(of_a_time_without_operators(vault), base.clock().now())
     deploy("Update")
     assert first_key(vault).scopes == ("admin",)
     assert listed_keys() == []
@@ -173,7 +173,7 @@ def test_another_lane_count_or_key_stops_the_deployment(
     vault: MemoryVault, monkeypatch: pytest.MonkeyPatch, lanes: Lanes, reason: str
 ) -> None:
     deploy()
-    monkeypatch.setattr(wiring, "configured_lanes", lambda: lanes)
+    monkeypatch.setattr(metering, "configured_lanes", lambda: lanes)
     with pytest.raises(RefusesToDeploy, match=reason):
         deploy("Update")
 
@@ -191,14 +191,14 @@ def test_nothing_is_ingested_under_another_key_than_the_ledgers(
 ) -> None:
     """It would give known events other names and their subjects another lane: all would count once more."""
     stream = MemoryStream()
-    monkeypatch.setattr(wiring, "event_stream", lambda: stream)
+    monkeypatch.setattr(metering, "event_stream", lambda: stream)
     deploy()
-    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(8, b"changed by hand"))
-    wiring.lanes.cache_clear()
+    monkeypatch.setattr(metering, "configured_lanes", lambda: Lanes(8, b"changed by hand"))
+    metering.lanes.cache_clear()
     assert (sends_an_event(), stream.records) == (500, [])
-    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(8, b"ledger key"))
+    monkeypatch.setattr(metering, "configured_lanes", lambda: Lanes(8, b"ledger key"))
     assert (sends_an_event(), len(stream.records)) == (204, 1)
-    wiring.lanes.cache_clear()
+    metering.lanes.cache_clear()
 
 
 def denied() -> ClientError:
@@ -283,7 +283,7 @@ def test_cloudformation_itself_gets_its_answer_put(
 ) -> None:
     url = f"http://127.0.0.1:{cloudformation.server_port}/answer?signature=1"
     deploy(ResponseURL=url)
-    monkeypatch.setattr(wiring, "configured_lanes", lambda: Lanes(16, b"ledger key"))
+    monkeypatch.setattr(metering, "configured_lanes", lambda: Lanes(16, b"ledger key"))
     deploy("Update", ResponseURL=url)
     succeeded, failed = cloudformation.answers
     assert (succeeded["Status"], succeeded["PhysicalResourceId"]) == ("SUCCESS", "tollbooth-bootstrap")

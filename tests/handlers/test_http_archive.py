@@ -14,8 +14,7 @@ from functions.application.ports.archive_query import Look, ResultPage
 from functions.domain.analytics.archive_query import ArchiveQuestion, Counts, Progress
 from functions.domain.errors import Unavailable
 from functions.domain.metering.ledger.audit import LaneDay
-from functions.handlers.wiring import analytics as wiring_archive
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import analytics, base, metering
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 
@@ -57,7 +56,7 @@ def engine(api: Client, monkeypatch: pytest.MonkeyPatch) -> Script:
     assert api.post("/api/v1/meters", METER).status == 201
     monkeypatch.setenv(names.ENV_LANES, "8")
     script = Script()
-    monkeypatch.setattr(wiring_archive, "engine", lambda: script)
+    monkeypatch.setattr(analytics, "engine", lambda: script)
     return script
 
 
@@ -175,7 +174,7 @@ def test_answers_are_kept_a_week(api: Client, engine: Script, monkeypatch: pytes
         def now(self) -> datetime:
             return datetime.now(UTC) + timedelta(days=7)
 
-    monkeypatch.setattr(wiring, "clock", Later)
+    monkeypatch.setattr(base, "clock", Later)
     assert api.get(f"{PATH}/{query_id}").status == 404
 
 
@@ -203,7 +202,7 @@ class Day:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at = datetime(2026, 11, 28, 12, tzinfo=UTC)
-        monkeypatch.setattr(wiring, "clock", lambda: self)
+        monkeypatch.setattr(base, "clock", lambda: self)
 
     def now(self) -> datetime:
         return self.at
@@ -249,9 +248,9 @@ def test_what_a_question_did_read_is_charged_once_however_often_somebody_looks(
     for _ in range(3):
         assert api.get(path).status == 200
     assert used_bytes(dynamodb) == 2 * 10**9 + LISTED
-    stale = wiring_archive.queries().get("default", path.rpartition("/")[2])
+    stale = analytics.queries().get("default", path.rpartition("/")[2])
     assert stale is not None and stale.reserved_bytes == 0
-    wiring_archive.queries().settle(replace(stale, reserved_bytes=100 * 10**9 + LISTED), "2026-11-28", 7)
+    analytics.queries().settle(replace(stale, reserved_bytes=100 * 10**9 + LISTED), "2026-11-28", 7)
     assert used_bytes(dynamodb) == 2 * 10**9 + LISTED
 
 
@@ -307,7 +306,9 @@ def two_lanes(engine: Script, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(names.ENV_LANES, "2")
     Day(monkeypatch)
     audited(dynamodb, "2026-09-29", 400, 4_000)
-    DynamoLedger(dynamodb.client, dynamodb.usage_table, wiring.acceptance_window()).advance_heads({0: 1_000, 1: 5_000})
+    DynamoLedger(dynamodb.client, dynamodb.usage_table, metering.acceptance_window()).advance_heads(
+        {0: 1_000, 1: 5_000}
+    )
 
 
 @pytest.mark.usefixtures("two_lanes")
@@ -357,7 +358,7 @@ def test_objects_are_counted_by_the_audits_around_the_days_that_are_asked(
 def test_a_question_no_day_has_room_for_is_refused_with_what_would_be_right(
     api: Client, engine: Script, dynamodb: DynamoDb
 ) -> None:
-    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, wiring.acceptance_window())
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, metering.acceptance_window())
     ledger.advance_heads({0: 12_000_400})
     refused = api.post(PATH, USAGE)
     assert refused.status == 413
@@ -375,7 +376,7 @@ def test_a_question_no_day_has_room_for_is_refused_with_what_would_be_right(
 
 @pytest.mark.usefixtures("two_lanes")
 def test_objects_spend_the_budget_of_a_day_as_bytes_do(api: Client, engine: Script, dynamodb: DynamoDb) -> None:
-    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, wiring.acceptance_window())
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, metering.acceptance_window())
     ledger.advance_heads({0: 5_000_400})
     engine.looks = Look(Progress.SUCCEEDED, 10**9)
     assert [api.post(PATH, USAGE).status for _ in range(3)] == [202, 202, 429]

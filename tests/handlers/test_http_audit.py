@@ -9,7 +9,7 @@ from functions.adapters.dynamo.metering.audit_store import DynamoAuditResults
 from functions.domain.metering.ledger.audit import Kind, LaneDay
 from functions.domain.metering.ledger.ledger import Counts
 from functions.handlers import http_api, settings
-from functions.handlers.wiring import audit as wiring_audit
+from functions.handlers.wiring import metering
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 
@@ -24,7 +24,7 @@ def api(api: Client) -> Client:
 @pytest.fixture(autouse=True)
 def results(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> DynamoAuditResults:
     store = DynamoAuditResults(dynamodb.client, settings.usage_table())
-    monkeypatch.setattr(wiring_audit, "results", lambda: store)
+    monkeypatch.setattr(metering, "audit_results", lambda: store)
     monkeypatch.setattr(settings, "lanes", lambda: 2)
     return store
 

@@ -10,7 +10,7 @@ import pytest
 from functions.adapters.dynamo.table import Table
 from functions.application.access import remember_keys
 from functions.handlers.access import http_authorize
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client
 
@@ -92,9 +92,9 @@ class Lookups:
 
     def __init__(self, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.time = 0, datetime.now(UTC)
-        self._find = wiring.api_keys().find
-        monkeypatch.setattr(wiring, "api_keys", lambda: self)
-        monkeypatch.setattr(wiring, "clock", lambda: self)
+        self._find = access.api_keys().find
+        monkeypatch.setattr(access, "api_keys", lambda: self)
+        monkeypatch.setattr(base, "clock", lambda: self)
 
     def find(self, key_id: str) -> Any:
         self.count += 1
@@ -131,7 +131,7 @@ def test_a_revoked_key_works_for_a_minute_at_most_where_it_was_used(
         lookups = Lookups(api, patch)
         assert authorize(f"Bearer {made['token']}")["isAuthorized"] is True
     assert api.delete(f"/api/v1/api-keys/{made['id']}").status == 204
-    monkeypatch.setattr(wiring, "clock", lambda: lookups)
+    monkeypatch.setattr(base, "clock", lambda: lookups)
     lookups.time += timedelta(seconds=61)
     assert authorize(f"Bearer {made['token']}") == {"isAuthorized": False}
 
@@ -216,7 +216,7 @@ def test_a_key_opens_until_it_expires(api: Client, monkeypatch: pytest.MonkeyPat
 
     made = make_key(api, expiresAt=(datetime.now(UTC) + timedelta(minutes=30)).isoformat())
     assert authorize(f"Bearer {made['token']}")["isAuthorized"] is True
-    monkeypatch.setattr(wiring, "clock", Later)
+    monkeypatch.setattr(base, "clock", Later)
     assert authorize(f"Bearer {made['token']}") == {"isAuthorized": False}
 
 
@@ -232,7 +232,7 @@ def test_the_authorizer_loads_none_of_the_heavy_libraries() -> None:
     heavy = ("pydantic", "aws_lambda_powertools", "stripe", "msgspec", "isodate", "httpx")
     script = (
         "import sys\n"
-        "from functions.handlers import http_authorize, wiring\n"
+        "import functions.handlers.access.http_authorize, functions.handlers.wiring.access\n"
         "import functions.adapters.dynamo.access.api_key_store, functions.adapters.clock\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )

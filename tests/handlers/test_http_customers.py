@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from functions.application.ports.billing import Tenure, Tenures
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import subscriptions
 from tests.domain.builders import at
 from tests.handlers.gateway import Client
 
@@ -103,7 +103,7 @@ def test_a_customer_with_a_running_subscription_stays(api: Client, monkeypatch: 
             return Tenures((over, coming, running), 1)
 
     api.post("/api/v1/customers", ACME)
-    monkeypatch.setattr(wiring_billing, "subscriptions", Subscribed)
+    monkeypatch.setattr(subscriptions, "subscriptions", Subscribed)
     assert api.delete("/api/v1/customers/acme").status == 409
     assert api.get("/api/v1/customers/acme").json["currentSubscriptionId"] == "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 

@@ -14,7 +14,7 @@ from functions.application.metering.events import list_events
 from functions.domain.metering.usage.event_filter import Position
 from functions.domain.metering.values.event import Event, Pack
 from functions.handlers.metering import http_ingest, ingest_body
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Params, Response, timeless
 from tests.handlers.metering import LANES, Metering
@@ -169,7 +169,7 @@ def test_a_subject_that_changed_hands_is_each_ones_by_the_time_of_the_event(
     first, second = customer(api, "acme", "ada"), customer(api, "globex")
     now = START + timedelta(minutes=3)
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "clock", lambda: SimpleNamespace(now=lambda: now))
+        patch.setattr(base, "clock", lambda: SimpleNamespace(now=lambda: now))
         assert api.put(f"/api/v1/customers/{first}", {"name": "acme", "key": "acme"}).status == 200
         moved = {"name": "globex", "key": "globex", "usageAttribution": {"subjectKeys": ["ada"]}}
         assert api.put(f"/api/v1/customers/{second}", moved).status == 200

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import catalog
 from tests.handlers.gateway import Client
 
 METER = {
@@ -69,7 +69,7 @@ def test_a_unit_says_what_the_meter_counts(api: Client) -> None:
     made = api.post("/api/v1/features", wish)
     assert (made.status, made.json["unit"]) == (201, "seats")
     assert api.get("/api/v1/features/seats").json["unit"] == "seats"
-    assert wiring.features().metered("default", ["seats"])["seats"].unit == "seats"
+    assert catalog.features().metered("default", ["seats"])["seats"].unit == "seats"
     for wrong in ("", "x" * 65, "a\nb", 5):
         refused = api.post("/api/v1/features", wish | {"key": "other", "unit": wrong})
         assert (refused.status, refused.fields) == (400, ["unit"]), refused.text

@@ -18,7 +18,7 @@ from functions.domain.metering.ledger.look_back import LookBack
 from functions.domain.metering.values.event import AcceptanceWindow
 from functions.handlers import http_api
 from functions.handlers.metering import http_health
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from infra.local import paths
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, payload
@@ -44,7 +44,7 @@ def ledger(dynamodb: DynamoDb) -> DynamoLedger:
 @pytest.fixture
 def clock(api: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    monkeypatch.setattr(wiring, "clock", lambda: clock)
+    monkeypatch.setattr(base, "clock", lambda: clock)
     monkeypatch.setenv(names.ENV_LANES, str(LANES))
     yield clock
     http_health.forget()
@@ -152,7 +152,7 @@ def test_a_flood_costs_one_look_in_five_seconds_also_while_the_database_is_away(
 ) -> None:
     broken = Broken()
     with monkeypatch.context() as patched:
-        patched.setattr(wiring, "progress", lambda: broken)
+        patched.setattr(metering, "progress", lambda: broken)
         answers = [health() for _ in range(50)]
         assert {answer["statusCode"] for answer in answers} == {503}
         assert answers[0]["headers"]["Retry-After"] == "5"
@@ -169,7 +169,7 @@ def test_a_flood_costs_one_look_in_five_seconds_also_while_the_database_is_away(
 def test_it_reads_a_bounded_number_of_small_items_and_no_body(clock: Clock, ledger: DynamoLedger) -> None:
     ledger.put_commits([commit(lane, 1, SECONDS) for lane in range(LANES)])
     requests: list[Any] = []
-    client = wiring.progress()._client
+    client = metering.progress()._client
     client.meta.events.register(
         "before-parameter-build.dynamodb.*", lambda model, params, **_: requests.append((model.name, params))
     )

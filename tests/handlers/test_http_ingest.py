@@ -12,7 +12,7 @@ from functions.domain.errors import Unavailable
 from functions.domain.metering.values.event import Pack
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers.metering import http_ingest, ingest_body, ingest_partial
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1", "data": {"n": 1}}
 SINGLE, BATCH, JSON = ingest_body.EVENT, ingest_body.BATCH, ingest_body.JSON
@@ -21,8 +21,8 @@ SINGLE, BATCH, JSON = ingest_body.EVENT, ingest_body.BATCH, ingest_body.JSON
 @pytest.fixture
 def stream(monkeypatch: pytest.MonkeyPatch) -> MemoryStream:
     memory = MemoryStream()
-    monkeypatch.setattr(wiring, "event_stream", lambda: memory)
-    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(4, b"a key of the test"))
+    monkeypatch.setattr(metering, "event_stream", lambda: memory)
+    monkeypatch.setattr(metering, "lanes", lambda: Lanes(4, b"a key of the test"))
     return memory
 
 

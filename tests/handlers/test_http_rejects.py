@@ -18,7 +18,7 @@ from functions.domain.metering.ledger.reject import CODES
 from functions.domain.metering.meters import compiled_meter, values
 from functions.domain.metering.meters.values import Uncountable
 from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering as wired
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, timeless
 from tests.handlers.metering import LANES, Metering
@@ -340,14 +340,14 @@ def test_many_are_replayed_with_counts_and_never_twice(api: Client, metering: Me
 def test_what_is_refused_anew_loses_its_mark(api: Client, metering: Metering) -> None:
     refuse(metering, event(1))
     (reject,) = listed(api)
-    kept = wiring.refusals().get("default", reject["id"])
+    kept = wired.refusals().get("default", reject["id"])
     assert kept is not None
     assert api.post(f"{REJECTS}/{reject['id']}/replay").json["replayedAt"]
     identity = f"{event(1).fingerprint:016x}{event(1).time:x}"
     refusal = Refusal("default", identity, "outside_acceptance_window", "why", NOW + 5, event(1))
     metering.ledger.put_refusals([refusal])
     assert "replayedAt" not in listed(api)[0]
-    assert wiring.refusals().mark_replayed("default", kept, NOW, "late").replayed_by == ""
+    assert wired.refusals().mark_replayed("default", kept, NOW, "late").replayed_by == ""
 
 
 def test_replays_need_the_admin_scope_and_the_tenants_own_rejects(api: Client, metering: Metering) -> None:

@@ -11,7 +11,7 @@ from functions.domain.metering.values.event import Event, Pack
 from functions.domain.metering.values.event_json import MAX_DEPTH
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers.metering import http_ingest, ingest_body
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 
 JSON = ingest_body.JSON
 HEADERS = {
@@ -22,8 +22,8 @@ HEADERS = {
 @pytest.fixture
 def stream(monkeypatch: pytest.MonkeyPatch) -> MemoryStream:
     memory = MemoryStream()
-    monkeypatch.setattr(wiring, "event_stream", lambda: memory)
-    monkeypatch.setattr(wiring, "lanes", lambda: Lanes(4, b"a key of the test"))
+    monkeypatch.setattr(metering, "event_stream", lambda: memory)
+    monkeypatch.setattr(metering, "lanes", lambda: Lanes(4, b"a key of the test"))
     return memory
 
 

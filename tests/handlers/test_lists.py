@@ -8,7 +8,7 @@ import pytest
 
 from functions.application import list_records
 from functions.handlers.edge.parameters import PAGE, PARAMETERS
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, flat, phase
 from tests.handlers.gateway import Client
@@ -198,7 +198,7 @@ class Reads:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        wiring.billing_table().client.meta.events.register("before-call.dynamodb.*", self._note)
+        base.billing_table().client.meta.events.register("before-call.dynamodb.*", self._note)
 
     def _note(self, model: Any, **_: Any) -> None:
         self.names.append(model.name)

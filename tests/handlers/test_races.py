@@ -10,7 +10,7 @@ import pytest
 from functions.adapters.dynamo.table import Table
 from functions.application.metering.meters.change_meter import with_history
 from functions.domain.errors import NotFound
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft
@@ -399,7 +399,7 @@ def test_two_that_meet_are_answered_as_if_one_came_first(
 
 def test_no_history_is_begun_of_a_meter_that_was_deleted_meanwhile(shop: Shop, meeting: Any):
     with_idle_meter(shop)
-    meters, clock = wiring.meters(), wiring.clock()
+    meters, clock = metering.meters(), base.clock()
     begin = lambda: with_history("default", "calls", clock.now() - timedelta(days=1), meters=meters, clock=clock)  # noqa: E731
 
     with pytest.raises(NotFound):

@@ -12,12 +12,13 @@ import pytest
 
 from functions import names
 from functions.adapters.dynamo.access.bucket_store import DynamoBuckets
+from functions.application.access import charges
 from functions.application.ports.buckets import BucketsFailed
 from functions.domain.rate_limit import SECOND
 from functions.handlers import http_api
 from functions.handlers.edge import http, rate_limits
 from functions.handlers.metering import http_ingest
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Response, payload
 from tests.handlers.metering import LANES, Metering
@@ -36,14 +37,14 @@ def clock(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock
     """Microseconds of the limiter only; every container it makes is a cold one."""
     monkeypatch.setenv(names.ENV_RATE_LIMITS, LIMITS)
     monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
-    monkeypatch.setattr(rate_limits, "SLOW_SECONDS", 3_600)  # the test's machine may be slow
+    monkeypatch.setattr(charges, "SLOW_SECONDS", 3_600)  # the test's machine may be slow
     clock = Clock()
-    monkeypatch.setattr(wiring, "microseconds", lambda: clock.now)
-    wiring.buckets.cache_clear()
-    wiring.rate_limiter.cache_clear()
+    monkeypatch.setattr(base, "microseconds", lambda: clock.now)
+    access.buckets.cache_clear()
+    access.rate_limiter.cache_clear()
     yield clock
-    wiring.buckets.cache_clear()
-    wiring.rate_limiter.cache_clear()
+    access.buckets.cache_clear()
+    access.rate_limiter.cache_clear()
 
 
 def ingest(count: int, tenant: str, data: str = "") -> Response:
@@ -122,7 +123,7 @@ def test_a_key_that_runs_wild_leaves_a_fifth_to_the_others_of_its_tenant(api: Cl
 def test_the_limit_holds_over_all_containers(api: Client, clock: Clock) -> None:
     answered = 0
     for _ in range(FLOOD):
-        wiring.rate_limiter.cache_clear()  # another container
+        access.rate_limiter.cache_clear()  # another container
         answered += api.get("/api/v1/meters").status == 200
     assert answered == 60
 
@@ -218,7 +219,7 @@ def test_counting_that_costs_more_than_its_bytes_is_taken_from_its_tenant(
     assert ingest(1, "quiet").status == 204
     assert metering.aggregate()["batchItemFailures"] == []
     # 20 buckets of long ago are 500,000 bytes: ten seconds of burst and a rate of 20,000 a second are not enough.
-    wiring.rate_limiter.cache_clear()
+    access.rate_limiter.cache_clear()
     refused = ingest(1, "late")
     assert refused.status == 429
     assert "events of long ago" in refused.json["detail"]
@@ -230,13 +231,13 @@ def test_counting_that_costs_more_than_its_bytes_is_taken_from_its_tenant(
 
 def test_a_slow_call_counts_as_many(api: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     slow, quiet = api.acting_as("admin", "slow"), api.acting_as("admin", "quiet")
-    monkeypatch.setattr(rate_limits, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(charges, "SLOW_SECONDS", 0.5)
     ticks = itertools.count()
     monkeypatch.setattr(http.time, "perf_counter", lambda: next(ticks) * 2.0)  # every call takes two seconds
     assert slow.get("/api/v1/meters").status == 200
-    wiring.rate_limiter.cache_clear()
+    access.rate_limiter.cache_clear()
     assert slow.get("/api/v1/meters").status == 200
-    wiring.rate_limiter.cache_clear()
+    access.rate_limiter.cache_clear()
     refused = slow.get("/api/v1/meters")
     assert refused.status == 429
     assert "a slow one counts once for each 0.05 s" in refused.json["detail"]

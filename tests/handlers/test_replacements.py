@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.domain.builders import flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft
 from tests.domain.catalog.test_pricing import GRADUATED, VOLUME
@@ -171,7 +171,7 @@ def another(value: Any) -> Any:
 
 def test_what_was_read_is_taken_back_and_changes_nothing(api: Client, path: str, monkeypatch: Any) -> None:
     clock = Later()
-    monkeypatch.setattr(wiring, "clock", lambda: clock)
+    monkeypatch.setattr(base, "clock", lambda: clock)
     for write in (str, as_others_write_it):
         clock.seconds += 5
         shown = api.get(path)
@@ -213,7 +213,7 @@ def test_what_nobody_knows_is_unknown_still(api: Client, path: str) -> None:
 
 def test_who_read_before_another_changed_it_is_told(api: Client, path: str, monkeypatch: Any) -> None:
     before, clock = api.get(path).text, Later()
-    monkeypatch.setattr(wiring, "clock", lambda: clock)
+    monkeypatch.setattr(base, "clock", lambda: clock)
     assert api.put(path, before).status == 200
     late = api.put(path, before)
     assert (late.status, late.fields) == (400, ["updatedAt"])

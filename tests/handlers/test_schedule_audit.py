@@ -11,8 +11,7 @@ from functions.domain.errors import InvalidInput
 from functions.domain.metering.ledger.audit import Kind, LaneDay
 from functions.handlers import settings
 from functions.handlers.metering import schedule_audit
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 
 
 class FakeAuditor:
@@ -45,9 +44,9 @@ class FailedBatches:
 def auditor(monkeypatch: pytest.MonkeyPatch) -> FakeAuditor:
     results = MemoryAuditResults()
     auditor = FakeAuditor(results)
-    monkeypatch.setattr(wiring_audit, "results", lambda: results)
-    monkeypatch.setattr(wiring_audit, "auditor", lambda: auditor)
-    monkeypatch.setattr(wiring, "failed_batches", lambda: FailedBatches())
+    monkeypatch.setattr(metering, "audit_results", lambda: results)
+    monkeypatch.setattr(metering, "auditor", lambda: auditor)
+    monkeypatch.setattr(metering, "failed_batches", lambda: FailedBatches())
     monkeypatch.setattr(settings, "lanes", lambda: 4)
     return auditor
 
@@ -108,11 +107,11 @@ def test_a_lane_or_day_that_is_none_is_refused(auditor: FakeAuditor, payload: di
 def test_a_repair_that_is_none_is_refused(
     auditor: FakeAuditor, payload: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring_audit, "repairer", lambda: auditor)
+    monkeypatch.setattr(metering, "repairer", lambda: auditor)
     with pytest.raises(InvalidInput):
         run(auditor, payload)
     assert auditor.audited == []
 
 
 def _today() -> str:
-    return wiring.clock().now().date().isoformat()
+    return base.clock().now().date().isoformat()

@@ -11,7 +11,7 @@ from functions.adapters.dynamo.metering.heartbeat_store import DynamoHeartbeats
 from functions.domain.metering.values.event import HEARTBEAT, CloseMarker
 from functions.handlers import settings
 from functions.handlers.metering import schedule_heartbeat
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from tests.conftest import DynamoDb
 from tests.grants import watching
 from tests.handlers.metering import LANES, Metering
@@ -57,8 +57,8 @@ class Minutes:
 def minutes(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Minutes:
     minutes = Minutes(Metering(dynamodb, monkeypatch), alarms()["Heartbeat"], capsys)
     store = DynamoHeartbeats(dynamodb.client, dynamodb.usage_table)
-    monkeypatch.setattr(wiring, "heartbeats", lambda: store)
-    monkeypatch.setattr(wiring, "clock", lambda: minutes)
+    monkeypatch.setattr(metering, "heartbeats", lambda: store)
+    monkeypatch.setattr(base, "clock", lambda: minutes)
     monkeypatch.setattr(settings, "lanes", lambda: LANES.count)
     monkeypatch.setenv(names.ENV_STAGE, "prod")
     return minutes

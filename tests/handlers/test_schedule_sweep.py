@@ -5,7 +5,7 @@ import pytest
 from functions import names
 from functions.handlers import settings
 from functions.handlers.metering import schedule_sweep
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 from tests.application.metering.test_poison import Broken, subjects
 from tests.application.metering.test_usage import LANES, NOW, event
 from tests.writing import write_only
@@ -18,8 +18,8 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Broken:
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate(subjects())])
     write_only(deployment.writer, deployment.stream.records)
     sweeper = deployment.new_writer()
-    monkeypatch.setattr(wiring, "ledger", lambda: deployment.ledger)
-    monkeypatch.setattr(wiring, "lane_writer", lambda: sweeper)
+    monkeypatch.setattr(metering, "ledger", lambda: deployment.ledger)
+    monkeypatch.setattr(metering, "lane_writer", lambda: sweeper)
     monkeypatch.setattr(settings, "lanes", lambda: LANES.count)
     return deployment
 

@@ -24,13 +24,13 @@ from functions.domain.billing.push import GatewayCustomer, PaymentStatus
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.subscriptions.customer import Address, Customer, CustomerWish
 from functions.handlers.billing import webhook_stripe, workflow_push_invoice
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing, subscriptions
 from tests.application.billing.world import TENANT
 from tests.application.billing.world import World as BillingWorld
 from tests.application.push.world import WEBHOOK_SECRET, PushWorld, push_world
 from tests.domain.builders import phase, unit
 from tests.handlers.gateway import payload
+from tests.wired import wire
 
 OLD_SECRET = "whsec_old"
 PATH = "/api/v1/apps/stripe/stripe/webhook"
@@ -72,17 +72,17 @@ def deployed(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploye
     table = Table(dynamodb.client, dynamodb.billing_table)
     with push_world() as world:
         deployed = Deployed(world, table)
-        for port, given in {
-            "clock": world.clock,
-            "invoice_documents": deployed.billing.documents,
-            "invoice_payments": deployed.billing.payments,
-            "pushes": DynamoPushStore(table),
-            "customers": DynamoCustomers(table),
-            "stripe_credentials": Credentials(),
-            "payment_gateway": world.gateway,
-            "webhook_gateway": world.gateway,
-        }.items():
-            monkeypatch.setattr(wiring if hasattr(wiring, port) else wiring_billing, port, lambda given=given: given)
+        wire(
+            monkeypatch,
+            clock=world.clock,
+            invoice_documents=deployed.billing.documents,
+            invoice_payments=deployed.billing.payments,
+            pushes=DynamoPushStore(table),
+            customers=DynamoCustomers(table),
+            stripe_credentials=Credentials(),
+            payment_gateway=world.gateway,
+            webhook_gateway=world.gateway,
+        )
         yield deployed
 
 
@@ -122,17 +122,17 @@ def test_a_customer_who_moved_since_the_last_invoice_is_told_to_stripe(deployed:
         primary_email="billing@acme.example",
         billing_address=Address(country="DE", city="Köln", line1="Domkloster 4"),
     )
-    now = wiring.clock().now().replace(microsecond=0)
+    now = base.clock().now().replace(microsecond=0)
     customer = Customer(**dict(wish), id=deployed.invoice.customer.id, created_at=now, updated_at=now)
-    wiring.customers().save(TENANT, None, customer)
+    subscriptions.customers().save(TENANT, None, customer)
 
     assert deployed.push()["status"] == "open"
 
     (at_stripe,) = deployed.at_stripe.stripe.customers.values()
     assert (at_stripe["name"], at_stripe["email"]) == ("Acme Europe", "billing@acme.example")
     assert (at_stripe["address"]["city"], at_stripe["address"]["line2"]) == ("Köln", None)
-    known = wiring_billing.pushes().customer(TENANT, customer.id, "USD")
-    assert (known.ref, known.told) == (at_stripe["id"], wiring.customers().contact(TENANT, customer.id).sha256())
+    known = billing.pushes().customer(TENANT, customer.id, "USD")
+    assert (known.ref, known.told) == (at_stripe["id"], subscriptions.customers().contact(TENANT, customer.id).sha256())
 
 
 def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:
@@ -142,7 +142,7 @@ def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:
 
 def test_a_permanent_refusal_is_an_answer_not_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.application.billing.push_invoice.MAX_GENERATIONS_PER_RUN", 1)
-    wiring_billing.pushes().put_customer(TENANT, deployed.invoice.customer.id, "USD", GatewayCustomer("cus_gone"))
+    billing.pushes().put_customer(TENANT, deployed.invoice.customer.id, "USD", GatewayCustomer("cus_gone"))
     answer = deployed.push()
     assert (answer["status"], answer["failure_code"]) == ("push_failed", "resource_missing")
     assert deployed.payment().status is PaymentStatus.PUSH_FAILED

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from tests.grants import grants, watching
 from tests.grants.test_grants import of_planted, with_narrower_keys, without_condition_checks
 from tests.handlers.gateway import Client
@@ -50,7 +50,7 @@ def test_a_missing_grant_is_told_by_function_action_resource_and_key(
 
 def test_a_thread_that_a_handler_starts_asks_for_its_function(api: Client) -> None:
     def ask() -> None:
-        wiring.billing_table().delete("acme#customer", "nobody")
+        base.billing_table().delete("acme#customer", "nobody")
 
     with watching.running("http_authorize"), ThreadPoolExecutor(1) as pool:
         pool.submit(ask).result()
@@ -62,6 +62,6 @@ def test_a_thread_that_a_handler_starts_asks_for_its_function(api: Client) -> No
 
 
 def test_what_a_test_does_itself_is_nobodys(api: Client) -> None:
-    wiring.billing_table().delete("acme#customer", "nobody")
+    base.billing_table().delete("acme#customer", "nobody")
 
     assert told() == set()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from functions import names
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 from infra.stacks.billing import LOOK_FOR_DUE_EVERY_MINUTES, RECONCILE_EVERY_MINUTES
 from infra.stacks.ingestion import AUDIT_EVERY_MINUTES, HEARTBEAT_EVERY_MINUTES, SWEEP_EVERY_MINUTES
 from tests.conftest import DynamoDb
@@ -28,7 +28,7 @@ OF_AWS = sorted(alarms().keys() - set(OURS))
 @pytest.fixture
 def place(dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv(names.ENV_STAGE, "prod")
-    kept = (wiring._database, wiring.aws, wiring.billing_table)
+    kept = (base._database, base.aws, base.billing_table)
     for each in kept:
         each.cache_clear()
     yield Place(dynamodb, monkeypatch)

@@ -20,12 +20,8 @@ from functions.domain.metering.ledger.ledger import Counts
 from functions.domain.metering.meters.meter import MeterSet
 from functions.handlers import settings
 from functions.handlers.billing import schedule_reconcile, webhook_stripe, workflow_record_failure
-from functions.handlers.edge import rate_limits
 from functions.handlers.metering import schedule_audit, schedule_heartbeat, schedule_sweep, stream_aggregate
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
-from functions.handlers.wiring import reconciliation as wiring_reconciliation
+from functions.handlers.wiring import access, base, billing
 from tests.adapters.test_audit import METERS, TENANT
 from tests.adapters.test_audit import World as AuditWorld
 from tests.application.billing.test_reconcile import Late
@@ -34,6 +30,7 @@ from tests.application.metering.test_group_room import AT, CALLS
 from tests.application.metering.test_poison import Broken, subjects
 from tests.application.metering.test_usage import LANES, NOW, Deployment, event
 from tests.conftest import DynamoDb
+from tests.wired import wire
 from tests.writing import write_only
 
 
@@ -44,13 +41,17 @@ class Place:
     database: DynamoDb
     patch: pytest.MonkeyPatch
 
-    def wire(self, module: Any, **ports: Any) -> None:
-        for port, given in ports.items():
-            self.patch.setattr(module, port, lambda given=given: given)
+    def wire(self, **ports: Any) -> None:
+        wire(self.patch, **ports)
+
+    def set(self, **settings_given: Any) -> None:
+        """Of the environment, as the functions read it."""
+        for name, given in settings_given.items():
+            self.patch.setattr(settings, name, lambda given=given: given)
 
     def deliver(self, deployment: Deployment, *more: bytes) -> None:
         """Through the function that the stream calls."""
-        self.wire(wiring, aggregator=deployment.aggregator(decode_record))
+        self.wire(aggregator=deployment.aggregator(decode_record))
         bodies = [*map(encode_record, deployment.stream.records), *more]
         deployment.stream.records = []
         kinesis = [
@@ -68,12 +69,12 @@ class Hour:
 
 
 def no_heartbeat_for_four_minutes(place: Place) -> None:
-    place.wire(settings, lanes=LANES.count)
+    place.set(lanes=LANES.count)
     deployment = Deployment()
-    place.wire(wiring, clock=deployment.clock, event_stream=deployment.stream)
+    place.wire(clock=deployment.clock, event_stream=deployment.stream)
     store = DynamoHeartbeats(place.database.client, place.database.usage_table)
     store.note(dict.fromkeys(range(LANES.count), int(NOW.timestamp()) - 240))
-    place.wire(wiring, heartbeats=store)
+    place.wire(heartbeats=store)
     schedule_heartbeat.handler({}, None)
 
 
@@ -85,8 +86,8 @@ def a_commit_that_was_not_applied(place: Place) -> None:
     deployment = Broken()
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate(subjects())])
     write_only(deployment.writer, deployment.stream.records)
-    place.wire(settings, lanes=LANES.count)
-    place.wire(wiring, ledger=deployment.ledger, lane_writer=deployment.new_writer())
+    place.set(lanes=LANES.count)
+    place.wire(ledger=deployment.ledger, lane_writer=deployment.new_writer())
     schedule_sweep.handler({}, None)
 
 
@@ -99,9 +100,9 @@ def a_subject_that_invents_groups(place: Place) -> None:
 
 def a_batch_that_was_kept(place: Place) -> None:
     kept = type("Kept", (), {"count": lambda _: 1})()
-    place.wire(wiring, failed_batches=kept)
-    place.wire(settings, lanes=0)
-    place.wire(wiring_audit, results=MemoryAuditResults(), auditor=None)
+    place.wire(failed_batches=kept)
+    place.set(lanes=0)
+    place.wire(audit_results=MemoryAuditResults(), auditor=None)
     schedule_audit.handler({}, Hour())
 
 
@@ -111,21 +112,21 @@ def a_commit_that_says_less_than_it_counted(place: Place) -> None:
     world = AuditWorld(ledger, MemoryAuditResults(), None)
     world.deliver(world.pack(event("e1", NOW, n=1)))
     world.change_commit(1, counts=Counts())
-    place.wire(settings, lanes=1)
-    place.wire(wiring, clock=world.clock)
-    place.wire(wiring_audit, auditor=world.auditor())
+    place.set(lanes=1)
+    place.wire(clock=world.clock)
+    place.wire(auditor=world.auditor())
     schedule_audit.handler({"lane": 0, "day": world.clock.time.date().isoformat()}, Hour())
 
 
 def limits_without_a_table(place: Place) -> None:
     place.patch.setenv(names.ENV_USAGE_TABLE, "no-such-table")
     place.patch.setenv(names.ENV_RATE_LIMITS, "calls=5 questions=5 requests=50 bytes=20000")
-    for port in (wiring.buckets, wiring.rate_limiter):
+    for port in (access.buckets, access.rate_limiter):
         port.cache_clear()
     try:
-        rate_limits.charge_surplus({"acme": 10_000_000})
+        access.charge_surplus({"acme": 10_000_000})
     finally:
-        for port in (wiring.buckets, wiring.rate_limiter):
+        for port in (access.buckets, access.rate_limiter):
             port.cache_clear()
 
 
@@ -134,12 +135,12 @@ def a_customer_who_cannot_be_billed(place: Place) -> None:
 
 
 def usage_that_came_late(place: Place) -> None:
-    late = Late(BillingWorld(wiring.billing_table()))
+    late = Late(BillingWorld(base.billing_table()))
     late.use("2026-05-10", 100)
     late.bill("2026-06-01T01:00:00")
     late.late("2026-05-12", 7)
     late.world.clock.time = late.world.clock.time.replace(hour=2, minute=15)
-    place.wire(wiring_reconciliation, ports=late.ports)
+    place.wire(reconciliation_ports=late.ports)
     schedule_reconcile.handler({}, Hour())
 
 
@@ -147,7 +148,7 @@ def a_webhook_without_its_secret(place: Place) -> None:
     def refuse() -> Any:
         raise Unavailable("Secrets Manager does not answer.", retry_after_seconds=1)
 
-    place.patch.setattr(wiring_billing, "stripe_credentials", refuse)
+    place.patch.setattr(billing, "stripe_credentials", refuse)
     webhook_stripe.handler({"headers": {}, "body": "{}"}, None)
 
 

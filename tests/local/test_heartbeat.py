@@ -11,7 +11,7 @@ import pytest
 
 from functions import names
 from functions.handlers.metering import schedule_heartbeat
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from infra import stage
 from infra.local import emulator
 from infra.local.state import LocalStack
@@ -19,7 +19,7 @@ from tests.infra.cloudwatch import Alarm, alarms, told
 from tests.local.tenant import wait_until
 
 LANES = stage.local().lanes
-FACTORIES = (wiring.aws, wiring.event_stream, wiring.heartbeats)
+FACTORIES = (base.aws, metering.event_stream, metering.heartbeats)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Minutes:
 
     def counted(self) -> None:
         """Until the stack has counted the last one in every lane."""
-        at, heartbeats = int(self.time.timestamp()), wiring.heartbeats()
+        at, heartbeats = int(self.time.timestamp()), metering.heartbeats()
         newest = dict.fromkeys(range(LANES), at)
         wait_until(lambda: heartbeats.counted() == newest, lambda: f"{heartbeats.counted()} is not {newest}")
 
@@ -63,7 +63,7 @@ def minutes(
     for each in FACTORIES:
         each.cache_clear()
     minutes = Minutes(capsys, alarms()["Heartbeat"])
-    monkeypatch.setattr(wiring, "clock", lambda: minutes)
+    monkeypatch.setattr(base, "clock", lambda: minutes)
     yield minutes
     for each in FACTORIES:
         each.cache_clear()

@@ -41,6 +41,7 @@ from functions.domain.metering.ledger.reject import refusal_id
 
 HEAD = "H"
 LOOK_BACK = "M"
+SINCE = "s"  # in a look-back: from when on resends are known
 COMMIT_PREFIX = "C#"
 COMMITS_END = "C$"
 CODE_PREFIX = "c#"

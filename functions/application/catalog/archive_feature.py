@@ -1,16 +1,15 @@
 """Archive a feature that nobody sells: its key is free again, what was sold with it stays."""
 
+from collections.abc import Callable
+
 from functions.application.catalog.find_feature import find_feature
 from functions.application.catalog.for_sale import cards_for_sale
-from functions.application.ports.billing import SellingSubscriptions
 from functions.application.ports.catalog import Addons, Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import Features
 from functions.application.retry import decide_again_when_stale
-from functions.application.subscriptions.held_by_subscriptions import Holders
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import Conflict, NotFound
-from functions.domain.subscriptions.held import items_sold
 
 MAX_NAMED = 5
 
@@ -22,10 +21,13 @@ def archive_feature(
     features: Features,
     plans: Plans,
     addons: Addons,
-    subscriptions: SellingSubscriptions,
+    require_unsubscribed: Callable[[str, Feature], None],
     clock: Clock,
 ) -> None:
-    """Raises NotFound for a feature that does not exist or was archived before, Conflict while anybody sells it."""
+    """Raises NotFound for a feature that does not exist or was archived before, Conflict while anybody sells it.
+
+    `require_unsubscribed` raises Conflict while a subscription of the tenant sells the feature.
+    """
 
     def archive() -> None:
         counts = plans.sale_counts(tenant)
@@ -33,7 +35,7 @@ def archive_feature(
         if feature.is_archived:
             raise NotFound(f"Feature {feature.key!r} is archived already.", code="feature_not_found")
         _require_unsold(tenant, feature.key, plans, addons, clock)
-        _require_unsubscribed(tenant, feature, Holders(subscriptions, clock))
+        require_unsubscribed(tenant, feature)
         now = clock.now().replace(microsecond=0)
         features.archive(tenant, feature.model_copy(update={"archived_at": now, "updated_at": now}), counts)
 
@@ -47,13 +49,3 @@ def _require_unsold(tenant: str, key: str, plans: Plans, addons: Addons, clock: 
         more = f" and {len(selling) - MAX_NAMED} more" if len(selling) > MAX_NAMED else ""
         message = f"Feature {key!r} is sold by {', '.join(selling[:MAX_NAMED])}{more}; archive those first."
         raise Conflict(message, code="feature_in_use")
-
-
-def _require_unsubscribed(tenant: str, feature: Feature, holders: Holders) -> None:
-    """A subscription keeps its copy of a plan that was archived or deleted, or that was made for it alone."""
-    holding = holders.of(
-        tenant, feature.id, items_sold, lambda item: item.feature is not None and item.feature.id == feature.id
-    )
-    if holding:
-        who = holders.told(holding, "edit it so that it no longer sells the feature")
-        raise Conflict(f"Feature {feature.key!r} is sold by {who}.", code="feature_in_use")

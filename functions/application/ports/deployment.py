@@ -3,6 +3,10 @@
 from typing import Protocol
 
 
+class RefusesToDeploy(Exception):
+    """This deployment would damage what an earlier one left; the message tells the operator what to do."""
+
+
 class Genesis(Protocol):
     def record(self, lanes: int, key_check: str, ledger_format: int) -> tuple[int, str, int]:
         """Keep these values if none are kept yet; what is kept now."""

@@ -7,7 +7,9 @@ from itertools import islice
 
 from functions.application.ports.billing import SellingSubscriptions
 from functions.application.ports.clock import Clock
+from functions.domain.catalog.feature import Feature
 from functions.domain.errors import Conflict, TooLarge
+from functions.domain.subscriptions.held import items_sold
 from functions.domain.subscriptions.item import SubscriptionItem
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -44,6 +46,18 @@ class Holders:
                 "many it cannot be withdrawn. Stop selling it instead: archive the plans and add-ons that do."
             )
             raise Conflict(message, code="too_many_subscriptions") from error
+
+    def require_feature_unsold(self, tenant: str, feature: Feature) -> None:
+        """A subscription keeps its copy of a plan that was archived or deleted, or that was made for it alone.
+
+        Raises Conflict.
+        """
+        holding = self.of(
+            tenant, feature.id, items_sold, lambda item: item.feature is not None and item.feature.id == feature.id
+        )
+        if holding:
+            who = self.told(holding, "edit it so that it no longer sells the feature")
+            raise Conflict(f"Feature {feature.key!r} is sold by {who}.", code="feature_in_use")
 
     def told(self, holding: Sequence[Subscription], remedy: str) -> str:
         """Who they are and what to do about it; `remedy` is what would make a running one need it no longer."""

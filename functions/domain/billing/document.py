@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Literal, get_args
 
 from functions.domain.errors import FieldError, InvalidInput
-from functions.domain.money import minor_digits
+from functions.domain.money import MAX_AMOUNT_MINOR, minor_digits
 
 CollectionMethod = Literal["send_invoice", "charge_automatically"]
 
@@ -17,8 +17,6 @@ MAX_LINES = 250
 MAX_ID_CHARACTERS = 200
 # Printed on the invoice; longer texts are cut by whoever builds the line, so that nothing is cut in silence here.
 MAX_DESCRIPTION_CHARACTERS = 500
-# Twelve digits, the widest amount a provider documents; smaller limits per currency are the provider's to refuse.
-MAX_AMOUNT_MINOR = 999_999_999_999
 MAX_DAYS_UNTIL_DUE = 365
 
 

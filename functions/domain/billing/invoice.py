@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from functions.domain.billing.document import (
-    MAX_AMOUNT_MINOR,
     MAX_DESCRIPTION_CHARACTERS,
     MAX_ID_CHARACTERS,
     MAX_LINES,
@@ -24,7 +23,7 @@ from functions.domain.errors import Unbillable
 from functions.domain.identity import named_ulid
 from functions.domain.metering.ledger.late import told_from
 from functions.domain.metering.values.holding import Holding, held_ever
-from functions.domain.money import Money
+from functions.domain.money import MAX_AMOUNT_MINOR, Money
 from functions.domain.period import UTC_ZONE, Period
 from functions.domain.wire import CurrencyCode, Instant, WireModel
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from functions.domain.billing.document import MAX_AMOUNT_MINOR
 from functions.domain.catalog.entitlement_template import MeteredEntitlement
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.pricing import FlatPrice, MatrixPrice
@@ -12,7 +11,7 @@ from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.tax import TaxConfig
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.cells.aggregation import Aggregation
-from functions.domain.money import Money, is_collectable
+from functions.domain.money import MAX_AMOUNT_MINOR, Money, is_collectable
 from functions.domain.period import LONGEST_MONTHS, Cadence, add_months
 
 # A daily rate card on a monthly plan; more lines of one card on an invoice help nobody.

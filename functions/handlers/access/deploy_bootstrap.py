@@ -7,9 +7,11 @@ address behind dots, it returns or raises.
 import time
 from typing import Any
 
-from functions.application.access.bootstrap import RefusesToDeploy, ensure_admin_key, record_genesis
+from functions.application.access.bootstrap import ensure_admin_key
+from functions.application.metering.ledger.record_genesis import record_genesis
+from functions.application.ports.deployment import RefusesToDeploy
 from functions.handlers import log
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base, metering
 
 # One id for ever: CloudFormation would send a Delete for an id that changed.
 RESOURCE_ID = "tollbooth-bootstrap"
@@ -58,16 +60,16 @@ def _reason(error: Exception) -> str:
 
 
 def _bootstrap() -> None:
-    record_genesis(wiring.configured_lanes(), genesis=wiring.genesis())
+    record_genesis(metering.configured_lanes(), genesis=metering.genesis())
     ensure_admin_key(
-        vault=wiring.admin_vault(),
-        keys=wiring.api_keys(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-        new_secret=wiring.new_secret,
+        vault=access.admin_vault(),
+        keys=access.api_keys(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
+        new_secret=access.new_secret,
     )
 
 
 def _answer(url: str, event: dict[str, Any], outcome: dict[str, str]) -> None:
     echoed = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
-    wiring.put_answer(url, {"PhysicalResourceId": RESOURCE_ID, "NoEcho": True, **echoed, **outcome})
+    access.put_answer(url, {"PhysicalResourceId": RESOURCE_ID, "NoEcho": True, **echoed, **outcome})

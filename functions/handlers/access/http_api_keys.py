@@ -12,7 +12,7 @@ from functions.domain.wire import Instant, Name, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base
 from functions.names import SCOPE_ADMIN
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -35,10 +35,10 @@ def create() -> Answer:
         wish.name,
         wish.scopes,
         wish.expires_at,
-        keys=wiring.api_keys(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-        new_secret=wiring.new_secret,
+        keys=access.api_keys(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
+        new_secret=access.new_secret,
     )
     return http.created({**_shown(made.key), "token": made.token})
 
@@ -46,15 +46,13 @@ def create() -> Answer:
 @router.get("/api/v1/api-keys")
 def list_all() -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return http.ok(by_cursor_or_number(request, Listed(wiring.api_keys().listing(request.tenant), _shown)))
+    return http.ok(by_cursor_or_number(request, Listed(access.api_keys().listing(request.tenant), _shown)))
 
 
 @router.delete("/api/v1/api-keys/<key_id>")
 def revoke(key_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    revoke_api_key(
-        request.caller, request.tenant, http.path_value(key_id), keys=wiring.api_keys(), clock=wiring.clock()
-    )
+    revoke_api_key(request.caller, request.tenant, http.path_value(key_id), keys=access.api_keys(), clock=base.clock())
     return http.no_content()
 
 

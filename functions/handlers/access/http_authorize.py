@@ -13,7 +13,7 @@ from typing import Any
 from functions.application.access.authenticate import authenticate
 from functions.application.access.remember_keys import RememberedKeys
 from functions.handlers.edge import caller
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base
 
 BEARER = "bearer "
 # What HTTP allows around a header's value; any other white space is part of it.
@@ -33,7 +33,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     token = bearer[len(BEARER) :].strip(BLANK)
     if bearer and api_key and token != api_key:
         return REFUSED
-    now = wiring.clock().now()
+    now = base.clock().now()
     found = authenticate(token or api_key, find_key=lambda key_id: remembered().find(key_id, now), now=now)
     return {"isAuthorized": True, "context": caller.verdict(found)} if found is not None else REFUSED
 
@@ -41,4 +41,4 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 @cache
 def remembered() -> RememberedKeys:
     """One for the process; the store is asked for when a key is, so that it is that of then."""
-    return RememberedKeys(lambda key_id: wiring.api_keys().find(key_id))
+    return RememberedKeys(lambda key_id: access.api_keys().find(key_id))

@@ -16,8 +16,7 @@ from functions.handlers import settings
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.query_string import refused
-from functions.handlers.wiring import analytics as wiring_archive
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import analytics, base, metering
 from functions.names import SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -53,7 +52,7 @@ def ask() -> Answer:
     wish = request.body(ArchiveQueryCreate)
     query = ask_archive.ask_archive(
         request.tenant,
-        find_counting_meter(request.tenant, wish.meter, meters=wiring.meters()),
+        find_counting_meter(request.tenant, wish.meter, meters=metering.meters()),
         ask_archive.Wish(
             kind=wish.query,
             start=wish.period_from,
@@ -63,13 +62,13 @@ def ask() -> Answer:
             filters=wish.filter_group_by,
             window=wish.window_size,
         ),
-        engine=wiring_archive.engine(),
-        asked=wiring_archive.queries(),
-        numbers=wiring_archive.numbers(),
+        engine=analytics.engine(),
+        asked=analytics.queries(),
+        numbers=analytics.numbers(),
         acceptance=_acceptance(),
         budget=settings.archive_budget(),
-        clock=wiring.clock(),
-        id_at=wiring_archive.ulid_at,
+        clock=base.clock(),
+        id_at=analytics.ulid_at,
     )
     return http.accepted(_shown(query) | {"status": Progress.QUEUED, "chargedBytes": query.reserved_bytes})
 
@@ -87,9 +86,9 @@ def look(query_id: str) -> Answer:
         query_id.upper(),
         cursor=cursor,
         limit=request.query.whole("limit", 100, 1, MAX_ROWS),
-        engine=wiring_archive.engine(),
-        asked=wiring_archive.queries(),
-        clock=wiring.clock(),
+        engine=analytics.engine(),
+        asked=analytics.queries(),
+        clock=base.clock(),
     )
     return http.ok(_answered(found))
 

@@ -12,7 +12,7 @@ from functions.handlers.billing.backtest_json import backtest_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.subscriptions.subscription_body import PhaseKey
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import billing
 from functions.names import SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -37,5 +37,5 @@ def backtest(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     wish = request.body(BacktestBody).wish
     return http.ok(
-        backtest_shown(backtest_plan(request.tenant, http.path_value(id_or_key), wish, wiring_billing.backtest_ports()))
+        backtest_shown(backtest_plan(request.tenant, http.path_value(id_or_key), wish, billing.backtest_ports()))
     )

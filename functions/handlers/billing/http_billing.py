@@ -18,8 +18,7 @@ from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import Listed, Order, by_cursor_or_number
 from functions.handlers.edge.query_string import Query, refused
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -60,12 +59,12 @@ def invoice_now() -> Answer:
         body.customer_id,
         body.as_of,
         progressive=bool(body.progressive_billing_override),
-        customers=wiring_billing.billed_customers(),
-        subscriptions=wiring_billing.subscriptions(),
-        requests=wiring_billing.invoice_requests(),
-        runs=wiring_billing.billing_runs(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        customers=subscriptions.billed_customers(),
+        subscriptions=subscriptions.subscriptions(),
+        requests=billing.invoice_requests(),
+        runs=billing.billing_runs(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     issued = _awaited(request.tenant, asked)
     return http.created([_shown(record, with_lines=True) for record in issued])
@@ -77,10 +76,10 @@ def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
         issued = requested_invoices(
             tenant,
             asked,
-            subscriptions=wiring_billing.subscriptions(),
-            invoices=wiring_billing.invoices(),
-            requests=wiring_billing.invoice_requests(),
-            failures=wiring_billing.billing_failures(),
+            subscriptions=subscriptions.subscriptions(),
+            invoices=billing.invoices(),
+            requests=billing.invoice_requests(),
+            failures=billing.billing_failures(),
         )
         if issued is not None:
             return issued
@@ -93,18 +92,18 @@ def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
 @router.get("/api/v1/billing/invoices")
 def list_invoices() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    now = wiring.clock().now()
+    now = base.clock().now()
     wanted = _Filter(request.query)
     with_lines = "lines" in _expand(request.query)
     by = request.query.choice("orderBy", (BY_BOUNDARY, *ORDERS), BY_BOUNDARY)
 
     def present(header: InvoiceRecord) -> dict[str, Any]:
-        record = wiring_billing.invoices().get(request.tenant, header.invoice.id) if with_lines else header
+        record = billing.invoices().get(request.tenant, header.invoice.id) if with_lines else header
         assert record is not None, "invoices are never deleted"
         return _shown(record, with_lines=with_lines)
 
     listed = Listed(
-        wiring_billing.invoices().listing(request.tenant),
+        billing.invoices().listing(request.tenant),
         present,
         (lambda record: wanted.takes(record, now)) if wanted.asks else None,
         Order() if by == BY_BOUNDARY else Order(lambda record: ORDERS[by](record, now), by),
@@ -117,7 +116,7 @@ def list_invoices() -> Answer:
 def get(invoice_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     expand = _expand(request.query)
-    record = wiring_billing.invoices().get(request.tenant, http.path_value(invoice_id))
+    record = billing.invoices().get(request.tenant, http.path_value(invoice_id))
     if record is None:
         raise NotFound(f"There is no invoice {invoice_id!r}.", code="invoice_not_found")
     return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
@@ -128,7 +127,7 @@ def list_failures() -> Answer:
     """Newest first; by cursor, by customer."""
     request = http.Request(router.current_event, SCOPE_READ)
     listed = Listed(
-        wiring_billing.billing_failures().listing(request.tenant),
+        billing.billing_failures().listing(request.tenant),
         _failure,
         order=Order(lambda failure: -int(failure.failed_at.timestamp())),
     )
@@ -183,7 +182,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
 
 def _shown(record: InvoiceRecord, *, with_lines: bool) -> dict[str, Any]:
     return invoice_json.shown(
-        record, wiring.clock().now(), collection_seconds=settings.collection_seconds(), with_lines=with_lines
+        record, base.clock().now(), collection_seconds=settings.collection_seconds(), with_lines=with_lines
     )
 
 

@@ -13,8 +13,7 @@ from functions.handlers.billing import invoice_json
 from functions.handlers.billing.explanation_json import explanation_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing, subscriptions
 from functions.names import SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -31,13 +30,13 @@ def simulate(customer_id: str) -> Answer:
         request.tenant,
         http.path_value(customer_id),
         body,
-        customers=wiring_billing.billed_customers(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        customers=subscriptions.billed_customers(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     wire = invoice_json.unissued(
         invoice,
-        wiring.clock().now(),
+        base.clock().now(),
         status="draft",
         extended_status="draft.created",
         collection_seconds=settings.collection_seconds(),
@@ -56,9 +55,7 @@ def upcoming(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     not_before = request.query.instant("notBefore")
     is_explained = request.query.choice("expand", EXPANDS, "lines") == EXPLANATION
-    found = upcoming_invoice(
-        request.tenant, http.path_value(subscription_id), not_before, wiring_billing.preview_ports()
-    )
+    found = upcoming_invoice(request.tenant, http.path_value(subscription_id), not_before, billing.preview_ports())
     return http.ok(_shown(request.tenant, found, is_explained=is_explained))
 
 
@@ -72,7 +69,7 @@ def _shown(tenant: str, found: Upcoming, *, is_explained: bool) -> dict[str, Any
         collection_seconds=settings.collection_seconds(),
     )
     if is_explained:
-        meter = wiring_billing.api_usage_meter()
+        meter = billing.api_usage_meter()
         for shown, line in zip(wire["lines"], invoice.lines, strict=True):
             explained = explained_line(tenant, invoice, line, meter)
             shown[EXPLANATION] = explanation_shown(explained, invoice.currency)
@@ -86,7 +83,7 @@ def explanation(invoice_id: str, line_id: str) -> Answer:
         request.tenant,
         http.path_value(invoice_id),
         http.path_value(line_id),
-        invoices=wiring_billing.invoices(),
-        meter=wiring_billing.api_usage_meter(),
+        invoices=billing.invoices(),
+        meter=billing.api_usage_meter(),
     )
     return http.ok({"invoiceId": invoice.id, "number": invoice.number} | explanation_shown(found, invoice.currency))

@@ -14,8 +14,7 @@ from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
 from functions.handlers.edge.money_json import money_shown
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import reconciliation as wiring_reconciliation
+from functions.handlers.wiring import billing, subscriptions
 from functions.names import SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -43,10 +42,10 @@ def reconciliation() -> Answer:
 
 
 def _known(tenant: str, id_or_key: str | None) -> Iterable[BilledDifference]:
-    differences = wiring_reconciliation.differences()
+    differences = billing.differences()
     if id_or_key is None:
         return differences.all(tenant)
-    customer = find_customer(tenant, id_or_key, customers=wiring.customers()).record
+    customer = find_customer(tenant, id_or_key, customers=subscriptions.customers()).record
     return differences.of_customer(tenant, customer.id)
 
 

@@ -5,17 +5,16 @@ from typing import Any
 
 from functions.application.billing.start_billing import start_billing
 from functions.handlers import log, settings
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing
 
 
 def handler(_payload: object, _context: object) -> dict[str, Any]:
     run = start_billing(
         timedelta(seconds=settings.collection_seconds()),
-        index=wiring_billing.due_index(),
-        runs=wiring_billing.billing_runs(),
-        turns=wiring_billing.billing_turns(),
-        clock=wiring.clock(),
+        index=billing.due_index(),
+        runs=billing.billing_runs(),
+        turns=billing.billing_turns(),
+        clock=base.clock(),
     )
     log.write("INFO", "looked for due periods", run_id=run.run_id if run else None)
     return {"run_id": run.run_id if run else None}

@@ -5,7 +5,7 @@ from typing import Any
 from functions import names
 from functions.application.billing.reconcile import reconcile
 from functions.handlers import metrics
-from functions.handlers.wiring import reconciliation as wiring_reconciliation
+from functions.handlers.wiring import billing
 
 SPARE_MILLISECONDS = 120_000  # of one turn
 
@@ -16,7 +16,7 @@ def handler(_payload: object, context: Any) -> dict[str, Any]:
     def has_time() -> bool:
         return int(context.get_remaining_time_in_millis()) > SPARE_MILLISECONDS
 
-    done = reconcile(wiring_reconciliation.ports(), has_time)
+    done = reconcile(billing.reconciliation_ports(), has_time)
     counts = {names.METRIC_BILLED_DIFFERENCE: done.found}
     metrics.write("billed periods looked at again", counts, customers=done.customers, is_done=done.is_done)
     if done.errors:

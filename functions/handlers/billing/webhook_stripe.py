@@ -14,8 +14,7 @@ from functions.application.billing.settle_invoice import settle_invoice
 from functions.domain.errors import InvalidInput, TollboothError
 from functions.handlers import log, metrics
 from functions.handlers.edge import problem
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -42,18 +41,18 @@ class _NotFromStripe(InvalidInput):
 def _settled(request: dict[str, Any]) -> dict[str, Any]:
     from functions.adapters.stripe.webhook import verified_event
 
-    secrets = wiring_billing.stripe_credentials().get().webhook_secrets
-    now = int(wiring.clock().now().timestamp())
+    secrets = billing.stripe_credentials().get().webhook_secrets
+    now = int(base.clock().now().timestamp())
     try:
         event = verified_event(_raw_body(request), _header(request, "stripe-signature"), secrets, now)
     except InvalidInput as refused:
         raise _NotFromStripe(refused.detail, code=refused.code) from refused
     settled = settle_invoice(
         event,
-        gateway=wiring_billing.webhook_gateway(),
-        pushes=wiring_billing.pushes(),
-        payments=wiring_billing.invoice_payments(),
-        clock=wiring.clock(),
+        gateway=billing.webhook_gateway(),
+        pushes=billing.pushes(),
+        payments=billing.invoice_payments(),
+        clock=base.clock(),
     )
     log.write(
         "INFO", "webhook", event_id=event.event_id, type=event.type, invoice_id=event.invoice_id, result=settled.value

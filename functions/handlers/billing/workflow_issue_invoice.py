@@ -7,7 +7,7 @@ from typing import Any
 from functions.application.billing.issue_invoice import issue_invoices
 from functions.handlers import log
 from functions.handlers.edge.step import step
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import billing
 
 # A thousand periods of one customer; a longer backlog goes on in the next scheduled run, so that no run is held up.
 MAX_ROUNDS = 100
@@ -20,7 +20,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     as_of = datetime.fromisoformat(payload["as_of"])
     rounds = int((payload.get("issued") or {}).get("rounds", 0)) + 1
     progressive = bool(payload.get("progressive"))
-    ports = wiring_billing.billing_ports()
+    ports = billing.billing_ports()
     issued = issue_invoices(tenant, customer_id, as_of, run_id, ports, progressive=progressive)
     ids = [record.invoice.id for record in issued.invoices]
     log.write("INFO", "invoices issued", tenant=tenant, customer_id=customer_id, run_id=run_id, invoice_ids=ids)

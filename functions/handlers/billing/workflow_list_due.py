@@ -6,8 +6,7 @@ from typing import Any
 
 from functions.application.billing.list_due import list_due, list_due_customers
 from functions.handlers.edge.step import step
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing, subscriptions
 
 
 @step
@@ -19,18 +18,18 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
             payload["tenant"],
             payload["customer_ids"],
             as_of,
-            subscriptions=wiring_billing.subscriptions(),
+            subscriptions=subscriptions.subscriptions(),
             progressive=progressive,
         )
     else:
         cursor = (payload.get("page") or {}).get("cursor")
         page = list_due(
             as_of,
-            wiring.clock().now(),
+            base.clock().now(),
             run_id=str(payload["run_id"]),
             cursor=cursor,
-            index=wiring_billing.due_index(),
-            plans=wiring_billing.due_plans(),
+            index=billing.due_index(),
+            plans=billing.due_plans(),
         )
     items = [
         {

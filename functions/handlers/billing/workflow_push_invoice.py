@@ -11,8 +11,7 @@ from functions.application.ports.gateway import PaymentUpdate
 from functions.domain.errors import Unavailable
 from functions.handlers import log
 from functions.handlers.edge.step import step
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing, subscriptions
 
 
 @step
@@ -23,12 +22,12 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         update = push_invoice(
             tenant,
             invoice_id,
-            documents=wiring_billing.invoice_documents(),
-            contacts=wiring.customers(),
-            payments=wiring_billing.invoice_payments(),
-            gateway=wiring_billing.payment_gateway(),
-            pushes=wiring_billing.pushes(),
-            clock=wiring.clock(),
+            documents=billing.invoice_documents(),
+            contacts=subscriptions.customers(),
+            payments=billing.invoice_payments(),
+            gateway=billing.payment_gateway(),
+            pushes=billing.pushes(),
+            clock=base.clock(),
         )
     except Unavailable as error:
         log.write("WARNING", "invoice not pushed yet", code=error.code, detail=error.detail, **named)

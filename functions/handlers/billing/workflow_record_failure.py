@@ -7,8 +7,7 @@ from functions import names
 from functions.application.billing.record_failure import record_failure
 from functions.handlers import log, metrics
 from functions.handlers.edge.step import MAX_NAME_CHARACTERS, step
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, billing
 
 
 @step
@@ -20,8 +19,8 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         payload.get("invoice_id"),
         str(payload["run_id"]),
         payload.get("error") or {},
-        failures=wiring_billing.billing_failures(),
-        clock=wiring.clock(),
+        failures=billing.billing_failures(),
+        clock=base.clock(),
     )
     log.write(
         "ERROR",

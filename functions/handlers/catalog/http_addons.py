@@ -21,8 +21,7 @@ from functions.handlers.catalog.version_filter import VERSION_ORDERS, VersionFil
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, catalog
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -42,10 +41,10 @@ def create() -> Answer:
     addon = create_addon(
         request.tenant,
         request.body(AddonDraft),
-        addons=wiring_billing.addons(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        addons=catalog.addons(),
+        features=catalog.metered_features(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     return http.created(_shown(addon))
 
@@ -53,10 +52,10 @@ def create() -> Answer:
 @router.get("/api/v1/addons")
 def list_addons() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    wanted = VersionFilter(request.query, wiring.clock().now())
+    wanted = VersionFilter(request.query, base.clock().now())
     request.query.choice("orderBy", list(VERSION_ORDERS), "id")
     listed = Listed(
-        versions_listing(request.tenant, wiring_billing.addons(), wanted),
+        versions_listing(request.tenant, catalog.addons(), wanted),
         _shown,
         wanted.takes if wanted.asks else None,
         order_of(request, VERSION_ORDERS, AS_CREATED),
@@ -69,7 +68,7 @@ def list_addons() -> Answer:
 def get(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     latest = request.query.flag("includeLatest")
-    shelf = addon_shelf(wiring_billing.addons(), wiring.clock())
+    shelf = addon_shelf(catalog.addons(), base.clock())
     return http.ok(_shown(shelf.find(request.tenant, http.path_value(id_or_key), latest=latest)))
 
 
@@ -79,16 +78,16 @@ def update(addon_id: str) -> Answer:
     wanted = http.path_value(addon_id)
 
     def shown() -> dict[str, Any] | None:
-        found = wiring_billing.addons().get(request.tenant, wanted)
+        found = catalog.addons().get(request.tenant, wanted)
         return _shown(found) if found is not None else None
 
     addon = update_addon(
         request.tenant,
         wanted,
         request.replacement(AddonOffer, Addon, shown),
-        addons=wiring_billing.addons(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
+        addons=catalog.addons(),
+        features=catalog.metered_features(),
+        clock=base.clock(),
     )
     return http.ok(_shown(addon))
 
@@ -96,7 +95,7 @@ def update(addon_id: str) -> Answer:
 @router.delete("/api/v1/addons/<addon_id>")
 def delete(addon_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    delete_addon(request.tenant, http.path_value(addon_id), addons=wiring_billing.addons(), clock=wiring.clock())
+    delete_addon(request.tenant, http.path_value(addon_id), addons=catalog.addons(), clock=base.clock())
     return http.no_content()
 
 
@@ -106,9 +105,9 @@ def publish(addon_id: str) -> Answer:
     addon = publish_addon(
         request.tenant,
         http.path_value(addon_id),
-        addons=wiring_billing.addons(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
+        addons=catalog.addons(),
+        features=catalog.metered_features(),
+        clock=base.clock(),
     )
     return http.ok(_shown(addon))
 
@@ -116,21 +115,17 @@ def publish(addon_id: str) -> Answer:
 @router.post("/api/v1/addons/<addon_id>/archive")
 def archive(addon_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    addon = archive_addon(
-        request.tenant, http.path_value(addon_id), addons=wiring_billing.addons(), clock=wiring.clock()
-    )
+    addon = archive_addon(request.tenant, http.path_value(addon_id), addons=catalog.addons(), clock=base.clock())
     return http.ok(_shown(addon))
 
 
 @router.get("/api/v1/plans/<id_or_key>/addons")
 def list_assigned(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    query, now = request.query, wiring.clock().now()
+    query, now = request.query, base.clock().now()
     wanted = VersionFilter(query, now)
     query.choice("orderBy", list(ASSIGNED_ORDERS), "id")
-    every = wiring_billing.plan_addons_of().of_plan(
-        request.tenant, http.path_value(id_or_key), with_deleted=wanted.deleted
-    )
+    every = catalog.plan_addons_of().of_plan(request.tenant, http.path_value(id_or_key), with_deleted=wanted.deleted)
     listed = Listed(
         HeldListing(every, lambda each: each.addon.id),
         _assigned,
@@ -145,23 +140,21 @@ def list_assigned(id_or_key: str) -> Answer:
 def assign(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     wish = request.body(PlanAddonWish)
-    return http.created(
-        _assigned(wiring_billing.plan_addons_of().assign(request.tenant, http.path_value(plan_id), wish))
-    )
+    return http.created(_assigned(catalog.plan_addons_of().assign(request.tenant, http.path_value(plan_id), wish)))
 
 
 @router.get("/api/v1/plans/<id_or_key>/addons/<addon_id_or_key>")
 def get_assigned(id_or_key: str, addon_id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     plan, addon = http.path_value(id_or_key), http.path_value(addon_id_or_key)
-    return http.ok(_assigned(wiring_billing.plan_addons_of().get(request.tenant, plan, addon)))
+    return http.ok(_assigned(catalog.plan_addons_of().get(request.tenant, plan, addon)))
 
 
 @router.put("/api/v1/plans/<plan_id>/addons/<addon_id_or_key>")
 def reassign(plan_id: str, addon_id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     plan, addon = http.path_value(plan_id), http.path_value(addon_id_or_key)
-    of_plans = wiring_billing.plan_addons_of()
+    of_plans = catalog.plan_addons_of()
     terms = request.replacement(PlanAddonTerms, PlanAddon, lambda: _assigned(of_plans.get(request.tenant, plan, addon)))
     return http.ok(_assigned(of_plans.change(request.tenant, plan, addon, terms)))
 
@@ -170,13 +163,13 @@ def reassign(plan_id: str, addon_id_or_key: str) -> Answer:
 def unassign(plan_id: str, addon_id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     plan, addon = http.path_value(plan_id), http.path_value(addon_id_or_key)
-    wiring_billing.plan_addons_of().end(request.tenant, plan, addon)
+    catalog.plan_addons_of().end(request.tenant, plan, addon)
     return http.no_content()
 
 
 def _shown(addon: Addon) -> dict[str, Any]:
-    return addon.to_wire(wiring.clock().now())
+    return addon.to_wire(base.clock().now())
 
 
 def _assigned(assigned: Assigned) -> dict[str, Any]:
-    return assigned.terms.to_wire(assigned.addon, wiring.clock().now())
+    return assigned.terms.to_wire(assigned.addon, base.clock().now())

@@ -15,8 +15,7 @@ from functions.handlers.catalog.coupon_json import applied_shown, coupon_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -44,9 +43,9 @@ def create() -> Answer:
         request.tenant,
         request.body(CouponWish),
         by=request.caller.key_id,
-        coupons=wiring_billing.coupons(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        coupons=subscriptions.coupons(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     return http.created(coupon_shown(coupon))
 
@@ -57,7 +56,7 @@ def list_all() -> Answer:
     with_archived = request.query.flag("includeArchived")
     request.query.choice("orderBy", tuple(ORDERS), "id")
     listed = Listed(
-        wiring_billing.coupons().listing(request.tenant, with_archived=with_archived),
+        subscriptions.coupons().listing(request.tenant, with_archived=with_archived),
         coupon_shown,
         order=order_of(request, ORDERS, AS_CREATED),
         descending=request.query.is_descending(),
@@ -69,7 +68,7 @@ def list_all() -> Answer:
 def get(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     return http.ok(
-        coupon_shown(find_coupon(request.tenant, http.path_value(id_or_key), coupons=wiring_billing.coupons()))
+        coupon_shown(find_coupon(request.tenant, http.path_value(id_or_key), coupons=subscriptions.coupons()))
     )
 
 
@@ -80,8 +79,8 @@ def archive(id_or_key: str) -> Answer:
         request.tenant,
         http.path_value(id_or_key),
         by=request.caller.key_id,
-        coupons=wiring_billing.coupons(),
-        clock=wiring.clock(),
+        coupons=subscriptions.coupons(),
+        clock=base.clock(),
     )
     return http.ok(coupon_shown(coupon))
 
@@ -89,57 +88,57 @@ def archive(id_or_key: str) -> Answer:
 @router.post("/api/v1/customers/<id_or_key>/coupons")
 def give_customer(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _give(request, wiring_billing.applied_coupons().of_customer, id_or_key)
+    return _give(request, subscriptions.applied_coupons().of_customer, id_or_key)
 
 
 @router.get("/api/v1/customers/<id_or_key>/coupons")
 def list_of_customer(id_or_key: str) -> Answer:
     """Those of the customer's subscriptions are listed with each of these."""
     request = http.Request(router.current_event, SCOPE_READ)
-    return _list(request, wiring_billing.applied_coupons().of_customer, id_or_key)
+    return _list(request, subscriptions.applied_coupons().of_customer, id_or_key)
 
 
 @router.delete("/api/v1/customers/<id_or_key>/coupons/<applied_id>")
 def take_from_customer(id_or_key: str, applied_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _take(request, wiring_billing.applied_coupons().of_customer, id_or_key, applied_id)
+    return _take(request, subscriptions.applied_coupons().of_customer, id_or_key, applied_id)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/coupons")
 def give_subscription(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _give(request, wiring_billing.applied_coupons().of_subscription, subscription_id)
+    return _give(request, subscriptions.applied_coupons().of_subscription, subscription_id)
 
 
 @router.get("/api/v1/subscriptions/<subscription_id>/coupons")
 def list_of_subscription(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    return _list(request, wiring_billing.applied_coupons().of_subscription, subscription_id)
+    return _list(request, subscriptions.applied_coupons().of_subscription, subscription_id)
 
 
 @router.delete("/api/v1/subscriptions/<subscription_id>/coupons/<applied_id>")
 def take_from_subscription(subscription_id: str, applied_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _take(request, wiring_billing.applied_coupons().of_subscription, subscription_id, applied_id)
+    return _take(request, subscriptions.applied_coupons().of_subscription, subscription_id, applied_id)
 
 
 def _give(request: http.Request, find: FindHolder, in_path: str) -> Answer:
     choice = request.body(CouponChoice)
     holder = find(request.tenant, http.path_value(in_path))
-    applied = wiring_billing.applied_coupons().apply(request.tenant, holder, choice.coupon, by=request.caller.key_id)
+    applied = subscriptions.applied_coupons().apply(request.tenant, holder, choice.coupon, by=request.caller.key_id)
     return http.created(_shown(applied))
 
 
 def _list(request: http.Request, find: FindHolder, in_path: str) -> Answer:
     holder = find(request.tenant, http.path_value(in_path))
     with_removed = request.query.flag("includeRemoved")
-    every = wiring_billing.applied_coupons().list_all(request.tenant, holder)
+    every = subscriptions.applied_coupons().list_all(request.tenant, holder)
     found = [each for each in every if with_removed or each.removed_at is None]
     return http.ok(by_cursor_or_number(request, Listed(HeldListing(found, lambda each: each.id), _shown)))
 
 
 def _take(request: http.Request, find: FindHolder, in_path: str, applied_id: str) -> Answer:
-    wiring_billing.applied_coupons().remove(
+    subscriptions.applied_coupons().remove(
         request.tenant,
         find(request.tenant, http.path_value(in_path)),
         http.path_value(applied_id),
@@ -149,4 +148,4 @@ def _take(request: http.Request, find: FindHolder, in_path: str, applied_id: str
 
 
 def _shown(applied: AppliedCoupon) -> dict[str, Any]:
-    return applied_shown(applied, wiring.clock().now())
+    return applied_shown(applied, base.clock().now())

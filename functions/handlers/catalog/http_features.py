@@ -10,8 +10,7 @@ from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, is_by_cursor, numbered, order_of
 from functions.handlers.edge.query_string import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, catalog, metering, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -25,10 +24,10 @@ def create() -> Answer:
     feature = create_feature(
         request.tenant,
         request.body(FeatureCreate),
-        features=wiring.features(),
-        meters=wiring.meters(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        features=catalog.features(),
+        meters=metering.meters(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     return http.created(feature.wire())
 
@@ -43,7 +42,7 @@ def list_all() -> Answer:
     meter_slugs = query.texts("meterSlug")
     query.choice("orderBy", tuple(ORDERS), "createdAt")
     listed = Listed(
-        wiring.features().listing(request.tenant, with_archived=query.flag("includeArchived")),
+        catalog.features().listing(request.tenant, with_archived=query.flag("includeArchived")),
         Feature.wire,
         (lambda feature: feature.meter_slug in meter_slugs) if meter_slugs else None,
         order_of(request, ORDERS, AS_CREATED),
@@ -57,7 +56,7 @@ def list_all() -> Answer:
 @router.get("/api/v1/features/<id_or_key>")
 def get(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    return http.ok(find_feature(request.tenant, http.path_value(id_or_key), features=wiring.features()).wire())
+    return http.ok(find_feature(request.tenant, http.path_value(id_or_key), features=catalog.features()).wire())
 
 
 @router.delete("/api/v1/features/<id_or_key>")
@@ -66,10 +65,10 @@ def archive(id_or_key: str) -> Answer:
     archive_feature(
         request.tenant,
         http.path_value(id_or_key),
-        features=wiring.features(),
-        plans=wiring_billing.plans(),
-        addons=wiring_billing.addons(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
+        features=catalog.features(),
+        plans=catalog.plans(),
+        addons=catalog.addons(),
+        require_unsubscribed=subscriptions.holders().require_feature_unsold,
+        clock=base.clock(),
     )
     return http.no_content()

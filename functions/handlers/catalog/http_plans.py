@@ -12,8 +12,7 @@ from functions.handlers.catalog.version_filter import VERSION_ORDERS, VersionFil
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, catalog
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -25,10 +24,10 @@ def create() -> Answer:
     plan = create_plan(
         request.tenant,
         request.body(PlanDraft),
-        plans=wiring_billing.plans(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        plans=catalog.plans(),
+        features=catalog.metered_features(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     return http.created(_shown(plan))
 
@@ -36,10 +35,10 @@ def create() -> Answer:
 @router.get("/api/v1/plans")
 def list_plans() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    wanted = VersionFilter(request.query, wiring.clock().now())
+    wanted = VersionFilter(request.query, base.clock().now())
     request.query.choice("orderBy", list(VERSION_ORDERS), "id")
     listed = Listed(
-        versions_listing(request.tenant, wiring_billing.plans(), wanted),
+        versions_listing(request.tenant, catalog.plans(), wanted),
         _shown,
         wanted.takes if wanted.asks else None,
         order_of(request, VERSION_ORDERS, AS_CREATED),
@@ -52,9 +51,7 @@ def list_plans() -> Answer:
 def get(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     latest = request.query.flag("includeLatest")
-    return http.ok(
-        _shown(find_plan(request.tenant, http.path_value(id_or_key), plans=wiring_billing.plans(), latest=latest))
-    )
+    return http.ok(_shown(find_plan(request.tenant, http.path_value(id_or_key), plans=catalog.plans(), latest=latest)))
 
 
 @router.put("/api/v1/plans/<plan_id>")
@@ -63,16 +60,16 @@ def update(plan_id: str) -> Answer:
     wanted = http.path_value(plan_id)
 
     def shown() -> dict[str, Any] | None:
-        found = wiring_billing.plans().get(request.tenant, wanted)
+        found = catalog.plans().get(request.tenant, wanted)
         return _shown(found) if found is not None else None
 
     plan = update_plan(
         request.tenant,
         wanted,
         request.replacement(PlanOffer, Plan, shown),
-        plans=wiring_billing.plans(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
+        plans=catalog.plans(),
+        features=catalog.metered_features(),
+        clock=base.clock(),
     )
     return http.ok(_shown(plan))
 
@@ -80,7 +77,7 @@ def update(plan_id: str) -> Answer:
 @router.delete("/api/v1/plans/<plan_id>")
 def delete(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    delete_plan(request.tenant, http.path_value(plan_id), plans=wiring_billing.plans(), clock=wiring.clock())
+    delete_plan(request.tenant, http.path_value(plan_id), plans=catalog.plans(), clock=base.clock())
     return http.no_content()
 
 
@@ -90,9 +87,9 @@ def publish(plan_id: str) -> Answer:
     plan = publish_plan(
         request.tenant,
         http.path_value(plan_id),
-        plans=wiring_billing.plans(),
-        features=wiring_billing.metered_features(),
-        clock=wiring.clock(),
+        plans=catalog.plans(),
+        features=catalog.metered_features(),
+        clock=base.clock(),
     )
     return http.ok(_shown(plan))
 
@@ -103,10 +100,10 @@ def following(id_or_key: str) -> Answer:
     plan = next_plan(
         request.tenant,
         http.path_value(id_or_key),
-        plans=wiring_billing.plans(),
-        plan_addons=wiring_billing.plan_addons(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        plans=catalog.plans(),
+        plan_addons=catalog.plan_addons(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     return http.created(_shown(plan))
 
@@ -114,9 +111,9 @@ def following(id_or_key: str) -> Answer:
 @router.post("/api/v1/plans/<plan_id>/archive")
 def archive(plan_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    plan = archive_plan(request.tenant, http.path_value(plan_id), plans=wiring_billing.plans(), clock=wiring.clock())
+    plan = archive_plan(request.tenant, http.path_value(plan_id), plans=catalog.plans(), clock=base.clock())
     return http.ok(_shown(plan))
 
 
 def _shown(plan: Plan) -> dict[str, Any]:
-    return plan.to_wire(wiring.clock().now())
+    return plan.to_wire(base.clock().now())

@@ -5,7 +5,7 @@ A route reads its request, calls one verb and answers:
     @router.post("/api/v1/things")
     def create() -> Answer:
         request = http.Request(router.current_event, SCOPE_ADMIN)
-        thing = create_thing(request.tenant, request.body(ThingCreate), wiring.things(), wiring.clock())
+        thing = create_thing(request.tenant, request.body(ThingCreate), catalog.things(), base.clock())
         return http.created(present(thing))
 """
 
@@ -32,6 +32,7 @@ from functions.handlers.edge.field_errors import WHOLE, field_errors
 from functions.handlers.edge.parameters import EVERYWHERE, PARAMETERS, check_parameters, taken_by
 from functions.handlers.edge.query_string import Query
 from functions.handlers.edge.read_only import Shown, without_read_only
+from functions.handlers.wiring import access
 from functions.names import HEALTH_PATH
 
 Answer = Response[str]
@@ -56,11 +57,11 @@ class Request:
 
     def charge_correction(self) -> None:
         """Raises RateLimited."""
-        rate_limits.charge_correction(self.caller)
+        access.charges().correction(self.caller)
 
     def charge_question(self) -> None:
         """For what makes a cheap route expensive; raises RateLimited."""
-        rate_limits.charge_question(self.caller)
+        access.charges().question(self.caller)
 
     @cached_property
     def query(self) -> Query:
@@ -76,6 +77,10 @@ class Request:
     @property
     def wants_csv(self) -> bool:
         return "text/csv" in self.header("accept").lower()
+
+    @property
+    def has_body(self) -> bool:
+        return bool(json_body.body_bytes(self._event).strip())
 
     def body(self, model: type[Model]) -> Model:
         """The JSON body as the model; raises InvalidInput naming each field that is wrong."""
@@ -208,7 +213,7 @@ def resolver(
         try:
             answer = next_middleware(app)
         finally:
-            rate_limits.charge_time(caller, time.perf_counter() - began)
+            access.charges().time(caller, time.perf_counter() - began)
         answer.headers.update(problem.rate_headers(standings))
         return answer
 

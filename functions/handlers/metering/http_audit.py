@@ -9,8 +9,7 @@ from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.query_string import refused
 from functions.handlers.metering.audit_json import shown_audit
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_OPERATOR
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -23,10 +22,10 @@ def list_day() -> Answer:
     No difference is 0 only where all lanes are audited: else nobody knows, and it is null.
     """
     request = http.Request(router.current_event, SCOPE_OPERATOR)
-    day = _day(request.query.text("day")) or wiring.clock().now().date().isoformat()
+    day = _day(request.query.text("day")) or base.clock().now().date().isoformat()
     items = [
         shown_audit(result) | {"auditedAt": datetime.fromtimestamp(result.audited_at, UTC)}
-        for result in wiring_audit.results().of_day(day)
+        for result in metering.audit_results().of_day(day)
     ]
     lanes, differences = settings.lanes(), sum(item["differenceCount"] for item in items)
     known = differences if differences or len(items) >= lanes else None

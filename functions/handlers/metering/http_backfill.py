@@ -8,7 +8,7 @@ from functions.application.metering.meters.fill_meter import Shown, fill_meter, 
 from functions.domain.wire import Instant, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -25,10 +25,10 @@ def start(id_or_slug: str) -> Answer:
         request.tenant,
         http.path_value(id_or_slug),
         request.body(BackfillRequest).event_from,
-        meters=wiring.meters(),
-        histories=wiring.ledger(),
-        runs=wiring.backfill_runs(),
-        clock=wiring.clock(),
+        meters=metering.meters(),
+        histories=metering.ledger(),
+        runs=metering.backfill_runs(),
+        clock=base.clock(),
     )
     return http.accepted(_shown(found))
 
@@ -39,9 +39,9 @@ def get(id_or_slug: str) -> Answer:
     found = find_backfill(
         request.tenant,
         http.path_value(id_or_slug),
-        meters=wiring.meters(),
-        histories=wiring.ledger(),
-        clock=wiring.clock(),
+        meters=metering.meters(),
+        histories=metering.ledger(),
+        clock=base.clock(),
     )
     return http.ok(_shown(found))
 

@@ -14,7 +14,7 @@ from functions.domain.wire import ExactInstant, Instant, WireModel
 from functions.handlers.edge import http, json_body
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.query_string import refused
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 from functions.names import SCOPE_ADMIN
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -63,7 +63,7 @@ def correct() -> Answer:
         wish.reason,
         _instead(wish.replacement) if wish.replacement else None,
         by=request.caller.key_id,
-        ports=wiring.correction_ports(),
+        ports=metering.correction_ports(),
     )
     return http.accepted(_shown(correction))
 
@@ -75,7 +75,7 @@ def list_all() -> Answer:
     if cursor is not None and not _CURSOR.fullmatch(cursor):
         raise refused("cursor", "is the nextCursor of an earlier answer.")
     limit = request.query.whole("limit", MAX_ITEMS, 1, MAX_ITEMS)
-    page = list_corrections(request.tenant, cursor=cursor, limit=limit, corrections=wiring.corrections())
+    page = list_corrections(request.tenant, cursor=cursor, limit=limit, corrections=metering.corrections())
     return http.ok(http.without_none({"items": list(map(_shown, page.items)), "nextCursor": page.cursor}))
 
 

@@ -14,7 +14,7 @@ from functions.domain.metering.values.readable import is_readable
 from functions.handlers.edge import http, json_body
 from functions.handlers.edge.http import Answer
 from functions.handlers.metering.events_request import MAX_EVENTS, read_cursor, v1_filter, v2_filter, write_cursor
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering, subscriptions
 from functions.names import SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -34,9 +34,9 @@ def list_v1() -> Answer:
     """
     request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
-    wanted = v1_filter(query, request.tenant, wiring.clock().now(), wiring.customers())
+    wanted = v1_filter(query, request.tenant, base.clock().now(), subscriptions.customers())
     after = read_cursor(query)
-    page = wiring.event_reader().newest(wanted, query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    page = metering.event_reader().newest(wanted, query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
     headers = http.next_link(V1, query, cursor=write_cursor(page.after)) if page.after else {}
     if page.missing:
         headers[MISSING] = str(len(page.missing))
@@ -50,9 +50,9 @@ def list_v2() -> Answer:
     `missing` lists stored batches whose events are gone from the archive: what they held is not in the list.
     """
     request = http.Request(router.current_event, SCOPE_READ)
-    wanted = v2_filter(request.query, request.tenant, wiring.customers())
+    wanted = v2_filter(request.query, request.tenant, subscriptions.customers())
     after = read_cursor(request.query)
-    page = wiring.event_reader().newest(wanted, request.query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    page = metering.event_reader().newest(wanted, request.query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
     cursor = write_cursor(page.after) if page.after else None
     missing = [_batch(entry) for entry in page.missing] or None
     items = _shown(request.tenant, page)
@@ -64,7 +64,7 @@ def _batch(entry: HourEntry) -> dict[str, datetime]:
 
 
 def _shown(tenant: str, page: EventPage) -> list[dict[str, Any]]:
-    explained = explain_events(tenant, page.events, meters=wiring.meters(), customers=wiring.customers())
+    explained = explain_events(tenant, page.events, meters=metering.meters(), customers=subscriptions.customers())
     return [_ingested(each) for each in explained]
 
 

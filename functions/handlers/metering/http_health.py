@@ -11,7 +11,7 @@ from functions.domain.errors import TollboothError, Unavailable
 from functions.handlers import log, settings
 from functions.handlers.edge import http, json_body
 from functions.handlers.edge.http import Answer
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 
 router = Router()  # type: ignore[no-untyped-call]
 
@@ -29,7 +29,7 @@ def get() -> Answer:
 
     `resendsKnownSince`: an event that was counted since then is known when it is sent again, also with a new time.
     """
-    now = wiring.clock().now()
+    now = base.clock().now()
     until, found = _kept.get("health", (now, None))
     if now >= until:
         found = _look(now)
@@ -46,7 +46,7 @@ def forget() -> None:
 
 def _look(now: datetime) -> dict[str, Any] | None:
     try:
-        health = tell_health(wiring.progress(), settings.lanes(), now, settings.accept_past_days() * DAY_SECONDS)
+        health = tell_health(metering.progress(), settings.lanes(), now, settings.accept_past_days() * DAY_SECONDS)
     except Exception as error:
         if not isinstance(error, TollboothError):
             log.unexpected(error, request_id="health")

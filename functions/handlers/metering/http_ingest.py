@@ -11,10 +11,10 @@ from functions.application.metering.ledger.ingest_events import ingest_events
 from functions.domain.errors import TollboothError
 from functions.domain.metering.values.cloudevents import parse_events
 from functions.handlers import log
-from functions.handlers.edge import problem, rate_limits
+from functions.handlers.edge import problem
 from functions.handlers.edge.caller import caller_of
 from functions.handlers.metering import ingest_body, ingest_partial
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import access, base, metering
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
@@ -23,15 +23,16 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
         caller = caller_of(payload)
         caller.require(names.SCOPE_INGEST)
         arrived = ingest_body.size(payload)
-        arrival = rate_limits.charge_arrival(caller, arrived)
+        charges = access.charges()
+        arrival = charges.arrival(caller, arrived)
         body = ingest_body.read(payload)
-        limits = problem.rate_headers([*arrival, *rate_limits.charge_contents(caller, arrived, len(body))])
+        limits = problem.rate_headers([*arrival, *charges.contents(caller, arrived, len(body))])
         if ingest_partial.is_asked(payload.get("rawQueryString") or ""):
             return ingest_partial.answer(body, caller.tenant, limits)
-        now = int(wiring.clock().now().timestamp())
-        lanes = wiring.lanes()
-        events = parse_events(body, caller.tenant, lanes, wiring.acceptance_window(), now)
-        ingest_events(events, caller.tenant, lanes, wiring.event_stream(), wiring.new_id, now, len(body))
+        now = int(base.clock().now().timestamp())
+        lanes = metering.lanes()
+        events = parse_events(body, caller.tenant, lanes, metering.acceptance_window(), now)
+        ingest_events(events, caller.tenant, lanes, metering.event_stream(), base.new_id, now, len(body))
     except TollboothError as error:
         return problem.answer(error, request_id)
     except Exception as error:  # the gateway would show the error's type to the caller

@@ -12,8 +12,7 @@ from functions.domain.metering.meters.meter_record import MeterCreate, MeterReco
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, Order, by_cursor, is_by_cursor, numbered, order_of
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, metering, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 INTERNAL = {"since", "former", "history_since", "succeeds"}
@@ -25,23 +24,23 @@ router = Router()  # type: ignore[no-untyped-call]
 def create() -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
     wish = request.body(MeterCreate)
-    every = wiring.meters().listing(request.tenant, with_deleted=True)
+    every = metering.meters().listing(request.tenant, with_deleted=True)
     former = former_meter(wish.slug, wish.event_type, every)
     meter = create_meter(
         request.tenant,
         wish,
-        meters=wiring.meters(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        meters=metering.meters(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
         former=former,
     )
     if meter.event_from is not None:
         start_backfill(
             request.tenant,
             meter,
-            histories=wiring.ledger(),
-            runs=wiring.backfill_runs(),
-            clock=wiring.clock(),
+            histories=metering.ledger(),
+            runs=metering.backfill_runs(),
+            clock=base.clock(),
         )
     notice = notice_of_history(meter, former)
     notices = {"notices": [{"code": HISTORY_NOT_COUNTED, "message": notice}]} if notice else {}
@@ -56,7 +55,7 @@ def list_all() -> Answer:
     by = query.choice("orderBy", tuple(ORDERS), "key")
     is_asked = query.text("orderBy") is not None
     listed = Listed(
-        wiring.meters().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
+        metering.meters().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
         _shown,
         order=order_of(request, ORDERS, AS_CREATED) if is_asked else Order(ORDERS[by]),
         descending=query.is_descending(),
@@ -71,7 +70,7 @@ def list_all() -> Answer:
 @router.get("/api/v1/meters/<id_or_slug>")
 def get(id_or_slug: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    return http.ok(_shown(find_meter(request.tenant, http.path_value(id_or_slug), meters=wiring.meters()).record))
+    return http.ok(_shown(find_meter(request.tenant, http.path_value(id_or_slug), meters=metering.meters()).record))
 
 
 @router.put("/api/v1/meters/<id_or_slug>")
@@ -80,18 +79,15 @@ def update(id_or_slug: str) -> Answer:
     wanted = http.path_value(id_or_slug)
 
     def shown() -> dict[str, object]:
-        return _shown(find_meter(request.tenant, wanted, meters=wiring.meters()).record)
+        return _shown(find_meter(request.tenant, wanted, meters=metering.meters()).record)
 
     meter = update_meter(
         request.tenant,
         wanted,
         request.replacement(MeterUpdate, MeterRecord, shown),
-        meters=wiring.meters(),
-        features=wiring.features(),
-        plans=wiring_billing.plans(),
-        addons=wiring_billing.addons(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
+        meters=metering.meters(),
+        references=subscriptions.meter_references(),
+        clock=base.clock(),
     )
     return http.ok(_shown(meter))
 
@@ -102,11 +98,9 @@ def delete(id_or_slug: str) -> Answer:
     delete_meter(
         request.tenant,
         http.path_value(id_or_slug),
-        meters=wiring.meters(),
-        features=wiring.features(),
-        plans=wiring_billing.plans(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
+        meters=metering.meters(),
+        references=subscriptions.meter_references(),
+        clock=base.clock(),
     )
     return http.no_content()
 

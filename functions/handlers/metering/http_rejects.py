@@ -17,7 +17,7 @@ from functions.handlers import settings
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.query_string import refused
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -50,8 +50,8 @@ def list_all() -> Answer:
         _filter(query.instant("from"), query.instant("to"), query.texts("code", MAX_CODES)),
         cursor=_cursor(query.text("cursor")),
         limit=query.whole("limit", MAX_ITEMS, 1, MAX_ITEMS),
-        refusals=wiring.refusals(),
-        further=wiring.further_refusals(),
+        refusals=metering.refusals(),
+        further=metering.further_refusals(),
     )
     slugs = _slugs(request.tenant) if any(refusal.meter_id for refusal in page.items) else {}
     items = [_shown(refusal, slugs) for refusal in page.items]
@@ -65,7 +65,7 @@ def replay(reject_id: str) -> Answer:
     found = http.path_value(reject_id)
     if len(found) > MAX_ID or not REFUSAL_ID.fullmatch(found):
         raise NotFound(f"There is no reject {found[:100]!r}.", code="reject_not_found")
-    refusal = replay_refusal(request.tenant, found, by=request.caller.key_id, ports=wiring.replay_ports())
+    refusal = replay_refusal(request.tenant, found, by=request.caller.key_id, ports=metering.replay_ports())
     return http.ok(_shown(refusal, {}))
 
 
@@ -79,13 +79,13 @@ def replay_many() -> Answer:
         cursor=_cursor(wish.cursor),
         limit=wish.limit,
         by=request.caller.key_id,
-        ports=wiring.replay_ports(),
+        ports=metering.replay_ports(),
     )
     return http.ok(_report(report))
 
 
 def _filter(start: datetime | None, end: datetime | None, codes: tuple[str, ...]) -> RefusalFilter:
-    end = end or wiring.clock().now() + timedelta(seconds=settings.accept_ahead_seconds())
+    end = end or base.clock().now() + timedelta(seconds=settings.accept_ahead_seconds())
     start = start or end - timedelta(days=min(settings.accept_past_days() + 1, MAX_DAYS))
     if not start <= end <= start + timedelta(days=MAX_DAYS):
         raise refused("from", f"must lie before `to`, by at most {MAX_DAYS} days.")
@@ -101,7 +101,7 @@ def _cursor(text: str | None) -> str | None:
 
 
 def _slugs(tenant: str) -> dict[str, str]:
-    return {meter.id: meter.slug for meter in wiring.meters().counting(tenant).meters}
+    return {meter.id: meter.slug for meter in metering.meters().counting(tenant).meters}
 
 
 def _shown(refusal: KeptRefusal, slugs: Mapping[str, str]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from functions.handlers.metering.usage_request import (
     shown,
     unknown_dimension,
 )
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering, subscriptions
 from functions.names import SCOPE_READ
 
 MAX_GROUP_VALUES = 10_000  # a meter has no more groups in a lane
@@ -50,14 +50,14 @@ def query_by_body(id_or_slug: str) -> Answer:
 def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
     if asked.exact:
         request.charge_question()
-    now = wiring.clock().now()
-    query = until_now(resolved(request.tenant, _meter(request, id_or_slug), asked, wiring.customers()), now)
-    reader = wiring.usage_reader()
+    now = base.clock().now()
+    query = until_now(resolved(request.tenant, _meter(request, id_or_slug), asked, subscriptions.customers()), now)
+    reader = metering.usage_reader()
     is_partial = reader.is_partial(query)  # first: what is whole now stays whole
     page = query_usage(reader, query, now, page_start(query, asked.cursor))
     if request.wants_csv:
         return usage_csv(query, page, is_partial=is_partial)
-    since = counted_from(query, meters=wiring.meters(), reader=reader)
+    since = counted_from(query, meters=metering.meters(), reader=reader)
     return http.ok(shown(query, page, is_partial=is_partial, counted_from=since))
 
 
@@ -71,7 +71,7 @@ def list_subjects(id_or_slug: str) -> Answer:
     if after and len(after.encode()) > MAX_SUBJECT_BYTES:
         raise refused("after", "is the last subject of a page, as the Link of an earlier answer has it.")
     query = UsageQuery(request.tenant, meter, period_from, period_to, group_by=("subject",))
-    page = wiring.usage_reader().subjects(query, after or "")
+    page = metering.usage_reader().subjects(query, after or "")
     if page.next_after is not None and after is None:
         raise TooLarge(
             "There are too many subjects for one answer; ask page by page, starting with an empty `after` parameter."
@@ -89,13 +89,13 @@ def list_group_values(id_or_slug: str, key: str) -> Answer:
     if dimension not in meter.group_by:
         raise unknown_dimension("groupByKey", dimension, meter, ())
     end = asked.instant("to")
-    start = asked.instant("from") or (end or wiring.clock().now()) - DEFAULT_VALUES_RANGE
+    start = asked.instant("from") or (end or base.clock().now()) - DEFAULT_VALUES_RANGE
     period_from, period_to = ordered_range(start, end)
     page = asked.page()
     query = UsageQuery(request.tenant, meter, period_from, period_to)
-    values = wiring.usage_reader().group_values(query, dimension, MAX_GROUP_VALUES)
+    values = metering.usage_reader().group_values(query, dimension, MAX_GROUP_VALUES)
     return http.ok(values[page.start : page.start + page.size] if page.was_asked else values)
 
 
 def _meter(request: http.Request, id_or_slug: str) -> Meter:
-    return find_counting_meter(request.tenant, http.path_value(id_or_slug), meters=wiring.meters())
+    return find_counting_meter(request.tenant, http.path_value(id_or_slug), meters=metering.meters())

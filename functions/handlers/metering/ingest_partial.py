@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from functions.application.metering.ledger.ingest_events import ingest_events
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.values.cloudevents import Judged, parse_partially
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 
 MAX_PARAMETERS = 100
 MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
@@ -39,12 +39,12 @@ def is_asked(query: str) -> bool:
 
 def answer(body: bytes, tenant: str, headers: Mapping[str, str]) -> dict[str, Any]:
     """200 once the stream has the valid events; sending all of them again counts none twice."""
-    now = int(wiring.clock().now().timestamp())
-    lanes = wiring.lanes()
-    judged = parse_partially(body, tenant, lanes, wiring.acceptance_window(), now)
+    now = int(base.clock().now().timestamp())
+    lanes = metering.lanes()
+    judged = parse_partially(body, tenant, lanes, metering.acceptance_window(), now)
     events = [each.event for each in judged if each.event is not None]
     if events:
-        ingest_events(events, tenant, lanes, wiring.event_stream(), wiring.new_id, now, len(body))
+        ingest_events(events, tenant, lanes, metering.event_stream(), base.new_id, now, len(body))
     text = _text(judged, len(events), is_full=True)
     if len(text.encode()) > MAX_ANSWER_BYTES:
         text = _text(judged, len(events), is_full=False)

@@ -7,8 +7,7 @@ from functions.domain.errors import InvalidInput
 from functions.domain.metering.ledger.archive_repair import Damage
 from functions.handlers import log
 from functions.handlers.metering.lane_day import day_of, lane_of
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 
 SPARE_MILLISECONDS = 60_000  # an object is read, copied and written in less
 MAX_KEY = 200
@@ -23,8 +22,8 @@ def answer(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
         raise InvalidInput("apply is true or false.")
     if type(after) is not str or len(after) > MAX_KEY:
         raise InvalidInput("after is the nextAfter of an earlier answer.")
-    lane, day = lane_of(payload.get("lane")), day_of(payload.get("day"), wiring.clock().now().date())
-    result = wiring_audit.repairer().repair(
+    lane, day = lane_of(payload.get("lane")), day_of(payload.get("day"), base.clock().now().date())
+    result = metering.repairer().repair(
         lane,
         day,
         is_applied=is_applied,

@@ -11,8 +11,7 @@ from functions.handlers import metrics, settings
 from functions.handlers.metering import repair_request
 from functions.handlers.metering.audit_json import shown_audit
 from functions.handlers.metering.lane_day import day_of, lane_of
-from functions.handlers.wiring import audit as wiring_audit
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 
 SPARE_MILLISECONDS = 15_000
 
@@ -22,7 +21,7 @@ def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
     {repair, lane, day?, apply?, after?} -> the repair of its archived objects;
     anything else -> {day, audited, left, differences} of yesterday.
     """
-    today = wiring.clock().now().date()
+    today = base.clock().now().date()
     if "repair" in payload:
         return repair_request.answer(payload, context)
     remaining = [int(context.get_remaining_time_in_millis())]
@@ -34,14 +33,14 @@ def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
         return remaining[-1] > 2 * longest + SPARE_MILLISECONDS
 
     if "lane" in payload:
-        result = wiring_audit.auditor().audit(lane_of(payload["lane"]), day_of(payload.get("day"), today), has_time)
+        result = metering.auditor().audit(lane_of(payload["lane"]), day_of(payload.get("day"), today), has_time)
         if not result.going_on:
             _tell(result.difference_count, lane=result.lane, day=result.day)
         return shown_audit(result) | {"goesOn": result.going_on is not None}
 
     _tell_failed_batches()
     done = audit_day(
-        today - timedelta(days=1), settings.lanes(), wiring_audit.auditor(), wiring_audit.results(), has_time
+        today - timedelta(days=1), settings.lanes(), metering.auditor(), metering.audit_results(), has_time
     )
     answer = {"audited": done.audited, "left": done.left}
     _tell(done.differences, day=done.day.isoformat(), **answer)
@@ -50,7 +49,7 @@ def handler(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def _tell_failed_batches() -> None:
     """They stay until somebody has counted them, and so does the alarm."""
-    metrics.write("failed batches", {names.METRIC_FAILED_BATCHES: wiring.failed_batches().count()})
+    metrics.write("failed batches", {names.METRIC_FAILED_BATCHES: metering.failed_batches().count()})
 
 
 def _tell(differences: int, **fields: Any) -> None:

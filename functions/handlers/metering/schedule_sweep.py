@@ -2,11 +2,11 @@
 
 from functions import names
 from functions.handlers import metrics, settings
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 
 
 def handler(_payload: object, _context: object) -> dict[str, int]:
-    ledger, writer = wiring.ledger(), wiring.lane_writer()
+    ledger, writer = metering.ledger(), metering.lane_writer()
     behind: dict[int, int] = {}
     failures: list[Exception] = []
     for lane in range(settings.lanes()):

@@ -10,7 +10,7 @@ from typing import Any
 from functions import names
 from functions.application.metering.ledger.aggregate_usage import Delivered, Report
 from functions.handlers import log, metrics
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 
 # A batch makes tens of thousands of objects that live until its end and no cycles: look for them seldom.
 gc.set_threshold(100_000, 20, 50)
@@ -19,7 +19,7 @@ gc.set_threshold(100_000, 20, 50)
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     started = time.perf_counter()
     delivered = [_delivered(record) for record in payload["Records"]]
-    report = wiring.aggregator().aggregate(delivered)
+    report = metering.aggregator().aggregate(delivered)
     for rejected in report.rejected:
         log.unexpected(rejected.error, code=rejected.code, record=rejected.identity)
     if report.not_kept:
@@ -56,7 +56,7 @@ def _note(heartbeats: Mapping[int, int]) -> None:
     """Everything is counted already: where this fails nothing is delivered again for it, and the age tells."""
     if heartbeats:
         try:
-            wiring.heartbeats().note(heartbeats)
+            metering.heartbeats().note(heartbeats)
         except Exception as error:
             log.unexpected(error, lanes=sorted(heartbeats))
 

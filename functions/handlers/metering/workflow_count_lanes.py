@@ -6,14 +6,14 @@ from typing import Any
 from functions.application.metering.ledger.close_lanes import count_lanes
 from functions.handlers import settings
 from functions.handlers.edge.step import step
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import metering
 
 
 @step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{marker, polls} -> the same with what was counted; the workflow bounds the polls."""
     marker, lanes = str(payload["marker"]), settings.lanes()
-    counted = len(count_lanes(wiring.ledger(), marker, lanes))
+    counted = len(count_lanes(metering.ledger(), marker, lanes))
     return {
         "marker": marker,
         "lanes": lanes,

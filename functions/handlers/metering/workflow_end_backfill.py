@@ -8,15 +8,15 @@ from functions.application.metering.meters.queue_backfill import leave_place
 from functions.domain.metering.ledger.history import Status, run_id
 from functions.handlers import log
 from functions.handlers.edge.step import step
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, metering
 
 
 @step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, meter_id, run, error?} -> {status, is_done}."""
     tenant, meter_id, run = str(payload["tenant"]), str(payload["meter_id"]), int(payload["run"])
-    ended = end_backfill(tenant, meter_id, run, payload.get("error"), histories=wiring.ledger(), clock=wiring.clock())
-    leave_place(run_id(meter_id, run), slots=wiring.backfill_slots())
+    ended = end_backfill(tenant, meter_id, run, payload.get("error"), histories=metering.ledger(), clock=base.clock())
+    leave_place(run_id(meter_id, run), slots=metering.backfill_slots())
     status = str(ended.status) if ended else "unknown"
     is_done = ended is not None and (ended.run != run or ended.status is Status.DONE)
     level = "INFO" if is_done else "ERROR"

@@ -14,8 +14,7 @@ from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
 from functions.handlers.edge.query_string import refused
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -29,9 +28,9 @@ def create() -> Answer:
     customer = create_customer(
         request.tenant,
         request.body(CustomerWish),
-        customers=wiring.customers(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        customers=subscriptions.customers(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     return http.created(customer.wire())
 
@@ -50,7 +49,7 @@ def list_all() -> Answer:
     )
     query.choice("orderBy", tuple(ORDERS), "id")
     listed = Listed(
-        wiring.customers().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
+        subscriptions.customers().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
         Customer.wire,
         wanted.matches if wanted.asks else None,
         order_of(request, ORDERS, AS_CREATED),
@@ -62,14 +61,14 @@ def list_all() -> Answer:
 @router.get("/api/v1/customers/<id_or_key>")
 def get(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    customer = find_customer(request.tenant, http.path_value(id_or_key), customers=wiring.customers()).record
+    customer = find_customer(request.tenant, http.path_value(id_or_key), customers=subscriptions.customers()).record
     return http.ok(_with_subscription(request.tenant, customer))
 
 
 @router.get("/api/v1/customers/<id_or_key>/attribution")
 def list_attribution(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    customers = wiring.customers()
+    customers = subscriptions.customers()
     customer = find_customer(request.tenant, http.path_value(id_or_key), customers=customers).record
     held = customers.holdings(request.tenant, [customer.id])[customer.id]
     listing = HeldListing(held, lambda each: f"{each.seconds[0]:012}{each.subject}")
@@ -82,15 +81,15 @@ def replace(id_or_key: str) -> Answer:
     wanted = http.path_value(id_or_key)
 
     def shown() -> dict[str, Any]:
-        found = find_customer(request.tenant, wanted, customers=wiring.customers()).record
+        found = find_customer(request.tenant, wanted, customers=subscriptions.customers()).record
         return _with_subscription(request.tenant, found)
 
     customer = replace_customer(
         request.tenant,
         wanted,
         request.replacement(CustomerWish, Customer, shown),
-        customers=wiring.customers(),
-        clock=wiring.clock(),
+        customers=subscriptions.customers(),
+        clock=base.clock(),
     )
     return http.ok(_with_subscription(request.tenant, customer))
 
@@ -101,9 +100,9 @@ def delete(id_or_key: str) -> Answer:
     delete_customer(
         request.tenant,
         http.path_value(id_or_key),
-        customers=wiring.customers(),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
+        customers=subscriptions.customers(),
+        subscriptions=subscriptions.subscriptions(),
+        clock=base.clock(),
     )
     return http.no_content()
 
@@ -115,13 +114,13 @@ def _holding(holding: Holding) -> dict[str, Any]:
 
 
 def _with_subscription(tenant: str, customer: Customer) -> dict[str, Any]:
-    subscription_id = _subscription_id(tenant, customer.id, wiring.clock().now())
+    subscription_id = _subscription_id(tenant, customer.id, base.clock().now())
     return http.without_none({**customer.wire(), "currentSubscriptionId": subscription_id})
 
 
 def _subscription_id(tenant: str, customer_id: str, now: datetime) -> str | None:
     """The first of a customer's subscriptions that is running, or else the first that will."""
-    known = wiring_billing.subscriptions().tenures(tenant, customer_id).tenures
+    known = subscriptions.subscriptions().tenures(tenant, customer_id).tenures
     left = [each for each in known if not each.is_over(now)]
     first = min(left, key=lambda each: (not each.is_on(now), each.starts_at, each.subscription_id), default=None)
     return first.subscription_id if first else None

@@ -15,8 +15,7 @@ from functions.handlers.edge.listing import Listed, by_cursor_or_number
 from functions.handlers.edge.query_string import refused
 from functions.handlers.subscriptions.plan_migration_json import migrated_shown, migration_shown, version_shown
 from functions.handlers.subscriptions.subscription_body import Version
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, catalog, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -38,20 +37,20 @@ def migrate_all(id_or_key: str) -> Answer:
         http.path_value(id_or_key),
         body.to_version,
         dry_run=body.dry_run,
-        plans=wiring_billing.plans(),
-        migrations=wiring_billing.plan_migrations(),
-        runs=wiring_billing.migration_runs(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        plans=catalog.plans(),
+        migrations=subscriptions.plan_migrations(),
+        runs=subscriptions.migration_runs(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
     path = f"/api/v1/plans/{quote(http.path_value(id_or_key), safe='')}/migrations/{migration.id}"
-    return http.accepted(migration_shown(migration, wiring.clock().now()), path)
+    return http.accepted(migration_shown(migration, base.clock().now()), path)
 
 
 @router.get("/api/v1/plans/<id_or_key>/migrations/<migration_id>")
 def get(id_or_key: str, migration_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    return http.ok(migration_shown(_found(request, id_or_key, migration_id), wiring.clock().now()))
+    return http.ok(migration_shown(_found(request, id_or_key, migration_id), base.clock().now()))
 
 
 @router.get("/api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions")
@@ -62,7 +61,7 @@ def list_subscriptions(id_or_key: str, migration_id: str) -> Answer:
         raise refused("status", f"is one of {', '.join(ResultStatus)}.")
     migration = _found(request, id_or_key, migration_id)
     listed = Listed(
-        wiring_billing.plan_migrations().listing(request.tenant, migration.id),
+        subscriptions.plan_migrations().listing(request.tenant, migration.id),
         migrated_shown,
         (lambda each: each.status.value in statuses) if statuses else None,
     )
@@ -72,13 +71,13 @@ def list_subscriptions(id_or_key: str, migration_id: str) -> Answer:
 @router.get("/api/v1/plans/<id_or_key>/versions")
 def list_versions(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    now = wiring.clock().now()
+    now = base.clock().now()
     counted = count_versions(
         request.tenant,
         http.path_value(id_or_key),
         now,
-        plans=wiring_billing.plans(),
-        listing=wiring_billing.subscriptions().listing(request.tenant),
+        plans=catalog.plans(),
+        listing=subscriptions.subscriptions().listing(request.tenant),
     )
     listed = Listed(
         HeldListing(counted.versions, lambda version: version.id),
@@ -92,6 +91,6 @@ def _found(request: http.Request, id_or_key: str, migration_id: str) -> PlanMigr
         request.tenant,
         http.path_value(id_or_key),
         http.path_value(migration_id),
-        plans=wiring_billing.plans(),
-        migrations=wiring_billing.plan_migrations(),
+        plans=catalog.plans(),
+        migrations=subscriptions.plan_migrations(),
     )

@@ -16,8 +16,7 @@ from functions.domain.wire import Description, Metadata, Name, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, without_none
 from functions.handlers.subscriptions.subscription_body import Timing
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 router = Router()  # type: ignore[no-untyped-call]
@@ -52,14 +51,14 @@ def create(subscription_id: str) -> Answer:
     body = request.body(SubscriptionAddonCreate)
     purchase = Purchase(body.addon.id, body.name, body.quantity, body.timing, body.description, body.metadata)
     return http.created(
-        _shown(wiring_billing.subscription_addons().buy(request.tenant, http.path_value(subscription_id), purchase))
+        _shown(subscriptions.subscription_addons().buy(request.tenant, http.path_value(subscription_id), purchase))
     )
 
 
 @router.get("/api/v1/subscriptions/<subscription_id>/addons")
 def list_all(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    found = wiring_billing.subscription_addons().of(request.tenant, http.path_value(subscription_id))
+    found = subscriptions.subscription_addons().of(request.tenant, http.path_value(subscription_id))
     return http.ok([_shown(each) for each in found])
 
 
@@ -67,7 +66,7 @@ def list_all(subscription_id: str) -> Answer:
 def get(subscription_id: str, addon_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
     subscription, addon = http.path_value(subscription_id), http.path_value(addon_id)
-    return http.ok(_shown(wiring_billing.subscription_addons().get(request.tenant, subscription, addon)))
+    return http.ok(_shown(subscriptions.subscription_addons().get(request.tenant, subscription, addon)))
 
 
 @router.patch("/api/v1/subscriptions/<subscription_id>/addons/<addon_id>")
@@ -76,11 +75,11 @@ def update(subscription_id: str, addon_id: str) -> Answer:
     body = request.body(SubscriptionAddonUpdate)
     change = AddonChange(body.name, body.description, body.metadata, body.quantity, body.timing)
     subscription, addon = http.path_value(subscription_id), http.path_value(addon_id)
-    return http.ok(_shown(wiring_billing.subscription_addons().change(request.tenant, subscription, addon, change)))
+    return http.ok(_shown(subscriptions.subscription_addons().change(request.tenant, subscription, addon, change)))
 
 
 def _shown(bought: Bought) -> dict[str, Any]:
-    addon, now = bought.addon, wiring.clock().now()
+    addon, now = bought.addon, base.clock().now()
     wire = {
         "id": addon.id,
         "name": addon.name,

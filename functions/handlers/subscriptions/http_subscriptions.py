@@ -1,46 +1,37 @@
 """Routes of subscriptions: subscribe, look, edit, change, cancel."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.application.billing.preview_deed import Deed, preview_deed
 from functions.application.held_listing import HeldListing
-from functions.application.ports.billing import Subscriptions
 from functions.application.subscriptions.cancel_subscription import (
     cancel_subscription,
     delete_subscription,
     restore_subscription,
     unschedule_cancellation,
 )
-from functions.application.subscriptions.change_subscription import Changed, change_subscription, migrate_subscription
+from functions.application.subscriptions.change_subscription import Changed
 from functions.application.subscriptions.create_subscription import SubscriptionWish, create_subscription
-from functions.application.subscriptions.edit_subscription import edit_subscription
 from functions.application.subscriptions.find_subscriptions import SubscriptionFilter
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.errors import NotFound
-from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.handlers import settings
-from functions.handlers.billing.deed_json import deed_shown
-from functions.handlers.edge import http, json_body
+from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer
 from functions.handlers.edge.listing import AS_CREATED, Listed, Order, by_cursor_or_number, order_of
 from functions.handlers.edge.query_string import refused
 from functions.handlers.subscriptions.subscription_body import (
     SubscriptionCancel,
-    SubscriptionChange,
     SubscriptionCreate,
-    SubscriptionEdit,
-    SubscriptionMigrate,
 )
 from functions.handlers.subscriptions.subscription_json import expanded, shown
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.subscriptions.subscription_verbs import change_of, changed, migration_of, replace_in
+from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
@@ -56,19 +47,19 @@ def create() -> Answer:
         request.tenant,
         SubscriptionWish(plan=body.choice, customer=body.customer, timing=body.timing, terms=body.terms),
         accept_past=timedelta(days=settings.accept_past_days()),
-        catalogue=wiring_billing.catalogue(),
-        subscriptions=wiring_billing.subscriptions(),
-        customers=wiring_billing.billed_customers(),
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
+        catalogue=subscriptions.catalogue(),
+        subscriptions=subscriptions.subscriptions(),
+        customers=subscriptions.billed_customers(),
+        clock=base.clock(),
+        new_id=base.new_ulid,
     )
-    return http.created(_shown(subscription))
+    return http.created(shown(subscription, base.clock().now()))
 
 
 @router.get("/api/v1/subscriptions")
 def list_all() -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    query, now = request.query, wiring.clock().now()
+    query, now = request.query, base.clock().now()
     wanted = SubscriptionFilter(
         plan_key=query.text("planKey"),
         plan_version=_version(query.text("planVersion")),
@@ -76,7 +67,7 @@ def list_all() -> Answer:
         customer_id=_customer_id(request.tenant, query.text("customerId")),
         phase=query.text("phase"),
     )
-    store, customer_id = wiring_billing.subscriptions(), wanted.customer_id
+    store, customer_id = subscriptions.subscriptions(), wanted.customer_id
     query.choice("orderBy", ("id", *ORDERS), "id")
     listed = Listed(
         store.listing(request.tenant)
@@ -106,20 +97,10 @@ def _statuses(request: http.Request) -> frozenset[str]:
 @router.get("/api/v1/subscriptions/<subscription_id>")
 def get(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    found = wiring_billing.subscriptions().get(request.tenant, http.path_value(subscription_id))
+    found = subscriptions.subscriptions().get(request.tenant, http.path_value(subscription_id))
     if found is None:
         raise subscription_not_found(subscription_id)
-    return http.ok(expanded(found, request.query.instant("at") or wiring.clock().now()))
-
-
-@router.patch("/api/v1/subscriptions/<subscription_id>")
-def edit(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionEdit)
-    edit_with = partial(edit_subscription, features=wiring_billing.metered_features(), new_id=wiring.new_ulid)
-    if request.query.flag("dryRun"):
-        return _edit_looked_at(request, subscription_id, edit_with, body)
-    return _changed(request, subscription_id, edit_with, body.customizations, body.timing)
+    return http.ok(expanded(found, request.query.instant("at") or base.clock().now()))
 
 
 @router.delete("/api/v1/subscriptions/<subscription_id>")
@@ -128,8 +109,8 @@ def delete(subscription_id: str) -> Answer:
     delete_subscription(
         request.tenant,
         http.path_value(subscription_id),
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
+        subscriptions=subscriptions.subscriptions(),
+        clock=base.clock(),
     )
     return http.no_content()
 
@@ -137,154 +118,63 @@ def delete(subscription_id: str) -> Answer:
 @router.post("/api/v1/subscriptions/<subscription_id>/cancel")
 def cancel(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    timing = request.body(SubscriptionCancel).timing if _has_body() else "immediate"
-    return _changed(request, subscription_id, cancel_subscription, timing)
+    timing = request.body(SubscriptionCancel).timing if request.has_body else "immediate"
+    return changed(request, subscription_id, cancel_subscription, timing)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/unschedule-cancelation")
 def unschedule(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _changed(request, subscription_id, unschedule_cancellation)
+    return changed(request, subscription_id, unschedule_cancellation)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/restore")
 def restore(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _changed(request, subscription_id, restore_subscription)
+    return changed(request, subscription_id, restore_subscription)
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/change")
 def change(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _replaced(request, subscription_id, *_change(request))
+    return _replaced(request, subscription_id, *change_of(request))
 
 
 @router.post("/api/v1/subscriptions/<subscription_id>/migrate")
 def migrate(subscription_id: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _replaced(request, subscription_id, *_migration(request))
-
-
-@router.post("/api/v1/subscriptions/<subscription_id>/change/preview")
-def preview_change(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _looked_ahead(request, subscription_id, *_change(request))
-
-
-@router.post("/api/v1/subscriptions/<subscription_id>/migrate/preview")
-def preview_migration(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _looked_ahead(request, subscription_id, *_migration(request))
+    return _replaced(request, subscription_id, *migration_of(request))
 
 
 def _customer_id(tenant: str, id_or_key: str | None) -> str | None:
     """Of a deleted one too, by id; raises NotFound."""
     if id_or_key is None:
         return None
-    customers = wiring_billing.billed_customers()
+    customers = subscriptions.billed_customers()
     found = customers.billed(tenant, id_or_key) or customers.find(tenant, id_or_key)
     if found is None:
         raise NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
     return found.id
 
 
-def _change(request: http.Request) -> tuple[Any, ...]:
-    """The verb and what it is asked."""
-    body = request.body(SubscriptionChange)
-    verb = partial(change_subscription, plan_addons=wiring_billing.plan_addons_of(), drop_addons=body.drop_addons)
-    return verb, body.choice, body.timing, body.terms
-
-
-def _migration(request: http.Request) -> tuple[Any, ...]:
-    """The verb and what it is asked."""
-    body = request.body(SubscriptionMigrate) if _has_body() else SubscriptionMigrate()
-    terms = Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
-    verb = partial(migrate_subscription, plan_addons=wiring_billing.plan_addons_of(), drop_addons=body.drop_addons)
-    return verb, body.target_version, body.timing, terms
-
-
-def _has_body() -> bool:
-    return bool(json_body.body_bytes(router.current_event.raw_event).strip())
-
-
-def _shown(subscription: Subscription) -> dict[str, Any]:
-    return shown(subscription, wiring.clock().now())
-
-
-def _changed(request: http.Request, subscription_id: str, verb: Callable[..., Subscription], *asked: Any) -> Answer:
-    """The answer of one verb that changes one subscription."""
-    subscription = verb(
-        request.tenant,
-        http.path_value(subscription_id),
-        *asked,
-        subscriptions=wiring_billing.subscriptions(),
-        clock=wiring.clock(),
-    )
-    return http.ok(_shown(subscription))
-
-
 def _replaced(request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
     """The answer of one verb that puts another subscription in the place of one."""
-    changed = _done(request, subscription_id, verb, asked, wiring_billing.subscriptions())
-    now = wiring.clock().now()
-    return http.ok({"current": shown(changed.current, now), "next": expanded(changed.following, now)})
-
-
-def _looked_ahead(request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
-    """What `_replaced` would do, and what would be invoiced then."""
-
-    def deed(subscriptions: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
-        changed = _done(request, subscription_id, verb, asked, subscriptions)
-        return [changed.current, changed.following], changed.following.active_from
-
-    return _preview(request, subscription_id, deed)
-
-
-def _done(
-    request: http.Request,
-    subscription_id: str,
-    verb: Callable[..., Changed],
-    asked: Sequence[Any],
-    subscriptions: Subscriptions,
-) -> Changed:
-    return verb(
-        request.tenant,
-        http.path_value(subscription_id),
-        *asked,
-        catalogue=wiring_billing.catalogue(),
-        subscriptions=subscriptions,
-        clock=wiring.clock(),
-        new_id=wiring.new_ulid,
-    )
-
-
-def _edit_looked_at(
-    request: http.Request, subscription_id: str, verb: Callable[..., Subscription], body: SubscriptionEdit
-) -> Answer:
-    def deed(subscriptions: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
-        asked = (http.path_value(subscription_id), body.customizations, body.timing)
-        after = verb(request.tenant, *asked, subscriptions=subscriptions, clock=wiring.clock())
-        return [after], after.effective_time(body.timing, after.updated_at)
-
-    return _preview(request, subscription_id, deed)
-
-
-def _preview(request: http.Request, subscription_id: str, deed: Deed) -> Answer:
-    ports = wiring_billing.deed_preview_ports()
-    return http.ok(deed_shown(preview_deed(request.tenant, http.path_value(subscription_id), deed, ports)))
+    replaced = replace_in(subscriptions.subscriptions(), request, subscription_id, verb, asked)
+    now = base.clock().now()
+    return http.ok({"current": shown(replaced.current, now), "next": expanded(replaced.following, now)})
 
 
 @router.get("/api/v1/customers/<id_or_key>/subscriptions")
 def list_of_customer(id_or_key: str) -> Answer:
     request = http.Request(router.current_event, SCOPE_READ)
-    now = wiring.clock().now()
-    customer = wiring_billing.billed_customers().find(request.tenant, http.path_value(id_or_key))
+    now = base.clock().now()
+    customer = subscriptions.billed_customers().find(request.tenant, http.path_value(id_or_key))
     if customer is None:
         raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
     statuses = _statuses(request)
     by = request.query.choice("orderBy", ("activeFrom", "activeTo"), "activeFrom")
     listed = Listed(
-        HeldListing(wiring_billing.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),
+        HeldListing(subscriptions.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),
         lambda each: shown(each, now),
         (lambda each: each.status(now) in statuses) if statuses else None,
         Order(ORDERS[by], request.query.text("orderBy")),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from functions.handlers import log
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import subscriptions
 
 if TYPE_CHECKING:
     from functions.application.subscriptions.work_migration import MigrationStep, One
@@ -17,7 +17,7 @@ WORK_SECONDS = 120
 
 def step_of(payload: Mapping[str, Any]) -> "MigrationStep":
     names = (str(payload["tenant"]), str(payload["migration_id"]), int(payload["attempt"]))
-    return wiring_billing.migration_step(*names)
+    return subscriptions.migration_step(*names)
 
 
 def worked(payload: Mapping[str, Any], begin: Callable[[str, "PlanMigration"], "One"]) -> dict[str, Any]:

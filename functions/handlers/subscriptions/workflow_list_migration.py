@@ -5,10 +5,10 @@ from typing import Any
 
 from functions.handlers.edge.step import step
 from functions.handlers.subscriptions.migration_step import step_of
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import subscriptions
 
 
 @step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, migration_id, attempt} -> {is_done}."""
-    return {"is_done": step_of(payload).look(wiring_billing.subscriptions().listing(str(payload["tenant"]))).is_done}
+    return {"is_done": step_of(payload).look(subscriptions.subscriptions().listing(str(payload["tenant"]))).is_done}

@@ -5,10 +5,10 @@ from typing import Any
 
 from functions.handlers.edge.step import step
 from functions.handlers.subscriptions.migration_step import worked
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import billing
 
 
 @step
 def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """{tenant, migration_id, attempt} -> {is_done, is_waiting}."""
-    return worked(payload, lambda tenant, migration: wiring_billing.migrating(tenant, migration).migrate)
+    return worked(payload, lambda tenant, migration: billing.migrating(tenant, migration).migrate)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.handlers.edge.step import step
 from functions.handlers.subscriptions.migration_step import worked
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import billing
 
 if TYPE_CHECKING:
     from functions.application.subscriptions.work_migration import One
@@ -20,4 +20,4 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _previewing(tenant: str, migration: "PlanMigration") -> "One":
-    return partial(wiring_billing.migrating(tenant, migration).preview, ports=wiring_billing.billing_ports())
+    return partial(billing.migrating(tenant, migration).preview, ports=billing.billing_ports())

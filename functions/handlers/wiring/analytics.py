@@ -5,7 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.handlers import settings
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base
 
 if TYPE_CHECKING:
     from functions.adapters.athena.engine import AthenaEngine
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 def engine() -> "AthenaEngine":
     from functions.adapters.athena.engine import AthenaEngine
 
-    return AthenaEngine(wiring.aws("athena"), settings.archive_workgroup(), settings.archive_database())
+    return AthenaEngine(base.aws("athena"), settings.archive_workgroup(), settings.archive_database())
 
 
 def queries() -> "DynamoArchiveQueries":
     from functions.adapters.dynamo.analytics.archive_query_store import DynamoArchiveQueries
 
-    return DynamoArchiveQueries(wiring.billing_table())
+    return DynamoArchiveQueries(base.billing_table())
 
 
 def numbers() -> "DynamoCommitNumbers":
     from functions.adapters.dynamo.analytics.commit_numbers import DynamoCommitNumbers
 
-    return DynamoCommitNumbers(wiring.aws("dynamodb"), settings.usage_table(), settings.lanes())
+    return DynamoCommitNumbers(base.aws("dynamodb"), settings.usage_table(), settings.lanes())
 
 
 def ulid_at(at: datetime) -> str:

@@ -1,10 +1,10 @@
-"""The composition root of billing and of its gateway, on what `wiring` shares with everybody."""
+"""The composition root of billing and of its gateway."""
 
 from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.handlers import settings
-from functions.handlers.wiring import base as wiring
+from functions.handlers.wiring import base, catalog, metering, subscriptions
 
 if TYPE_CHECKING:
     import stripe
@@ -15,26 +15,17 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.billing.payment_store import DynamoInvoiceDocuments, DynamoInvoicePayments
     from functions.adapters.dynamo.billing.push_store import DynamoPushStore
     from functions.adapters.dynamo.billing.turn_store import DynamoBillingTurns
-    from functions.adapters.dynamo.catalog.feature_store import DynamoFeatures
-    from functions.adapters.dynamo.catalog.plan_store import DynamoAddons, DynamoPlanAddons, DynamoPlans
     from functions.adapters.dynamo.subscriptions.billing_settings_store import DynamoBillingSettings
-    from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
-    from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
-    from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
-    from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
+    from functions.adapters.dynamo.subscriptions.reconciliation_store import DynamoDifferences
     from functions.adapters.stripe.credentials import StripeCredentialsSource
     from functions.adapters.stripe.gateway import StripeGateway
-    from functions.adapters.workflow import StepFunctionsMigrations, StepFunctionsRuns
+    from functions.adapters.workflow import StepFunctionsRuns
     from functions.application.billing.backtest_plan import BacktestPorts
     from functions.application.billing.issue_invoice import BillingPorts
     from functions.application.billing.measure_usage import MeasuredUsage
     from functions.application.billing.migrate_one import Migrating
     from functions.application.billing.preview_invoice import PreviewPorts
-    from functions.application.catalog.manage_plan_addons import PlanAddonsOf
-    from functions.application.subscriptions.apply_coupon import AppliedCoupons
-    from functions.application.subscriptions.buy_addon import SubscriptionAddons
-    from functions.application.subscriptions.create_subscription import Catalogue
-    from functions.application.subscriptions.work_migration import MigrationStep
+    from functions.application.billing.reconcile import ReconciliationPorts
     from functions.domain.subscriptions.billing_settings import BillingSettings
     from functions.domain.subscriptions.plan_migration import PlanMigration
 
@@ -42,35 +33,35 @@ if TYPE_CHECKING:
 def billing_settings() -> "DynamoBillingSettings":
     from functions.adapters.dynamo.subscriptions.billing_settings_store import DynamoBillingSettings
 
-    return DynamoBillingSettings(wiring.billing_table())
+    return DynamoBillingSettings(base.billing_table())
 
 
 @cache
 def invoice_documents() -> "DynamoInvoiceDocuments":
     from functions.adapters.dynamo.billing.payment_store import DynamoInvoiceDocuments
 
-    return DynamoInvoiceDocuments(wiring.billing_table())
+    return DynamoInvoiceDocuments(base.billing_table())
 
 
 @cache
 def invoice_payments() -> "DynamoInvoicePayments":
     from functions.adapters.dynamo.billing.payment_store import DynamoInvoicePayments
 
-    return DynamoInvoicePayments(wiring.billing_table())
+    return DynamoInvoicePayments(base.billing_table())
 
 
 @cache
 def pushes() -> "DynamoPushStore":
     from functions.adapters.dynamo.billing.push_store import DynamoPushStore
 
-    return DynamoPushStore(wiring.billing_table())
+    return DynamoPushStore(base.billing_table())
 
 
 @cache
 def stripe_credentials() -> "StripeCredentialsSource":
     from functions.adapters.stripe.credentials import StripeCredentialsSource
 
-    return StripeCredentialsSource(settings.stripe_secret(), wiring.aws("secretsmanager"))
+    return StripeCredentialsSource(settings.stripe_secret(), base.aws("secretsmanager"))
 
 
 @cache
@@ -101,135 +92,62 @@ def webhook_gateway() -> "StripeGateway":
     return _gateway(WEBHOOK_TIMEOUT_SECONDS)
 
 
-def plans() -> "DynamoPlans":
-    from functions.adapters.dynamo.catalog.plan_store import DynamoPlans
-
-    return DynamoPlans(wiring.billing_table())
-
-
-def addons() -> "DynamoAddons":
-    from functions.adapters.dynamo.catalog.plan_store import DynamoAddons
-
-    return DynamoAddons(wiring.billing_table())
-
-
-def plan_addons() -> "DynamoPlanAddons":
-    from functions.adapters.dynamo.catalog.plan_store import DynamoPlanAddons
-
-    return DynamoPlanAddons(wiring.billing_table())
-
-
-def plan_addons_of() -> "PlanAddonsOf":
-    from functions.application.catalog.manage_plan_addons import PlanAddonsOf
-
-    return PlanAddonsOf(plans(), addons(), plan_addons(), wiring.clock())
-
-
-def subscription_addons() -> "SubscriptionAddons":
-    from functions.application.subscriptions.buy_addon import SubscriptionAddons
-
-    return SubscriptionAddons(plan_addons_of(), subscriptions(), metered_features(), wiring.clock(), wiring.new_ulid)
-
-
-def catalogue() -> "Catalogue":
-    from functions.application.subscriptions.create_subscription import Catalogue
-
-    return Catalogue(plans(), metered_features())
-
-
-def coupons() -> "DynamoCoupons":
-    from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
-
-    return DynamoCoupons(wiring.billing_table())
-
-
-def applied_coupons() -> "AppliedCoupons":
-    from functions.application.subscriptions.apply_coupon import AppliedCoupons
-
-    return AppliedCoupons(coupons(), billed_customers(), subscriptions(), wiring.clock(), wiring.new_ulid)
-
-
-def subscriptions() -> "DynamoSubscriptions":
-    from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
-
-    return DynamoSubscriptions(wiring.billing_table())
-
-
 def invoices() -> "DynamoInvoices":
     from functions.adapters.dynamo.billing.invoice_store import DynamoInvoices
 
-    return DynamoInvoices(wiring.billing_table())
+    return DynamoInvoices(base.billing_table())
 
 
 def due_plans() -> "DynamoDuePlans":
     from functions.adapters.dynamo.billing.billing_index import DynamoDuePlans
 
-    return DynamoDuePlans(wiring.billing_table())
+    return DynamoDuePlans(base.billing_table())
 
 
 def due_index() -> "DynamoDueIndex":
     from functions.adapters.dynamo.billing.billing_index import DynamoDueIndex
 
-    return DynamoDueIndex(wiring.billing_table())
+    return DynamoDueIndex(base.billing_table())
 
 
 def billing_turns() -> "DynamoBillingTurns":
     from functions.adapters.dynamo.billing.turn_store import DynamoBillingTurns
 
-    return DynamoBillingTurns(wiring.billing_table())
+    return DynamoBillingTurns(base.billing_table())
 
 
 def billing_failures() -> "DynamoFailures":
     from functions.adapters.dynamo.billing.failure_store import DynamoFailures
 
-    return DynamoFailures(wiring.billing_table())
+    return DynamoFailures(base.billing_table())
 
 
 def invoice_requests() -> "DynamoInvoiceRequests":
     from functions.adapters.dynamo.billing.failure_store import DynamoInvoiceRequests
 
-    return DynamoInvoiceRequests(wiring.billing_table())
+    return DynamoInvoiceRequests(base.billing_table())
 
 
 @cache
 def billing_runs() -> "StepFunctionsRuns":
     from functions.adapters.workflow import StepFunctionsRuns
 
-    return StepFunctionsRuns(wiring.aws("stepfunctions"), settings.billing_machine())
-
-
-def plan_migrations() -> "DynamoPlanMigrations":
-    from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
-
-    return DynamoPlanMigrations(wiring.billing_table())
-
-
-@cache
-def migration_runs() -> "StepFunctionsMigrations":
-    from functions.adapters.workflow import StepFunctionsMigrations
-
-    return StepFunctionsMigrations(wiring.aws("stepfunctions"), settings.migration_machine())
-
-
-def migration_step(tenant: str, migration_id: str, attempt: int) -> "MigrationStep":
-    from functions.application.subscriptions.work_migration import MigrationStep
-
-    return MigrationStep(tenant, migration_id, attempt, plan_migrations(), wiring.clock())
+    return StepFunctionsRuns(base.aws("stepfunctions"), settings.billing_machine())
 
 
 def migrating(tenant: str, migration: "PlanMigration") -> "Migrating":
     from functions.application.billing.migrate_one import Migrating, RememberedCatalogue
 
-    remembered = RememberedCatalogue(plans(), metered_features())
-    return Migrating(tenant, migration, remembered, plan_addons_of(), subscriptions(), wiring.clock(), wiring.new_ulid)
-
-
-def billed_customers() -> "DynamoCustomers":
-    return wiring.customers()
-
-
-def metered_features() -> "DynamoFeatures":
-    return wiring.features()
+    remembered = RememberedCatalogue(catalog.plans(), catalog.metered_features())
+    return Migrating(
+        tenant,
+        migration,
+        remembered,
+        catalog.plan_addons_of(),
+        subscriptions.subscriptions(),
+        base.clock(),
+        base.new_ulid,
+    )
 
 
 def usage_meter() -> "MeasuredUsage":
@@ -237,23 +155,31 @@ def usage_meter() -> "MeasuredUsage":
     from functions.application.metering.usage.query_usage import UsageReader
     from functions.application.metering.usage.usage_bounds import BILLING
 
-    reader = UsageReader(wiring.ledger(), wiring.archive(), wiring.lanes(), BILLING)
-    return MeasuredUsage(reader, wiring.ledger(), wiring.clock())
+    reader = UsageReader(metering.ledger(), metering.archive(), metering.lanes(), BILLING)
+    return MeasuredUsage(reader, metering.ledger(), base.clock())
 
 
 def api_usage_meter() -> "MeasuredUsage":
     """The same for one request, which together reads what one question may: nobody waits as long as a run does."""
     from functions.application.billing.measure_usage import MeasuredUsage
 
-    reader = wiring.usage_reader().sharing("ask for fewer customers, fewer or shorter periods, or fewer lines at once")
-    return MeasuredUsage(reader, wiring.ledger(), wiring.clock())
+    reader = metering.usage_reader().sharing(
+        "ask for fewer customers, fewer or shorter periods, or fewer lines at once"
+    )
+    return MeasuredUsage(reader, metering.ledger(), base.clock())
 
 
 def preview_ports() -> "PreviewPorts":
     from functions.application.billing.preview_invoice import PreviewPorts
 
     return PreviewPorts(
-        subscriptions(), billed_customers(), api_usage_meter(), coupons(), invoices(), wiring.clock(), wiring.new_ulid
+        subscriptions.subscriptions(),
+        subscriptions.billed_customers(),
+        api_usage_meter(),
+        subscriptions.coupons(),
+        invoices(),
+        base.clock(),
+        base.new_ulid,
     )
 
 
@@ -261,13 +187,13 @@ def backtest_ports() -> "BacktestPorts":
     from functions.application.billing.backtest_plan import BacktestPorts
 
     return BacktestPorts(
-        plans(),
-        metered_features(),
-        billed_customers(),
-        subscriptions(),
+        catalog.plans(),
+        catalog.metered_features(),
+        subscriptions.billed_customers(),
+        subscriptions.subscriptions(),
         api_usage_meter(),
-        wiring.clock(),
-        wiring.new_ulid,
+        base.clock(),
+        base.new_ulid,
     )
 
 
@@ -284,13 +210,13 @@ def _billing_ports(usage: "MeasuredUsage") -> "BillingPorts":
     from functions.application.billing.issue_invoice import BillingPorts
 
     return BillingPorts(
-        subscriptions=subscriptions(),
+        subscriptions=subscriptions.subscriptions(),
         invoices=invoices(),
-        customers=billed_customers(),
+        customers=subscriptions.billed_customers(),
         usage=usage,
         failures=billing_failures(),
-        coupons=coupons(),
-        clock=wiring.clock(),
+        coupons=subscriptions.coupons(),
+        clock=base.clock(),
         invoices_idle=cache(_invoices_idle),
     )
 
@@ -302,3 +228,26 @@ def _invoices_idle(tenant: str) -> bool:
 def invoices_idle(decided: "BillingSettings") -> bool:
     """As the tenant wants it, or else the stage."""
     return settings.invoices_idle() if decided.invoices_idle is None else decided.invoices_idle
+
+
+def differences() -> "DynamoDifferences":
+    from functions.adapters.dynamo.subscriptions.reconciliation_store import DynamoDifferences
+
+    return DynamoDifferences(base.billing_table())
+
+
+def reconciliation_ports() -> "ReconciliationPorts":
+    from functions.adapters.dynamo.subscriptions.reconciliation_store import DynamoRechecks
+    from functions.application.billing.reconcile import ReconciliationPorts
+
+    return ReconciliationPorts(
+        late=metering.late_index(),
+        rechecks=DynamoRechecks(base.billing_table()),
+        customers=subscriptions.customers(),
+        billed_customers=subscriptions.billed_customers(),
+        subscriptions=subscriptions.subscriptions(),
+        invoices=invoices(),
+        usage=usage_meter(),
+        differences=differences(),
+        clock=base.clock(),
+    )

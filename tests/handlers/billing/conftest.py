@@ -3,14 +3,10 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.table import Table
-from functions.handlers.billing import http_backtest, http_billing, http_rating
-from functions.handlers.catalog import http_plans
-from functions.handlers.edge import http
-from functions.handlers.subscriptions import http_subscriptions
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers import http_api
 from tests.application.billing.world import World
 from tests.handlers.gateway import Client
+from tests.wired import ADDRESSES
 
 
 @pytest.fixture
@@ -30,12 +26,10 @@ def world(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> World:
         "billing_runs": lambda: world.runs,
     }
     for name, factory in stand_ins.items():
-        monkeypatch.setattr(wiring if hasattr(wiring, name) else wiring_billing, name, factory)
+        monkeypatch.setattr(ADDRESSES[name], name, factory)
     return world
 
 
 @pytest.fixture
 def client(world: World) -> Client:
-    routers = [http_plans.router, http_subscriptions.router, http_billing.router, http_rating.router]
-    routers.append(http_backtest.router)
-    return Client(http.resolver(routers))
+    return Client(http_api.handler)

@@ -32,20 +32,17 @@ from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.values.event import AcceptanceWindow, Event
 from functions.domain.metering.values.holding import Holding
 from functions.domain.metering.values.lanes import Lanes
+from functions.handlers import http_api
+from functions.handlers.billing import schedule_billing as schedule
 from functions.handlers.billing import (
-    http_reconciliation,
     schedule_reconcile,
     workflow_issue_invoice,
     workflow_list_due,
     workflow_push_invoice,
     workflow_record_failure,
 )
-from functions.handlers.billing import schedule_billing as schedule
-from functions.handlers.edge import http
 from functions.handlers.metering import workflow_close_lanes, workflow_count_lanes
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
-from functions.handlers.wiring import reconciliation as wiring_reconciliation
+from functions.handlers.wiring import base, billing, metering, subscriptions
 from infra.local.stripe_standin.server import Server, running
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS as FEATURE
@@ -131,12 +128,12 @@ class Deployment:
 def deployment(world: World, dynamodb: Any, gateway_server: Server, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     made = Deployment(world, Table(dynamodb.client, dynamodb.billing_table), gateway_server)
     monkeypatch.setenv(names.ENV_LANES, str(LANES.count))
-    monkeypatch.setattr(wiring, "event_stream", lambda: made.stream)
-    monkeypatch.setattr(wiring, "ledger", lambda: made.ledger)
+    monkeypatch.setattr(metering, "event_stream", lambda: made.stream)
+    monkeypatch.setattr(metering, "ledger", lambda: made.ledger)
     reader = UsageReader(made.ledger, made.archive, LANES)
-    monkeypatch.setattr(wiring_billing, "usage_meter", lambda: MeasuredUsage(reader, made.ledger, wiring.clock()))
-    monkeypatch.setattr(wiring_billing, "payment_gateway", lambda: made.gateway)
-    monkeypatch.setattr(wiring_billing, "pushes", lambda: made.pushes)
+    monkeypatch.setattr(billing, "usage_meter", lambda: MeasuredUsage(reader, made.ledger, base.clock()))
+    monkeypatch.setattr(billing, "payment_gateway", lambda: made.gateway)
+    monkeypatch.setattr(billing, "pushes", lambda: made.pushes)
     world.plan(phase(flat("10", term="in_arrears"), unit("0.01")))
     return made
 
@@ -208,9 +205,9 @@ def test_what_comes_for_a_period_that_is_billed_is_told_with_what_it_would_have_
 ):
     world.plan(phase(unit("1.00")), key="by_unit")
     world.clock.time = at("2026-05-01T01:00:00")
-    monkeypatch.setattr(wiring_reconciliation, "late_index", lambda: deployment.ledger)
+    monkeypatch.setattr(metering, "late_index", lambda: deployment.ledger)
     held = {"acme-app": [Holder(ACME, Holding(subject="acme-app"))]}
-    monkeypatch.setattr(wiring, "customers", lambda: SimpleNamespace(holders=lambda _tenant, _subjects: held))
+    monkeypatch.setattr(subscriptions, "customers", lambda: SimpleNamespace(holders=lambda _tenant, _subjects: held))
     world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("by_unit"))
     deployment.send("acme-app", 100, "2026-04-02")
     deployment.run()
@@ -221,7 +218,7 @@ def test_what_comes_for_a_period_that_is_billed_is_told_with_what_it_would_have_
     world.clock.time = at("2026-05-01T02:10:00")
     answer = schedule_reconcile.handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000))
     assert answer == {"customers": 1, "found": 1, "done": True}
-    client = Client(http.resolver([http_reconciliation.router]))
+    client = Client(http_api.handler)
     shown = client.get("/api/v1/billing/reconciliation").json
     (item,) = shown["items"]
     (invoice,) = world.all_invoices()
@@ -298,7 +295,7 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
 ):
     world.subscribe(ACME, start="2026-04-01")
     world.subscribe(GLOBEX, start="2026-04-01")
-    whole = wiring_billing.usage_meter()
+    whole = billing.usage_meter()
 
     class NothingForAcme:
         def usage(self, tenant: str, meter: str, held: Any, filters: Any, period: Any) -> Any:
@@ -307,7 +304,7 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
             return whole.usage(tenant, meter, held, filters, period)
 
     with monkeypatch.context() as patch:
-        patch.setattr(wiring_billing, "usage_meter", lambda: NothingForAcme())
+        patch.setattr(billing, "usage_meter", lambda: NothingForAcme())
         assert deployment.run() == {"status": "billed"}
 
     assert deployment.totals() == {"INV-GLOB-1": 1000}
@@ -376,7 +373,7 @@ def test_a_table_that_cannot_be_read_fails_the_run_and_its_cause_is_in_the_log(
     def broken() -> datetime:
         raise RuntimeError("no table")
 
-    monkeypatch.setattr(wiring_billing, "due_index", broken)
+    monkeypatch.setattr(billing, "due_index", broken)
 
     with pytest.raises(MachineFailed, match="InternalError"):
         deployment.run()

@@ -3,10 +3,6 @@ from typing import Any
 import pytest
 from openmeter._generated import models
 
-from functions.handlers.billing import http_billing
-from functions.handlers.catalog import http_addons, http_plans
-from functions.handlers.edge import http
-from functions.handlers.subscriptions import http_subscription_addons, http_subscriptions
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, draft, flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft, free
@@ -16,12 +12,6 @@ from tests.handlers.gateway import Client, Response
 ADDONS = "/api/v1/addons"
 # The package wants to read when the next change takes effect, which is a question and has no answer.
 TIMING = ["$.timing is missing"]
-
-
-@pytest.fixture
-def client(world: World) -> Client:
-    modules = (http_addons, http_plans, http_subscriptions, http_subscription_addons, http_billing)
-    return Client(http.resolver([each.router for each in modules]))
 
 
 def published(client: Client, *cards: dict[str, Any], **changed: Any) -> str:

@@ -6,21 +6,13 @@ from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustome
 from functions.application.billing.issue_invoice import issue_invoices
 from functions.application.subscriptions.manage_customer import create_customer
 from functions.domain.subscriptions.customer import CustomerWish
-from functions.handlers.billing import http_billing_settings
-from functions.handlers.edge import http
-from functions.handlers.subscriptions import http_subscriptions
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import billing
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client
 
 SETTINGS = "/api/v1/billing/settings"
 BERLIN, TOKYO = "Europe/Berlin", "Asia/Tokyo"
-
-
-@pytest.fixture
-def client(world: World) -> Client:
-    return Client(http.resolver([http_billing_settings.router, http_subscriptions.router]))
 
 
 def test_nothing_is_decided_at_the_beginning_and_a_put_replaces_all(client: Client):
@@ -110,7 +102,7 @@ def test_a_tenant_gets_invoices_about_nothing_once_it_wants_them(client: Client,
 
     def issued(now: str) -> list[int]:
         world.clock.time = at(now)
-        ports = wiring_billing.billing_ports()
+        ports = billing.billing_ports()
         records = issue_invoices(TENANT, ACME, world.clock.now(), "run-1", ports).invoices
         return [each.invoice.total_minor for each in records]
 

@@ -4,10 +4,6 @@ from typing import Any
 import pytest
 from openmeter._generated import models
 
-from functions.handlers.billing import http_billing
-from functions.handlers.catalog import http_coupons
-from functions.handlers.edge import http
-from functions.handlers.subscriptions import http_subscriptions
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase
 from tests.domain.coupons import coupon_body
@@ -16,12 +12,6 @@ from tests.handlers.gateway import Client, Response
 
 COUPONS = "/api/v1/coupons"
 OF_ACME = f"/api/v1/customers/{ACME}/coupons"
-
-
-@pytest.fixture
-def client(world: World) -> Client:
-    modules = (http_coupons, http_subscriptions, http_billing)
-    return Client(http.resolver([each.router for each in modules]))
 
 
 def create(client: Client, off: str = "25 %", duration: str = "forever", key: str = "welcome", **more: Any) -> Response:

@@ -9,8 +9,7 @@ import pytest
 from functions.adapters.dynamo.sale_counts import PARTS
 from functions.application.ports.billing import SubscriptionChange
 from functions.application.subscriptions import held_by_subscriptions
-from functions.handlers.wiring import base as wiring
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import base, catalog, subscriptions
 from tests.domain.builders import flat, phase, unit
 from tests.handlers.gateway import Client, Response
 
@@ -61,11 +60,11 @@ class Shop:
 
     def withdraw_feature_behind_its_back(self) -> None:
         """As it could be done before subscriptions were asked."""
-        feature = wiring.features().by_key("default", "tokens")
+        feature = catalog.features().by_key("default", "tokens")
         assert feature is not None
-        counts = wiring_billing.plans().sale_counts("default")
-        archived = feature.model_copy(update={"archived_at": wiring.clock().now().replace(microsecond=0)})
-        wiring.features().archive("default", archived, counts)
+        counts = catalog.plans().sale_counts("default")
+        archived = feature.model_copy(update={"archived_at": base.clock().now().replace(microsecond=0)})
+        catalog.features().archive("default", archived, counts)
 
 
 @pytest.fixture
@@ -172,12 +171,12 @@ def test_a_meter_is_held_until_the_last_usage_is_invoiced(shop: Shop):
 
     assert refused.status == 409
     assert f"subscription {subscription} of customer {shop.customers[0]}; invoice what was used" in refused.text
-    found = wiring_billing.subscriptions().get("default", subscription)
+    found = subscriptions.subscriptions().get("default", subscription)
     assert found is not None
-    with_all_billed = found.billed(wiring.clock().now() + timedelta(days=90), wiring.clock().now())
-    tenures = wiring_billing.subscriptions().tenures("default", found.customer_id)
+    with_all_billed = found.billed(base.clock().now() + timedelta(days=90), base.clock().now())
+    tenures = subscriptions.subscriptions().tenures("default", found.customer_id)
     change = [SubscriptionChange(found, with_all_billed)]
-    wiring_billing.subscriptions().save("default", found.customer_id, change, tenures)
+    subscriptions.subscriptions().save("default", found.customer_id, change, tenures)
     assert shop.delete_meter().status == 204
 
 
@@ -202,10 +201,10 @@ def test_a_dimension_is_held_by_the_price_of_a_plan_of_its_own(shop: Shop):
 def test_a_dimension_is_held_by_the_filters_a_feature_had(shop: Shop):
     shop.made("features", {"key": "big", "name": "B", "meterSlug": "tokens", "meterGroupByFilters": {"model": "big"}})
     subscription = shop.subscribe(unit(key="big"))
-    feature = wiring.features().by_key("default", "big")
+    feature = catalog.features().by_key("default", "big")
     assert feature is not None
-    archived = feature.model_copy(update={"archived_at": wiring.clock().now().replace(microsecond=0)})
-    wiring.features().archive("default", archived, wiring_billing.plans().sale_counts("default"))
+    archived = feature.model_copy(update={"archived_at": base.clock().now().replace(microsecond=0)})
+    catalog.features().archive("default", archived, catalog.plans().sale_counts("default"))
 
     assert subscription in shop.drop(kept="team").json["detail"]
     assert shop.drop(kept="model").status == 200
@@ -237,7 +236,7 @@ def test_more_subscriptions_than_are_looked_at_refuse_rather_than_guess(shop: Sh
 
 def test_customers_of_every_part_are_noticed(shop: Shop):
     """Each is counted in one of the parts; whoever withdraws builds on all of them."""
-    plans = wiring_billing.plans()
+    plans = catalog.plans()
     for _ in range(4 * PARTS):
         shop.subscribe(unit())
 

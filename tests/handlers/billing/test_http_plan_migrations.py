@@ -18,18 +18,14 @@ from functions.application.subscriptions import count_versions, work_migration
 from functions.domain.errors import Unavailable
 from functions.domain.subscriptions.plan_migration import MAX_TRIES, STALLED, STALLED_AFTER, PlanMigration
 from functions.domain.subscriptions.subscription import Subscription
-from functions.handlers.catalog import http_addons, http_plans
-from functions.handlers.edge import http
+from functions.handlers import http_api
 from functions.handlers.subscriptions import (
-    http_plan_migrations,
-    http_subscription_addons,
-    http_subscriptions,
     workflow_end_migration,
     workflow_list_migration,
     workflow_migrate_subscriptions,
     workflow_preview_migration,
 )
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import subscriptions
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.billing.machine import Machine, MachineFailed
@@ -75,14 +71,13 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     runs = Runs()
-    monkeypatch.setattr(wiring_billing, "migration_runs", lambda: runs)
+    monkeypatch.setattr(subscriptions, "migration_runs", lambda: runs)
     return runs
 
 
 @pytest.fixture
 def api(world: World, runs: Runs) -> Client:
-    routers = [http_plans.router, http_plan_migrations.router, http_subscriptions.router]
-    return Client(http.resolver([*routers, http_addons.router, http_subscription_addons.router]))
+    return Client(http_api.handler)
 
 
 def begin(api: Client, **body: Any) -> str:

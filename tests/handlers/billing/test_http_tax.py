@@ -6,7 +6,7 @@ import pytest
 
 from functions.domain.catalog.addon import AddonDraft
 from functions.domain.catalog.plan import PlanDraft
-from functions.handlers.wiring import billing as wiring_billing
+from functions.handlers.wiring import catalog
 from tests.domain.builders import draft, flat, phase
 from tests.domain.catalog.test_addon import addon_draft
 from tests.handlers.billing.test_http_rating import line
@@ -79,7 +79,7 @@ def test_a_configuration_that_says_nothing_is_taken(api: Client):
 
 def test_what_was_stored_with_a_tax_is_read_sold_and_copied(api: Client):
     """Stored as it was before they were refused."""
-    plans, addons = wiring_billing.plans(), wiring_billing.addons()
+    plans, addons = catalog.plans(), catalog.addons()
     plan = api.post(f"{V1}/plans", draft(phase(flat()))).json["id"]
     addon = api.post(f"{V1}/addons", addon_draft(flat("5", key="more"))).json["id"]
     old_plan, old_addon = plans.get("default", plan), addons.get("default", addon)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.metering.ledger_store import COMMIT_DAYS, DAY, DONE
 from functions.adapters.dynamo.usage_table import UsageTable, item_key
-from functions.adapters.look_back_store import SINCE
 from functions.application.ports.health import LaneProgress
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
@@ -56,7 +55,7 @@ class DynamoProgress:
         found: dict[str, dict[int, int]] = {keys.HEAD: {}, keys.LOOK_BACK: {}}
         for item in UsageTable(self._client, self._name).batch_get([item_key(*place) for place in places]):
             sort_key = item[SORT_KEY]["S"]
-            number = item[DONE] if sort_key == keys.HEAD else item[SINCE]
+            number = item[DONE] if sort_key == keys.HEAD else item[keys.SINCE]
             found[sort_key][keys.lane_number(item[PARTITION_KEY]["S"])] = int(number["N"])
         return found[keys.HEAD], found[keys.LOOK_BACK]
 
