@@ -20,7 +20,7 @@ THROTTLED = 60  # seconds of a database that throttles
 MIGRATED = 1_000  # customers of one plan, to its next version, while the worker is killed
 DYNAMODB_SHARE = 4  # the fuzz on DynamoDB Local gets so much less time
 
-MIGRATION = ("pytest", "-q", "-n", "0", "-k", "killed", "tests/handlers/billing/test_http_plan_migrations.py")
+MIGRATION = ("pytest", "-q", "-n", "0", "-k", "killed", "tests/handlers/subscriptions/test_http_plan_migrations.py")
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from tests.compat.gateway_server import gateway
 from tests.conftest import DynamoDb
 from tests.handlers.conftest import forget_clients
 from tests.handlers.gateway import Client
-from tests.handlers.metering import Metering
+from tests.handlers.metering.world import Metering
 
 
 @dataclass(frozen=True)

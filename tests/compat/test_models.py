@@ -7,8 +7,8 @@ import pytest
 from openmeter._generated import models
 
 from tests.compat.conftest import Compat
-from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client, Response
+from tests.handlers.genuine import problems
 
 METER = {
     "slug": "tokens",

@@ -67,8 +67,8 @@ from functions.handlers.wiring import metering
 from infra.local import emulator
 from infra.local.stripe_standin.server import Server, running
 from tests.conftest import DynamoDb
-from tests.handlers.billing.machine import Machine
 from tests.handlers.gateway import Client, Response, payload
+from tests.handlers.machine import Machine
 from tests.wired import ADDRESSES, forget_all
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "infra" / "workflows"

@@ -22,13 +22,13 @@ from functions.handlers import settings
 from functions.handlers.billing import schedule_reconcile, webhook_stripe, workflow_record_failure
 from functions.handlers.metering import schedule_audit, schedule_heartbeat, schedule_sweep, stream_aggregate
 from functions.handlers.wiring import access, base, billing
-from tests.adapters.test_audit import METERS, TENANT
-from tests.adapters.test_audit import World as AuditWorld
+from tests.adapters.dynamo.metering.test_audit import METERS, TENANT
+from tests.adapters.dynamo.metering.test_audit import World as AuditWorld
 from tests.application.billing.test_reconcile import Late
 from tests.application.billing.world import World as BillingWorld
-from tests.application.metering.test_group_room import AT, CALLS
-from tests.application.metering.test_poison import Broken, subjects
-from tests.application.metering.test_usage import LANES, NOW, Deployment, event
+from tests.application.metering.ledger.test_group_room import AT, CALLS
+from tests.application.metering.ledger.test_poison import Broken, subjects
+from tests.application.metering.ledger.test_usage import LANES, NOW, Deployment, event
 from tests.conftest import DynamoDb
 from tests.wired import wire
 from tests.writing import write_only

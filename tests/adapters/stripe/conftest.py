@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tests.application.push.conftest import world
+from tests.application.billing.push.conftest import world
 
 __all__ = ["world"]
 

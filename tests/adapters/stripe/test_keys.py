@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from functions.adapters.stripe.keys import MAX_KEY_CHARACTERS, create_key, customer_key, finalize_key, lines_key
-from tests.application.push.world import document
+from tests.application.billing.push.world import document
 
 
 def test_keys_are_stable() -> None:

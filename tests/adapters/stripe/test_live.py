@@ -13,7 +13,7 @@ from functions.adapters.clock import SystemClock
 from functions.adapters.stripe.gateway import PUSH_TIMEOUT_SECONDS, StripeGateway, stripe_client
 from functions.application.billing.push_invoice import push_invoice
 from functions.domain.billing.push import PaymentStatus
-from tests.application.push.world import (
+from tests.application.billing.push.world import (
     API_KEY,
     TENANT,
     Contacts,

@@ -47,8 +47,8 @@ from infra.local.stripe_standin.server import Server, running
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS as FEATURE
 from tests.domain.builders import at, flat, phase, unit
-from tests.handlers.billing.machine import Machine, MachineFailed
 from tests.handlers.gateway import Client
+from tests.handlers.machine import Machine, MachineFailed
 from tests.writing import write
 
 DEFINITION = (Path(__file__).resolve().parents[3] / "infra" / "workflows" / "billing.asl.json").read_text()

@@ -12,8 +12,8 @@ from functions.domain.billing.push import PaymentStatus, PushFailure
 from functions.handlers.billing import http_billing
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import TOKENS, at, draft, flat, phase, unit
-from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client
+from tests.handlers.genuine import problems
 
 INVOICES = "/api/v1/billing/invoices"
 NOW = f"{INVOICES}/invoice"

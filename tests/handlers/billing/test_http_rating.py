@@ -10,8 +10,8 @@ from functions.handlers.billing.explanation_json import HOW_MEASURED
 from tests.application.billing.world import ACME, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.domain.catalog.test_pricing import GRADUATED, MATRIX
-from tests.handlers.billing.genuine import problems
 from tests.handlers.gateway import Client
+from tests.handlers.genuine import problems
 
 SIMULATE = f"/api/v1/billing/customers/{ACME}/invoices/simulate"
 PERIOD = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
