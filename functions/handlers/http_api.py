@@ -1,61 +1,152 @@
-"""Every HTTP route but event ingestion and webhooks, in one function that answers unknown routes too."""
+"""Every HTTP route but event ingestion and webhooks, in one function that answers unknown routes too.
 
-from functions.handlers import http_openapi
-from functions.handlers.access import http_api_keys
-from functions.handlers.analytics import http_archive
-from functions.handlers.billing import (
-    http_backtest,
-    http_billing,
-    http_billing_settings,
-    http_rating,
-    http_reconciliation,
-    http_subscription_previews,
-)
-from functions.handlers.catalog import http_addons, http_coupons, http_features, http_plans
-from functions.handlers.edge import http
-from functions.handlers.metering import (
-    http_audit,
-    http_backfill,
-    http_corrections,
-    http_events,
-    http_health,
-    http_meters,
-    http_rejects,
-    http_usage,
-)
-from functions.handlers.subscriptions import (
-    http_customers,
-    http_plan_migrations,
-    http_subscription_addons,
-    http_subscriptions,
-)
+A request loads the modules of its first path segment and no others, so that a cold start costs what is asked.
+"""
 
-ROUTERS = (
-    http_meters.router,
-    http_usage.router,
-    http_backfill.router,
-    http_customers.router,
-    http_features.router,
-    http_plans.router,
-    http_plan_migrations.router,
-    http_addons.router,
-    http_subscriptions.router,
-    http_subscription_previews.router,
-    http_subscription_addons.router,
-    http_coupons.router,
-    http_billing.router,
-    http_billing_settings.router,
-    http_reconciliation.router,
-    http_rating.router,
-    http_backtest.router,
-    http_api_keys.router,
-    http_rejects.router,
-    http_events.router,
-    http_corrections.router,
-    http_archive.router,
-    http_audit.router,
-    http_health.router,
-    http_openapi.router,
-)
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
-handler = http.resolver(ROUTERS)
+from functions.handlers.edge.resolver import Handler, resolver
+from functions.handlers.edge.routes import Route, Routes
+
+
+def _addons() -> Sequence[Routes]:
+    from functions.handlers.catalog import http_addons
+
+    return (http_addons.routes,)
+
+
+def _api_keys() -> Sequence[Routes]:
+    from functions.handlers.access import http_api_keys
+
+    return (http_api_keys.routes,)
+
+
+def _archive() -> Sequence[Routes]:
+    from functions.handlers.analytics import http_archive
+
+    return (http_archive.routes,)
+
+
+def _audit() -> Sequence[Routes]:
+    from functions.handlers.metering import http_audit
+
+    return (http_audit.routes,)
+
+
+def _billing() -> Sequence[Routes]:
+    from functions.handlers.billing import http_billing, http_billing_settings, http_rating, http_reconciliation
+
+    return (http_billing.routes, http_billing_settings.routes, http_reconciliation.routes, http_rating.routes)
+
+
+def _coupons() -> Sequence[Routes]:
+    from functions.handlers.catalog import http_coupons
+
+    return (http_coupons.routes,)
+
+
+def _customers() -> Sequence[Routes]:
+    from functions.handlers.subscriptions import http_applied_coupons, http_customers, http_subscriptions
+
+    return (http_customers.routes, http_subscriptions.routes, http_applied_coupons.routes)
+
+
+def _events() -> Sequence[Routes]:
+    from functions.handlers.metering import http_corrections, http_events
+
+    return (http_corrections.routes, http_events.routes)
+
+
+def _features() -> Sequence[Routes]:
+    from functions.handlers.catalog import http_features
+
+    return (http_features.routes,)
+
+
+def _healthz() -> Sequence[Routes]:
+    from functions.handlers.metering import http_health
+
+    return (http_health.routes,)
+
+
+def _meters() -> Sequence[Routes]:
+    from functions.handlers.metering import http_backfill, http_meters, http_usage
+
+    return (http_meters.routes, http_usage.routes, http_backfill.routes)
+
+
+def _openapi() -> Sequence[Routes]:
+    from functions.handlers import http_openapi
+
+    return (http_openapi.routes,)
+
+
+def _plans() -> Sequence[Routes]:
+    from functions.handlers.billing import http_backtest
+    from functions.handlers.catalog import http_plan_addons, http_plans
+    from functions.handlers.subscriptions import http_plan_migrations
+
+    return (http_plans.routes, http_plan_addons.routes, http_plan_migrations.routes, http_backtest.routes)
+
+
+def _rejects() -> Sequence[Routes]:
+    from functions.handlers.metering import http_rejects
+
+    return (http_rejects.routes,)
+
+
+def _subscriptions() -> Sequence[Routes]:
+    from functions.handlers.billing import http_rating, http_subscription_previews
+    from functions.handlers.subscriptions import http_applied_coupons, http_subscription_addons, http_subscriptions
+
+    return (
+        http_subscriptions.routes,
+        http_subscription_previews.routes,
+        http_subscription_addons.routes,
+        http_applied_coupons.routes,
+        http_rating.routes,
+    )
+
+
+# By the first segment behind /api/v1 and /api/v2, or of the path.
+ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
+    "addons": _addons,
+    "api-keys": _api_keys,
+    "archive": _archive,
+    "audit": _audit,
+    "billing": _billing,
+    "coupons": _coupons,
+    "customers": _customers,
+    "events": _events,
+    "features": _features,
+    "healthz": _healthz,
+    "meters": _meters,
+    "openapi.json": _openapi,
+    "plans": _plans,
+    "rejects": _rejects,
+    "subscriptions": _subscriptions,
+}
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return _resolver(room_of(event))(event, context)
+
+
+def routes() -> list[Route]:
+    """All of them, each once."""
+    modules = [module for room in ROOMS.values() for module in room()]
+    return list({route.key: route for module in modules for route in module.declared}.values())
+
+
+def room_of(event: Mapping[str, Any]) -> str:
+    """The name of a room, or an empty one, which has no routes."""
+    first, *others = str(event.get("rawPath") or "").removeprefix("/").split("/")
+    asked = others[1] if first == "api" and len(others) > 1 else first
+    return asked if asked in ROOMS else ""
+
+
+@cache
+def _resolver(room: str) -> Handler:
+    return resolver(ROOMS[room]() if room else ())

@@ -9,24 +9,23 @@ from pathlib import Path
 
 import msgspec
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.routes import Routes
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
 # It changes with a deployment, and then an hour is soon enough.
 CACHE_CONTROL = "public, max-age=3600"
 
 
-@router.get("/api/v1/openapi.json")
-def get() -> Answer:
-    asked: dict[str, str] = router.current_event.raw_event.get("headers") or {}
-    is_packed = takes_gzip(asked.get("accept-encoding", ""))
+@routes.get("/api/v1/openapi.json", "Get this document", scope=None, answers="Document")
+def get(request: Request) -> Answer:
+    is_packed, known = takes_gzip(request.header("accept-encoding")), request.header("if-none-match")
     tag = _tag(is_packed=is_packed)
     headers: dict[str, str | list[str]] = {"Cache-Control": CACHE_CONTROL, "ETag": tag, "Vary": "Accept-Encoding"}
-    if asked.get("if-none-match", "").strip() == "*" or tag in asked.get("if-none-match", ""):
+    if known.strip() == "*" or tag in known:
         return Response(status_code=304, body="", headers=headers)
     if is_packed:
         headers["Content-Encoding"] = "gzip"

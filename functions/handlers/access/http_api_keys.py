@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field
 
 from functions.application.access.create_api_key import create_api_key
@@ -10,12 +9,16 @@ from functions.application.access.revoke_api_key import revoke_api_key
 from functions.domain.access.api_key import SCOPES, ApiKey
 from functions.domain.wire import Instant, Name, WireModel
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
+from functions.handlers.edge.query_model import Paged
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import access, base
 from functions.names import SCOPE_ADMIN
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+KeyId = Annotated[str, "The id of an API key: what stands between `tb_` and the secret."]
 
 
 class ApiKeyCreate(WireModel):
@@ -25,16 +28,14 @@ class ApiKeyCreate(WireModel):
     tenant: str | None = None
 
 
-@router.post("/api/v1/api-keys")
-def create() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    wish = request.body(ApiKeyCreate)
+@routes.post("/api/v1/api-keys", "Create an API key", scope=SCOPE_ADMIN, answers="CreatedApiKey", status=201)
+def create(request: Request, body: ApiKeyCreate) -> Answer:
     made = create_api_key(
         request.caller,
-        request.tenant if wish.tenant is None else request.caller.acting_for(wish.tenant),
-        wish.name,
-        wish.scopes,
-        wish.expires_at,
+        request.tenant if body.tenant is None else request.caller.acting_for(body.tenant),
+        body.name,
+        body.scopes,
+        body.expires_at,
         keys=access.api_keys(),
         clock=base.clock(),
         new_id=base.new_ulid,
@@ -43,16 +44,14 @@ def create() -> Answer:
     return http.created({**_shown(made.key), "token": made.token})
 
 
-@router.get("/api/v1/api-keys")
-def list_all() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.get("/api/v1/api-keys", "List API keys", scope=SCOPE_ADMIN, answers="Paged[ApiKey]")
+def list_all(request: Request[Paged]) -> Answer:
     return http.ok(by_cursor_or_number(request, Listed(access.api_keys().listing(request.tenant), _shown)))
 
 
-@router.delete("/api/v1/api-keys/<key_id>")
-def revoke(key_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    revoke_api_key(request.caller, request.tenant, http.path_value(key_id), keys=access.api_keys(), clock=base.clock())
+@routes.delete("/api/v1/api-keys/<key_id>", "Revoke an API key", scope=SCOPE_ADMIN)
+def revoke(request: Request, key_id: KeyId) -> Answer:
+    revoke_api_key(request.caller, request.tenant, key_id, keys=access.api_keys(), clock=base.clock())
     return http.no_content()
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field, StringConstraints
 
 from functions.application.analytics import ask_archive
@@ -14,12 +13,16 @@ from functions.domain.errors import NotFound
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import settings
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import RouteQuery, place, whole
 from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import analytics, base, metering
 from functions.names import SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+QueryId = Annotated[str, "The `id` that the question was answered with."]
 
 MAX_SUBJECTS = 100
 MAX_FILTER_VALUES = 50
@@ -46,21 +49,21 @@ class ArchiveQueryCreate(WireModel):
     window_size: Window | None = None
 
 
-@router.post("/api/v1/archive/queries")
-def ask() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    wish = request.body(ArchiveQueryCreate)
+@routes.post(
+    "/api/v1/archive/queries", "Ask the archive", scope=SCOPE_READ, answers="ArchiveQuery", status=202, costs="question"
+)
+def ask(request: Request, body: ArchiveQueryCreate) -> Answer:
     query = ask_archive.ask_archive(
         request.tenant,
-        find_counting_meter(request.tenant, wish.meter, meters=metering.meters()),
+        find_counting_meter(request.tenant, body.meter, meters=metering.meters()),
         ask_archive.Wish(
-            kind=wish.query,
-            start=wish.period_from,
-            end=wish.period_to,
-            subjects=tuple(dict.fromkeys(wish.subjects)),
-            group_by=tuple(dict.fromkeys(wish.group_by)),
-            filters=wish.filter_group_by,
-            window=wish.window_size,
+            kind=body.query,
+            start=body.period_from,
+            end=body.period_to,
+            subjects=tuple(dict.fromkeys(body.subjects)),
+            group_by=tuple(dict.fromkeys(body.group_by)),
+            filters=body.filter_group_by,
+            window=body.window_size,
         ),
         engine=analytics.engine(),
         asked=analytics.queries(),
@@ -73,19 +76,25 @@ def ask() -> Answer:
     return http.accepted(_shown(query) | {"status": Progress.QUEUED, "chargedBytes": query.reserved_bytes})
 
 
-@router.get("/api/v1/archive/queries/<query_id>")
-def look(query_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+class AnswerQuery(RouteQuery):
+    cursor = place()
+    limit = whole("The most rows of one answer.", 100, 1, MAX_ROWS)
+
+
+@routes.get(
+    "/api/v1/archive/queries/<query_id>", "Get an answer of the archive", scope=SCOPE_READ, answers="ArchiveQueryAnswer"
+)
+def look(request: Request[AnswerQuery], query_id: QueryId) -> Answer:
     if not http.is_ulid(query_id):
         raise NotFound("There is no such archive query.")
-    cursor = request.query.text("cursor")
+    cursor = request.query.cursor
     if cursor and len(cursor) > MAX_CURSOR:
         raise refused("cursor", "is the nextCursor of an earlier answer of this query.")
     found = ask_archive.look_at_archive_query(
         request.tenant,
         query_id.upper(),
         cursor=cursor,
-        limit=request.query.whole("limit", 100, 1, MAX_ROWS),
+        limit=request.query.limit,
         engine=analytics.engine(),
         asked=analytics.queries(),
         clock=base.clock(),

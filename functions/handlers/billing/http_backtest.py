@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field, StringConstraints
 
 from functions.application.billing.backtest_plan import MAX_CUSTOMERS, MAX_PERIODS, BacktestWish, backtest_plan
@@ -10,12 +9,15 @@ from functions.domain.billing.simulation import LinePeriod
 from functions.domain.wire import WireModel
 from functions.handlers.billing.backtest_json import backtest_shown
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.subscription_body import PhaseKey
 from functions.handlers.wiring import billing
 from functions.names import SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 IdOrKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -32,10 +34,13 @@ class BacktestBody(WireModel):
         return BacktestWish(self.customers, tuple(each.period for each in self.periods), self.starting_phase)
 
 
-@router.post("/api/v1/plans/<id_or_key>/backtest")
-def backtest(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    wish = request.body(BacktestBody).wish
-    return http.ok(
-        backtest_shown(backtest_plan(request.tenant, http.path_value(id_or_key), wish, billing.backtest_ports()))
-    )
+@routes.post(
+    "/api/v1/plans/<id_or_key>/backtest",
+    "Rate a plan for past usage",
+    scope=SCOPE_READ,
+    answers="Backtest",
+    costs="question",
+)
+def backtest(request: Request, id_or_key: PlanKey, body: BacktestBody) -> Answer:
+    wish = body.wish
+    return http.ok(backtest_shown(backtest_plan(request.tenant, id_or_key, wish, billing.backtest_ports())))

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.billing.invoice_now import request_invoices, requested_invoices
 from functions.application.ports.billing import Failure, InvoiceRequest
@@ -15,13 +13,28 @@ from functions.domain.wire import Instant, NotYet, WireModel
 from functions.handlers import settings
 from functions.handlers.billing import invoice_json
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.listing import Listed, Order, by_cursor_or_number
-from functions.handlers.edge.query_string import Query, refused
+from functions.handlers.edge.query_model import (
+    Paged,
+    RouteQuery,
+    Sorted,
+    comma_texts,
+    instant,
+    named,
+    sorted_by,
+    unused,
+)
+from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, billing, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+_SEPARATED = "said again or separated by commas for any of several"
+
+InvoiceId = Annotated[str, "The id of an invoice, not its number."]
 
 # API Gateway gives up after 30 s and the function after 29; the rest is for answering.
 MOST_WAIT_SECONDS = 22
@@ -50,10 +63,15 @@ class InvoiceNow(WireModel):
     progressive_billing_override: bool | None = None
 
 
-@router.post("/api/v1/billing/invoices/invoice")
-def invoice_now() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(InvoiceNow)
+@routes.post(
+    "/api/v1/billing/invoices/invoice",
+    "Invoice a customer now",
+    scope=SCOPE_ADMIN,
+    answers="Each[Invoice]",
+    status=201,
+    costs="question",
+)
+def invoice_now(request: Request, body: InvoiceNow) -> Answer:
     asked = request_invoices(
         request.tenant,
         body.customer_id,
@@ -89,13 +107,33 @@ def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
         time.sleep(POLL_SECONDS)
 
 
-@router.get("/api/v1/billing/invoices")
-def list_invoices() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+class InvoiceQuery(Sorted, Paged):
+    order_by = sorted_by((BY_BOUNDARY, *ORDERS), BY_BOUNDARY)
+    issued_after = instant("Only invoices issued at this instant or later.")
+    issued_before = instant("Only invoices issued at this instant or earlier.")
+    period_start_after = instant("Only invoices whose period starts at this instant or later.")
+    period_start_before = instant("Only invoices whose period starts at this instant or earlier.")
+    created_after = instant("Only invoices issued at this instant or later: they are created when they are issued.")
+    created_before = instant("Only invoices issued at this instant or earlier: they are created when they are issued.")
+    statuses = comma_texts(f"Only invoices that now are {named(sorted(STATUSES))}; {_SEPARATED}.")
+    extended_statuses = comma_texts(
+        "Only invoices whose `statusDetails.extendedStatus` is this, such as `payment_processing.pending`; "
+        f"{_SEPARATED}."
+    )
+    customers = comma_texts(f"Only invoices of the customer with this id; {_SEPARATED}.")
+    expand = comma_texts(
+        "`lines` shows the lines too; without it the list has none. `preceding` and `workflow.apps` are taken, "
+        "without effect."
+    )
+    include_deleted = unused()
+
+
+@routes.get("/api/v1/billing/invoices", "List invoices", scope=SCOPE_READ, answers="Paged[Invoice]")
+def list_invoices(request: Request[InvoiceQuery]) -> Answer:
     now = base.clock().now()
     wanted = _Filter(request.query)
-    with_lines = "lines" in _expand(request.query)
-    by = request.query.choice("orderBy", (BY_BOUNDARY, *ORDERS), BY_BOUNDARY)
+    with_lines = "lines" in _expand(request.query.expand)
+    by = request.query.order_by
 
     def present(header: InvoiceRecord) -> dict[str, Any]:
         record = billing.invoices().get(request.tenant, header.invoice.id) if with_lines else header
@@ -107,25 +145,31 @@ def list_invoices() -> Answer:
         present,
         (lambda record: wanted.takes(record, now)) if wanted.asks else None,
         Order() if by == BY_BOUNDARY else Order(lambda record: ORDERS[by](record, now), by),
-        request.query.is_descending(),
+        request.query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
 
 
-@router.get("/api/v1/billing/invoices/<invoice_id>")
-def get(invoice_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    expand = _expand(request.query)
-    record = billing.invoices().get(request.tenant, http.path_value(invoice_id))
+class OneInvoiceQuery(RouteQuery):
+    expand = comma_texts(
+        "`lines` is what it shows unless given; any other value alone leaves the lines out: `preceding`, "
+        "`workflow.apps`."
+    )
+    include_deleted_lines = unused()
+
+
+@routes.get("/api/v1/billing/invoices/<invoice_id>", "Get an invoice", scope=SCOPE_READ, answers="Invoice")
+def get(request: Request[OneInvoiceQuery], invoice_id: InvoiceId) -> Answer:
+    expand = _expand(request.query.expand)
+    record = billing.invoices().get(request.tenant, invoice_id)
     if record is None:
         raise NotFound(f"There is no invoice {invoice_id!r}.", code="invoice_not_found")
     return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
 
 
-@router.get("/api/v1/billing/failures")
-def list_failures() -> Answer:
+@routes.get("/api/v1/billing/failures", "List whom billing failed for", scope=SCOPE_READ, answers="Paged[Failure]")
+def list_failures(request: Request[Paged]) -> Answer:
     """Newest first; by cursor, by customer."""
-    request = http.Request(router.current_event, SCOPE_READ)
     listed = Listed(
         billing.billing_failures().listing(request.tenant),
         _failure,
@@ -137,15 +181,15 @@ def list_failures() -> Answer:
 class _Filter:
     """Which invoices a list asks for."""
 
-    def __init__(self, query: Query) -> None:
-        self.statuses = set(_split(query.texts("statuses")))
+    def __init__(self, query: InvoiceQuery) -> None:
+        self.statuses = set(query.statuses)
         if self.statuses - STATUSES:
             raise refused("statuses", f"are among {', '.join(sorted(STATUSES))}.")
-        self.extended = set(_split(query.texts("extendedStatuses")))
-        self.customers = set(_split(query.texts("customers")))
-        self.issued = query.instant("issuedAfter"), query.instant("issuedBefore")
-        self.period = query.instant("periodStartAfter"), query.instant("periodStartBefore")
-        self.created = query.instant("createdAfter"), query.instant("createdBefore")
+        self.extended = set(query.extended_statuses)
+        self.customers = set(query.customers)
+        self.issued = query.issued_after, query.issued_before
+        self.period = query.period_start_after, query.period_start_before
+        self.created = query.created_after, query.created_before
 
     @property
     def asks(self) -> bool:
@@ -168,16 +212,11 @@ def _is_within(instant: datetime, after: datetime | None, before: datetime | Non
     return (after is None or instant >= after) and (before is None or instant <= before)
 
 
-def _expand(query: Query) -> set[str]:
-    expand = set(_split(query.texts("expand")))
+def _expand(asked: tuple[str, ...]) -> set[str]:
+    expand = set(asked)
     if expand - set(EXPANDS):
         raise refused("expand", f"is among {', '.join(EXPANDS)}.")
     return expand
-
-
-def _split(values: tuple[str, ...]) -> list[str]:
-    """Repeated parameters and comma-separated ones: SDKs differ."""
-    return [part for value in values for part in value.split(",") if part]
 
 
 def _shown(record: InvoiceRecord, *, with_lines: bool) -> dict[str, Any]:

@@ -2,33 +2,32 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from functions.domain.subscriptions.billing_settings import BillingSettings, BillingSettingsWish
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Replacement, Request
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, billing
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 
-@router.get("/api/v1/billing/settings")
-def get() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/billing/settings", "Get what is decided for all billing", scope=SCOPE_READ, answers="BillingSettings"
+)
+def get(request: Request) -> Answer:
     return http.ok(_shown(billing.billing_settings().get(request.tenant)))
 
 
-@router.put("/api/v1/billing/settings")
-def replace() -> Answer:
+@routes.put("/api/v1/billing/settings", "Decide for all billing", scope=SCOPE_ADMIN, answers="BillingSettings")
+def replace(request: Request, body: Replacement[BillingSettingsWish]) -> Answer:
     """What is left out is as it was at the beginning."""
-    request = http.Request(router.current_event, SCOPE_ADMIN)
     stored = billing.billing_settings()
 
     def shown() -> dict[str, Any]:
         return _shown(stored.get(request.tenant))
 
-    wanted = request.replacement(BillingSettingsWish, BillingSettings, shown)
+    wanted = body.over(BillingSettings, shown)
     kept = BillingSettings(**wanted.model_dump(), updated_at=base.clock().now())
     stored.put(request.tenant, kept)
     return http.ok(_shown(kept))

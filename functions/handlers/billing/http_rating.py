@@ -1,34 +1,43 @@
 """Routes that rate without billing: try an invoice out, look ahead at one, explain a line of one."""
 
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.billing.explain_line import explain_line, explained_line
-from functions.application.billing.preview_invoice import Upcoming, upcoming_invoice
+from functions.application.billing.preview_invoice import FARTHEST, Upcoming, upcoming_invoice
 from functions.application.billing.simulate_invoice import simulate_invoice
 from functions.domain.billing.simulation import InvoiceSimulation, SimulatedLine
 from functions.handlers import settings
 from functions.handlers.billing import invoice_json
 from functions.handlers.billing.explanation_json import explanation_shown
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import RouteQuery, choice, instant
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, billing, subscriptions
 from functions.names import SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+CustomerKey = Annotated[str, "The id or the key of a customer."]
+InvoiceId = Annotated[str, "The id of an invoice, not its number."]
+LineId = Annotated[str, "The id of one of the invoice's lines."]
+SubscriptionId = Annotated[str, "The id of a subscription."]
 
 EXPLANATION = "explanation"
 EXPANDS = ("lines", EXPLANATION)
 
 
-@router.post("/api/v1/billing/customers/<customer_id>/invoices/simulate")
-def simulate(customer_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    body = request.body(InvoiceSimulation)
+@routes.post(
+    "/api/v1/billing/customers/<customer_id>/invoices/simulate",
+    "Simulate an invoice",
+    scope=SCOPE_READ,
+    answers="Simulation",
+    costs="question",
+)
+def simulate(request: Request, customer_id: CustomerKey, body: InvoiceSimulation) -> Answer:
     invoice = simulate_invoice(
         request.tenant,
-        http.path_value(customer_id),
+        customer_id,
         body,
         customers=subscriptions.billed_customers(),
         clock=base.clock(),
@@ -50,12 +59,26 @@ def _said(line: SimulatedLine) -> dict[str, Any]:
     return http.without_none({"metadata": line.metadata})
 
 
-@router.get("/api/v1/subscriptions/<subscription_id>/upcoming-invoice")
-def upcoming(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    not_before = request.query.instant("notBefore")
-    is_explained = request.query.choice("expand", EXPANDS, "lines") == EXPLANATION
-    found = upcoming_invoice(request.tenant, http.path_value(subscription_id), not_before, billing.preview_ports())
+class UpcomingQuery(RouteQuery):
+    not_before = instant(
+        f"Look to the first boundary at or after this instant, at most {FARTHEST.days} days ahead; to the next one "
+        "unless given."
+    )
+    expand = choice("`explanation` adds to each line how its amount came about.", EXPANDS, "lines")
+
+
+@routes.get(
+    "/api/v1/subscriptions/<subscription_id>/upcoming-invoice",
+    "Look ahead at a subscription's next invoice",
+    scope=SCOPE_READ,
+    answers="UpcomingInvoice",
+    costs="question",
+    fails=(409,),
+)
+def upcoming(request: Request[UpcomingQuery], subscription_id: SubscriptionId) -> Answer:
+    not_before = request.query.not_before
+    is_explained = request.query.expand == EXPLANATION
+    found = upcoming_invoice(request.tenant, subscription_id, not_before, billing.preview_ports())
     return http.ok(_shown(request.tenant, found, is_explained=is_explained))
 
 
@@ -76,13 +99,19 @@ def _shown(tenant: str, found: Upcoming, *, is_explained: bool) -> dict[str, Any
     return wire | {"asOf": found.as_of}
 
 
-@router.get("/api/v1/billing/invoices/<invoice_id>/lines/<line_id>/explanation")
-def explanation(invoice_id: str, line_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/billing/invoices/<invoice_id>/lines/<line_id>/explanation",
+    "Explain a line of an invoice",
+    scope=SCOPE_READ,
+    answers="InvoiceLineExplanation",
+    costs="question",
+    fails=(409,),
+)
+def explanation(request: Request, invoice_id: InvoiceId, line_id: LineId) -> Answer:
     invoice, found = explain_line(
         request.tenant,
-        http.path_value(invoice_id),
-        http.path_value(line_id),
+        invoice_id,
+        line_id,
         invoices=billing.invoices(),
         meter=billing.api_usage_meter(),
     )

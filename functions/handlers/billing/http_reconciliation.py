@@ -4,35 +4,46 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.find_customer import find_customer
 from functions.domain.billing.difference import BilledDifference
 from functions.domain.wire import plain
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
 from functions.handlers.edge.money_json import money_shown
+from functions.handlers.edge.query_model import Paged, choice, instant, text
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import billing, subscriptions
 from functions.names import SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 ANY = "any"
 STATUSES = ("open", "not_measured", ANY)
 
 
-@router.get("/api/v1/billing/reconciliation")
-def reconciliation() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+class ReconciliationQuery(Paged):
+    customer_id = text("Only of the customer with this id or key; of all unless given.")
+    from_ = instant("Only periods that end after this instant; since ever unless given.")
+    to = instant("Only periods that begin before this instant; without an end unless given.")
+    status = choice(
+        "`open` for differences, `not_measured` for what cannot be rated any more; any unless given.", STATUSES, ANY
+    )
+
+
+@routes.get(
+    "/api/v1/billing/reconciliation",
+    "List billed periods that would cost something else today",
+    scope=SCOPE_READ,
+    answers="Reconciliation",
+)
+def reconciliation(request: Request[ReconciliationQuery]) -> Answer:
     query = request.query
-    status = query.choice("status", STATUSES, ANY)
-    start, end = query.instant("from"), query.instant("to")
-    customer_id = query.text("customerId")
+    status, start, end = query.status, query.from_, query.to
     found = [
         each
-        for each in _known(request.tenant, customer_id)
+        for each in _known(request.tenant, query.customer_id)
         if (start is None or each.period_end > start)
         and (end is None or each.period_start < end)
         and status in (ANY, _status(each))

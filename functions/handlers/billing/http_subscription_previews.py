@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.billing.preview_deed import Deed, preview_deed
 from functions.application.ports.billing import Subscriptions
@@ -14,39 +12,58 @@ from functions.application.subscriptions.edit_subscription import edit_subscript
 from functions.domain.subscriptions.subscription import Subscription
 from functions.handlers.billing.deed_json import deed_shown
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
-from functions.handlers.subscriptions.subscription_body import SubscriptionEdit
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import RouteQuery, flag
+from functions.handlers.edge.routes import Routes
+from functions.handlers.subscriptions.subscription_body import SubscriptionChange, SubscriptionEdit, SubscriptionMigrate
 from functions.handlers.subscriptions.subscription_verbs import change_of, changed, migration_of, replace_in
 from functions.handlers.wiring import base, billing, catalog
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+SubscriptionId = Annotated[str, "The id of a subscription."]
 
 
-@router.patch("/api/v1/subscriptions/<subscription_id>")
-def edit(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionEdit)
+class EditQuery(RouteQuery):
+    dry_run = flag("Change nothing; answer what would be invoiced, as `change/preview` does.")
+
+
+@routes.patch(
+    "/api/v1/subscriptions/<subscription_id>",
+    "Edit a subscription",
+    scope=SCOPE_ADMIN,
+    answers="OneOf[Subscription, Deed]",
+)
+def edit(request: Request[EditQuery], subscription_id: SubscriptionId, body: SubscriptionEdit) -> Answer:
     edit_with = partial(edit_subscription, features=catalog.metered_features(), new_id=base.new_ulid)
-    if request.query.flag("dryRun"):
+    if request.query.dry_run:
         return _preview_of_edit(request, subscription_id, edit_with, body)
     return changed(request, subscription_id, edit_with, body.customizations, body.timing)
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/change/preview")
-def preview_change(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _preview_of_replacement(request, subscription_id, *change_of(request))
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/change/preview",
+    "Preview a change of plan with its amounts",
+    scope=SCOPE_READ,
+    answers="Deed",
+)
+def preview_change(request: Request, subscription_id: SubscriptionId, body: SubscriptionChange) -> Answer:
+    return _preview_of_replacement(request, subscription_id, *change_of(body))
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/migrate/preview")
-def preview_migration(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _preview_of_replacement(request, subscription_id, *migration_of(request))
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/migrate/preview",
+    "Preview a migration with its amounts",
+    scope=SCOPE_READ,
+    answers="Deed",
+)
+def preview_migration(request: Request, subscription_id: SubscriptionId, body: SubscriptionMigrate | None) -> Answer:
+    return _preview_of_replacement(request, subscription_id, *migration_of(body))
 
 
 def _preview_of_replacement(
-    request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any
+    request: Request[Any], subscription_id: str, verb: Callable[..., Changed], *asked: Any
 ) -> Answer:
     def deed(copies: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
         replaced = replace_in(copies, request, subscription_id, verb, asked)
@@ -56,16 +73,16 @@ def _preview_of_replacement(
 
 
 def _preview_of_edit(
-    request: http.Request, subscription_id: str, verb: Callable[..., Subscription], body: SubscriptionEdit
+    request: Request[Any], subscription_id: str, verb: Callable[..., Subscription], body: SubscriptionEdit
 ) -> Answer:
     def deed(copies: Subscriptions) -> tuple[Sequence[Subscription], datetime]:
-        asked = (http.path_value(subscription_id), body.customizations, body.timing)
+        asked = (subscription_id, body.customizations, body.timing)
         after = verb(request.tenant, *asked, subscriptions=copies, clock=base.clock())
         return [after], after.effective_time(body.timing, after.updated_at)
 
     return _preview(request, subscription_id, deed)
 
 
-def _preview(request: http.Request, subscription_id: str, deed: Deed) -> Answer:
+def _preview(request: Request[Any], subscription_id: str, deed: Deed) -> Answer:
     ports = billing.deed_preview_ports()
-    return http.ok(deed_shown(preview_deed(request.tenant, http.path_value(subscription_id), deed, ports)))
+    return http.ok(deed_shown(preview_deed(request.tenant, subscription_id, deed, ports)))

@@ -1,29 +1,36 @@
 """Routes of plans: drafts, versions, publishing."""
 
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.catalog.create_plan import create_plan, next_plan
 from functions.application.catalog.find_plan import find_plan
 from functions.application.catalog.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
 from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer
-from functions.handlers.catalog.version_filter import VERSION_ORDERS, VersionFilter, versions_listing
+from functions.handlers.catalog.version_filter import (
+    VERSION_ORDERS,
+    VersionFilter,
+    VersionQuery,
+    VersionsQuery,
+    versions_listing,
+)
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Replacement, Request
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, catalog
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+PlanId = Annotated[str, "The id of a version of a plan."]
+PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 
-@router.post("/api/v1/plans")
-def create() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post("/api/v1/plans", "Create a plan", scope=SCOPE_ADMIN, answers="Plan", status=201)
+def create(request: Request, body: PlanDraft) -> Answer:
     plan = create_plan(
         request.tenant,
-        request.body(PlanDraft),
+        body,
         plans=catalog.plans(),
         features=catalog.metered_features(),
         clock=base.clock(),
@@ -32,41 +39,35 @@ def create() -> Answer:
     return http.created(_shown(plan))
 
 
-@router.get("/api/v1/plans")
-def list_plans() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get("/api/v1/plans", "List plans", scope=SCOPE_READ, answers="Paged[Plan]")
+def list_plans(request: Request[VersionsQuery]) -> Answer:
     wanted = VersionFilter(request.query, base.clock().now())
-    request.query.choice("orderBy", list(VERSION_ORDERS), "id")
     listed = Listed(
         versions_listing(request.tenant, catalog.plans(), wanted),
         _shown,
         wanted.takes if wanted.asks else None,
         order_of(request, VERSION_ORDERS, AS_CREATED),
-        request.query.is_descending(),
+        request.query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
 
 
-@router.get("/api/v1/plans/<id_or_key>")
-def get(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    latest = request.query.flag("includeLatest")
-    return http.ok(_shown(find_plan(request.tenant, http.path_value(id_or_key), plans=catalog.plans(), latest=latest)))
+@routes.get("/api/v1/plans/<id_or_key>", "Get a plan", scope=SCOPE_READ, answers="Plan")
+def get(request: Request[VersionQuery], id_or_key: PlanKey) -> Answer:
+    latest = request.query.include_latest
+    return http.ok(_shown(find_plan(request.tenant, id_or_key, plans=catalog.plans(), latest=latest)))
 
 
-@router.put("/api/v1/plans/<plan_id>")
-def update(plan_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    wanted = http.path_value(plan_id)
-
+@routes.put("/api/v1/plans/<plan_id>", "Update a draft plan", scope=SCOPE_ADMIN, answers="Plan")
+def update(request: Request, plan_id: PlanId, body: Replacement[PlanOffer]) -> Answer:
     def shown() -> dict[str, Any] | None:
-        found = catalog.plans().get(request.tenant, wanted)
+        found = catalog.plans().get(request.tenant, plan_id)
         return _shown(found) if found is not None else None
 
     plan = update_plan(
         request.tenant,
-        wanted,
-        request.replacement(PlanOffer, Plan, shown),
+        plan_id,
+        body.over(Plan, shown),
         plans=catalog.plans(),
         features=catalog.metered_features(),
         clock=base.clock(),
@@ -74,19 +75,17 @@ def update(plan_id: str) -> Answer:
     return http.ok(_shown(plan))
 
 
-@router.delete("/api/v1/plans/<plan_id>")
-def delete(plan_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    delete_plan(request.tenant, http.path_value(plan_id), plans=catalog.plans(), clock=base.clock())
+@routes.delete("/api/v1/plans/<plan_id>", "Delete a draft plan", scope=SCOPE_ADMIN)
+def delete(request: Request, plan_id: PlanId) -> Answer:
+    delete_plan(request.tenant, plan_id, plans=catalog.plans(), clock=base.clock())
     return http.no_content()
 
 
-@router.post("/api/v1/plans/<plan_id>/publish")
-def publish(plan_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post("/api/v1/plans/<plan_id>/publish", "Publish a plan", scope=SCOPE_ADMIN, answers="Plan")
+def publish(request: Request, plan_id: PlanId) -> Answer:
     plan = publish_plan(
         request.tenant,
-        http.path_value(plan_id),
+        plan_id,
         plans=catalog.plans(),
         features=catalog.metered_features(),
         clock=base.clock(),
@@ -94,12 +93,13 @@ def publish(plan_id: str) -> Answer:
     return http.ok(_shown(plan))
 
 
-@router.post("/api/v1/plans/<id_or_key>/next")
-def following(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post(
+    "/api/v1/plans/<id_or_key>/next", "Draft the next version of a plan", scope=SCOPE_ADMIN, answers="Plan", status=201
+)
+def following(request: Request, id_or_key: PlanKey) -> Answer:
     plan = next_plan(
         request.tenant,
-        http.path_value(id_or_key),
+        id_or_key,
         plans=catalog.plans(),
         plan_addons=catalog.plan_addons(),
         clock=base.clock(),
@@ -108,10 +108,9 @@ def following(id_or_key: str) -> Answer:
     return http.created(_shown(plan))
 
 
-@router.post("/api/v1/plans/<plan_id>/archive")
-def archive(plan_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    plan = archive_plan(request.tenant, http.path_value(plan_id), plans=catalog.plans(), clock=base.clock())
+@routes.post("/api/v1/plans/<plan_id>/archive", "Archive a plan", scope=SCOPE_ADMIN, answers="Plan")
+def archive(request: Request, plan_id: PlanId) -> Answer:
+    plan = archive_plan(request.tenant, plan_id, plans=catalog.plans(), clock=base.clock())
     return http.ok(_shown(plan))
 
 

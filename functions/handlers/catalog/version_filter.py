@@ -8,7 +8,7 @@ from functions.application.held_listing import HeldListing
 from functions.application.ports.catalog import Family
 from functions.application.ports.listing import Listing
 from functions.domain.catalog.versioned import Versioned, VersionStatus
-from functions.handlers.edge.query_string import Query, refused
+from functions.handlers.edge.query_model import ANY, Paged, RouteQuery, Sorted, flag, mapping, named, sorted_by, texts
 
 Record = TypeVar("Record", bound=Versioned)
 Version = TypeVar("Version", bound=Versioned, covariant=True)
@@ -49,16 +49,29 @@ class ListedVersions(Protocol[Version]):
     def family(self, tenant: str, key: str) -> Family | None: ...
 
 
+class VersionsQuery(Sorted, Paged):
+    order_by = sorted_by(VERSION_ORDERS, "id")
+    include_deleted = flag("List deleted ones too.")
+    id = texts(f"Only the version with this id; {ANY}.")
+    key = texts(f"Only versions of this key; {ANY}.")
+    key_version = mapping(
+        "Only these versions of these keys, such as `keyVersion[pro]=2`; no version of any other key."
+    )
+    status = texts(f"Only versions that now are {named(VersionStatus)}; {ANY}.", among=VersionStatus)
+    currency = texts(f"Only of this ISO 4217 currency; {ANY}.")
+
+
+class VersionQuery(RouteQuery):
+    include_latest = flag("The latest version, even a draft, instead of the active one; an id stands for its key then.")
+
+
 class VersionFilter:
-    def __init__(self, query: Query, now: datetime) -> None:
+    def __init__(self, query: VersionsQuery, now: datetime) -> None:
         self._now = now
-        self.deleted = query.flag("includeDeleted")
-        self.ids, self.keys = set(query.texts("id")), set(query.texts("key"))
-        self.currencies, self.statuses = set(query.texts("currency")), set(query.texts("status"))
-        unknown = self.statuses - {status.value for status in VersionStatus}
-        if unknown:
-            raise refused("status", f"is one of {', '.join(VersionStatus)}.")
-        self.versions = query.mapping("keyVersion")
+        self.deleted = query.include_deleted
+        self.ids, self.keys = set(query.id), set(query.key)
+        self.currencies, self.statuses = set(query.currency), set(query.status)
+        self.versions = query.key_version
 
     @property
     def asks(self) -> bool:

@@ -17,7 +17,9 @@ from functions.application.list_records import (
 )
 from functions.application.ports.listing import Listing
 from functions.handlers.edge import http
-from functions.handlers.edge.query_string import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, refused
+from functions.handlers.edge.http import Request
+from functions.handlers.edge.query_model import ByCursor, Paged, Sorted
+from functions.handlers.edge.query_string import refused
 
 Record = TypeVar("Record")
 Present = Callable[[Record], Mapping[str, Any]]
@@ -50,17 +52,20 @@ class Listed(Generic[Record]):
     descending: bool = False
 
 
-def order_of(request: http.Request, keys: Mapping[str, Callable[[Any], Any]], natural: tuple[str, ...]) -> Order[Any]:
-    """Of the parameter orderBy, checked before; `natural` are the names of the order of the store."""
-    name = request.query.text("orderBy")
-    return Order() if name is None or name in natural else Order(keys[name], name)
+def order_of(
+    request: Request[Sorted], keys: Mapping[str, Callable[[Any], Any]], natural: tuple[str, ...]
+) -> Order[Any]:
+    """What the list is to be sorted by; `natural` are the names of the order of the store."""
+    by = request.query.order_by
+    is_asked = request.query.text("orderBy") is not None
+    return Order(keys[by], by) if is_asked and by not in natural else Order()
 
 
-def by_cursor_or_number(request: http.Request, listed: Listed[Record]) -> dict[str, Any]:
+def by_cursor_or_number(request: Request[Paged], listed: Listed[Record]) -> dict[str, Any]:
     """`{items, nextCursor?}` where a cursor or a limit was asked for, else `{items, page, pageSize, totalCount}`."""
     if is_by_cursor(request, ("cursor", "limit")):
         return by_cursor(request, listed)
-    page = request.query.page()
+    page = request.query.numbered
     found = numbered(listed, page.start, page.size)
     wire: dict[str, Any] = {"page": page.number, "pageSize": page.size, "totalCount": found.total}
     if found.is_lower_bound:
@@ -70,7 +75,7 @@ def by_cursor_or_number(request: http.Request, listed: Listed[Record]) -> dict[s
     return {"items": [listed.present(record) for record in found.items], **wire}
 
 
-def is_by_cursor(request: http.Request, names: tuple[str, ...]) -> bool:
+def is_by_cursor(request: Request[Any], names: tuple[str, ...]) -> bool:
     """Whether one of these parameters was sent, be it empty; raises InvalidInput if pages by number were as well."""
     sent = {each.name for each in request.query.given}
     asked = next((name for name in names if name in sent), None)
@@ -80,12 +85,11 @@ def is_by_cursor(request: http.Request, names: tuple[str, ...]) -> bool:
     return asked is not None
 
 
-def by_cursor(request: http.Request, listed: Listed[Record]) -> dict[str, Any]:
+def by_cursor(request: Request[ByCursor], listed: Listed[Record]) -> dict[str, Any]:
     if listed.order.key is not None and listed.order.name is not None:
         remedy = "leave it out for the order of the store, or ask by page and pageSize."
         raise refused("orderBy", f"{listed.order.name} cannot be followed by cursor; {remedy}", "not_by_cursor")
-    size = request.query.whole("limit", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
-    after = request.query.text("cursor")
+    size, after = request.query.limit, request.query.cursor
     found = page_by_cursor(
         listed.listing,
         after=None if after is None else _place(request, after),
@@ -112,11 +116,11 @@ def numbered(listed: Listed[Record], start: int, size: int) -> NumberedPage[Reco
     return page_by_number(listing, start=start, size=size, descending=descending, takes=takes)
 
 
-def _cursor(request: http.Request, place: str) -> str:
+def _cursor(request: Request[Any], place: str) -> str:
     return urlsafe_b64encode(FORMAT + _digest(request) + place.encode()).decode().rstrip("=")
 
 
-def _place(request: http.Request, cursor: str) -> str:
+def _place(request: Request[Any], cursor: str) -> str:
     """Raises InvalidInput for a cursor that was not made for this question of this tenant."""
     made = "is the nextCursor of an earlier answer to the same question: same path, tenant, filters and order."
     try:
@@ -130,7 +134,7 @@ def _place(request: http.Request, cursor: str) -> str:
     return place
 
 
-def _digest(request: http.Request) -> bytes:
+def _digest(request: Request[Any]) -> bytes:
     """Of whose list it is and of everything that decides what is in it; the size of a page may change."""
     asked = sorted(pair for pair in request.query.pairs if pair[0] not in ("cursor", "limit", "page", "pageSize"))
     text = json.dumps([request.tenant, request.path, [pair for pair in asked if pair[1]]])

@@ -1,13 +1,13 @@
 """The query parameters of a route, declared once: how each is sent, read and described.
 
-    class FeatureQuery(Paged, Sorted):
+    class FeatureQuery(Sorted, Paged):
         meter_slug = texts("Only features of the meter with this slug.")
         include_archived = flag("List archived ones too.")
 
-A route whose request is a `Request[FeatureQuery]` takes these parameters and no others, and reads `request.query.meter_slug`.
-A parameter that OpenMeter documents and that changes nothing here is taken all the same (`unused`). What narrows a
-question is never ignored: a misspelt parameter, one given twice, an empty one or one with brackets it does not have is
-refused.
+A route whose request is a `Request[FeatureQuery]` takes these parameters and no others, and reads
+`request.query.meter_slug`. A parameter that OpenMeter documents and that changes nothing here is taken all the same
+(`unused`). What narrows a question is never ignored: a misspelt parameter, one given twice, an empty one or one with
+brackets it does not have is refused.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +15,8 @@ from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, overload
+
+from pydantic import BaseModel
 
 from functions.domain.errors import FieldError, InvalidInput
 from functions.handlers.edge.query_string import (
@@ -37,6 +39,7 @@ MAX_NAMED = 3  # in the sentence; the list has all
 MAX_SHOWN = 80
 
 ANY = "several values mean any of them, none means all"
+NEXT = "`nextCursor` of the answer before, to the same question; empty or none for the first page."
 WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
 TEXT: Schema = {"type": "string"}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
@@ -67,10 +70,11 @@ class Parameter(Generic[Value]):
         kind: Kind = Kind.ONE,
         *,
         may_be_empty: bool = False,
-        model: type | None = None,
+        is_json: bool = False,
+        model: type[BaseModel] | None = None,
     ) -> None:
         self.name, self.says, self.schema, self.kind = "", says, schema, kind
-        self.may_be_empty, self.model, self._read = may_be_empty, model, read
+        self.may_be_empty, self.is_json, self.model, self._read = may_be_empty, is_json, model, read
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         first, *others = attribute.rstrip("_").split("_")
@@ -111,6 +115,10 @@ class Parameter(Generic[Value]):
         return not each.value and not (self.kind is Kind.MAPPING and each.keys)
 
 
+def named(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
 def text(says: str) -> Parameter[str | None]:
     return Parameter(says, Query.text)
 
@@ -118,6 +126,13 @@ def text(says: str) -> Parameter[str | None]:
 def text_or_empty(says: str) -> Parameter[str | None]:
     """None only where it was not sent."""
     return Parameter(says, Query.text_or_empty, may_be_empty=True)
+
+
+def place(
+    says: str = "`nextCursor` of the answer before, to the same question; empty or none for the first page.",
+) -> Parameter[str | None]:
+    """Where a list goes on; an empty one is as none."""
+    return Parameter(says, Query.text, may_be_empty=True)
 
 
 def texts(says: str, most: int | None = None, among: Iterable[str] | None = None) -> Parameter[tuple[str, ...]]:
@@ -130,15 +145,18 @@ def texts(says: str, most: int | None = None, among: Iterable[str] | None = None
             raise refused(name, f"is one of {', '.join(allowed)}.")
         return found
 
-    items = TEXT if allowed is None else TEXT | {"enum": list(allowed)}
+    items = TEXT if allowed is None else {**TEXT, "enum": list(allowed)}
     return Parameter(says, read, {"type": "array", "items": items}, Kind.LIST)
 
 
-def comma_texts(says: str) -> Parameter[tuple[str, ...]]:
-    """As `texts`, and several may be in one text, separated by commas."""
+def comma_texts(says: str, most: int | None = None) -> Parameter[tuple[str, ...]]:
+    """As `texts`, and several may be in one text, separated by commas: SDKs differ."""
 
     def read(query: Query, name: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(each for found in query.texts(name) for each in found.split(",")))
+        found = tuple(dict.fromkeys(each for text in query.texts(name) for each in text.split(",")))
+        if most is not None and len(found) > most:
+            raise refused(name, f"takes at most {most} values, not {len(found)}.")
+        return found
 
     return Parameter(says, read, {"type": "array", "items": TEXT}, Kind.COMMAS)
 
@@ -164,14 +182,23 @@ def choice(says: str, allowed: Iterable[str], default: str) -> Parameter[str]:
     return Parameter(told, lambda query, name: query.choice(name, among, default), schema)
 
 
+def sorted_by(names: Iterable[str], default: str, says: str = "What the list is sorted by.") -> Parameter[str]:
+    return choice(says, names, default)
+
+
 def mapping(says: str) -> Parameter[dict[str, tuple[str, ...]]]:
     schema = {"type": "object", "additionalProperties": TEXT}
     return Parameter(says, Query.mapping, schema, Kind.MAPPING)
 
 
-def json_value(says: str, model: type | None = None) -> Parameter[Any]:
+def json_value(says: str) -> Parameter[Any]:
     """The value of a text that is JSON."""
-    return Parameter(says, Query.json, {"type": "object"}, model=model)
+    return Parameter(says, Query.json, {"type": "object"}, is_json=True)
+
+
+def json_text(says: str, model: type[BaseModel]) -> Parameter[str | None]:
+    """A text that is the JSON of this model; whoever reads it parses it."""
+    return Parameter(says, Query.text, {"type": "object"}, model=model)
 
 
 def unused(kind: Kind = Kind.ONE) -> Parameter[None]:
@@ -208,9 +235,7 @@ class Numbered(RouteQuery):
 class ByCursor(RouteQuery):
     """A list page by page, by cursor."""
 
-    cursor = text_or_empty(
-        "`nextCursor` of the answer before, to the same question; empty or none for the first page."
-    )
+    cursor = place()
     limit = whole("The most items of one answer, which goes on by cursor.", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
 
 
@@ -222,6 +247,7 @@ class Sorted(RouteQuery):
     """A list with an order; what it can be sorted by is each list's own `order_by`."""
 
     order = choice("`ASC` is ascending, `DESC` descending.", ("ASC", "DESC"), "ASC")
+    order_by = sorted_by(("id",), "id")
 
     @property
     def is_descending(self) -> bool:
@@ -233,7 +259,7 @@ def page_number(without: str) -> Parameter[int]:
     return whole(f"Asks for one page and says which, counted from 1; without it {without}", 1, 1, MAX_PAGE)
 
 
-def page_size() -> Parameter[int]:
+def page_size_of_page() -> Parameter[int]:
     return whole("Items on a page, where `page` asks for one.", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
 
 

@@ -123,14 +123,6 @@ class Query:
         found = self.text(name)
         return None if found is None else parse_instant(name, found)
 
-    def page(self) -> Page:
-        was_asked = self.text("page") is not None
-        number = self.whole("page", 1, 1, MAX_PAGE)
-        return Page(number, self.whole("pageSize", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE), was_asked)
-
-    def is_descending(self) -> bool:
-        return self.choice("order", ("ASC", "DESC"), "ASC") == "DESC"
-
     def mapping(self, name: str) -> dict[str, tuple[str, ...]]:
         """A deepObject parameter, name[key]=value, with every value a key was given."""
         found: dict[str, list[str]] = {}

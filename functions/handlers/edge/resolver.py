@@ -1,4 +1,4 @@
-"""The Lambda handler over declared routes: who may ask, what it costs, which parameters there are; it always answers."""
+"""The Lambda handler over declared routes: who may ask, what it costs, which parameters there are."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -51,7 +51,7 @@ def resolver(modules: Iterable[Routes]) -> Handler:
         if not has_caller(event):  # one of the open routes, which the gateway throttles
             return next_middleware(app)
         caller, began = caller_of(event), time.perf_counter()
-        standings = access.charges().call(caller, is_question=route is not None and route.is_question)
+        standings = access.charges().call(caller, is_question=route is not None and route.costs == "question")
         try:
             answer = next_middleware(app)
         finally:

@@ -17,13 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import UnionType
-from typing import Any, Required, TypedDict, TypeVar, Unpack, get_args, get_origin
+from typing import Any, Literal, Required, TypedDict, TypeVar, Unpack, get_args, get_origin
 from urllib.parse import unquote
+
+from pydantic import BaseModel
 
 from functions.handlers.edge.http import Answer, Replacement, Request
 from functions.handlers.edge.query_model import Parameter, RouteQuery
 
 Function = TypeVar("Function", bound=Callable[..., Answer])
+Costs = Literal["call", "question", "correction"]
 _IN_PATH = re.compile(r"<(\w+)>")
 
 
@@ -34,7 +37,7 @@ class Declared(TypedDict, total=False):
     answers: str
     status: int
     fails: Sequence[int]
-    is_question: bool
+    costs: Costs
     is_csv_too: bool
 
 
@@ -42,7 +45,7 @@ class Declared(TypedDict, total=False):
 class Route:
     """`status` is that of success, `fails` has statuses beyond those that every route may answer.
 
-    Without a `scope` it answers whoever asks. `is_question` charges its caller for an expensive question.
+    Without a `scope` it answers whoever asks. What it `costs` beyond a call is charged before its body is looked at.
     """
 
     method: str
@@ -53,7 +56,7 @@ class Route:
     answers: str = ""
     status: int = 200
     fails: Sequence[int] = ()
-    is_question: bool = False
+    costs: Costs = "call"
     is_csv_too: bool = False
 
     @property
@@ -76,25 +79,41 @@ class Route:
         return {} if self.scope is None else self.query.DECLARED
 
     @cached_property
-    def body(self) -> tuple[str, Any] | None:
-        """Its name in the function, and its annotation."""
-        others = {"request", "return", *self.in_path}
-        return next((each for each in self.function.__annotations__.items() if each[0] not in others), None)
+    def _body(self) -> tuple[str, Any]:
+        """Its name in the function, and its annotation; an empty name where there is none."""
+        others = {"request", "_request", "return", *self.in_path}
+        return next((each for each in self.function.__annotations__.items() if each[0] not in others), ("", None))
+
+    @property
+    def body_model(self) -> type[BaseModel] | None:
+        annotation = self._body[1]
+        found: type[BaseModel] | None = next(iter(get_args(annotation)), annotation)
+        return found
+
+    @property
+    def is_replacement(self) -> bool:
+        return get_origin(self._body[1]) is Replacement
+
+    @property
+    def may_lack_body(self) -> bool:
+        return isinstance(self._body[1], UnionType)
 
     def answer(self, event: Mapping[str, Any], path: Mapping[str, str]) -> Answer:
         """Raises whatever the request is refused with."""
         request = Request(event, self.scope, self.query)
+        if self.costs == "correction":
+            request.charge_correction()
         # A gateway may hand a path parameter on still percent-encoded.
-        return self.function(request, **self._body(request), **{name: unquote(text) for name, text in path.items()})
+        return self.function(request, **self._given(request), **{name: unquote(text) for name, text in path.items()})
 
-    def _body(self, request: Request[Any]) -> dict[str, Any]:
-        if self.body is None:
+    def _given(self, request: Request[Any]) -> dict[str, Any]:
+        name, model = self._body[0], self.body_model
+        if model is None:
             return {}
-        name, model = self.body
-        if get_origin(model) is Replacement:
-            return {name: Replacement(request, get_args(model)[0])}
-        if isinstance(model, UnionType):
-            return {name: request.body(get_args(model)[0]) if request.has_body else None}
+        if self.is_replacement:
+            return {name: Replacement(request, model)}
+        if self.may_lack_body and not request.has_body:
+            return {name: None}
         return {name: request.body(model)}
 
 

@@ -27,6 +27,16 @@ from functions.domain.metering.values.filters import Predicate
 from functions.domain.metering.values.holding import Holding
 from functions.domain.wire import WireModel
 from functions.handlers.edge import http, json_body
+from functions.handlers.edge.query_model import (
+    WITHOUT_EFFECT,
+    Parameter,
+    RouteQuery,
+    comma_texts,
+    instant,
+    json_text,
+    place,
+    whole,
+)
 from functions.handlers.edge.query_string import Query, refused
 from functions.handlers.metering.usage_request import holdings_of
 
@@ -63,17 +73,69 @@ class EventsFilter(WireModel):
     ingested_at: FilterTime | None = None
 
 
-def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) -> EventFilter:
+def _client_id() -> Parameter[None]:
+    """It is taken and not used: nothing here reports progress."""
+
+    def read(query: Query, name: str) -> None:
+        if len(query.text(name) or "") > MAX_CLIENT_ID:
+            raise refused(name, f"has 1 to {MAX_CLIENT_ID} characters.")
+
+    return Parameter(f"1 to {MAX_CLIENT_ID} characters. {WITHOUT_EFFECT}", read)
+
+
+def _contained(field: str) -> Parameter[str | None]:
+    def read(query: Query, name: str) -> str | None:
+        found = query.text(name)
+        if found is not None and len(found) > MAX_TEXT:
+            raise refused(name, f"has at most {MAX_TEXT} characters.")
+        return found
+
+    says = f"Only events whose {field} contains this text, in the same case; at most {MAX_TEXT} characters."
+    return Parameter(says, read)
+
+
+class EventsQueryV1(RouteQuery):
+    client_id = _client_id()
+    ingested_at_from = instant("Only events that arrived then or later; since ever unless given.")
+    ingested_at_to = instant("Only events that arrived then or earlier; until now unless given.")
+    id = _contained("id")
+    subject = _contained("subject")
+    customer_id = comma_texts(
+        f"Only events of the subjects of the customer with this id; said again up to {MAX_CUSTOMERS} times, or "
+        "separated by commas, for any of several.",
+        MAX_CUSTOMERS,
+    )
+    from_ = instant(
+        f"Only events of this time or later; {V1_DEFAULT_HOURS} hours ago unless given, at most {V1_MAX_DAYS} days "
+        "ago. Older ones are in GET /api/v2/events."
+    )
+    to = instant("Only events of this time or earlier; without an end unless given.")
+    cursor = place("As the Link of the answer before has it; none for the newest events.")
+    limit = whole("The most events of the answer, newest first.", MAX_EVENTS, 1, MAX_EVENTS)
+
+
+class EventsQuery(RouteQuery):
+    cursor = place()
+    limit = whole("The most events of one answer, newest first.", MAX_EVENTS, 1, MAX_EVENTS)
+    client_id = _client_id()
+    filter = json_text(
+        'Conditions that must all hold, as JSON such as `{"type": {"$eq": "prompt"}}`; at most '
+        f"{MAX_FILTER_CHARACTERS} characters. All events unless given.",
+        EventsFilter,
+    )
+
+
+def v1_filter(query: EventsQueryV1, tenant: str, now: datetime, customers: Customers) -> EventFilter:
     """Raises InvalidInput, and NotFound for a customer that does not exist."""
-    check_client_id(query)
-    start = query.instant("from") or now - timedelta(hours=V1_DEFAULT_HOURS)
+    query.client_id  # noqa: B018 - raises for one that is too long
+    start = query.from_ or now - timedelta(hours=V1_DEFAULT_HOURS)
     if start < now - timedelta(days=V1_MAX_DAYS):
         raise refused("from", f"may be {V1_MAX_DAYS} days ago at most; list older events with GET /api/v2/events.")
-    first, last = _bounds("from", math.ceil(start.timestamp()), "to", query)
-    arrived = query.instant("ingestedAtFrom")
+    first, last = _bounds("from", math.ceil(start.timestamp()), "to", query.to)
+    arrived = query.ingested_at_from
     arrived_first = FIRST_SECOND if arrived is None else math.ceil(arrived.timestamp())
-    received_first, received_last = _bounds("ingestedAtFrom", arrived_first, "ingestedAtTo", query)
-    customer_ids = _customer_ids(query)
+    received_first, received_last = _bounds("ingestedAtFrom", arrived_first, "ingestedAtTo", query.ingested_at_to)
+    customer_ids, texts = query.customer_id, (("id", query.id), ("subject", query.subject))
     return EventFilter(
         tenant=tenant,
         first=first,
@@ -81,21 +143,14 @@ def v1_filter(query: Query, tenant: str, now: datetime, customers: Customers) ->
         received_first=received_first,
         received_last=received_last,
         held=_held_by(tenant, customer_ids, customers) if customer_ids else None,
-        texts=tuple((name, _contains(part)) for name in ("id", "subject") if (part := _text(query, name)) is not None),
+        texts=tuple((name, _contains(part)) for name, part in texts if part is not None),
     )
 
 
-def _customer_ids(query: Query) -> list[str]:
-    found = list(dict.fromkeys(each for text in query.texts("customerId") for each in text.split(",")))
-    if len(found) > MAX_CUSTOMERS:
-        raise refused("customerId", f"takes at most {MAX_CUSTOMERS} values, not {len(found)}.")
-    return found
-
-
-def v2_filter(query: Query, tenant: str, customers: Customers) -> EventFilter:
+def v2_filter(query: EventsQuery, tenant: str, customers: Customers) -> EventFilter:
     """Raises InvalidInput, and NotFound for a customer that does not exist."""
-    check_client_id(query)
-    asked = _parsed_filter(query)
+    query.client_id  # noqa: B018 - raises for one that is too long
+    asked = _parsed_filter(query.filter)
     texts: list[tuple[str, Predicate]] = []
     for name in ("id", "source", "subject", "type"):
         condition: FilterString | None = getattr(asked, name)
@@ -117,34 +172,18 @@ def v2_filter(query: Query, tenant: str, customers: Customers) -> EventFilter:
     )
 
 
-def check_client_id(query: Query) -> None:
-    """It is taken and not used: nothing here reports progress."""
-    client_id = query.text("clientId")
-    if client_id is not None and len(client_id) > MAX_CLIENT_ID:
-        raise refused("clientId", f"has 1 to {MAX_CLIENT_ID} characters.")
-
-
-def _text(query: Query, name: str) -> str | None:
-    found = query.text(name)
-    if found is not None and len(found) > MAX_TEXT:
-        raise refused(name, f"has at most {MAX_TEXT} characters.")
-    return found
-
-
 def _contains(part: str) -> Predicate:
     return lambda text: part in text
 
 
-def _bounds(first_name: str, first: int, last_name: str, query: Query) -> tuple[int, int]:
-    end = query.instant(last_name)
+def _bounds(first_name: str, first: int, last_name: str, end: datetime | None) -> tuple[int, int]:
     last = LAST_SECOND if end is None else math.floor(end.timestamp())
     if first > last:
         raise refused(first_name, f"must not be after `{last_name}`.")
     return first, last
 
 
-def _parsed_filter(query: Query) -> EventsFilter:
-    text = query.text("filter")
+def _parsed_filter(text: str | None) -> EventsFilter:
     if text is None:
         return EventsFilter()
     if len(text) > MAX_FILTER_CHARACTERS:
@@ -177,8 +216,7 @@ def write_cursor(mark: Bookmark) -> str:
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(value)).decode().rstrip("=")
 
 
-def read_cursor(query: Query) -> Bookmark | None:
-    text = query.text("cursor")
+def read_cursor(text: str | None) -> Bookmark | None:
     if text is None:
         return None
     try:

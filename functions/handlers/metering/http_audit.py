@@ -2,27 +2,32 @@
 
 from datetime import UTC, datetime
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from functions.handlers import settings
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import RouteQuery, text
 from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.metering.audit_json import shown_audit
 from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_OPERATOR
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 
-@router.get("/api/v1/audit/metering")
-def list_day() -> Answer:
+class AuditQuery(RouteQuery):
+    day = text("A day in UTC such as 2026-11-23; today unless given.")
+
+
+@routes.get(
+    "/api/v1/audit/metering", "List audits of a day", scope=SCOPE_OPERATOR, answers="MeteringAudit", costs="question"
+)
+def list_day(request: Request[AuditQuery]) -> Answer:
     """Of a UTC day such as 2026-11-23; without it of today.
 
     No difference is 0 only where all lanes are audited: else nobody knows, and it is null.
     """
-    request = http.Request(router.current_event, SCOPE_OPERATOR)
-    day = _day(request.query.text("day")) or base.clock().now().date().isoformat()
+    day = _day(request.query.day) or base.clock().now().date().isoformat()
     items = [
         shown_audit(result) | {"auditedAt": datetime.fromtimestamp(result.audited_at, UTC)}
         for result in metering.audit_results().of_day(day)

@@ -1,30 +1,37 @@
 """/api/v1/meters/{idOrSlug}/backfill: count what happened before the meter was there, and see how far that is."""
 
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.metering.meters.fill_meter import Shown, fill_meter, find_backfill
 from functions.domain.wire import Instant, WireModel
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+MeterSlug = Annotated[str, "The id or the slug of a meter."]
 
 
 class BackfillRequest(WireModel):
     event_from: Instant
 
 
-@router.post("/api/v1/meters/<id_or_slug>/backfill")
-def start(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post(
+    "/api/v1/meters/<id_or_slug>/backfill",
+    "Count a meter's history",
+    scope=SCOPE_ADMIN,
+    answers="Backfill",
+    status=202,
+    costs="question",
+)
+def start(request: Request, id_or_slug: MeterSlug, body: BackfillRequest) -> Answer:
     found = fill_meter(
         request.tenant,
-        http.path_value(id_or_slug),
-        request.body(BackfillRequest).event_from,
+        id_or_slug,
+        body.event_from,
         meters=metering.meters(),
         histories=metering.ledger(),
         runs=metering.backfill_runs(),
@@ -33,12 +40,16 @@ def start(id_or_slug: str) -> Answer:
     return http.accepted(_shown(found))
 
 
-@router.get("/api/v1/meters/<id_or_slug>/backfill")
-def get(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/meters/<id_or_slug>/backfill",
+    "Get how far a meter's history is counted",
+    scope=SCOPE_READ,
+    answers="Backfill",
+)
+def get(request: Request, id_or_slug: MeterSlug) -> Answer:
     found = find_backfill(
         request.tenant,
-        http.path_value(id_or_slug),
+        id_or_slug,
         meters=metering.meters(),
         histories=metering.ledger(),
         clock=base.clock(),

@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field, StringConstraints
 
 from functions.application.metering.events.correct_event import Instead, correct_event, list_corrections
@@ -12,12 +11,14 @@ from functions.domain.metering.ledger.correction import Correction, EventName
 from functions.domain.metering.values.event import MAX_SOURCE_LENGTH, MAX_TEXT_LENGTH
 from functions.domain.wire import ExactInstant, Instant, WireModel
 from functions.handlers.edge import http, json_body
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import RouteQuery, place, whole
 from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import metering
 from functions.names import SCOPE_ADMIN
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 MAX_ITEMS = 100
 MAX_REASON = 500
@@ -51,30 +52,38 @@ class CorrectionCreate(WireModel):
     replacement: ReplacementEvent | None = Field(default=None)
 
 
-@router.post("/api/v1/events/corrections")
-def correct() -> Answer:
+@routes.post(
+    "/api/v1/events/corrections",
+    "Void or replace an event",
+    scope=SCOPE_ADMIN,
+    answers="Correction",
+    status=202,
+    costs="correction",
+)
+def correct(request: Request, body: CorrectionCreate) -> Answer:
     """Answers before anything is counted anew; the list tells when it was."""
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    request.charge_correction()
-    wish = request.body(CorrectionCreate)
     correction = correct_event(
         request.tenant,
-        EventName(wish.event.id, wish.event.source, wish.event.subject, int(wish.event.time.timestamp())),
-        wish.reason,
-        _instead(wish.replacement) if wish.replacement else None,
+        EventName(body.event.id, body.event.source, body.event.subject, int(body.event.time.timestamp())),
+        body.reason,
+        _instead(body.replacement) if body.replacement else None,
         by=request.caller.key_id,
         ports=metering.correction_ports(),
     )
     return http.accepted(_shown(correction))
 
 
-@router.get("/api/v1/events/corrections")
-def list_all() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    cursor = request.query.text("cursor")
+class CorrectionQuery(RouteQuery):
+    cursor = place()
+    limit = whole("The most items of one answer, which goes on by cursor.", MAX_ITEMS, 1, MAX_ITEMS)
+
+
+@routes.get("/api/v1/events/corrections", "List corrections", scope=SCOPE_ADMIN, answers="CorrectionPage")
+def list_all(request: Request[CorrectionQuery]) -> Answer:
+    cursor = request.query.cursor
     if cursor is not None and not _CURSOR.fullmatch(cursor):
         raise refused("cursor", "is the nextCursor of an earlier answer.")
-    limit = request.query.whole("limit", MAX_ITEMS, 1, MAX_ITEMS)
+    limit = request.query.limit
     page = list_corrections(request.tenant, cursor=cursor, limit=limit, corrections=metering.corrections())
     return http.ok(http.without_none({"items": list(map(_shown, page.items)), "nextCursor": page.cursor}))
 

@@ -5,19 +5,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.metering.events.explain_events import Explained, explain_events
 from functions.application.metering.events.search_events import EventPage, Listed
 from functions.domain.metering.ledger.hour_index import HourEntry
 from functions.domain.metering.values.readable import is_readable
 from functions.handlers.edge import http, json_body
-from functions.handlers.edge.http import Answer
-from functions.handlers.metering.events_request import MAX_EVENTS, read_cursor, v1_filter, v2_filter, write_cursor
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.routes import Routes
+from functions.handlers.metering.events_request import (
+    EventsQuery,
+    EventsQueryV1,
+    read_cursor,
+    v1_filter,
+    v2_filter,
+    write_cursor,
+)
 from functions.handlers.wiring import base, metering, subscriptions
 from functions.names import SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -26,33 +33,31 @@ V1 = "/api/v1/events"
 MISSING = "Tollbooth-Missing-Batches"  # how many stored batches' events are gone from the archive
 
 
-@router.get(V1)
-def list_v1() -> Answer:
+@routes.get(V1, "List events", scope=SCOPE_READ, answers="Each[IngestedEvent]")
+def list_v1(request: Request[EventsQueryV1]) -> Answer:
     """A bare array, with a Link to the next page if there may be more.
 
     A page may be short, or even empty, and still have that Link: so far one call has searched.
     """
-    request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
     wanted = v1_filter(query, request.tenant, base.clock().now(), subscriptions.customers())
-    after = read_cursor(query)
-    page = metering.event_reader().newest(wanted, query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    after = read_cursor(query.cursor)
+    page = metering.event_reader().newest(wanted, query.limit, after)
     headers = http.next_link(V1, query, cursor=write_cursor(page.after)) if page.after else {}
     if page.missing:
         headers[MISSING] = str(len(page.missing))
     return http.text_answer(200, "application/json", json_body.encode(_shown(request.tenant, page)), headers)
 
 
-@router.get("/api/v2/events")
-def list_v2() -> Answer:
+@routes.get("/api/v2/events", "List events page by page", scope=SCOPE_READ, answers="IngestedEventPage")
+def list_v2(request: Request[EventsQuery]) -> Answer:
     """A page may be short, or even empty, and still have a nextCursor: so far one call has searched.
 
     `missing` lists stored batches whose events are gone from the archive: what they held is not in the list.
     """
-    request = http.Request(router.current_event, SCOPE_READ)
     wanted = v2_filter(request.query, request.tenant, subscriptions.customers())
-    after = read_cursor(request.query)
-    page = metering.event_reader().newest(wanted, request.query.whole("limit", MAX_EVENTS, 1, MAX_EVENTS), after)
+    after = read_cursor(request.query.cursor)
+    page = metering.event_reader().newest(wanted, request.query.limit, after)
     cursor = write_cursor(page.after) if page.after else None
     missing = [_batch(entry) for entry in page.missing] or None
     items = _shown(request.tenant, page)

@@ -3,17 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
-
 from functions import names
 from functions.application.metering.ledger.tell_health import tell_health
 from functions.domain.errors import TollboothError, Unavailable
 from functions.handlers import log, settings
 from functions.handlers.edge import http, json_body
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, metering
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
 
 # Whoever asks how often: the database is asked once in so many seconds by each process, also when it does not answer.
 KEPT_SECONDS = 5
@@ -23,8 +22,8 @@ DAY_SECONDS = 86_400
 _kept: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
 
 
-@router.get(names.HEALTH_PATH)
-def get() -> Answer:
+@routes.get(names.HEALTH_PATH, "Get how the deployment is", scope=None, answers="DeploymentHealth", fails=(503,))
+def get(_request: Request) -> Answer:
     """`countedAge` is how many seconds the oldest decision that is not in the counters has waited; 0 when all are.
 
     `resendsKnownSince`: an event that was counted since then is known when it is sent again, also with a new time.

@@ -1,6 +1,6 @@
 """/api/v1/meters: create, get, list, update and delete meters."""
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated
 
 from functions.application.list_records import MAX_COUNTED
 from functions.application.metering.meters.change_meter import delete_meter, update_meter
@@ -10,25 +10,27 @@ from functions.application.metering.meters.find_meter import ORDERS, find_meter
 from functions.application.metering.usage.tell_of_history import HISTORY_NOT_COUNTED, former_meter, notice_of_history
 from functions.domain.metering.meters.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Replacement, Request
 from functions.handlers.edge.listing import AS_CREATED, Listed, Order, by_cursor, is_by_cursor, numbered, order_of
+from functions.handlers.edge.query_model import Paged, Sorted, flag, page_number, page_size_of_page, sorted_by
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, metering, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 INTERNAL = {"since", "former", "history_since", "succeeds"}
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+MeterSlug = Annotated[str, "The id or the slug of a meter."]
 
 
-@router.post("/api/v1/meters")
-def create() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    wish = request.body(MeterCreate)
+@routes.post("/api/v1/meters", "Create a meter", scope=SCOPE_ADMIN, answers="CreatedMeter", status=201)
+def create(request: Request, body: MeterCreate) -> Answer:
     every = metering.meters().listing(request.tenant, with_deleted=True)
-    former = former_meter(wish.slug, wish.event_type, every)
+    former = former_meter(body.slug, body.event_type, every)
     meter = create_meter(
         request.tenant,
-        wish,
+        body,
         meters=metering.meters(),
         clock=base.clock(),
         new_id=base.new_ulid,
@@ -47,44 +49,45 @@ def create() -> Answer:
     return http.created(_shown(meter) | notices)
 
 
-@router.get("/api/v1/meters")
-def list_all() -> Answer:
+class MeterQuery(Sorted, Paged):
+    page = page_number("the answer holds all meters.")
+    page_size = page_size_of_page()
+    order_by = sorted_by(ORDERS, "key")
+    include_deleted = flag("List deleted ones too.")
+
+
+@routes.get("/api/v1/meters", "List meters", scope=SCOPE_READ, answers="EachOrByCursor[Meter]")
+def list_all(request: Request[MeterQuery]) -> Answer:
     """A bare array of all meters, or of one page of them by number; by cursor, items and where to go on."""
-    request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
-    by = query.choice("orderBy", tuple(ORDERS), "key")
     is_asked = query.text("orderBy") is not None
     listed = Listed(
-        metering.meters().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
+        metering.meters().listing(request.tenant, with_deleted=query.include_deleted),
         _shown,
-        order=order_of(request, ORDERS, AS_CREATED) if is_asked else Order(ORDERS[by]),
-        descending=query.is_descending(),
+        order=order_of(request, ORDERS, AS_CREATED) if is_asked else Order(ORDERS[query.order_by]),
+        descending=query.is_descending,
     )
     if is_by_cursor(request, ("cursor", "limit")):
         return http.ok(by_cursor(request, listed))
-    page = query.page()
+    page = query.numbered
     start, size = (page.start, page.size) if page.was_asked else (0, MAX_COUNTED)
     return http.ok([_shown(meter) for meter in numbered(listed, start, size).items])
 
 
-@router.get("/api/v1/meters/<id_or_slug>")
-def get(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return http.ok(_shown(find_meter(request.tenant, http.path_value(id_or_slug), meters=metering.meters()).record))
+@routes.get("/api/v1/meters/<id_or_slug>", "Get a meter", scope=SCOPE_READ, answers="Meter")
+def get(request: Request, id_or_slug: MeterSlug) -> Answer:
+    return http.ok(_shown(find_meter(request.tenant, id_or_slug, meters=metering.meters()).record))
 
 
-@router.put("/api/v1/meters/<id_or_slug>")
-def update(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    wanted = http.path_value(id_or_slug)
-
+@routes.put("/api/v1/meters/<id_or_slug>", "Update a meter", scope=SCOPE_ADMIN, answers="Meter")
+def update(request: Request, id_or_slug: MeterSlug, body: Replacement[MeterUpdate]) -> Answer:
     def shown() -> dict[str, object]:
-        return _shown(find_meter(request.tenant, wanted, meters=metering.meters()).record)
+        return _shown(find_meter(request.tenant, id_or_slug, meters=metering.meters()).record)
 
     meter = update_meter(
         request.tenant,
-        wanted,
-        request.replacement(MeterUpdate, MeterRecord, shown),
+        id_or_slug,
+        body.over(MeterRecord, shown),
         meters=metering.meters(),
         references=subscriptions.meter_references(),
         clock=base.clock(),
@@ -92,12 +95,11 @@ def update(id_or_slug: str) -> Answer:
     return http.ok(_shown(meter))
 
 
-@router.delete("/api/v1/meters/<id_or_slug>")
-def delete(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.delete("/api/v1/meters/<id_or_slug>", "Delete a meter", scope=SCOPE_ADMIN)
+def delete(request: Request, id_or_slug: MeterSlug) -> Answer:
     delete_meter(
         request.tenant,
-        http.path_value(id_or_slug),
+        id_or_slug,
         meters=metering.meters(),
         references=subscriptions.meter_references(),
         clock=base.clock(),

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field, StringConstraints
 
 from functions.application.metering.events.list_rejects import MAX_DAYS, RefusalFilter, list_refusals
@@ -15,12 +14,16 @@ from functions.domain.metering.ledger.reject import CODES, REFUSAL_ID, KeptRefus
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import settings
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import ANY, RouteQuery, instant, place, texts, whole
 from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+RejectId = Annotated[str, "The `id` of a reject in the list."]
 
 MAX_ITEMS = 100
 MAX_CODES = 20
@@ -40,16 +43,28 @@ class ReplayRequest(WireModel):
     limit: Annotated[int, Field(ge=1, le=MAX_REPLAYED)] = MAX_REPLAYED
 
 
-@router.get("/api/v1/rejects")
-def list_all() -> Answer:
+class RejectQuery(RouteQuery):
+    from_ = instant(
+        "Only rejects of events of this time or later; as long before `to` as events are accepted unless given, at "
+        f"most {MAX_DAYS} days."
+    )
+    to = instant("Only rejects of events of this time or earlier; as far ahead as events are accepted unless given.")
+    code = texts(
+        f"Only rejects with this code; {ANY}; at most {MAX_CODES}. One that no reject can have is refused.", MAX_CODES
+    )
+    cursor = place()
+    limit = whole("The most rejects of one answer, newest event first.", MAX_ITEMS, 1, MAX_ITEMS)
+
+
+@routes.get("/api/v1/rejects", "List what was not counted", scope=SCOPE_READ, answers="RejectPage")
+def list_all(request: Request[RejectQuery]) -> Answer:
     """By the time of the event: the acceptance window from its start to its end, unless from and to say otherwise."""
-    request = http.Request(router.current_event, SCOPE_READ)
     query = request.query
     page = list_refusals(
         request.tenant,
-        _filter(query.instant("from"), query.instant("to"), query.texts("code", MAX_CODES)),
-        cursor=_cursor(query.text("cursor")),
-        limit=query.whole("limit", MAX_ITEMS, 1, MAX_ITEMS),
+        _filter(query.from_, query.to, query.code),
+        cursor=_cursor(query.cursor),
+        limit=query.limit,
         refusals=metering.refusals(),
         further=metering.further_refusals(),
     )
@@ -58,26 +73,22 @@ def list_all() -> Answer:
     return http.ok(http.without_none({"items": items, "nextCursor": page.cursor}))
 
 
-@router.post("/api/v1/rejects/<reject_id>/replay")
-def replay(reject_id: str) -> Answer:
+@routes.post("/api/v1/rejects/<reject_id>/replay", "Replay a reject", scope=SCOPE_ADMIN, answers="Reject")
+def replay(request: Request, reject_id: RejectId) -> Answer:
     """Also of one that was replayed before: the ledger counts an event once however often it comes."""
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    found = http.path_value(reject_id)
-    if len(found) > MAX_ID or not REFUSAL_ID.fullmatch(found):
-        raise NotFound(f"There is no reject {found[:100]!r}.", code="reject_not_found")
-    refusal = replay_refusal(request.tenant, found, by=request.caller.key_id, ports=metering.replay_ports())
+    if len(reject_id) > MAX_ID or not REFUSAL_ID.fullmatch(reject_id):
+        raise NotFound(f"There is no reject {reject_id[:100]!r}.", code="reject_not_found")
+    refusal = replay_refusal(request.tenant, reject_id, by=request.caller.key_id, ports=metering.replay_ports())
     return http.ok(_shown(refusal, {}))
 
 
-@router.post("/api/v1/rejects/replay")
-def replay_many() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    wish = request.body(ReplayRequest)
+@routes.post("/api/v1/rejects/replay", "Replay rejects", scope=SCOPE_ADMIN, answers="ReplayReport", costs="question")
+def replay_many(request: Request, body: ReplayRequest) -> Answer:
     report = replay_refusals(
         request.tenant,
-        _filter(wish.start, wish.end, wish.code),
-        cursor=_cursor(wish.cursor),
-        limit=wish.limit,
+        _filter(body.start, body.end, body.code),
+        cursor=_cursor(body.cursor),
+        limit=body.limit,
         by=request.caller.key_id,
         ports=metering.replay_ports(),
     )

@@ -1,8 +1,7 @@
 """/api/v1/meters/{idOrSlug}/...: what a meter measured, and whose and which usage it was."""
 
 from datetime import timedelta
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.metering.meters.find_meter import find_counting_meter
 from functions.application.metering.usage.query_usage import query_usage
@@ -13,12 +12,21 @@ from functions.domain.metering.usage.level import until_now
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.event import MAX_SUBJECT_BYTES
 from functions.handlers.edge import http, json_body
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.query_model import (
+    Numbered,
+    RouteQuery,
+    instant,
+    page_number,
+    page_size_of_page,
+    text_or_empty,
+)
 from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.metering.usage_csv import usage_csv
 from functions.handlers.metering.usage_request import (
+    MeterUsageQuery,
     UsageRequest,
-    from_body,
     from_query,
     ordered_range,
     page_start,
@@ -32,22 +40,38 @@ from functions.names import SCOPE_READ
 MAX_GROUP_VALUES = 10_000  # a meter has no more groups in a lane
 DEFAULT_VALUES_RANGE = timedelta(hours=24)  # OpenMeter's
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+_HALF_HOURS = "The half hour it lies in counts as a whole."
+
+DimensionName = Annotated[str, "The name of one of the meter's dimensions."]
+MeterSlug = Annotated[str, "The id or the slug of a meter."]
 
 
-@router.get("/api/v1/meters/<id_or_slug>/query")
-def query_by_parameters(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/meters/<id_or_slug>/query",
+    "Query a meter",
+    scope=SCOPE_READ,
+    answers="UsageResult",
+    fails=(409,),
+    is_csv_too=True,
+)
+def query_by_parameters(request: Request[MeterUsageQuery], id_or_slug: MeterSlug) -> Answer:
     return _answer(request, id_or_slug, from_query(request.query))
 
 
-@router.post("/api/v1/meters/<id_or_slug>/query")
-def query_by_body(id_or_slug: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    return _answer(request, id_or_slug, from_body(request))
+@routes.post(
+    "/api/v1/meters/<id_or_slug>/query",
+    "Query a meter by a body",
+    scope=SCOPE_READ,
+    answers="UsageResult",
+    is_csv_too=True,
+)
+def query_by_body(request: Request, id_or_slug: MeterSlug, body: UsageRequest) -> Answer:
+    return _answer(request, id_or_slug, body)
 
 
-def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answer:
+def _answer(request: Request[Any], id_or_slug: str, asked: UsageRequest) -> Answer:
     if asked.exact:
         request.charge_question()
     now = base.clock().now()
@@ -61,13 +85,20 @@ def _answer(request: http.Request, id_or_slug: str, asked: UsageRequest) -> Answ
     return http.ok(shown(query, page, is_partial=is_partial, counted_from=since))
 
 
-@router.get("/api/v1/meters/<id_or_slug>/subjects")
-def list_subjects(id_or_slug: str) -> Answer:
+class SubjectQuery(RouteQuery):
+    from_ = instant(f"Only subjects with usage at or after this instant; since ever unless given. {_HALF_HOURS}")
+    to = instant(f"Only subjects with usage before this instant; without an end unless given. {_HALF_HOURS}")
+    after = text_or_empty(
+        "Empty for the first page, then as the Link of each answer names it; all at once unless given."
+    )
+
+
+@routes.get("/api/v1/meters/<id_or_slug>/subjects", "List a meter's subjects", scope=SCOPE_READ, answers="Each[str]")
+def list_subjects(request: Request[SubjectQuery], id_or_slug: MeterSlug) -> Answer:
     """All of them, or with `after` (empty at first) a page and a Link to the next one."""
-    request = http.Request(router.current_event, SCOPE_READ)
     meter, asked = _meter(request, id_or_slug), request.query
-    period_from, period_to = ordered_range(asked.instant("from"), asked.instant("to"))
-    after = asked.text_or_empty("after")
+    period_from, period_to = ordered_range(asked.from_, asked.to)
+    after = asked.after
     if after and len(after.encode()) > MAX_SUBJECT_BYTES:
         raise refused("after", "is the last subject of a page, as the Link of an earlier answer has it.")
     query = UsageQuery(request.tenant, meter, period_from, period_to, group_by=("subject",))
@@ -81,21 +112,32 @@ def list_subjects(id_or_slug: str) -> Answer:
     return http.text_answer(200, "application/json", json_body.encode(page.subjects), headers)
 
 
-@router.get("/api/v1/meters/<id_or_slug>/group-by/<key>/values")
-def list_group_values(id_or_slug: str, key: str) -> Answer:
+class GroupValueQuery(Numbered):
+    page = page_number("the answer holds all values.")
+    page_size = page_size_of_page()
+    from_ = instant(f"Only values used at or after this instant; 24 hours before `to` unless given. {_HALF_HOURS}")
+    to = instant(f"Only values used before this instant; without an end unless given. {_HALF_HOURS}")
+
+
+@routes.get(
+    "/api/v1/meters/<id_or_slug>/group-by/<key>/values",
+    "List values of a meter's group",
+    scope=SCOPE_READ,
+    answers="Each[str]",
+)
+def list_group_values(request: Request[GroupValueQuery], id_or_slug: MeterSlug, key: DimensionName) -> Answer:
     """Of the last 24 hours where no `from` is given; a bare array of all values, or of one page if asked for."""
-    request = http.Request(router.current_event, SCOPE_READ)
-    meter, asked, dimension = _meter(request, id_or_slug), request.query, http.path_value(key)
-    if dimension not in meter.group_by:
-        raise unknown_dimension("groupByKey", dimension, meter, ())
-    end = asked.instant("to")
-    start = asked.instant("from") or (end or base.clock().now()) - DEFAULT_VALUES_RANGE
+    meter, asked = _meter(request, id_or_slug), request.query
+    if key not in meter.group_by:
+        raise unknown_dimension("groupByKey", key, meter, ())
+    end = asked.to
+    start = asked.from_ or (end or base.clock().now()) - DEFAULT_VALUES_RANGE
     period_from, period_to = ordered_range(start, end)
-    page = asked.page()
+    page = asked.numbered
     query = UsageQuery(request.tenant, meter, period_from, period_to)
-    values = metering.usage_reader().group_values(query, dimension, MAX_GROUP_VALUES)
+    values = metering.usage_reader().group_values(query, key, MAX_GROUP_VALUES)
     return http.ok(values[page.start : page.start + page.size] if page.was_asked else values)
 
 
-def _meter(request: http.Request, id_or_slug: str) -> Meter:
-    return find_counting_meter(request.tenant, http.path_value(id_or_slug), meters=metering.meters())
+def _meter(request: Request[Any], id_or_slug: str) -> Meter:
+    return find_counting_meter(request.tenant, id_or_slug, meters=metering.meters())

@@ -1,12 +1,13 @@
 """The answer to a meter query as CSV."""
 
+from datetime import datetime
 from decimal import Context, Decimal
 
 from functions.application.metering.usage.query_usage import UsagePage
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.handlers.edge.csv_cell import text_cell
 from functions.handlers.edge.http import Answer, text_answer
-from functions.handlers.metering.usage_request import cursor_behind, instant
+from functions.handlers.metering.usage_request import cursor_behind
 
 SIX_DECIMALS, WIDE = Decimal("0.000001"), Context(prec=100)
 PARTIAL, NEXT_CURSOR = "Tollbooth-Partial", "Tollbooth-Next-Cursor"
@@ -21,8 +22,8 @@ def usage_csv(query: UsageQuery, page: UsagePage, *, is_partial: bool) -> Answer
     lines = [",".join([*columns, "value"])]
     for row in page.rows:
         known = {
-            "window_start": instant(row.window_start),
-            "window_end": instant(row.window_end),
+            "window_start": _instant(row.window_start),
+            "window_end": _instant(row.window_end),
             "subject": text_cell(row.subject or ""),
             "customer_id": row.customer_id or "",
         }
@@ -40,3 +41,7 @@ def _number(value: Decimal) -> str:
     """Six decimals as OpenMeter prints them, or all digits where six would lose some."""
     six = value.quantize(SIX_DECIMALS, context=WIDE)
     return f"{six if six == value else value:f}"
+
+
+def _instant(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

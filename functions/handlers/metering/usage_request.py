@@ -24,7 +24,19 @@ from functions.domain.metering.values.windows import WindowSize
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.list_text import require_no_list
-from functions.handlers.edge.query_string import Query, refused
+from functions.handlers.edge.query_model import (
+    RouteQuery,
+    flag,
+    instant,
+    json_value,
+    mapping,
+    named,
+    text,
+    text_or_empty,
+    texts,
+    unused,
+)
+from functions.handlers.edge.query_string import MAX_JSON_CHARACTERS, refused
 
 MAX_VALUES = 100  # subjects, customers, dimensions and filter values alike
 MAX_TEXT = 1024
@@ -58,26 +70,52 @@ class UsageRequest(WireModel):
     cursor: Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None = None
 
 
-def from_body(request: http.Request) -> UsageRequest:
-    return request.body(UsageRequest)
+class MeterUsageQuery(RouteQuery):
+    client_id = unused()
+    from_ = instant("Usage at or after this instant, to the second; since ever unless given.")
+    to = instant("Usage before this instant, to the second; without an end unless given.")
+    window_size = text(f"One row for every {named(WindowSize)}; one for the whole range unless given.")
+    window_time_zone = text(
+        "Where windows begin: a name of the IANA time zone database such as Europe/Berlin; else UTC."
+    )
+    subject = texts(f"Only usage of this subject; said again for up to {MAX_VALUES}, each with rows of its own.")
+    filter_customer_id = texts(
+        f"Only usage of the customer with this id; said again for up to {MAX_VALUES}, each with rows of its own."
+    )
+    filter_group_by = mapping("By dimension, such as `filterGroupBy[model]=small`; several values mean any of them.")
+    group_by = texts(
+        "Rows for each value of this: a dimension of the meter, `subject` or, with `filterCustomerId`, "
+        f"`customer_id`; said again for up to {MAX_VALUES}."
+    )
+    advanced_meter_group_by_filters = json_value(
+        'Conditions by dimension, as JSON such as `{"model": {"$in": ["small", "large"]}}`; not together with '
+        f"`filterGroupBy`; at most {MAX_JSON_CHARACTERS} characters."
+    )
+    fill_zero = flag("A row of 0 for every group seen in every empty window; needs `windowSize`.")
+    exact = flag("Count the archived events again, by the dimensions the meter has today.")
+    percentile = text("0 to 100, for PERCENTILE meters; the meter's own unless given.")
+    cursor = text_or_empty(
+        "With `groupBy=subject`, for more subjects than one answer holds: empty for the first page, then "
+        "`nextCursor` of the answer before (CSV: header Tollbooth-Next-Cursor). All at once, or 413, unless given."
+    )
 
 
-def from_query(query: Query) -> UsageRequest:
-    require_no_list("subject", query.texts("subject"))
+def from_query(query: MeterUsageQuery) -> UsageRequest:
+    require_no_list("subject", query.subject)
     asked = {
-        "from": query.instant("from"),
-        "to": query.instant("to"),
-        "windowSize": query.text("windowSize"),
-        "windowTimeZone": query.text("windowTimeZone") or "UTC",
-        "subject": query.texts("subject") or None,
-        "filterCustomerId": query.texts("filterCustomerId") or None,
-        "filterGroupBy": query.mapping("filterGroupBy"),
-        "groupBy": query.texts("groupBy"),
-        "advancedMeterGroupByFilters": query.json("advancedMeterGroupByFilters"),
-        "percentile": query.text("percentile"),
-        "exact": query.flag("exact"),
-        "fillZero": query.flag("fillZero"),
-        "cursor": query.text_or_empty("cursor"),
+        "from": query.from_,
+        "to": query.to,
+        "windowSize": query.window_size,
+        "windowTimeZone": query.window_time_zone or "UTC",
+        "subject": query.subject or None,
+        "filterCustomerId": query.filter_customer_id or None,
+        "filterGroupBy": query.filter_group_by,
+        "groupBy": query.group_by,
+        "advancedMeterGroupByFilters": query.advanced_meter_group_by_filters,
+        "percentile": query.percentile,
+        "exact": query.exact,
+        "fillZero": query.fill_zero,
+        "cursor": query.cursor,
     }
     return http.validated(UsageRequest, asked, "query string")
 
@@ -210,7 +248,3 @@ def _row(row: UsageRow) -> dict[str, Any]:
 def _plain(value: Decimal) -> Decimal | int:
     """Whole numbers without a point or an exponent."""
     return int(value) if value == value.to_integral_value() else value
-
-
-def instant(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,16 +4,12 @@ from typing import Any
 
 from functions.application.list_records import MAX_COUNTED
 from functions.domain.metering.values import event_json
-from functions.handlers.edge import http
 from functions.handlers.metering import ingest_body
 
 DESCRIPTION = (
     "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "
     "decimal in a text; quantities of usage are JSON numbers with all their digits. A deleted thing is kept and marked."
 )
-# Answered without a key.
-PUBLIC = http.OPEN
-
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _BATCH = {"type": "array", "items": _EVENT}
 _DATA = {"type": "object", "description": "In binary content mode: the event's data.", "additionalProperties": True}

@@ -1,9 +1,7 @@
 """/api/v1/customers: create, get, list, replace and delete customers."""
 
 from datetime import UTC, datetime
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.find_customer import ORDERS, CustomerFilter, find_customer
@@ -11,23 +9,36 @@ from functions.application.subscriptions.manage_customer import create_customer,
 from functions.domain.metering.values.holding import Holding
 from functions.domain.subscriptions.customer import Customer, CustomerWish
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Replacement, Request
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
+from functions.handlers.edge.query_model import (
+    Kind,
+    Paged,
+    Parameter,
+    RouteQuery,
+    Sorted,
+    flag,
+    sorted_by,
+    text,
+    unused,
+)
 from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+CustomerKey = Annotated[str, "The id of a customer, or the key of one who is not deleted."]
 
 EVER = datetime.fromtimestamp(0, UTC)
 
 
-@router.post("/api/v1/customers")
-def create() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post("/api/v1/customers", "Create a customer", scope=SCOPE_ADMIN, answers="Customer", status=201)
+def create(request: Request, body: CustomerWish) -> Answer:
     customer = create_customer(
         request.tenant,
-        request.body(CustomerWish),
+        body,
         customers=subscriptions.customers(),
         clock=base.clock(),
         new_id=base.new_ulid,
@@ -35,71 +46,87 @@ def create() -> Answer:
     return http.created(customer.wire())
 
 
-@router.get("/api/v1/customers")
-def list_all() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+def _part(field: str) -> Parameter[str | None]:
+    return text(f"Only customers whose {field} contains this text, in any case.")
+
+
+class CustomerQuery(Sorted, Paged):
+    order_by = sorted_by(ORDERS, "id")
+    include_deleted = flag("List deleted ones too.")
+    key = _part("key")
+    name = _part("name")
+    primary_email = _part("e-mail address")
+    subject = text("Only customers one of whose subjects contains this text, in any case.")
+    plan_key = text("Not supported yet: a value is refused.")
+    expand = unused(Kind.LIST)
+
+
+@routes.get("/api/v1/customers", "List customers", scope=SCOPE_READ, answers="Paged[Customer]")
+def list_all(request: Request[CustomerQuery]) -> Answer:
     query = request.query
-    if query.text("planKey") is not None:
+    if query.plan_key is not None:
         raise refused("planKey", "is not supported yet; filter the subscriptions instead.")
     wanted = CustomerFilter(
-        key=query.text("key"),
-        name=query.text("name"),
-        primary_email=query.text("primaryEmail"),
-        subject=query.text("subject"),
+        key=query.key,
+        name=query.name,
+        primary_email=query.primary_email,
+        subject=query.subject,
     )
-    query.choice("orderBy", tuple(ORDERS), "id")
     listed = Listed(
-        subscriptions.customers().listing(request.tenant, with_deleted=query.flag("includeDeleted")),
+        subscriptions.customers().listing(request.tenant, with_deleted=query.include_deleted),
         Customer.wire,
         wanted.matches if wanted.asks else None,
         order_of(request, ORDERS, AS_CREATED),
-        query.is_descending(),
+        query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
 
 
-@router.get("/api/v1/customers/<id_or_key>")
-def get(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    customer = find_customer(request.tenant, http.path_value(id_or_key), customers=subscriptions.customers()).record
+class OneCustomerQuery(RouteQuery):
+    expand = unused(Kind.LIST)
+
+
+@routes.get("/api/v1/customers/<id_or_key>", "Get a customer", scope=SCOPE_READ, answers="Customer")
+def get(request: Request[OneCustomerQuery], id_or_key: CustomerKey) -> Answer:
+    customer = find_customer(request.tenant, id_or_key, customers=subscriptions.customers()).record
     return http.ok(_with_subscription(request.tenant, customer))
 
 
-@router.get("/api/v1/customers/<id_or_key>/attribution")
-def list_attribution(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/customers/<id_or_key>/attribution",
+    "List whose usage is a customer's, and since when",
+    scope=SCOPE_READ,
+    answers="Paged[Holding]",
+)
+def list_attribution(request: Request[Paged], id_or_key: CustomerKey) -> Answer:
     customers = subscriptions.customers()
-    customer = find_customer(request.tenant, http.path_value(id_or_key), customers=customers).record
+    customer = find_customer(request.tenant, id_or_key, customers=customers).record
     held = customers.holdings(request.tenant, [customer.id])[customer.id]
     listing = HeldListing(held, lambda each: f"{each.seconds[0]:012}{each.subject}")
     return http.ok(by_cursor_or_number(request, Listed(listing, _holding)))
 
 
-@router.put("/api/v1/customers/<id_or_key>")
-def replace(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    wanted = http.path_value(id_or_key)
-
+@routes.put("/api/v1/customers/<id_or_key>", "Replace a customer", scope=SCOPE_ADMIN, answers="Customer")
+def replace(request: Request, id_or_key: CustomerKey, body: Replacement[CustomerWish]) -> Answer:
     def shown() -> dict[str, Any]:
-        found = find_customer(request.tenant, wanted, customers=subscriptions.customers()).record
+        found = find_customer(request.tenant, id_or_key, customers=subscriptions.customers()).record
         return _with_subscription(request.tenant, found)
 
     customer = replace_customer(
         request.tenant,
-        wanted,
-        request.replacement(CustomerWish, Customer, shown),
+        id_or_key,
+        body.over(Customer, shown),
         customers=subscriptions.customers(),
         clock=base.clock(),
     )
     return http.ok(_with_subscription(request.tenant, customer))
 
 
-@router.delete("/api/v1/customers/<id_or_key>")
-def delete(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.delete("/api/v1/customers/<id_or_key>", "Delete a customer", scope=SCOPE_ADMIN)
+def delete(request: Request, id_or_key: CustomerKey) -> Answer:
     delete_customer(
         request.tenant,
-        http.path_value(id_or_key),
+        id_or_key,
         customers=subscriptions.customers(),
         subscriptions=subscriptions.subscriptions(),
         clock=base.clock(),

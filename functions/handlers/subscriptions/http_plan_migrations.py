@@ -1,8 +1,7 @@
 """Routes that migrate all subscriptions of a plan, say how far that is, and count who has which version."""
 
+from typing import Annotated
 from urllib.parse import quote
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.count_versions import count_versions
@@ -10,15 +9,19 @@ from functions.application.subscriptions.migrate_plan import find_migration, mig
 from functions.domain.subscriptions.plan_migration import PlanMigration, ResultStatus
 from functions.domain.wire import WireModel
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
-from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.query_model import ANY, Paged, named, texts
+from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.plan_migration_json import migrated_shown, migration_shown, version_shown
 from functions.handlers.subscriptions.subscription_body import Version
 from functions.handlers.wiring import base, catalog, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+MigrationId = Annotated[str, "The `id` that the migration was answered with."]
+PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 
 class MigrateAll(WireModel):
@@ -28,13 +31,18 @@ class MigrateAll(WireModel):
     dry_run: bool = False
 
 
-@router.post("/api/v1/plans/<id_or_key>/migrate-all")
-def migrate_all(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(MigrateAll)
+@routes.post(
+    "/api/v1/plans/<id_or_key>/migrate-all",
+    "Migrate all subscriptions of a plan",
+    scope=SCOPE_ADMIN,
+    answers="PlanMigration",
+    status=202,
+    costs="question",
+)
+def migrate_all(request: Request, id_or_key: PlanKey, body: MigrateAll) -> Answer:
     migration = migrate_plan(
         request.tenant,
-        http.path_value(id_or_key),
+        id_or_key,
         body.to_version,
         dry_run=body.dry_run,
         plans=catalog.plans(),
@@ -43,22 +51,32 @@ def migrate_all(id_or_key: str) -> Answer:
         clock=base.clock(),
         new_id=base.new_ulid,
     )
-    path = f"/api/v1/plans/{quote(http.path_value(id_or_key), safe='')}/migrations/{migration.id}"
+    path = f"/api/v1/plans/{quote(id_or_key, safe='')}/migrations/{migration.id}"
     return http.accepted(migration_shown(migration, base.clock().now()), path)
 
 
-@router.get("/api/v1/plans/<id_or_key>/migrations/<migration_id>")
-def get(id_or_key: str, migration_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/plans/<id_or_key>/migrations/<migration_id>",
+    "Get how far a plan's migration is",
+    scope=SCOPE_READ,
+    answers="PlanMigration",
+)
+def get(request: Request, id_or_key: PlanKey, migration_id: MigrationId) -> Answer:
     return http.ok(migration_shown(_found(request, id_or_key, migration_id), base.clock().now()))
 
 
-@router.get("/api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions")
-def list_subscriptions(id_or_key: str, migration_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    statuses = frozenset(request.query.texts("status"))
-    if statuses - {status.value for status in ResultStatus}:
-        raise refused("status", f"is one of {', '.join(ResultStatus)}.")
+class MigratedQuery(Paged):
+    status = texts(f"Only subscriptions of which this became: {named(ResultStatus)}; {ANY}.", among=ResultStatus)
+
+
+@routes.get(
+    "/api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions",
+    "List what became of a plan's subscriptions",
+    scope=SCOPE_READ,
+    answers="Paged[MigratedSubscription]",
+)
+def list_subscriptions(request: Request[MigratedQuery], id_or_key: PlanKey, migration_id: MigrationId) -> Answer:
+    statuses = frozenset(request.query.status)
     migration = _found(request, id_or_key, migration_id)
     listed = Listed(
         subscriptions.plan_migrations().listing(request.tenant, migration.id),
@@ -68,13 +86,18 @@ def list_subscriptions(id_or_key: str, migration_id: str) -> Answer:
     return http.ok(by_cursor_or_number(request, listed))
 
 
-@router.get("/api/v1/plans/<id_or_key>/versions")
-def list_versions(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.get(
+    "/api/v1/plans/<id_or_key>/versions",
+    "List a plan's versions with how many have them",
+    scope=SCOPE_READ,
+    answers="Paged[PlanVersion]",
+    costs="question",
+)
+def list_versions(request: Request[Paged], id_or_key: PlanKey) -> Answer:
     now = base.clock().now()
     counted = count_versions(
         request.tenant,
-        http.path_value(id_or_key),
+        id_or_key,
         now,
         plans=catalog.plans(),
         listing=subscriptions.subscriptions().listing(request.tenant),
@@ -86,11 +109,11 @@ def list_versions(id_or_key: str) -> Answer:
     return http.ok(by_cursor_or_number(request, listed))
 
 
-def _found(request: http.Request, id_or_key: str, migration_id: str) -> PlanMigration:
+def _found(request: Request, id_or_key: str, migration_id: str) -> PlanMigration:
     return find_migration(
         request.tenant,
-        http.path_value(id_or_key),
-        http.path_value(migration_id),
+        id_or_key,
+        migration_id,
         plans=catalog.plans(),
         migrations=subscriptions.plan_migrations(),
     )

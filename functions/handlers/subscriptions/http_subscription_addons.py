@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import Field
 
 from functions.application.subscriptions.buy_addon import AddonChange, Bought, Purchase
@@ -14,12 +13,16 @@ from functions.domain.subscriptions.item import FOREVER
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.wire import Description, Metadata, Name, WireModel
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer, without_none
+from functions.handlers.edge.http import Answer, Request, without_none
+from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.subscription_body import Timing
 from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
-router = Router()  # type: ignore[no-untyped-call]
+routes = Routes()
+
+SubscriptionAddonId = Annotated[str, "The `id` in the list of the subscription's add-ons."]
+SubscriptionId = Annotated[str, "The id of a subscription."]
 
 Quantity = Annotated[int, Field(ge=0, le=MAX_QUANTITY)]
 
@@ -45,36 +48,51 @@ class SubscriptionAddonUpdate(WireModel):
     timing: Timing = "immediate"
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/addons")
-def create(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionAddonCreate)
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/addons",
+    "Buy an add-on",
+    scope=SCOPE_ADMIN,
+    answers="SubscriptionAddon",
+    status=201,
+)
+def create(request: Request, subscription_id: SubscriptionId, body: SubscriptionAddonCreate) -> Answer:
     purchase = Purchase(body.addon.id, body.name, body.quantity, body.timing, body.description, body.metadata)
-    return http.created(
-        _shown(subscriptions.subscription_addons().buy(request.tenant, http.path_value(subscription_id), purchase))
-    )
+    return http.created(_shown(subscriptions.subscription_addons().buy(request.tenant, subscription_id, purchase)))
 
 
-@router.get("/api/v1/subscriptions/<subscription_id>/addons")
-def list_all(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    found = subscriptions.subscription_addons().of(request.tenant, http.path_value(subscription_id))
+@routes.get(
+    "/api/v1/subscriptions/<subscription_id>/addons",
+    "List a subscription's add-ons",
+    scope=SCOPE_READ,
+    answers="Each[SubscriptionAddon]",
+)
+def list_all(request: Request, subscription_id: SubscriptionId) -> Answer:
+    found = subscriptions.subscription_addons().of(request.tenant, subscription_id)
     return http.ok([_shown(each) for each in found])
 
 
-@router.get("/api/v1/subscriptions/<subscription_id>/addons/<addon_id>")
-def get(subscription_id: str, addon_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    subscription, addon = http.path_value(subscription_id), http.path_value(addon_id)
+@routes.get(
+    "/api/v1/subscriptions/<subscription_id>/addons/<addon_id>",
+    "Get a subscription's add-on",
+    scope=SCOPE_READ,
+    answers="SubscriptionAddon",
+)
+def get(request: Request, subscription_id: SubscriptionId, addon_id: SubscriptionAddonId) -> Answer:
+    subscription, addon = subscription_id, addon_id
     return http.ok(_shown(subscriptions.subscription_addons().get(request.tenant, subscription, addon)))
 
 
-@router.patch("/api/v1/subscriptions/<subscription_id>/addons/<addon_id>")
-def update(subscription_id: str, addon_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionAddonUpdate)
+@routes.patch(
+    "/api/v1/subscriptions/<subscription_id>/addons/<addon_id>",
+    "Change a subscription's add-on",
+    scope=SCOPE_ADMIN,
+    answers="SubscriptionAddon",
+)
+def update(
+    request: Request, subscription_id: SubscriptionId, addon_id: SubscriptionAddonId, body: SubscriptionAddonUpdate
+) -> Answer:
     change = AddonChange(body.name, body.description, body.metadata, body.quantity, body.timing)
-    subscription, addon = http.path_value(subscription_id), http.path_value(addon_id)
+    subscription, addon = subscription_id, addon_id
     return http.ok(_shown(subscriptions.subscription_addons().change(request.tenant, subscription, addon, change)))
 
 

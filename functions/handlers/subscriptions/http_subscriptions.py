@@ -3,9 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
-
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from typing import Annotated, Any
 
 from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.cancel_subscription import (
@@ -22,27 +20,43 @@ from functions.domain.errors import NotFound
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.handlers import settings
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.listing import AS_CREATED, Listed, Order, by_cursor_or_number, order_of
-from functions.handlers.edge.query_string import refused
+from functions.handlers.edge.query_model import (
+    ANY,
+    Paged,
+    Parameter,
+    RouteQuery,
+    Sorted,
+    instant,
+    named,
+    sorted_by,
+    text,
+    texts,
+)
+from functions.handlers.edge.query_string import Query, refused
+from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.subscription_body import (
     SubscriptionCancel,
+    SubscriptionChange,
     SubscriptionCreate,
+    SubscriptionMigrate,
 )
 from functions.handlers.subscriptions.subscription_json import expanded, shown
 from functions.handlers.subscriptions.subscription_verbs import change_of, changed, migration_of, replace_in
 from functions.handlers.wiring import base, subscriptions
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
+routes = Routes()
+
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
-router = Router()  # type: ignore[no-untyped-call]
+CustomerKey = Annotated[str, "The id of a customer, or the key of one who is not deleted."]
+SubscriptionId = Annotated[str, "The id of a subscription."]
 
 
-@router.post("/api/v1/subscriptions")
-def create() -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    body = request.body(SubscriptionCreate)
+@routes.post("/api/v1/subscriptions", "Create a subscription", scope=SCOPE_ADMIN, answers="Subscription", status=201)
+def create(request: Request, body: SubscriptionCreate) -> Answer:
     subscription = create_subscription(
         request.tenant,
         SubscriptionWish(plan=body.choice, customer=body.customer, timing=body.timing, terms=body.terms),
@@ -56,19 +70,48 @@ def create() -> Answer:
     return http.created(shown(subscription, base.clock().now()))
 
 
-@router.get("/api/v1/subscriptions")
-def list_all() -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+def _by_start(subscription: Subscription) -> tuple[datetime, str]:
+    return subscription.active_from, subscription.id
+
+
+def _by_end(subscription: Subscription) -> tuple[bool, datetime, str]:
+    """Those without an end come last."""
+    return subscription.active_to is None, subscription.active_to or subscription.active_from, subscription.id
+
+
+ORDERS: dict[str, Callable[[Subscription], Any]] = {"activeFrom": _by_start, "activeTo": _by_end}
+
+
+def version(says: str) -> Parameter[int | None]:
+    def read(query: Query, name: str) -> int | None:
+        found = query.text(name)
+        if found is not None and not VERSION.fullmatch(found):
+            raise refused(name, "is a whole number from 1 on.")
+        return None if found is None else int(found)
+
+    return Parameter(says, read, {"type": "integer", "minimum": 1})
+
+
+class SubscriptionQuery(Sorted, Paged):
+    order_by = sorted_by(("id", *ORDERS), "id", "What the list is sorted by; as they were made unless given.")
+    plan_key = text("Only subscriptions to versions of the plan with this key.")
+    plan_version = version("Only subscriptions to this version of their plan.")
+    status = texts(f"Only subscriptions with this status; {ANY}.", among=SubscriptionStatus)
+    customer_id = text("Only subscriptions of the customer with this id.")
+    phase = text("Only subscriptions whose phase now has this key.")
+
+
+@routes.get("/api/v1/subscriptions", "List subscriptions", scope=SCOPE_READ, answers="Paged[Subscription]")
+def list_all(request: Request[SubscriptionQuery]) -> Answer:
     query, now = request.query, base.clock().now()
     wanted = SubscriptionFilter(
-        plan_key=query.text("planKey"),
-        plan_version=_version(query.text("planVersion")),
-        statuses=_statuses(request),
-        customer_id=_customer_id(request.tenant, query.text("customerId")),
-        phase=query.text("phase"),
+        plan_key=query.plan_key,
+        plan_version=query.plan_version,
+        statuses=frozenset(query.status),
+        customer_id=_customer_id(request.tenant, query.customer_id),
+        phase=query.phase,
     )
     store, customer_id = subscriptions.subscriptions(), wanted.customer_id
-    query.choice("orderBy", ("id", *ORDERS), "id")
     listed = Listed(
         store.listing(request.tenant)
         if customer_id is None
@@ -76,74 +119,81 @@ def list_all() -> Answer:
         lambda each: shown(each, now),
         (lambda each: wanted.matches(each, now)) if wanted.asks else None,
         order_of(request, ORDERS, AS_CREATED),
-        query.is_descending(),
+        query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
 
 
-def _version(text: str | None) -> int | None:
-    if text is not None and not VERSION.fullmatch(text):
-        raise refused("planVersion", "is a whole number from 1 on.")
-    return None if text is None else int(text)
+class OneSubscriptionQuery(RouteQuery):
+    at = instant("The instant for which status, items and billing period are shown; now unless given.")
 
 
-def _statuses(request: http.Request) -> frozenset[str]:
-    statuses = frozenset(request.query.texts("status"))
-    if statuses - {status.value for status in SubscriptionStatus}:
-        raise refused("status", f"is one of {', '.join(SubscriptionStatus)}.")
-    return statuses
-
-
-@router.get("/api/v1/subscriptions/<subscription_id>")
-def get(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
-    found = subscriptions.subscriptions().get(request.tenant, http.path_value(subscription_id))
+@routes.get(
+    "/api/v1/subscriptions/<subscription_id>", "Get a subscription", scope=SCOPE_READ, answers="ExpandedSubscription"
+)
+def get(request: Request[OneSubscriptionQuery], subscription_id: SubscriptionId) -> Answer:
+    found = subscriptions.subscriptions().get(request.tenant, subscription_id)
     if found is None:
         raise subscription_not_found(subscription_id)
-    return http.ok(expanded(found, request.query.instant("at") or base.clock().now()))
+    return http.ok(expanded(found, request.query.at or base.clock().now()))
 
 
-@router.delete("/api/v1/subscriptions/<subscription_id>")
-def delete(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.delete("/api/v1/subscriptions/<subscription_id>", "Delete a scheduled subscription", scope=SCOPE_ADMIN)
+def delete(request: Request, subscription_id: SubscriptionId) -> Answer:
     delete_subscription(
         request.tenant,
-        http.path_value(subscription_id),
+        subscription_id,
         subscriptions=subscriptions.subscriptions(),
         clock=base.clock(),
     )
     return http.no_content()
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/cancel")
-def cancel(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    timing = request.body(SubscriptionCancel).timing if request.has_body else "immediate"
-    return changed(request, subscription_id, cancel_subscription, timing)
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/cancel", "Cancel a subscription", scope=SCOPE_ADMIN, answers="Subscription"
+)
+def cancel(request: Request, subscription_id: SubscriptionId, body: SubscriptionCancel | None) -> Answer:
+    return changed(request, subscription_id, cancel_subscription, body.timing if body else "immediate")
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/unschedule-cancelation")
-def unschedule(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/unschedule-cancelation",
+    "Take a cancellation back",
+    scope=SCOPE_ADMIN,
+    answers="Subscription",
+)
+def unschedule(request: Request, subscription_id: SubscriptionId) -> Answer:
     return changed(request, subscription_id, unschedule_cancellation)
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/restore")
-def restore(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/restore",
+    "Restore a subscription",
+    scope=SCOPE_ADMIN,
+    answers="Subscription",
+)
+def restore(request: Request, subscription_id: SubscriptionId) -> Answer:
     return changed(request, subscription_id, restore_subscription)
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/change")
-def change(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _replaced(request, subscription_id, *change_of(request))
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/change",
+    "Change the plan",
+    scope=SCOPE_ADMIN,
+    answers="ChangedSubscription",
+)
+def change(request: Request, subscription_id: SubscriptionId, body: SubscriptionChange) -> Answer:
+    return _replaced(request, subscription_id, *change_of(body))
 
 
-@router.post("/api/v1/subscriptions/<subscription_id>/migrate")
-def migrate(subscription_id: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    return _replaced(request, subscription_id, *migration_of(request))
+@routes.post(
+    "/api/v1/subscriptions/<subscription_id>/migrate",
+    "Migrate to another version",
+    scope=SCOPE_ADMIN,
+    answers="ChangedSubscription",
+)
+def migrate(request: Request, subscription_id: SubscriptionId, body: SubscriptionMigrate | None) -> Answer:
+    return _replaced(request, subscription_id, *migration_of(body))
 
 
 def _customer_id(tenant: str, id_or_key: str | None) -> str | None:
@@ -157,39 +207,37 @@ def _customer_id(tenant: str, id_or_key: str | None) -> str | None:
     return found.id
 
 
-def _replaced(request: http.Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
+def _replaced(request: Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
     """The answer of one verb that puts another subscription in the place of one."""
     replaced = replace_in(subscriptions.subscriptions(), request, subscription_id, verb, asked)
     now = base.clock().now()
     return http.ok({"current": shown(replaced.current, now), "next": expanded(replaced.following, now)})
 
 
-@router.get("/api/v1/customers/<id_or_key>/subscriptions")
-def list_of_customer(id_or_key: str) -> Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+class CustomerSubscriptionQuery(Sorted, Paged):
+    order_by = sorted_by(
+        ORDERS, "activeFrom", "Sorted by beginning or by end; subscriptions without an end come after all others."
+    )
+    status = texts(f"Only subscriptions that now are {named(SubscriptionStatus)}; {ANY}.", among=SubscriptionStatus)
+
+
+@routes.get(
+    "/api/v1/customers/<id_or_key>/subscriptions",
+    "List a customer's subscriptions",
+    scope=SCOPE_READ,
+    answers="Paged[Subscription]",
+)
+def list_of_customer(request: Request[CustomerSubscriptionQuery], id_or_key: CustomerKey) -> Answer:
     now = base.clock().now()
-    customer = subscriptions.billed_customers().find(request.tenant, http.path_value(id_or_key))
+    customer = subscriptions.billed_customers().find(request.tenant, id_or_key)
     if customer is None:
         raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
-    statuses = _statuses(request)
-    by = request.query.choice("orderBy", ("activeFrom", "activeTo"), "activeFrom")
+    statuses, by = frozenset(request.query.status), request.query.order_by
     listed = Listed(
         HeldListing(subscriptions.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),
         lambda each: shown(each, now),
         (lambda each: each.status(now) in statuses) if statuses else None,
         Order(ORDERS[by], request.query.text("orderBy")),
-        request.query.is_descending(),
+        request.query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
-
-
-def _by_start(subscription: Subscription) -> tuple[datetime, str]:
-    return subscription.active_from, subscription.id
-
-
-def _by_end(subscription: Subscription) -> tuple[bool, datetime, str]:
-    """Those without an end come last."""
-    return subscription.active_to is None, subscription.active_to or subscription.active_from, subscription.id
-
-
-ORDERS: dict[str, Callable[[Subscription], Any]] = {"activeFrom": _by_start, "activeTo": _by_end}

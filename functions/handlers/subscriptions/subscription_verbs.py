@@ -9,32 +9,31 @@ from functions.application.subscriptions.change_subscription import Changed, cha
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription
 from functions.handlers.edge import http
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, Request
 from functions.handlers.subscriptions.subscription_body import SubscriptionChange, SubscriptionMigrate
 from functions.handlers.subscriptions.subscription_json import shown
 from functions.handlers.wiring import base, catalog, subscriptions
 
 
-def change_of(request: http.Request) -> tuple[Any, ...]:
+def change_of(body: SubscriptionChange) -> tuple[Any, ...]:
     """The verb and what it is asked."""
-    body = request.body(SubscriptionChange)
     verb = partial(change_subscription, plan_addons=catalog.plan_addons_of(), drop_addons=body.drop_addons)
     return verb, body.choice, body.timing, body.terms
 
 
-def migration_of(request: http.Request) -> tuple[Any, ...]:
+def migration_of(asked: SubscriptionMigrate | None) -> tuple[Any, ...]:
     """The verb and what it is asked."""
-    body = request.body(SubscriptionMigrate) if request.has_body else SubscriptionMigrate()
+    body = asked or SubscriptionMigrate()
     terms = Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
     verb = partial(migrate_subscription, plan_addons=catalog.plan_addons_of(), drop_addons=body.drop_addons)
     return verb, body.target_version, body.timing, terms
 
 
-def changed(request: http.Request, subscription_id: str, verb: Callable[..., Subscription], *asked: Any) -> Answer:
+def changed(request: Request[Any], subscription_id: str, verb: Callable[..., Subscription], *asked: Any) -> Answer:
     """The answer of one verb that changes one subscription."""
     subscription = verb(
         request.tenant,
-        http.path_value(subscription_id),
+        subscription_id,
         *asked,
         subscriptions=subscriptions.subscriptions(),
         clock=base.clock(),
@@ -44,7 +43,7 @@ def changed(request: http.Request, subscription_id: str, verb: Callable[..., Sub
 
 def replace_in(
     store: Subscriptions,
-    request: http.Request,
+    request: Request[Any],
     subscription_id: str,
     verb: Callable[..., Changed],
     asked: Sequence[Any],
@@ -52,7 +51,7 @@ def replace_in(
     """One verb that puts another subscription in the place of one, done in this store or in a copy of it."""
     return verb(
         request.tenant,
-        http.path_value(subscription_id),
+        subscription_id,
         *asked,
         catalogue=subscriptions.catalogue(),
         subscriptions=store,

@@ -2,10 +2,9 @@
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from functions.application.held_listing import HeldListing
 from functions.domain import errors
@@ -13,13 +12,17 @@ from functions.domain.errors import FieldError
 from functions.domain.wire import Name, WireModel
 from functions.handlers import http_api
 from functions.handlers.edge import http
+from functions.handlers.edge.http import Request
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
-from functions.handlers.edge.parameters import PAGE
+from functions.handlers.edge.query_model import Paged, Sorted
+from functions.handlers.edge.resolver import resolver
+from functions.handlers.edge.routes import Routes
 from functions.handlers.metering import http_ingest
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 from tests.handlers.gateway import Client, payload
 
-router = Router()
+routes = Routes()
+ThingName = Annotated[str, "The name of a thing."]
 
 
 class Thing(WireModel):
@@ -28,35 +31,34 @@ class Thing(WireModel):
     labels: dict[str, str] | None = None
 
 
-@router.post("/things")
-def create() -> http.Answer:
-    request = http.Request(router.current_event, SCOPE_ADMIN)
-    thing = request.body(Thing)
-    return http.created({"name": thing.name, "size": thing.size, "tenant": request.tenant})
+class ThingQuery(Sorted, Paged):
+    pass
 
 
-@router.get("/things")
-def listed() -> http.Answer:
-    request = http.Request(router.current_event, SCOPE_READ)
+@routes.post("/things", "Create a thing", scope=SCOPE_ADMIN, status=201)
+def create(request: Request, body: Thing) -> http.Answer:
+    return http.created({"name": body.name, "size": body.size, "tenant": request.tenant})
+
+
+@routes.get("/things", "List things", scope=SCOPE_READ)
+def listed(request: Request[ThingQuery]) -> http.Answer:
     ten = HeldListing(range(10), str)
-    return http.ok(
-        by_cursor_or_number(request, Listed(ten, lambda n: {"n": n}, descending=request.query.is_descending()))
-    )
+    found = Listed(ten, lambda n: {"n": n}, descending=request.query.is_descending)
+    return http.ok(by_cursor_or_number(request, found))
 
 
-@router.get("/things/<name>")
-def one(name: str) -> http.Answer:
-    http.Request(router.current_event, SCOPE_READ)
-    return http.ok({"name": http.path_value(name)})
+@routes.get("/things/<name>", "Get a thing", scope=SCOPE_READ)
+def one(request: Request, name: ThingName) -> http.Answer:
+    return http.ok({"name": name})
 
 
-@router.delete("/things/<name>")
-def removed(name: str) -> http.Answer:
+@routes.delete("/things/<name>", "Delete a thing", scope=SCOPE_ADMIN)
+def removed(request: Request, name: ThingName) -> http.Answer:
     return http.no_content()
 
 
-@router.get("/fails/<kind>")
-def fails(kind: str) -> http.Answer:
+@routes.get("/fails/<kind>", "Fail", scope=SCOPE_READ)
+def fails(request: Request, kind: ThingName) -> http.Answer:
     match kind:
         case "Unavailable":
             raise errors.Unavailable("Busy.", retry_after_seconds=7)
@@ -69,7 +71,7 @@ def fails(kind: str) -> http.Answer:
     raise getattr(errors, kind)("Because.")
 
 
-client = Client(http.resolver([router], {"GET /things": (*PAGE, "order")}))
+client = Client(resolver([routes]))
 
 STATUSES = [
     ("InvalidInput", 400, "Bad Request"),
@@ -131,8 +133,9 @@ def test_a_payload_that_is_not_from_the_gateway_still_gets_an_answer() -> None:
 
 def test_without_a_caller_every_route_of_the_api_is_401_and_so_is_what_is_none() -> None:
     """The authorizer lets a request without a key pass, with an empty context."""
-    routes = [key for router in http_api.ROUTERS for key in http.routes_of(router)]
-    assert {*http.OPEN} < {*routes}
+    routes = [route.key for route in http_api.routes()]
+    opened = {route.key for route in http_api.routes() if route.scope is None}
+    assert opened == {"GET /healthz", "GET /api/v1/openapi.json"}
     for route in [*routes, "GET /nowhere", "POST /api/v1/meters/x/y/z", "PUT /healthz"]:
         method, _, path = route.partition(" ")
         for context in ({}, {"authorizer": {}}, {"authorizer": {"lambda": {}}}, {"authorizer": {"lambda": None}}):
@@ -140,7 +143,7 @@ def test_without_a_caller_every_route_of_the_api_is_401_and_so_is_what_is_none()
             del event["requestContext"]["authorizer"]
             event["requestContext"] |= context
             answer = http_api.handler(event, None)
-            if route not in http.OPEN:
+            if route not in opened:
                 assert answer["statusCode"] == 401, route
                 assert answer["headers"]["WWW-Authenticate"] == "Bearer"
                 assert "X-Api-Key" in answer["body"]
@@ -303,7 +306,7 @@ def test_an_unknown_parameter_is_refused_with_all_that_are_known() -> None:
     answer = client.get("/things", "page=1&pagesize=5&filter[a]=b&pagesize=6")
     assert (answer.status, answer.fields) == (400, ["pagesize", "filter"])
     assert "Did you mean 'pageSize'?" in answer.json["detail"]
-    assert "It takes page, pageSize, cursor, limit, order, tenant." in answer.json["detail"]
+    assert "It takes page, pageSize, cursor, limit, order, orderBy, tenant." in answer.json["detail"]
 
 
 def test_a_route_without_parameters_takes_none() -> None:

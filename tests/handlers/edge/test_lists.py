@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from functions.application import list_records
-from functions.handlers.edge.parameters import PAGE, PARAMETERS
+from functions.handlers import http_api
+from functions.handlers.edge.query_model import Numbered
 from functions.handlers.wiring import base
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, flat, phase
@@ -18,11 +19,14 @@ CUSTOMERS = "/api/v1/customers"
 SOME = 60
 MOST = 50  # of what is counted, filtered and sorted, so that sixty customers are too many
 
+QUERIES = {route.path: route.query for route in http_api.routes() if route.method == "GET"}
 # The lists of a tenant; those of one customer, subscription or plan are short by their nature.
 LISTS = sorted(
-    route.removeprefix("GET ")
-    for route, names in PARAMETERS.items()
-    if {"cursor=", "limit"} <= set(names) and "<" not in route and not {"clientId", "code[]"} & set(names)
+    path
+    for path, query in QUERIES.items()
+    if {"cursor", "limit"} <= query.DECLARED.keys()
+    and "<" not in path
+    and not {"clientId", "code"} & query.DECLARED.keys()
 )
 
 
@@ -141,7 +145,7 @@ def test_every_list_goes_by_cursor_and_says_what_does_not_go_with_it(api: Client
     for query, field in (("cursor=nonsense", "cursor"), ("cursor=&limit=0", "limit"), ("cursor=&limit=1001", "limit")):
         answer = api.get(path, query)
         assert (answer.status, answer.fields) == (400, [field]), query
-    if set(PAGE) <= set(PARAMETERS[f"GET {path}"]):
+    if issubclass(QUERIES[path], Numbered):
         assert api.get(path, "cursor=&page=1").fields == ["page"]
         assert api.get(path, "cursor=&pageSize=5").fields == ["pageSize"]
 

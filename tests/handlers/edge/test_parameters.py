@@ -13,39 +13,35 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from functions.domain.errors import InvalidInput
 from functions.handlers import http_api
 from functions.handlers.analytics.http_archive import ArchiveQueryCreate
-from functions.handlers.edge import http, json_body
-from functions.handlers.edge.parameters import EVERYWHERE, PARAMETERS, Kind, Parameter, check_parameters, taken_by
+from functions.handlers.edge import json_body
+from functions.handlers.edge.query_model import WITHOUT_EFFECT, Kind, check_parameters
 from functions.handlers.edge.query_string import Query
 from functions.handlers.metering.events_request import EventsFilter
 from functions.handlers.metering.http_rejects import ReplayRequest
-from functions.handlers.metering.usage_request import from_query
-from functions.handlers.openapi.reading import read_route
+from functions.handlers.metering.usage_request import MeterUsageQuery, from_query
 
-REGISTERED = {key: found for router in http_api.ROUTERS for key, found in http.routes_of(router).items()}
-EVERY = [
-    (route, each) for route, declared in PARAMETERS.items() for each in taken_by((*declared, *EVERYWHERE)).values()
-]
-QUERY = taken_by(PARAMETERS["GET /api/v1/meters/<id_or_slug>/query"])
+ROUTES = {route.key: route for route in http_api.routes()}
+EVERY = [(key, each) for key, route in ROUTES.items() for each in route.parameters.values()]
+QUERY = MeterUsageQuery.DECLARED
 
 
 def refused(route: str, raw: str) -> list[str]:
     """The names of what is refused; none when it is taken."""
     try:
-        check_parameters(raw, taken_by((*PARAMETERS[route], *EVERYWHERE)))
+        check_parameters(raw, ROUTES[route].parameters)
     except InvalidInput as error:
         return [field.field for field in error.fields if field.field in error.detail]
     return []
 
 
-def test_every_parameter_is_declared_as_it_is_read() -> None:
+def test_a_parameter_is_sent_as_its_schema_says() -> None:
+    """A list by repeating it, an object by its keys unless it is JSON in one text, anything else once."""
     types = {"array": {Kind.LIST, Kind.COMMAS}, "object": {Kind.MAPPING}}
-    for route, declared in PARAMETERS.items():
-        read = read_route(route, REGISTERED[route]).parameters
-        for each in taken_by(declared).values():
-            schema = read.get(each.name, {})
-            is_one = "contentMediaType" in schema or schema.get("type") not in types
-            if schema:
-                assert each.kind in ({Kind.ONE} if is_one else types[schema["type"]]), (route, each)
+    for route, each in EVERY:
+        is_json = each.is_json or each.model is not None
+        asked = {Kind.ONE} if is_json else types.get(each.schema["type"], {Kind.ONE})
+        is_unused = each.says == WITHOUT_EFFECT
+        assert each.kind in asked or is_unused, (route, each.name)
 
 
 def test_no_parameter_of_any_route_can_be_sent_so_that_it_is_ignored() -> None:
@@ -113,7 +109,7 @@ def test_a_list_in_one_text_is_no_value_but_refused_with_what_would_be_right(val
             Query(raw).mapping("filterGroupBy")
         assert [field.field for field in error.value.fields] == ["filterGroupBy[model]"]
     with pytest.raises(InvalidInput, match="subject=a&subject=b"):
-        from_query(Query("subject=" + quote(value)))
+        from_query(MeterUsageQuery("subject=" + quote(value)))
 
 
 @pytest.mark.parametrize("written", [[], [1, 2], [None], {"$in": ["a"]}])
@@ -162,14 +158,6 @@ def test_a_space_is_a_plus_or_percent_20() -> None:
     assert Query("subject=a+b&subject=c%20d&subject=e%2Bf").texts("subject") == ("a b", "c d", "e+f")
 
 
-def test_a_declaration_says_what_a_parameter_takes() -> None:
-    kinds = {"a": Kind.ONE, "a[]": Kind.LIST, "a[,]": Kind.COMMAS, "a[key]": Kind.MAPPING}
-    declared = {text: (kind, False) for text, kind in kinds.items()} | {"a=": (Kind.ONE, True)}
-    assert {text: tuple(Parameter.declared(text)) for text in declared} == {
-        text: ("a", *meant) for text, meant in declared.items()
-    }
-
-
 def _instants(model: type[BaseModel], seen: set[Any]) -> Iterator[tuple[str, Any]]:
     """The fields of a model and of those inside it that take an instant."""
     if model in seen:
@@ -191,7 +179,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def test_an_instant_in_a_body_is_rfc_3339_and_nothing_else() -> None:
-    bodies = {read_route(key, function).body for key, function in REGISTERED.items()} - {None}
+    bodies = {route.body_model for route in ROUTES.values()} - {None}
     found = dict(each for body in {*bodies, EventsFilter} for each in _instants(body, set()) if body)
     assert len(found) > 15, sorted(found)
     wrong = [0, 1_700_000_000, 1e9, Decimal("1e9"), True, "1700000000", "1e9", "20260101", "20260101T000000Z"]
