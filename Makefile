@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit repair-archive test check soak fix openapi pin bench synth doctor deploy destroy admin-key install install-tests
+.PHONY: help up down logs audit repair-archive test check soak fix openapi examples pin bench synth doctor deploy destroy admin-key install install-tests
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -37,6 +37,9 @@ fix: install  ## Let ruff mend what it can
 
 openapi: install  ## Write functions/handlers/openapi.json anew, after a change of routes or models
 	@$(BIN)/python -m functions.handlers.openapi && echo "functions/handlers/openapi.json is up to date"
+
+examples: install-tests  ## Take the document's examples anew from requests and answers of the tests; then make openapi
+	@$(BIN)/python -m tests.handlers.examples
 
 pin: install  ## Write the hashes of the assets' wheels anew (infra/locks), after a change of requirements
 	@$(BIN)/python -m infra.local.pin

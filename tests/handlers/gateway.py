@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.grants.watching import running
+from tests.handlers import examples
 from tests.handlers.conformity import differences
 
 LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -107,6 +108,7 @@ class Client:
             text = base64.b64decode(text).decode()
         wrong = differences(method, path, answer["statusCode"], given.get("content-type"), text, strict=False)
         assert not wrong, wrong
+        examples.note(method, path, body if isinstance(body, str) else None, answer["statusCode"], text)
         return Response(answer["statusCode"], given, text)
 
     def get(self, path: str, params: Params = "", **more: Any) -> Response:

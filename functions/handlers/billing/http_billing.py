@@ -167,7 +167,9 @@ def get(request: Request[OneInvoiceQuery], invoice_id: InvoiceId) -> Answer:
     return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
 
 
-@routes.get("/api/v1/billing/failures", "List whom billing failed for", scope=SCOPE_READ, answers="Paged[Failure]")
+@routes.get(
+    "/api/v1/billing/failures", "List whom billing failed for", scope=SCOPE_READ, answers="Paged[BillingFailure]"
+)
 def list_failures(request: Request[Paged]) -> Answer:
     """Newest first; by cursor, by customer."""
     listed = Listed(

@@ -31,7 +31,7 @@ EXPANDS = ("lines", EXPLANATION)
     "/api/v1/billing/customers/<customer_id>/invoices/simulate",
     "Simulate an invoice",
     scope=SCOPE_READ,
-    answers="Simulation",
+    answers="InvoiceSimulationResult",
     costs="question",
 )
 def simulate(request: Request, customer_id: CustomerKey, body: InvoiceSimulation) -> Answer:

@@ -33,7 +33,7 @@ class EditQuery(RouteQuery):
     "/api/v1/subscriptions/<subscription_id>",
     "Edit a subscription",
     scope=SCOPE_ADMIN,
-    answers="OneOf[Subscription, Deed]",
+    answers="OneOf[Subscription, SubscriptionChangePreview]",
 )
 def edit(request: Request[EditQuery], subscription_id: SubscriptionId, body: SubscriptionEdit) -> Answer:
     edit_with = partial(edit_subscription, features=catalog.metered_features(), new_id=base.new_ulid)
@@ -46,7 +46,7 @@ def edit(request: Request[EditQuery], subscription_id: SubscriptionId, body: Sub
     "/api/v1/subscriptions/<subscription_id>/change/preview",
     "Preview a change of plan with its amounts",
     scope=SCOPE_READ,
-    answers="Deed",
+    answers="SubscriptionChangePreview",
 )
 def preview_change(request: Request, subscription_id: SubscriptionId, body: SubscriptionChange) -> Answer:
     return _preview_of_replacement(request, subscription_id, *change_of(body))
@@ -56,7 +56,7 @@ def preview_change(request: Request, subscription_id: SubscriptionId, body: Subs
     "/api/v1/subscriptions/<subscription_id>/migrate/preview",
     "Preview a migration with its amounts",
     scope=SCOPE_READ,
-    answers="Deed",
+    answers="SubscriptionChangePreview",
 )
 def preview_migration(request: Request, subscription_id: SubscriptionId, body: SubscriptionMigrate | None) -> Answer:
     return _preview_of_replacement(request, subscription_id, *migration_of(body))

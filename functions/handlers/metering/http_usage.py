@@ -52,7 +52,7 @@ MeterSlug = Annotated[str, "The id or the slug of a meter."]
     "/api/v1/meters/<id_or_slug>/query",
     "Query a meter",
     scope=SCOPE_READ,
-    answers="UsageResult",
+    answers="MeterQueryResult",
     fails=(409,),
     is_csv_too=True,
 )
@@ -64,7 +64,7 @@ def query_by_parameters(request: Request[MeterUsageQuery], id_or_slug: MeterSlug
     "/api/v1/meters/<id_or_slug>/query",
     "Query a meter by a body",
     scope=SCOPE_READ,
-    answers="UsageResult",
+    answers="MeterQueryResult",
     is_csv_too=True,
 )
 def query_by_body(request: Request, id_or_slug: MeterSlug, body: UsageRequest) -> Answer:

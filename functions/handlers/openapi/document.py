@@ -1,8 +1,10 @@
 """The OpenAPI document of everything this service answers, made from its routes, its models and its table of errors."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +21,7 @@ READ_ONLY_TOO = (
     "What can be changed, in full. The whole answer of the GET is taken as well; what of it cannot be changed must be "
     "as it is stored, or is refused by name."
 )
+EXAMPLES: Mapping[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text())
 RATE_HEADERS = {
     "RateLimit-Policy": 'The limits that apply, such as `"tenant-calls";q=200;w=1`: 200 in a second.',
     "RateLimit": 'What is left of them, such as `"tenant-calls";r=0;t=1`, and in how many seconds there is more.',
@@ -48,6 +51,12 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
+def _example(operation: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """Of a test's request or answer: `make examples`."""
+    found = EXAMPLES.get(operation["operationId"], {}).get(part)
+    return {} if found is None else {"example": found}
+
+
 def _template(path: str) -> str:
     return re.sub(r"<(\w+)>", r"{\1}", path)
 
@@ -59,8 +68,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "tags": [route.path.split("/")[3 if route.path.startswith("/api/") else 1].removesuffix(".json")],
         "parameters": [*_path_parameters(route), *map(_query_parameter, route.parameters.values())],
-        "responses": {str(route.status): success | _content(route), **_errors(route)},
     }
+    operation["responses"] = {str(route.status): success | _content(route, operation), **_errors(route)}
     if text := (route.function.__doc__ or "").strip():
         operation["description"] = text
     if route.scope is None:
@@ -68,7 +77,7 @@ def _operation(route: Route) -> dict[str, Any]:
     else:
         operation["x-scope"] = route.scope
     if body := _body_schema(route):
-        content = {"application/json": {"schema": body}}
+        content = {"application/json": {"schema": body} | _example(operation, "request")}
         operation["requestBody"] = {"required": not route.may_lack_body, "content": content}
     return operation
 
@@ -108,10 +117,10 @@ def _query_parameter(parameter: Parameter[Any]) -> Schema:
     return shown | {"description": parameter.says}
 
 
-def _content(route: Route) -> dict[str, Any]:
+def _content(route: Route, operation: Mapping[str, Any]) -> dict[str, Any]:
     if route.status == HTTPStatus.NO_CONTENT:
         return {}
-    content: dict[str, Any] = {"application/json": {"schema": schema_of(route.answers)}}
+    content = {"application/json": {"schema": schema_of(route.answers)} | _example(operation, "answer")}
     if route.is_csv_too:
         content["text/csv"] = {"schema": {"type": "string"}}
     return {"content": content}
@@ -148,19 +157,21 @@ def _text_header(description: str) -> Schema:
 
 
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
-    """Bodies and answers; a part of both gets a second name where an answer shows it differently."""
+    """Bodies and answers; a part of both is called ...Create in bodies, where an answer shows it differently."""
     bodies = {route.body_model for route in routes if route.body_model}
     bodies |= {each.model for route in routes for each in route.parameters.values() if each.model is not None}
     answers = {model for route in routes for model in models_of(route.answers)}
-    asked = {name: told(schema) for name, schema in _generated(bodies, "validation").items()}
-    raw = _generated(answers, "serialization")
+    shown = {name: told_in_answer(schema) for name, schema in _generated(answers, "serialization").items()}
+    raw = _generated(bodies, "validation")
     renamed: dict[str, str] = {}
     while True:
-        shown = {renamed.get(name, name): told_in_answer(schema, renamed) for name, schema in raw.items()}
+        asked = {renamed.get(name, name): told(schema, renamed) for name, schema in raw.items()}
         clashes = {name for name in shown.keys() & asked.keys() if shown[name] != asked[name]}
         if not clashes:
-            return dict(sorted({**asked, **shown}.items()))
-        renamed |= {name: f"{name}Shown" for name in clashes}
+            break
+        renamed |= {name: f"{name}Create" for name in clashes}
+    assert not renamed.keys() & {public(each.__name__) for each in bodies}, "a body has a name of its own"
+    return dict(sorted({**asked, **shown}.items()))
 
 
 def _generated(models: set[type[BaseModel]], mode: Any) -> dict[str, Any]:

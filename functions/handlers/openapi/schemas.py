@@ -1,4 +1,8 @@
-"""Schemas as pydantic makes them, told more plainly: no titles, no field that may only be null, names as in JSON."""
+"""Schemas as pydantic makes them, told more plainly.
+
+No titles, no field that may only be null, names as in JSON, and keywords of JSON Schema only: pydantic leaves the
+bounds of a decimal, which comes as a number or as a text, in words of its own.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,7 +10,11 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from functions.handlers.openapi.component_names import NAMES
+
 SCHEMAS = "#/components/schemas"
+NUMBER_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+PLACES = "decimal_places"
 WITHOUT = object()
 OWN_NAME = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 
@@ -15,17 +23,18 @@ def public(name: str) -> str:
     """What a model is called in the document: ShownMeter is the Meter; of two namesakes one says its module too."""
     *_, module, name = ("", *name.split("__"))
     prefix = "".join(word.title() for word in module.split("_"))
-    return name.removeprefix("Shown") if prefix in ("", name) else f"{prefix}{name}"
+    plain = name.removeprefix("Shown") if prefix in ("", name) else f"{prefix}{name}"
+    return NAMES.get(plain, plain)
 
 
-def told(schema: Any) -> Any:
+def told(schema: Any, renamed: Mapping[str, str]) -> Any:
     """Part of a body."""
-    return _mapped(schema, {}, lambda each: each)
+    return _mapped(schema, renamed, _bounded)
 
 
-def told_in_answer(schema: Any, renamed: Mapping[str, str]) -> Any:
+def told_in_answer(schema: Any) -> Any:
     """An answer has no defaults that are null, and may gain fields."""
-    return _mapped(schema, renamed, _shown)
+    return _mapped(schema, {}, lambda each: _shown(_bounded(each)))
 
 
 def _mapped(schema: Any, renamed: Mapping[str, str], finish: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
@@ -56,6 +65,29 @@ def _mapped(schema: Any, renamed: Mapping[str, str], finish: Callable[[dict[str,
 def _reference(target: str, renamed: Mapping[str, str]) -> str:
     name = public(target.rpartition("/")[2])
     return f"{SCHEMAS}/{renamed.get(name, name)}"
+
+
+def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
+    """The bounds of a decimal where a client reads them: on the number, and as the pattern of the text."""
+    said = {word: schema[word] for word in (*NUMBER_BOUNDS, PLACES) if word in schema}
+    if not said:
+        return schema
+    schema = {name: value for name, value in schema.items() if name not in said}
+    bounds = {NUMBER_BOUNDS[word]: value for word, value in said.items() if word != PLACES}
+    if "anyOf" in schema:
+        return schema | {"anyOf": [_bounded_kind(each, bounds, said.get(PLACES)) for each in schema["anyOf"]]}
+    return _bounded_kind(schema, bounds, said.get(PLACES))
+
+
+def _bounded_kind(schema: dict[str, Any], bounds: Mapping[str, Any], places: int | None) -> dict[str, Any]:
+    match schema.get("type"):
+        case "number" | "integer":
+            return {**schema, **bounds}
+        case "string":
+            sign = "" if min(bounds.get("minimum", -1), 0) == 0 or "exclusiveMinimum" in bounds else "-?"
+            fraction = "[0-9]+" if places is None else f"[0-9]{{1,{places}}}"
+            return {**schema, "pattern": rf"^{sign}[0-9]+(\.{fraction})?$"}
+    return schema
 
 
 def _shown(schema: dict[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def get(request: Request[OneCustomerQuery], id_or_key: CustomerKey) -> Answer:
     "/api/v1/customers/<id_or_key>/attribution",
     "List whose usage is a customer's, and since when",
     scope=SCOPE_READ,
-    answers="Paged[Holding]",
+    answers="Paged[CustomerAttribution]",
 )
 def list_attribution(request: Request[Paged], id_or_key: CustomerKey) -> Answer:
     customers = subscriptions.customers()

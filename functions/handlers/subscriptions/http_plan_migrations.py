@@ -73,7 +73,7 @@ class MigratedQuery(Paged):
     "/api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions",
     "List what became of a plan's subscriptions",
     scope=SCOPE_READ,
-    answers="Paged[MigratedSubscription]",
+    answers="Paged[PlanMigrationSubscription]",
 )
 def list_subscriptions(request: Request[MigratedQuery], id_or_key: PlanKey, migration_id: MigrationId) -> Answer:
     statuses = frozenset(request.query.status)

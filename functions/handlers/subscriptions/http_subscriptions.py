@@ -129,7 +129,7 @@ class OneSubscriptionQuery(RouteQuery):
 
 
 @routes.get(
-    "/api/v1/subscriptions/<subscription_id>", "Get a subscription", scope=SCOPE_READ, answers="ExpandedSubscription"
+    "/api/v1/subscriptions/<subscription_id>", "Get a subscription", scope=SCOPE_READ, answers="SubscriptionExpanded"
 )
 def get(request: Request[OneSubscriptionQuery], subscription_id: SubscriptionId) -> Answer:
     found = subscriptions.subscriptions().get(request.tenant, subscription_id)
@@ -180,7 +180,7 @@ def restore(request: Request, subscription_id: SubscriptionId) -> Answer:
     "/api/v1/subscriptions/<subscription_id>/change",
     "Change the plan",
     scope=SCOPE_ADMIN,
-    answers="ChangedSubscription",
+    answers="SubscriptionChangeResponseBody",
 )
 def change(request: Request, subscription_id: SubscriptionId, body: SubscriptionChange) -> Answer:
     return _replaced(request, subscription_id, *change_of(body))
@@ -190,7 +190,7 @@ def change(request: Request, subscription_id: SubscriptionId, body: Subscription
     "/api/v1/subscriptions/<subscription_id>/migrate",
     "Migrate to another version",
     scope=SCOPE_ADMIN,
-    answers="ChangedSubscription",
+    answers="SubscriptionChangeResponseBody",
 )
 def migrate(request: Request, subscription_id: SubscriptionId, body: SubscriptionMigrate | None) -> Answer:
     return _replaced(request, subscription_id, *migration_of(body))

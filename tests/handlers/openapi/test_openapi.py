@@ -3,13 +3,18 @@
 import base64
 import gzip
 import json
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
 from functions.handlers import http_api, http_openapi
 from functions.handlers.edge import problem
+from functions.handlers.openapi.component_names import NAMES
 from functions.handlers.openapi.forms import MODELS
 from functions.handlers.openapi.rendering import rendered
 from tests.compat.test_models import CUSTOMER, FEATURE, METER
@@ -26,6 +31,52 @@ def test_the_committed_document_is_what_the_code_says() -> None:
 
 def test_the_document_is_valid_openapi() -> None:
     validate(document())
+
+
+def _schemas_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Each schema of a schema, but not the names of its properties."""
+    yield value
+    for word, inner in value.items():
+        if word in ("properties", "patternProperties"):
+            inner = list(inner.values())
+        elif word not in ("items", "additionalProperties", "not", "allOf", "anyOf", "oneOf", "prefixItems"):
+            continue
+        for each in inner if isinstance(inner, list) else [inner]:
+            if isinstance(each, dict):
+                yield from _schemas_in(each)
+
+
+def test_schemas_speak_json_schema_and_nothing_else() -> None:
+    parts = Draft202012Validator.META_SCHEMA["allOf"]
+    retriever = Draft202012Validator(Draft202012Validator.META_SCHEMA)._resolver
+    known = {word for part in parts for word in retriever.lookup(part["$ref"]).contents["properties"]}
+    known |= {"discriminator"}  # OpenAPI's own
+    schemas = [*document()["components"]["schemas"].values()]
+    for methods in document()["paths"].values():
+        for operation in methods.values():
+            for each in operation["parameters"]:
+                schemas.append(each.get("schema") or each["content"]["application/json"]["schema"])
+    said = {word for schema in schemas for each in _schemas_in(schema) for word in each}
+    assert said <= known, sorted(said - known)
+    assert {"minimum", "exclusiveMinimum", "pattern", "maxLength"} <= said
+
+
+def test_components_are_called_as_the_trade_calls_them() -> None:
+    private = ("Shown", "Wish", "Draft", "Offer", "Choice", "Kept", "Asked")
+    assert [name for name in document()["components"]["schemas"] if name.endswith(private)] == []
+    unknown = NAMES.keys() - {each.rpartition("__")[2] for each in _class_names()}
+    assert not unknown, "NAMES names classes that are gone."
+
+
+def _class_names() -> set[str]:
+    shown = {name.removeprefix("Shown") for name in _subclasses(BaseModel)}
+    return shown | set(_subclasses(StrEnum))
+
+
+def _subclasses(of: type) -> Iterator[str]:
+    for each in of.__subclasses__():
+        yield each.__name__
+        yield from _subclasses(each)
 
 
 def test_every_route_is_in_the_document_and_the_other_way_round() -> None:

@@ -1,0 +1,76 @@
+"""Examples for the document, taken from the requests and answers of the handlers' tests: `make examples`.
+
+With TOLLBOOTH_EXAMPLES each process of the tests writes what it saw there; afterwards one example is chosen for each
+operation: the one that says most, of those that are short.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from functions.handlers import http_openapi
+from tests.handlers.conformity import operation_of
+
+ENV = "TOLLBOOTH_EXAMPLES"
+EXAMPLES = http_openapi.DOCUMENT.with_name("openapi") / "examples.json"
+TESTS = ("tests/handlers", "tests/compat")
+MAX_CHARACTERS = 1_200  # of an answer, or of a body
+SUCCESSES = ("200", "201", "202", "204")
+
+_seen: dict[str, dict[str, Any]] = {}
+
+
+def note(method: str, path: str, body: str | None, status: int, text: str) -> None:
+    """One call of a test, if somebody collects examples."""
+    if ENV not in os.environ or str(status) not in SUCCESSES or max(len(body or ""), len(text)) > MAX_CHARACTERS:
+        return
+    operation = operation_of(method, path)
+    if operation is None or (operation.get("requestBody", {}).get("required") and not body):
+        return
+    try:
+        found = {"request": json.loads(body) if body else None, "answer": json.loads(text) if text else None}
+    except ValueError:  # CSV, or what is refused as no JSON
+        return
+    name = operation["operationId"]
+    if name not in _seen or _rank(found) > _rank(_seen[name]):
+        _seen[name] = found
+        (Path(os.environ[ENV]) / f"{os.getpid()}.json").write_text(json.dumps(_seen))
+
+
+def collect() -> dict[str, Any]:
+    """Runs the tests; each operation's best example by its id."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "-m", "not stack", *TESTS]
+        subprocess.run(command, env={**os.environ, ENV: folder}, check=True)
+        best: dict[str, Any] = {}
+        for file in sorted(Path(folder).glob("*.json")):
+            for name, found in json.loads(file.read_text()).items():
+                if name not in best or _rank(found) > _rank(best[name]):
+                    best[name] = found
+    return dict(sorted(best.items()))
+
+
+def _rank(found: Mapping[str, Any]) -> tuple[int, int, str]:
+    """By how many fields it has; of two with the same, the shorter; then by their text."""
+    text = json.dumps(found, sort_keys=True)
+    return len(set(_fields(found))), -len(text), text
+
+
+def _fields(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _fields(inner)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _fields(each)
+
+
+if __name__ == "__main__":
+    EXAMPLES.write_text(json.dumps(collect(), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    print(f"{EXAMPLES.name} is up to date; now: make openapi")
