@@ -5,7 +5,7 @@ from typing import Any
 
 from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions, writing_tenures
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import Tenure, Tenures
+from functions.application.ports.subscriptions import Tenure, Tenures
 from functions.domain.identity import ulid_floor
 from functions.domain.subscriptions.subscription import Subscription
 from tests.writing_customers import MAX_BATCH

@@ -14,6 +14,9 @@ from typing import Any
 import jsii
 from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, aws_lambda
 
+from functions import names
+from infra.constructs.reach import reached
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "functions"
 CACHE = REPOSITORY / ".local" / "assets"
@@ -23,12 +26,10 @@ CONSTRAINTS = REPOSITORY / "infra" / "constraints.txt"
 LOCKS = REPOSITORY / "infra" / "locks"
 
 # Part of every asset hash: raise it when the way of building changes.
-RECIPE = "3"
+RECIPE = "4"
 
 # What a function never reads; leaving it out keeps cold starts short.
 LEFT_OUT_FOLDERS = {"__pycache__", "tests"}
-# What people read; no function asks for it.
-PAGES = "pages"
 LEFT_OUT_FILES = {"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"}
 LEFT_OUT_SUFFIXES = {".pyc", ".pyi"}
 # zstandard's second backend (10 MB), loaded on PyPy only; boto3's resources, which nothing here uses.
@@ -40,15 +41,17 @@ SERVICE_DATA = "botocore/data"
 
 @dataclass(frozen=True)
 class Platform:
-    """Where an asset runs: a name for its hash, and how pip is told."""
+    """Where an asset runs: a name for its hash, its Python, and how pip is told."""
 
     name: str
+    python: tuple[int, int]
     pip_arguments: tuple[str, ...]
 
 
 # manylinux_2_28 as well: Amazon Linux 2023 has glibc 2.34 and some wheels no longer come as 2014.
 LAMBDA_ARM64 = Platform(
     "cp313-manylinux-aarch64",
+    (3, 13),
     (
         *("--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64"),
         *("--implementation", "cp", "--python-version", "3.13"),
@@ -58,8 +61,8 @@ LAMBDA_ARM64 = Platform(
 
 def this_host() -> Platform:
     """The Python that runs this, for the emulator and for replaying events from the built asset."""
-    version = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    return Platform(f"{version}-{sys.platform}-host", ())
+    python = sys.version_info[:2]
+    return Platform(f"cp{python[0]}{python[1]}-{sys.platform}-host", python, ())
 
 
 def platform_for(build_for_host: bool) -> Platform:
@@ -68,10 +71,10 @@ def platform_for(build_for_host: bool) -> Platform:
 
 @cache
 def asset_hash(asset: str, platform: Platform) -> str:
-    """Of sources, wheels and platform only, so that a synth says the same on every machine."""
-    digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0".encode())
+    """Of sources, wheels, platform and whether it is compiled, so that machines that build the same say the same."""
+    digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0{bool(compiler_for(platform))}\0".encode())
     digest.update(lock_of(asset).read_bytes())
-    for source in _sources():
+    for source in sources(asset):
         content = source.read_bytes()
         digest.update(f"\0{source.relative_to(REPOSITORY).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
@@ -87,10 +90,11 @@ def build(asset: str, platform: Platform) -> Path:
     work = Path(tempfile.mkdtemp(prefix=f"{asset}-", dir=CACHE))
     try:
         shutil.copytree(_wheels(asset, platform), work / "asset")
-        for source in _sources():
+        for source in sources(asset):
             target = work / "asset" / source.relative_to(REPOSITORY)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+        _compile(work / "asset" / SOURCES.name, platform)
         _publish(work / "asset", built)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -134,23 +138,57 @@ def lock_of(asset: str) -> Path:
     return LOCKS / f"{asset}.txt"
 
 
-def _sources() -> Iterator[Path]:
-    """Modules and the data files beside them, in one order on every machine."""
-    for path in sorted(SOURCES.rglob("*")):
-        relative = path.relative_to(SOURCES)
-        left_out = (
-            LEFT_OUT_FOLDERS.intersection(relative.parts)
-            or relative.parts[0] == PAGES
-            or path.suffix in {".pyc", ".md", ".txt"}
-        )
-        if path.is_file() and not left_out:
-            yield path
+def sources(asset: str) -> list[Path]:
+    """What the functions of an asset can come to, and no more, in one order on every machine."""
+    handlers = (path.rpartition(".")[0] for of, path in names.HANDLERS.values() if of == asset)
+    return sorted(reached(handlers, REPOSITORY))
+
+
+@cache
+def compiler_for(platform: Platform) -> str | None:
+    """A Python of the platform's version, if this machine has one."""
+    if sys.version_info[:2] == platform.python:
+        return sys.executable
+    name = "python{}.{}".format(*platform.python)
+    probe = f"import sys; print(sys.version_info[:2] == {platform.python})"
+    for found in _programs(name):
+        done = subprocess.run([found, "-c", probe], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        if done.stdout.strip() == "True":
+            return found
+    return None
+
+
+def _programs(name: str) -> Iterator[str]:
+    """On the path, and where pyenv keeps its own: it shows only those that somebody chose."""
+    if found := shutil.which(name):
+        yield found
+    yield from map(str, sorted(Path.home().glob(f".pyenv/versions/*/bin/{name}"), reverse=True))
+
+
+def _compile(folder: Path, platform: Platform) -> None:
+    """A function may write nothing beside its code, so it would compile everything anew at each cold start.
+
+    The bytecode is never held against its source: the times of files do not survive the way to AWS (PEP 552).
+    """
+    if compiler := compiler_for(platform):
+        command = [
+            compiler,
+            "-m",
+            "compileall",
+            "-q",
+            "--invalidation-mode",
+            "unchecked-hash",
+            "-s",
+            str(folder.parent),
+        ]
+        subprocess.run([*command, str(folder)], check=True)  # noqa: S603 - our own command line
 
 
 def _wheels(asset: str, platform: Platform) -> Path:
     """The unpacked dependencies, kept apart from our sources so that an edit does not ask pip again."""
     lock = lock_of(asset)
-    digest = hashlib.sha256(f"{RECIPE}\0{platform.name}\0".encode() + lock.read_bytes())
+    recipe = f"{RECIPE}\0{platform.name}\0{bool(compiler_for(platform))}\0"
+    digest = hashlib.sha256(recipe.encode() + lock.read_bytes())
     wheels = CACHE / f"wheels-{asset}-{platform.name}-{digest.hexdigest()[:16]}"
     if wheels.exists():
         return wheels
@@ -158,6 +196,7 @@ def _wheels(asset: str, platform: Platform) -> Path:
     try:
         _pip_install(lock, platform, work / "wheels")
         _strip(work / "wheels")
+        _compile(work / "wheels", platform)
         _publish(work / "wheels", wheels)
     finally:
         shutil.rmtree(work, ignore_errors=True)

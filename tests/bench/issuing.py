@@ -18,7 +18,7 @@ from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSub
 from functions.adapters.memory.ledger import MemoryArchive
 from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.application.metering.ledger.commit_usage import LaneWriter
-from functions.application.ports.billing import SubscriptionChange, Tenures
+from functions.application.ports.subscriptions import SubscriptionChange, Tenures
 from functions.domain.catalog.plan import CustomPlan
 from functions.domain.identity import ulid_floor
 from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack

@@ -1,12 +1,11 @@
 """How long a function's module takes to import from its built asset, and how large the assets are."""
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from functions import names
+from functions.handlers import http_api
 from infra.constructs import python_code
 from infra.local import paths
 
@@ -16,6 +15,13 @@ IMPORT = """
 import importlib, sys, time
 started = time.perf_counter()
 importlib.import_module(sys.argv[1])
+print((time.perf_counter() - started) * 1000)
+"""
+ROOM = """
+import sys, time
+started = time.perf_counter()
+from functions.handlers import http_api
+http_api._resolver(sys.argv[1])
 print((time.perf_counter() - started) * 1000)
 """
 # What a cold start of the ingest path also pays: botocore and its client.
@@ -37,26 +43,27 @@ def asset_mb() -> dict[str, float]:
 
 
 def import_ms(processes: int) -> tuple[dict[str, float | None], float]:
-    """Per handler the best of so many fresh processes on precompiled code (None: it does not import); client time."""
-    with tempfile.TemporaryDirectory() as scratch:
-        roots = {asset: _precompiled(asset, Path(scratch)) for asset in ASSETS}
-        found: dict[str, float | None] = {}
-        for handler, (asset, path) in names.HANDLERS.items():
-            module = path.rpartition(".")[0]
-            times = [_run(IMPORT, roots, asset, module) for _ in range(processes)]
-            measured = [time for time in times if time is not None]
-            found[handler] = round(min(measured), 1) if measured else None
-        clients = [_run(CLIENT, roots, names.STREAM_ASSET) for _ in range(processes)]
+    """Per handler the best of so many fresh processes on what is shipped (None: it does not import); client time."""
+    roots = {asset: python_code.build(asset, python_code.this_host()) for asset in ASSETS}
+    found: dict[str, float | None] = {}
+    for handler, (asset, path) in names.HANDLERS.items():
+        module = path.rpartition(".")[0]
+        times = [_run(IMPORT, roots, asset, module) for _ in range(processes)]
+        measured = [time for time in times if time is not None]
+        found[handler] = round(min(measured), 1) if measured else None
+    clients = [_run(CLIENT, roots, names.STREAM_ASSET) for _ in range(processes)]
     return found, round(min(time for time in clients if time is not None), 1)
 
 
-def _precompiled(asset: str, scratch: Path) -> Path:
-    """A copy of the asset built for this machine; the build itself must stay as it is published."""
-    root = scratch / asset
-    shutil.copytree(python_code.build(asset, python_code.this_host()), root)
-    python = _runtime_python()
-    subprocess.run([python, "-m", "compileall", "-q", str(root)], check=True)
-    return root
+def room_ms(processes: int) -> dict[str, float | None]:
+    """Per room of the API: importing its function and making the resolver of the first request to it."""
+    root = {names.SERVICE_ASSET: python_code.build(names.SERVICE_ASSET, python_code.this_host())}
+    found: dict[str, float | None] = {}
+    for room in http_api.ROOMS:
+        times = [_run(ROOM, root, names.SERVICE_ASSET, room) for _ in range(processes)]
+        measured = [time for time in times if time is not None]
+        found[room] = round(min(measured), 1) if measured else None
+    return found
 
 
 def _runtime_python() -> str:

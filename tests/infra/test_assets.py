@@ -4,12 +4,14 @@ import hashlib
 import re
 import struct
 import zipfile
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 import pytest
 
 from functions import names
 from infra.constructs import python_code
+from infra.constructs.reach import reached
 
 MAX_STREAM_MEGABYTES = 30
 AARCH64 = 183
@@ -53,25 +55,60 @@ def test_wheels_for_lambda_are_arm64_python_3_13(stream_for_lambda: Path) -> Non
     assert all("cpython-313" in library.name or ".abi3." in library.name for library in libraries)
 
 
-def test_every_module_of_ours_is_in_the_asset_once(stream: Path) -> None:
-    ours = {path.relative_to(python_code.REPOSITORY) for path in python_code.SOURCES.rglob("*.py")}
-    assert {path.relative_to(stream) for path in (stream / "functions").rglob("*.py")} == ours
+def test_an_asset_carries_what_its_handlers_reach_and_no_more(stream: Path) -> None:
+    ours = {path.relative_to(python_code.REPOSITORY) for path in python_code.sources(names.STREAM_ASSET)}
+    carried = [path for path in (stream / "functions").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {path.relative_to(stream) for path in carried} == ours
+    service = {str(path.relative_to(python_code.SOURCES)) for path in python_code.sources(names.SERVICE_ASSET)}
+    assert {"handlers/openapi.json", "handlers/http_openapi.py", "adapters/athena/sql/usage.sql"} <= service
+    for each in (*map(str, ours), *service):
+        assert not re.search(r"adapters/memory/|handlers/openapi/|/pages/|\.md$|requirements", each), each
 
 
-def test_nothing_compiled_or_left_over_is_in_the_asset(stream: Path) -> None:
-    assert [path for path in stream.rglob("*") if path.suffix == ".pyc" or path.name in ("RECORD", "tests")] == []
+def test_a_module_that_is_imported_later_is_reached_and_one_for_type_checkers_is_not(tmp_path: Path) -> None:
+    package = tmp_path / "ours"
+    package.mkdir()
+    files = {
+        "__init__.py": "",
+        "handler.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ours import typed\n"
+        "def handler():\n    from ours.later import thing\n    return thing\n",
+        "later.py": "import json\nthing = 'table.json'\n" + 'open("table.json")\n',
+        "typed.py": "",
+        "other.py": "",
+        "table.json": "{}",
+        "else.json": "{}",
+    }
+    for name, text in files.items():
+        (package / name).write_text(text)
+    found = {path.name for path in reached(["ours.handler"], tmp_path)}
+    assert found == {"__init__.py", "handler.py", "later.py", "table.json"}
 
 
-def test_no_page_is_in_an_asset_or_changes_its_hash(
-    stream: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_every_module_in_an_asset_is_compiled_for_its_python_and_never_held_against_its_source(stream: Path) -> None:
+    compiled = {path: path.read_bytes()[:8] for path in stream.rglob("*.pyc")}
+    assert {path.relative_to(stream).parts[0] for path in compiled} >= {"functions", "boto3", "msgspec"}
+    sources = list((stream / "functions").rglob("*.py"))
+    assert {Path(cache_from_source(str(path))) for path in sources} <= compiled.keys()
+    assert set(compiled.values()) == {MAGIC_NUMBER + (1).to_bytes(4, "little")}, "PEP 552: unchecked hash"
+
+
+def test_without_a_python_of_the_platform_an_asset_has_no_bytecode_and_another_hash(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert (python_code.SOURCES / "pages").is_dir()
-    assert not (stream / "functions" / "pages").exists()
-    for name in ("pages/guide/security.md", "pages/guide/style.css", "pages/new.py", "domain/pages.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    monkeypatch.setattr(python_code, "SOURCES", tmp_path)
-    assert list(python_code._sources()) == [tmp_path / "domain" / "pages.py"]
+    (tmp_path / "module.py").touch()
+    platform = python_code.this_host()
+    python_code.asset_hash.cache_clear()
+    with_it = python_code.asset_hash(names.STREAM_ASSET, platform)
+    python_code.asset_hash.cache_clear()
+    monkeypatch.setattr(python_code, "compiler_for", lambda _: None)
+    python_code._compile(tmp_path, platform)
+    assert not list(tmp_path.rglob("*.pyc"))
+    assert python_code.asset_hash(names.STREAM_ASSET, platform) != with_it
+    python_code.asset_hash.cache_clear()
+
+
+def test_nothing_left_over_is_in_the_asset(stream: Path) -> None:
+    assert [path for path in stream.rglob("*") if path.name in ("RECORD", "tests")] == []
 
 
 def test_the_hash_tells_assets_and_platforms_apart() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from threading import Lock
 
-from functions.application.ports.billing import Tenures
 from functions.application.ports.stored import Stale, Taken
+from functions.application.ports.subscriptions import Tenures
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 
 

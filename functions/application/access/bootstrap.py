@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
+from functions.application.ports.access import ApiKeys, RefusesToDeploy, Vault
 from functions.application.ports.clock import Clock
-from functions.application.ports.deployment import RefusesToDeploy, Vault
-from functions.application.ports.stored import ApiKeys
 from functions.domain.access.api_key import ApiKey, hash_secret, parse_token, token
 from functions.names import DEFAULT_TENANT, FIRST_KEY_SCOPES
 

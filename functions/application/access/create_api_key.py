@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.application.ports.access import ApiKeys
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import ApiKeys
 from functions.domain.access.api_key import (
     ApiKey,
     Caller,

@@ -1,7 +1,7 @@
 """Revoke an API key; what the gateway has cached about it ends within a minute."""
 
+from functions.application.ports.access import ApiKeys
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import ApiKeys
 from functions.domain.access.api_key import Caller
 from functions.domain.errors import NotFound
 

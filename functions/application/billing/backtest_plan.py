@@ -9,9 +9,11 @@ from itertools import islice, pairwise
 from functions.application.billing.rate_services import Rater
 from functions.application.billing.remember_usage import RememberedUsage
 from functions.application.catalog.find_plan import find_plan
-from functions.application.ports.billing import BilledCustomers, MeteredFeatures, NewId, Subscriptions, UsageMeter
-from functions.application.ports.catalog import Plans
+from functions.application.ports.catalog import MeteredFeatures, Plans
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
+from functions.application.ports.usage import UsageMeter
 from functions.application.subscriptions.create_subscription import Catalogue
 from functions.domain.billing.backtest import Backtest, ComparedCustomer, ComparedPeriod, NotCompared
 from functions.domain.billing.invoice import BilledCustomer

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from functions.application.ports.billing import Invoices, Windowed, WindowedUsage
+from functions.application.ports.billing import Invoices
+from functions.application.ports.usage import Windowed, WindowedUsage
 from functions.domain.billing.explanation import Step, steps_of
 from functions.domain.billing.invoice import Invoice
 from functions.domain.billing.line import InvoiceLine, UsageSnapshot

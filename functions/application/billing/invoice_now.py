@@ -3,19 +3,12 @@
 from datetime import datetime, timedelta
 
 from functions.application.billing.list_due import first_due
-from functions.application.ports.billing import (
-    BilledCustomers,
-    BillingRun,
-    BillingRuns,
-    Failures,
-    InvoiceRequest,
-    InvoiceRequests,
-    Invoices,
-    NewId,
-    Subscriptions,
-)
+from functions.application.ports.billing import BillingRun, BillingRuns, Failures, InvoiceRequests, Invoices
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
 from functions.domain.billing.invoice import InvoiceRecord
+from functions.domain.billing.invoice_request import InvoiceRequest
 from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
 
 NO_LINES = "invoice_create_no_lines"

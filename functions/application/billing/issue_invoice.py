@@ -9,17 +9,13 @@ from itertools import accumulate, islice
 from functions.application.billing.give_back import Returns
 from functions.application.billing.rate_services import Rater
 from functions.application.billing.take_off_coupons import take_off_coupons
-from functions.application.ports.billing import (
-    BilledCustomers,
-    Failures,
-    Invoices,
-    Subscriptions,
-    UsageMeter,
-)
+from functions.application.ports.billing import Failures, Invoices
+from functions.application.ports.catalog import CustomerCoupons
 from functions.application.ports.clock import Clock
-from functions.application.ports.coupons import CustomerCoupons
 from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.stored import Stale
+from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
+from functions.application.ports.usage import UsageMeter
 from functions.domain.billing.coupons import fee_of
 from functions.domain.billing.give_back import advance_of
 from functions.domain.billing.invoice import (

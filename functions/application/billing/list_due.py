@@ -8,7 +8,8 @@ however many cannot be billed. What a plan has no room for is still due when the
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from functions.application.ports.billing import Due, DueIndex, DuePage, DuePlans, Subscriptions
+from functions.application.ports.billing import Due, DueIndex, DuePage, DuePlans
+from functions.application.ports.subscriptions import Subscriptions
 
 # One page is the input of one map; 500 customers or invoices of about 100 bytes stay below the 256 KB of a workflow's
 # state and the 400 KB of an item.

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Protocol
 
 from functions.application.metering.usage.query_usage import UsageReader
-from functions.application.ports.billing import MeasuredWindow, Windowed
 from functions.application.ports.clock import Clock
+from functions.application.ports.usage import MeasuredWindow, Windowed
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unbillable

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from functions.application.billing.issue_invoice import BillingPorts
 from functions.application.billing.preview_deed import preview_deed
-from functions.application.ports.billing import NewId, Subscriptions
 from functions.application.ports.catalog import Premises
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import Subscriptions
 from functions.application.subscriptions.change_subscription import Changed, SoldWithPlan, migrate_subscription
 from functions.application.subscriptions.create_subscription import Catalogue, PlanChoice
 from functions.domain.catalog.phase import PlanPhase

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
-from functions.application.ports.billing import Failure, Invoices, SubscriptionChange, Subscriptions, Tenures
-from functions.application.ports.coupons import CustomerCoupons
+from functions.application.ports.billing import Invoices
+from functions.application.ports.catalog import CustomerCoupons
+from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions, Tenures
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
+from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.catalog.coupon import AppliedCoupon

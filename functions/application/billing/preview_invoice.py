@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from functions.application.billing.give_back import Returns
 from functions.application.billing.rate_services import Rater
 from functions.application.billing.take_off_coupons import take_off_coupons
-from functions.application.ports.billing import BilledCustomers, Invoices, NewId, Subscriptions, UsageMeter
+from functions.application.ports.billing import Invoices
+from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
-from functions.application.ports.coupons import Coupons
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
+from functions.application.ports.usage import UsageMeter
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.billing.invoice import BilledCustomer, Invoice, summed_up
 from functions.domain.billing.plan_commitment import with_commitment

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from functions.application.ports.billing import UsageMeter
+from functions.application.ports.usage import UsageMeter
 from functions.domain.billing.coupons import as_paid
 from functions.domain.billing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.billing.rating import RatedService, rate

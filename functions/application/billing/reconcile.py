@@ -13,10 +13,10 @@ from functools import cached_property
 from itertools import chain, zip_longest
 
 from functions.application.billing.rate_services import Rater
-from functions.application.ports.billing import BilledCustomers, Subscriptions, UsageMeter
 from functions.application.ports.clock import Clock
 from functions.application.ports.reconciliation import CustomerInvoices, Differences, LateIndex, Recheck, Rechecks
-from functions.application.ports.stored import Customers
+from functions.application.ports.subscriptions import BilledCustomers, Customers, Subscriptions
+from functions.application.ports.usage import UsageMeter
 from functions.domain.billing.difference import (
     ZERO,
     BilledDifference,

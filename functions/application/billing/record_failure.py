@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from functions.application.ports.billing import Failure, Failures
+from functions.application.ports.billing import Failures
 from functions.application.ports.clock import Clock
 from functions.application.step_failure import step_failure
+from functions.domain.billing.failure import Failure
 
 
 def record_failure(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from functions.application.ports.billing import UsageMeter
+from functions.application.ports.usage import UsageMeter
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.metering.cells.level_times import LevelTimes

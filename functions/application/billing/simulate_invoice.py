@@ -1,7 +1,8 @@
 """Try an invoice out: price given quantities for a customer; nothing is measured, numbered or stored."""
 
-from functions.application.ports.billing import BilledCustomers, NewId
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import BilledCustomers
 from functions.domain.billing.invoice import Invoice, summed_up
 from functions.domain.billing.simulation import SIMULATED, InvoiceSimulation
 from functions.domain.catalog.validation import refuse, says_tax, tax_problem

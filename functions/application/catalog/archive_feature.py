@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from functions.application.catalog.find_feature import find_feature
 from functions.application.catalog.for_sale import cards_for_sale
-from functions.application.ports.catalog import Addons, Plans
+from functions.application.ports.catalog import Addons, Features, Plans
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import Features
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import Conflict, NotFound

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from functions.application.metering.meters.find_meter import find_meter
+from functions.application.ports.catalog import Features
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import Features, Meters, Stored, Taken
+from functions.application.ports.meters import Meters
+from functions.application.ports.stored import Stored, Taken
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.feature import Feature, FeatureCreate
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound

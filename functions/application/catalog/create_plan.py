@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from functions.application.catalog.find_plan import find_plan, plan_shelf
-from functions.application.ports.billing import MeteredFeatures, NewId
-from functions.application.ports.catalog import PlanAddons, Plans
+from functions.application.ports.catalog import MeteredFeatures, PlanAddons, Plans
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import Plan, PlanDraft
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from functions.application.ports.stored import Features
+from functions.application.ports.catalog import Features
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import NotFound
 

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from functions.application.catalog.create_plan import card_feature_problems
 from functions.application.catalog.manage_versions import Shelf
-from functions.application.ports.billing import MeteredFeatures, NewId
-from functions.application.ports.catalog import Addons
+from functions.application.ports.catalog import Addons, MeteredFeatures
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
 from functions.domain.catalog.addon import INVALID, Addon, AddonDraft, AddonOffer
 from functions.domain.catalog.validation import currency_problems, refuse, tax_problems
 

@@ -1,9 +1,8 @@
 """Create, find and archive coupons; what a coupon does never changes."""
 
-from functions.application.ports.billing import NewId
+from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
-from functions.application.ports.coupons import Coupons
-from functions.application.ports.stored import Taken
+from functions.application.ports.stored import NewId, Taken
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.coupon import Coupon, CouponWish, Until
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound

@@ -2,8 +2,7 @@
 
 from functions.application.catalog.create_plan import check_features
 from functions.application.catalog.find_plan import plan_shelf
-from functions.application.ports.billing import MeteredFeatures
-from functions.application.ports.catalog import Plans
+from functions.application.ports.catalog import MeteredFeatures, Plans
 from functions.application.ports.clock import Clock
 from functions.domain.catalog.plan import Plan, PlanOffer
 from functions.domain.catalog.validation import phase_tax_problems, refuse

@@ -1,12 +1,16 @@
 """What answers questions to the archive, and what remembers who asked which."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
-from typing import Protocol
+from __future__ import annotations
 
-from functions.domain.analytics.archive_query import ArchiveQuestion, AskedQuery, Progress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from functions.domain.analytics.archive_query import ArchiveQuestion, AskedQuery, Progress
 
 Cell = str | int | Decimal | None
 

@@ -1,12 +1,16 @@
 """What repairing archived objects needs of their storage."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date
-from typing import Protocol
+from __future__ import annotations
 
-from functions.application.ports.ledger import ArchivedEvent
-from functions.domain.metering.ledger.archive_repair import Place
-from functions.domain.metering.ledger.ledger import Refusal
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    from functions.application.ports.ledger import ArchivedEvent
+    from functions.domain.metering.ledger.archive_repair import Place
+    from functions.domain.metering.ledger.ledger import Refusal
 
 
 class Mended(Protocol):

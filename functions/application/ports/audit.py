@@ -1,12 +1,17 @@
 """What auditing the ledger needs of its storage: to read everything, and to keep what it found."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 from functions.application.ports.ledger import ArchivedEvent, LedgerReader
-from functions.domain.metering.ledger.audit import LaneDay
-from functions.domain.metering.ledger.ledger import Commit, Counts
-from functions.domain.metering.meters.meter import MeterSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from functions.domain.metering.ledger.audit import LaneDay
+    from functions.domain.metering.ledger.ledger import Commit, Counts
+    from functions.domain.metering.meters.meter import MeterSet
 
 
 class AuditedLedger(LedgerReader, Protocol):

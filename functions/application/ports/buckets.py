@@ -1,9 +1,12 @@
 """What limiting rates needs of its storage: one instant a bucket, moved by a single conditional write."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from __future__ import annotations
 
-from functions.domain.rate_limit import Bucket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from functions.domain.rate_limit import Bucket
 
 
 @dataclass(frozen=True)

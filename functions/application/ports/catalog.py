@@ -1,15 +1,26 @@
-"""What the catalogue needs from outside: versioned plans and add-ons, and which add-on goes with which plan."""
+"""What keeps features, versions of plans and add-ons, which add-on goes with which plan, and coupons."""
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from functions.domain.catalog.addon import Addon
-from functions.domain.catalog.plan import Plan
-from functions.domain.catalog.plan_addon import PlanAddon
-from functions.domain.catalog.versioned import Versioned
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
-Record = TypeVar("Record", bound=Versioned)
+    from functions.application.ports.stored import Stored
+    from functions.application.ports.subscriptions import Tenures
+    from functions.domain.catalog.addon import Addon  # noqa: F401 - the text in a base class
+    from functions.domain.catalog.coupon import AppliedCoupon, Coupon
+    from functions.domain.catalog.feature import Feature
+    from functions.domain.catalog.plan import Plan  # noqa: F401 - the text in a base class
+    from functions.domain.catalog.plan_addon import PlanAddon
+    from functions.domain.catalog.validation import MeterFacts
+    from functions.domain.catalog.versioned import Versioned
+    from functions.domain.metering.meters.meter_record import MeterRecord
+    from functions.domain.subscriptions.subscription import MeteredFeature
+
+Record = TypeVar("Record", bound="Versioned")
 
 
 @dataclass(frozen=True)
@@ -72,10 +83,10 @@ class Versions(Protocol[Record]):
         ...
 
 
-class Plans(Versions[Plan], Protocol): ...
+class Plans(Versions["Plan"], Protocol): ...
 
 
-class Addons(Versions[Addon], Protocol): ...
+class Addons(Versions["Addon"], Protocol): ...
 
 
 class PlanAddons(Protocol):
@@ -92,3 +103,74 @@ class PlanAddons(Protocol):
     def copy(self, tenant: str, assignments: Sequence[PlanAddon]) -> None:
         """Write the assignments of a plan version that nobody knows yet."""
         ...
+
+
+class MeteredFeatures(Protocol):
+    def metered(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeteredFeature]:
+        """The features of these keys that exist and are not archived, by key."""
+        ...
+
+    def meters(self, tenant: str, wanted: Iterable[str]) -> Mapping[str, MeterFacts]:
+        """The meters of those of these features that have one, by the feature's key."""
+        ...
+
+
+class Features(Protocol):
+    def get(self, tenant: str, feature_id: str) -> Feature | None: ...
+
+    def by_key(self, tenant: str, key: str) -> Feature | None:
+        """The one feature of that key that is not archived."""
+        ...
+
+    def all(self, tenant: str) -> Iterable[Feature]:
+        """Archived ones too, in order of creation."""
+        ...
+
+    def add(self, tenant: str, feature: Feature, meter: Stored[MeterRecord] | None) -> None:
+        """Raises Taken, and Stale when the meter it names has changed since it was read."""
+        ...
+
+    def archive(self, tenant: str, feature: Feature, unsold_at: SaleCounts) -> None:
+        """Write the archived feature and free its key.
+
+        Raises Stale when it was archived before, or something was put up for sale or subscribed to since `unsold_at`
+        was read.
+        """
+        ...
+
+
+class CustomerCoupons(Protocol):
+    def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
+        """The customer's and those of their subscriptions, removed ones too, in the order they were applied."""
+        ...
+
+
+class Coupons(CustomerCoupons, Protocol):
+    """What is written builds on the `version` that was read; everything written raises Stale if that has changed."""
+
+    def get(self, tenant: str, coupon_id: str) -> Coupon | None: ...
+
+    def by_key(self, tenant: str, key: str) -> Coupon | None:
+        """The one coupon of that key that is not archived."""
+        ...
+
+    def all(self, tenant: str) -> Iterable[Coupon]:
+        """Archived ones too, in order of creation."""
+        ...
+
+    def add(self, tenant: str, coupon: Coupon) -> None:
+        """Raises Taken when another coupon has its key."""
+        ...
+
+    def archive(self, tenant: str, coupon: Coupon) -> None:
+        """Write the archived coupon and free its key."""
+        ...
+
+    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon, tenures: Tenures) -> None:
+        """Write the coupon as it is after one redemption more, and what came of it, all or nothing.
+
+        As `tenures` tells, the customer must not have been deleted since nor got another coupon or subscription.
+        """
+        ...
+
+    def change(self, tenant: str, applied: AppliedCoupon) -> None: ...

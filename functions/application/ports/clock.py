@@ -1,7 +1,11 @@
 """Time as a port, so that verbs can be tested at any instant."""
 
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Clock(Protocol):

@@ -1,15 +1,20 @@
 """What pushing and settling need from outside: a payment gateway, the push records, and our own invoices."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Protocol
+from __future__ import annotations
 
-from functions.domain.billing.contact import Contact
-from functions.domain.billing.document import DocumentLine, InvoiceDocument
-from functions.domain.billing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
 from functions.domain.errors import TollboothError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from functions.domain.billing.contact import Contact
+    from functions.domain.billing.document import DocumentLine, InvoiceDocument
+    from functions.domain.billing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord
 
 
 class GatewayStatus(StrEnum):

@@ -1,13 +1,17 @@
 """What counting and reading a meter's history needs of its storage and of who runs the work."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
 
-from functions.domain.metering.ledger.backfill_slots import Slots
-from functions.domain.metering.ledger.history import Backfill, HistoryPart, Status
-from functions.domain.metering.ledger.hour_index import HourEntry
-from functions.domain.metering.meters.meter import MeterSet
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from functions.domain.metering.ledger.backfill_slots import Slots
+    from functions.domain.metering.ledger.history import Backfill, HistoryPart, Status
+    from functions.domain.metering.ledger.hour_index import HourEntry
+    from functions.domain.metering.meters.meter import MeterSet
 
 
 class HistoryReader(Protocol):

@@ -1,16 +1,21 @@
 """What the metering ledger needs of its storage; every method of one item is one atomic request."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 from functions.application.ports.history import HistoryReader
-from functions.domain.metering.cells.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
-from functions.domain.metering.ledger.history import HistoryPart
-from functions.domain.metering.ledger.hour_index import HourEntry
-from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Refusal
-from functions.domain.metering.ledger.reject import Place
-from functions.domain.metering.meters.meter import MeterSet
-from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from functions.domain.metering.cells.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
+    from functions.domain.metering.ledger.history import HistoryPart
+    from functions.domain.metering.ledger.hour_index import HourEntry
+    from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Refusal
+    from functions.domain.metering.ledger.reject import Place
+    from functions.domain.metering.meters.meter import MeterSet
+    from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
 
 
 class EventStream(Protocol):
@@ -140,7 +145,7 @@ class Archive(Protocol):
 
     def lines_of(
         self, lane: int, commits: Sequence[tuple[int, int]]
-    ) -> Iterable[tuple[int, "Sequence[ArchivedEvent] | None"]]:
+    ) -> Iterable[tuple[int, Sequence[ArchivedEvent] | None]]:
         """(commit, its lines) of commits (number, hour it was decided in), in order; None for a missing object."""
         ...
 

@@ -1,8 +1,12 @@
 """What a list needs of a store: its records in the order they lie there, a stretch at a time."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 Record = TypeVar("Record", covariant=True)
 

@@ -1,8 +1,11 @@
 """Where the look-backs of lanes are kept for the next process, so that it need not read an hour of the log."""
 
-from typing import NamedTuple, Protocol
+from __future__ import annotations
 
-from functions.domain.metering.ledger.look_back import Further, Whole
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from functions.domain.metering.ledger.look_back import Further, Whole
 
 
 class KeptLookBack(NamedTuple):

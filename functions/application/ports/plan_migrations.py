@@ -1,9 +1,13 @@
 """What migrating all subscriptions of a plan needs of its storage and of who runs the work."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from functions.domain.subscriptions.plan_migration import MigratedSubscription, PlanMigration
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.domain.subscriptions.plan_migration import MigratedSubscription, PlanMigration
 
 
 class PlanMigrations(Protocol):

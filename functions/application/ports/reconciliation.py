@@ -1,13 +1,17 @@
 """What looking at billed periods again needs: which usage came late, which bills are due for it, what was found."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
 
-from functions.domain.billing.difference import BilledDifference
-from functions.domain.billing.invoice import InvoiceRecord
-from functions.domain.metering.ledger.late import LateUsage
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from functions.domain.billing.difference import BilledDifference
+    from functions.domain.billing.invoice import InvoiceRecord
+    from functions.domain.metering.ledger.late import LateUsage
 
 
 class LateIndex(Protocol):

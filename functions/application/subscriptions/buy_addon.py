@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.application.catalog.manage_plan_addons import PlanAddonsOf
-from functions.application.ports.billing import MeteredFeatures, NewId, SubscriptionChange, Subscriptions
+from functions.application.ports.catalog import MeteredFeatures
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.application.subscriptions.write_subscriptions import (
     DecideOne,
     subscription_not_found,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from functions.application.ports.billing import SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
+from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.application.subscriptions.write_subscriptions import (
     DecideOne,
     require_no_successor,

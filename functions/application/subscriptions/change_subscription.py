@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from functions.application.catalog.manage_plan_addons import Assigned
-from functions.application.ports.billing import NewId, SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.application.subscriptions.create_subscription import Catalogue, PlanChoice
 from functions.application.subscriptions.write_subscriptions import (
     require_no_successor,

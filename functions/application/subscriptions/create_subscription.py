@@ -6,15 +6,10 @@ from datetime import datetime, timedelta
 
 from functions.application.catalog.create_plan import known_features
 from functions.application.catalog.find_plan import NO_CLOCK, find_plan, plan_shelf
-from functions.application.ports.billing import (
-    BilledCustomers,
-    MeteredFeatures,
-    NewId,
-    SubscriptionChange,
-    Subscriptions,
-)
-from functions.application.ports.catalog import NO_PREMISES, Plans, Premises
+from functions.application.ports.catalog import NO_PREMISES, MeteredFeatures, Plans, Premises
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import BilledCustomers, SubscriptionChange, Subscriptions
 from functions.application.subscriptions.write_subscriptions import write_subscriptions
 from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.catalog.phase import PlanPhase

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from functions.application.catalog.create_plan import card_feature_problems
-from functions.application.ports.billing import MeteredFeatures, NewId, SubscriptionChange, Subscriptions
+from functions.application.ports.catalog import MeteredFeatures
 from functions.application.ports.clock import Clock
+from functions.application.ports.stored import NewId
+from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.application.subscriptions.write_subscriptions import write_subscription
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import (

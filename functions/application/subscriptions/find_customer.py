@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from functions.application.ports.stored import Customers, Stored
+from functions.application.ports.stored import Stored
+from functions.application.ports.subscriptions import Customers
 from functions.domain.errors import NotFound
 from functions.domain.subscriptions.customer import Customer
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from functions.application.ports.billing import SellingSubscriptions
 from functions.application.ports.clock import Clock
+from functions.application.ports.subscriptions import SellingSubscriptions
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import Conflict, TooLarge
 from functions.domain.subscriptions.held import items_sold

@@ -2,9 +2,9 @@
 
 from typing import Any, Protocol
 
-from functions.application.ports.billing import Subscriptions
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import Customers, Taken
+from functions.application.ports.stored import Taken
+from functions.application.ports.subscriptions import Customers, Subscriptions
 from functions.application.retry import decide_again_when_stale
 from functions.application.subscriptions.find_customer import find_active_customer
 from functions.domain.errors import Conflict, FieldError

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
 from functions.application.catalog.for_sale import cards_for_sale
-from functions.application.ports.billing import SellingSubscriptions
-from functions.application.ports.catalog import Addons, Plans, SaleCounts
+from functions.application.ports.catalog import Addons, Features, Plans, SaleCounts
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import Features
+from functions.application.ports.subscriptions import SellingSubscriptions
 from functions.application.subscriptions.held_by_subscriptions import Holders
 from functions.domain.catalog.feature import Feature
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard

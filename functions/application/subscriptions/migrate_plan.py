@@ -1,10 +1,10 @@
 """Migrate all subscriptions of a plan to one of its versions: begin it, begin it again where it stood, look at it."""
 
 from functions.application.catalog.find_plan import find_plan
-from functions.application.ports.billing import NewId
 from functions.application.ports.catalog import Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.plan_migrations import MigrationRuns, PlanMigrations
+from functions.application.ports.stored import NewId
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.versioned import VersionStatus
 from functions.domain.errors import Conflict, NotFound

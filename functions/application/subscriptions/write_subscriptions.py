@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from functions.application.ports.billing import SubscriptionChange, Subscriptions
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import Stale
+from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.domain.errors import Conflict, NotFound, Unavailable
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.no_overlap import require_room

@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.application.access.bootstrap import ensure_admin_key
 from functions.application.metering.ledger.record_genesis import record_genesis
-from functions.application.ports.deployment import RefusesToDeploy
+from functions.application.ports.access import RefusesToDeploy
 from functions.handlers import log
 from functions.handlers.wiring import access, base, metering
 

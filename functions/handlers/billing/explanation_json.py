@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.application.billing.explain_line import Explanation, Remeasured
-from functions.application.ports.billing import Windowed
+from functions.application.ports.usage import Windowed
 from functions.domain.billing.explanation import Step
 from functions.domain.billing.line import InvoiceCharge, InvoiceLine, UsageSnapshot, explained
 from functions.domain.catalog.pricing import Group

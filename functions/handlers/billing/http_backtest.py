@@ -35,12 +35,12 @@ class BacktestBody(WireModel):
 
 
 @routes.post(
-    "/api/v1/plans/<id_or_key>/backtest",
+    "/api/v1/plans/<plan_id>/backtest",
     "Rate a plan for past usage",
     scope=SCOPE_READ,
     answers="Backtest",
     costs="question",
 )
-def backtest(request: Request, id_or_key: PlanKey, body: BacktestBody) -> Answer:
+def backtest(request: Request, plan_id: PlanKey, body: BacktestBody) -> Answer:
     wish = body.wish
-    return http.ok(backtest_shown(backtest_plan(request.tenant, id_or_key, wish, billing.backtest_ports())))
+    return http.ok(backtest_shown(backtest_plan(request.tenant, plan_id, wish, billing.backtest_ports())))

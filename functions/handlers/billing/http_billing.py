@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from functions.application.billing.invoice_now import request_invoices, requested_invoices
-from functions.application.ports.billing import Failure, InvoiceRequest
+from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus
+from functions.domain.billing.invoice_request import InvoiceRequest
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.wire import Instant, NotYet, WireModel
 from functions.handlers import settings

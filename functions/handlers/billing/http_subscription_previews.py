@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from functions.application.billing.preview_deed import Deed, preview_deed
-from functions.application.ports.billing import Subscriptions
+from functions.application.ports.subscriptions import Subscriptions
 from functions.application.subscriptions.change_subscription import Changed
 from functions.application.subscriptions.edit_subscription import edit_subscription
 from functions.domain.subscriptions.subscription import Subscription

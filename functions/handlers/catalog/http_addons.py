@@ -57,11 +57,11 @@ def list_addons(request: Request[VersionsQuery]) -> Answer:
     return http.ok(by_cursor_or_number(request, listed))
 
 
-@routes.get("/api/v1/addons/<id_or_key>", "Get an add-on", scope=SCOPE_READ, answers="Addon")
-def get(request: Request[VersionQuery], id_or_key: AddonKey) -> Answer:
+@routes.get("/api/v1/addons/<addon_id>", "Get an add-on", scope=SCOPE_READ, answers="Addon")
+def get(request: Request[VersionQuery], addon_id: AddonKey) -> Answer:
     latest = request.query.include_latest
     shelf = addon_shelf(catalog.addons(), base.clock())
-    return http.ok(_shown(shelf.find(request.tenant, id_or_key, latest=latest)))
+    return http.ok(_shown(shelf.find(request.tenant, addon_id, latest=latest)))
 
 
 @routes.put("/api/v1/addons/<addon_id>", "Update a draft add-on", scope=SCOPE_ADMIN, answers="Addon")

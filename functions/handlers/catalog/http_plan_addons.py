@@ -45,11 +45,11 @@ class AssignedQuery(VersionsQuery):
     currency = texts(f"Only add-ons of this ISO 4217 currency; {ANY}.")
 
 
-@routes.get("/api/v1/plans/<id_or_key>/addons", "List a plan's add-ons", scope=SCOPE_READ, answers="Paged[PlanAddon]")
-def list_assigned(request: Request[AssignedQuery], id_or_key: PlanKey) -> Answer:
+@routes.get("/api/v1/plans/<plan_id>/addons", "List a plan's add-ons", scope=SCOPE_READ, answers="Paged[PlanAddon]")
+def list_assigned(request: Request[AssignedQuery], plan_id: PlanKey) -> Answer:
     query, now = request.query, base.clock().now()
     wanted = VersionFilter(query, now)
-    every = catalog.plan_addons_of().of_plan(request.tenant, id_or_key, with_deleted=wanted.deleted)
+    every = catalog.plan_addons_of().of_plan(request.tenant, plan_id, with_deleted=wanted.deleted)
     listed = Listed(
         HeldListing(every, lambda each: each.addon.id),
         _assigned,
@@ -67,27 +67,23 @@ def assign(request: Request, plan_id: PlanId, body: PlanAddonWish) -> Answer:
     return http.created(_assigned(catalog.plan_addons_of().assign(request.tenant, plan_id, body)))
 
 
-@routes.get(
-    "/api/v1/plans/<id_or_key>/addons/<addon_id_or_key>", "Get a plan's add-on", scope=SCOPE_READ, answers="PlanAddon"
-)
-def get_assigned(request: Request, id_or_key: PlanKey, addon_id_or_key: AssignedKey) -> Answer:
-    return http.ok(_assigned(catalog.plan_addons_of().get(request.tenant, id_or_key, addon_id_or_key)))
+@routes.get("/api/v1/plans/<plan_id>/addons/<addon_id>", "Get a plan's add-on", scope=SCOPE_READ, answers="PlanAddon")
+def get_assigned(request: Request, plan_id: PlanKey, addon_id: AssignedKey) -> Answer:
+    return http.ok(_assigned(catalog.plan_addons_of().get(request.tenant, plan_id, addon_id)))
 
 
 @routes.put(
-    "/api/v1/plans/<plan_id>/addons/<addon_id_or_key>", "Update a plan's add-on", scope=SCOPE_ADMIN, answers="PlanAddon"
+    "/api/v1/plans/<plan_id>/addons/<addon_id>", "Update a plan's add-on", scope=SCOPE_ADMIN, answers="PlanAddon"
 )
-def reassign(
-    request: Request, plan_id: PlanId, addon_id_or_key: AssignedKey, body: Replacement[PlanAddonTerms]
-) -> Answer:
+def reassign(request: Request, plan_id: PlanId, addon_id: AssignedKey, body: Replacement[PlanAddonTerms]) -> Answer:
     of_plans = catalog.plan_addons_of()
-    terms = body.over(PlanAddon, lambda: _assigned(of_plans.get(request.tenant, plan_id, addon_id_or_key)))
-    return http.ok(_assigned(of_plans.change(request.tenant, plan_id, addon_id_or_key, terms)))
+    terms = body.over(PlanAddon, lambda: _assigned(of_plans.get(request.tenant, plan_id, addon_id)))
+    return http.ok(_assigned(of_plans.change(request.tenant, plan_id, addon_id, terms)))
 
 
-@routes.delete("/api/v1/plans/<plan_id>/addons/<addon_id_or_key>", "End a plan's add-on", scope=SCOPE_ADMIN)
-def unassign(request: Request, plan_id: PlanId, addon_id_or_key: AssignedKey) -> Answer:
-    catalog.plan_addons_of().end(request.tenant, plan_id, addon_id_or_key)
+@routes.delete("/api/v1/plans/<plan_id>/addons/<addon_id>", "End a plan's add-on", scope=SCOPE_ADMIN)
+def unassign(request: Request, plan_id: PlanId, addon_id: AssignedKey) -> Answer:
+    catalog.plan_addons_of().end(request.tenant, plan_id, addon_id)
     return http.no_content()
 
 

@@ -52,10 +52,10 @@ def list_plans(request: Request[VersionsQuery]) -> Answer:
     return http.ok(by_cursor_or_number(request, listed))
 
 
-@routes.get("/api/v1/plans/<id_or_key>", "Get a plan", scope=SCOPE_READ, answers="Plan")
-def get(request: Request[VersionQuery], id_or_key: PlanKey) -> Answer:
+@routes.get("/api/v1/plans/<plan_id>", "Get a plan", scope=SCOPE_READ, answers="Plan")
+def get(request: Request[VersionQuery], plan_id: PlanKey) -> Answer:
     latest = request.query.include_latest
-    return http.ok(_shown(find_plan(request.tenant, id_or_key, plans=catalog.plans(), latest=latest)))
+    return http.ok(_shown(find_plan(request.tenant, plan_id, plans=catalog.plans(), latest=latest)))
 
 
 @routes.put("/api/v1/plans/<plan_id>", "Update a draft plan", scope=SCOPE_ADMIN, answers="Plan")
@@ -94,12 +94,12 @@ def publish(request: Request, plan_id: PlanId) -> Answer:
 
 
 @routes.post(
-    "/api/v1/plans/<id_or_key>/next", "Draft the next version of a plan", scope=SCOPE_ADMIN, answers="Plan", status=201
+    "/api/v1/plans/<plan_id>/next", "Draft the next version of a plan", scope=SCOPE_ADMIN, answers="Plan", status=201
 )
-def following(request: Request, id_or_key: PlanKey) -> Answer:
+def following(request: Request, plan_id: PlanKey) -> Answer:
     plan = next_plan(
         request.tenant,
-        id_or_key,
+        plan_id,
         plans=catalog.plans(),
         plan_addons=catalog.plan_addons(),
         clock=base.clock(),

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from pydantic import Field, StringConstraints
 
-from functions.application.ports.stored import Customers
+from functions.application.ports.subscriptions import Customers
 from functions.domain.metering.ledger.ledger import HOUR_SECONDS
 from functions.domain.metering.usage.event_filter import (
     FIRST_SECOND,

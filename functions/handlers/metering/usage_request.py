@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, StringConstraints
 
 from functions.application.metering.usage.query_usage import UsagePage
-from functions.application.ports.stored import Customers
+from functions.application.ports.subscriptions import Customers
 from functions.domain.errors import InvalidInput, NotFound
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.meters.meter import Meter

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from functions.application.ports.billing import Failure
 from functions.domain.analytics.archive_query import Kind, Progress
+from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceStatus
 from functions.domain.catalog.feature import Feature
 from functions.domain.metering.ledger.history import Status

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from functions.handlers.edge import problem
 from functions.handlers.edge.query_model import Parameter
 from functions.handlers.edge.routes import Route
-from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_PATHS, FIXED_SCHEMAS
+from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_EXAMPLES, FIXED_PATHS, FIXED_SCHEMAS
 from functions.handlers.openapi.forms import Schema, models_of, reference, schema_of
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
 
@@ -22,6 +22,7 @@ READ_ONLY_TOO = (
     "as it is stored, or is refused by name."
 )
 EXAMPLES: Mapping[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text())
+LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 RATE_HEADERS = {
     "RateLimit-Policy": 'The limits that apply, such as `"tenant-calls";q=200;w=1`: 200 in a second.',
     "RateLimit": 'What is left of them, such as `"tenant-calls";r=0;t=1`, and in how many seconds there is more.',
@@ -34,15 +35,21 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {path: dict(operations) for path, operations in FIXED_PATHS.items()}
     for route in routes:
         paths.setdefault(_template(route.path), {})[route.method.lower()] = _operation(route)
+    used = {status for methods in paths.values() for each in methods.values() for status in each["responses"]}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Tollbooth", "version": "1", "description": DESCRIPTION, "license": {"name": "Apache-2.0"}},
+        "info": {
+            "title": "Tollbooth",
+            "version": "1",
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}, {"apiKeyHeader": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": {**FIXED_SCHEMAS, **_schemas(routes)},
-            "responses": dict(_problems()),
+            "responses": {name: found for status, name, found in _problems() if str(status) in used},
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "tb_<id>_<secret>"},
                 "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
@@ -53,7 +60,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 def _example(operation: Mapping[str, Any], part: str) -> dict[str, Any]:
     """Of a test's request or answer: `make examples`."""
-    found = EXAMPLES.get(operation["operationId"], {}).get(part)
+    found = {**EXAMPLES, **FIXED_EXAMPLES}.get(operation["operationId"], {}).get(part)
     return {} if found is None else {"example": found}
 
 
@@ -137,7 +144,7 @@ def _errors(route: Route) -> dict[str, Any]:
     return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}
 
 
-def _problems() -> Iterator[tuple[str, Any]]:
+def _problems() -> Iterator[tuple[int, str, Any]]:
     """One response per status of the table of errors, and the one for what is not in it."""
     for status in sorted({*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR}):
         content = {problem.CONTENT_TYPE: {"schema": {"$ref": f"{SCHEMAS}/Problem"}}}
@@ -149,7 +156,7 @@ def _problems() -> Iterator[tuple[str, Any]]:
             response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             response["headers"] |= {name: _text_header(told) for name, told in RATE_HEADERS.items()}
-        yield status.name, response
+        yield int(status), status.name, response
 
 
 def _text_header(description: str) -> Schema:

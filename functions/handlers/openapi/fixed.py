@@ -10,6 +10,15 @@ DESCRIPTION = (
     "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "
     "decimal in a text; quantities of usage are JSON numbers with all their digits. A deleted thing is kept and marked."
 )
+EVENT = {
+    "specversion": "1.0",
+    "id": "req-1",
+    "source": "gateway",
+    "type": "prompt",
+    "subject": "acme",
+    "time": "2026-11-30T10:00:00Z",
+    "data": {"tokens": 1200, "model": "small"},
+}
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _BATCH = {"type": "array", "items": _EVENT}
 _DATA = {"type": "object", "description": "In binary content mode: the event's data.", "additionalProperties": True}
@@ -81,9 +90,9 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "requestBody": {
                 "required": False,
                 "content": {
-                    ingest_body.EVENT: {"schema": _EVENT},
-                    ingest_body.BATCH: {"schema": _BATCH},
-                    ingest_body.JSON: {"schema": {"anyOf": [_EVENT, _BATCH, _DATA]}},
+                    ingest_body.EVENT: {"schema": _EVENT, "example": EVENT},
+                    ingest_body.BATCH: {"schema": _BATCH, "example": [EVENT]},
+                    ingest_body.JSON: {"schema": {"anyOf": [_EVENT, _BATCH, _DATA]}, "example": EVENT},
                     "text/json": {"schema": _DATA},
                     "application/*+json": {"schema": _DATA},
                 },
@@ -91,7 +100,16 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "responses": {
                 "200": {
                     "description": "With `partial`",
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PartialResult"}}},
+                    "content": {
+                        "application/json": {
+                            "schema": {"$ref": "#/components/schemas/PartialResult"},
+                            "example": {
+                                "accepted": 1,
+                                "invalid": 0,
+                                "results": [{"index": 0, "id": EVENT["id"], "status": "accepted"}],
+                            },
+                        }
+                    },
                 },
                 "204": {"description": "Accepted"},
                 **_refused(),
@@ -121,7 +139,15 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                     "description": "Stripe's time and HMAC of the body, `t=...,v1=...`.",
                 },
             ],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {"type": "object"},
+                        "example": {"id": "evt_1", "object": "event", "type": "invoice.paid", "data": {"object": {}}},
+                    }
+                },
+            },
             "responses": {
                 "200": {
                     "description": "Settled, or nothing to settle",
@@ -131,7 +157,8 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
                                 "type": "object",
                                 "properties": {"received": {"type": "boolean"}, "result": {"type": "string"}},
                                 "required": ["received", "result"],
-                            }
+                            },
+                            "example": {"received": True, "result": "settled"},
                         }
                     },
                 },
@@ -173,7 +200,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
             "A page may hold fewer items than `limit`, even none, and go on all the same: a filter looks at a bounded "
             "number of records for one answer. It was the last page when there is no `nextCursor`."
         ),
-        "properties": {"items": {"type": "array"}, "nextCursor": {"type": "string"}},
+        "properties": {"items": {"type": "array", "items": {}}, "nextCursor": {"type": "string"}},
         "required": ["items"],
     },
     "GatewayMessage": {
@@ -189,7 +216,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
             "`page`."
         ),
         "properties": {
-            "items": {"type": "array"},
+            "items": {"type": "array", "items": {}},
             "page": {"type": "integer"},
             "pageSize": {"type": "integer"},
             "totalCount": {"type": "integer"},
@@ -244,3 +271,6 @@ FIXED_SCHEMAS: dict[str, Any] = {
         "required": ["type", "title", "status", "detail", "instance"],
     },
 }
+
+# Of what would be too long to show, or is different each time.
+FIXED_EXAMPLES: dict[str, Any] = {"getThisDocument": {"answer": {"openapi": "3.1.0"}}}

@@ -29,7 +29,7 @@ def public(name: str) -> str:
 
 def told(schema: Any, renamed: Mapping[str, str]) -> Any:
     """Part of a body."""
-    return _mapped(schema, renamed, _bounded)
+    return _mapped(schema, renamed, lambda each: _without_null_default(_bounded(each)))
 
 
 def told_in_answer(schema: Any) -> Any:
@@ -94,6 +94,9 @@ def _shown(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("additionalProperties") is False:
         schema = {name: value for name, value in schema.items() if name != "additionalProperties"}
     # Absent or null, by model: the plan's own fields are left out, those of its phases stay null.
-    if schema.get("default", WITHOUT) is None:
-        return {name: value for name, value in schema.items() if name != "default"}
-    return schema
+    return _without_null_default(schema)
+
+
+def _without_null_default(schema: dict[str, Any]) -> dict[str, Any]:
+    """Left out and null are the same; generators take a field with a default for one that is always there."""
+    return schema if schema.get("default", WITHOUT) is not None else {k: v for k, v in schema.items() if k != "default"}

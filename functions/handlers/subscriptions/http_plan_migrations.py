@@ -32,17 +32,17 @@ class MigrateAll(WireModel):
 
 
 @routes.post(
-    "/api/v1/plans/<id_or_key>/migrate-all",
+    "/api/v1/plans/<plan_id>/migrate-all",
     "Migrate all subscriptions of a plan",
     scope=SCOPE_ADMIN,
     answers="PlanMigration",
     status=202,
     costs="question",
 )
-def migrate_all(request: Request, id_or_key: PlanKey, body: MigrateAll) -> Answer:
+def migrate_all(request: Request, plan_id: PlanKey, body: MigrateAll) -> Answer:
     migration = migrate_plan(
         request.tenant,
-        id_or_key,
+        plan_id,
         body.to_version,
         dry_run=body.dry_run,
         plans=catalog.plans(),
@@ -51,18 +51,18 @@ def migrate_all(request: Request, id_or_key: PlanKey, body: MigrateAll) -> Answe
         clock=base.clock(),
         new_id=base.new_ulid,
     )
-    path = f"/api/v1/plans/{quote(id_or_key, safe='')}/migrations/{migration.id}"
+    path = f"/api/v1/plans/{quote(plan_id, safe='')}/migrations/{migration.id}"
     return http.accepted(migration_shown(migration, base.clock().now()), path)
 
 
 @routes.get(
-    "/api/v1/plans/<id_or_key>/migrations/<migration_id>",
+    "/api/v1/plans/<plan_id>/migrations/<migration_id>",
     "Get how far a plan's migration is",
     scope=SCOPE_READ,
     answers="PlanMigration",
 )
-def get(request: Request, id_or_key: PlanKey, migration_id: MigrationId) -> Answer:
-    return http.ok(migration_shown(_found(request, id_or_key, migration_id), base.clock().now()))
+def get(request: Request, plan_id: PlanKey, migration_id: MigrationId) -> Answer:
+    return http.ok(migration_shown(_found(request, plan_id, migration_id), base.clock().now()))
 
 
 class MigratedQuery(Paged):
@@ -70,14 +70,14 @@ class MigratedQuery(Paged):
 
 
 @routes.get(
-    "/api/v1/plans/<id_or_key>/migrations/<migration_id>/subscriptions",
+    "/api/v1/plans/<plan_id>/migrations/<migration_id>/subscriptions",
     "List what became of a plan's subscriptions",
     scope=SCOPE_READ,
     answers="Paged[PlanMigrationSubscription]",
 )
-def list_subscriptions(request: Request[MigratedQuery], id_or_key: PlanKey, migration_id: MigrationId) -> Answer:
+def list_subscriptions(request: Request[MigratedQuery], plan_id: PlanKey, migration_id: MigrationId) -> Answer:
     statuses = frozenset(request.query.status)
-    migration = _found(request, id_or_key, migration_id)
+    migration = _found(request, plan_id, migration_id)
     listed = Listed(
         subscriptions.plan_migrations().listing(request.tenant, migration.id),
         migrated_shown,
@@ -87,17 +87,17 @@ def list_subscriptions(request: Request[MigratedQuery], id_or_key: PlanKey, migr
 
 
 @routes.get(
-    "/api/v1/plans/<id_or_key>/versions",
+    "/api/v1/plans/<plan_id>/versions",
     "List a plan's versions with how many have them",
     scope=SCOPE_READ,
     answers="Paged[PlanVersion]",
     costs="question",
 )
-def list_versions(request: Request[Paged], id_or_key: PlanKey) -> Answer:
+def list_versions(request: Request[Paged], plan_id: PlanKey) -> Answer:
     now = base.clock().now()
     counted = count_versions(
         request.tenant,
-        id_or_key,
+        plan_id,
         now,
         plans=catalog.plans(),
         listing=subscriptions.subscriptions().listing(request.tenant),
@@ -109,10 +109,10 @@ def list_versions(request: Request[Paged], id_or_key: PlanKey) -> Answer:
     return http.ok(by_cursor_or_number(request, listed))
 
 
-def _found(request: Request, id_or_key: str, migration_id: str) -> PlanMigration:
+def _found(request: Request, plan_id: str, migration_id: str) -> PlanMigration:
     return find_migration(
         request.tenant,
-        id_or_key,
+        plan_id,
         migration_id,
         plans=catalog.plans(),
         migrations=subscriptions.plan_migrations(),

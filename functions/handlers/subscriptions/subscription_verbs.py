@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from functions.application.ports.billing import Subscriptions
+from functions.application.ports.subscriptions import Subscriptions
 from functions.application.subscriptions.change_subscription import Changed, change_subscription, migrate_subscription
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import Subscription

@@ -7,7 +7,8 @@ from datetime import datetime
 from functions.adapters.memory.coupons import MemoryCoupons
 from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
 from functions.application.billing.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
-from functions.application.ports.billing import Failure, SubscriptionChange, Tenures
+from functions.application.ports.subscriptions import SubscriptionChange, Tenures
+from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import BilledCustomer, Invoice, InvoiceRecord
 from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.coupon import AppliedCoupon

@@ -7,9 +7,10 @@ from functions.application.billing.invoice_now import request_invoices, requeste
 from functions.application.billing.list_due import list_due_customers
 from functions.application.billing.record_failure import record_failure
 from functions.application.billing.start_billing import start_billing
-from functions.application.ports.billing import BillingRun, BillingTurn, InvoiceRequest
+from functions.application.ports.billing import BillingRun, BillingTurn
 from functions.application.step_failure import INTERNAL, TIMED_OUT, StepFailure
 from functions.domain.billing.invoice import InvoiceRecord
+from functions.domain.billing.invoice_request import InvoiceRequest
 from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, phase, unit

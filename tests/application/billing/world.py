@@ -22,8 +22,10 @@ from functions.application.catalog.create_plan import create_plan
 from functions.application.catalog.manage_coupon import create_coupon
 from functions.application.catalog.manage_plan_addons import PlanAddonsOf
 from functions.application.catalog.revise_plan import publish_plan
-from functions.application.ports.billing import BilledCustomers, BillingRun, MeasuredWindow, Windowed
+from functions.application.ports.billing import BillingRun
 from functions.application.ports.gateway import PaymentUpdate
+from functions.application.ports.subscriptions import BilledCustomers
+from functions.application.ports.usage import MeasuredWindow, Windowed
 from functions.application.subscriptions.apply_coupon import AppliedCoupons
 from functions.application.subscriptions.create_subscription import (
     Catalogue,

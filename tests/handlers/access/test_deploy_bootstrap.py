@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from functions.adapters.dynamo.table import Table
 from functions.adapters.memory.ledger import MemoryStream
-from functions.application.ports.deployment import RefusesToDeploy
+from functions.application.ports.access import RefusesToDeploy
 from functions.domain.access.api_key import ApiKey, hash_secret
 from functions.domain.metering.values.lanes import Lanes
 from functions.handlers.access import deploy_bootstrap, http_authorize

@@ -149,14 +149,14 @@ def test_the_expensive_routes_are_these() -> None:
     assert sorted(route.key for route in http_api.routes() if route.costs == "question") == [
         "GET /api/v1/audit/metering",
         "GET /api/v1/billing/invoices/<invoice_id>/lines/<line_id>/explanation",
-        "GET /api/v1/plans/<id_or_key>/versions",
+        "GET /api/v1/plans/<plan_id>/versions",
         "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice",
         "POST /api/v1/archive/queries",
         "POST /api/v1/billing/customers/<customer_id>/invoices/simulate",
         "POST /api/v1/billing/invoices/invoice",
         "POST /api/v1/meters/<id_or_slug>/backfill",
-        "POST /api/v1/plans/<id_or_key>/backtest",
-        "POST /api/v1/plans/<id_or_key>/migrate-all",
+        "POST /api/v1/plans/<plan_id>/backtest",
+        "POST /api/v1/plans/<plan_id>/migrate-all",
         "POST /api/v1/rejects/replay",
     ]
 

@@ -24,7 +24,7 @@ from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.metering.ledger.ingest_events import ingest_events
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.ports.gateway import GatewayStatus
-from functions.application.ports.stored import Holder
+from functions.application.ports.subscriptions import Holder
 from functions.application.subscriptions.create_subscription import PlanChoice
 from functions.domain.errors import NotFound
 from functions.domain.metering.cells.aggregation import Aggregation

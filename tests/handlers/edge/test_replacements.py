@@ -113,7 +113,7 @@ MAKERS: dict[str, Callable[[Client], str]] = {
     "/api/v1/customers/{id_or_key}": a_customer,
     "/api/v1/meters/{id_or_slug}": a_meter,
     "/api/v1/plans/{plan_id}": a_plan,
-    "/api/v1/plans/{plan_id}/addons/{addon_id_or_key}": a_plan_addon,
+    "/api/v1/plans/{plan_id}/addons/{addon_id}": a_plan_addon,
 }
 # Settings are there without being made; `test_http_billing_settings.py` has their own.
 SETTINGS = "/api/v1/billing/settings"

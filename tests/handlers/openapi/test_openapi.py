@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -59,6 +60,26 @@ def test_schemas_speak_json_schema_and_nothing_else() -> None:
     said = {word for schema in schemas for each in _schemas_in(schema) for word in each}
     assert said <= known, sorted(said - known)
     assert {"minimum", "exclusiveMinimum", "pattern", "maxLength"} <= said
+
+
+def test_every_body_and_every_answer_has_an_example_that_is_one() -> None:
+    missing, wrong = [], []
+    for methods in document()["paths"].values():
+        for operation in methods.values():
+            parts = [("body", operation.get("requestBody", {}))]
+            parts += [(status, each) for status, each in operation["responses"].items() if int(status) < 300]
+            for part, found in parts:
+                for kind, content in found.get("content", {}).items():
+                    if kind != "application/json":
+                        continue
+                    if "example" not in content:
+                        missing.append((operation["operationId"], part))
+                        continue
+                    schema = {"components": document()["components"], **content["schema"]}
+                    errors = list(Draft202012Validator(schema).iter_errors(content["example"]))
+                    wrong += [(operation["operationId"], part, each.message[:200]) for each in errors]
+    assert missing == [], "Run `make examples`, then `make openapi`; a test must call the operation."
+    assert wrong == []
 
 
 def test_components_are_called_as_the_trade_calls_them() -> None:
@@ -127,9 +148,12 @@ def test_every_operation_has_an_id_of_its_own_a_summary_and_a_scope() -> None:
     }
 
 
-def test_every_refusal_of_the_table_is_described() -> None:
+def test_every_refusal_that_an_operation_may_answer_is_described() -> None:
     described = document()["components"]["responses"]
-    assert set(described) == {status.name for status in problem.STATUS.values()} | {"INTERNAL_SERVER_ERROR"}
+    operations = [each for methods in document()["paths"].values() for each in methods.values()]
+    answered = {status for each in operations for status in each["responses"] if int(status) >= 400}
+    table = {str(int(status)): status.name for status in (*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR)}
+    assert set(described) == {table[status] for status in answered}
 
 
 def test_a_body_the_handler_takes_is_a_body_the_document_describes() -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from functions.application.ports.billing import Tenure, Tenures
+from functions.application.ports.subscriptions import Tenure, Tenures
 from functions.handlers.wiring import subscriptions
 from tests.domain.builders import at
 from tests.handlers.gateway import Client

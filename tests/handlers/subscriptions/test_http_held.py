@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo.sale_counts import PARTS
-from functions.application.ports.billing import SubscriptionChange
+from functions.application.ports.subscriptions import SubscriptionChange
 from functions.application.subscriptions import held_by_subscriptions
 from functions.handlers.wiring import base, catalog, subscriptions
 from tests.domain.builders import flat, phase, unit

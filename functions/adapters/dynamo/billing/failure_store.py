@@ -6,7 +6,8 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import Failure, InvoiceRequest
+from functions.domain.billing.failure import Failure
+from functions.domain.billing.invoice_request import InvoiceRequest
 from functions.names import PARTITION_KEY, SORT_KEY
 
 NO_INVOICE = "-"

@@ -9,9 +9,9 @@ from functions.adapters.dynamo.billing.invoice_store import header_item, record_
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import Failure
 from functions.application.ports.gateway import PaymentUpdate
 from functions.domain.billing.document import InvoiceDocument
+from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceRecord, Payment
 from functions.domain.billing.push import MAY_REPLACE, PaymentStatus
 from functions.domain.errors import NotFound, Unavailable

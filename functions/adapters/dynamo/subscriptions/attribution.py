@@ -14,7 +14,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, Condition
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.stored import Holder
+from functions.application.ports.subscriptions import Holder
 from functions.domain.errors import Conflict
 from functions.domain.metering.values.holding import Holding
 from functions.domain.subscriptions.customer import Customer

@@ -10,8 +10,8 @@ from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Conditi
 from functions.adapters.dynamo.listing import DynamoListing, Unlisted
 from functions.adapters.dynamo.subscriptions.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import Tenures
 from functions.application.ports.stored import Stale, Taken
+from functions.application.ports.subscriptions import Tenures
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.names import PARTITION_KEY, SORT_KEY
 

@@ -15,9 +15,9 @@ from functions.adapters.dynamo.subscriptions.billing_settings_store import Dynam
 from functions.adapters.dynamo.subscriptions.reconciliation_store import recheck_item
 from functions.adapters.dynamo.subscriptions.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
-from functions.application.ports.billing import Tenures
 from functions.application.ports.reconciliation import Recheck
-from functions.application.ports.stored import Holder, Stale, Stored, Taken
+from functions.application.ports.stored import Stale, Stored, Taken
+from functions.application.ports.subscriptions import Holder, Tenures
 from functions.domain.billing.contact import Contact, PostalAddress
 from functions.domain.billing.invoice import COUNTED_WITHIN, BilledCustomer
 from functions.domain.errors import InvalidInput

@@ -12,8 +12,8 @@ from functions.adapters.dynamo.condition import VERSION, version_is
 from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.sale_counts import subscribing, withdrawn_for
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.billing import SubscriptionChange, Tenure, Tenures
 from functions.application.ports.stored import Stale
+from functions.application.ports.subscriptions import SubscriptionChange, Tenure, Tenures
 from functions.domain.errors import TooLarge
 from functions.domain.subscriptions.subscription import Subscription
 from functions.names import PARTITION_KEY, SORT_KEY

@@ -11,8 +11,8 @@ import msgspec
 from functions.application.metering.events.list_events import EventReader
 from functions.application.metering.events.search_events import Listed
 from functions.application.ports.clock import Clock
+from functions.application.ports.events import Corrections
 from functions.application.ports.ledger import EventStream
-from functions.application.ports.stored import Corrections
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.metering.ledger.correction import Correction, EventName, Replacement, correction_id, digest_of
 from functions.domain.metering.usage.event_filter import EventFilter

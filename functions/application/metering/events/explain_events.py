@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.application.metering.events.search_events import Listed
-from functions.application.ports.stored import Customers, Holder, Meters
+from functions.application.ports.meters import Meters
+from functions.application.ports.subscriptions import Customers, Holder
 from functions.domain.metering.meters.groupings import MetersByType, compile_meters
 from functions.domain.metering.meters.values import Uncountable, decode_data
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from functions.application.ports.events import Refusals
 from functions.application.ports.ledger import ArchivedEvent, ArchiveReader
-from functions.application.ports.stored import Refusals
 from functions.domain.metering.ledger.reject import (
     FurtherRefusals,
     KeptRefusal,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.application.metering.events.further_rejects import Further, Objects, Spent, is_among_further
-from functions.application.ports.stored import Refusals
+from functions.application.ports.events import Refusals
 from functions.domain.metering.ledger.reject import KeptRefusal, time_of
 
 # One query per day; an answer that has to look at more days than this would take seconds.

@@ -12,8 +12,9 @@ from functions.application.metering.events.further_rejects import Further
 from functions.application.metering.events.list_rejects import RefusalFilter, list_refusals
 from functions.application.metering.ledger.ingest_events import MAX_PACK_BYTES, ingest_events
 from functions.application.ports.clock import Clock
+from functions.application.ports.events import Refusals
 from functions.application.ports.ledger import EventStream, KeptRecords
-from functions.application.ports.stored import Meters, Refusals
+from functions.application.ports.meters import Meters
 from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothError
 from functions.domain.metering.ledger.correction import EventName
 from functions.domain.metering.ledger.reject import KeptRefusal

@@ -1,6 +1,6 @@
 """What a ledger is made with, once: later deployments must come with the same."""
 
-from functions.application.ports.deployment import Genesis, RefusesToDeploy
+from functions.application.ports.access import Genesis, RefusesToDeploy
 from functions.domain.metering.values.lanes import Lanes, key_check
 from functions.names import LEDGER_FORMAT
 

@@ -8,7 +8,8 @@ from functions.application.metering.meters.create_meter import checked
 from functions.application.metering.meters.find_meter import find_meter
 from functions.application.ports.catalog import SaleCounts
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import Meters, Stored
+from functions.application.ports.meters import Meters
+from functions.application.ports.stored import Stored
 from functions.application.retry import decide_again_when_stale
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.metering.ledger.history import require_reach

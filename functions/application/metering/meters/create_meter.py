@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from functions.application.ports.clock import Clock
-from functions.application.ports.stored import Meters, Stored
+from functions.application.ports.meters import Meters
+from functions.application.ports.stored import Stored
 from functions.application.retry import decide_again_when_stale
 from functions.domain.errors import Conflict, FieldError
 from functions.domain.metering.ledger.history import require_reach

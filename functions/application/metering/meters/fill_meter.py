@@ -7,7 +7,7 @@ from functions.application.metering.meters.change_meter import with_history
 from functions.application.metering.meters.find_meter import find_meter
 from functions.application.ports.clock import Clock
 from functions.application.ports.history import BackfillRuns, Histories, HistoryReader
-from functions.application.ports.stored import Meters
+from functions.application.ports.meters import Meters
 from functions.domain.errors import Conflict, NotFound
 from functions.domain.metering.ledger.history import Backfill, Status
 from functions.domain.metering.meters.meter import Meter

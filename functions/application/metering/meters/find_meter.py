@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from functions.application.ports.stored import Meters, Stored
+from functions.application.ports.meters import Meters
+from functions.application.ports.stored import Stored
 from functions.domain.errors import NotFound
 from functions.domain.metering.meters.meter import Meter
 from functions.domain.metering.meters.meter_record import MeterRecord

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.ports.listing import Listing
-from functions.application.ports.stored import Meters
+from functions.application.ports.meters import Meters
 from functions.domain.errors import TooLarge
 from functions.domain.identity import ulid_instant
 from functions.domain.metering.cells.pages import WINDOW_SECONDS

@@ -1,0 +1,24 @@
+// A client of the generated types: what it asks for is in the document under the names that OpenMeter has.
+import type { components, paths } from "./api";
+
+type Schemas = components["schemas"];
+
+const plan: Schemas["PlanCreate"] = {
+  key: "pro", name: "Pro", currency: "USD", billingCadence: "P1M",
+  phases: [{
+    key: "main", name: "Main", duration: null,
+    rateCards: [{
+      type: "usage_based", key: "tokens", name: "Tokens", featureKey: "tokens", billingCadence: "P1M",
+      price: { type: "unit", amount: "0.002" },
+    }],
+  }],
+};
+
+type Listed = paths["/api/v1/features"]["get"]["responses"]["200"]["content"]["application/json"];
+type Query = NonNullable<paths["/api/v1/meters/{id_or_slug}/query"]["get"]["parameters"]["query"]>;
+
+const query: Query = { from: "2026-01-01T00:00:00Z", windowSize: "DAY", groupBy: ["model"] };
+const first = (row: Schemas["MeterQueryRow"]): number | null => row.value;
+
+export { first, plan, query };
+export type { Listed };
