@@ -39,7 +39,7 @@ REMEDIES = {
     QUESTIONS: "ask fewer expensive questions (archive, exact, backtest, simulate, invoice now), or ask them later",
     REQUESTS: f"send more events in each request (it counts once for each {BYTES_A_RECORD} bytes, at most once a lane)",
     BYTES: "send the same events again then; they are counted once. Paths that search, events of long ago, new "
-    "subjects or groups, and corrections count as more bytes (see Limits in the README)",
+    "subjects or groups, and corrections count as more bytes (see Limits in the guide)",
 }
 
 
