@@ -42,6 +42,6 @@ def script() -> str:
 def _typed(block: Block) -> str:
     if (block.page, block.first) in NOT_RUN:
         return ""
-    told = f"\necho '{block}' $(date +%s.%N) >&2\n"
+    told = f"\necho '{block}' >&2\n"
     interpreter = INTERPRETERS[block.language]
     return told + (f"{interpreter} <<'SAMPLE'\n{block.text}SAMPLE\n" if interpreter else block.text)
