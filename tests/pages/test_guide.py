@@ -12,19 +12,17 @@ from tests.pages import guide
 from tests.pages.guide import FRONT_DOOR, GUIDE, INDEX, Block
 from tests.pages.samples import KINDS, NOT_RUN
 
-MOST_LINES = 160
+MOST_LINES = 150
 LONGEST_CELL = 300
 # Older than the rule; a threat, what holds it and what shows it are told in one row.
 LONG_CELLS = {"security.md"}
 
 PEOPLE_READ = sorted(
-    path
-    for path in (
+    {
         FRONT_DOOR,
         *GUIDE.rglob("*.md"),
         *(each for room in guide.ROOMS for each in (REPOSITORY / room).rglob("README.md")),
-    )
-    if "node_modules" not in path.parts
+    }
 )
 # What people have, and the repository does not.
 MADE_LATER = {"stages.toml", "stack.json"}
