@@ -1,6 +1,7 @@
 """The front door is short, the guide is whole, and neither names anything that is not there."""
 
 import fnmatch
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from infra import stages
 from infra.local.paths import REPOSITORY
+from tests.infra.test_snapshots import SNAPSHOTS
 from tests.pages import guide
 from tests.pages.guide import FRONT_DOOR, GUIDE, INDEX, Block
 from tests.pages.samples import KINDS, NOT_RUN
@@ -68,6 +70,20 @@ def test_every_block_is_run_or_said_not_to_be_with_a_reason(block: Block) -> Non
     assert block.language in KINDS, f"{block}: nothing runs or checks a block of {block.language or 'no language'}"
     if block.language == "text":
         assert not COMMAND.search(block.text), f"{block}: a command in a picture is run by nobody"
+
+
+@pytest.mark.parametrize("page", in_repository(list(guide.pages())))
+def test_no_block_is_fenced_in_a_way_that_nobody_sees(page: str) -> None:
+    text = (REPOSITORY / page).read_text()
+    assert len(re.findall(r"^\s*(?:```|~~~)", text, re.MULTILINE)) == 2 * len(list(guide.blocks_of(page, text)))
+
+
+def test_the_function_that_is_invoked_alone_is_deployed_and_its_event_is_there() -> None:
+    (block,) = (each for each in guide.blocks() if "sam local invoke" in each.text)
+    (function, event) = re.findall(r"^ +(\w+) -e (\S+)$", block.text, re.MULTILINE)[0]
+    deployed = json.loads((SNAPSHOTS / "ingestion.json").read_text())["Resources"]
+    assert deployed[function]["Type"] == "AWS::Lambda::Function"
+    assert (REPOSITORY / event).is_file()
 
 
 def test_what_is_not_run_is_there_once_and_says_why() -> None:
