@@ -24,7 +24,7 @@ BOUNDS = {
     "events_per_second": (1, 10_000_000),
     "events_per_call": (1, 100_000),
     "fixed_lanes": (1, MANY_LANES),
-    # Deduplicating looks back as far, and README says 45.
+    # Deduplicating looks back as far, and the guide (events.md) says 45.
     "accept_past_days": (1, 45),
     "archive_query_gigabytes": (1, 1_000_000),
     "archive_day_gigabytes": (1, 1_000_000),

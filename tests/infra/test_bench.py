@@ -85,7 +85,7 @@ def test_hot_paths_and_questions_are_measured(dynamodb: DynamoDb) -> None:
 
 
 def test_the_costs_in_the_readme_say_the_lanes_and_shards_they_are_of() -> None:
-    table = README.partition("### What it costs")[2].strip().splitlines()
+    table = README.partition("\n## What it costs\n")[2].strip().splitlines()
     columns, deployed = (line.split(" | ")[1:] for line in (table[0], table[2]))
     for rate, column, cell in zip(RATES, columns, deployed, strict=True):
         assert column.startswith(f"{rate.per_second:,} events/s, {rate.batch.subjects:,} subjects")

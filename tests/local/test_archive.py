@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -214,12 +214,12 @@ def test_a_saved_query_runs_as_it_is_deployed(stack: LocalStack, metered: Tenant
         assert sum(Decimal(row[total]) for row in rows if row[total]) == metered.total("tokens")
 
 
-def run(stack: LocalStack, sql: str, parameters: list[str]) -> list[Mapping[str, str | None]]:
+def run(stack: LocalStack, sql: str, parameters: Sequence[str] = ()) -> list[Mapping[str, str | None]]:
     """With boto3, as anybody would with the rights to it."""
     athena = aws(stack, "athena")
     started = athena.start_query_execution(
         QueryString=sql,
-        ExecutionParameters=parameters,
+        **({"ExecutionParameters": parameters} if parameters else {}),
         QueryExecutionContext={"Database": DATABASE},
         WorkGroup=WORKGROUP,
     )["QueryExecutionId"]

@@ -6,7 +6,7 @@ from infra.local import paths
 from infra.local.doctor.plan import Plan
 from infra.standing import standing_of, usd_per_month
 
-README_SECTION = "### What it costs\n"
+README_SECTION = "\n## What it costs\n"
 
 
 def resources(plan: Plan) -> Iterator[str]:

@@ -16,15 +16,23 @@ from functions.domain.metering.values.lanes import Lanes
 from infra.local import farewell, paths
 from infra.local.state import LocalStack
 
-SENDING = (paths.REPOSITORY / "README.md").read_text().partition("## Send events")[2].partition("\n## ")[0]
+FRONT_DOOR = (paths.REPOSITORY / "README.md").read_text().partition("## Send an event")[2].partition("\n## ")[0]
+GUIDE = (paths.REPOSITORY / "functions" / "pages" / "guide" / "events.md").read_text()
 # In place of curl: prints what it would send.
 CURL = 'curl() { while [ $# -gt 0 ]; do if [ "$1" = -d ]; then printf %s "$2"; fi; shift; done; }\n'
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", SENDING, re.DOTALL)
-    assert found is not None, language
-    return found[1]
+def blocks(language: str, text: str = GUIDE) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found, language
+    return found
+
+
+def shell_samples() -> list[str]:
+    """All that send one event; each is a command of its own, whatever stands around it."""
+    shown = [*blocks("sh", FRONT_DOOR), *blocks("sh")]
+    commands = [each for block in shown for each in re.split(r"\n(?=curl )|(?<=events\")\n", block)]
+    return [each for each in commands if each.startswith("curl") and "cloudevents+json" in each]
 
 
 def farewell_sample() -> str:
@@ -42,7 +50,14 @@ def check(body: str) -> None:
     assert [abs(each.time - now) < 60 for each in taken] == [True]
 
 
-@pytest.mark.parametrize("sample", [block("sh"), farewell_sample()], ids=["README", "farewell"])
+def test_the_front_door_and_the_guide_show_how_to_send_one() -> None:
+    assert [len([each for each in shell_samples() if f'"id":"{name}"' in each]) for name in ("req-1", "req-2")] == [
+        1,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("sample", [*shell_samples(), farewell_sample()])
 def test_a_shell_sample_sends_an_event_of_now_that_is_taken(sample: str) -> None:
     done = subprocess.run(["bash", "-c", CURL + sample], capture_output=True, text=True, check=True)
     check(done.stdout)
@@ -61,10 +76,15 @@ def test_the_python_sample_sends_an_event_of_now_that_is_taken(monkeypatch: pyte
     openmeter = ModuleType("openmeter")
     monkeypatch.setattr(openmeter, "Client", Client, raising=False)
     monkeypatch.setitem(sys.modules, "openmeter", openmeter)
-    exec(block("python"), {"TOLLBOOTH_URL": "", "TOLLBOOTH_KEY": ""})
-    (event,) = sent
-    check(json.dumps(event))
+    monkeypatch.setenv("TOLLBOOTH_URL", "")
+    monkeypatch.setenv("TOLLBOOTH_KEY", "")
+    for sample in blocks("python"):
+        sent.clear()
+        exec(sample, {})
+        (event,) = sent
+        check(json.dumps(event))
 
 
 def test_the_javascript_sample_says_when_it_happened() -> None:
-    assert "time: new Date()" in block("js")
+    for sample in blocks("js"):
+        assert sample.count("time: new Date()") == sample.count("source: ") == 1
