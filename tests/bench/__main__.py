@@ -63,6 +63,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     stacks = deployed.read_dev()
     say(f"imports, best of {processes} processes each")
     import_ms, client_ms = startup.import_ms(processes)
+    room_ms = startup.room_ms(processes)
     with dynamodb_local() as endpoint:
         say("CPU time")
         spent = {meters: cpu.measured_alone(endpoint, runs // 2, meters) for meters in cpu.METER_SETS}
@@ -97,7 +98,9 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     of_many = rates.growths(many, measured.page_bytes, [rates.with_lanes(each, MANY_LANES) for each in rates.RATES])
     many_lanes = report.ManyLanes(MANY_LANES, many, idle_of_many, of_many)
     further = report.Further(seven, spent["seven"], hot, asked, issued, grown, many_lanes, sized, flooded)
-    return report.Figures(measured, idle_usd, storage, spent["two"], rating_ms, import_ms, client_ms, assets, further)
+    return report.Figures(
+        measured, idle_usd, storage, spent["two"], rating_ms, import_ms, room_ms, client_ms, assets, further
+    )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ IDLE_USD = 15.0
 CPU_BOUNDS = {"ingest": 6.0, "aggregate": 4.0, "aggregate_with_calls": 15.0}
 RATING_MS = 2.0
 INGEST_IMPORT_MS = 350.0
+ROOM_MS = 350.0  # of the API, for the slowest room
+ISSUE_IMPORT_MS = 300.0
 STREAM_ASSET_MB = 30.0
 
 
@@ -110,6 +112,7 @@ class Figures:
     cpu: Mapping[str, float]
     rating_ms: float
     import_ms: Mapping[str, float | None]
+    room_ms: Mapping[str, float | None]
     client_ms: float
     asset_mb: Mapping[str, float]
     further: Further
@@ -128,6 +131,7 @@ class Figures:
             "cpu_us_per_event": {name: round(self.cpu[name], 2) for name in CPU_BOUNDS},
             "rating_ms": round(self.rating_ms, 3),
             "import_ms": dict(self.import_ms),
+            "api_room_ms": dict(self.room_ms),
             "asset_mb": dict(self.asset_mb),
             **self.further.as_json(),
             "details": self._details(),
@@ -175,7 +179,8 @@ def table(figures: Figures) -> str:
     lines += ["  further: " + _pairs(shown["details"]["cpu_us_other"])]
     lines += [f"CPU, ms to rate a subscription of ten rate cards: {shown['rating_ms']}"]
     lines += ["issuing an invoice of five lines: " + _pairs(shown["issuing_five_lines"])]
-    lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb), ""]
+    lines += ["import, ms: " + _pairs(figures.import_ms), "asset, MB: " + _pairs(figures.asset_mb)]
+    lines += ["http_api and the routes of one room, ms: " + _pairs(figures.room_ms), ""]
     return "\n".join([*lines, *(verdict(*bound) for bound in bounds(shown))])
 
 
@@ -190,9 +195,17 @@ def bounds(shown: Mapping[str, Any]) -> Sequence[tuple[str, float | None, float]
         *((f"CPU {name}, us per event", cpu[name], limit) for name, limit in CPU_BOUNDS.items()),
         ("rating ten rate cards, ms", shown["rating_ms"], RATING_MS),
         ("http_ingest import, ms", shown["import_ms"]["http_ingest"], INGEST_IMPORT_MS),
+        ("workflow_issue_invoice import, ms", shown["import_ms"]["workflow_issue_invoice"], ISSUE_IMPORT_MS),
+        ("http_api, its slowest room, ms", _slowest(shown["api_room_ms"]), ROOM_MS),
         ("stream asset, MB", shown["asset_mb"]["stream"], STREAM_ASSET_MB),
         ("a full page, bytes", full, 1024),
     ]
+
+
+def _slowest(rooms: Mapping[str, float | None]) -> float | None:
+    """None where one does not import."""
+    measured = [figure for figure in rooms.values() if figure is not None]
+    return max(measured) if len(measured) == len(rooms) else None
 
 
 def verdict(name: str, figure: float | None, limit: float) -> str:
