@@ -38,6 +38,7 @@ STATIC = (
     Check("lint", ("ruff", "check", ".")),
     Check("format", ("ruff", "format", "--check", ".")),
     Check("arrows", ("lint-imports", "--no-cache")),
+    Check("dead", ("python", "-m", "infra.local.dead_code")),
 )
 TYPES = Check("types", ("mypy",))
 TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack"))
