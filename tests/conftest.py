@@ -38,6 +38,17 @@ hypothesis.settings.load_profile("tests")
 # What the CDK will drop fails here, and is not a warning under everybody's `make synth`. Its Node process starts later.
 os.environ.setdefault("JSII_DEPRECATED", "fail")
 
+# Where hypothesis keeps the settings of a test; there is no public way to change them after the decorator.
+HYPOTHESIS_SETTINGS = "_hypothesis_internal_use_settings"
+
+# What starts a program beside the tests, and how those who take it are marked.
+PROGRAMS = {
+    "stack": pytest.mark.stack,
+    "dynamodb": pytest.mark.database,
+    "dynamodb_endpoint": pytest.mark.database,
+    "aws": pytest.mark.emulator,
+}
+
 REGION = "us-east-1"
 LOCAL_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -141,10 +152,30 @@ def _at(home: Path) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever takes the stack is marked so: a test without the mark would start a second one in its own process."""
+    """Whatever takes the stack is marked so: a test without the mark would start a second one in its own process.
+
+    Who takes another program is marked, too, so that `make unit` can leave it out.
+    """
+    most_examples = int(os.environ.get(checks.EXAMPLES, "0"))
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.stack)
+        for fixture, mark in PROGRAMS.items():
+            if _takes(item, fixture):
+                item.add_marker(mark)
+        if most_examples:
+            _limit_examples(getattr(item, "obj", None), most_examples)
+
+
+def _takes(item: pytest.Item, fixture: str) -> bool:
+    """Asked for by name, or by a case of that name: tests of a contract get their store's fixture as they run."""
+    cases = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return fixture in getattr(item, "fixturenames", ()) or fixture in [case for case in cases if isinstance(case, str)]
+
+
+def _limit_examples(test: Any, most: int) -> None:
+    """A property test tries the same few examples each time; it says itself how many it wants otherwise."""
+    if wanted := getattr(test, HYPOTHESIS_SETTINGS, None):
+        few = hypothesis.settings(wanted, max_examples=min(most, wanted.max_examples), derandomize=True, database=None)
+        setattr(getattr(test, "__func__", test), HYPOTHESIS_SETTINGS, few)
 
 
 @pytest.fixture(autouse=True)
