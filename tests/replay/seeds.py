@@ -14,7 +14,7 @@ from functions.adapters.dynamo.metering.genesis_store import DynamoGenesis
 from functions.adapters.dynamo.metering.heartbeat_store import DynamoHeartbeats
 from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
 from functions.adapters.dynamo.metering.meter_store import DynamoMeters
-from functions.application.access.bootstrap import record_genesis
+from functions.application.metering.ledger.record_genesis import record_genesis
 from functions.application.metering.meters.create_meter import create_meter
 from functions.domain.metering.ledger.ledger import Refusal
 from functions.domain.metering.meters.meter_record import MeterCreate

@@ -18,8 +18,8 @@ IDLE = 3.0
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that only passes while somebody sleeps."""
     sleeps: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", sleeps.append)
-    monkeypatch.setattr(patience.time, "monotonic", lambda: sum(sleeps))
+    monkeypatch.setattr("infra.local.patience.time.sleep", sleeps.append)
+    monkeypatch.setattr("infra.local.patience.time.monotonic", lambda: sum(sleeps))
     return sleeps
 
 
