@@ -27,14 +27,14 @@ def test_who_takes_a_database_or_a_stack_is_no_unit_test() -> None:
     assert "no tests collected" in collected("tests/application/catalog", "tests/local/test_backfill.py")
 
 
-def test_a_property_tries_few_examples_in_the_fast_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_property_tries_few_examples_in_the_fast_loop() -> None:
     test = "tests/domain/test_period.py::test_every_instant_is_in_one_period_of_its_zone"
     command = [sys.executable, *UNIT_OF, "--hypothesis-show-statistics", test]
     environment = os.environ | {checks.EXAMPLES: "7"}
     ran = subprocess.run(
         command, cwd=paths.REPOSITORY, env=environment, capture_output=True, text=True, check=True
     ).stdout
-    assert " 7 passing examples" in ran
+    assert "7 passing" in ran
     assert "max_examples=7" in ran
 
 
