@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit repair-archive test check soak fix openapi examples pin bench synth doctor deploy destroy admin-key install install-tests
+.PHONY: help up down logs audit repair-archive unit test check soak fix openapi examples pin bench synth doctor deploy destroy admin-key install install-tests install-unit
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -23,8 +23,11 @@ down:  ## Stop everything `make up` started, and nothing else
 logs: install  ## Show what the functions of the running local stack have logged
 	@$(BIN)/python -m infra.local.logs
 
-test: install-tests  ## Everything: lint, types, contracts, unit, adapters, replay, infra, end to end on a stack of its own, unused permissions
-	@$(BIN)/python -m infra.local.checks --with-stack
+unit: install-unit  ## The fast loop: lint, contracts, and of the tests of domain and application those without a database, each property with ten examples, without what is marked large; ONLY= as for test
+	@$(BIN)/python -m infra.local.checks --unit --only="$(ONLY)"
+
+test: install-tests  ## Everything: lint, types, contracts, unit, adapters, replay, infra, end to end on a stack of its own, unused permissions; ONLY="tests/domain -k name" just these tests
+	@$(BIN)/python -m infra.local.checks --with-stack --only="$(ONLY)"
 
 check: install-tests  ## The part of `make test` that needs no stack; templates, state machines and policies are linted, too
 	@$(BIN)/python -m infra.local.checks
@@ -74,3 +77,6 @@ install:
 
 install-tests:
 	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install --for-tests
+
+install-unit:
+	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install --python-only

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 GIB = 1024**3
 HOURS_PER_MONTH = 730
-SECONDS_PER_MONTH = HOURS_PER_MONTH * 3_600
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Service(Stage):
             backfill=self.backfill,
             migration=self.migration,
         )
-        self.observability = ObservabilityStack(
+        ObservabilityStack(
             self,
             "observability",
             stage=stage,

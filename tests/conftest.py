@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ import hypothesis
 import pytest
 
 from functions import names
-from infra.local import checks, emulator, paths, processes
+from infra.local import checks, emulator, paths, patience, processes
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.emulator import FUNCTION_ENVIRONMENT_VARIABLE
 from infra.local.failure import StepFailed
@@ -26,9 +27,9 @@ from tests.grants.replayed import recording_in, refusals
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A first `make up` builds both assets, which asks pip; afterwards it takes less than a minute.
-UP_SECONDS = 480
-DOWN_SECONDS = 240  # it deletes what the emulator unpacked, a gigabyte of small files, on a disk that others use too
+# A tool gives up by itself what does not move; this is for one that hangs. While assets are built, pip is silent for
+# minutes.
+TOOL_IDLE_SECONDS = 900.0
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -36,6 +37,17 @@ hypothesis.settings.load_profile("tests")
 
 # What the CDK will drop fails here, and is not a warning under everybody's `make synth`. Its Node process starts later.
 os.environ.setdefault("JSII_DEPRECATED", "fail")
+
+# Where hypothesis keeps the settings of a test; there is no public way to change them after the decorator.
+HYPOTHESIS_SETTINGS = "_hypothesis_internal_use_settings"
+
+# What starts a program beside the tests, and how those who take it are marked.
+PROGRAMS = {
+    "stack": pytest.mark.stack,
+    "dynamodb": pytest.mark.database,
+    "dynamodb_endpoint": pytest.mark.database,
+    "aws": pytest.mark.emulator,
+}
 
 REGION = "us-east-1"
 LOCAL_CREDENTIALS = {
@@ -140,10 +152,30 @@ def _at(home: Path) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever takes the stack is marked so: a test without the mark would start a second one in its own process."""
+    """Whatever takes the stack is marked so: a test without the mark would start a second one in its own process.
+
+    Who takes another program is marked, too, so that `make unit` can leave it out.
+    """
+    most_examples = int(os.environ.get(checks.EXAMPLES, "0"))
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.stack)
+        for fixture, mark in PROGRAMS.items():
+            if _takes(item, fixture):
+                item.add_marker(mark)
+        if most_examples:
+            _limit_examples(getattr(item, "obj", None), most_examples)
+
+
+def _takes(item: pytest.Item, fixture: str) -> bool:
+    """Asked for by name, or by a case of that name: tests of a contract get their store's fixture as they run."""
+    cases = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return fixture in getattr(item, "fixturenames", ()) or fixture in [case for case in cases if isinstance(case, str)]
+
+
+def _limit_examples(test: Any, most: int) -> None:
+    """A property test tries the same few examples each time; it says itself how many it wants otherwise."""
+    if wanted := getattr(test, HYPOTHESIS_SETTINGS, None):
+        few = hypothesis.settings(wanted, max_examples=min(most, wanted.max_examples), derandomize=True, database=None)
+        setattr(getattr(test, "__func__", test), HYPOTHESIS_SETTINGS, few)
 
 
 @pytest.fixture(autouse=True)
@@ -172,28 +204,42 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     home = tmp_path_factory.mktemp("stack")
     needs = home / "needs"
     try:
-        local_tool("up", home, UP_SECONDS, {FUNCTION_ENVIRONMENT_VARIABLE: json.dumps(recording_in(needs))})
+        local_tool("up", home, {FUNCTION_ENVIRONMENT_VARIABLE: json.dumps(recording_in(needs))})
         stack = LocalStack(**json.loads((home / "stack.json").read_text()))
         yield stack
         assert refusals(needs, stack.outputs) == []
     finally:
-        local_tool("down", home, DOWN_SECONDS)
+        local_tool("down", home)
 
 
-def local_tool(name: str, home: Path, seconds: float, more: Mapping[str, str] | None = None) -> str:
+def local_tool(name: str, home: Path, more: Mapping[str, str] | None = None) -> str:
     """Run `python -m infra.local.<name>` for the stack in `home`, with `more` in its environment; what it printed."""
     configured = {"TOLLBOOTH_PORT", "TOLLBOOTH_STRIPE_PORT", "TOLLBOOTH_EMULATOR_PORT"}
     environment = {name: value for name, value in os.environ.items() if name not in configured}
-    result = subprocess.run(
-        [paths.DEV_PYTHON, "-m", f"infra.local.{name}"],
-        cwd=paths.REPOSITORY,
-        env=environment | {"TOLLBOOTH_HOME": str(home)} | dict(more or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    if result.returncode != 0:
-        pytest.fail(f"python -m infra.local.{name} failed:\n{result.stdout}", pytrace=False)
-    return result.stdout
+    with tempfile.TemporaryFile("w+") as output:
+        running = subprocess.Popen(
+            [paths.DEV_PYTHON, "-m", f"infra.local.{name}"],
+            cwd=paths.REPOSITORY,
+            env=environment | {"TOLLBOOTH_HOME": str(home)} | dict(more or {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+        def look() -> tuple[int | None, float, int]:
+            # Not what it prints: it says every few seconds that it is still working.
+            logs = sum(log.stat().st_size for log in home.glob("logs/*.log"))
+            return running.poll(), patience.cpu_seconds(running.pid), logs
+
+        try:
+            code, *_ = patience.wait_while_it_moves(
+                look, lambda seen: seen[0] is not None, f"infra.local.{name}", idle_seconds=TOOL_IDLE_SECONDS
+            )
+        finally:
+            if running.poll() is None:
+                running.kill()
+                running.wait()
+        output.seek(0)
+        printed = output.read()
+    if code != 0:
+        pytest.fail(f"python -m infra.local.{name} failed:\n{printed}", pytrace=False)
+    return printed

@@ -20,7 +20,6 @@ from infra.local.ports import free_port
 THROTTLE = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "Rate exceeded"})
 FAILURE = (500, {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "Internal error"})
 FAULTS = {"throttle": THROTTLE, "failure": FAILURE}
-OWN_HEADERS = ("content-length", "host")
 HANG, CUT = "hang", "cut"
 STATEMENTS, RECORDS, ITEMS = "BatchExecuteStatement", "PutRecords", "BatchWriteItem"
 
@@ -77,7 +76,7 @@ class Between(BaseHTTPRequestHandler):
                 return status, raw
             found = json.loads(raw)[answers]
         done = iter(found)
-        merged = {answers: [refused if is_out else next(done) for is_out in left_out]}
+        merged: dict[str, Any] = {answers: [refused if is_out else next(done) for is_out in left_out]}
         if operation == RECORDS:
             merged["FailedRecordCount"] = sum(left_out)
         return 200, json.dumps(merged).encode()

@@ -16,7 +16,7 @@ def write_subscriptions(table: Table, tenant: str, like: Subscription, count: in
     made = [_copy(like, number) for number in range(count)]
     items = [item for each in made for item in _items(table, tenant, each)]
     for start in range(0, len(items), MAX_BATCH):
-        requests = [{"PutRequest": {"Item": item}} for item in items[start : start + MAX_BATCH]]
+        requests: list[Any] = [{"PutRequest": {"Item": item}} for item in items[start : start + MAX_BATCH]]
         answer = table.client.batch_write_item(RequestItems={table.name: requests})
         assert not answer.get("UnprocessedItems")
     return made

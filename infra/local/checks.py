@@ -1,14 +1,20 @@
-"""`make check` and `make test`: every check of this repository in one go, and a table of what passed."""
+"""`make check` and `make test`: every check of this repository in one go, and a table of what passed.
 
+`make unit` is the fast loop between two changes; `make test ONLY=...` and `make unit ONLY=...` run a few tests alone.
+"""
+
+import argparse
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from infra.local import paths
 from infra.local.console import heading, say
@@ -38,11 +44,22 @@ STATIC = (
     Check("lint", ("ruff", "check", ".")),
     Check("format", ("ruff", "format", "--check", ".")),
     Check("arrows", ("lint-imports", "--no-cache")),
+    Check("dead", ("python", "-m", "infra.local.dead_code")),
 )
 TYPES = Check("types", ("mypy",))
 TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack"))
 # In one process, so that one stack serves them all.
 STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack"))
+# Marks that tests/conftest.py gives, by what a test takes; `large` is given by hand.
+UNIT_MARKS = "not (stack or database or emulator or large)"
+# Where nothing else is needed than Python.
+UNIT_FOLDERS = ("tests/domain", "tests/application")
+UNIT = Check("unit", ("pytest", "-q", "-n", "auto", "--durations=3"))
+# How many examples a property test tries at most; without it, as many as it says itself.
+EXAMPLES = "TOLLBOOTH_EXAMPLES"
+UNIT_EXAMPLES = 10
+# What no unit test may start, by whatever way it comes to it.
+REFUSED_PROGRAMS = ("java", "node", "npm")
 # Permissions that no test has used: only both kinds of tests together use nearly all.
 GRANTS = Check("grants", ("python", "-m", "tests.grants"))
 # The folder in which tests write down what they have used.
@@ -89,9 +106,42 @@ def _environment() -> dict[str, str]:
     return kept | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
 
 
+@contextmanager
+def refusing(programs: Sequence[str]) -> Iterator[str]:
+    """A PATH on which these end at once and say why."""
+    with tempfile.TemporaryDirectory(prefix="tollbooth-unit-") as folder:
+        for name in programs:
+            program = Path(folder) / name
+            program.write_text(f"#!/bin/sh\necho 'A test of make unit may not start {name}.' >&2\nexit 97\n")
+            program.chmod(0o755)
+        yield f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
+def unit(only: Sequence[str]) -> int:
+    """Lint, contracts and what needs only Python; with `only`, just these tests of it."""
+    with refusing(REFUSED_PROGRAMS) as path:
+        tests = replace(
+            UNIT,
+            words=(*UNIT.words, "-m", UNIT_MARKS, *(only or UNIT_FOLDERS)),
+            environment={"PATH": path, EXAMPLES: str(UNIT_EXAMPLES)},
+        )
+        return summary([*([] if only else [run(check) for check in STATIC]), run(tests)])
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--with-stack", action="store_true", help="also what drives a local stack of its own")
+    parser.add_argument("--unit", action="store_true", help=f"{' '.join(UNIT_FOLDERS)}, where {UNIT_MARKS}")
+    parser.add_argument("--only", default="", help="words for pytest: paths, or -k with a name; runs just these tests")
+    wish = parser.parse_args()
+    only = shlex.split(wish.only)
+    if wish.unit:
+        return unit(only)
+    if only:
+        # In one process, where the stack is started by the first test that takes it, if any does.
+        return summary([run(Check("only", ("pytest", "-q", *only)))])
     results = [run(check) for check in STATIC]
-    if "--with-stack" not in sys.argv[1:]:
+    if not wish.with_stack:
         return summary(results + run_beside((TYPES,), TESTS))
     with tempfile.TemporaryDirectory(prefix="tollbooth-grants-") as used:
         stack, tests, grants = (replace(each, environment={USED_GRANTS: used}) for each in (STACK_TESTS, TESTS, GRANTS))

@@ -3,8 +3,9 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
-from infra.local import paths
+from infra.local import paths, patience
 from infra.local.failure import StepFailed
 
 # Enough to hold the error of pip, npm or the CDK, short enough to read.
@@ -19,7 +20,7 @@ def run_logged(
     remedy: str,
     environment: Mapping[str, str] | None = None,
     folder: Path = paths.REPOSITORY,
-    timeout_seconds: float = 900,
+    idle_seconds: float = 900,
 ) -> None:
     """Run `command`; raise StepFailed with the last lines of its output when it does not end well."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -28,24 +29,42 @@ def run_logged(
         output.write(f"\n$ {' '.join(words)}\n")
         output.flush()
         try:
-            result = subprocess.run(
-                words,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_seconds,
-                check=False,
-            )
+            code = _run_while_it_moves(words, folder, environment, output, log, idle_seconds)
         except FileNotFoundError as error:
             raise StepFailed(f"{what}: {words[0]} was not found.", remedy) from error
-        except subprocess.TimeoutExpired as error:
+        except patience.StoodStill as error:
             raise StepFailed(
-                f"{what} took longer than {timeout_seconds:.0f} s. Log: {paths.shown(log)}", remedy
+                f"{what} said and did nothing for {idle_seconds:.0f} s. Log: {paths.shown(log)}", remedy
             ) from error
-    if result.returncode != 0:
-        raise StepFailed(f"{what} failed (exit code {result.returncode}).\n{end_of(log)}", remedy)
+    if code != 0:
+        raise StepFailed(f"{what} failed (exit code {code}).\n{end_of(log)}", remedy)
+
+
+def _run_while_it_moves(
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None,
+    output: IO[str],
+    log: Path,
+    idle_seconds: float,
+) -> int:
+    """Its exit status; raises StoodStill, and ends it, when its log does not grow and it does not work."""
+    running = subprocess.Popen(
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+    )
+
+    def look() -> tuple[int | None, int, float]:
+        return running.poll(), log.stat().st_size, patience.cpu_seconds(running.pid)
+
+    try:
+        code = patience.wait_while_it_moves(
+            look, lambda seen: seen[0] is not None, words[0], idle_seconds=idle_seconds, poll_seconds=0.1
+        )[0]
+    finally:
+        if running.poll() is None:
+            running.kill()
+            running.wait()
+    return code or 0
 
 
 def end_of(log: Path) -> str:

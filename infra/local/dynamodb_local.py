@@ -4,20 +4,19 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.local import paths
+from infra.local import paths, patience
 from infra.local.failure import StepFailed
 from infra.local.loopback_jetty import put_before
 from infra.local.ports import LOOPBACK, free_port
 
 LIBRARIES = "DynamoDBLocal_lib"
 MAIN = "software.amazon.dynamodb.services.local.main.ServerRunner"
-# A cold JVM on a busy two-core machine needs about 5 s.
+# Of its own work, or of standing still. A cold JVM works for about 5 s.
 START_SECONDS = 60
 
 
@@ -54,14 +53,24 @@ def _command(port: int, first: Path) -> list[str]:
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    def look() -> tuple[bool, float]:
         if process.poll() is not None:
             raise StepFailed(
                 f"DynamoDB Local ended with code {process.returncode}.",
                 "Check that `java -version` says 17 or newer.",
             )
-        with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise StepFailed(f"DynamoDB Local did not answer within {START_SECONDS} s.", "Free some memory and try again.")
+        # More work than a start takes does not count as moving, or a program that hangs busily would hang us.
+        return _answers(port), min(patience.cpu_seconds(process.pid), START_SECONDS)
+
+    try:
+        patience.wait_while_it_moves(
+            look, lambda seen: seen[0], "DynamoDB Local", idle_seconds=START_SECONDS, poll_seconds=0.05
+        )
+    except patience.StoodStill as failure:
+        raise StepFailed("DynamoDB Local does not answer.", "Free some memory and try again.") from failure
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False

@@ -38,9 +38,13 @@ NETWORK_REMEDY = (
 )
 
 
-def install(*, for_tests: bool) -> None:
-    """Whatever is missing or out of date, one after the other."""
+def install(*, for_tests: bool, python_only: bool = False) -> None:
+    """Whatever is missing or out of date, one after the other; `python_only` is what `make unit` needs."""
     toolchain.check_python()
+    if python_only:
+        with _one_at_a_time():
+            _install("Python environment", paths.DEV_ENVIRONMENT, _dev_digest(), _install_dev_environment)
+        return
     toolchain.check_node()
     if for_tests:
         toolchain.check_java()
@@ -166,7 +170,7 @@ def _digest(*files: Path) -> str:
 
 def main() -> int:
     try:
-        install(for_tests="--for-tests" in sys.argv[1:])
+        install(for_tests="--for-tests" in sys.argv[1:], python_only="--python-only" in sys.argv[1:])
     except StepFailed as failure:
         return report_failure(failure)
     return 0

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from infra.local import paths
+from infra.local import paths, patience
 from infra.local.commands import end_of
 from infra.local.failure import StepFailed
 
@@ -62,18 +63,35 @@ def start(name: str, command: Sequence[str | Path], *, port: int, environment: M
 
 
 def wait_until(process: Process, is_ready: Callable[[], bool], *, seconds: float) -> None:
-    """Wait for a started program; raise StepFailed with its log when it ends or stays silent."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    """Wait for a started program; raise StepFailed with its log when it ends, or neither works nor says anything."""
+
+    def look() -> Starting:
         if not process.runs:
             raise StepFailed(f"{process.name} ended while starting.\n{_log_of(process)}", READ_THE_LOG)
-        if is_ready():
-            return
-        time.sleep(POLL_SECONDS)
-    raise StepFailed(
-        f"{process.name} did not answer on port {process.port} within {seconds:.0f} s.\n{_log_of(process)}",
-        READ_THE_LOG,
-    )
+        log = paths.log_file(process.name)
+        said = log.stat().st_size if log.exists() else 0
+        # What starts for ever would work for ever: beyond this much work it does not count as moving.
+        worked = min(patience.cpu_seconds(process.pid), seconds)
+        return Starting(is_ready(), said, worked)
+
+    try:
+        patience.wait_while_it_moves(
+            look, lambda seen: seen.is_ready, process.name, idle_seconds=seconds, poll_seconds=POLL_SECONDS
+        )
+    except patience.StoodStill as failure:
+        raise StepFailed(
+            f"{process.name} did not answer on port {process.port}, and did nothing for {seconds:.0f} s.\n"
+            f"{_log_of(process)}",
+            READ_THE_LOG,
+        ) from failure
+
+
+class Starting(NamedTuple):
+    """A program that starts: whether it answers, bytes in its log, and its seconds of CPU."""
+
+    is_ready: bool
+    said: int
+    worked: float
 
 
 def running(name: str) -> Process | None:

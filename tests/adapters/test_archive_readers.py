@@ -69,7 +69,7 @@ def shown(value: Any) -> Any:
 
 def test_every_reader_reads_every_line_alike(lines: list[bytes], tmp_path: Any) -> None:
     python = [json.loads(line) for line in lines]
-    ours = list(archive.decode_lines(igzip.compress(b"\n".join(lines)), 1))  # type: ignore[no-untyped-call]
+    ours = list(archive.decode_lines(igzip.compress(b"\n".join(lines)), 1))
     command = [paths.EMULATOR_PYTHON, "-c", DUCKDB, tmp_path / "lines.jsonl"]
     ran = subprocess.run(
         command, input=b"\n".join([*lines, b""]), capture_output=True, timeout=MOST_SECONDS, check=False

@@ -63,7 +63,7 @@ def ask(objects: Sequence[bytes]) -> list[Any]:
     )
     page = engine.page(engine.start(question, "token"), None, 10)
     found = dict(zip(page.columns, page.rows[0], strict=True))
-    return [found["events"], int(found["total"])]
+    return [found["events"], int(str(found["total"]))]
 
 
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)

@@ -1,6 +1,7 @@
 """Throttles, failures, cut and hung connections between us and real engines: nothing is lost, and it is said alike."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -49,7 +50,7 @@ class Counted(DynamoLedger):
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours take a tenth of their time; botocore's own stay."""
-    monkeypatch.setattr(clients.time, "sleep", _hundredth(clients.time.sleep))
+    monkeypatch.setattr("functions.adapters.aws.time.sleep", _hundredth(time.sleep))
 
 
 def _hundredth(sleep: Callable[[float], None]) -> Callable[[float], None]:
@@ -123,7 +124,7 @@ def test_what_is_throttled_always_is_unavailable_in_the_end(
     endpoint, faults = troubled
     faults.is_throttled = lambda: True
     slept: list[float] = []
-    monkeypatch.setattr(clients.time, "sleep", slept.append)
+    monkeypatch.setattr("functions.adapters.aws.time.sleep", slept.append)
     ledger = Counted(aws_client("dynamodb", SHORT, endpoint=endpoint), dynamodb.usage_table, AcceptanceWindow())
     with pytest.raises(Unavailable, match="too busy"):
         ledger.advance_heads({1: 5, 2: 6})
@@ -176,6 +177,11 @@ def test_records_that_were_not_taken_are_put_again_and_no_others(aws: int, dynam
 
 def test_pauses_are_random_and_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds: list[float] = []
-    monkeypatch.setattr(clients.random, "uniform", lambda _, longest: bounds.append(longest) or 0.0)
+
+    def uniform(_: float, longest: float) -> float:
+        bounds.append(longest)
+        return 0.0
+
+    monkeypatch.setattr("functions.adapters.aws.random.uniform", uniform)
     assert list(pauses(9, 0.1)) == list(range(9))
     assert bounds == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]

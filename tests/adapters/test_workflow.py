@@ -38,7 +38,7 @@ class StepFunctions:
         self.started[request["name"]] = request
 
 
-def test_a_run_is_an_execution_with_its_input():
+def test_a_run_is_an_execution_with_its_input() -> None:
     client = StepFunctions()
     StepFunctionsRuns(client, "arn:machine").start(RUN)  # type: ignore[arg-type]
 
@@ -52,7 +52,7 @@ def test_a_run_is_an_execution_with_its_input():
     }
 
 
-def test_a_migration_has_an_execution_for_each_attempt():
+def test_a_migration_has_an_execution_for_each_attempt() -> None:
     client, now = StepFunctions(), at("2026-05-01")
     runs = StepFunctionsMigrations(client, "arn:machine")  # type: ignore[arg-type]
     first = PlanMigration(id="01M", plan_key="pro", to_version=2, dry_run=True, started_at=now, updated_at=now)
@@ -70,7 +70,7 @@ def test_a_migration_has_an_execution_for_each_attempt():
     }
 
 
-def test_a_run_that_was_started_already_is_left_alone():
+def test_a_run_that_was_started_already_is_left_alone() -> None:
     client = StepFunctions()
     runs = StepFunctionsRuns(client, "arn:machine")  # type: ignore[arg-type]
     runs.start(RUN)
@@ -79,7 +79,7 @@ def test_a_run_that_was_started_already_is_left_alone():
     assert list(client.started) == [RUN.run_id]
 
 
-def test_any_other_trouble_is_the_callers():
+def test_any_other_trouble_is_the_callers() -> None:
     with pytest.raises(Unreachable):
         StepFunctionsRuns(StepFunctions(Unreachable()), "arn:machine").start(RUN)  # type: ignore[arg-type]
 

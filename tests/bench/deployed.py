@@ -11,7 +11,7 @@ from aws_cdk.assertions import Template
 from functions import names
 from infra.service import Service
 from infra.stacks.api import ACCESS_LOG_FIELDS
-from infra.stage import StageSettings, dev, prod
+from infra.stage import StageSettings, dev
 from infra.standing import Standing, standing_of
 
 # CloudWatch Logs adds this to every line.
@@ -62,10 +62,6 @@ def read(stage: StageSettings) -> Deployed:
 
 def read_dev() -> Deployed:
     return read(dev())
-
-
-def read_prod() -> Deployed:
-    return read(prod())
 
 
 def _resources(stack: Stack) -> Iterable[dict[str, Any]]:

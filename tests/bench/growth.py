@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from functions.adapters.dynamo.metering.reject_item import REFUSAL_DAYS, refusal_item
 from functions.domain.metering.cells.pages import PAGE_SECONDS
-from functions.domain.metering.ledger.ledger import OUTSIDE_WINDOW, Refusal, event_identity
+from functions.domain.metering.ledger.ledger import OUTSIDE_WINDOW, Refusal
+from functions.domain.metering.ledger.reject import event_identity
 from functions.domain.metering.values.event import Event
 from functions.names import DEFAULT_TENANT
 from infra.prices import MONTHLY, PRICES

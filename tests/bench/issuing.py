@@ -96,8 +96,8 @@ def _subscribed(stand: Stand) -> list[str]:
 
 
 def _cards() -> list[dict[str, Any]]:
-    fee = {"type": "flat_fee", "key": "fee", "name": "Fee", "billingCadence": "P1M"}
-    cards = [fee | {"price": {"type": "flat", "amount": "99.99", "paymentTerm": "in_arrears"}}]
+    fee: dict[str, Any] = {"type": "flat_fee", "key": "fee", "name": "Fee", "billingCadence": "P1M"}
+    cards: list[dict[str, Any]] = [fee | {"price": {"type": "flat", "amount": "99.99", "paymentTerm": "in_arrears"}}]
     for slug in METERS:
         usage = {"type": "usage_based", "key": slug, "name": slug, "featureKey": slug, "billingCadence": "P1M"}
         cards.append(usage | {"price": {"type": "tiered", "mode": "graduated", "tiers": TIERS}})

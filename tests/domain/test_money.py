@@ -29,14 +29,14 @@ WEIGHTS = st.lists(st.one_of(st.integers(0, 10**15), st.decimals(0, 10**12, plac
         ("9" * 38 + ".995", "USD", 10**40),
     ],
 )
-def test_money_is_rounded_half_away_from_zero_to_what_can_be_collected(amount: str, currency: str, minor: int):
+def test_money_is_rounded_half_away_from_zero_to_what_can_be_collected(amount: str, currency: str, minor: int) -> None:
     assert Money.rounded(Decimal(amount), currency) == Money(minor, currency)
 
 
 @given(st.integers(0, 10**20), WEIGHTS.filter(any))
 def test_an_allocation_adds_up_to_the_whole_and_gives_nothing_to_a_weight_of_nothing(
     minor: int, weights: list[int | Decimal]
-):
+) -> None:
     parts = [each.minor for each in Money(minor, "USD").allocate(weights)]
 
     assert sum(parts) == minor
@@ -44,7 +44,7 @@ def test_an_allocation_adds_up_to_the_whole_and_gives_nothing_to_a_weight_of_not
     assert all(part >= 0 for part in parts)
 
 
-def test_what_does_not_divide_goes_to_the_largest_remainders():
+def test_what_does_not_divide_goes_to_the_largest_remainders() -> None:
     assert [each.minor for each in Money(100, "USD").allocate([1, 1, 1])] == [34, 33, 33]
 
 
@@ -57,10 +57,10 @@ def test_what_does_not_divide_goes_to_the_largest_remainders():
         (1001, "KWD", [334, 334, 333]),  # as it was rounded once
     ],
 )
-def test_parts_can_be_collected_where_the_whole_can(minor: int, currency: str, parts: list[int]):
+def test_parts_can_be_collected_where_the_whole_can(minor: int, currency: str, parts: list[int]) -> None:
     assert [each.minor for each in Money(minor, currency).allocate([1, 1, 1])] == parts
 
 
-def test_a_currency_without_minor_units_is_no_currency():
+def test_a_currency_without_minor_units_is_no_currency() -> None:
     with pytest.raises(InvalidInput, match="ISO 4217"):
         minor_digits("XAU")

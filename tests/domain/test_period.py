@@ -13,13 +13,13 @@ from tests.domain.builders import at
 
 
 @pytest.mark.parametrize("text", ["PT1H0.5S", "P0.123456789D", "P1M0.00001D"])
-def test_a_cadence_that_ends_inside_a_second_is_refused(text: str):
+def test_a_cadence_that_ends_inside_a_second_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="whole seconds"):
         Cadence.parse(text)
 
 
 @pytest.mark.parametrize("text", ["PT1H", "PT90S", "P0.5D", "PT1.5H", "P1Y0.5D"])
-def test_fractions_that_give_whole_seconds_are_cadences(text: str):
+def test_fractions_that_give_whole_seconds_are_cadences(text: str) -> None:
     assert not Cadence.parse(text).rest.microseconds
 
 
@@ -38,14 +38,14 @@ def test_fractions_that_give_whole_seconds_are_cadences(text: str):
         "P" + "9" * 30 + "Y",
     ],
 )
-def test_a_cadence_of_more_than_a_hundred_years_is_refused(text: str):
+def test_a_cadence_of_more_than_a_hundred_years_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="longer"):
         Cadence.parse(text)
 
 
 @pytest.mark.parametrize("cadence", ["P1200M", "P36525D", "P600M18262D"])
 @pytest.mark.parametrize("anchor", ["1970-01-01", "2199-12-31"])
-def test_the_longest_cadence_stays_inside_the_calendar_from_every_accepted_anchor(anchor: str, cadence: str):
+def test_the_longest_cadence_stays_inside_the_calendar_from_every_accepted_anchor(anchor: str, cadence: str) -> None:
     now = at("2026-05-01")
 
     period = period_at(now, at(anchor), Cadence.parse(cadence))
@@ -82,7 +82,7 @@ RECURRENCES = [
 
 
 @pytest.mark.parametrize(("anchor", "cadence", "ends"), RECURRENCES)
-def test_periods_end_where_the_calendar_says_and_never_drift(anchor: str, cadence: str, ends: list[str]):
+def test_periods_end_where_the_calendar_says_and_never_drift(anchor: str, cadence: str, ends: list[str]) -> None:
     of = Cadence.parse(cadence)
     bounds = [at(anchor), *map(at, ends)]
 
@@ -102,11 +102,11 @@ def test_periods_end_where_the_calendar_says_and_never_drift(anchor: str, cadenc
         ("2026-05-30T23:59:59", "2026-05-31", "2026-04-30", "2026-05-31"),
     ],
 )
-def test_an_anchor_that_lies_ahead_counts_backwards_alike(instant: str, anchor: str, start: str, end: str):
+def test_an_anchor_that_lies_ahead_counts_backwards_alike(instant: str, anchor: str, start: str, end: str) -> None:
     assert period_at(at(instant), at(anchor), Cadence.parse("P1M")) == Period(at(start), at(end))
 
 
-def test_an_instant_of_another_zone_is_the_same_instant_whatever_its_clocks_do():
+def test_an_instant_of_another_zone_is_the_same_instant_whatever_its_clocks_do() -> None:
     before, after = (
         datetime.fromisoformat(f"2026-{day}T00:00:00{zone}") for day, zone in (("03-01", "+01:00"), ("04-01", "+02:00"))
     )
@@ -121,7 +121,7 @@ DAYS = st.datetimes(FIRST, LAST).map(lambda day: day.replace(microsecond=0))
 
 
 @given(DAYS, DAYS, st.sampled_from(["P1D", "P1W", "P1M", "P3M", "P1Y", "P1M3D", "PT6H"]))
-def test_every_instant_is_in_exactly_one_period_and_periods_touch(one: datetime, other: datetime, text: str):
+def test_every_instant_is_in_exactly_one_period_and_periods_touch(one: datetime, other: datetime, text: str) -> None:
     anchor, instant, cadence = at(one.isoformat()), at(other.isoformat()), Cadence.parse(text)
     period = period_at(instant, anchor, cadence)
 
@@ -161,7 +161,9 @@ def ends(anchor: str, duration: str, zone: str, counts: range) -> list[str]:
         ("2026-03-28T23:00:00", "PT6H", "Europe/Berlin", ["26-03-29T00:00", "26-03-29T07:00", "26-03-29T13:00"]),
     ],
 )
-def test_months_and_days_are_those_of_the_zones_calendar(anchor: str, duration: str, zone: str, expected: list[str]):
+def test_months_and_days_are_those_of_the_zones_calendar(
+    anchor: str, duration: str, zone: str, expected: list[str]
+) -> None:
     assert ends(anchor, duration, zone, range(3)) == expected
 
 
@@ -171,7 +173,7 @@ def test_months_and_days_are_those_of_the_zones_calendar(anchor: str, duration: 
     anchor=DAYS.map(lambda each: each.replace(year=2010 + each.year % 20, day=min(each.day, 28), tzinfo=UTC)),
     seconds=st.integers(-(10**8), 10**8),
 )
-def test_every_instant_is_in_one_period_of_its_zone(zone: str, duration: str, anchor: datetime, seconds: int):
+def test_every_instant_is_in_one_period_of_its_zone(zone: str, duration: str, anchor: datetime, seconds: int) -> None:
     cadence, instant = Cadence.parse(duration, zone), anchor + timedelta(seconds=seconds)
     found = period_at(instant, anchor, cadence)
 
@@ -180,6 +182,6 @@ def test_every_instant_is_in_one_period_of_its_zone(zone: str, duration: str, an
 
 
 @pytest.mark.parametrize("name", ["Berlin", "Europe/Nowhere", "../etc/passwd", "", "CET+5"])
-def test_what_is_no_zone_is_refused(name: str):
+def test_what_is_no_zone_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a time zone"):
         known_zone(name)

@@ -135,5 +135,18 @@ def _value(chance: Random) -> Any:
     deep: Any = "x"
     for _ in range(chance.choice((1, 3, 40, 200))):
         deep = {"$and": [deep]} if chance.random() < 0.5 else [deep]
-    odd = ("\u0000", "\ud800", "\u2028", "%" * 900, 10**30, 1e308, True, None, [], {}, ["acme"] * 101, {"model": ["x"]})
+    odd: list[Any] = [
+        "\u0000",
+        "\ud800",
+        "\u2028",
+        "%" * 900,
+        10**30,
+        1e308,
+        True,
+        None,
+        [],
+        {},
+        ["acme"] * 101,
+        {"model": ["x"]},
+    ]
     return chance.choice((*texts, *times, deep, *odd))

@@ -11,7 +11,6 @@ from tests.fuzz import fragments
 from tests.fuzz.fragments import NOW, SUBJECTS, TYPES
 
 EVENT, BATCH, JSON = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
-ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "data")
 
 Members = list[tuple[bytes, bytes]]  # names and values as they are written
 

@@ -258,7 +258,7 @@ class Story:
     def _check_calm(self) -> None:
         values = {name: n for name, n in self._calm_values.items() if name not in self._voided[self._calm]}
         expected = {
-            subject: sum(n for name, n in values.items() if name[0] == subject)
+            subject: Decimal(sum(n for name, n in values.items() if name[0] == subject))
             for subject in {name[0] for name in values}
         }
         found = _numbers(_by(self._world.rows(self._calm, "tokens", groupBy="subject"), "subject"))

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 # CloudWatch looks at more periods than an alarm evaluates and does not say how many; in AWS's examples at two more.
 FURTHER_PERIODS = 2
-STATISTICS = {"Sum": sum, "Maximum": max}
+STATISTICS: Mapping[str, Callable[[list[float]], float]] = {"Sum": sum, "Maximum": max}
 OBSERVABILITY = Path(__file__).parent / "snapshots" / "observability.json"  # test_snapshots.py: it is what is deployed
 HASH_CHARACTERS = 8  # that CDK puts behind a name
 IS_BREACHING_WHEN_MISSING = {"breaching": True, "notBreaching": False}

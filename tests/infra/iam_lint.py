@@ -82,7 +82,7 @@ def _says_nothing(resource: str) -> bool:
 
 def _is_known(action: str) -> bool:
     service, _, name = action.partition(":")
-    return DATA.services.service_exists(service) and DATA.actions.action_exists(service, name)
+    return bool(DATA.services.service_exists(service) and DATA.actions.action_exists(service, name))
 
 
 @cache

@@ -49,7 +49,7 @@ def test_a_reading_is_of_this_namespace_name_and_dimensions_alone() -> None:
         return {"_aws": {"CloudWatchMetrics": [metric]}, dimension: stage, name: value}
 
     right = [line("Tollbooth", "LaneLag", "stage", "prod", value) for value in (3, 7)]
-    wrong = [
+    wrong: list[dict[str, object]] = [
         line("Tollbooths", "LaneLag", "stage", "prod", 9),
         line("Tollbooth", "Lag", "stage", "prod", 9),
         line("Tollbooth", "LaneLag", "service", "prod", 9),

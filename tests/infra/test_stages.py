@@ -1,6 +1,7 @@
 """The stages differ in a short list, each entry with its reason."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -63,8 +64,9 @@ def test_a_day_has_room_for_a_question_to_the_archive_and_the_objects_it_opens()
 
 @pytest.mark.parametrize("limit", [name for name in stage.reasons() if name.startswith("tenant_")])
 def test_a_limit_that_refuses_everything_is_refused(limit: str) -> None:
+    wrong: dict[str, Any] = {limit: 0}
     with pytest.raises(ValueError, match=f"{limit} must be at least 1"):
-        replace(stage.dev(), **{limit: 0})
+        replace(stage.dev(), **wrong)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ const DAY = 24 * HOUR;
 // Yesterday's noon: now cuts no window, and an hour or two later is still the same day.
 const start = new Date(Math.floor(Date.now() / DAY) * DAY - DAY / 2);
 
+const IDLE_ROUNDS = 1_000;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const event = (id, tokens, model, more = {}) => ({
   id,
@@ -29,9 +30,14 @@ const at = (seconds) => ({ time: new Date(start.getTime() + seconds * 1000) });
 const rows = async (query = {}) => (await openmeter.meters.query("tokens", query)).data;
 const total = async () => (await rows()).reduce((sum, row) => sum + row.value, 0);
 
-// Until the meter says so; and then a little longer, so that whatever would be counted twice has been.
+// Until the meter says so, or has not moved for five minutes; and then a little longer, so that whatever would be counted twice has been.
 async function reaches(expected) {
-  for (let round = 0; round < 200 && (await total()) < expected; round++) await pause(300);
+  let seen = await total();
+  for (let still = 0; still < IDLE_ROUNDS && seen < expected; still++) {
+    await pause(300);
+    const now = await total();
+    if (now !== seen) [seen, still] = [now, 0];
+  }
   await pause(2_500);
   return total();
 }

@@ -1,7 +1,7 @@
 """What a test does with a tenant of the running stack: over HTTP, as any client would."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
@@ -10,11 +10,9 @@ from typing import Any, Self
 import httpx
 import openmeter
 
+from infra.local.patience import POLL_SECONDS, wait_while_it_moves
 from infra.local.state import LocalStack
 
-# The stream is read once a second; the rest is for cold starts on a machine that runs other tests too.
-WAIT_SECONDS = 180.0
-POLL_SECONDS = 0.3
 # How long a total must stay the same before a test believes that nothing more is coming.
 QUIET_SECONDS = 2.5
 
@@ -74,7 +72,7 @@ class Tenant:
 
     def reaches(self, slug: str, expected: int | Decimal) -> None:
         """Until the meter says `expected`."""
-        wait_until(lambda: self.total(slug) >= expected, lambda: f"{slug} is {self.total(slug)}, not {expected}")
+        wait_while_it_moves(lambda: self.total(slug), lambda total: total >= expected, f"{slug} to be {expected}")
         assert self.total(slug) == expected
 
     def settles_at(self, slug: str, expected: int | Decimal) -> None:
@@ -104,11 +102,3 @@ def calls(count: int, *, prefix: str = "call", ago: timedelta = timedelta(hours=
         }
         for number in range(count)
     ]
-
-
-def wait_until(condition: Callable[[], Any], otherwise: Callable[[], str]) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (result := condition()):
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(POLL_SECONDS)
-    return result

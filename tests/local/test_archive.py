@@ -11,8 +11,9 @@ import pytest
 
 from infra.constructs.archive_catalog import PARAMETER, QUERIES, sample_sql
 from infra.local import emulator
+from infra.local.patience import wait_while_it_moves
 from infra.local.state import LocalStack
-from tests.local.tenant import Event, Tenant, calls, wait_until
+from tests.local.tenant import Event, Tenant, calls
 
 ARCHIVE = "/api/v1/archive/queries"
 WORKGROUP, DATABASE = "tollbooth-local", "tollbooth_local"
@@ -67,7 +68,7 @@ def asked(tenant: Tenant, **wish: Any) -> list[dict[str, Any]]:
         assert found.status_code == 200, found.text
         return found.json(parse_float=Decimal)
 
-    page = wait_until(lambda: (found := look())["status"] not in ("QUEUED", "RUNNING") and found, lambda: str(look()))
+    page = wait_while_it_moves(look, lambda found: found["status"] not in ("QUEUED", "RUNNING"), "an answer")
     assert page["status"] == "SUCCEEDED", page
     rows: list[dict[str, Any]] = page["rows"]
     while cursor := page.get("nextCursor"):
@@ -211,7 +212,8 @@ def test_a_saved_query_runs_as_it_is_deployed(stack: LocalStack, metered: Tenant
     if query == "percentiles":
         assert [row["numbers"] for row in rows] == ["44"]
     else:
-        assert sum(Decimal(row[total]) for row in rows if row[total]) == metered.total("tokens")
+        totals = [Decimal(value) for row in rows if (value := row[total])]
+        assert sum(totals, Decimal(0)) == metered.total("tokens")
 
 
 def run(stack: LocalStack, sql: str, parameters: Sequence[str] = ()) -> list[Mapping[str, str | None]]:
@@ -227,8 +229,8 @@ def run(stack: LocalStack, sql: str, parameters: Sequence[str] = ()) -> list[Map
     def status() -> Any:
         return athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]
 
-    wait_until(lambda: status()["State"] not in ("QUEUED", "RUNNING"), lambda: str(status()))
-    assert status()["State"] == "SUCCEEDED", status()
+    ended = wait_while_it_moves(status, lambda seen: seen["State"] not in ("QUEUED", "RUNNING"), "Athena")
+    assert ended["State"] == "SUCCEEDED", ended
     header, *rows = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
     columns = [cell["VarCharValue"] for cell in header["Data"]]
     return [dict(zip(columns, (cell.get("VarCharValue") for cell in row["Data"]), strict=True)) for row in rows]

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.local.tenant import Tenant, calls, wait_until
+from infra.local.patience import wait_while_it_moves
+from tests.local.tenant import Tenant, calls
 
 FROM = (datetime.now(UTC) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
 OLD, LIVE = calls(200, prefix="old", ago=timedelta(days=1)), calls(50, prefix="live")
@@ -20,8 +21,13 @@ def backfill(tenant: Tenant, slug: str) -> dict[str, Any]:
     return found
 
 
-def is_done(tenant: Tenant, slug: str) -> bool:
-    return backfill(tenant, slug)["status"] == "done"
+def is_done(found: dict[str, Any]) -> bool:
+    return bool(found["status"] == "done")
+
+
+def wait_until_done(tenant: Tenant, slug: str) -> None:
+    """It waits a minute for its place when another one is being filled; then it says how many of how many are done."""
+    wait_while_it_moves(lambda: backfill(tenant, slug), is_done, f"the backfill of {slug}")
 
 
 def test_a_meter_created_later_counts_history_and_what_is_in_flight(tenant: Tenant) -> None:
@@ -32,8 +38,8 @@ def test_a_meter_created_later_counts_history_and_what_is_in_flight(tenant: Tena
     wish = {"slug": "later", "eventType": "call", "aggregation": "SUM", "valueProperty": "$.tokens", "eventFrom": FROM}
     tenant.made("/api/v1/meters", wish)
     asked = tenant.http.get("/api/v1/meters/later/query").json()
-    assert asked.get("partial") is True or is_done(tenant, "later")
-    wait_until(lambda: is_done(tenant, "later"), lambda: f"not done: {backfill(tenant, 'later')}")
+    assert asked.get("partial") is True or is_done(backfill(tenant, "later"))
+    wait_until_done(tenant, "later")
     tenant.settles_at("later", TOTAL)
     whole = tenant.http.get("/api/v1/meters/later/query", params={"groupBy": "subject", "exact": "true"})
     rows = whole.json(parse_float=Decimal, parse_int=Decimal)
@@ -50,5 +56,5 @@ def test_a_meter_that_is_there_is_filled_when_asked(tenant: Tenant) -> None:
     for _ in range(2):
         started = tenant.http.post(f"/api/v1/meters/{meter}/backfill", json={"eventFrom": FROM})
         assert started.status_code == 202, started.text
-    wait_until(lambda: is_done(tenant, meter), lambda: f"not done: {backfill(tenant, meter)}")
+    wait_until_done(tenant, meter)
     tenant.settles_at(meter, 250)

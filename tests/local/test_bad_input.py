@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.local.tenant import BATCH, EVENT, Tenant, calls, wait_until
+from infra.local.patience import wait_while_it_moves
+from tests.local.tenant import BATCH, EVENT, Tenant, calls
 
 MALFORMED = [
     b"",
@@ -191,9 +192,9 @@ def test_an_uncountable_value_is_listed_with_its_reason(tenant: Tenant) -> None:
     tenant.sum_meter()
     assert post(tenant, json.dumps(event(data={"tokens": "many"})).encode()).status_code == 204
 
-    def listed() -> Any:
+    def listed() -> str:
         answer = tenant.http.get("/api/v1/rejects")
         assert answer.status_code == 200, answer.text
-        return "many" in answer.text
+        return answer.text
 
-    wait_until(listed, lambda: tenant.http.get("/api/v1/rejects").text)
+    wait_while_it_moves(listed, lambda text: "many" in text, "the reject to be listed")

@@ -8,8 +8,9 @@ import httpx
 
 from infra.local import emulator, stripe
 from infra.local.demo.usage import Month
+from infra.local.patience import wait_while_it_moves
 from infra.local.state import LocalStack
-from tests.local.tenant import Tenant, calls, wait_until
+from tests.local.tenant import Tenant, calls
 
 # Far below the month that the subscription has been running.
 USED_AGO = timedelta(days=10)
@@ -63,12 +64,12 @@ def invoice_now(tenant: Tenant, customer: dict[str, Any]) -> httpx.Response:
     """Asked again while the answer is that it is still being worked on, as a client would."""
     answers: list[httpx.Response] = []
 
-    def answered() -> bool:
+    def asked() -> tuple[int, str]:
         wish = {"customerId": customer["id"]}
         answers.append(tenant.http.post("/api/v1/billing/invoices/invoice", json=wish))
-        return answers[-1].status_code != 503
+        return answers[-1].status_code, answers[-1].text
 
-    wait_until(answered, lambda: answers[-1].text)
+    wait_while_it_moves(asked, lambda answer: answer[0] != 503, "the invoice")
     return answers[-1]
 
 
@@ -87,6 +88,10 @@ def at_stripe(tenant: Tenant) -> list[dict[str, Any]]:
     return [each for each in answer.json()["data"] if each["metadata"]["tenant"] == tenant.name]
 
 
+def are_open(found: list[dict[str, Any]]) -> bool:
+    return bool(found) and all(each["status"] == "open" for each in found)
+
+
 def test_the_demo_ended_with_a_paid_invoice(stack: LocalStack) -> None:
     assert stack.demo["invoice_status"] == "paid"
     with httpx.Client(base_url=stack.api_url, headers={"Authorization": f"Bearer {stack.api_key}"}) as demo:
@@ -101,12 +106,10 @@ def test_usage_becomes_an_invoice_that_is_paid_through_stripe(tenant: Tenant) ->
     assert answer.status_code in {200, 201}, answer.text
     (invoice,) = answer.json()
     assert invoice["totals"]["total"] == "10.50" or invoice["totals"]["total"] == "10.5"
-    (pushed,) = wait_until(
-        lambda: [each for each in at_stripe(tenant) if each["status"] == "open"], lambda: str(at_stripe(tenant))
-    )
+    (pushed,) = wait_while_it_moves(lambda: at_stripe(tenant), are_open, "an open invoice at Stripe")
     assert pushed["total"] == 1050
     stripe.pay(tenant.stack.stripe_url, pushed["id"])
-    wait_until(lambda: invoices(tenant)[0]["status"] == "paid", lambda: str(invoices(tenant)))
+    wait_while_it_moves(lambda: invoices(tenant), lambda found: found[0]["status"] == "paid", "the invoice to be paid")
 
 
 def test_two_invoice_now_at_once_make_one_invoice(tenant: Tenant) -> None:
@@ -118,7 +121,7 @@ def test_two_invoice_now_at_once_make_one_invoice(tenant: Tenant) -> None:
     assert len(numbers) == 1
     assert all("invoice_create_no_lines" in answer.text for answer in refusals)
     assert len(invoices(tenant)) == 1
-    wait_until(lambda: at_stripe(tenant), lambda: "nothing at Stripe")
+    wait_while_it_moves(lambda: at_stripe(tenant), bool, "an invoice at Stripe")
     assert len(at_stripe(tenant)) == 1
 
 
@@ -137,5 +140,5 @@ def test_the_schedule_bills_what_is_due_without_being_asked(tenant: Tenant) -> N
     scheduled = emulator.client("lambda", tenant.stack.ports[emulator.NAME])
     answer = scheduled.invoke(FunctionName=tenant.stack.outputs["ScheduleBillingFunctionName"], Payload=b"{}")
     assert "FunctionError" not in answer
-    wait_until(lambda: invoices(tenant), lambda: "no invoice")
+    wait_while_it_moves(lambda: invoices(tenant), bool, "an invoice")
     assert len(invoices(tenant)) == 1

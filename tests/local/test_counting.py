@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.local.tenant import BATCH, Tenant, calls, wait_until
+from infra.local.patience import wait_while_it_moves
+from tests.local.tenant import BATCH, Tenant, calls
 from tests.local.workers import kill, workers
 
 THOUSAND = 1_000
@@ -39,12 +40,12 @@ def test_a_thousand_events_sent_three_times_with_a_function_killed_in_between_co
     events = calls(THOUSAND)
     assert tenant.send(events).status_code == 204
     # The stream is read once a second: by now the first copies are on their way or being counted.
-    for pid in wait_until(lambda: workers(tenant.stack, "StreamAggregateFunctionName"), lambda: "no worker to kill"):
+    for pid in wait_while_it_moves(lambda: workers(tenant.stack, "StreamAggregateFunctionName"), bool, "a worker"):
         kill(pid)
     assert tenant.send(events).status_code == 204
     for pid in workers(tenant.stack, "HttpIngestFunctionName"):
         kill(pid)
-    assert wait_until(lambda: tenant.send(events).status_code == 204, lambda: "ingest did not come back")
+    wait_while_it_moves(lambda: tenant.send(events).status_code, lambda status: status == 204, "ingest to come back")
     tenant.settles_at(meter, THOUSAND)
 
 

@@ -14,9 +14,9 @@ from functions.handlers.metering import schedule_heartbeat
 from functions.handlers.wiring import base, metering
 from infra import stage
 from infra.local import emulator
+from infra.local.patience import wait_while_it_moves
 from infra.local.state import LocalStack
 from tests.infra.cloudwatch import Alarm, alarms, told
-from tests.local.tenant import wait_until
 
 LANES = stage.local().lanes
 FACTORIES = (base.aws, metering.event_stream, metering.heartbeats)
@@ -43,9 +43,8 @@ class Minutes:
 
     def counted(self) -> None:
         """Until the stack has counted the last one in every lane."""
-        at, heartbeats = int(self.time.timestamp()), metering.heartbeats()
-        newest = dict.fromkeys(range(LANES), at)
-        wait_until(lambda: heartbeats.counted() == newest, lambda: f"{heartbeats.counted()} is not {newest}")
+        newest = dict.fromkeys(range(LANES), int(self.time.timestamp()))
+        wait_while_it_moves(metering.heartbeats().counted, lambda counted: counted == newest, f"{newest}")
 
 
 @pytest.fixture

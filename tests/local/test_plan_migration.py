@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.local.tenant import Tenant, wait_until
+from infra.local.patience import wait_while_it_moves
+from tests.local.tenant import Tenant
 
 CUSTOMERS = 5
 
@@ -29,8 +30,7 @@ def migrated(tenant: Tenant, **body: Any) -> dict[str, Any]:
         found: dict[str, Any] = answer.json()
         return found
 
-    wait_until(lambda: shown()["status"] != "running", lambda: f"not done: {shown()}")
-    return shown()
+    return wait_while_it_moves(shown, lambda found: found["status"] != "running", "the migration")
 
 
 def counts(tenant: Tenant) -> list[int]:

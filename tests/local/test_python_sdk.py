@@ -109,6 +109,7 @@ def test_subjects_and_values_of_a_meter_are_told(used: Tenant) -> None:
 
 
 def test_a_refusal_is_the_sdks_own_error_with_our_words(tenant: Tenant) -> None:
+    refused: Any
     with pytest.raises(HttpResponseError) as refused:
         tenant.sdk.meters.create(METER | {"slug": "Not A Slug"})
     assert refused.value.status_code == 400

@@ -12,7 +12,7 @@ import pytest
 from infra.local import farewell, paths, up
 from infra.local.ports import LOOPBACK
 from infra.local.state import LocalStack
-from tests.conftest import UP_SECONDS, local_tool
+from tests.conftest import local_tool
 
 
 def demo_of(stack: LocalStack) -> httpx.Client:
@@ -20,7 +20,7 @@ def demo_of(stack: LocalStack) -> httpx.Client:
 
 
 def test_a_second_up_keeps_everything_and_duplicates_nothing(stack: LocalStack) -> None:
-    printed = local_tool("up", Path(stack.home), UP_SECONDS)
+    printed = local_tool("up", Path(stack.home))
     assert "Both are running already" in printed
     with demo_of(stack) as demo:
         period = {"from": stack.demo["period_start"], "to": stack.demo["period_end"]}
@@ -72,4 +72,4 @@ def test_a_taken_port_stops_up_before_anything_was_started(tmp_path: Path) -> No
 
 
 def test_down_without_anything_running_says_so(tmp_path: Path) -> None:
-    assert "Nothing of the local stack is running" in local_tool("down", tmp_path, 30)
+    assert "Nothing of the local stack is running" in local_tool("down", tmp_path)

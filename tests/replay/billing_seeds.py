@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from functions.adapters.dynamo.billing.billing_index import DynamoDuePlans
 from functions.adapters.dynamo.billing.failure_store import DynamoFailures
@@ -31,7 +31,7 @@ from functions.application.billing.list_due import PAGE_SIZE
 from functions.application.billing.push_invoice import push_invoice
 from functions.application.catalog.find_plan import plan_shelf
 from functions.application.catalog.revise_plan import publish_plan
-from functions.application.ports.billing import BillingTurn, Due
+from functions.application.ports.billing import BillingTurn, Due, MeteredFeatures, UsageMeter
 from functions.application.subscriptions.create_subscription import (
     Catalogue,
     PlanChoice,
@@ -102,7 +102,7 @@ def _subscribe(world: World, currency: str) -> None:
         updated_at=STARTED,
     )
     DynamoCustomers(table).save(TENANT, None, customer)
-    plans, features = DynamoPlans(table), NoFeatures()
+    plans, features = DynamoPlans(table), cast(MeteredFeatures, NoFeatures())
 
     def drafted(version: int, now: datetime) -> Plan:
         return Plan(**dict(_plan(currency)), id=new_id(), version=version, created_at=now, updated_at=now)
@@ -149,7 +149,7 @@ def invoice(world: World, event: Any) -> Any:
         subscriptions=DynamoSubscriptions(table),
         invoices=DynamoInvoices(table),
         customers=DynamoCustomers(table),
-        usage=NoUsage(),
+        usage=cast(UsageMeter, NoUsage()),
         failures=DynamoFailures(table),
         coupons=DynamoCoupons(table),
         clock=StandingClock(ENDED),

@@ -1,13 +1,14 @@
 """A newer version of the plan of `billing_seeds`, and a migration to it that has begun."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from functions.adapters.dynamo.catalog.plan_store import DynamoPlanAddons, DynamoPlans
 from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
 from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.application.catalog.create_plan import next_plan
 from functions.application.catalog.revise_plan import publish_plan
+from functions.application.ports.billing import MeteredFeatures
 from functions.application.subscriptions.work_migration import MigrationStep
 from functions.domain.subscriptions.plan_migration import PlanMigration
 from tests.replay.billing_seeds import STARTED, NoFeatures, StandingClock
@@ -50,7 +51,7 @@ def _begin(world: World, *, dry_run: bool) -> None:
     table, clock = world.billing_table, StandingClock(BEGAN)
     plans = DynamoPlans(table)
     next_plan(TENANT, "basic", plans=plans, plan_addons=DynamoPlanAddons(table), clock=clock, new_id=lambda: NEXT_PLAN)
-    publish_plan(TENANT, NEXT_PLAN, plans=plans, features=NoFeatures(), clock=clock)
+    publish_plan(TENANT, NEXT_PLAN, plans=plans, features=cast(MeteredFeatures, NoFeatures()), clock=clock)
     begun = PlanMigration(
         id=MIGRATION, plan_key="basic", to_version=2, dry_run=dry_run, started_at=BEGAN, updated_at=BEGAN
     )

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from typing import Any
 
 import httpx
 
-from infra.local import paths
+from infra.local import paths, patience
 from infra.local.ports import LOOPBACK, free_port
 
 # A cold import on a busy two-core machine; warm ones take milliseconds.
 INVOKE_SECONDS = 60
-START_SECONDS = 30
+START_SECONDS = 30  # of its own work, or of standing still
 FUNCTION_TIMEOUT_SECONDS = 30
 _BYTECODE = tempfile.TemporaryDirectory(prefix="tollbooth-bytecode-")  # of all functions this process starts
 
@@ -91,11 +90,17 @@ def _complete(environment: Mapping[str, str], asset: Path, handler: str) -> dict
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    def look() -> tuple[bool, float, int]:
         assert process.poll() is None, f"The runtime ended:\n{log.read_text()}"
-        with suppress(httpx.TransportError):
-            httpx.get(f"http://{LOOPBACK}:{port}/", timeout=1)
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"The runtime did not answer:\n{log.read_text()}")
+        return _answers(port), min(patience.cpu_seconds(process.pid), START_SECONDS), log.stat().st_size
+
+    patience.wait_while_it_moves(
+        look, lambda seen: seen[0], "the Lambda runtime", idle_seconds=START_SECONDS, poll_seconds=0.02
+    )
+
+
+def _answers(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        httpx.get(f"http://{LOOPBACK}:{port}/", timeout=1)
+        return True
+    return False

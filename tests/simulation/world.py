@@ -377,7 +377,7 @@ class World:
         yield from self.ledger.value_chunks(*place)
 
 
-class Invocation(greenlet):
+class Invocation(greenlet):  # type: ignore[misc]
     slot: int = -1
     has_failed = False
 

@@ -1,7 +1,6 @@
 """Tells the demo step by step, each with its figures; told again it finds everything done and does nothing twice."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,12 +16,10 @@ from infra.local.console import fact, step
 from infra.local.demo import catalogue, usage
 from infra.local.demo.usage import Month
 from infra.local.failure import StepFailed
+from infra.local.patience import wait_while_it_moves
 from infra.local.state import LocalStack
 
 TENANT = "demo"
-# The stream is read once a second; a cold start and a full machine take the rest.
-WAIT_SECONDS = 90.0
-POLL_SECONDS = 0.3
 REQUEST_SECONDS = 60.0
 
 
@@ -91,7 +88,9 @@ def meter_and_usage(client: Any, month: Month) -> None:
         current.says(f"{len(events)} events in {1 + len(batches)} requests, {shown(month.start)} to {shown(month.end)}")
     with step("Querying it back") as current, explained("Querying usage"):
         expected = usage.tokens(month)
-        wait_for(lambda: queried(client, month) == expected, f"the meter to count {expected:,} tokens")
+        wait_while_it_moves(
+            lambda: queried(client, month), lambda total: total == expected, f"the meter to count {expected:,} tokens"
+        )
         current.says(f"{expected:,} tokens, exactly what was sent")
     for group in sorted(queried_by_model(client, month).items()):
         fact("{}: {:,} tokens".format(*group))
@@ -128,8 +127,8 @@ def reach_stripe(client: Any, invoice: Any, stack: LocalStack) -> Any:
             fresh = client.invoice.get_invoice(invoice.id)
             return fresh if fresh.external_ids and fresh.external_ids.invoicing else None
 
-        fresh = wait_for(at_stripe, "the invoice to reach Stripe")
-        fact(wait_for(lambda: billing_run(stack), "the billing run to end"))
+        fresh = wait_while_it_moves(at_stripe, bool, "the invoice to reach Stripe")
+        fact(str(wait_while_it_moves(lambda: billing_run(stack), bool, "the billing run to end")))
         current.says(f"{fresh.external_ids.invoicing}, {stack.stripe_url}/invoices/{fresh.external_ids.invoicing}")
         return fresh
 
@@ -143,22 +142,25 @@ def be_paid(client: Any, invoice: Any, stack: LocalStack) -> Any:
             fresh = client.invoice.get_invoice(invoice.id)
             return fresh if fresh.status == "paid" else None
 
-        fresh = wait_for(paid, "the webhook to turn the invoice paid")
+        fresh = wait_while_it_moves(paid, bool, "the webhook to turn the invoice paid")
         current.says(f"invoice {fresh.number} is {fresh.status.value}")
         return fresh
 
 
 def invoiced_now(client: Any, customer_id: str) -> Any | None:
     """The invoice of the ended period; None when it has been invoiced before."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
+
+    def asked() -> tuple[int, Any]:
         try:
-            return client.invoices.invoice_pending_lines_action({"customerId": customer_id})[0]
+            return 200, client.invoices.invoice_pending_lines_action({"customerId": customer_id})[0]
         except HttpResponseError as error:
             if error.status_code == 400 and "invoice_create_no_lines" in error_text(error):
-                return None
-            if error.status_code != 503 or time.monotonic() > deadline:
+                return 400, None
+            if error.status_code != 503:
                 raise
+            return 503, None
+
+    return wait_while_it_moves(asked, lambda answer: answer[0] != 503, "the ended period to be invoiced")[1]
 
 
 def only_invoice(client: Any) -> Any:
@@ -189,15 +191,6 @@ def queried(client: Any, month: Month) -> Decimal:
 def queried_by_model(client: Any, month: Month) -> dict[str, int]:
     query = {"from": shown(month.start), "to": shown(month.end), "groupBy": ["model"]}
     return {row.group_by["model"]: int(row.value) for row in client.meters.query(catalogue.METER, query).data}
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise StepFailed(f"Waited {WAIT_SECONDS:.0f} s for {what}.", "`make logs` shows what the functions said.")
-        time.sleep(POLL_SECONDS)
-    return result
 
 
 @contextmanager

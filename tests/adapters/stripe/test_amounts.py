@@ -51,7 +51,7 @@ def test_a_fraction_of_an_isk_from_stripe_is_refused() -> None:
 
 
 @pytest.mark.parametrize("currency", [each.code for each in Currency if each.exponent is not None])
-def test_what_is_collectable_can_be_sent_to_the_gateway(currency: str):
+def test_what_is_collectable_can_be_sent_to_the_gateway(currency: str) -> None:
     minors = [Money.rounded(Decimal(major), currency).minor for major in ("12345.678", "0.5", "-7.4949")]
     if is_collectable(currency):
         assert [from_stripe(to_stripe(minor, currency), currency) for minor in minors] == minors

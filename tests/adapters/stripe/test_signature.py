@@ -26,16 +26,16 @@ def good(header: str | None, *secrets: str, body: bytes = BODY.encode()) -> bool
 
 
 @pytest.mark.parametrize("seconds", [0, 300, -300, 1, -299])
-def test_a_signature_of_about_now_is_good(seconds: int):
+def test_a_signature_of_about_now_is_good(seconds: int) -> None:
     assert good(genuine(NOW + seconds))
 
 
 @pytest.mark.parametrize("seconds", [301, -301, 3_600, -3_600, 10**9, 9 * 10**9])
-def test_one_of_another_time_is_not_whether_past_or_to_come(seconds: int):
+def test_one_of_another_time_is_not_whether_past_or_to_come(seconds: int) -> None:
     assert not good(genuine(NOW + seconds))
 
 
-def test_one_of_several_signatures_and_of_several_secrets_is_enough():
+def test_one_of_several_signatures_and_of_several_secrets_is_enough() -> None:
     rolled = f"{genuine(secret='whsec_old')},{v1()}"
     assert good(rolled)
     assert good(rolled, "whsec_old", "whsec_other")
@@ -72,11 +72,11 @@ def test_one_of_several_signatures_and_of_several_secrets_is_enough():
         f"t={NOW},v1=" + "\u0660" * 64,
     ],
 )
-def test_a_header_that_stripe_would_not_write_is_none(header: str | None):
+def test_a_header_that_stripe_would_not_write_is_none(header: str | None) -> None:
     assert not good(header)
 
 
-def test_a_header_is_bounded():
+def test_a_header_is_bounded() -> None:
     filler = f"v1={'0' * 64}"
     assert good(",".join([genuine(), *[filler] * (MAX_SIGNATURES - 1)]))
     assert not good(",".join([genuine(), *[filler] * MAX_SIGNATURES]))
@@ -84,12 +84,12 @@ def test_a_header_is_bounded():
 
 
 @pytest.mark.parametrize("secret", ["", " ", "\t"])
-def test_an_empty_secret_opens_nothing(secret: str):
+def test_an_empty_secret_opens_nothing(secret: str) -> None:
     """A deployment whose operator has not filled in the secret yet."""
     mac = hmac.new(secret.encode(), f"{NOW}.{BODY}".encode(), "sha256").hexdigest()
     assert not good(f"t={NOW},v1={mac}", secret)
 
 
-def test_the_bytes_are_signed_whatever_they_are():
+def test_the_bytes_are_signed_whatever_they_are() -> None:
     assert not good(genuine(), body=b"\xff\xfe")
     assert not good(genuine(), body=BODY.encode() + b" ")

@@ -40,6 +40,7 @@ class Fleet:
         return True
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("processes", [1, 7, 40])
 def test_a_flood_gets_the_burst_the_rate_and_at_most_a_lease_a_process_more(processes: int) -> None:
     fleet, chance, seconds = Fleet(processes), random.Random(processes), 20
@@ -51,6 +52,7 @@ def test_a_flood_gets_the_burst_the_rate_and_at_most_a_lease_a_process_more(proc
     assert most - processes * CALLS.largest_lease <= admitted <= most + processes * CALLS.largest_lease
 
 
+@pytest.mark.large
 def test_a_refused_flood_costs_few_writes() -> None:
     fleet = Fleet(4)
     while fleet.admits(process=fleet.buckets.requests % 4):
@@ -78,6 +80,7 @@ def test_a_thousand_processes_that_need_one_unit_each_do_not_drain_the_bucket_by
     assert all(fleet.admits(process=each) for each in range(1_000))
 
 
+@pytest.mark.large
 def test_a_quiet_tenant_is_never_refused_beside_a_flood() -> None:
     fleet = Fleet(4)
     quiet = [Charge(Bucket("quiet", "calls"), CALLS, 1)]
@@ -219,6 +222,7 @@ def test_a_clock_that_goes_back_refuses_nobody_for_that_long() -> None:
     assert fleet.buckets.requests > asked
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("skew", [-200_000, 200_000])
 def test_clocks_that_differ_by_a_fifth_of_a_second_change_the_rate_by_no_more_than_that(skew: int) -> None:
     fleet = Fleet(2)

@@ -80,6 +80,7 @@ def test_an_event_with_a_very_long_url_costs_what_the_other_costs(
     assert billed(deployment, price, filters) == 2_000
 
 
+@pytest.mark.large
 def test_10_300_payments_of_their_own_cost_a_fee_each() -> None:
     """One per cent and 0.30 of each: 103.00 and 3,090.00; ten thousand of them have a code."""
     meter = Meter("m3", "paid", "call", Aggregation.SUM, "$.v", {"payment": "$.payment"}, since=1)

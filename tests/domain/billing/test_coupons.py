@@ -42,7 +42,9 @@ def totals(of: list[InvoiceLine], *coupons: AppliedCoupon) -> list[int]:
         ([coupon("50 %", subscription_id="another")], [1000, 2000]),
     ],
 )
-def test_coupons_are_taken_off_in_order_and_never_more_than_is_owed(coupons: list[AppliedCoupon], expected: list[int]):
+def test_coupons_are_taken_off_in_order_and_never_more_than_is_owed(
+    coupons: list[AppliedCoupon], expected: list[int]
+) -> None:
     assert totals(lines("10", "20"), *coupons) == expected
 
 
@@ -57,7 +59,7 @@ def test_coupons_are_taken_off_in_order_and_never_more_than_is_owed(coupons: lis
         (["0.01", "99.99"], "99.99 %", 9999),
     ],
 )
-def test_a_percentage_is_rounded_once_however_many_lines_it_is_of(amounts: list[str], off: str, taken: int):
+def test_a_percentage_is_rounded_once_however_many_lines_it_is_of(amounts: list[str], off: str, taken: int) -> None:
     of = lines(*amounts)
     before, after = [line.total_minor for line in of], totals(of, coupon(off))
     assert sum(before) - sum(after) == taken
@@ -78,17 +80,17 @@ def test_a_percentage_is_rounded_once_however_many_lines_it_is_of(amounts: list[
         ("forever", 99, True),
     ],
 )
-def test_a_coupon_ends_after_so_many_invoices_or_on_a_day(duration: str, invoice_count: int, is_good: bool):
+def test_a_coupon_ends_after_so_many_invoices_or_on_a_day(duration: str, invoice_count: int, is_good: bool) -> None:
     assert totals(lines("10"), coupon("25 %", duration, invoice_count=invoice_count)) == [750 if is_good else 1000]
 
 
-def test_only_a_coupon_that_took_something_off_is_used():
+def test_only_a_coupon_that_took_something_off_is_used() -> None:
     good, late, idle = coupon("100 %"), coupon("5 USD"), coupon("1 %", subscription_id="another")
 
     assert redeem(lines("10"), [good, late, idle], "USD", MAY)[1] == [good]
 
 
-def test_a_line_says_which_coupon_took_off_how_much():
+def test_a_line_says_which_coupon_took_off_how_much() -> None:
     line = redeem(lines("10"), [coupon("25 %")], "USD", MAY)[0][0]
 
     assert [(each.reason, each.coupon_key, each.amount_minor, each.percentage) for each in line.discounts] == [
@@ -99,13 +101,13 @@ def test_a_line_says_which_coupon_took_off_how_much():
 
 
 @pytest.mark.parametrize("off", ["0 %", "101 %", "0 USD", "-1 USD", "0.001 USD", "0.5 JPY", "1 XYZ"])
-def test_a_coupon_takes_off_something_that_can_be_paid_and_not_more_than_everything(off: str):
+def test_a_coupon_takes_off_something_that_can_be_paid_and_not_more_than_everything(off: str) -> None:
     with pytest.raises(ValidationError):
         wish(off)
 
 
 @given(st.lists(st.decimals(0, 10**6, places=2), min_size=1, max_size=8), st.decimals("0.01", 10**6, places=2))
-def test_a_coupon_takes_off_exactly_its_amount_or_everything(amounts: list[Decimal], off: Decimal):
+def test_a_coupon_takes_off_exactly_its_amount_or_everything(amounts: list[Decimal], off: Decimal) -> None:
     before = lines(*[f"{amount:f}" for amount in amounts])
     after = redeem(before, [coupon(f"{off:f} USD")], "USD", MAY)[0]
 

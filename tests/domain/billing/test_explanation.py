@@ -15,7 +15,7 @@ def steps(line: InvoiceLine) -> list[tuple[str, int | None, int | None]]:
     return [(each.name, each.amount_minor, each.amount_minor_after) for each in steps_of(line, "USD")]
 
 
-def test_a_part_of_a_fee_says_what_the_whole_of_it_is():
+def test_a_part_of_a_fee_says_what_the_whole_of_it_is() -> None:
     ended = subscription(plan(phase(flat("49", term="in_arrears"))), "2026-04-01").cancelled(
         at("2026-04-24"), at("2026-04-24")
     )
@@ -25,7 +25,7 @@ def test_a_part_of_a_fee_says_what_the_whole_of_it_is():
     assert steps(line) == [("price", 4900, 4900), ("proration", -1143, 3757)]
 
 
-def test_a_whole_fee_is_not_prorated():
+def test_a_whole_fee_is_not_prorated() -> None:
     of = subscription(plan(phase(flat("49", term="in_arrears"))), "2026-04-01")
     (line,) = lines(of, at("2026-05-01"))
 
@@ -33,7 +33,7 @@ def test_a_whole_fee_is_not_prorated():
     assert steps(line) == [("price", 4900, 4900)]
 
 
-def test_what_is_given_back_is_a_part_of_what_was_paid():
+def test_what_is_given_back_is_a_part_of_what_was_paid() -> None:
     paid = subscription(plan(phase(flat("30", term="in_advance"))), "2026-04-01").billed(
         at("2026-04-01"), at("2026-04-01")
     )

@@ -52,7 +52,7 @@ def acme_invoice(*of: InvoiceLine, **changed: object) -> InvoiceRecord:
     return replace(record, invoice=record.invoice.model_copy(update=changed))
 
 
-def test_lines_are_named_after_what_they_bill():
+def test_lines_are_named_after_what_they_bill() -> None:
     assert [line.reference.split("/", 1)[1] for line in lines()] == [
         "main/fee/v[0]/period[1]",
         "main/tokens/v[0]/period[0]",
@@ -60,7 +60,7 @@ def test_lines_are_named_after_what_they_bill():
     assert [line.id for line in lines()] == [line.id for line in lines()]
 
 
-def test_an_invoice_adds_up_its_lines_and_covers_their_periods():
+def test_an_invoice_adds_up_its_lines_and_covers_their_periods() -> None:
     invoice = acme_invoice().invoice
 
     assert [line.total_minor for line in invoice.lines] == [1000, 309]
@@ -70,7 +70,7 @@ def test_an_invoice_adds_up_its_lines_and_covers_their_periods():
 
 
 @given(st.lists(st.decimals(0, 10**9, places=6), min_size=1, max_size=20))
-def test_totals_always_add_up(quantities: list[Decimal]):
+def test_totals_always_add_up(quantities: list[Decimal]) -> None:
     cards = [unit("0.0137", key=f"card_{n}") for n in range(len(quantities))]
     made = lines("1", *cards)
     of = subscription(plan(phase(*cards)), "2026-04-01")
@@ -84,7 +84,7 @@ def test_totals_always_add_up(quantities: list[Decimal]):
     assert invoice.document().total_minor == invoice.total_minor
 
 
-def test_the_document_carries_finished_amounts_and_explains_each_of_them():
+def test_the_document_carries_finished_amounts_and_explains_each_of_them() -> None:
     document = acme_invoice().invoice.document()
 
     assert [(line.description, line.amount_minor) for line in document.lines] == [
@@ -94,11 +94,11 @@ def test_the_document_carries_finished_amounts_and_explains_each_of_them():
     assert (document.total_minor, document.days_until_due, document.customer_email) == (1309, 30, "pay@acme.test")
 
 
-def test_unused_meters_are_said_to_be_unused():
+def test_unused_meters_are_said_to_be_unused() -> None:
     assert acme_invoice(*lines("0")).invoice.document().lines[1].description == "Tokens: 0 used"
 
 
-def test_more_lines_than_a_gateway_takes_are_grouped_by_item_and_add_up():
+def test_more_lines_than_a_gateway_takes_are_grouped_by_item_and_add_up() -> None:
     one = lines("100", unit("0.01"))[0]
     many = [
         one.model_copy(update={"reference": f"sub/main/card_{n // 30}/v[0]/period[{n}]", "total_minor": n})
@@ -119,7 +119,7 @@ def test_more_lines_than_a_gateway_takes_are_grouped_by_item_and_add_up():
         (251, 1, 2, "sub/all"),
     ],
 )
-def test_an_invoice_of_any_number_of_lines_can_be_collected(phases: int, keys: int, items: int, first: str):
+def test_an_invoice_of_any_number_of_lines_can_be_collected(phases: int, keys: int, items: int, first: str) -> None:
     one = lines("100", unit("0.01"))[0]
     places = [(p, k, i) for p in range(phases) for k in range(keys) for i in range(items)]
     many = [
@@ -133,7 +133,7 @@ def test_an_invoice_of_any_number_of_lines_can_be_collected(phases: int, keys: i
     assert document.total_minor == len(many) * one.total_minor
 
 
-def test_a_line_of_the_longest_keys_after_many_edits_can_be_collected():
+def test_a_line_of_the_longest_keys_after_many_edits_can_be_collected() -> None:
     one = lines("100", unit("0.01"))[0]
     reference = f"{'0' * 26}/{'p' * 64}/{'k' * 64}/v[1000]/period[10000]/credit[20260501T000000Z]"
     document = acme_invoice(one.model_copy(update={"reference": reference})).invoice.document()
@@ -141,7 +141,7 @@ def test_a_line_of_the_longest_keys_after_many_edits_can_be_collected():
     assert [line.line_id for line in document.lines] == [one.id]
 
 
-def test_lines_of_several_items_are_named_after_the_first_and_counted():
+def test_lines_of_several_items_are_named_after_the_first_and_counted() -> None:
     one = lines("100", unit("0.01"))[0]
     many = [
         one.model_copy(update={"reference": f"sub/main/card_{n}/v[0]/period[0]", "name": f"Card {n}"})
@@ -152,7 +152,7 @@ def test_lines_of_several_items_are_named_after_the_first_and_counted():
     assert line.description == "Card 0 and 299 more (300 lines)"
 
 
-def test_control_characters_and_long_names_never_reach_the_gateway():
+def test_control_characters_and_long_names_never_reach_the_gateway() -> None:
     shouty = ACME.model_copy(update={"name": "A\x00\n" + "x" * 300})
     document = acme_invoice(customer=shouty).invoice.document()
 
@@ -160,13 +160,13 @@ def test_control_characters_and_long_names_never_reach_the_gateway():
     assert len(document.customer_name) == 200
 
 
-def test_an_address_no_gateway_would_take_is_left_out():
+def test_an_address_no_gateway_would_take_is_left_out() -> None:
     for email in ("x" * 200 + "@acme.test", "pay\x01@acme.test"):
         customer = ACME.model_copy(update={"email": email})
         assert acme_invoice(customer=customer).invoice.document().customer_email is None
 
 
-def test_an_invoice_survives_storage_byte_for_byte():
+def test_an_invoice_survives_storage_byte_for_byte() -> None:
     invoice = acme_invoice().invoice
     again = Invoice.model_validate_json(invoice.model_dump_json())
 
@@ -188,14 +188,14 @@ def test_an_invoice_survives_storage_byte_for_byte():
 )
 def test_the_public_status_follows_from_payment_and_time(
     payment: PaymentStatus, now: datetime, status: InvoiceStatus, extended: str
-):
+) -> None:
     failure = "card_declined" if payment is PaymentStatus.PUSH_FAILED else None
     record = replace(acme_invoice(), payment=Payment(status=payment, updated_at=NOW, failure_code=failure))
 
     assert (record.status(now), record.extended_status(now)) == (status, extended)
 
 
-def test_the_same_boundary_gives_the_same_invoice_id_and_another_tenant_another():
+def test_the_same_boundary_gives_the_same_invoice_id_and_another_tenant_another() -> None:
     same = [invoice_id("default", "c", "USD", at("2026-05-01")) for _ in range(2)]
 
     assert same[0] == same[1]
@@ -207,5 +207,5 @@ def test_the_same_boundary_gives_the_same_invoice_id_and_another_tenant_another(
 @pytest.mark.parametrize(
     ("name", "prefix"), [("Acme Inc.", "ACME"), ("é7 b", "7B"), ("日本", "CUST"), ("x", "X"), ("a-b-c-d-e", "ABCD")]
 )
-def test_numbers_start_with_four_letters_of_the_customer(name: str, prefix: str):
+def test_numbers_start_with_four_letters_of_the_customer(name: str, prefix: str) -> None:
     assert number_prefix(name) == prefix

@@ -192,7 +192,7 @@ def rate(card: dict[str, Any], line: Line, currency: str, billed: int) -> int:
 @pytest.mark.parametrize("currency", DIGITS)
 @settings(max_examples=300, deadline=None)
 @given(card=cards(), quantity=QUANTITY)
-def test_a_line_costs_what_a_recount_by_hand_says(currency: str, card: dict[str, Any], quantity: Decimal):
+def test_a_line_costs_what_a_recount_by_hand_says(currency: str, card: dict[str, Any], quantity: Decimal) -> None:
     line = Line(Fraction(0), Fraction(quantity), is_first=True, is_last=True)
 
     assert rate(card, line, currency, 0) == MINOR[currency] * expected(card, line, DIGITS[currency], 0)
@@ -200,7 +200,7 @@ def test_a_line_costs_what_a_recount_by_hand_says(currency: str, card: dict[str,
 
 @settings(max_examples=400, deadline=None)
 @given(card=cards(), totals=st.lists(QUANTITY, min_size=1, max_size=5).map(sorted))
-def test_split_lines_cost_what_a_recount_by_hand_says(card: dict[str, Any], totals: list[Decimal]):
+def test_split_lines_cost_what_a_recount_by_hand_says(card: dict[str, Any], totals: list[Decimal]) -> None:
     billed = 0
     for n, (before, after) in enumerate(pairwise([Decimal(0), *totals])):
         line = Line(Fraction(before), Fraction(after), is_first=n == 0, is_last=n == len(totals) - 1)

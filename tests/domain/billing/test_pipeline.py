@@ -102,11 +102,11 @@ def limits(price: dict[str, Any], least: str | None = None, most: str | None = N
 )
 def test_what_goes_before_and_after_the_price_in_every_combination(
     price: dict[str, Any], options: dict[str, str], quantity: str, minor: int
-):
+) -> None:
     assert rated(terms(price, **options), usage(quantity)).total.minor == minor
 
 
-def test_a_line_shows_every_step_that_made_its_total():
+def test_a_line_shows_every_step_that_made_its_total() -> None:
     line = rated(terms(limits(GRADUATED, None, "162"), off="10", free="5"), usage("27"))
 
     assert line.metered is not None
@@ -123,7 +123,7 @@ def test_a_line_shows_every_step_that_made_its_total():
     assert line.total.minor == 16200
 
 
-def test_the_maximum_is_taken_off_charge_by_charge_and_off_everything_once_it_is_reached():
+def test_the_maximum_is_taken_off_charge_by_charge_and_off_everything_once_it_is_reached() -> None:
     line = rated(terms(limits(GRADUATED, None, "170")), usage("10", "12", **MIDDLE), billed=16000)
 
     assert working(line) == [
@@ -132,7 +132,7 @@ def test_the_maximum_is_taken_off_charge_by_charge_and_off_everything_once_it_is
     ]
 
 
-def test_what_lacks_of_the_minimum_is_a_commitment():
+def test_what_lacks_of_the_minimum_is_a_commitment() -> None:
     line = rated(terms(limits(UNIT, "10")), usage("4"))
 
     assert [(each.charge.reference, each.category, each.total.minor) for each in line.charges] == [
@@ -153,7 +153,7 @@ def test_what_lacks_of_the_minimum_is_a_commitment():
 )
 def test_the_minimum_is_owed_by_the_last_line_counting_what_the_others_billed(
     position: dict[str, bool], before: str, billed: int, minor: int
-):
+) -> None:
     assert rated(terms(limits(UNIT, "10")), usage("3", before, **position), billed).total.minor == minor
 
 
@@ -170,7 +170,7 @@ def test_the_minimum_is_owed_by_the_last_line_counting_what_the_others_billed(
 )
 def test_the_maximum_holds_on_every_line_counting_what_the_others_billed(
     position: dict[str, bool], before: str, billed: int, minor: int
-):
+) -> None:
     assert rated(terms(limits(UNIT, None, "10")), usage("7", before, **position), billed).total.minor == minor
 
 
@@ -185,7 +185,7 @@ def test_the_maximum_holds_on_every_line_counting_what_the_others_billed(
 )
 def test_free_units_are_used_up_by_the_earlier_lines_first(
     position: dict[str, bool], before: str, free: tuple[int, int], minor: int
-):
+) -> None:
     line = rated(terms(UNIT, free="10"), usage("7", before, **position))
 
     assert line.free_units is not None
@@ -194,11 +194,11 @@ def test_free_units_are_used_up_by_the_earlier_lines_first(
 
 
 @pytest.mark.parametrize(("before", "minor"), [("0", 100), ("5", 0), ("8", 100), ("15", 0), ("18", 100)])
-def test_a_split_line_is_converted_as_a_part_of_its_period(before: str, minor: int):
+def test_a_split_line_is_converted_as_a_part_of_its_period(before: str, minor: int) -> None:
     assert rated(terms(UNIT, per="10"), usage("5", before, **MIDDLE)).total.minor == minor
 
 
-def test_the_parts_of_a_split_line_are_converted_each_as_a_part_of_its_period():
+def test_the_parts_of_a_split_line_are_converted_each_as_a_part_of_its_period() -> None:
     large, small = Group(("large", "input")), Group(("small", "input"))
     price = MATRIX | {"rows": [], "defaultAmount": "1"}
     line = LineUsage(
@@ -231,17 +231,17 @@ def test_the_parts_of_a_split_line_are_converted_each_as_a_part_of_its_period():
 )
 def test_each_charge_is_rounded_once_in_the_digits_of_its_currency(
     currency: str, amount: str, quantity: str, minor: int
-):
+) -> None:
     assert rated(terms({"type": "unit", "amount": amount}), usage(quantity), currency=currency).total.minor == minor
 
 
-def test_a_mark_up_shows_the_amount_it_costs():
+def test_a_mark_up_shows_the_amount_it_costs() -> None:
     charge = rated(terms({"type": "dynamic", "multiplier": "1.15"}), usage("10.01")).charges[0].charge
 
     assert (charge.reference, charge.quantity, charge.unit_amount) == ("usage", Decimal(1), Decimal("11.51"))
 
 
-def test_hours_and_dimensions_are_priced_by_their_parts_and_take_discounts_like_any_other():
+def test_hours_and_dimensions_are_priced_by_their_parts_and_take_discounts_like_any_other() -> None:
     groups = {hour("2026-07-06T06:00"): Decimal(100), hour("2026-07-05T10:00"): Decimal(10)}
     line = rated(terms(HOURS, off="10"), LineUsage(Decimal(110), groups=groups))
 
@@ -260,14 +260,14 @@ def test_hours_and_dimensions_are_priced_by_their_parts_and_take_discounts_like_
         ("2026-04-30T23:59:59", "25", 0),
     ],
 )
-def test_a_fee_is_prorated_first_and_discounted_then(start: str, off: str, minor: int):
+def test_a_fee_is_prorated_first_and_discounted_then(start: str, off: str, minor: int) -> None:
     part = Period(at(start), APRIL.end)
     price = {"type": "flat", "amount": "100"}
 
     assert rate_fee(terms(price, off=off), "USD", part, APRIL).total.minor == minor
 
 
-def test_without_a_full_period_a_fee_is_owed_whole():
+def test_without_a_full_period_a_fee_is_owed_whole() -> None:
     part = Period(at("2026-04-16"), APRIL.end)
 
     assert rate_fee(terms({"type": "flat", "amount": "100"}), "USD", part).total.minor == 10000
@@ -283,7 +283,9 @@ def test_without_a_full_period_a_fee_is_owed_whole():
         ("in_arrears", LAST, 900),
     ],
 )
-def test_a_fee_is_owed_by_the_first_or_the_last_line_of_its_period(term: str, position: dict[str, bool], minor: int):
+def test_a_fee_is_owed_by_the_first_or_the_last_line_of_its_period(
+    term: str, position: dict[str, bool], minor: int
+) -> None:
     fee = terms({"type": "flat", "amount": "9", "paymentTerm": term})
 
     assert rate_fee(fee, "USD", APRIL, line=usage("0", **position)).total.minor == minor

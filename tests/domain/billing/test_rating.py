@@ -40,7 +40,7 @@ def rated(card: dict, quantity: str | None, currency: str = "USD", **options: st
 )
 def test_usage_is_rounded_half_away_from_zero_once_in_the_digits_of_its_currency(
     amount: str, quantity: str, currency: str, minor: int
-):
+) -> None:
     assert rated(unit(amount), quantity, currency).total.minor == minor
 
 
@@ -55,23 +55,23 @@ def test_usage_is_rounded_half_away_from_zero_once_in_the_digits_of_its_currency
         ("2028-02-15", "2028-02-01", 1552),
     ],
 )
-def test_a_fee_is_owed_for_its_part_of_the_period_to_the_second(start: str, anchor: str, minor: int):
+def test_a_fee_is_owed_for_its_part_of_the_period_to_the_second(start: str, anchor: str, minor: int) -> None:
     assert rated(flat("30"), None, start=start, anchor=anchor).total.minor == minor
 
 
-def test_with_proration_off_a_part_costs_the_whole():
+def test_with_proration_off_a_part_costs_the_whole() -> None:
     part = service(flat("30"), "2026-04-16", anchor="2026-04-01")
 
     assert rate(part, None, "USD", prorate=False).total.minor == 3000
 
 
-def test_a_prorated_fee_shows_the_amount_that_it_costs():
+def test_a_prorated_fee_shows_the_amount_that_it_costs() -> None:
     charge = rated(flat("10"), None, start="2026-04-21", anchor="2026-04-01").charges[0].charge
 
     assert (charge.quantity, charge.unit_amount) == (Decimal(1), Decimal("3.33"))
 
 
-def test_the_working_explains_the_total():
+def test_the_working_explains_the_total() -> None:
     result = rated(unit("0.25"), "10")
 
     assert [(each.charge.reference, each.charge.quantity, each.charge.unit_amount) for each in result.charges] == [
@@ -80,14 +80,14 @@ def test_the_working_explains_the_total():
     assert sum(each.amount.minor for each in result.charges) == result.total.minor == 250
 
 
-def test_no_usage_still_makes_a_line_but_a_fee_of_nothing_does_not():
+def test_no_usage_still_makes_a_line_but_a_fee_of_nothing_does_not() -> None:
     assert rated(unit(), "0").is_worth_a_line
     assert not rated(flat("0"), None).is_worth_a_line
     assert not rated(flat("1"), None, start="2026-04-30T23:59:59", anchor="2026-04-01").is_worth_a_line
 
 
 @given(st.integers(1, 30 * 24 * 3600 - 1), st.decimals("0.01", 10**6, places=2))
-def test_a_fee_cut_in_two_adds_up_to_the_whole_within_one_minor_unit(cut: int, amount: Decimal):
+def test_a_fee_cut_in_two_adds_up_to_the_whole_within_one_minor_unit(cut: int, amount: Decimal) -> None:
     middle = (at("2026-04-01") + timedelta(seconds=cut)).isoformat()[:19]
     of = subscription(plan(phase(flat(str(amount), term="in_arrears"))), "2026-04-01")
     ended = of.cancelled(at(middle), at(middle))
@@ -98,7 +98,7 @@ def test_a_fee_cut_in_two_adds_up_to_the_whole_within_one_minor_unit(cut: int, a
 
 
 @given(st.decimals(0, 10**9, places=6), st.decimals(0, 10**9, places=6), st.decimals(0, 10, places=7))
-def test_more_usage_never_costs_less(one: Decimal, other: Decimal, amount: Decimal):
+def test_more_usage_never_costs_less(one: Decimal, other: Decimal, amount: Decimal) -> None:
     of = service(unit(f"{amount:f}"))
     low, high = sorted((one, other))
 

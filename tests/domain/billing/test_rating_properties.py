@@ -96,7 +96,7 @@ def bill(of: Terms, lines: Sequence[LineUsage]) -> list[RatedLine]:
 
 @pytest.mark.parametrize("name", [*SPLITTABLE, *OTHERS])
 @given(cuts=CUTS)
-def test_the_lines_of_a_period_add_up_to_its_one_line_exactly(name: str, cuts: list[Decimal]):
+def test_the_lines_of_a_period_add_up_to_its_one_line_exactly(name: str, cuts: list[Decimal]) -> None:
     price = (SPLITTABLE | OTHERS)[name]
     lines = split(cuts, kinds_of(name))
 
@@ -108,7 +108,7 @@ def test_the_lines_of_a_period_add_up_to_its_one_line_exactly(name: str, cuts: l
 @given(cuts=CUTS, off=st.decimals(0, 100, places=2), free=st.decimals("0.001", 200, places=3), rounding=ROUNDING)
 def test_rounded_lines_add_up_to_the_one_line(
     name: str, cuts: list[Decimal], off: Decimal, free: Decimal, rounding: str
-):
+) -> None:
     price = PRICE.validate_python(SPLITTABLE[name])
     values: dict[str, Any] = {"percentage": {"percentage": f"{off:f}"}}
     if price.takes_usage_discount:
@@ -127,7 +127,7 @@ def test_rounded_lines_add_up_to_the_one_line(
 @given(cuts=CUTS, least=st.decimals(0, 100, places=2), room=st.decimals(0, 100, places=2))
 def test_commitments_hold_for_the_period_however_it_is_cut(
     name: str, cuts: list[Decimal], least: Decimal, room: Decimal
-):
+) -> None:
     limits = {"minimumAmount": f"{least:f}", "maximumAmount": f"{least + room:f}"}
     of = Terms(PRICE.validate_python(SPLITTABLE[name] | limits))
     lines = split(cuts, kinds_of(name))
@@ -139,7 +139,7 @@ def test_commitments_hold_for_the_period_however_it_is_cut(
 
 @pytest.mark.parametrize("name", ["unit", "package", "graduated", "dynamic", "percentage", "graduated percentage"])
 @given(one=QUANTITY, other=QUANTITY, off=st.decimals(0, 100, places=2), least=AMOUNT)
-def test_more_usage_never_costs_less(name: str, one: Decimal, other: Decimal, off: Decimal, least: str):
+def test_more_usage_never_costs_less(name: str, one: Decimal, other: Decimal, off: Decimal, least: str) -> None:
     price = PRICE.validate_python(SPLITTABLE[name] | {"minimumAmount": least})
     of = Terms(price, discounts=Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}}))
     low, high = (rate_usage(of, LineUsage(each), "USD").total for each in sorted((one, other)))
@@ -148,7 +148,7 @@ def test_more_usage_never_costs_less(name: str, one: Decimal, other: Decimal, of
 
 
 @given(amounts=st.lists(AMOUNT, min_size=1, max_size=5), quantity=QUANTITY)
-def test_graduated_tiers_of_any_amounts_never_fall_and_start_at_nothing(amounts: list[str], quantity: Decimal):
+def test_graduated_tiers_of_any_amounts_never_fall_and_start_at_nothing(amounts: list[str], quantity: Decimal) -> None:
     tiers = [{"upToAmount": str(7 * (i + 1)), "unitPrice": {"amount": each}} for i, each in enumerate(amounts[:-1])]
     price = {"type": "tiered", "mode": "graduated", "tiers": [*tiers, {"unitPrice": {"amount": amounts[-1]}}]}
 
@@ -158,7 +158,9 @@ def test_graduated_tiers_of_any_amounts_never_fall_and_start_at_nothing(amounts:
 
 @pytest.mark.parametrize("name", [*SPLITTABLE, *OTHERS])
 @given(cuts=CUTS, off=st.decimals(0, 100, places=2), most=AMOUNT)
-def test_no_line_is_ever_negative_and_its_charges_explain_it(name: str, cuts: list[Decimal], off: Decimal, most: str):
+def test_no_line_is_ever_negative_and_its_charges_explain_it(
+    name: str, cuts: list[Decimal], off: Decimal, most: str
+) -> None:
     price = PRICE.validate_python((SPLITTABLE | OTHERS)[name] | {"maximumAmount": most})
     of = Terms(price, discounts=Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}}))
 
@@ -173,7 +175,7 @@ APRIL = Period(at("2026-04-01"), at("2026-05-01"))
 
 
 @given(st.integers(1, SECONDS_OF_APRIL - 1), st.decimals(0, 10**9, places=9))
-def test_a_fee_cut_in_two_is_the_whole_before_rounding(cut: int, amount: Decimal):
+def test_a_fee_cut_in_two_is_the_whole_before_rounding(cut: int, amount: Decimal) -> None:
     middle = APRIL.start + timedelta(seconds=cut)
     parts = [prorated(amount, part, APRIL) for part in (Period(APRIL.start, middle), Period(middle, APRIL.end))]
 
@@ -182,7 +184,7 @@ def test_a_fee_cut_in_two_is_the_whole_before_rounding(cut: int, amount: Decimal
 
 
 @given(st.integers(1, SECONDS_OF_APRIL - 1), AMOUNT)
-def test_a_fee_cut_in_two_is_the_whole_within_one_minor_unit_after_it(cut: int, amount: str):
+def test_a_fee_cut_in_two_is_the_whole_within_one_minor_unit_after_it(cut: int, amount: str) -> None:
     middle = APRIL.start + timedelta(seconds=cut)
     fee = Terms(PRICE.validate_python({"type": "flat", "amount": amount}))
     halves = [rate_fee(fee, "USD", part, APRIL) for part in (Period(APRIL.start, middle), Period(middle, APRIL.end))]
@@ -191,7 +193,7 @@ def test_a_fee_cut_in_two_is_the_whole_within_one_minor_unit_after_it(cut: int, 
 
 
 @given(CUTS)
-def test_rating_does_not_depend_on_the_callers_decimal_context(cuts: list[Decimal]):
+def test_rating_does_not_depend_on_the_callers_decimal_context(cuts: list[Decimal]) -> None:
     lines = split(cuts, GROUPS)
     of = [Terms(PRICE.validate_python(SPLITTABLE[name])) for name in ("unit", "graduated", "matrix")]
     expected = [[line.total for line in bill(each, lines)] for each in of]

@@ -80,12 +80,12 @@ def line(price: dict[str, Any], quantity: str, counts: str | None = "seats", **m
         (line(SEATS, "5", discounts={"usage": {"quantity": "2"}}), "3 seats x 10.00 USD; 2 seats free"),
     ],
 )
-def test_a_line_says_what_it_counts(of: InvoiceLine, said: str):
+def test_a_line_says_what_it_counts(of: InvoiceLine, said: str) -> None:
     assert explained(of, "USD") == (f"Seats: {said}" if said else "Seats")
 
 
 @pytest.mark.parametrize(("currency", "said"), [("JPY", "5 seats x 10 JPY"), ("KWD", "5 seats x 10.000 KWD")])
-def test_amounts_have_the_digits_of_their_currency(currency: str, said: str):
+def test_amounts_have_the_digits_of_their_currency(currency: str, said: str) -> None:
     assert explained(line(SEATS, "5"), currency) == f"Seats: {said}"
 
 
@@ -97,7 +97,7 @@ def of_feature(**feature: Any) -> tuple[InvoiceLine, Subscription]:
     return line_from(rate(service, Decimal(5), "USD", prorate=True), made.id, None), made
 
 
-def test_the_unit_is_the_one_of_the_feature_that_was_subscribed_to():
+def test_the_unit_is_the_one_of_the_feature_that_was_subscribed_to() -> None:
     made, of = of_feature(unit="seats")
 
     assert (made.unit, made.priced_unit) == ("seats", "seats")
@@ -106,14 +106,14 @@ def test_the_unit_is_the_one_of_the_feature_that_was_subscribed_to():
     assert Subscription.model_validate_json(of.model_dump_json()) == of
 
 
-def test_what_has_no_unit_is_stored_as_it_always_was():
+def test_what_has_no_unit_is_stored_as_it_always_was() -> None:
     made, of = of_feature()
 
     assert '"unit":' not in of.model_dump_json().replace('"type":"unit"', "")
     assert '"unit":' not in made.model_dump_json()
 
 
-def test_every_price_has_a_title_and_no_two_the_same():
+def test_every_price_has_a_title_and_no_two_the_same() -> None:
     found = [*Price.__subclasses__(), *CommittedPrice.__subclasses__()]
     every = [each for each in found if not isabstract(each)]
     titles = [each.title for each in every]

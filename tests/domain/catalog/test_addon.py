@@ -35,13 +35,13 @@ def card(body: dict[str, Any]) -> Any:
     return CARD.validate_python(body)
 
 
-def test_flat_prices_are_summed_as_often_as_they_are_bought():
+def test_flat_prices_are_summed_as_often_as_they_are_bought() -> None:
     result = merged(card(flat("10")), [(card(flat("2.5")), 3), (card(flat("1")), 1), (card(flat("9")), 0)])
 
     assert str(result.price.amount) == "18.5"
 
 
-def test_allowances_are_summed_and_booleans_stay_true():
+def test_allowances_are_summed_and_booleans_stay_true() -> None:
     base = card(unit() | {"entitlementTemplate": LIMIT})
     result = merged(base, [(card(free(LIMIT)), 2)])
     assert (str(result.entitlement_template.issue_after_reset), result.price.type) == ("300", "unit")
@@ -49,7 +49,7 @@ def test_allowances_are_summed_and_booleans_stay_true():
     assert merged(card(flat()), [(card(free(ON, type="flat_fee")), 1)]).entitlement_template.type == "boolean"
 
 
-def test_free_units_are_concatenated():
+def test_free_units_are_concatenated() -> None:
     def discounted(quantity: str) -> dict[str, Any]:
         return {"discounts": {"usage": {"quantity": quantity}, "percentage": {"percentage": 10}}}
 
@@ -80,19 +80,19 @@ def off(percentage: str | None, **card_fields: Any) -> dict[str, Any]:
 )
 def test_each_part_of_a_sum_keeps_its_own_percentage(
     base_off: str | None, more_off: str | None, times: int, amount: str, left_off: str | None
-):
+) -> None:
     base, more = card(off(base_off, **flat("30"))), card(off(more_off, **flat("50")))
     result = merged(base, [(more, times)])
     assert result.price.amount == Decimal(amount)
     assert (result.discounts.percentage.percentage if result.discounts else None) == (left_off and Decimal(left_off))
 
 
-def test_of_several_additions_each_keeps_its_own_percentage():
+def test_of_several_additions_each_keeps_its_own_percentage() -> None:
     additions = [(card(off(rest, **flat("50"))), 1) for rest in ("50", "20", "50")]
     assert merged(card(flat("30")), additions).price.amount == 30 + 25 + 40 + 25
 
 
-def test_without_a_card_of_the_plan_the_add_on_brings_its_own():
+def test_without_a_card_of_the_plan_the_add_on_brings_its_own() -> None:
     assert merged(None, [(card(flat("5")), 2)]).price.amount == 10
     assert merged(None, [(card(flat("5")), 0)]) is None
 
@@ -111,13 +111,13 @@ def test_without_a_card_of_the_plan_the_add_on_brings_its_own():
         (free(SETTING), free(SETTING), "two configurations"),
     ],
 )
-def test_what_cannot_be_merged_says_why(base: dict[str, Any], addition: dict[str, Any], reason: str | None):
+def test_what_cannot_be_merged_says_why(base: dict[str, Any], addition: dict[str, Any], reason: str | None) -> None:
     found = why_not(card(base), card(addition))
 
     assert (reason is None and found is None) or (reason is not None and found is not None and reason in found)
 
 
-def test_an_add_on_that_is_sold_several_times_has_flat_prices_only():
+def test_an_add_on_that_is_sold_several_times_has_flat_prices_only() -> None:
     with pytest.raises(InvalidInput) as refused:
         AddonDraft.model_validate(addon_draft(flat(), unit(), instanceType="multiple"))
 
@@ -140,14 +140,14 @@ def test_an_add_on_that_is_sold_several_times_has_flat_prices_only():
         ),
     ],
 )
-def test_what_does_not_go_with_a_plan_names_its_field(of: Addon, terms: dict[str, Any], field: str, code: str):
+def test_what_does_not_go_with_a_plan_names_its_field(of: Addon, terms: dict[str, Any], field: str, code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         require_assignable(plan(), of, PlanAddonTerms.model_validate(terms), at("2026-01-01"))
 
     assert [(each.field, each.code) for each in refused.value.fields] == [(field, code)]
 
 
-def test_only_phases_from_the_first_one_on_matter():
+def test_only_phases_from_the_first_one_on_matter() -> None:
     of = plan(phase(unit(), key="trial", duration="P1M"), phase(flat(), key="rest"))
 
     require_assignable(of, addon(unit()), PlanAddonTerms(from_plan_phase="rest"), at("2026-01-01"))
@@ -155,6 +155,6 @@ def test_only_phases_from_the_first_one_on_matter():
         require_assignable(of, addon(unit()), PlanAddonTerms(from_plan_phase="trial"), at("2026-01-01"))
 
 
-def test_a_draft_add_on_is_not_assigned():
+def test_a_draft_add_on_is_not_assigned() -> None:
     with pytest.raises(Conflict, match="publish it"):
         require_assignable(plan(), addon(effectiveFrom=None), PlanAddonTerms(from_plan_phase="main"), at("2026-01-01"))

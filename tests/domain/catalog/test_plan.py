@@ -15,7 +15,7 @@ def make(**changed: Any) -> Plan:
     return Plan.model_validate(draft() | times | {"id": "01PLAN", "version": 1} | changed)
 
 
-def test_the_status_follows_from_the_effective_times():
+def test_the_status_follows_from_the_effective_times() -> None:
     fresh = make()
     published = fresh.published(at("2026-02-01"))
     archived = published.archived(at("2026-03-01"))
@@ -47,7 +47,7 @@ def entitled(template: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("change", ["published", "deleted"])
-def test_a_published_plan_never_changes(change: str):
+def test_a_published_plan_never_changes(change: str) -> None:
     published = make().published(at("2026-02-01"))
 
     with pytest.raises(Conflict, match="pro version 1 is published"):
@@ -59,7 +59,7 @@ def test_a_published_plan_never_changes(change: str):
         )
 
 
-def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency():
+def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency() -> None:
     offer = {"name": "Better", "billingCadence": "P1Y", "phases": [phase(flat("12", cadence="P1Y"))]}
 
     revised = make().revised(PlanOffer.model_validate(offer), at("2026-01-02"))
@@ -114,7 +114,9 @@ def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency():
         ),
     ],
 )
-def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(body: dict[str, Any], field: str, code: str):
+def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(
+    body: dict[str, Any], field: str, code: str
+) -> None:
     with pytest.raises(InvalidInput) as refused:
         PlanDraft.model_validate(body)
 
@@ -154,7 +156,7 @@ THOUSANDS = {"operation": "divide", "conversionFactor": "1000"}
         ({"metadata": {"k": "x" * 501}}, "500 characters"),
     ],
 )
-def test_what_cannot_be_billed_is_refused_in_words(change: dict[str, Any], named: str):
+def test_what_cannot_be_billed_is_refused_in_words(change: dict[str, Any], named: str) -> None:
     with pytest.raises(ValidationError, match=named):
         PlanDraft.model_validate(draft() | change)
 
@@ -172,12 +174,12 @@ def test_what_cannot_be_billed_is_refused_in_words(change: dict[str, Any], named
         ("P1M1D", "P1M1D", True),
     ],
 )
-def test_cadences_fit_when_one_is_a_whole_number_of_the_other(one: str, other: str, fits: bool):
+def test_cadences_fit_when_one_is_a_whole_number_of_the_other(one: str, other: str, fits: bool) -> None:
     assert are_compatible(one, other) is fits
     assert are_compatible(other, one) is fits
 
 
-def test_every_feature_must_exist_and_have_a_meter_under_a_usage_price():
+def test_every_feature_must_exist_and_have_a_meter_under_a_usage_price() -> None:
     limit = {"entitlementTemplate": {"type": "metered"}}
     cards = plan(
         phase(
@@ -200,7 +202,7 @@ def test_every_feature_must_exist_and_have_a_meter_under_a_usage_price():
     ]
 
 
-def test_numbers_of_the_api_stay_exact_numbers_on_the_wire():
+def test_numbers_of_the_api_stay_exact_numbers_on_the_wire() -> None:
     limit = {"type": "metered", "issueAfterReset": Decimal("1000000.000000001"), "usagePeriod": "P1D"}
     tax = {"behavior": "exclusive", "stripe": {"code": "txcd_10000000"}}
     stored = Plan.model_validate_json(plan(phase(entitled(limit) | {"taxConfig": tax})).model_dump_json())
@@ -216,11 +218,11 @@ def test_numbers_of_the_api_stay_exact_numbers_on_the_wire():
 
 
 @pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "CLF"])
-def test_every_currency_with_minor_units_can_be_sold_in(currency: str):
+def test_every_currency_with_minor_units_can_be_sold_in(currency: str) -> None:
     assert PlanDraft.model_validate(draft(currency=currency)).currency == currency
 
 
-def test_a_sentence_names_five_problems_and_counts_the_rest():
+def test_a_sentence_names_five_problems_and_counts_the_rest() -> None:
     with pytest.raises(InvalidInput) as refused:
         PlanDraft.model_validate(draft(phase(*(unit(key=f"k{n}") | {"featureKey": "x"} for n in range(7)))))
 
@@ -228,7 +230,7 @@ def test_a_sentence_names_five_problems_and_counts_the_rest():
     assert len(refused.value.fields) == 7
 
 
-def test_the_wire_shape_keeps_what_is_required_though_it_is_null():
+def test_the_wire_shape_keeps_what_is_required_though_it_is_null() -> None:
     wire = plan(phase(flat(cadence=None) | {"price": None})).to_wire(at("2026-01-01"))
 
     assert wire["status"] == "active"
@@ -239,14 +241,14 @@ def test_the_wire_shape_keeps_what_is_required_though_it_is_null():
     assert "discounts" not in wire["phases"][0]["rateCards"][0]
 
 
-def test_a_plan_at_its_bounds_is_taken():
+def test_a_plan_at_its_bounds_is_taken() -> None:
     durations = (phase(key="a", duration="P50Y"), phase(key="b", duration="P50Y"))
 
     assert len(PlanDraft.model_validate(draft(*of_many_cards(300))).phases) == 3
     assert PlanDraft.model_validate(draft(*durations, phase(flat("9999999999.99"), unit("9" * 18)))).phases
 
 
-def test_a_draft_is_not_revised_to_a_fee_that_no_invoice_can_say():
+def test_a_draft_is_not_revised_to_a_fee_that_no_invoice_can_say() -> None:
     offer = {"name": "Dear", "billingCadence": "P1M", "phases": [phase(flat("10000000000"))]}
 
     with pytest.raises(InvalidInput, match=r"at most 9,999,999,999\.99 USD"):

@@ -102,14 +102,14 @@ def tiers(*changed: dict[str, Any], mode: str = "graduated") -> dict[str, Any]:
 )
 def test_a_price_that_cannot_be_charged_is_refused_by_its_path_with_what_would_be_right(
     price: dict[str, Any], path: str, right: str
-):
+) -> None:
     found = wrong(PRICE, price)
 
     assert found[0][0] == path
     assert right in found[0][1]
 
 
-def test_every_tier_that_is_wrong_is_named():
+def test_every_tier_that_is_wrong_is_named() -> None:
     paths = [path for path, _ in wrong(PRICE, tiers({"upToAmount": "5"}, {"upToAmount": "3"}, {"upToAmount": "4"}))]
 
     assert paths == [f"tiered.graduated.tiers.{i}.upToAmount" for i in (1, 2)]
@@ -130,12 +130,12 @@ def test_every_tier_that_is_wrong_is_named():
         {"type": "tiered", "mode": "volume", "tiers": [TIERS[-1]], "maximumAmount": "5"},
     ],
 )
-def test_a_price_goes_over_the_wire_and_back_without_losing_a_digit_or_gaining_a_field(price: dict[str, Any]):
+def test_a_price_goes_over_the_wire_and_back_without_losing_a_digit_or_gaining_a_field(price: dict[str, Any]) -> None:
     assert PRICE.dump_python(PRICE.validate_python(price), mode="json", by_alias=True) == price
     assert PRICE.validate_json(PRICE.dump_json(PRICE.validate_python(price))) == PRICE.validate_python(price)
 
 
-def test_only_prices_of_one_quantity_take_a_usage_discount_and_only_those_that_add_up_are_split():
+def test_only_prices_of_one_quantity_take_a_usage_discount_and_only_those_that_add_up_are_split() -> None:
     told = {
         each["type"] + each.get("mode", ""): PRICE.validate_python(each)
         for each in (GRADUATED, VOLUME, SHARE, CARDS | {"type": "percentage"}, MATRIX, HOURS)
@@ -150,7 +150,7 @@ def test_only_prices_of_one_quantity_take_a_usage_discount_and_only_those_that_a
     }
 
 
-def test_percentages_are_numbers_and_stay_exact():
+def test_percentages_are_numbers_and_stay_exact() -> None:
     discounts = Discounts.model_validate({"percentage": {"percentage": 33.333333}, "usage": {"quantity": "10.5"}})
 
     assert discounts.model_dump(mode="json", by_alias=True) == {
@@ -169,7 +169,7 @@ def test_percentages_are_numbers_and_stay_exact():
         ({"usage": {"quantity": "0"}}, "usage.quantity", "greater than 0"),
     ],
 )
-def test_a_discount_is_refused_by_its_path(discounts: dict[str, Any], path: str, right: str):
+def test_a_discount_is_refused_by_its_path(discounts: dict[str, Any], path: str, right: str) -> None:
     found = wrong(Discounts, discounts)
 
     assert found[0][0] == path
@@ -196,7 +196,7 @@ def test_a_discount_is_refused_by_its_path(discounts: dict[str, Any], path: str,
 )
 def test_metered_units_become_priced_ones(
     operation: str, factor: str, rounding: str, precision: int, quantity: str, converted: str
-):
+) -> None:
     from decimal import Decimal
 
     values = {"operation": operation, "conversionFactor": factor, "rounding": rounding, "precision": precision}

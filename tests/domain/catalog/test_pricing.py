@@ -105,7 +105,9 @@ def same(found: list[tuple[str, str, str]], expected: list[tuple[str, str, str]]
         ({"type": "dynamic", "multiplier": TINY}, HUGE, [("usage", "1", "249999999999999999999999999999999.9999975")]),
     ],
 )
-def test_a_quantity_becomes_exact_charges(price: dict[str, Any], quantity: str, expected: list[tuple[str, str, str]]):
+def test_a_quantity_becomes_exact_charges(
+    price: dict[str, Any], quantity: str, expected: list[tuple[str, str, str]]
+) -> None:
     assert same(charged(price, usage(quantity)), expected)
 
 
@@ -147,7 +149,7 @@ def test_a_quantity_becomes_exact_charges(price: dict[str, Any], quantity: str, 
 )
 def test_graduated_tiers_price_their_own_part_and_a_bound_belongs_to_the_tier_below(
     quantity: str, expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert same(charged(GRADUATED, usage(quantity)), expected)
 
 
@@ -166,7 +168,7 @@ def test_graduated_tiers_price_their_own_part_and_a_bound_belongs_to_the_tier_be
 )
 def test_volume_prices_the_whole_quantity_by_the_tier_it_falls_into(
     quantity: str, expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert same(charged(VOLUME, usage(quantity)), expected)
 
 
@@ -203,7 +205,7 @@ def test_volume_prices_the_whole_quantity_by_the_tier_it_falls_into(
 )
 def test_a_percentage_takes_its_share_of_the_value(
     price: dict[str, Any], quantity: str, expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert same(charged(price, usage(quantity)), expected)
 
 
@@ -238,11 +240,11 @@ def payments(*values: str) -> LineUsage:
 )
 def test_fees_of_single_events_are_held_between_the_least_and_the_most(
     changed: dict[str, Any], values: tuple[str, ...], expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert same(charged(CARDS | changed, payments(*values)), expected)
 
 
-def test_an_event_that_two_lines_saw_is_one_event_when_the_period_closes():
+def test_an_event_that_two_lines_saw_is_one_event_when_the_period_closes() -> None:
     price = CARDS | {"minimumPerEvent": "0.50"}
     early, late = Group(("early",)), Group(("late",))
     first = LineUsage(Decimal(10), is_last=False, groups={early: Decimal(10)})
@@ -282,7 +284,7 @@ def tokens(**used: str) -> LineUsage:
 )
 def test_a_matrix_prices_each_combination_and_the_default_all_others(
     used: LineUsage, expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert same(charged(MATRIX, used), expected)
 
 
@@ -306,19 +308,19 @@ def hour(text: str) -> Group:
         ("2026-10-25T01:00", "time-of-day-2-usage"),  # 2:00 once more
     ],
 )
-def test_an_hour_is_priced_by_the_wall_clock_of_the_time_zone(utc: str, reference: str):
+def test_an_hour_is_priced_by_the_wall_clock_of_the_time_zone(utc: str, reference: str) -> None:
     assert [each.reference for each in charges(HOURS, LineUsage(Decimal(1), groups={hour(utc): Decimal(1)}))] == [
         reference
     ]
 
 
-def test_the_hours_of_one_band_are_one_charge():
+def test_the_hours_of_one_band_are_one_charge() -> None:
     groups = {hour("2026-07-06T06:00"): Decimal("1.5"), hour("2026-07-07T06:00"): Decimal(2)}
 
     assert same(charged(HOURS, LineUsage(Decimal("3.5"), groups=groups)), [("time-of-day-1-usage", "3.5", "1.05")])
 
 
-def test_what_a_price_needs_beside_the_quantity_is_what_the_run_measures():
+def test_what_a_price_needs_beside_the_quantity_is_what_the_run_measures() -> None:
     needs = [PRICE.validate_python(each).needs for each in (UNIT, MATRIX, HOURS, CARDS)]
 
     assert [(each.dimensions, each.time_zone) for each in needs] == [
@@ -372,11 +374,11 @@ IN_ARREARS = IN_ADVANCE | {"paymentTerm": "in_arrears"}
 )
 def test_a_line_of_a_split_period_bills_only_what_the_earlier_ones_did_not(
     price: dict[str, Any], line: LineUsage, expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert same(charged(price, line), expected)
 
 
-def test_a_charge_says_its_tier_and_its_unit_price():
+def test_a_charge_says_its_tier_and_its_unit_price() -> None:
     told = [(each.tier, each.name, each.unit_amount) for each in charges(GRADUATED, usage("22"))]
 
     assert told[-1] == (4, "Usage in tier 4", Decimal(1))

@@ -105,11 +105,11 @@ VOLUME = tiers(("5", "10"), (None, "8"), mode="volume")
 )
 def test_full_units_decide_the_tier_and_their_time_the_amount(
     price: dict[str, Any], path: Path, expected: list[tuple[str, str, str]]
-):
+) -> None:
     assert shown(price, used(path)) == expected
 
 
-def test_a_flat_price_is_owed_once_its_tier_is_reached_however_briefly():
+def test_a_flat_price_is_owed_once_its_tier_is_reached_however_briefly() -> None:
     price = tiers(("3", "10"), (None, "5"), flat="7")
     tier = ("graduated-tiered-2-flat-price", "1", "700")
 
@@ -123,11 +123,11 @@ def test_a_flat_price_is_owed_once_its_tier_is_reached_however_briefly():
     ]
 
 
-def test_a_volume_is_charged_by_the_last_line_of_its_period_alone():
+def test_a_volume_is_charged_by_the_last_line_of_its_period_alone() -> None:
     assert shown(VOLUME, used([("5", JUNE)], is_last=False)) == []
 
 
-def test_conversion_and_rounding_are_of_the_level_at_every_moment():
+def test_conversion_and_rounding_are_of_the_level_at_every_moment() -> None:
     """1.2 GB for half of the month and 0.4 GB for the rest, in GB begun: two and one."""
     gigabytes = {"operation": "divide", "conversionFactor": "1000000000", "rounding": "ceiling"}
     terms = Terms(PRICE.validate_python(SEAT), UnitConversion.model_validate(gigabytes))
@@ -138,7 +138,7 @@ def test_conversion_and_rounding_are_of_the_level_at_every_moment():
     assert line.priced is not None and line.priced.quantity == 3 * 15 * 24
 
 
-def test_the_option_is_stored_and_shown_where_it_is_true_alone():
+def test_the_option_is_stored_and_shown_where_it_is_true_alone() -> None:
     for price in (SEATS, VOLUME):
         wire = PRICE.validate_python(price).model_dump(mode="json", by_alias=True)
         without = PRICE.validate_python(price | {"prorated": False}).model_dump(mode="json", by_alias=True)
@@ -148,7 +148,7 @@ def test_the_option_is_stored_and_shown_where_it_is_true_alone():
         assert wire == without | {"prorated": True}
 
 
-def test_a_prorated_price_needs_levels_and_nothing_else():
+def test_a_prorated_price_needs_levels_and_nothing_else() -> None:
     price = PRICE.validate_python(SEATS)
     assert price.needs and price.needs.levels and not price.needs.are_parts
     assert not PRICE.validate_python(SEATS | {"prorated": False}).needs
@@ -204,7 +204,7 @@ def rounded(amount: Fraction) -> int:
 @pytest.mark.parametrize("mode", ["graduated", "volume"])
 @settings(max_examples=300, deadline=None)
 @given(data=st.data(), path=PATHS)
-def test_a_period_costs_what_a_recount_says(mode: str, data: st.DataObject, path: Path):
+def test_a_period_costs_what_a_recount_says(mode: str, data: st.DataObject, path: Path) -> None:
     price = data.draw(prices(mode))
     line = rate_usage(Terms(PRICE.validate_python(price)), used(path), "USD")
 
@@ -220,7 +220,7 @@ def test_a_period_costs_what_a_recount_says(mode: str, data: st.DataObject, path
 )
 def test_lines_of_a_period_add_up_to_its_one_line(
     price: dict[str, Any], paths: list[Path], off: Decimal, rounding: str
-):
+) -> None:
     """Exactly, and to the cent, with a discount and units of which rounding is left."""
     of = PRICE.validate_python(price)
     conversion = {"operation": "divide", "conversionFactor": "3", "rounding": rounding, "precision": 1}
@@ -241,7 +241,7 @@ def test_lines_of_a_period_add_up_to_its_one_line(
         assert total == rate_usage(each, whole, "USD").total.minor
 
 
-def test_a_half_of_a_cent_is_rounded_the_same_in_pieces_that_have_no_end():
+def test_a_half_of_a_cent_is_rounded_the_same_in_pieces_that_have_no_end() -> None:
     """10.01 for half of the month are 5.005; a third of it thrice is not quite that in any number of digits."""
     price = Terms(PRICE.validate_python(tiers((None, "10.01"))))
     piece: list[tuple[str, int]] = [("1", 5 * DAY)]
@@ -252,7 +252,7 @@ def test_a_half_of_a_cent_is_rounded_the_same_in_pieces_that_have_no_end():
 
 
 @given(level=st.decimals(0, 10**9, places=18), seconds=st.integers(1, JUNE))
-def test_the_callers_decimal_context_does_not_matter(level: Decimal, seconds: int):
+def test_the_callers_decimal_context_does_not_matter(level: Decimal, seconds: int) -> None:
     path = [(f"{level:f}", seconds)]
     expected = rate_usage(Terms(PRICE.validate_python(SEATS)), used(path), "USD").total
     with localcontext() as context:

@@ -65,14 +65,14 @@ def phases(of: Subscription) -> list[tuple[str, str, str | None]]:
     ]
 
 
-def test_adding_an_item_of_the_same_key_ends_the_one_before():
+def test_adding_an_item_of_the_same_key_ends_the_one_before() -> None:
     of = edit(subscription(RAMP, START), add(flat("15")), at=NOW)
 
     assert timeline(of, "fee") == [(0, "01-15", "02-01"), (1, "02-01", "04-15")]
     assert timeline(of, "tokens") == [(0, "01-15", "04-15")]
 
 
-def test_an_item_that_stays_the_same_stays_itself():
+def test_an_item_that_stays_the_same_stays_itself() -> None:
     before = subscription(RAMP, START)
     of = edit(before, add(flat("15")), at=NOW)
 
@@ -81,7 +81,7 @@ def test_an_item_that_stays_the_same_stays_itself():
     assert edit(before, remove("fee"), add(flat()), at=NOW).phases == before.phases
 
 
-def test_a_removed_item_ends_and_can_come_back_later():
+def test_a_removed_item_ends_and_can_come_back_later() -> None:
     of = edit(subscription(RAMP, START), remove("tokens"), at=NOW)
     assert timeline(of, "tokens") == [(0, "01-15", "02-01")]
 
@@ -89,7 +89,7 @@ def test_a_removed_item_ends_and_can_come_back_later():
     assert timeline(back, "tokens") == [(0, "01-15", "02-01"), (1, "03-01", "04-15")]
 
 
-def test_an_item_of_a_coming_phase_is_simply_replaced():
+def test_an_item_of_a_coming_phase_is_simply_replaced() -> None:
     of = edit(subscription(RAMP, START), remove("fee", "rest"), add(flat("99"), "rest"), at=NOW)
 
     assert timeline(of, "fee", 1) == [(0, "04-15", None)]
@@ -99,7 +99,7 @@ def test_an_item_of_a_coming_phase_is_simply_replaced():
         edit(of, add(flat(), "rest"), at=NOW)
 
 
-def test_tiers_go_on_where_the_item_before_left_them():
+def test_tiers_go_on_where_the_item_before_left_them() -> None:
     of = edit(subscription(RAMP, START), add(unit("0.9")), at=NOW)
     (before,) = (each for each in of.services_due_at(at("2026-02-15")) if each.item.version == 0 and is_usage(each))
     (after,) = (each for each in of.services_due_at(at("2026-02-15")) if each.item.version == 1 and is_usage(each))
@@ -114,7 +114,7 @@ def is_usage(service: Service) -> bool:
     return service.item.key == "tokens"
 
 
-def test_a_stretched_phase_moves_those_after_it_and_months_do_not_drift():
+def test_a_stretched_phase_moves_those_after_it_and_months_do_not_drift() -> None:
     of = subscription(
         plan(phase(flat(), key="a", duration="P1M"), phase(flat(), key="b", duration="P1M"), phase(flat(), key="c")),
         "2026-01-31",
@@ -128,7 +128,7 @@ def test_a_stretched_phase_moves_those_after_it_and_months_do_not_drift():
     ]
 
 
-def test_a_phase_is_added_between_and_removed_again():
+def test_a_phase_is_added_between_and_removed_again() -> None:
     of = subscription(RAMP, START)
     more = edit(of, insert("extra", "P3M", "P2M"), add(flat("1"), "extra"), at=NOW)
 
@@ -144,17 +144,17 @@ def test_a_phase_is_added_between_and_removed_again():
     ]
 
 
-def test_removing_the_last_phase_lets_the_one_before_go_on():
+def test_removing_the_last_phase_lets_the_one_before_go_on() -> None:
     assert phases(edit(subscription(RAMP, START), drop("rest"), at=NOW)) == [("ramp", "26-01-15", None)]
 
 
-def test_a_phase_added_at_the_end_needs_no_duration_and_cuts_the_last_one():
+def test_a_phase_added_at_the_end_needs_no_duration_and_cuts_the_last_one() -> None:
     of = edit(subscription(RAMP, START), insert("winter", "P9M"), at=NOW)
 
     assert phases(of)[1:] == [("rest", "26-04-15", "26-10-15"), ("winter", "26-10-15", None)]
 
 
-def test_an_edit_for_the_next_cycle_can_be_unscheduled():
+def test_an_edit_for_the_next_cycle_can_be_unscheduled() -> None:
     of = subscription(RAMP, START)
     scheduled = edit(of, add(flat("15")), remove("tokens"), at=at("2026-02-15"), now=NOW)
     assert timeline(scheduled, "fee") == [(0, "01-15", "02-15"), (1, "02-15", "04-15")]
@@ -179,19 +179,19 @@ def test_an_edit_for_the_next_cycle_can_be_unscheduled():
         (stretch("P99Y11M"), InvalidInput, "not be longer than 100 years"),
     ],
 )
-def test_what_cannot_be_is_refused_naming_the_operation(operation: dict[str, Any], error: type, words: str):
+def test_what_cannot_be_is_refused_naming_the_operation(operation: dict[str, Any], error: type, words: str) -> None:
     with pytest.raises(error, match=words) as refused:
         edit(subscription(RAMP, START), add(flat("15")), operation, at=NOW)
 
     assert refused.value.fields[0].field == "customizations[1]"
 
 
-def test_a_phase_that_is_over_cannot_be_edited():
+def test_a_phase_that_is_over_cannot_be_edited() -> None:
     with pytest.raises(Conflict, match="'ramp' is over"):
         edit(subscription(RAMP, START), add(flat("15")), at="2026-04-15")
 
 
-def test_a_fee_changed_within_its_period_is_given_back_and_charged_to_the_second():
+def test_a_fee_changed_within_its_period_is_given_back_and_charged_to_the_second() -> None:
     of = subscription(plan(), START).billed(at(START), at(START))
     of = edit(of, add(flat("30"), "main"), at=NOW)
 
@@ -201,7 +201,7 @@ def test_a_fee_changed_within_its_period_is_given_back_and_charged_to_the_second
     assert credit.full == charge.full == Period(at(START), at("2026-02-15"))
 
 
-def test_a_stretched_phase_is_charged_for_what_its_cut_period_left_out():
+def test_a_stretched_phase_is_charged_for_what_its_cut_period_left_out() -> None:
     of = subscription(plan(phase(flat(), key="a", duration="P20D"), phase()), "2026-01-01")
     of = edit(of.billed(at("2026-01-01"), at("2026-01-01")), stretch("P20D", "a"), at="2026-01-10")
 
@@ -362,7 +362,7 @@ class Life:
 @given(st.sampled_from(["P1M", "P3M", "P1Y"]), st.integers(0, 40), STEPS)
 def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_they_are_on(
     billing: str, anchor_days: int, steps: list[tuple[str, Any]]
-):
+) -> None:
     cards = [flat(), unit(), flat("3", key="late", term="in_arrears")]
     made = plan(phase(*cards, key="ramp", duration="P40D"), phase(*cards, key="rest"), billingCadence=billing)
     anchor = (at("2026-01-31") - timedelta(days=anchor_days)).isoformat()[:10]

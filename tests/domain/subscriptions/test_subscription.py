@@ -35,7 +35,7 @@ def spans(services: list[Service], key: str) -> list[tuple[str, str]]:
     return [(f"{each.period.start:%m-%d}", f"{each.period.end:%m-%d}") for each in services if each.item.key == key]
 
 
-def test_usage_is_owed_at_the_end_of_each_period_and_a_fee_in_advance_at_its_start():
+def test_usage_is_owed_at_the_end_of_each_period_and_a_fee_in_advance_at_its_start() -> None:
     of = subscription(plan(), "2026-01-15")
 
     assert boundaries(of, 3) == [at("2026-01-15"), at("2026-02-15"), at("2026-03-15")]
@@ -43,17 +43,17 @@ def test_usage_is_owed_at_the_end_of_each_period_and_a_fee_in_advance_at_its_sta
     assert [(each.item.key, each.index) for each in of.services_due_at(at("2026-02-15"))] == [("fee", 1), ("tokens", 0)]
 
 
-def test_without_fees_in_advance_nothing_is_owed_before_a_period_has_ended():
+def test_without_fees_in_advance_nothing_is_owed_before_a_period_has_ended() -> None:
     assert boundaries(subscription(USAGE_ONLY, "2026-01-15"), 2) == [at("2026-02-15"), at("2026-03-15")]
 
 
-def test_the_31st_does_not_drift():
+def test_the_31st_does_not_drift() -> None:
     of = subscription(USAGE_ONLY, "2026-01-31")
 
     assert boundaries(of, 4) == [at("2026-02-28"), at("2026-03-31"), at("2026-04-30"), at("2026-05-31")]
 
 
-def test_a_leap_day_comes_back_every_fourth_year():
+def test_a_leap_day_comes_back_every_fourth_year() -> None:
     of = subscription(plan(phase(unit(cadence="P1Y")), billingCadence="P1Y"), "2024-02-29")
 
     assert boundaries(of, 4) == [at("2025-02-28"), at("2026-02-28"), at("2027-02-28"), at("2028-02-29")]
@@ -68,13 +68,13 @@ def test_a_leap_day_comes_back_every_fourth_year():
         ("PT6H", ["2026-03-20T06:00:00", "2026-03-20T12:00:00"]),
     ],
 )
-def test_every_cadence_counts_from_the_start(cadence: str, expected: list[str]):
+def test_every_cadence_counts_from_the_start(cadence: str, expected: list[str]) -> None:
     of = subscription(plan(phase(unit(cadence=cadence)), billingCadence=cadence), "2026-03-20")
 
     assert boundaries(of, 2) == [at(each) for each in expected]
 
 
-def test_an_anchor_cuts_the_first_period():
+def test_an_anchor_cuts_the_first_period() -> None:
     of = subscription(plan(), "2026-01-20", anchor="2025-06-01")
     first = of.services_due_at(at("2026-01-20"))[0]
 
@@ -84,32 +84,32 @@ def test_an_anchor_cuts_the_first_period():
     assert of.normalized_anchor == at("2026-01-01")
 
 
-def test_an_anchor_in_the_future_counts_backwards():
+def test_an_anchor_in_the_future_counts_backwards() -> None:
     of = subscription(USAGE_ONLY, "2026-01-20", anchor="2026-05-31")
 
     assert boundaries(of, 3) == [at("2026-01-31"), at("2026-02-28"), at("2026-03-31")]
 
 
-def test_a_fee_in_arrears_is_owed_at_the_end():
+def test_a_fee_in_arrears_is_owed_at_the_end() -> None:
     of = subscription(plan(phase(flat(term="in_arrears"))), "2026-01-15")
 
     assert boundaries(of, 1) == [at("2026-02-15")]
 
 
-def test_a_one_time_fee_in_advance_is_owed_once():
+def test_a_one_time_fee_in_advance_is_owed_once() -> None:
     of = subscription(plan(phase(flat(cadence=None, key="setup"))), "2026-01-15")
 
     assert boundaries(of, 5) == [at("2026-01-15")]
 
 
-def test_a_one_time_fee_in_arrears_waits_for_the_end():
+def test_a_one_time_fee_in_arrears_waits_for_the_end() -> None:
     of = subscription(plan(phase(flat(cadence=None, key="exit", term="in_arrears"))), "2026-01-15")
 
     assert boundaries(of, 5) == []
     assert boundaries(of.cancelled(at("2026-02-20"), at("2026-02-20")), 5) == [at("2026-02-20")]
 
 
-def test_yearly_and_monthly_cards_share_an_invoice():
+def test_yearly_and_monthly_cards_share_an_invoice() -> None:
     of = subscription(plan(phase(flat("100", key="year", cadence="P1Y"), unit())), "2026-01-15")
 
     assert [each.item.key for each in of.services_due_at(at("2026-01-15"))] == ["year"]
@@ -117,7 +117,7 @@ def test_yearly_and_monthly_cards_share_an_invoice():
     assert [each.item.key for each in of.services_due_at(at("2027-01-15"))] == ["year", "tokens"]
 
 
-def test_monthly_usage_of_a_quarterly_plan_comes_together_at_the_quarter():
+def test_monthly_usage_of_a_quarterly_plan_comes_together_at_the_quarter() -> None:
     of = subscription(plan(phase(unit(cadence="P1M")), billingCadence="P3M"), "2026-01-31")
 
     assert boundaries(of, 1) == [at("2026-04-30")]
@@ -126,14 +126,14 @@ def test_monthly_usage_of_a_quarterly_plan_comes_together_at_the_quarter():
     assert [each.index for each in due] == [0, 1, 2]
 
 
-def test_monthly_fees_of_a_quarterly_plan_are_all_owed_at_its_start():
+def test_monthly_fees_of_a_quarterly_plan_are_all_owed_at_its_start() -> None:
     of = subscription(plan(phase(flat(cadence="P1M")), billingCadence="P3M"), "2026-01-15")
 
     assert [each.index for each in of.services_due_at(at("2026-01-15"))] == [0, 1, 2]
     assert boundaries(of, 2) == [at("2026-01-15"), at("2026-04-15")]
 
 
-def test_phases_follow_each_other_and_their_durations_do_not_drift():
+def test_phases_follow_each_other_and_their_durations_do_not_drift() -> None:
     of = subscription(
         plan(phase(unit(), key="trial", duration="P1M"), phase(unit(), key="ramp", duration="P1M"), phase(flat())),
         "2026-01-31",
@@ -146,14 +146,14 @@ def test_phases_follow_each_other_and_their_durations_do_not_drift():
     ]
 
 
-def test_a_phase_that_ends_inside_a_billing_period_is_billed_at_the_end_of_it():
+def test_a_phase_that_ends_inside_a_billing_period_is_billed_at_the_end_of_it() -> None:
     of = subscription(plan(phase(unit(), key="trial", duration="P10D"), phase(unit())), "2026-01-01")
 
     assert boundaries(of, 1) == [at("2026-02-01")]
     assert spans(of.services_due_at(at("2026-02-01")), "tokens") == [("01-01", "01-11"), ("01-11", "02-01")]
 
 
-def test_the_starting_phase_skips_the_ones_before_it():
+def test_the_starting_phase_skips_the_ones_before_it() -> None:
     of = subscription(plan(phase(key="trial", duration="P1M"), phase(flat())), "2026-01-01", starting_phase="main")
 
     assert [(each.key, each.starts_at) for each in of.phases] == [("main", at("2026-01-01"))]
@@ -161,14 +161,14 @@ def test_the_starting_phase_skips_the_ones_before_it():
         subscription(plan(), "2026-01-01", starting_phase="gold")
 
 
-def test_only_an_active_plan_can_be_subscribed_to():
+def test_only_an_active_plan_can_be_subscribed_to() -> None:
     archived = plan(effectiveTo="2026-01-01T00:00:00Z")
 
     with pytest.raises(InvalidInput, match="is archived"):
         subscription(archived, "2026-01-01")
 
 
-def test_the_status_follows_from_time():
+def test_the_status_follows_from_time() -> None:
     of = subscription(plan(), "2026-02-01")
     ending = of.cancelled(at("2026-03-01"), at("2026-02-10"))
 
@@ -178,7 +178,7 @@ def test_the_status_follows_from_time():
     assert ending.status(at("2026-03-01")) is SubscriptionStatus.INACTIVE
 
 
-def test_cancelling_cuts_the_running_period_owes_its_usage_and_gives_back_the_fee_at_once():
+def test_cancelling_cuts_the_running_period_owes_its_usage_and_gives_back_the_fee_at_once() -> None:
     of = subscription(plan(), "2026-01-15").billed(at("2026-02-15"), at("2026-02-15"))
     ended = of.cancelled(at("2026-02-20"), at("2026-02-20"))
 
@@ -190,7 +190,7 @@ def test_cancelling_cuts_the_running_period_owes_its_usage_and_gives_back_the_fe
     assert [each.name for each in due] == ["period[1]/credit[20260220T000000Z]", "period[1]"]
 
 
-def test_without_proration_nothing_is_given_back_and_the_rest_of_a_paid_period_is_free():
+def test_without_proration_nothing_is_given_back_and_the_rest_of_a_paid_period_is_free() -> None:
     unprorated = plan(phase(flat(), key="a", duration="P45D"), phase(), proRatingConfig={"enabled": False})
     of = subscription(unprorated, "2026-01-01").billed(at("2026-02-01"), at("2026-02-01"))
 
@@ -199,7 +199,7 @@ def test_without_proration_nothing_is_given_back_and_the_rest_of_a_paid_period_i
     assert boundaries(stretched, 2) == [at("2026-03-01")]
 
 
-def test_cancelling_at_the_end_of_the_period_adds_no_further_fee():
+def test_cancelling_at_the_end_of_the_period_adds_no_further_fee() -> None:
     of = subscription(plan(), "2026-01-15")
     ended = of.cancelled(of.effective_time("next_billing_cycle", at("2026-01-20")), at("2026-01-20"))
 
@@ -207,13 +207,13 @@ def test_cancelling_at_the_end_of_the_period_adds_no_further_fee():
     assert [each.item.key for each in ended.services_due_at(at("2026-02-15"))] == ["tokens"]
 
 
-def test_a_scheduled_subscription_cancelled_before_it_starts_owes_nothing():
+def test_a_scheduled_subscription_cancelled_before_it_starts_owes_nothing() -> None:
     of = subscription(plan(), "2026-03-01").cancelled(at("2026-02-01"), at("2026-02-01"))
 
     assert (of.active_from, of.active_to, of.next_due_at()) == (at("2026-03-01"), at("2026-03-01"), None)
 
 
-def test_it_can_end_with_its_trial_and_with_its_year():
+def test_it_can_end_with_its_trial_and_with_its_year() -> None:
     trial = phase(key="trial", duration="P14D")
     yearly = phase(flat("1200", key="contract", cadence="P1Y"), unit())
     of = subscription(plan(trial, yearly), "2026-01-15")
@@ -228,7 +228,7 @@ def test_it_can_end_with_its_trial_and_with_its_year():
     )
 
 
-def test_an_end_that_is_set_can_be_put_off():
+def test_an_end_that_is_set_can_be_put_off() -> None:
     of = subscription(plan(), "2026-01-15").cancelled(at("2026-02-15"), at("2026-01-20"))
 
     later = of.effective_time(at("2026-04-15"), at("2026-01-20"))
@@ -236,7 +236,7 @@ def test_an_end_that_is_set_can_be_put_off():
     assert of.effective_time("next_billing_cycle", at("2026-02-01")) == at("2026-02-15")
 
 
-def test_a_cancellation_time_must_be_the_end_of_a_period():
+def test_a_cancellation_time_must_be_the_end_of_a_period() -> None:
     of = subscription(plan(), "2026-01-15")
 
     assert of.effective_time(at("2026-03-15"), at("2026-01-20")) == at("2026-03-15")
@@ -246,7 +246,7 @@ def test_a_cancellation_time_must_be_the_end_of_a_period():
         of.effective_time(at("2026-01-16"), at("2026-01-20"))
 
 
-def test_what_is_billed_or_ended_cannot_be_cancelled_away():
+def test_what_is_billed_or_ended_cannot_be_cancelled_away() -> None:
     of = subscription(plan(), "2026-01-15").billed(at("2026-03-15"), at("2026-03-15"))
 
     with pytest.raises(Conflict, match="billed until"):
@@ -265,7 +265,7 @@ def test_what_is_billed_or_ended_cannot_be_cancelled_away():
 )
 def test_every_instant_of_usage_is_billed_exactly_once(
     start: datetime, billing: str, card: str, anchor: int, days: int
-):
+) -> None:
     text, day = start.replace(microsecond=0).isoformat(), timedelta(days=1)
     of = subscription(
         plan(phase(unit(cadence=card)), billingCadence=billing), text, anchor=(start - anchor * day).isoformat()[:19]
@@ -281,7 +281,7 @@ def test_every_instant_of_usage_is_billed_exactly_once(
 
 
 @given(STARTS, st.integers(1, 900), st.integers(0, 400))
-def test_cancelling_after_any_number_of_bills_loses_and_repeats_nothing(start: datetime, days: int, bills: int):
+def test_cancelling_after_any_number_of_bills_loses_and_repeats_nothing(start: datetime, days: int, bills: int) -> None:
     of = subscription(
         plan(phase(unit(), key="trial", duration="P45D"), phase(unit(), flat(term="in_arrears"))),
         start.replace(microsecond=0).isoformat(),

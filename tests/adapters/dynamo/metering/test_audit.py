@@ -113,9 +113,9 @@ class World:
 @pytest.fixture(params=["memory", "dynamodb"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "memory":
-        ledger = MemoryLedger()
-        ledger.put_meter_set(TENANT, METERS)
-        yield World(ledger, MemoryAuditResults(), None)
+        memory = MemoryLedger()
+        memory.put_meter_set(TENANT, METERS)
+        yield World(memory, MemoryAuditResults(), None)
         return
     database: DynamoDb = request.getfixturevalue("dynamodb")
     meters: Any = {**item_key(keys.meters(TENANT), keys.METER_SET), "body": {"B": METERS.encode()}}

@@ -89,7 +89,7 @@ def test_commits_of_many_lanes_are_put_together_and_none_takes_anothers_number(l
 
 
 def test_sums_beyond_64_bits_keep_every_digit(ledger: Any) -> None:
-    sums = {"A0": 2**64, "A1": -(2**63) - 1, "A2": 7}
+    sums: dict[str, int | Decimal] = {"A0": 2**64, "A1": -(2**63) - 1, "A2": 7}
     written = commit(1, pages=[PageDelta(KEY, sums)])
     ledger.put_commit(written)
     PageApplier(ledger).apply([ledger.commit(3, 1)])
@@ -272,7 +272,8 @@ def test_a_page_takes_each_commit_once(ledger: Any) -> None:
 
 def test_new_cells_join_a_known_page(ledger: Any) -> None:
     applier = PageApplier(ledger)
-    for n, cells in enumerate(({"A0": 1}, {"B0": 2}, {"A0": 3, "B0": 4, "C1": 5}), 1):
+    added: list[dict[str, int | Decimal]] = [{"A0": 1}, {"B0": 2}, {"A0": 3, "B0": 4, "C1": 5}]
+    for n, cells in enumerate(added, 1):
         applier.apply([commit(n, pages=[PageDelta(KEY, cells)])])
     assert page_of(ledger, KEY).cells == {"A0": 4, "B0": 6, "C1": 5}
 
@@ -298,7 +299,7 @@ def test_a_page_is_written_only_as_it_was_seen(ledger: Any) -> None:
 
 
 def test_a_page_of_many_cells_is_written_whole(ledger: Any) -> None:
-    cells = {f"{letter}{code}": 1 for letter in WINDOW_LETTERS for code in range(10, 26)}
+    cells: dict[str, int | Decimal] = {f"{letter}{code}": 1 for letter in WINDOW_LETTERS for code in range(10, 26)}
     for n in (1, 2):
         apply(ledger, n, PageDelta(KEY, cells))
     apply(ledger, 3, PageDelta(KEY, {"A10": 1}))
@@ -448,11 +449,23 @@ def test_a_statement_that_can_never_succeed_is_not_tried_again(dynamodb: DynamoD
 
 
 def test_cells_of_any_size_come_back_to_the_digit(ledger: Any) -> None:
-    numbers = [0, -1, 2**63 - 1, 2**63, 2**64, -(2**63), -(2**64), 10**30, Decimal("0.000000000000000001")]
+    numbers: list[int | Decimal] = [
+        0,
+        -1,
+        2**63 - 1,
+        2**63,
+        2**64,
+        -(2**63),
+        -(2**64),
+        10**30,
+        Decimal("0.000000000000000001"),
+    ]
     numbers += [Decimal("123456789012345678901.123456789012345678"), Decimal("-1E-18")]
     sums = {f"F{number}": value for number, value in enumerate(numbers)}
     start = (KEY.span * WINDOWS_PER_PAGE + 5) * 1_800
-    latest = {f"Fz{n}": (start + 1_799, n % 2 * 999_999, value) for n, value in enumerate(numbers)}
+    latest: dict[str, tuple[int | Decimal, ...]] = {
+        f"Fz{n}": (start + 1_799, n % 2 * 999_999, value) for n, value in enumerate(numbers)
+    }
     apply(ledger, 1, PageDelta(KEY, sums, latest=latest, dirty=["Azz"]))
     assert page_of(ledger, KEY).cells == {**sums, **latest, "Azz": DIRTY}
 

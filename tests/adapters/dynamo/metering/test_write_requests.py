@@ -1,6 +1,7 @@
 """How many requests counting takes: an invocation's lanes share them."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -37,7 +38,7 @@ class Invocations:
     def __init__(self, dynamodb: DynamoDb) -> None:
         self.ledger = Counted(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
         numbers = count()
-        self.new_id = lambda: str(next(numbers))
+        self.new_id: Callable[[], str] = lambda: str(next(numbers))
         self.writer = LaneWriter(
             self.ledger, MemoryArchive(), Clock(), self.new_id, AcceptanceWindow(), MemoryLookBacks(), len
         )

@@ -43,7 +43,7 @@ def of(customer_id: str, number: int) -> AppliedCoupon:
     return applied("12.5 %").model_copy(update={"customer_id": customer_id, "id": f"01APPLIED{number}"})
 
 
-def test_a_coupon_comes_back_as_it_was_created_by_id_and_by_key(store: Coupons):
+def test_a_coupon_comes_back_as_it_was_created_by_id_and_by_key(store: Coupons) -> None:
     store.add("acme", coupon())
 
     assert kept(store) == coupon().model_copy(update={"version": 1})
@@ -52,7 +52,7 @@ def test_a_coupon_comes_back_as_it_was_created_by_id_and_by_key(store: Coupons):
     assert store.by_key("other", "welcome") is None
 
 
-def test_a_key_is_free_again_when_its_coupon_is_archived(store: Coupons):
+def test_a_key_is_free_again_when_its_coupon_is_archived(store: Coupons) -> None:
     store.add("acme", coupon())
     with pytest.raises(Taken):
         store.add("acme", coupon(2))
@@ -68,7 +68,7 @@ def test_a_key_is_free_again_when_its_coupon_is_archived(store: Coupons):
     ]
 
 
-def test_what_was_read_before_another_write_is_stale(store: Coupons):
+def test_what_was_read_before_another_write_is_stale(store: Coupons) -> None:
     store.add("acme", coupon())
     first = second = kept(store)
     store.redeem("acme", first.redeemed(NOW), of("c1", 1), NEW)
@@ -82,7 +82,7 @@ def test_what_was_read_before_another_write_is_stale(store: Coupons):
     assert [each.id for each in store.of_customer("acme", "c1")] == ["01APPLIED1"]
 
 
-def test_a_redemption_that_is_there_already_counts_nothing(store: Coupons):
+def test_a_redemption_that_is_there_already_counts_nothing(store: Coupons) -> None:
     store.add("acme", coupon())
     store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)
 
@@ -92,7 +92,7 @@ def test_a_redemption_that_is_there_already_counts_nothing(store: Coupons):
     assert kept(store).redemption_count == 1
 
 
-def test_a_customers_coupons_are_listed_in_order_and_nobody_elses(store: Coupons):
+def test_a_customers_coupons_are_listed_in_order_and_nobody_elses(store: Coupons) -> None:
     store.add("acme", coupon())
     for customer_id, number, version in (("c1", 2, 0), ("c1", 1, 1), ("c10", 3, 0)):
         store.redeem("acme", kept(store).redeemed(NOW), of(customer_id, number), Tenures(version=version))
@@ -102,7 +102,7 @@ def test_a_customers_coupons_are_listed_in_order_and_nobody_elses(store: Coupons
     assert store.of_customer("acme", "c1")[0] == of("c1", 1).model_copy(update={"version": 1})
 
 
-def test_a_change_builds_on_what_was_read(store: Coupons):
+def test_a_change_builds_on_what_was_read(store: Coupons) -> None:
     store.add("acme", coupon())
     store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)
     (read,) = store.of_customer("acme", "c1")
@@ -115,7 +115,7 @@ def test_a_change_builds_on_what_was_read(store: Coupons):
     assert (now.invoice_count, now.last_invoice_id, now.version) == (1, "01INVOICE", 2)
 
 
-def test_a_customer_gets_one_coupon_at_a_time(store: Coupons):
+def test_a_customer_gets_one_coupon_at_a_time(store: Coupons) -> None:
     store.add("acme", coupon())
     store.add("acme", coupon(2, key="other"))
     store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)

@@ -15,6 +15,9 @@ from tests.application.billing.push.test_gone_customer import USD, delete_custom
 from tests.application.billing.push.world import CrashingGateway, PushWorld, document
 from tests.infra.local.stripe_standin.contract import wrong_request
 
+# Each pushes to the stand-in over HTTP.
+pytestmark = pytest.mark.large
+
 KOELN = PostalAddress(country="DE", postal_code="50667", city="Köln", line1="Domkloster 4")
 AS_ISSUED = Contact("Acme", "pay@acme.example")
 MOVED = Contact("Acme Europe", "billing@acme.example", KOELN)

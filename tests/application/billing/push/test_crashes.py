@@ -25,6 +25,9 @@ from tests.application.billing.push.world import (
     push_world,
 )
 
+# Hundreds of schedules.
+pytestmark = pytest.mark.large
+
 # 120 lines go in two requests: a push changes something five times.
 LINES = 120
 CALLS = {

@@ -13,6 +13,9 @@ from tests.application.billing.push.test_crashes import FAULTS, REPLAYS, TIMES
 from tests.application.billing.push.world import TENANT, CrashingGateway, MemoryPushStore, PushWorld, document
 from tests.infra.local.stripe_standin.contract import wrong_request
 
+# Each pushes to the stand-in over HTTP.
+pytestmark = pytest.mark.large
+
 USD = (TENANT, "01CUSTOMER", "USD")
 
 

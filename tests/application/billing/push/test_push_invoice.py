@@ -13,6 +13,9 @@ from functions.domain.errors import NotFound
 from tests.application.billing.push.world import JUNE, MAY, TENANT, PushWorld, document
 from tests.infra.local.stripe_standin.contract import wrong_request
 
+# Each pushes to the stand-in over HTTP.
+pytestmark = pytest.mark.large
+
 
 def amounts(*minor: int) -> tuple[DocumentLine, ...]:
     return tuple(DocumentLine(f"line-{i}", "usage", each, MAY, JUNE) for i, each in enumerate(minor))

@@ -10,6 +10,9 @@ from functions.application.ports.gateway import GatewayEvent, GatewayUnreachable
 from functions.domain.billing.push import PaymentStatus
 from tests.application.billing.push.world import TENANT, PushWorld, document
 
+# Each pushes to the stand-in over HTTP.
+pytestmark = pytest.mark.large
+
 
 @pytest.fixture
 def ref(world: PushWorld) -> str:

@@ -29,6 +29,9 @@ from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.values.lanes import Lanes
 from tests.writing import write
 
+# At the sizes of production.
+pytestmark = pytest.mark.large
+
 NOW = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())
 LANES = Lanes(1, b"a key of the test")
 ITEM_BYTES = 400_000

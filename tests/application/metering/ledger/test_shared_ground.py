@@ -37,6 +37,9 @@ from functions.domain.metering.values.readable import is_readable, is_too_deep
 from functions.domain.metering.values.work import WORK
 from tests.application.metering.ledger.test_usage import CALLS, LANES, NOW, TOKENS, Deployment, event
 
+# At the bounds of what one tenant may make others wait for.
+pytestmark = pytest.mark.large
+
 SECOND = int(NOW.timestamp())
 NESTED = '{"a":[' * 32 + "1" + "]}" * 32  # as deep as is taken
 

@@ -142,6 +142,7 @@ def test_nothing_is_no_row_for_a_sum_and_zero_for_a_count() -> None:
     assert deployment.ask(CALLS, group_by=("model",)) == []
 
 
+@pytest.mark.large
 def test_a_hundred_thousand_values_of_thirty_digits_and_one_of_18_behind_the_point_add_up_exactly() -> None:
     deployment, at = Deployment(MeterSet(1, (TOKENS,))), NOW - timedelta(minutes=50)
     largest = event("", at, n="1e30")

@@ -31,6 +31,9 @@ from functions.domain.metering.values.group_values import short
 from tests.application.metering.ledger.test_usage import LANES, METERS, NOW, START, Deployment, event
 from tests.application.metering.usage.naive import divided
 
+# Many deployments, each recounted.
+pytestmark = pytest.mark.large
+
 FROM = START + timedelta(days=10, minutes=17)
 
 

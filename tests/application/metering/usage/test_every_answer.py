@@ -29,6 +29,9 @@ from functions.domain.metering.values.lanes import Lanes
 from tests.application.metering.usage.naive import MISSING, Answers, Happening, Question, label, recount
 from tests.writing import write
 
+# Whole deployments, each recounted.
+pytestmark = pytest.mark.large
+
 DEPLOYMENTS = 80
 QUESTIONS = 40
 # Summer time ends in Europe on 25 October and in America on 1 November, and begins on Lord Howe on 3 October.

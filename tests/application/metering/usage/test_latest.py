@@ -16,6 +16,9 @@ from functions.domain.metering.values.event import AcceptanceWindow, Event
 from tests.application.metering.ledger.test_usage import LANES, METERS, NOW, Deployment, event
 from tests.application.metering.meters.test_backfill import Filling, new_meter
 
+# Many deployments, each recounted.
+pytestmark = pytest.mark.large
+
 LATEST = Meter("m4", "level", "call", Aggregation.LATEST, "$.n", {"model": "$.model"}, since=1)
 PEAK = Meter("m5", "peak", "call", Aggregation.MAX, "$.n", {"model": "$.model"}, since=1)
 SECOND = NOW - timedelta(minutes=50)

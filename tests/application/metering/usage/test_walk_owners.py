@@ -93,6 +93,7 @@ def test_the_pages_together_are_the_whole_answer(
     assert sum(map(len, subjects)) == len(set[str | None]().union(*subjects)), "a subject is on one page"
 
 
+@pytest.mark.large
 def test_a_few_of_very_many_subjects_are_found_at_once() -> None:
     deployment = Deployment(MeterSet(1, (*METERS, RARE)))
     deployment.send([event(str(n), START + timedelta(minutes=n), f"c{n:05}", n=1) for n in range(2_500)])

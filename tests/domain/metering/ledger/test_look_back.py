@@ -3,6 +3,8 @@
 import random
 import tracemalloc
 
+import pytest
+
 from functions.domain.metering.ledger.look_back import MAX_UNITS, UNIT_SECONDS, Accepted, LookBack
 from functions.domain.metering.values.event import AcceptanceWindow
 
@@ -98,6 +100,7 @@ def test_it_comes_back_as_it_was_kept() -> None:
     assert again.whole(b"") == look_back.whole(b"")
 
 
+@pytest.mark.large
 def test_a_million_take_ten_megabytes() -> None:
     chance = random.Random(7)
     tracemalloc.start()

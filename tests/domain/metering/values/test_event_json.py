@@ -264,6 +264,7 @@ PIECES = [
 ]  # fmt: skip
 
 
+@pytest.mark.large
 def test_whatever_a_body_becomes_what_is_taken_of_it_is_readable() -> None:
     """Seeded: 3,000 bodies with bytes flipped, cut out and put in."""
     draw = random.Random(20261128)

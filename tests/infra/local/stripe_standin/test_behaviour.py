@@ -1,6 +1,7 @@
 """The stand-in behaves as Stripe documents it: idempotency, states, lists, limits, currencies, faults."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -144,8 +145,9 @@ def test_invoices_are_listed_newest_first_by_page_customer_and_time(
     ],
 )
 def test_wrong_invoices_are_refused(client: stripe.StripeClient, params: Any, complaint: str) -> None:
+    wrong: Any = {"customer": customer(client), **params}
     with pytest.raises(stripe.InvalidRequestError, match=complaint):
-        client.v1.invoices.create({"customer": customer(client), **params})
+        client.v1.invoices.create(wrong)
 
 
 def test_an_invoice_holds_250_lines_and_a_request_100(client: stripe.StripeClient) -> None:
@@ -183,16 +185,19 @@ def test_negative_lines_cannot_stand_on_a_taxed_invoice(client: stripe.StripeCli
 
 def test_only_a_draft_is_edited_or_deleted(client: stripe.StripeClient) -> None:
     opened = finalized(client, 1000).id
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: client.v1.invoices.add_lines(opened, {"lines": [{"amount": 1}]}),
         lambda: client.v1.invoices.delete(opened),
         lambda: client.v1.invoices.update(opened, {"description": "later"}),
         lambda: client.v1.invoices.finalize_invoice(opened),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(stripe.InvalidRequestError) as refused:
             change()
         assert refused.value.code == "invoice_not_editable"
-    assert client.v1.invoices.update(opened, {"metadata": {"a": "b"}}).metadata["a"] == "b"
+    noted = client.v1.invoices.update(opened, {"metadata": {"a": "b"}}).metadata
+    assert noted is not None
+    assert noted["a"] == "b"
     gone = draft(client, 1)
     assert client.v1.invoices.delete(gone).deleted
     with pytest.raises(stripe.InvalidRequestError) as missing:
