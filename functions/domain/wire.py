@@ -32,7 +32,10 @@ NOT_RFC_3339 = "must be an RFC 3339 instant with its time zone, such as 2026-01-
 class WireModel(BaseModel):
     """Frozen, camelCase in JSON; a field it does not know is refused rather than ignored."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", defer_build=True)
+    # Built when it is first used: a cold start needs a few of a room's models.
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid", defer_build=True
+    )
 
 
 def _numeric(value: Any) -> Decimal:

@@ -12,7 +12,7 @@ import httpx
 
 from infra.constructs.archive_catalog import columns_sql
 from infra.local import emulator, paths
-from tests.local.tenant import Tenant, wait_until
+from tests.local.tenant import Tenant
 from tests.local.test_archive import run as run_sql
 from tests.pages import guide, samples
 
@@ -63,7 +63,7 @@ def test_every_sample_does_what_it_says(tenant: Tenant, tmp_path: Path) -> None:
     assert ran.returncode == 0, f"{ran.stdout[-2_000:]}\n{ran.stderr[-4_000:]}"
 
     # Everything that was sent is counted, the correction included.
-    wait_until(lambda: tenant.total("tokens") == TOKENS, lambda: f"tokens are {tenant.total('tokens')}, not {TOKENS}")
+    tenant.reaches("tokens", TOKENS)
     assert tenant.total("images") == 1
     # Of the plan at the front door: its fee, once.
     (invoice,) = tenant.http.get("/api/v1/billing/invoices").json()["items"]

@@ -31,7 +31,9 @@ from functions.application.billing.list_due import PAGE_SIZE
 from functions.application.billing.push_invoice import push_invoice
 from functions.application.catalog.find_plan import plan_shelf
 from functions.application.catalog.revise_plan import publish_plan
-from functions.application.ports.billing import BillingTurn, Due, MeteredFeatures, UsageMeter
+from functions.application.ports.billing import BillingTurn, Due
+from functions.application.ports.catalog import MeteredFeatures
+from functions.application.ports.usage import UsageMeter
 from functions.application.subscriptions.create_subscription import (
     Catalogue,
     PlanChoice,

@@ -8,7 +8,7 @@ from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoP
 from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.application.catalog.create_plan import next_plan
 from functions.application.catalog.revise_plan import publish_plan
-from functions.application.ports.billing import MeteredFeatures
+from functions.application.ports.catalog import MeteredFeatures
 from functions.application.subscriptions.work_migration import MigrationStep
 from functions.domain.subscriptions.plan_migration import PlanMigration
 from tests.replay.billing_seeds import STARTED, NoFeatures, StandingClock
