@@ -1,6 +1,6 @@
 """Examples for the document, taken from the requests and answers of the handlers' tests: `make examples`.
 
-With TOLLBOOTH_EXAMPLES each process of the tests writes what it saw there; afterwards one example is chosen for each
+With TOLLBOOTH_EXAMPLES_SEEN each process of the tests writes what it saw there; afterwards one example is chosen for each
 operation: the one that says most, of those that are short.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from functions.handlers import http_openapi
 from tests.handlers.conformity import operation_of
 
-ENV = "TOLLBOOTH_EXAMPLES"
+ENV = "TOLLBOOTH_EXAMPLES_SEEN"
 EXAMPLES = http_openapi.DOCUMENT.with_name("openapi") / "examples.json"
 TESTS = ("tests/handlers", "tests/compat")
 SHORT = 1_200  # characters of a body and an answer; a longer example is taken where there is no short one
