@@ -14,7 +14,7 @@ from functions.domain.errors import InvalidInput
 from functions.domain.period import Cadence
 
 NUMERIC = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-# Prices of 18 integer and 18 fraction digits times a 38-digit quantity stay inside the 96 digits of exact arithmetic.
+# Prices of 18 integer and 18 fraction digits times a 38-digit quantity stay inside the 192 digits of `money.EXACT`.
 MAX_INTEGER_DIGITS = 18
 MAX_FRACTION_DIGITS = 18
 # What OpenMeter allows for keys, names and descriptions; metadata is bounded so that one item stays small.

@@ -1,7 +1,7 @@
 """Examples for the document, taken from the requests and answers of the handlers' tests: `make examples`.
 
-With TOLLBOOTH_EXAMPLES_SEEN each process of the tests writes what it saw there; afterwards one example is chosen for each
-operation: the one that says most, of those that are short.
+With TOLLBOOTH_EXAMPLES_SEEN each process of the tests writes what it saw there. Afterwards one example is chosen for
+each operation: the one that says most, of those that are short.
 """
 
 import json

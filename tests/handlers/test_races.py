@@ -56,9 +56,6 @@ class Shop:
     def path(self, text: str) -> str:
         return f"{V1}/{text.format(**self.ids)}"
 
-    def gives(self, path: str) -> Any:
-        return self.api.get(self.path(path)).json
-
 
 _STOCK: dict[str, Any] = {}  # made once by requests, then copied: it is what they stored
 

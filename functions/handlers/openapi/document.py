@@ -42,7 +42,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "title": "Tollbooth",
             "version": "1",
             "description": DESCRIPTION,
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "license": LICENSE,
         },
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}, {"apiKeyHeader": []}],

@@ -1,13 +1,10 @@
 """A correction: who took which event back, when and why, what was put in its place, and what has come of it."""
 
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
 from functions.domain.metering.ledger.ledger import bucket_of
-
-CORRECTION_ID = re.compile(r"[0-9a-f]{16}-[0-9]{1,12}", re.ASCII)
 
 # Of an applied correction: the event had counted and does no more, or it has not come so far and will not count.
 Effect = Literal["voided", "suppressed"]

@@ -105,9 +105,6 @@ class MetersByType(dict[str, MetersOfType]):
         return max(self._look_ups.values(), default=0) > FEW_LOOK_UPS
 
 
-Compile = Callable[[MeterSet], MetersByType]
-
-
 @lru_cache(maxsize=256)
 def _compiled(body: bytes) -> MetersByType:
     by_type = MetersByType()
