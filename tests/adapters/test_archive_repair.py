@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,7 +64,7 @@ def ask(objects: Sequence[bytes]) -> list[Any]:
     )
     page = engine.page(engine.start(question, "token"), None, 10)
     found = dict(zip(page.columns, page.rows[0], strict=True))
-    return [found["events"], int(str(found["total"]))]
+    return [found["events"], int(Decimal(str(found["total"])))]
 
 
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
