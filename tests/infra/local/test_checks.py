@@ -67,3 +67,21 @@ def test_the_fast_loop_installs_python_alone(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(install, "_install", lambda title, *_: installed.append(title))
     install.install(for_tests=False, python_only=True)
     assert installed == ["Python environment"]
+
+
+def test_dead_code_is_looked_for_by_a_check_of_its_own_and_not_in_the_fast_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run: list[str] = []
+
+    def passed(check: checks.Check) -> checks.Result:
+        run.append(check.title)
+        return checks.Result(check.title, True, 0)
+
+    monkeypatch.setattr(checks, "run", passed)
+    monkeypatch.setattr(checks, "run_beside", lambda *_: [])
+    for words, looks in ((["--unit"], 0), ([], 1)):
+        run.clear()
+        monkeypatch.setattr("sys.argv", ["checks", *words])
+        assert checks.main() == 0
+        assert run.count("dead") == looks
