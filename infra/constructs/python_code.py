@@ -138,10 +138,11 @@ def lock_of(asset: str) -> Path:
     return LOCKS / f"{asset}.txt"
 
 
-def sources(asset: str) -> list[Path]:
+@cache
+def sources(asset: str) -> tuple[Path, ...]:
     """What the functions of an asset can come to, and no more, in one order on every machine."""
     handlers = (path.rpartition(".")[0] for of, path in names.HANDLERS.values() if of == asset)
-    return sorted(reached(handlers, REPOSITORY))
+    return tuple(sorted(reached(handlers, REPOSITORY)))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 DATA = (".json", ".sql")
@@ -17,9 +18,10 @@ def reached(handlers: Iterable[str], root: Path) -> frozenset[Path]:
         file = _file_of(name, root)
         if file is None:
             continue
-        files |= {file, *_data_of(file)}
+        text = file.read_text()
+        files |= {file, *_data_of(file.parent, text)}
         package = name.rpartition(".")[0]
-        found = {*_imported(file), *([package] if package else [])} - known
+        found = {*_imported(text), *([package] if package else [])} - known
         known |= found
         waiting += found
     return frozenset(files)
@@ -30,9 +32,9 @@ def _file_of(name: str, root: Path) -> Path | None:
     return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
 
 
-def _imported(file: Path) -> Iterator[str]:
+def _imported(text: str) -> Iterator[str]:
     """`from a import b` may mean the module a.b; what is imported for type checkers alone is not reached."""
-    waiting: list[ast.AST] = [ast.parse(file.read_text())]
+    waiting: list[ast.AST] = [ast.parse(text)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -46,9 +48,13 @@ def _imported(file: Path) -> Iterator[str]:
         waiting += ast.iter_child_nodes(node)
 
 
-def _data_of(file: Path) -> Iterator[Path]:
-    """Data files beside a module that names them, or their folder."""
-    text = file.read_text()
-    for found in file.parent.rglob("*"):
-        if found.suffix in DATA and (f'"{found.name}"' in text or f'"{found.parent.name}"' in text):
+def _data_of(folder: Path, text: str) -> Iterator[Path]:
+    """Data files in the folder of a module whose text names them, or the folder they are in."""
+    for found in _data_in(folder):
+        if f'"{found.name}"' in text or f'"{found.parent.name}"' in text:
             yield found
+
+
+@cache
+def _data_in(folder: Path) -> tuple[Path, ...]:
+    return tuple(found for found in folder.rglob("*") if found.suffix in DATA)

@@ -43,9 +43,7 @@ def note(method: str, path: str, body: str | None, status: int, text: str) -> No
         found = {"request": _parsed(body), "answer": _parsed(text)}
     except ValueError:  # CSV, or a number that this file could not say exactly
         return
-    name = operation["operationId"]
-    if name not in _seen or _rank(found) > _rank(_seen[name]):
-        _seen[name] = found
+    if _keep(_seen, operation["operationId"], found):
         (Path(os.environ[ENV]) / f"{os.getpid()}.json").write_text(json.dumps(_seen))
 
 
@@ -59,9 +57,16 @@ def collect() -> dict[str, Any]:
         best: dict[str, Any] = {}
         for file in sorted(Path(folder).glob("*.json")):
             for name, found in json.loads(file.read_text()).items():
-                if name not in best or _rank(found) > _rank(best[name]):
-                    best[name] = found
+                _keep(best, name, found)
     return dict(sorted(best.items()))
+
+
+def _keep(best: dict[str, Any], name: str, found: Any) -> bool:
+    """Whether it is better than what was there."""
+    if name in best and _rank(found) <= _rank(best[name]):
+        return False
+    best[name] = found
+    return True
 
 
 def _parsed(text: str | None) -> Any:

@@ -10,6 +10,7 @@ from functions.domain.wire import WireModel
 from functions.handlers.billing.backtest_json import backtest_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import PlanKey
 from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.subscription_body import PhaseKey
 from functions.handlers.wiring import billing
@@ -17,7 +18,6 @@ from functions.names import SCOPE_READ
 
 routes = Routes()
 
-PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 IdOrKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 

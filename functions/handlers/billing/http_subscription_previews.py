@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from functions.application.billing.preview_deed import Deed, preview_deed
 from functions.application.ports.subscriptions import Subscriptions
@@ -13,6 +13,7 @@ from functions.domain.subscriptions.subscription import Subscription
 from functions.handlers.billing.deed_json import deed_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import SubscriptionId
 from functions.handlers.edge.query_model import RouteQuery, flag
 from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.subscription_body import SubscriptionChange, SubscriptionEdit, SubscriptionMigrate
@@ -21,8 +22,6 @@ from functions.handlers.wiring import base, billing, catalog
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 routes = Routes()
-
-SubscriptionId = Annotated[str, "The id of a subscription."]
 
 
 class EditQuery(RouteQuery):

@@ -12,6 +12,7 @@ from functions.handlers.catalog.version_filter import (
 )
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Replacement, Request
+from functions.handlers.edge.in_path import PlanId, PlanKey
 from functions.handlers.edge.listing import Listed, by_cursor_or_number, order_of
 from functions.handlers.edge.query_model import ANY, flag, sorted_by, texts
 from functions.handlers.edge.routes import Routes
@@ -21,8 +22,6 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 AssignedKey = Annotated[str, "The id or the key of an add-on of the plan."]
-PlanId = Annotated[str, "The id of a version of a plan."]
-PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 ASSIGNED_ORDERS: dict[str, Callable[[Assigned], Any]] = {
     "id": lambda each: each.addon.id,

@@ -1,6 +1,6 @@
 """Routes of plans: drafts, versions, publishing."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from functions.application.catalog.create_plan import create_plan, next_plan
 from functions.application.catalog.find_plan import find_plan
@@ -15,15 +15,13 @@ from functions.handlers.catalog.version_filter import (
 )
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Replacement, Request
+from functions.handlers.edge.in_path import PlanId, PlanKey
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
 from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, catalog
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 routes = Routes()
-
-PlanId = Annotated[str, "The id of a version of a plan."]
-PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 
 @routes.post("/api/v1/plans", "Create a plan", scope=SCOPE_ADMIN, answers="Plan", status=201)

@@ -59,7 +59,7 @@ class Parameter(Generic[Value]):
     """Its name on the wire is that of the attribute in camel case, a trailing underscore aside.
 
     `says` is what it means, in a sentence; `schema` its JSON Schema; `read` takes it out of a query, and raises
-    InvalidInput for a value it does not take. `model` is that of a parameter whose text is JSON.
+    InvalidInput for a value it does not take. `is_json` says that its text is JSON, `model` of which model.
     """
 
     def __init__(
@@ -151,14 +151,8 @@ def texts(says: str, most: int | None = None, among: Iterable[str] | None = None
 
 def comma_texts(says: str, most: int | None = None) -> Parameter[tuple[str, ...]]:
     """As `texts`, and several may be in one text, separated by commas: SDKs differ."""
-
-    def read(query: Query, name: str) -> tuple[str, ...]:
-        found = tuple(dict.fromkeys(each for text in query.texts(name) for each in text.split(",")))
-        if most is not None and len(found) > most:
-            raise refused(name, f"takes at most {most} values, not {len(found)}.")
-        return found
-
-    return Parameter(says, read, {"type": "array", "items": TEXT}, Kind.COMMAS)
+    schema = {"type": "array", "items": TEXT}
+    return Parameter(says, lambda query, name: query.texts(name, most, commas=True), schema, Kind.COMMAS)
 
 
 def flag(says: str) -> Parameter[bool]:
@@ -198,7 +192,7 @@ def json_value(says: str) -> Parameter[Any]:
 
 def json_text(says: str, model: type[BaseModel]) -> Parameter[str | None]:
     """A text that is the JSON of this model; whoever reads it parses it."""
-    return Parameter(says, Query.text, {"type": "object"}, model=model)
+    return Parameter(says, Query.text, {"type": "object"}, is_json=True, model=model)
 
 
 def unused(kind: Kind = Kind.ONE) -> Parameter[None]:

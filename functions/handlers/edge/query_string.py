@@ -80,9 +80,10 @@ class Query:
     def given(self) -> tuple[Given, ...]:
         return tuple(_given(*pair) for pair in self.pairs)
 
-    def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
-        """Every value of a list, each once, in order."""
-        found = tuple(dict.fromkeys(each.value for each in self.given if each.name == name and each.is_of_list))
+    def texts(self, name: str, most: int | None = None, *, commas: bool = False) -> tuple[str, ...]:
+        """Every value of a list, each once, in order; with `commas`, several may be in one text."""
+        sent = (each.value for each in self.given if each.name == name and each.is_of_list)
+        found = tuple(dict.fromkeys(part for value in sent for part in (value.split(",") if commas else (value,))))
         if most is not None and len(found) > most:
             raise refused(name, f"takes at most {most} values, not {len(found)}.")
         return found

@@ -1,18 +1,17 @@
 """/api/v1/meters/{idOrSlug}/backfill: count what happened before the meter was there, and see how far that is."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from functions.application.metering.meters.fill_meter import Shown, fill_meter, find_backfill
 from functions.domain.wire import Instant, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import MeterSlug
 from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, metering
 from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 routes = Routes()
-
-MeterSlug = Annotated[str, "The id or the slug of a meter."]
 
 
 class BackfillRequest(WireModel):

@@ -1,7 +1,5 @@
 """/api/v1/meters: create, get, list, update and delete meters."""
 
-from typing import Annotated
-
 from functions.application.list_records import MAX_COUNTED
 from functions.application.metering.meters.change_meter import delete_meter, update_meter
 from functions.application.metering.meters.create_meter import create_meter
@@ -11,6 +9,7 @@ from functions.application.metering.usage.tell_of_history import HISTORY_NOT_COU
 from functions.domain.metering.meters.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Replacement, Request
+from functions.handlers.edge.in_path import MeterSlug
 from functions.handlers.edge.listing import AS_CREATED, Listed, Order, by_cursor, is_by_cursor, numbered, order_of
 from functions.handlers.edge.query_model import Paged, Sorted, flag, page_number, page_size_of_page, sorted_by
 from functions.handlers.edge.routes import Routes
@@ -20,8 +19,6 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 INTERNAL = {"since", "former", "history_since", "succeeds"}
 
 routes = Routes()
-
-MeterSlug = Annotated[str, "The id or the slug of a meter."]
 
 
 @routes.post("/api/v1/meters", "Create a meter", scope=SCOPE_ADMIN, answers="CreatedMeter", status=201)

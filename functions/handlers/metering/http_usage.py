@@ -13,6 +13,7 @@ from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.event import MAX_SUBJECT_BYTES
 from functions.handlers.edge import http, json_body
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import MeterSlug
 from functions.handlers.edge.query_model import (
     Numbered,
     RouteQuery,
@@ -45,7 +46,6 @@ routes = Routes()
 _HALF_HOURS = "The half hour it lies in counts as a whole."
 
 DimensionName = Annotated[str, "The name of one of the meter's dimensions."]
-MeterSlug = Annotated[str, "The id or the slug of a meter."]
 
 
 @routes.get(

@@ -113,10 +113,9 @@ def _path_parameters(route: Route) -> Iterator[Schema]:
 
 def _query_parameter(parameter: Parameter[Any]) -> Schema:
     shown: Schema = {"name": parameter.name, "in": "query"}
-    if parameter.model is not None:
-        shown["content"] = {"application/json": {"schema": reference(parameter.model)}}
-    elif parameter.is_json:
-        shown["content"] = {"application/json": {"schema": dict(parameter.schema)}}
+    if parameter.is_json:
+        schema = reference(parameter.model) if parameter.model else dict(parameter.schema)
+        shown["content"] = {"application/json": {"schema": schema}}
     else:
         shown["schema"] = dict(parameter.schema)
         if parameter.schema["type"] == "object":

@@ -12,6 +12,7 @@ from functions.domain.wire import WireModel
 from functions.handlers.catalog.coupon_json import applied_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import CustomerKey, SubscriptionId
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
 from functions.handlers.edge.query_model import Paged, flag
 from functions.handlers.edge.routes import Routes
@@ -21,9 +22,7 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 CustomerCouponId = Annotated[str, "The `id` in the list of the customer's coupons."]
-CustomerKey = Annotated[str, "The id of a customer, or the key of one who is not deleted."]
 SubscriptionCouponId = Annotated[str, "The `id` in the list of the subscription's coupons."]
-SubscriptionId = Annotated[str, "The id of a subscription."]
 
 FindHolder = Callable[[str, str], CouponHolder]
 

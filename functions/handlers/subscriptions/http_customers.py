@@ -1,7 +1,7 @@
 """/api/v1/customers: create, get, list, replace and delete customers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.find_customer import ORDERS, CustomerFilter, find_customer
@@ -10,6 +10,7 @@ from functions.domain.metering.values.holding import Holding
 from functions.domain.subscriptions.customer import Customer, CustomerWish
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Replacement, Request
+from functions.handlers.edge.in_path import CustomerKey
 from functions.handlers.edge.listing import AS_CREATED, Listed, by_cursor_or_number, order_of
 from functions.handlers.edge.query_model import (
     Kind,
@@ -29,7 +30,6 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 routes = Routes()
 
-CustomerKey = Annotated[str, "The id of a customer, or the key of one who is not deleted."]
 
 EVER = datetime.fromtimestamp(0, UTC)
 

@@ -10,6 +10,7 @@ from functions.domain.subscriptions.plan_migration import PlanMigration, ResultS
 from functions.domain.wire import WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import PlanKey
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
 from functions.handlers.edge.query_model import ANY, Paged, named, texts
 from functions.handlers.edge.routes import Routes
@@ -21,7 +22,6 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 MigrationId = Annotated[str, "The `id` that the migration was answered with."]
-PlanKey = Annotated[str, "The id of a version of a plan, or a plan's key for its active version."]
 
 
 class MigrateAll(WireModel):

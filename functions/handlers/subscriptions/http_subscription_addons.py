@@ -14,6 +14,7 @@ from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.wire import Description, Metadata, Name, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request, without_none
+from functions.handlers.edge.in_path import SubscriptionId
 from functions.handlers.edge.routes import Routes
 from functions.handlers.subscriptions.subscription_body import Timing
 from functions.handlers.wiring import base, subscriptions
@@ -22,7 +23,6 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 SubscriptionAddonId = Annotated[str, "The `id` in the list of the subscription's add-ons."]
-SubscriptionId = Annotated[str, "The id of a subscription."]
 
 Quantity = Annotated[int, Field(ge=0, le=MAX_QUANTITY)]
 

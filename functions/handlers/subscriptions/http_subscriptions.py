@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.cancel_subscription import (
@@ -21,6 +21,7 @@ from functions.domain.subscriptions.subscription import Subscription, Subscripti
 from functions.handlers import settings
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
+from functions.handlers.edge.in_path import CustomerKey, SubscriptionId
 from functions.handlers.edge.listing import AS_CREATED, Listed, Order, by_cursor_or_number, order_of
 from functions.handlers.edge.query_model import (
     ANY,
@@ -50,9 +51,6 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
-
-CustomerKey = Annotated[str, "The id of a customer, or the key of one who is not deleted."]
-SubscriptionId = Annotated[str, "The id of a subscription."]
 
 
 @routes.post("/api/v1/subscriptions", "Create a subscription", scope=SCOPE_ADMIN, answers="Subscription", status=201)

@@ -38,8 +38,7 @@ def test_a_parameter_is_sent_as_its_schema_says() -> None:
     """A list by repeating it, an object by its keys unless it is JSON in one text, anything else once."""
     types = {"array": {Kind.LIST, Kind.COMMAS}, "object": {Kind.MAPPING}}
     for route, each in EVERY:
-        is_json = each.is_json or each.model is not None
-        asked = {Kind.ONE} if is_json else types.get(each.schema["type"], {Kind.ONE})
+        asked = {Kind.ONE} if each.is_json else types.get(each.schema["type"], {Kind.ONE})
         is_unused = each.says == WITHOUT_EFFECT
         assert each.kind in asked or is_unused, (route, each.name)
 
