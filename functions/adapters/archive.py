@@ -303,13 +303,13 @@ class S3Archive:
     def _body(self, key: str) -> bytes:
         return object_body(self._client, self._bucket, key)
 
-    def kept_record(self, key: str) -> bytes:
+    def rejected_record(self, key: str) -> bytes:
         try:
             return self._body(key)
         except self._client.exceptions.NoSuchKey as error:
             raise NotFound("The bytes of this record are not kept any more.", code="record_not_found") from error
 
-    def keep_reject(self, identity: str, body: bytes) -> str:
+    def put_rejected_record(self, identity: str, body: bytes) -> str:
         """Keep bytes that could not be processed; returns their key."""
         key = f"rejects/{identity}"
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body)

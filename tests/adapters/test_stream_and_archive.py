@@ -199,7 +199,7 @@ def test_a_void_whose_events_object_is_lost_holds_up_nothing_behind_it(aws: int)
     counted = ledger.commit(2, ledger.head(2))
     assert counted is not None
     assert counted.counts.accepted == 1
-    assert archive.kept_record("rejects/second-0") == encode_record(void)
+    assert archive.rejected_record("rejects/second-0") == encode_record(void)
 
 
 def test_an_object_that_is_gone_or_broken_is_a_gap_and_no_fault(aws: int) -> None:
@@ -233,7 +233,7 @@ def test_the_archive_is_lines_anyone_can_read(aws: int) -> None:
 def test_rejected_bytes_are_kept_whole(aws: int) -> None:
     client = emulator.client("s3", aws)
     client.create_bucket(Bucket="rejected")
-    key = S3Archive(client, "rejected").keep_reject("shard-0-1", b"\x00\xff")
+    key = S3Archive(client, "rejected").put_rejected_record("shard-0-1", b"\x00\xff")
     assert client.get_object(Bucket="rejected", Key=key)["Body"].read() == b"\x00\xff"
 
 

@@ -22,9 +22,9 @@ from functions.domain.metering.ledger.ledger import (
     Counts,
     Directory,
     LaneState,
+    deduplicate,
     fingerprints_by_bucket,
     hours_of,
-    sift,
 )
 from functions.domain.metering.meters.groupings import compile_meters
 from functions.domain.metering.meters.meter import MeterSet
@@ -129,10 +129,10 @@ def aggregate(endpoint: str, runs: int, meter_set: MeterSet = METERS) -> dict[st
     def work(state: LaneState, records: list[bytes]) -> tuple[Deltas, int]:
         packs = [decode_record(base64.b64decode(data)) for data in records]
         found = [pack for pack in packs if isinstance(pack, Pack)]
-        sifted = sift(state, found, window, NOW)
-        queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        deduplicated = deduplicate(state, found, window, NOW)
+        queue = deque((tenant, subject, events) for (tenant, subject), events in deduplicated.groups.items())
         deltas = count(state, queue, lambda _: meters, stand.lanes.value_fingerprint, NOW)
-        return deltas, sifted.counts.accepted
+        return deltas, deduplicated.counts.accepted
 
     least = [float("inf")] * LANES
     for _ in range(runs):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.adapters.dynamo.metering.reject_item import REFUSAL_DAYS, refusal_item
+from functions.adapters.dynamo.metering.reject_item import REJECT_DAYS, reject_item
 from functions.domain.metering.cells.pages import PAGE_SECONDS
-from functions.domain.metering.ledger.ledger import OUTSIDE_WINDOW, Refusal
+from functions.domain.metering.ledger.ledger import OUTSIDE_WINDOW, Reject
 from functions.domain.metering.ledger.reject import event_identity
 from functions.domain.metering.values.event import Event
 from functions.names import DEFAULT_TENANT
@@ -55,7 +55,7 @@ def of_load(per_event: Tally, deployment: Deployment, page_bytes: int) -> Growth
     kept = {
         "fingerprints": stored_bytes(per_event, "fingerprints") * _days(deployment, FINGERPRINT_DAYS),
         "commits": stored_bytes(per_event, "commits") * _days(deployment, COMMIT_DAYS),
-        "rejects": _reject_bytes() * assume.REJECTED_SHARE * _days(deployment, REFUSAL_DAYS),
+        "rejects": _reject_bytes() * assume.REJECTED_SHARE * _days(deployment, REJECT_DAYS),
     }
     database, backups = MONTHLY["dynamodb_storage"].usd, MONTHLY["dynamodb_backups"].usd
     archive = MONTHLY["cold_storage" if object_bytes > ARCHIVE_COLD_FROM_BYTES else "s3_storage"].usd
@@ -87,7 +87,7 @@ def _reject_bytes() -> int:
     data = b"x" * (EVENT_BYTES - 150)  # what of the event is its data
     event = Event(1, int(datetime(2026, 9, 1, tzinfo=UTC).timestamp()), name, "edge", EVENT_TYPE, subject_name(1), data)
     reason = "The event is older than the acceptance window, so it can no longer be told from a duplicate."
-    refusal = Refusal(
+    reject = Reject(
         DEFAULT_TENANT, event_identity(event.fingerprint, event.time), OUTSIDE_WINDOW, reason, event.time, event
     )
-    return item_bytes(refusal_item(refusal)) + ITEM_OVERHEAD_BYTES
+    return item_bytes(reject_item(reject)) + ITEM_OVERHEAD_BYTES

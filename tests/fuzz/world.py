@@ -26,7 +26,7 @@ from functions.application.metering.ledger.aggregate_usage import Aggregator, De
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.domain.metering.ledger.history import Backfill
-from functions.domain.metering.ledger.ledger import Counts, Refusal
+from functions.domain.metering.ledger.ledger import Counts, Reject
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
 from functions.domain.metering.values.lanes import Lanes
@@ -77,8 +77,8 @@ class MixedLedger(MemoryLedger):
     def meter_set(self, tenant: str) -> MeterSet:
         return self._in_dynamodb.meter_set(tenant)
 
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
-        self._in_dynamodb.put_refusals(refusals)
+    def put_rejects(self, rejects: Sequence[Reject]) -> None:
+        self._in_dynamodb.put_rejects(rejects)
 
 
 class OldArchive(MemoryArchive):

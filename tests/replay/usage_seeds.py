@@ -79,7 +79,7 @@ def late(world: World, event: Any) -> Any:
 def unreadable(world: World, event: Any) -> Any:
     """A record that nobody could read, kept whole and listed."""
     archive = S3Archive(boto3.client("s3"), world.environment[names.ENV_ARCHIVE_BUCKET])
-    kept = archive.keep_reject("shard-1", b"neither zstandard nor one of ours")
+    kept = archive.put_rejected_record("shard-1", b"neither zstandard nor one of ours")
     ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
     ledger.put_refusals([Refusal(TENANT, "shard-1", "unreadable_record", "Not one of ours.", AT, object_key=kept)])
     return event

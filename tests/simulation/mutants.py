@@ -17,7 +17,7 @@ from functions.application.metering.ledger.recall_lane import LaneRecall, Recoll
 from functions.application.ports.look_back import KeptLookBack
 from functions.domain.metering.cells.aggregation import DIRTY
 from functions.domain.metering.cells.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
-from functions.domain.metering.ledger.ledger import Commit, Counts, LaneState, Refusal, bucket_of
+from functions.domain.metering.ledger.ledger import Commit, Counts, LaneState, Reject, bucket_of
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import CloseMarker, Pack, Void
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
@@ -248,20 +248,20 @@ class _Nameless(UnitedChunks):
 class VoidTwice(LaneWriter):
     """A void that comes again takes its event off again."""
 
-    def _sift_voids(
+    def _deduplicate_voids(
         self, state: LaneState, packs: Sequence[Pack], now: int
-    ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
-        super()._sift_voids(state, packs, now)
+    ) -> tuple[list[tuple[str, Void]], list[Reject]]:
+        super()._deduplicate_voids(state, packs, now)
         return [(pack.tenant, void) for pack in packs for void in pack.voids], []
 
 
 class VoidOfUnseenIgnored(LaneWriter):
     """A void whose event has not come yet is forgotten."""
 
-    def _sift_voids(
+    def _deduplicate_voids(
         self, state: LaneState, packs: Sequence[Pack], now: int
-    ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
-        return super()._sift_voids(state, [self._seen(state, pack) for pack in packs], now)
+    ) -> tuple[list[tuple[str, Void]], list[Reject]]:
+        return super()._deduplicate_voids(state, [self._seen(state, pack) for pack in packs], now)
 
     def _seen(self, state: LaneState, pack: Pack) -> Pack:
         voids = [void for void in pack.voids if void.fingerprint in state.buckets.get(bucket_of(void.time), ())]
@@ -280,17 +280,17 @@ class CleanedByMerges(SimulatedLedger):
 
 
 class _Kept:
-    """A ledger that keeps refusals back until they are asked for."""
+    """A ledger that keeps rejects back until they are asked for."""
 
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
-        self.refusals: list[Refusal] = []
+        self.rejects: list[Reject] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
-        self.refusals += refusals
+    def put_rejects(self, rejects: Sequence[Reject]) -> None:
+        self.rejects += rejects
 
 
 class ListedAfterCommit(LaneWriter):
@@ -309,7 +309,7 @@ class ListedAfterCommit(LaneWriter):
             finally:
                 self._ledger = ledger
             yield commit
-            ledger.put_refusals(kept.refusals)
+            ledger.put_rejects(kept.rejects)
 
 
 class RejectedWhole(Aggregator):

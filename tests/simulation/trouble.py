@@ -12,7 +12,7 @@ from functions.adapters.memory.ledger import MemoryArchive
 from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.domain.metering.ledger import counting
-from functions.domain.metering.ledger.ledger import Commit, Refusal
+from functions.domain.metering.ledger.ledger import Commit, Reject
 from functions.domain.metering.meters.groupings import MetersByType
 from functions.domain.metering.meters.rows import Rows, sort_events
 from functions.domain.metering.meters.values import Uncountable
@@ -41,16 +41,16 @@ def make_counting_raise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TroubledLedger(SimulatedLedger):
-    """Some refusals cannot be built, and our code breaks now and then when a commit is put and not applied."""
+    """Some rejects cannot be built, and our code breaks now and then when a commit is put and not applied."""
 
     is_broken = True
 
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
-        for refusal in refusals:
-            data = refusal.event.data if refusal.event else b""
-            if data == UNSPEAKABLE or (data == UNLISTABLE and refusal.is_counted_elsewhere):
+    def put_rejects(self, rejects: Sequence[Reject]) -> None:
+        for reject in rejects:
+            data = reject.event.data if reject.event else b""
+            if data == UNSPEAKABLE or (data == UNLISTABLE and reject.is_counted_elsewhere):
                 raise ValueError("an event that nobody can list")
-        super().put_refusals(refusals)
+        super().put_rejects(rejects)
 
     def put_index(self, commits: Sequence[Commit]) -> None:
         self._break()
@@ -125,10 +125,10 @@ class TroubledWorld(World):
 
     def _wrongly_listed(self) -> list[str]:
         """Events that were voided before they came are told nowhere; of the others each is told once."""
-        refusals = self._troubled.refusals(self.tenant)
-        rejected = {each.event.id for each in refusals if each.event and not each.is_counted_elsewhere}
-        elsewhere = {each.event.id for each in refusals if each.event and each.is_counted_elsewhere}
-        whole = bool(self._troubled.refusals("operator"))
+        rejects = self._troubled.rejects(self.tenant)
+        rejected = {each.event.id for each in rejects if each.event and not each.is_counted_elsewhere}
+        elsewhere = {each.event.id for each in rejects if each.event and each.is_counted_elsewhere}
+        whole = bool(self._troubled.rejects("operator"))
         sent = {event.id: event for event in self.sent.values()}
         remaining = [event for key, event in self.sent.items() if key not in self.voided]
         problems = []

@@ -37,7 +37,7 @@ A tenant never contains `#`, so keys of two tenants cannot meet.
 from datetime import UTC, datetime
 
 from functions.domain.metering.cells.pages import PageKey
-from functions.domain.metering.ledger.reject import refusal_id
+from functions.domain.metering.ledger.reject import reject_id
 
 HEAD = "H"
 LOOK_BACK = "M"
@@ -275,28 +275,28 @@ def correction_outcome(correction_id: str) -> str:
     return f"o#{correction_id}"
 
 
-def refusals(tenant: str, time: int) -> str:
+def rejects(tenant: str, time: int) -> str:
     return f"R#{tenant}#{datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
 
 
-def refusal(time: int, identity: str, code: str, meter_id: str) -> str:
-    return refusal_place(refusal_id(time, identity, code, meter_id))
+def reject(time: int, identity: str, code: str, meter_id: str) -> str:
+    return reject_sort_key(reject_id(time, identity, code, meter_id))
 
 
-def refusals_of(time: int, identity: str) -> str:
-    """What the sort keys of all refusals of an event begin with."""
+def rejects_of(time: int, identity: str) -> str:
+    """What the sort keys of all rejects of an event begin with."""
     return f"{time:012d}#{identity}#"
 
 
-def refusal_place(refusal_id: str) -> str:
-    return refusal_id.replace(".", "#")
+def reject_sort_key(reject_id: str) -> str:
+    return reject_id.replace(".", "#")
 
 
-def refusal_name(sort_key: str) -> str:
+def reject_name(sort_key: str) -> str:
     return sort_key.replace("#", ".")
 
 
-def further_refusals(name: str) -> str:
+def further_rejects(name: str) -> str:
     """Behind all that are listed one by one."""
     return f"~{name}"
 
@@ -305,6 +305,6 @@ def further_name(sort_key: str) -> str:
     return sort_key[1:]
 
 
-def refusal_range(first: int, last: int) -> tuple[str, str]:
-    """Bounds that include every refusal of the seconds first..last."""
+def reject_range(first: int, last: int) -> tuple[str, str]:
+    """Bounds that include every reject of the seconds first..last."""
     return f"{first:012d}#", f"{last:012d}#~"

@@ -24,7 +24,7 @@ from functions.domain.metering.cells.pages import (
 from functions.domain.metering.ledger.audit import DAY_SECONDS, LaneDay
 from functions.domain.metering.ledger.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger.late import LateUsage, late_usage
-from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Counts, Refusal
+from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Counts, Reject
 from functions.domain.metering.ledger.reject import Place, unpack_lines
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
@@ -288,22 +288,22 @@ class MemoryLedger(MemoryHistories):
     def put_meter_set(self, tenant: str, meter_set: MeterSet) -> None:
         self.table.put(("meters", tenant), meter_set)
 
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
-        for refusal in refusals:
-            self.request("put_refusal")
-            key = ("refusal", refusal.tenant, refusal.identity, refusal.code, refusal.meter_id)
-            self.table.put(key, refusal)
+    def put_rejects(self, rejects: Sequence[Reject]) -> None:
+        for reject in rejects:
+            self.request("put_reject")
+            key = ("reject", reject.tenant, reject.identity, reject.code, reject.meter_id)
+            self.table.put(key, reject)
 
     def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
         self.request("left_out")
         further = self.table.get(("further", line.lane, line.n), [])
         of_day = [each for each in further if (each.tenant, each.day) == (tenant, time // DAY_SECONDS)]
-        return {key[4] for key in self.table.keys("refusal", tenant, identity) if key[4]} | {
+        return {key[4] for key in self.table.keys("reject", tenant, identity) if key[4]} | {
             each.meter_id for each in of_day if line.number in unpack_lines(each.lines)
         }
 
-    def refusals(self, tenant: str) -> list[Refusal]:
-        return [self.table.get(key) for key in self.table.keys("refusal", tenant)]
+    def rejects(self, tenant: str) -> list[Reject]:
+        return [self.table.get(key) for key in self.table.keys("reject", tenant)]
 
     def _page(self, key: PageKey, version: int = -1) -> Page:
         history = self.table.versions.get(_page_key(key))
@@ -362,11 +362,11 @@ class MemoryArchive:
             body = self.objects.get(f"archive/{lane}/{n}")
             yield n, None if body is None else list(decode_lines(body, n))
 
-    def keep_reject(self, identity: str, body: bytes) -> str:
+    def put_rejected_record(self, identity: str, body: bytes) -> str:
         self.objects[f"rejects/{identity}"] = body
         return f"rejects/{identity}"
 
-    def kept_record(self, key: str) -> bytes:
+    def rejected_record(self, key: str) -> bytes:
         if key not in self.objects:
             raise NotFound("The bytes of this record are not kept any more.", code="record_not_found")
         return self.objects[key]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from functions.application.ports.ledger import ArchivedEvent
     from functions.domain.metering.ledger.archive_repair import Place
-    from functions.domain.metering.ledger.ledger import Refusal
+    from functions.domain.metering.ledger.ledger import Reject
 
 
 class Mended(Protocol):
@@ -46,5 +46,5 @@ class RepairableArchive(Protocol):
     def place_of(self, key: str) -> Place: ...
 
 
-class RefusalLog(Protocol):
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None: ...
+class RejectLog(Protocol):
+    def put_rejects(self, rejects: Sequence[Reject]) -> None: ...

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from functions.domain.metering.ledger.correction import Correction
-    from functions.domain.metering.ledger.reject import FurtherRefusals, KeptRefusal
+    from functions.domain.metering.ledger.reject import FurtherRejects, StoredReject
 
 
 class Corrections(Protocol):
@@ -26,24 +26,24 @@ class Corrections(Protocol):
     def with_effects(self, tenant: str, corrections: Sequence[Correction]) -> Sequence[Correction]: ...
 
 
-class Refusals(Protocol):
+class Rejects(Protocol):
     def of_day(
         self, tenant: str, day: date, *, first: int, last: int, before: str | None, page_size: int
-    ) -> Iterable[KeptRefusal]:
+    ) -> Iterable[StoredReject]:
         """What was refused of that day's events, those of the seconds first..last, newest first.
 
-        `before` is the id of a refusal, of this or another day: those behind it. Read as it is consumed.
+        `before` is the id of a reject, of this or another day: those behind it. Read as it is consumed.
         """
         ...
 
-    def get(self, tenant: str, refusal_id: str) -> KeptRefusal | None: ...
+    def get(self, tenant: str, reject_id: str) -> StoredReject | None: ...
 
-    def further_of_day(self, tenant: str, day: date, before: str | None) -> Iterable[FurtherRefusals]:
+    def further_of_day(self, tenant: str, day: date, before: str | None) -> Iterable[FurtherRejects]:
         """What commits left uncounted of that day's events beyond the first, by falling name, from below `before`."""
         ...
 
-    def further(self, tenant: str, day: date, name: str) -> FurtherRefusals | None: ...
+    def further(self, tenant: str, day: date, name: str) -> FurtherRejects | None: ...
 
-    def mark_replayed(self, tenant: str, refusal: KeptRefusal, at: int, by: str) -> KeptRefusal:
+    def mark_replayed(self, tenant: str, reject: StoredReject, at: int, by: str) -> StoredReject:
         """As it is then; one that was refused anew since it was read stays unmarked."""
         ...

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from functions.domain.metering.cells.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk
     from functions.domain.metering.ledger.history import HistoryPart
     from functions.domain.metering.ledger.hour_index import HourEntry
-    from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Refusal
+    from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Reject
     from functions.domain.metering.ledger.reject import Place
     from functions.domain.metering.meters.meter import MeterSet
     from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
@@ -117,7 +117,7 @@ class Ledger(Protocol):
 
     def meter_set(self, tenant: str) -> MeterSet: ...
 
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None: ...
+    def put_rejects(self, rejects: Sequence[Reject]) -> None: ...
 
     def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
         """The meters that could take no value from an accepted event, by its name and its place in the archive."""
@@ -151,7 +151,7 @@ class Archive(Protocol):
 
 
 class KeptRecords(Protocol):
-    def kept_record(self, key: str) -> bytes:
+    def rejected_record(self, key: str) -> bytes:
         """Bytes that could not be processed, as they came; raises NotFound when they are gone."""
         ...
 

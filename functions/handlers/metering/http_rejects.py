@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field, StringConstraints
 
-from functions.application.metering.events.list_rejects import MAX_DAYS, RefusalFilter, list_refusals
-from functions.application.metering.events.replay_rejects import MAX_REPLAYED, Replayed, replay_refusal, replay_refusals
+from functions.application.metering.events.list_rejects import MAX_DAYS, RejectFilter, list_rejects
+from functions.application.metering.events.replay_rejects import MAX_REPLAYED, Replayed, replay_reject, replay_rejects
 from functions.domain.errors import NotFound
-from functions.domain.metering.ledger.reject import CODES, REFUSAL_ID, KeptRefusal
+from functions.domain.metering.ledger.reject import CODES, REJECT_ID, StoredReject
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import settings
 from functions.handlers.edge import http
@@ -60,31 +60,31 @@ class RejectQuery(RouteQuery):
 def list_all(request: Request[RejectQuery]) -> Answer:
     """By the time of the event: the acceptance window from its start to its end, unless from and to say otherwise."""
     query = request.query
-    page = list_refusals(
+    page = list_rejects(
         request.tenant,
         _filter(query.from_, query.to, query.code),
         cursor=_cursor(query.cursor),
         limit=query.limit,
-        refusals=metering.refusals(),
-        further=metering.further_refusals(),
+        rejects=metering.rejects(),
+        further=metering.further_rejects(),
     )
-    slugs = _slugs(request.tenant) if any(refusal.meter_id for refusal in page.items) else {}
-    items = [_shown(refusal, slugs) for refusal in page.items]
+    slugs = _slugs(request.tenant) if any(reject.meter_id for reject in page.items) else {}
+    items = [_shown(reject, slugs) for reject in page.items]
     return http.ok(http.without_none({"items": items, "nextCursor": page.cursor}))
 
 
 @routes.post("/api/v1/rejects/<reject_id>/replay", "Replay a reject", scope=SCOPE_ADMIN, answers="Reject")
 def replay(request: Request, reject_id: RejectId) -> Answer:
     """Also of one that was replayed before: the ledger counts an event once however often it comes."""
-    if len(reject_id) > MAX_ID or not REFUSAL_ID.fullmatch(reject_id):
+    if len(reject_id) > MAX_ID or not REJECT_ID.fullmatch(reject_id):
         raise NotFound(f"There is no reject {reject_id[:100]!r}.", code="reject_not_found")
-    refusal = replay_refusal(request.tenant, reject_id, by=request.caller.key_id, ports=metering.replay_ports())
-    return http.ok(_shown(refusal, {}))
+    reject = replay_reject(request.tenant, reject_id, by=request.caller.key_id, ports=metering.replay_ports())
+    return http.ok(_shown(reject, {}))
 
 
 @routes.post("/api/v1/rejects/replay", "Replay rejects", scope=SCOPE_ADMIN, answers="ReplayReport", costs="question")
 def replay_many(request: Request, body: ReplayRequest) -> Answer:
-    report = replay_refusals(
+    report = replay_rejects(
         request.tenant,
         _filter(body.start, body.end, body.code),
         cursor=_cursor(body.cursor),
@@ -95,18 +95,18 @@ def replay_many(request: Request, body: ReplayRequest) -> Answer:
     return http.ok(_report(report))
 
 
-def _filter(start: datetime | None, end: datetime | None, codes: tuple[str, ...]) -> RefusalFilter:
+def _filter(start: datetime | None, end: datetime | None, codes: tuple[str, ...]) -> RejectFilter:
     end = end or base.clock().now() + timedelta(seconds=settings.accept_ahead_seconds())
     start = start or end - timedelta(days=min(settings.accept_past_days() + 1, MAX_DAYS))
     if not start <= end <= start + timedelta(days=MAX_DAYS):
         raise refused("from", f"must lie before `to`, by at most {MAX_DAYS} days.")
     if unknown := next((each for each in codes if each not in CODES), None):
         raise refused("code", f"is none that a reject has: {unknown[:MAX_CODE]!r}; they are {', '.join(CODES)}.")
-    return RefusalFilter(start, end, codes)
+    return RejectFilter(start, end, codes)
 
 
 def _cursor(text: str | None) -> str | None:
-    if text is None or (len(text) <= MAX_ID and REFUSAL_ID.fullmatch(text)):
+    if text is None or (len(text) <= MAX_ID and REJECT_ID.fullmatch(text)):
         return text
     raise refused("cursor", "is the nextCursor of an earlier answer.")
 
@@ -115,20 +115,20 @@ def _slugs(tenant: str) -> dict[str, str]:
     return {meter.id: meter.slug for meter in metering.meters().counting(tenant).meters}
 
 
-def _shown(refusal: KeptRefusal, slugs: Mapping[str, str]) -> dict[str, Any]:
+def _shown(reject: StoredReject, slugs: Mapping[str, str]) -> dict[str, Any]:
     return http.without_none(
         {
-            "id": refusal.id,
-            "code": refusal.code,
-            "reason": refusal.reason,
-            "receivedAt": datetime.fromtimestamp(refusal.received_at, UTC),
-            "countedElsewhere": refusal.is_counted_elsewhere,
-            "meterId": refusal.meter_id or None,
-            "meterSlug": slugs.get(refusal.meter_id),
-            "objectKey": refusal.object_key or None,
-            "event": msgspec.Raw(refusal.event) if refusal.event else None,
-            "replayedAt": datetime.fromtimestamp(refusal.replayed_at, UTC) if refusal.replayed_at else None,
-            "replayedBy": refusal.replayed_by or None,
+            "id": reject.id,
+            "code": reject.code,
+            "reason": reject.reason,
+            "receivedAt": datetime.fromtimestamp(reject.received_at, UTC),
+            "countedElsewhere": reject.is_counted_elsewhere,
+            "meterId": reject.meter_id or None,
+            "meterSlug": slugs.get(reject.meter_id),
+            "objectKey": reject.object_key or None,
+            "event": msgspec.Raw(reject.event) if reject.event else None,
+            "replayedAt": datetime.fromtimestamp(reject.replayed_at, UTC) if reject.replayed_at else None,
+            "replayedBy": reject.replayed_by or None,
         }
     )
 
@@ -141,7 +141,7 @@ def _report(report: Replayed) -> dict[str, Any]:
             "alreadyReplayed": report.already_replayed,
             "countedElsewhere": report.counted_elsewhere,
             "refused": [
-                {"id": refusal_id, "code": error.code, "message": error.detail} for refusal_id, error in report.refused
+                {"id": reject_id, "code": error.code, "message": error.detail} for reject_id, error in report.refused
             ],
             "nextCursor": report.cursor,
         }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
     from functions.adapters.dynamo.metering.meter_store import DynamoMeters
     from functions.adapters.dynamo.metering.progress_store import DynamoProgress
-    from functions.adapters.dynamo.metering.reject_store import DynamoRefusals
+    from functions.adapters.dynamo.metering.reject_store import DynamoRejects
     from functions.adapters.failed_batches import S3FailedBatches
     from functions.adapters.kinesis import KinesisStream
     from functions.adapters.look_back_store import StoredLookBacks
@@ -177,8 +177,8 @@ def replay_ports() -> "ReplayPorts":
     from functions.application.metering.events.replay_rejects import ReplayPorts
 
     return ReplayPorts(
-        refusals=refusals(),
-        further=further_refusals(),
+        rejects=rejects(),
+        further=further_rejects(),
         meters=meters(),
         corrections=correction_ports(),
         records=archive(),
@@ -224,16 +224,16 @@ def meters() -> "DynamoMeters":
     return DynamoMeters(base.billing_table(), base.usage_table())
 
 
-def further_refusals() -> "Further":
+def further_rejects() -> "Further":
     from functions.application.metering.events.further_rejects import Further
 
-    return Further(refusals(), archive())
+    return Further(rejects(), archive())
 
 
-def refusals() -> "DynamoRefusals":
-    from functions.adapters.dynamo.metering.reject_store import DynamoRefusals
+def rejects() -> "DynamoRejects":
+    from functions.adapters.dynamo.metering.reject_store import DynamoRejects
 
-    return DynamoRefusals(base.usage_table())
+    return DynamoRejects(base.usage_table())
 
 
 @cache

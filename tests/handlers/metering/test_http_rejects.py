@@ -9,11 +9,11 @@ import pytest
 
 from functions.adapters.records import encode_record
 from functions.application.metering.audit import repair_archive
-from functions.application.metering.events import further_rejects as further_refusals
-from functions.application.metering.events import list_rejects as list_refusals
+from functions.application.metering.events import further_rejects as further_rejects
+from functions.application.metering.events import list_rejects as list_rejects
 from functions.application.metering.ledger import aggregate_usage
 from functions.domain.metering.ledger import counting, ledger
-from functions.domain.metering.ledger.ledger import Refusal
+from functions.domain.metering.ledger.ledger import Reject
 from functions.domain.metering.ledger.reject import CODES
 from functions.domain.metering.meters import compiled_meter, values
 from functions.domain.metering.meters.values import Uncountable
@@ -49,14 +49,14 @@ def event(number: int, tokens: Any = 1, time: int | None = None) -> Event:
 def refuse(
     metering: Metering, *events: Event, code: str = "outside_acceptance_window", tenant: str = "default"
 ) -> None:
-    metering.ledger.put_refusals(
-        [Refusal(tenant, f"{each.fingerprint:016x}{each.time:x}", code, "why", NOW, each) for each in events]
+    metering.ledger.put_rejects(
+        [Reject(tenant, f"{each.fingerprint:016x}{each.time:x}", code, "why", NOW, each) for each in events]
     )
 
 
 def keep(metering: Metering, name: str, body: bytes) -> None:
-    key = metering.archive.keep_reject(name, body)
-    metering.ledger.put_refusals([Refusal("default", name, "unreadable_record", "why", NOW, object_key=key)])
+    key = metering.archive.put_rejected_record(name, body)
+    metering.ledger.put_rejects([Reject("default", name, "unreadable_record", "why", NOW, object_key=key)])
 
 
 def pack(*events: Event, received_at: int = NOW - 30 * DAY) -> bytes:
@@ -123,7 +123,7 @@ def test_every_code_that_is_ever_given_to_a_reject_is_known() -> None:
 
 
 def test_pages_of_a_filter_go_on_to_the_end(api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_refusals, "MAX_EXAMINED", 3)
+    monkeypatch.setattr(list_rejects, "MAX_EXAMINED", 3)
     for number in range(10):
         time = int(START.timestamp()) - number // 4 * DAY + number
         refuse(metering, event(number, time=time), code="nan_value" if number % 2 else "infinite_value")
@@ -218,7 +218,7 @@ def test_a_list_opens_a_few_objects_a_call_and_goes_on(
     api: Client, metering: Metering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "MAX_LISTED_UNCOUNTABLE", 0)
-    monkeypatch.setattr(further_refusals, "MAX_OBJECTS", 1)
+    monkeypatch.setattr(further_rejects, "MAX_OBJECTS", 1)
     sent = {"specversion": "1.0", "source": "s", "type": "prompt", "data": {"tokens": "x"}}
     for batch in range(4):
         events = [
@@ -322,7 +322,7 @@ def test_many_are_replayed_with_counts_and_never_twice(api: Client, metering: Me
     refuse(metering, *(event(number, 2) for number in range(5)))
     refuse(metering, event(9, time=NOW - 46 * DAY))
     keep(metering, "shard-1", b"unreadable")
-    metering.ledger.put_refusals([Refusal("default", "x", "nan_value", "why", NOW, event(7), True, meter_id="M")])
+    metering.ledger.put_rejects([Reject("default", "x", "nan_value", "why", NOW, event(7), True, meter_id="M")])
     since = datetime.fromtimestamp(NOW - 50 * DAY, UTC).isoformat()
     first = api.post(f"{REJECTS}/replay", {"from": since, "limit": 4}).json
     second = api.post(f"{REJECTS}/replay", {"from": since, "cursor": first["nextCursor"]}).json
@@ -340,14 +340,14 @@ def test_many_are_replayed_with_counts_and_never_twice(api: Client, metering: Me
 def test_what_is_refused_anew_loses_its_mark(api: Client, metering: Metering) -> None:
     refuse(metering, event(1))
     (reject,) = listed(api)
-    kept = wired.refusals().get("default", reject["id"])
+    kept = wired.rejects().get("default", reject["id"])
     assert kept is not None
     assert api.post(f"{REJECTS}/{reject['id']}/replay").json["replayedAt"]
     identity = f"{event(1).fingerprint:016x}{event(1).time:x}"
-    refusal = Refusal("default", identity, "outside_acceptance_window", "why", NOW + 5, event(1))
-    metering.ledger.put_refusals([refusal])
+    reject = Reject("default", identity, "outside_acceptance_window", "why", NOW + 5, event(1))
+    metering.ledger.put_rejects([reject])
     assert "replayedAt" not in listed(api)[0]
-    assert wired.refusals().mark_replayed("default", kept, NOW, "late").replayed_by == ""
+    assert wired.rejects().mark_replayed("default", kept, NOW, "late").replayed_by == ""
 
 
 def test_replays_need_the_admin_scope_and_the_tenants_own_rejects(api: Client, metering: Metering) -> None:

@@ -80,7 +80,7 @@ class Metering:
         self.stream.records = []
         return stream_aggregate.handler({"Records": records}, None)
 
-    def keep_reject(self, identity: str, body: bytes) -> str:
+    def put_rejected_record(self, identity: str, body: bytes) -> str:
         raise AssertionError(f"rejected {identity}: {body!r}")
 
     def deliver(self) -> None:

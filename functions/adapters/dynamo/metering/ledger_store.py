@@ -19,13 +19,13 @@ from functions.adapters.dynamo.metering.hour_items import (
 )
 from functions.adapters.dynamo.metering.late_store import LateItems
 from functions.adapters.dynamo.metering.page_writer import PageWriter, executed, insertion, stored_page, was_done
-from functions.adapters.dynamo.metering.reject_item import further_items, further_of, refusal_item
+from functions.adapters.dynamo.metering.reject_item import further_items, further_of, reject_item
 from functions.adapters.dynamo.usage_table import UsageTable, item_key, raise_unless_condition_failed
 from functions.adapters.records import decode_commit, encode_commit
 from functions.domain.metering.cells.pages import Page, PageKey, PageWrite, UnitedChunks, ValueChunk, chunks_by_page
 from functions.domain.metering.ledger.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger.late import late_usage
-from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, BatchTally, Code, Commit, Counts, Refusal
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, BatchTally, Code, Commit, Counts, Reject
 from functions.domain.metering.ledger.reject import Place, further_names
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import AcceptanceWindow
@@ -233,16 +233,16 @@ class DynamoLedger(DynamoHistories):
             for marker in dict.fromkeys(commit.markers)
         )
 
-    def put_refusals(self, refusals: Sequence[Refusal]) -> None:
-        unique = {(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]): item for item in map(refusal_item, refusals)}
+    def put_rejects(self, rejects: Sequence[Reject]) -> None:
+        unique = {(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]): item for item in map(reject_item, rejects)}
         self._table.put_all(unique.values())
 
     def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
-        day = keys.refusals(tenant, time)
-        found = self._table.query(day, prefix=keys.refusals_of(time, identity), projection=SORT_KEY)
+        day = keys.rejects(tenant, time)
+        found = self._table.query(day, prefix=keys.rejects_of(time, identity), projection=SORT_KEY)
         meters = {item[SORT_KEY]["S"].split("#")[3] for item in found if item[SORT_KEY]["S"].count("#") == 3}
         names = further_names(line.decided_hour, line.lane, line.n)
-        parts = map(further_of, map(decode_item, self._table.query(day, prefix=keys.further_refusals(names))))
+        parts = map(further_of, map(decode_item, self._table.query(day, prefix=keys.further_rejects(names))))
         return meters | {each.meter_id for part in parts for each in part.reasons if line.number in each.lines}
 
     # Pages.

@@ -8,32 +8,30 @@ import msgspec
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.usage_table import item_key
 from functions.domain.metering.ledger.counting import REASON_BYTES
-from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Commit, Refusal
-from functions.domain.metering.ledger.reject import FurtherRefusals, Reason, event_json, further_names, unpack_lines
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Commit, Reject
+from functions.domain.metering.ledger.reject import FurtherRejects, Reason, event_json, further_names, unpack_lines
 from functions.names import EXPIRES_AT, SORT_KEY
 
 DAY = 86_400
-REFUSAL_DAYS = 400
+REJECT_DAYS = 400
 PART_BYTES = 200_000  # of the 400 KB of an item
 
 
-def refusal_item(refusal: Refusal) -> dict[str, Any]:
-    event = refusal.event
-    at = event.time if event else refusal.received_at
+def reject_item(reject: Reject) -> dict[str, Any]:
+    event = reject.event
+    at = event.time if event else reject.received_at
     item = {
-        **item_key(
-            keys.refusals(refusal.tenant, at), keys.refusal(at, refusal.identity, refusal.code, refusal.meter_id)
-        ),
-        "code": {"S": refusal.code},
-        "reason": {"S": refusal.reason},
-        "received_at": {"N": str(refusal.received_at)},
-        "counted": {"BOOL": refusal.is_counted_elsewhere},
-        EXPIRES_AT: {"N": str(refusal.received_at + REFUSAL_DAYS * DAY)},
+        **item_key(keys.rejects(reject.tenant, at), keys.reject(at, reject.identity, reject.code, reject.meter_id)),
+        "code": {"S": reject.code},
+        "reason": {"S": reject.reason},
+        "received_at": {"N": str(reject.received_at)},
+        "counted": {"BOOL": reject.is_counted_elsewhere},
+        EXPIRES_AT: {"N": str(reject.received_at + REJECT_DAYS * DAY)},
     }
-    if refusal.meter_id:
-        item["meter_id"] = {"S": refusal.meter_id}
-    if refusal.object_key:
-        item["object_key"] = {"S": refusal.object_key}
+    if reject.meter_id:
+        item["meter_id"] = {"S": reject.meter_id}
+    if reject.object_key:
+        item["object_key"] = {"S": reject.object_key}
     if event:
         item["event"] = {"S": event_json(event).decode()}
     return item
@@ -48,10 +46,10 @@ def further_items(commit: Commit) -> Iterator[dict[str, Any]]:
     for (tenant, day), reasons in by_day.items():
         for part, some in enumerate(_parts(reasons)):
             yield {
-                **item_key(keys.refusals(tenant, day * DAY), keys.further_refusals(f"{names}{part:04d}")),
+                **item_key(keys.rejects(tenant, day * DAY), keys.further_rejects(f"{names}{part:04d}")),
                 "received_at": {"N": str(commit.received_at)},
                 "b": {"B": msgspec.msgpack.encode(some)},
-                EXPIRES_AT: {"N": str(commit.received_at + REFUSAL_DAYS * DAY)},
+                EXPIRES_AT: {"N": str(commit.received_at + REJECT_DAYS * DAY)},
             }
 
 
@@ -68,11 +66,11 @@ def _parts(reasons: list[tuple[str, str, bytes]]) -> Iterator[list[tuple[str, st
     yield part
 
 
-def further_of(item: Mapping[str, Any]) -> FurtherRefusals:
+def further_of(item: Mapping[str, Any]) -> FurtherRejects:
     name = keys.further_name(item[SORT_KEY])
     decided_hour, lane, n, _ = map(int, name.split("-"))
     reasons = msgspec.msgpack.decode(item["b"], type=list[tuple[str, str, bytes]])
-    return FurtherRefusals(
+    return FurtherRejects(
         name,
         lane,
         n,

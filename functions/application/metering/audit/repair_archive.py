@@ -7,9 +7,9 @@ between leaves an object that is still damaged, and doing all of it again change
 from collections.abc import Callable, Iterator
 from datetime import date
 
-from functions.application.ports.archive_repair import Mended, RefusalLog, RepairableArchive
+from functions.application.ports.archive_repair import Mended, RejectLog, RepairableArchive
 from functions.domain.metering.ledger.archive_repair import MAX_DAMAGED, MAX_NAMED, QUARANTINE, Damage, Place, Repair
-from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Refusal
+from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Reject
 from functions.domain.metering.ledger.reject import event_identity
 from functions.domain.metering.values.event import Event
 from functions.domain.metering.values.lanes import Lanes
@@ -25,9 +25,9 @@ class BrokenObject(ValueError):
 class ArchiveRepairer:
     """`operator` is the tenant that hears of lines nobody can say whose they are."""
 
-    def __init__(self, archive: RepairableArchive, refusals: RefusalLog, lanes: Lanes, operator: str) -> None:
+    def __init__(self, archive: RepairableArchive, rejects: RejectLog, lanes: Lanes, operator: str) -> None:
         self._archive = archive
-        self._refusals = refusals
+        self._rejects = rejects
         self._lanes = lanes
         self._operator = operator
 
@@ -56,13 +56,13 @@ class ArchiveRepairer:
             return None
         if is_applied:
             self._archive.quarantine(key)
-            self._refusals.put_refusals([*self._unreadable(mended), *self._lost(key, mended)])
+            self._rejects.put_rejects([*self._unreadable(mended), *self._lost(key, mended)])
             self._archive.replace(key, mended)
         named = tuple((line.tenant, line.id) for line in mended.aside[:MAX_NAMED])
         return Damage(key, mended.lines, len(mended.aside), len(mended.lost), named)
 
-    def _unreadable(self, mended: Mended) -> Iterator[Refusal]:
-        """The same refusals as the aggregator's, which has listed what it could not read itself."""
+    def _unreadable(self, mended: Mended) -> Iterator[Reject]:
+        """The same rejects as the aggregator's, which has listed what it could not read itself."""
         for line in mended.aside:
             fingerprint = self._lanes.fingerprint(line.tenant, line.subject, line.source, line.id)
             time = line.time_seconds
@@ -77,7 +77,7 @@ class ArchiveRepairer:
                 line.raw_extensions,
                 line.micros,
             )
-            yield Refusal(
+            yield Reject(
                 line.tenant,
                 event_identity(fingerprint, time),
                 UNREADABLE_DATA,
@@ -87,10 +87,10 @@ class ArchiveRepairer:
                 is_counted_elsewhere=True,
             )
 
-    def _lost(self, key: str, mended: Mended) -> Iterator[Refusal]:
+    def _lost(self, key: str, mended: Mended) -> Iterator[Reject]:
         place = self._archive.place_of(key)
         for number in mended.lost:
-            yield Refusal(
+            yield Reject(
                 self._operator,
                 _identity(place, number),
                 UNREADABLE_LINE,

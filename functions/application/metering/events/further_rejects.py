@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from functions.application.ports.events import Refusals
+from functions.application.ports.events import Rejects
 from functions.application.ports.ledger import ArchivedEvent, ArchiveReader
 from functions.domain.metering.ledger.reject import (
-    FurtherRefusals,
-    KeptRefusal,
+    FurtherRejects,
     Reason,
+    StoredReject,
     event_json,
-    refusal_id,
+    reject_id,
     time_of,
 )
 from functions.domain.metering.meters.values import REASONS
@@ -43,26 +43,26 @@ class Spent(Exception):
 class Further:
     """Those of a deployment; raises what the archive raises for an object that is not there."""
 
-    refusals: Refusals
+    rejects: Rejects
     archive: ArchiveReader
 
     def of_day(
         self, tenant: str, day: int, first: int, last: int, before: str | None, budget: "Objects"
-    ) -> Iterator[KeptRefusal]:
+    ) -> Iterator[StoredReject]:
         """Those of events in the seconds first..last, the latest commit first; `before` is the place of one of them.
 
         Raises Spent when the budget of objects is.
         """
         date = datetime.fromtimestamp(day * DAY, UTC).date()
         begun = _PLACE.fullmatch(before) if before else None
-        if begun and (found := self.refusals.further(tenant, date, begun[1])):
+        if begun and (found := self.rejects.further(tenant, date, begun[1])):
             yield from self._between(tenant, day, found, first, last, int(begun[2]), budget)
-        for found in self.refusals.further_of_day(tenant, date, begun[1] if begun else None):
+        for found in self.rejects.further_of_day(tenant, date, begun[1] if begun else None):
             yield from self._between(tenant, day, found, first, last, 0, budget)
 
     def _between(
-        self, tenant: str, day: int, found: FurtherRefusals, first: int, last: int, behind: int, budget: "Objects"
-    ) -> Iterator[KeptRefusal]:
+        self, tenant: str, day: int, found: FurtherRejects, first: int, last: int, behind: int, budget: "Objects"
+    ) -> Iterator[StoredReject]:
         if not budget.left:
             raise Spent(_place(day, found, behind))
         budget.left -= 1
@@ -70,13 +70,13 @@ class Further:
             if position > behind and first <= time_of(kept.id) <= last:
                 yield kept
 
-    def get(self, tenant: str, wanted: str) -> KeptRefusal | None:
+    def get(self, tenant: str, wanted: str) -> StoredReject | None:
         time, identity, code, meter_id = (*wanted.split("."), "")[:4]
         named = _IDENTITY.fullmatch(identity)
         if named is None:
             return None
         number = int(named[2])
-        found = self.refusals.further(tenant, datetime.fromtimestamp(int(time), UTC).date(), named[1])
+        found = self.rejects.further(tenant, datetime.fromtimestamp(int(time), UTC).date(), named[1])
         for reason in found.reasons if found else ():
             if found and (reason.code, reason.meter_id) == (code, meter_id) and number in reason.lines:
                 line = self._lines(tenant, found).get(number)
@@ -84,20 +84,20 @@ class Further:
                 return kept if kept and kept.id == wanted else None
         return None
 
-    def _shown(self, tenant: str, day: int, found: FurtherRefusals) -> Iterator[tuple[int, KeptRefusal]]:
+    def _shown(self, tenant: str, day: int, found: FurtherRejects) -> Iterator[tuple[int, StoredReject]]:
         lines = self._lines(tenant, found)
         named = [(line, reason) for reason in found.reasons for line in reason.lines if line in lines]
         named.sort(key=lambda each: (-lines[each[0]].time_seconds, each[0], each[1].meter_id, each[1].code))
         for position, (line, reason) in enumerate(named, 1):
             yield position, _kept(found, reason, line, lines[line], _place(day, found, position))
 
-    def _lines(self, tenant: str, found: FurtherRefusals) -> Mapping[int, ArchivedEvent]:
+    def _lines(self, tenant: str, found: FurtherRejects) -> Mapping[int, ArchivedEvent]:
         """The tenant's own: an object holds the events of all."""
         every = enumerate(self.archive.events(found.lane, found.n, found.decided_hour))
         return {number: line for number, line in every if line.tenant == tenant}
 
 
-def _place(day: int, found: FurtherRefusals, position: int) -> str:
+def _place(day: int, found: FurtherRejects, position: int) -> str:
     return f"{day * DAY:012d}.more.{found.name}-{position}"
 
 
@@ -105,9 +105,9 @@ def is_among_further(cursor: str) -> bool:
     return _PLACE.fullmatch(cursor) is not None
 
 
-def _kept(found: FurtherRefusals, reason: Reason, line: int, event: ArchivedEvent, place: str = "") -> KeptRefusal:
-    return KeptRefusal(
-        id=refusal_id(event.time_seconds, f"more-{found.name}-{line}", reason.code, reason.meter_id),
+def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent, place: str = "") -> StoredReject:
+    return StoredReject(
+        id=reject_id(event.time_seconds, f"more-{found.name}-{line}", reason.code, reason.meter_id),
         code=reason.code,
         reason=REASONS.get(reason.code, reason.code),
         received_at=found.received_at,

@@ -9,15 +9,15 @@ from msgspec.structs import replace
 
 from functions.application.metering.events.correct_event import CorrectionPorts, Instead, correct_event
 from functions.application.metering.events.further_rejects import Further
-from functions.application.metering.events.list_rejects import RefusalFilter, list_refusals
+from functions.application.metering.events.list_rejects import RejectFilter, list_rejects
 from functions.application.metering.ledger.ingest_events import MAX_PACK_BYTES, ingest_events
 from functions.application.ports.clock import Clock
-from functions.application.ports.events import Refusals
+from functions.application.ports.events import Rejects
 from functions.application.ports.ledger import EventStream, KeptRecords
 from functions.application.ports.meters import Meters
 from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothError
 from functions.domain.metering.ledger.correction import EventName
-from functions.domain.metering.ledger.reject import KeptRefusal
+from functions.domain.metering.ledger.reject import StoredReject
 from functions.domain.metering.meters.groupings import MetersByType, compile_meters
 from functions.domain.metering.meters.values import Uncountable, decode_data
 from functions.domain.metering.values.cloudevents import parse_partially
@@ -42,7 +42,7 @@ class _Accepted(msgspec.Struct):
 class ReplayPorts:
     """`decode` raises ValueError for bytes that are no record."""
 
-    refusals: Refusals
+    rejects: Rejects
     further: Further
     meters: Meters
     corrections: CorrectionPorts
@@ -57,7 +57,7 @@ class ReplayPorts:
 
 @dataclass
 class Replayed:
-    """What became of a list of refusals; `refused` says of each why it cannot be counted. `cursor` goes on."""
+    """What became of a list of rejects; `refused` says of each why it cannot be counted. `cursor` goes on."""
 
     replayed: int = 0
     already_replayed: int = 0
@@ -66,65 +66,65 @@ class Replayed:
     cursor: str | None = None
 
 
-def replay_refusal(tenant: str, refusal_id: str, *, by: str, ports: ReplayPorts) -> KeptRefusal:
+def replay_reject(tenant: str, reject_id: str, *, by: str, ports: ReplayPorts) -> StoredReject:
     """One, also if it was replayed before. Raises NotFound, and Conflict when it cannot be counted by a replay."""
-    refusal = ports.refusals.get(tenant, refusal_id) or ports.further.get(tenant, refusal_id)
-    if refusal is None:
-        raise NotFound(f"There is no reject {refusal_id[:200]!r}.", code="reject_not_found")
-    if refusal.is_counted_elsewhere:
-        _count_anew(tenant, refusal, by, compile_meters(ports.meters.counting(tenant)), ports)
+    reject = ports.rejects.get(tenant, reject_id) or ports.further.get(tenant, reject_id)
+    if reject is None:
+        raise NotFound(f"There is no reject {reject_id[:200]!r}.", code="reject_not_found")
+    if reject.is_counted_elsewhere:
+        _count_anew(tenant, reject, by, compile_meters(ports.meters.counting(tenant)), ports)
     else:
-        _send(tenant, refusal, ports)
-    return ports.refusals.mark_replayed(tenant, refusal, int(ports.clock.now().timestamp()), by)
+        _send(tenant, reject, ports)
+    return ports.rejects.mark_replayed(tenant, reject, int(ports.clock.now().timestamp()), by)
 
 
-def replay_refusals(
-    tenant: str, wanted: RefusalFilter, *, cursor: str | None, limit: int, by: str, ports: ReplayPorts
+def replay_rejects(
+    tenant: str, wanted: RejectFilter, *, cursor: str | None, limit: int, by: str, ports: ReplayPorts
 ) -> Replayed:
     """Those of a filter that were not replayed before, newest first, `limit` looked at."""
     assert limit <= MAX_REPLAYED, limit
-    page = list_refusals(tenant, wanted, cursor=cursor, limit=limit, refusals=ports.refusals, further=ports.further)
+    page = list_rejects(tenant, wanted, cursor=cursor, limit=limit, rejects=ports.rejects, further=ports.further)
     report = Replayed(cursor=page.cursor)
     by_type = compile_meters(ports.meters.counting(tenant)) if page.items else MetersByType()
-    for refusal in page.items:
-        if refusal.replayed_at:
+    for reject in page.items:
+        if reject.replayed_at:
             report.already_replayed += 1
-        elif refusal.is_counted_elsewhere and not _is_taken_today(refusal, by_type):
+        elif reject.is_counted_elsewhere and not _is_taken_today(reject, by_type):
             report.counted_elsewhere += 1
         else:
             try:
-                if refusal.is_counted_elsewhere:
-                    _count_anew(tenant, refusal, by, by_type, ports)
+                if reject.is_counted_elsewhere:
+                    _count_anew(tenant, reject, by, by_type, ports)
                 else:
-                    _send(tenant, refusal, ports)
+                    _send(tenant, reject, ports)
             except (Conflict, InvalidInput, NotFound) as error:
-                report.refused.append((refusal.id, error))
+                report.refused.append((reject.id, error))
                 continue
-            ports.refusals.mark_replayed(tenant, refusal, int(ports.clock.now().timestamp()), by)
+            ports.rejects.mark_replayed(tenant, reject, int(ports.clock.now().timestamp()), by)
             report.replayed += 1
     return report
 
 
-def _count_anew(tenant: str, refusal: KeptRefusal, by: str, by_type: MetersByType, ports: ReplayPorts) -> None:
+def _count_anew(tenant: str, reject: StoredReject, by: str, by_type: MetersByType, ports: ReplayPorts) -> None:
     """The event was accepted, so it is taken back and counted once more, by this meter as well: a correction."""
-    if not _is_taken_today(refusal, by_type):
+    if not _is_taken_today(reject, by_type):
         raise Conflict(
             "This event was accepted, and the meter still takes no value from it. Correct the event if its data is "
             "wrong (POST events/corrections), or create the meter anew with eventFrom if the meter was.",
             code="already_accepted",
         )
-    event = msgspec.json.decode(refusal.event, type=_Accepted)
+    event = msgspec.json.decode(reject.event, type=_Accepted)
     name = EventName(event.id, event.source, event.subject, int(event.time.timestamp() // 1))
     instead = Instead(bytes(event.data), type=event.type)
-    correct_event(tenant, name, f"replay of reject {refusal.id}", instead, by=by, ports=ports.corrections)
+    correct_event(tenant, name, f"replay of reject {reject.id}", instead, by=by, ports=ports.corrections)
 
 
-def _is_taken_today(refusal: KeptRefusal, by_type: MetersByType) -> bool:
-    if not refusal.event or not refusal.meter_id:
+def _is_taken_today(reject: StoredReject, by_type: MetersByType) -> bool:
+    if not reject.event or not reject.meter_id:
         return False
-    event = msgspec.json.decode(refusal.event, type=_Accepted)
+    event = msgspec.json.decode(reject.event, type=_Accepted)
     for meter in by_type.get(event.type, ()):
-        if meter.id == refusal.meter_id:
+        if meter.id == reject.meter_id:
             try:
                 return meter.value(decode_data(bytes(event.data))) is not None
             except Uncountable:
@@ -132,13 +132,13 @@ def _is_taken_today(refusal: KeptRefusal, by_type: MetersByType) -> bool:
     return False
 
 
-def _send(tenant: str, refusal: KeptRefusal, ports: ReplayPorts) -> None:
+def _send(tenant: str, reject: StoredReject, ports: ReplayPorts) -> None:
     """Back with whoever reads the stream; whoever dies between this and the mark leaves a duplicate at most."""
     now = int(ports.clock.now().timestamp())
-    if refusal.event:
-        _ingest(tenant, [_checked(tenant, refusal.event, now, ports)], len(refusal.event), now, ports)
+    if reject.event:
+        _ingest(tenant, [_checked(tenant, reject.event, now, ports)], len(reject.event), now, ports)
         return
-    body = ports.records.kept_record(refusal.object_key)
+    body = ports.records.rejected_record(reject.object_key)
     try:
         record = ports.decode(body)
     except ValueError as error:

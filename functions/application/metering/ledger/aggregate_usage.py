@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.metering.ledger.lane_steps import POISON, Batch
 from functions.application.ports.ledger import Ledger
-from functions.domain.metering.ledger.ledger import Counts, Refusal
+from functions.domain.metering.ledger.ledger import Counts, Reject
 from functions.domain.metering.ledger.reject import event_identity
 from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
 
@@ -22,7 +22,7 @@ MAX_SPLITS = 200
 
 
 class RejectStore(Protocol):
-    def keep_reject(self, identity: str, body: bytes) -> str:
+    def put_rejected_record(self, identity: str, body: bytes) -> str:
         """Keep bytes that could not be processed; returns their key."""
         ...
 
@@ -184,33 +184,33 @@ class Aggregator:
 
     def _reject_pack(self, record: Delivered, pack: Pack, problem: Exception, report: Report) -> None:
         """The record is kept once; each of its events that were not counted is listed to its tenant."""
-        key = self._rejects.keep_reject(record.identity, record.body)
+        key = self._rejects.put_rejected_record(record.identity, record.body)
         try:
-            refusals = [_event_refused(pack, event) for event in pack.events]
-            refusals += [_void_refused(pack, void, key) for void in pack.voids]
-            self._ledger.put_refusals(refusals)
+            rejects = [_event_refused(pack, event) for event in pack.events]
+            rejects += [_void_refused(pack, void, key) for void in pack.voids]
+            self._ledger.put_rejects(rejects)
         except POISON:  # a delivery that fails for it would come again for ever
             self._reject(record, "uncountable_record", problem, report)
             return
-        report.rejected.append(Rejected(record.identity, refusals[0].code, problem, len(pack.events)))
+        report.rejected.append(Rejected(record.identity, rejects[0].code, problem, len(pack.events)))
         report.counts += Counts(rejected=len(pack.events), received=len(pack.events))
 
     def _reject(self, record: Delivered, code: str, error: Exception, report: Report) -> None:
         report.rejected.append(Rejected(record.identity, code, error))
-        key = self._rejects.keep_reject(record.identity, record.body)
+        key = self._rejects.put_rejected_record(record.identity, record.body)
         tenant, identity, at = self._tenant_of_unreadable, record.identity, record.received_at
-        self._ledger.put_refusals([Refusal(tenant, identity, code, REASONS[code], at, object_key=key)])
+        self._ledger.put_rejects([Reject(tenant, identity, code, REASONS[code], at, object_key=key)])
 
 
-def _event_refused(pack: Pack, event: Event) -> Refusal:
+def _event_refused(pack: Pack, event: Event) -> Reject:
     code, identity = "uncountable_event", event_identity(event.fingerprint, event.time)
-    return Refusal(pack.tenant, identity, code, REASONS[code], pack.received_at, event)
+    return Reject(pack.tenant, identity, code, REASONS[code], pack.received_at, event)
 
 
-def _void_refused(pack: Pack, void: Void, key: str) -> Refusal:
+def _void_refused(pack: Pack, void: Void, key: str) -> Reject:
     code, identity = "uncountable_void", event_identity(void.fingerprint, void.time)
     reason = f"Correction {void.correction_id}: {REASONS[code]}"
-    return Refusal(pack.tenant, identity, code, reason, pack.received_at, object_key=key, is_counted_elsewhere=True)
+    return Reject(pack.tenant, identity, code, reason, pack.received_at, object_key=key, is_counted_elsewhere=True)
 
 
 def _batch(records: Iterable[Read]) -> Batch:

@@ -27,14 +27,14 @@ from functions.domain.metering.ledger.ledger import (
     Counts,
     Group,
     LaneState,
-    Refusal,
+    Reject,
     accepted_by,
     bucket_of,
+    deduplicate,
+    deduplicate_voids,
     fingerprints_by_bucket,
     hours_of,
     pack_marks,
-    sift,
-    sift_voids,
     weight_of,
 )
 from functions.domain.metering.ledger.surplus import CHARGED_AT_ONCE, late_surplus
@@ -207,11 +207,11 @@ class LaneWriter:
         self, state: LaneState, packs: Sequence[Pack], markers: list[str], received_at: int, now: int
     ) -> Steps:
         """What is listed of a commit's events is listed before the commit: nothing behind it may fail them."""
-        sifted = sift(state, packs, self._window, now)
-        voids, refused_voids = self._sift_voids(state, packs, now)
-        self._ledger.put_refusals([*sifted.refusals, *refused_voids])
-        counts, uncommitted, marks_left = Counts(), sifted.counts, pack_marks(packs)
-        queue = deque((tenant, subject, events) for (tenant, subject), events in sifted.groups.items())
+        deduplicated = deduplicate(state, packs, self._window, now)
+        voids, rejected_voids = self._deduplicate_voids(state, packs, now)
+        self._ledger.put_rejects([*deduplicated.rejects, *rejected_voids])
+        counts, uncommitted, marks_left = Counts(), deduplicated.counts, pack_marks(packs)
+        queue = deque((tenant, subject, events) for (tenant, subject), events in deduplicated.groups.items())
         accepted: list[Remembered] = []
         # Until the portion's own events are counted, so that they can be found; those of one object behind each other.
         waiting = deque(sorted(voids, key=lambda each: bucket_of(each[1].time)))
@@ -225,7 +225,7 @@ class LaneWriter:
                 deltas = count(state, queue, self._memory.meters_of, self._value_fingerprint, received_at)
                 self._note(deltas.surplus)
                 self.room_used |= deltas.room_used
-                self._ledger.put_refusals(deltas.uncountable)
+                self._ledger.put_rejects(deltas.uncountable)
                 commit = self._decide(state, deltas, received_at, now)
             uncommitted, commit.counts = _share(uncommitted, deltas, queue)
             commit.packs, marks_left = marks_left, b""
@@ -241,10 +241,10 @@ class LaneWriter:
             self._tallies.append(BatchTally(state.lane, received_at, marks_left, uncommitted))
         return counts + uncommitted
 
-    def _sift_voids(
+    def _deduplicate_voids(
         self, state: LaneState, packs: Sequence[Pack], now: int
-    ) -> tuple[list[tuple[str, Void]], list[Refusal]]:
-        return sift_voids(state, packs, self._window.oldest_countable(now))
+    ) -> tuple[list[tuple[str, Void]], list[Reject]]:
+        return deduplicate_voids(state, packs, self._window.oldest_countable(now))
 
     def _decide(self, state: LaneState, deltas: Deltas, received_at: int, now: int) -> Commit:
         attempt = self._new_attempt()

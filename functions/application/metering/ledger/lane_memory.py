@@ -50,7 +50,7 @@ class LaneMemory:
         self._recall.take_back(lane)
 
     def confirm(self, state: LaneState, accepted: Sequence[Remembered]) -> None:
-        """Everything that was sifted is in commits that are applied."""
+        """Everything that was deduplicated is in commits that are applied."""
         self._recall.confirm(state, accepted)
 
     def keep_look_backs(self, now: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from functions.domain.metering.cells.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, Place, as_pages
 from functions.domain.metering.cells.pages import CODES_PER_PAGE, PageDelta
-from functions.domain.metering.ledger.ledger import Code, Directory, Group, LaneState, Refusal
+from functions.domain.metering.ledger.ledger import Code, Directory, Group, LaneState, Reject
 from functions.domain.metering.ledger.reject import UncountableLines, event_identity, pack_lines
 from functions.domain.metering.ledger.surplus import VISITS_PAID, work_surplus
 from functions.domain.metering.meters.columns import add_fingerprints
@@ -60,7 +60,7 @@ class Deltas:
     pages: list[PageDelta] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
     subjects: list[tuple[str, str]] = field(default_factory=list)
-    uncountable: list[Refusal] = field(default_factory=list)
+    uncountable: list[Reject] = field(default_factory=list)
     further: dict[tuple[str, int, str, str], list[Event]] = field(default_factory=dict)
     uncountable_count: int = 0
     event_count: int = 0
@@ -307,5 +307,5 @@ def _list_uncountable(
         deltas.size += LINE_BYTES
     else:
         identity = event_identity(event.fingerprint, event.time)
-        refusal = Refusal(tenant, identity, problem.code, problem.message, received_at, event, True, meter_id=meter_id)
-        deltas.uncountable.append(refusal)
+        reject = Reject(tenant, identity, problem.code, problem.message, received_at, event, True, meter_id=meter_id)
+        deltas.uncountable.append(reject)

@@ -138,8 +138,8 @@ class Commit(msgspec.Struct, array_like=True):
     uncountable: list[UncountableLines] = []
 
 
-class Refusal(msgspec.Struct):
-    """An event or record that was not counted, kept with its reason; `identity` makes a redelivery the same refusal.
+class Reject(msgspec.Struct):
+    """An event or record that was not counted, kept with its reason; `identity` makes a redelivery the same reject.
 
     `is_counted_elsewhere`: the event itself was accepted, and only some meter could not take a value from it.
     `meter_id` is the one meter that refused it, `object_key` is where bytes are kept that are no event.
@@ -236,22 +236,22 @@ def weight_of(commit: "Commit") -> int:
 
 
 @dataclass
-class Sifted:
+class Deduplicated:
     """A batch after dedupe: new events by (tenant, subject), and what is not counted."""
 
     groups: dict[tuple[str, str], list[Event]] = field(default_factory=dict)
-    refusals: list[Refusal] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
-def sift(state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, now: int) -> Sifted:
+def deduplicate(state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, now: int) -> Deduplicated:
     """Keep the first of every event the lane has not seen, remembering it in `state`.
 
     An event was seen if it is in the look-back, whatever its time was then, or if its fingerprint is in its bucket (the
     same time, at any age); one that was voided before it came is left out as if it had been seen. `state` must hold
     the buckets that the look-back does not cover.
     """
-    sifted = Sifted()
+    deduplicated = Deduplicated()
     buckets, is_new = state.buckets, state.look_back.add
     by_tenant = defaultdict[str, dict[str, list[Event]]](lambda: defaultdict(list))
     oldest = window.oldest_countable(now)
@@ -269,7 +269,7 @@ def sift(state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, now:
                 time = event.time
                 bucket = buckets.get(time // BUCKET_SECONDS)
             if time < oldest:
-                sifted.refusals.append(_too_old(tenant, event, pack.received_at))
+                deduplicated.rejects.append(_too_old(tenant, event, pack.received_at))
                 continue
             fingerprint = event.fingerprint
             was_there = bucket is not None and (fingerprint in bucket or fingerprint ^ VOIDED in bucket)
@@ -285,37 +285,39 @@ def sift(state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, now:
         state.packs[mark] = None
     if len(by_tenant) == 1:
         tenant, by_subject = by_tenant.popitem()
-        sifted.groups = {(tenant, subject): events for subject, events in by_subject.items()}
+        deduplicated.groups = {(tenant, subject): events for subject, events in by_subject.items()}
     for some in zip_longest(*([(tenant, *each) for each in found.items()] for tenant, found in by_tenant.items())):
         for group in some:  # tenants in turn, so that nobody's many subjects come before another's few
             if group is not None:
                 tenant, subject, events = group
-                sifted.groups[tenant, subject] = events
-    refused = len(sifted.refusals)
-    sifted.counts = Counts(received - duplicates - refused, duplicates, refused, 0, received, redelivered)
-    return sifted
+                deduplicated.groups[tenant, subject] = events
+    refused = len(deduplicated.rejects)
+    deduplicated.counts = Counts(received - duplicates - refused, duplicates, refused, 0, received, redelivered)
+    return deduplicated
 
 
-def sift_voids(state: LaneState, packs: Iterable[Pack], oldest: int) -> tuple[list[tuple[str, Void]], list[Refusal]]:
+def deduplicate_voids(
+    state: LaneState, packs: Iterable[Pack], oldest: int
+) -> tuple[list[tuple[str, Void]], list[Reject]]:
     """The voids the lane has not seen, each with its tenant, and those that came too late to be sure about."""
     new: list[tuple[str, Void]] = []
-    refusals: list[Refusal] = []
+    rejects: list[Reject] = []
     for pack in packs:
         for void in pack.voids:
             if void.time < oldest:
-                refusals.append(_too_old_to_void(pack.tenant, void, pack.received_at))
+                rejects.append(_too_old_to_void(pack.tenant, void, pack.received_at))
                 continue
             bucket = state.buckets[bucket_of(void.time)]
             if void.fingerprint ^ VOIDED not in bucket:
                 bucket.add(void.fingerprint ^ VOIDED)
                 state.look_back.add(void.fingerprint)
                 new.append((pack.tenant, void))
-    return new, refusals
+    return new, rejects
 
 
-def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Refusal:
+def _too_old_to_void(tenant: str, void: Void, received_at: int) -> Reject:
     reason = f"Correction {void.correction_id}: the event is older than the acceptance window, so it stays as it is."
-    return Refusal(
+    return Reject(
         tenant,
         event_identity(void.fingerprint, void.time),
         VOID_OUTSIDE_WINDOW,
@@ -338,8 +340,8 @@ def unpack_marks(packed: bytes) -> list[bytes]:
     return [packed[start : start + PACK_MARK_BYTES] for start in range(0, len(packed), PACK_MARK_BYTES)]
 
 
-def _too_old(tenant: str, event: Event, received_at: int) -> Refusal:
-    return Refusal(
+def _too_old(tenant: str, event: Event, received_at: int) -> Reject:
+    return Reject(
         tenant,
         event_identity(event.fingerprint, event.time),
         OUTSIDE_WINDOW,

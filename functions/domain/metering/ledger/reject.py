@@ -13,7 +13,7 @@ import msgspec
 from functions.domain.metering.values.readable import is_readable
 
 # A sort key in the usage table without its `#`, which paths of URLs do not carry.
-REFUSAL_ID = re.compile(r"00\d{10}(?:\.[A-Za-z0-9_-]{1,128}){2,3}", re.ASCII)
+REJECT_ID = re.compile(r"00\d{10}(?:\.[A-Za-z0-9_-]{1,128}){2,3}", re.ASCII)
 
 # All there are: whoever asks for another one has misspelt it.
 CODES = (
@@ -23,17 +23,17 @@ CODES = (
 )
 
 
-def refusal_id(time: int, identity: str, code: str, meter_id: str) -> str:
+def reject_id(time: int, identity: str, code: str, meter_id: str) -> str:
     """`time` is the event's, or when the record arrived; epoch seconds."""
     return ".".join([f"{time:012d}", identity, code, *([meter_id] if meter_id else [])])
 
 
-def time_of(refusal_id: str) -> int:
-    return int(refusal_id[:12])
+def time_of(reject_id: str) -> int:
+    return int(reject_id[:12])
 
 
 @dataclass(frozen=True)
-class KeptRefusal:
+class StoredReject:
     """`event` is a CloudEvent in JSON, `object_key` names bytes that are none; `meter_id` is empty for no one meter.
 
     `is_counted_elsewhere`: the event was accepted, and only this meter could not take a value from it. Times are
@@ -83,7 +83,7 @@ class Place(NamedTuple):
     number: int
 
 
-class FurtherRefusals(NamedTuple):
+class FurtherRejects(NamedTuple):
     """What a commit left uncounted of a tenant's events of one day, beyond those that are listed one by one.
 
     The events themselves are lines of the commit's object. `name` tells it from others of the day; they are listed by

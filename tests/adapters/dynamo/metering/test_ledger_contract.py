@@ -27,7 +27,7 @@ from functions.domain.metering.cells.pages import (
     as_bytes,
 )
 from functions.domain.metering.ledger.hour_index import marks_of, subject_mark, time_bounds
-from functions.domain.metering.ledger.ledger import Code, Commit, Counts, Refusal, VoidOutcome
+from functions.domain.metering.ledger.ledger import Code, Commit, Counts, Reject, VoidOutcome
 from functions.domain.metering.values.event import AcceptanceWindow, Event
 from tests.conftest import DynamoDb
 
@@ -496,12 +496,12 @@ def test_who_knows_less_of_the_values_beside_a_page_takes_none_away(ledger: Any)
     assert values == {"A0": set(range(100, 120)), "A1": set(range(200, 220)), "A2": set(range(5))}
 
 
-def test_the_same_refusal_twice_is_one_and_keeps_the_event(dynamodb: DynamoDb) -> None:
+def test_the_same_reject_twice_is_one_and_keeps_the_event(dynamodb: DynamoDb) -> None:
     ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
     event = Event(1, NOW, "e1", "s", "t", "c", b'{"n":"NaN"}')
-    refusal = Refusal("acme", "x", "nan_value", "not a number", NOW + 5, event)
-    ledger.put_refusals([refusal, refusal])
-    ledger.put_refusals([refusal])
+    reject = Reject("acme", "x", "nan_value", "not a number", NOW + 5, event)
+    ledger.put_rejects([reject, reject])
+    ledger.put_rejects([reject])
     items = dynamodb.client.query(
         TableName=dynamodb.usage_table,
         KeyConditionExpression="pk = :pk",

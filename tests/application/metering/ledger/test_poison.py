@@ -11,7 +11,7 @@ from functions.application.metering.ledger.aggregate_usage import REASONS, Deliv
 from functions.domain.errors import Unavailable
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.cells.pages import Page, PageKey
-from functions.domain.metering.ledger.ledger import Commit, Refusal
+from functions.domain.metering.ledger.ledger import Commit, Reject
 from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.values.event import CloseMarker
 from tests.application.metering.ledger.test_usage import LANES, NOW, Deployment, event
@@ -67,7 +67,7 @@ def test_a_commit_that_cannot_be_stored_leaves_the_other_lanes_alone() -> None:
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
     report = deployment.aggregate()
     assert (report.counts.accepted, report.counts.rejected, report.rejected_records) == (len(good), 1, 0)
-    (reject,) = deployment.ledger.refusals("t")
+    (reject,) = deployment.ledger.rejects("t")
     assert (reject.code, reject.event and reject.event.subject) == ("uncountable_event", bad)
     # What was raised is for whoever runs the aggregator to log, not for the tenant.
     assert reject.reason == REASONS["uncountable_event"]
@@ -78,18 +78,18 @@ def test_an_event_that_cannot_even_be_listed_is_kept_as_its_record(monkeypatch: 
     deployment = Broken()
     bad, *good = subjects()
     deployment.ledger.unstorable = bad
-    real = deployment.ledger.put_refusals
+    real = deployment.ledger.put_rejects
 
-    def put_refusals(refusals: Sequence[Refusal]) -> None:
-        if any(each.event for each in refusals):
+    def put_rejects(rejects: Sequence[Reject]) -> None:
+        if any(each.event for each in rejects):
             raise ValueError("a text nobody can store")
-        real(refusals)
+        real(rejects)
 
-    monkeypatch.setattr(deployment.ledger, "put_refusals", put_refusals)
+    monkeypatch.setattr(deployment.ledger, "put_rejects", put_rejects)
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate([bad, *good])])
     report = deployment.aggregate()
     assert (report.counts.accepted, report.rejected_records, len(deployment.rejected)) == (len(good), 1, 1)
-    (reject,) = deployment.ledger.refusals("t")
+    (reject,) = deployment.ledger.rejects("t")
     assert (reject.code, reject.event) == ("uncountable_record", None)
     assert reject.object_key
 
@@ -152,7 +152,7 @@ def test_a_record_of_a_newer_version_waits_and_is_never_rejected() -> None:
     delivered = [Delivered("r1", encode_record(pack), SECOND), Delivered("r2", newer, SECOND)]
     with pytest.raises(Unavailable, match="wire version 2"):
         deployment.aggregator(decode_record).aggregate(delivered)
-    assert deployment.ledger.refusals("t") == []
+    assert deployment.ledger.rejects("t") == []
     assert deployment.rejected == {}
     report = deployment.aggregator(lambda body: decode_record(body[body.index(b"\x28\xb5\x2f\xfd") :])).aggregate(
         delivered

@@ -116,7 +116,7 @@ def test_an_event_nobody_can_read_costs_its_neighbours_nothing(raw: bytes) -> No
     deployment.send([*good[:2_000], with_data(0, raw), *good[2_000:]])
     report = deployment.aggregate()
     assert (report.counts.accepted, report.rejected_records, report.counts.uncountable) == (4_001, 0, 1)
-    assert {(each.code, each.event.id if each.event else "") for each in deployment.ledger.refusals("t")} == {
+    assert {(each.code, each.event.id if each.event else "") for each in deployment.ledger.rejects("t")} == {
         ("unreadable_data", "raw0")
     }
     for edge in (None, NOW - timedelta(minutes=21)):
@@ -216,7 +216,7 @@ def test_one_event_our_code_cannot_take_is_the_only_one_rejected(monkeypatch: py
     deployment.send([event(f"e{n}", NOW - timedelta(hours=1), n=1) for n in range(1_000)])
     report = deployment.aggregate()
     assert (report.counts.accepted, report.counts.rejected, report.counts.received) == (999, 1, 1_000)
-    (reject,) = deployment.ledger.refusals("t")
+    (reject,) = deployment.ledger.rejects("t")
     assert (reject.code, reject.event.id if reject.event else "") == ("uncountable_event", "e300")
     assert [row.value for row in deployment.ask(TOKENS)] == [999]
 

@@ -86,7 +86,7 @@ class Deployment:
     def aggregator(self, decode: Callable[[bytes], Any]) -> Aggregator:
         return Aggregator(self.writer, self.ledger, self, decode, len, LANES.count, "t")
 
-    def keep_reject(self, identity: str, body: bytes) -> str:
+    def put_rejected_record(self, identity: str, body: bytes) -> str:
         self.rejected[identity] = body
         return f"rejects/{identity}"
 
@@ -221,10 +221,10 @@ def test_an_event_whose_fingerprint_may_be_gone_is_refused_and_kept() -> None:
     deployment.send([event("1", NOW - timedelta(days=60), n=5), event("2", NOW, n=1)])
     deployment.deliver()
     assert [row.value for row in deployment.ask()] == [1]
-    (refusal,) = deployment.ledger.refusals("t")
-    assert refusal.code == "outside_acceptance_window"
-    assert refusal.event is not None
-    assert refusal.event.id == "1"
+    (reject,) = deployment.ledger.rejects("t")
+    assert reject.code == "outside_acceptance_window"
+    assert reject.event is not None
+    assert reject.event.id == "1"
 
 
 def test_values_no_meter_can_take_are_listed_and_the_event_is_kept() -> None:
@@ -235,9 +235,9 @@ def test_values_no_meter_can_take_are_listed_and_the_event_is_kept() -> None:
     deployment.deliver()
     assert [row.value for row in deployment.ask(TOKENS)] == [Decimal("99999999999999.99999999999999999")]
     assert [row.value for row in deployment.ask(CALLS)] == [len(bad) + 2]
-    listed = deployment.ledger.refusals("t")
+    listed = deployment.ledger.rejects("t")
     assert len(listed) == len(bad) + 1
-    assert all(refusal.is_counted_elsewhere for refusal in listed)
+    assert all(reject.is_counted_elsewhere for reject in listed)
 
 
 def test_an_integer_of_400_digits_does_not_stop_the_lane() -> None:
@@ -337,7 +337,7 @@ def test_poison_records_are_kept_and_their_neighbours_counted() -> None:
     assert (report.counts.accepted, report.rejected_records) == (1, 3)
     assert [row.value for row in deployment.ask()] == [5]
     assert len(deployment.rejected) == 3
-    assert {refusal.object_key for refusal in deployment.ledger.refusals("t")} == {
+    assert {reject.object_key for reject in deployment.ledger.rejects("t")} == {
         f"rejects/{identity}" for identity in deployment.rejected
     }
 

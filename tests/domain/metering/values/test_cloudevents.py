@@ -24,7 +24,7 @@ def parse(body: object, now: int = NOW) -> list[Event]:
     return parse_events(raw, "default", LANES, AcceptanceWindow(), now)
 
 
-def refusal(body: object) -> InvalidInput:
+def reject(body: object) -> InvalidInput:
     with pytest.raises(InvalidInput) as refused:
         parse(body)
     return refused.value
@@ -99,14 +99,14 @@ def test_data_keeps_its_exact_digits_on_one_line() -> None:
     ],
 )
 def test_each_wrong_field_is_named(change: dict[str, Any], field: str, code: str) -> None:
-    error = refusal([GOOD, GOOD | {"id": "2"} | change])
+    error = reject([GOOD, GOOD | {"id": "2"} | change])
     assert [(f.field, f.code) for f in error.fields] == [(f"[1].{field}", code)]
     assert "none was accepted" in error.detail
 
 
 def test_all_invalid_events_are_listed_with_their_index() -> None:
     without_subject = {name: value for name, value in GOOD.items() if name != "subject"}
-    error = refusal([without_subject, GOOD, GOOD | {"time": "?"}, 17])
+    error = reject([without_subject, GOOD, GOOD | {"time": "?"}, 17])
     assert [f.field for f in error.fields] == ["[0].subject", "[2].time", "[3]"]
 
 
@@ -127,7 +127,7 @@ def test_all_invalid_events_are_listed_with_their_index() -> None:
     ],
 )
 def test_what_is_no_event_is_refused(body: bytes) -> None:
-    assert refusal(body).detail.startswith("invalid event") or "none was accepted" in refusal(body).detail
+    assert reject(body).detail.startswith("invalid event") or "none was accepted" in reject(body).detail
 
 
 def test_too_many_events_are_refused_as_too_large() -> None:
@@ -192,13 +192,13 @@ NO_NUMBER = "NaN and Infinity are not JSON: send null or leave the property out"
 def test_a_literal_that_is_no_number_is_named_with_its_event_and_the_remedy(literal: bytes) -> None:
     good = json.dumps(GOOD).encode()
     wrong = good.replace(b"5", literal)
-    alone = refusal(wrong)
+    alone = reject(wrong)
     assert NO_NUMBER in alone.detail
     assert [(each.field, each.code) for each in alone.fields] == [("[0]", "malformed_json")]
-    among = refusal(b"[%b, %b, %b]" % (good, wrong, good))
+    among = reject(b"[%b, %b, %b]" % (good, wrong, good))
     assert [(each.field, each.code) for each in among.fields] == [("[1]", "malformed_json")]
     assert NO_NUMBER in among.fields[0].message
-    assert NO_NUMBER in refusal(b"[%b, %b" % (good, wrong)).detail, "an array that never ends"
+    assert NO_NUMBER in reject(b"[%b, %b" % (good, wrong)).detail, "an array that never ends"
     (judged,) = parse_partially(b"[%b]" % wrong, "default", LANES, AcceptanceWindow(), NOW)
     assert NO_NUMBER in judged.errors[0].message
 
@@ -207,4 +207,4 @@ def test_a_literal_that_is_no_number_is_named_with_its_event_and_the_remedy(lite
     "wrong", [b'{"note": "NaN", "a": }', b'{"a": NaNa', b'{"Infinity": x}', b'{"a": -}', b"N", b""]
 )
 def test_what_is_no_such_literal_gets_no_such_advice(wrong: bytes) -> None:
-    assert "NaN and" not in refusal(wrong).detail
+    assert "NaN and" not in reject(wrong).detail

@@ -145,16 +145,16 @@ def test_what_cannot_be_asked_at_all_is_said_with_its_remedy(
     assert "Traceback" not in shown
 
 
-def refusal(code: str) -> ClientError:
+def reject(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeLimits")
 
 
 @pytest.mark.parametrize(
     ("error", "verdict", "remedy"),
     [
-        (refusal("OptInRequired"), Verdict.FAILS, "Finish signing up"),
-        (refusal("AccessDeniedException"), Verdict.WARNING, "Allow it kinesis:DescribeLimits."),
-        (refusal("LimitExceededException"), Verdict.WARNING, "Try again"),
+        (reject("OptInRequired"), Verdict.FAILS, "Finish signing up"),
+        (reject("AccessDeniedException"), Verdict.WARNING, "Allow it kinesis:DescribeLimits."),
+        (reject("LimitExceededException"), Verdict.WARNING, "Try again"),
         (EndpointConnectionError(endpoint_url="https://kinesis"), Verdict.WARNING, "in this region"),
     ],
 )
