@@ -44,9 +44,9 @@ class Audited:
                 return found
             say(f"lane {lane}: {found['recounted']:,} events recounted so far, goes on")
 
-    def ask(self, wish: Mapping[str, Any], failure: str) -> dict[str, Any]:
+    def ask(self, question: Mapping[str, Any], failure: str) -> dict[str, Any]:
         """The function's answer; raises StepFailed, saying so, when it has none."""
-        answer = self.client.invoke(FunctionName=self.function, Payload=json.dumps(wish).encode())
+        answer = self.client.invoke(FunctionName=self.function, Payload=json.dumps(question).encode())
         found = json.loads(answer["Payload"].read())
         if "FunctionError" in answer or "errorMessage" in found:
             raise StepFailed(f"{failure}: {found.get('errorMessage', found)}", "See the logs of the function.")
@@ -119,11 +119,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", help="a stage deployed to AWS; without it, the local stack")
     parser.add_argument("--day", help="a UTC date, without it today; older than six days: counters only")
-    wish = parser.parse_args()
+    question = parser.parse_args()
     try:
-        day = date_of(wish.day) if wish.day else None
-        with deployed.asking(wish.stage):
-            return run(of(wish.stage), day)
+        day = date_of(question.day) if question.day else None
+        with deployed.asking(question.stage):
+            return run(of(question.stage), day)
     except StepFailed as failure:
         return report_failure(failure)
 

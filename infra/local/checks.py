@@ -134,15 +134,15 @@ def main() -> int:
     parser.add_argument("--with-stack", action="store_true", help="also what drives a local stack of its own")
     parser.add_argument("--unit", action="store_true", help=f"{' '.join(UNIT_FOLDERS)}, where {UNIT_MARKS}")
     parser.add_argument("--only", default="", help="words for pytest: paths, or -k with a name; runs just these tests")
-    wish = parser.parse_args()
-    only = shlex.split(wish.only)
-    if wish.unit:
+    arguments = parser.parse_args()
+    only = shlex.split(arguments.only)
+    if arguments.unit:
         return unit(only)
     if only:
         # In one process, where the stack is started by the first test that takes it, if any does.
         return summary([run(Check("only", ("pytest", "-q", *only)))])
     results = [run(check) for check in (*STATIC, DEAD)]
-    if not wish.with_stack:
+    if not arguments.with_stack:
         return summary(results + run_beside((TYPES,), TESTS))
     with tempfile.TemporaryDirectory(prefix="tollbooth-grants-") as used:
         stack, tests, grants = (replace(each, environment={USED_GRANTS: used}) for each in (STACK_TESTS, TESTS, GRANTS))

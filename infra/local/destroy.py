@@ -159,12 +159,12 @@ def main() -> int:
     parser.add_argument(
         "--confirm", default="", metavar="NAME", help="tollbooth-<stage>: needed for prod, answers the CDK (CONFIRM=)"
     )
-    wish = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        check_deployable(wish.stage)
+        check_deployable(arguments.stage)
         asked = account.signed_in(os.environ)
-        heading(f"Stage {wish.stage} in account {asked.id}, {asked.region}")
-        destroy(asked.client("cloudformation"), wish.stage, wish.confirm)
+        heading(f"Stage {arguments.stage} in account {asked.id}, {asked.region}")
+        destroy(asked.client("cloudformation"), arguments.stage, arguments.confirm)
     except StepFailed as failure:
         return report_failure(failure)
     except (BotoCoreError, ClientError) as error:

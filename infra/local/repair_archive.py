@@ -14,13 +14,13 @@ Damage = Mapping[str, Any]
 
 def damaged(where: audit.Audited, lane: int, day: str, *, is_applied: bool) -> Iterator[tuple[int, list[Damage]]]:
     """(objects looked at, what is wrong with some of them), call by call until the lane's day is done."""
-    wish: dict[str, Any] = {"repair": "archive", "lane": lane, "day": day, "apply": is_applied}
+    question: dict[str, Any] = {"repair": "archive", "lane": lane, "day": day, "apply": is_applied}
     while True:
-        found = where.ask(wish, f"The archive of lane {lane} could not be repaired")
+        found = where.ask(question, f"The archive of lane {lane} could not be repaired")
         yield int(found["objects"]), list(found["damaged"])
         if not found["nextAfter"]:
             return
-        wish["after"] = found["nextAfter"]
+        question["after"] = found["nextAfter"]
 
 
 def described(damage: Damage, *, is_applied: bool) -> str:
@@ -77,14 +77,14 @@ def main() -> int:
     parser.add_argument("--day", default="", help="the UTC date the events were counted on")
     parser.add_argument("--lane", type=int, help="without it, every lane")
     parser.add_argument("--apply", action="store_true", help="mend them; without it nothing is changed")
-    wish = parser.parse_args()
+    question = parser.parse_args()
     try:
-        if not wish.day:
+        if not question.day:
             raise StepFailed("No day is named.", audit.DAY_REMEDY)
-        day = audit.date_of(wish.day)
-        with deployed.asking(wish.stage):
-            where = audit.of(wish.stage)
-            return run(where, lanes_of(where, wish.lane), day, is_applied=wish.apply)
+        day = audit.date_of(question.day)
+        with deployed.asking(question.stage):
+            where = audit.of(question.stage)
+            return run(where, lanes_of(where, question.lane), day, is_applied=question.apply)
     except StepFailed as failure:
         return report_failure(failure)
 

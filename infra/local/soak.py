@@ -29,8 +29,8 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=EVENTS, help="sent while functions are killed")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of two tenants, for each attack")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of everything; said again in each command")
-    wish = parser.parse_args()
-    seed, seconds = str(wish.seed), wish.seconds
+    arguments = parser.parse_args()
+    seed, seconds = str(arguments.seed), arguments.seconds
     on_dynamodb = ("--seconds", str(seconds // DYNAMODB_SHARE), "--seed", seed, "--dynamodb")
     results = [
         run("fuzz", ("tests.fuzz", "--seconds", str(seconds), "--seed", seed)),
@@ -45,9 +45,9 @@ def main() -> int:
             results.append(run("up", ("infra.local.up",), own))
             if results[-1].passed:
                 results.append(
-                    run("kills", ("tests.stories.kill_load", "--events", str(wish.events), "--seed", seed), own)
+                    run("kills", ("tests.stories.kill_load", "--events", str(arguments.events), "--seed", seed), own)
                 )
-                results.append(run("tenants", ("tests.stories.two_tenants", "--rounds", str(wish.rounds)), own))
+                results.append(run("tenants", ("tests.stories.two_tenants", "--rounds", str(arguments.rounds)), own))
         finally:
             results.append(run("down", ("infra.local.down",), own))
     return summary(results)

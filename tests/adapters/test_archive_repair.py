@@ -139,9 +139,9 @@ def stored(bucket: Any) -> dict[str, bytes]:
     return {each["Key"]: bucket.get_object(Bucket="repaired", Key=each["Key"])["Body"].read() for each in found}
 
 
-def repair(**wish: Any) -> Any:
+def repair(**body: Any) -> Any:
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
-    payload = {"repair": "archive", "lane": 2, "day": DAY.isoformat()} | wish
+    payload = {"repair": "archive", "lane": 2, "day": DAY.isoformat()} | body
     return json.loads(json.dumps(schedule_audit.handler(payload, context)))
 
 

@@ -33,8 +33,8 @@ Ask = Callable[[Client], Response]
 
 
 def created(api: Client) -> None:
-    for path, wish in (("meters", METER), ("meters", CALLS), ("features", FEATURE), ("customers", CUSTOMER)):
-        assert api.post(f"/api/v1/{path}", wish).status == 201
+    for path, body in (("meters", METER), ("meters", CALLS), ("features", FEATURE), ("customers", CUSTOMER)):
+        assert api.post(f"/api/v1/{path}", body).status == 201
 
 
 FULL_METER = METER | {

@@ -32,7 +32,7 @@ def test_an_invoice_is_simulated(seller: Compat) -> None:
     customer = seller.sdk.customers.get("acme")
     unit = models.UnitPriceWithCommitments(type="unit", amount="0.0000025", minimum_amount="1")
     flat = models.FlatPriceWithPaymentTerm(type="flat", amount="49", payment_term="in_advance")
-    wish = models.InvoiceSimulationInput(
+    body = models.InvoiceSimulationInput(
         currency="USD",
         lines=[
             line("Platform", flat, "1"),
@@ -41,7 +41,7 @@ def test_an_invoice_is_simulated(seller: Compat) -> None:
         ],
     )
 
-    invoice = seller.sdk.customer_invoice.simulate_invoice(customer.id, wish)
+    invoice = seller.sdk.customer_invoice.simulate_invoice(customer.id, body)
 
     assert (invoice.number, invoice.status, invoice.customer.key) == ("INV-SIMULATED", "draft", "acme")
     # 49 less 10 %; 3.09 less 0.31; and 400 units of the second tier, which is 0.80 less 0.08.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.domain.catalog.coupon import AppliedCoupon, CouponTerms, CouponWish
+from functions.domain.catalog.coupon import AppliedCoupon, CouponCreate, CouponTerms
 from tests.domain.builders import at
 
 
@@ -19,8 +19,8 @@ def coupon_body(off: str, duration: str = "forever", key: str = "welcome", **cha
     } | changed
 
 
-def wish(off: str, duration: str = "forever", key: str = "welcome", **changed: Any) -> CouponWish:
-    return CouponWish.model_validate(coupon_body(off, duration, key, **changed))
+def coupon_create(off: str, duration: str = "forever", key: str = "welcome", **changed: Any) -> CouponCreate:
+    return CouponCreate.model_validate(coupon_body(off, duration, key, **changed))
 
 
 def applied(

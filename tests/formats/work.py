@@ -135,10 +135,10 @@ def change(world: World) -> None:
         prompt("late2", "acme-app", "2026-10-21T12:00:00Z", 7), prompt("n1", "acme-app", "2026-11-04T00:00:00Z", 90)
     )
     world.deliver()
-    wish = {"customerId": customer_id(world, "acme"), "progressiveBillingOverride": True}
-    world.api.post("/api/v1/billing/invoices/invoice", wish)  # 503: nobody runs what it has started
+    body = {"customerId": customer_id(world, "acme"), "progressiveBillingOverride": True}
+    world.api.post("/api/v1/billing/invoices/invoice", body)  # 503: nobody runs what it has started
     run = world.runs.started[-1]
-    due = {"tenant": "default", "customer_id": wish["customerId"], "run_id": run["run_id"], "as_of": run["as_of"]}
+    due = {"tenant": "default", "customer_id": body["customerId"], "run_id": run["run_id"], "as_of": run["as_of"]}
     workflow_issue_invoice.handler(due | {"progressive": True}, None)
 
 

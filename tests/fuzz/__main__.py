@@ -66,19 +66,19 @@ def main() -> int:
     parser.add_argument(
         "--only", choices=("ingest", "readers"), default="", help="ingest's answers, or what comes after"
     )
-    wish = parser.parse_args()
+    arguments = parser.parse_args()
     failed = played = 0
     with dynamodb_local() as endpoint:
-        end = time.monotonic() + wish.seconds
-        for seed in count(wish.seed):
+        end = time.monotonic() + arguments.seconds
+        for seed in count(arguments.seed):
             if time.monotonic() > end:
                 break
             played += 1
-            problems = _problems(endpoint, seed, in_memory=not wish.dynamodb, only=wish.only)
+            problems = _problems(endpoint, seed, in_memory=not arguments.dynamodb, only=arguments.only)
             failed += bool(problems)
             for problem in problems:
                 print(f"seed {seed}: {problem[:SHOWN]}\n", flush=True)
-    print(f"{played} seeds played from {wish.seed} on, {failed} of them fail")
+    print(f"{played} seeds played from {arguments.seed} on, {failed} of them fail")
     return 1 if failed else 0
 
 

@@ -228,9 +228,9 @@ class World:
         expect("partial" not in found, "the history is not counted", meter, found)
         return list(found["data"])
 
-    def archive_rows(self, tenant: str, **wish: Any) -> list[Mapping[str, Any]]:
+    def archive_rows(self, tenant: str, **question: Any) -> list[Mapping[str, Any]]:
         self.engine.archive(self.archive.objects)
-        query_id = self.post(tenant, "/api/v1/archive/queries", wish)["id"]
+        query_id = self.post(tenant, "/api/v1/archive/queries", question)["id"]
         return list(self.get(tenant, f"/api/v1/archive/queries/{query_id}")["rows"])
 
     def repair(self) -> None:

@@ -57,8 +57,8 @@ class Tenant:
         return slug
 
     def sum_meter(self, slug: str = "tokens", **group_by: str) -> str:
-        wish = {"slug": slug, "eventType": "call", "aggregation": "SUM", "valueProperty": "$.tokens"}
-        self.made("/api/v1/meters", wish | ({"groupBy": group_by} if group_by else {}))
+        body = {"slug": slug, "eventType": "call", "aggregation": "SUM", "valueProperty": "$.tokens"}
+        self.made("/api/v1/meters", body | ({"groupBy": group_by} if group_by else {}))
         return slug
 
     def send(self, events: Sequence[Event]) -> httpx.Response:

@@ -89,8 +89,8 @@ def test_a_missing_scope_is_told_as_a_problem(tenant: Tenant) -> None:
 
 
 def test_only_an_operator_makes_keys_of_other_tenants(tenant: Tenant) -> None:
-    wish = {"name": "intruder", "scopes": ["admin"], "tenant": "somebody-else"}
-    assert tenant.http.post("/api/v1/api-keys", json=wish).status_code == 403
+    body = {"name": "intruder", "scopes": ["admin"], "tenant": "somebody-else"}
+    assert tenant.http.post("/api/v1/api-keys", json=body).status_code == 403
     assert tenant.http.post("/api/v1/api-keys", json={"name": "more", "scopes": ["operator"]}).status_code == 403
 
 

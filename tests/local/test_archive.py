@@ -57,9 +57,9 @@ def metered(tenant: Tenant) -> Tenant:
     return tenant
 
 
-def asked(tenant: Tenant, **wish: Any) -> list[dict[str, Any]]:
+def asked(tenant: Tenant, **body: Any) -> list[dict[str, Any]]:
     """All rows of an answer of the archive, by pages of ten."""
-    answer = tenant.http.post(ARCHIVE, json={"meter": "tokens"} | span() | wish)
+    answer = tenant.http.post(ARCHIVE, json={"meter": "tokens"} | span() | body)
     assert answer.status_code == 202, answer.text
     path = f"{ARCHIVE}/{answer.json()['id']}"
 

@@ -35,8 +35,8 @@ def test_a_meter_created_later_counts_history_and_what_is_in_flight(tenant: Tena
     assert tenant.send([*OLD, *TOO_OLD]).status_code == 204
     tenant.reaches(seen, 230)
     assert tenant.send(LIVE).status_code == 204
-    wish = {"slug": "later", "eventType": "call", "aggregation": "SUM", "valueProperty": "$.tokens", "eventFrom": FROM}
-    tenant.made("/api/v1/meters", wish)
+    body = {"slug": "later", "eventType": "call", "aggregation": "SUM", "valueProperty": "$.tokens", "eventFrom": FROM}
+    tenant.made("/api/v1/meters", body)
     asked = tenant.http.get("/api/v1/meters/later/query").json()
     assert asked.get("partial") is True or is_done(backfill(tenant, "later"))
     wait_until_done(tenant, "later")

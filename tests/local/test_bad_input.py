@@ -163,8 +163,8 @@ def test_ten_thousand_groups_are_counted_without_loss(tenant: Tenant) -> None:
 
 
 def test_an_unknown_field_in_a_request_of_the_api_is_refused_or_ignored_clearly(tenant: Tenant) -> None:
-    wish = {"slug": "calls", "eventType": "call", "aggregation": "COUNT", "colour": "red"}
-    answer = tenant.http.post("/api/v1/meters", json=wish)
+    body = {"slug": "calls", "eventType": "call", "aggregation": "COUNT", "colour": "red"}
+    answer = tenant.http.post("/api/v1/meters", json=body)
     assert is_a_clear_refusal(answer)
     assert "colour" in answer.text
 

@@ -65,8 +65,8 @@ def invoice_now(tenant: Tenant, customer: dict[str, Any]) -> httpx.Response:
     answers: list[httpx.Response] = []
 
     def asked() -> tuple[int, str]:
-        wish = {"customerId": customer["id"]}
-        answers.append(tenant.http.post("/api/v1/billing/invoices/invoice", json=wish))
+        body = {"customerId": customer["id"]}
+        answers.append(tenant.http.post("/api/v1/billing/invoices/invoice", json=body))
         return answers[-1].status_code, answers[-1].text
 
     wait_while_it_moves(asked, lambda answer: answer[0] != 503, "the invoice")

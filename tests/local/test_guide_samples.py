@@ -80,10 +80,10 @@ def gives_another_share(tenant: Tenant, asked: list[str]) -> None:
     assert (service, operation) == ("dynamodb", "update-item")
     names = ("".join(map(str.title, each.removeprefix("--").split("-"))) for each in options[::2])
     values = (json.loads(each) if each.startswith("{") else each for each in options[1::2])
-    wish = dict(zip(names, values, strict=True))
+    body = dict(zip(names, values, strict=True))
     database = emulator.client("dynamodb", tenant.stack.ports[emulator.NAME])
-    database.update_item(**wish)
-    kept = database.get_item(TableName=tenant.stack.outputs["UsageTableName"], Key=wish["Key"])["Item"]
+    database.update_item(**body)
+    kept = database.get_item(TableName=tenant.stack.outputs["UsageTableName"], Key=body["Key"])["Item"]
     assert kept == {"pk": {"S": "Q#acme"}, "sk": {"S": "calls"}, "percent": {"N": "400"}}
 
 

@@ -36,12 +36,12 @@ from functions.application.ports.catalog import MeteredFeatures
 from functions.application.ports.usage import UsageMeter
 from functions.application.subscriptions.create_subscription import (
     Catalogue,
+    NewSubscription,
     PlanChoice,
-    SubscriptionWish,
     create_subscription,
 )
 from functions.domain.billing.invoice import invoice_id
-from functions.domain.catalog.plan import Plan, PlanDraft
+from functions.domain.catalog.plan import Plan, PlanCreate
 from functions.domain.subscriptions.customer import Customer, UsageAttribution
 from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.names import PARTITION_KEY, SORT_KEY
@@ -114,7 +114,7 @@ def _subscribe(world: World, currency: str) -> None:
     publish_plan(TENANT, draft.id, plans=plans, features=features, clock=clock)
     create_subscription(
         TENANT,
-        SubscriptionWish(PlanChoice("basic"), CUSTOMER),
+        NewSubscription(PlanChoice("basic"), CUSTOMER),
         accept_past=timedelta(days=45),
         catalogue=Catalogue(plans, features),
         subscriptions=DynamoSubscriptions(table),
@@ -195,12 +195,12 @@ def signed(_world: World, event: Any) -> Any:
     return event | {"headers": event["headers"] | {"stripe-signature": f"t={at},v1={mac}"}}
 
 
-def _plan(currency: str) -> PlanDraft:
+def _plan(currency: str) -> PlanCreate:
     price = {"type": "flat", "amount": "49", "paymentTerm": "in_arrears"}
     card = {"type": "flat_fee", "key": "fee", "name": "Fee", "billingCadence": "P1M", "price": price}
     phase = {"key": "default", "name": "Default", "duration": None, "rateCards": [card]}
     body = {"key": "basic", "name": "Basic", "currency": currency, "billingCadence": "P1M", "phases": [phase]}
-    return PlanDraft.model_validate(body)
+    return PlanCreate.model_validate(body)
 
 
 def _ids() -> Callable[[], str]:

@@ -23,7 +23,7 @@ def history(world: World, event: Any) -> Any:
     ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
     lanes = writer(world, ledger)
     write(lanes, packs())
-    wish = MeterCreate.model_validate(
+    create = MeterCreate.model_validate(
         {
             "slug": "history",
             "eventType": "prompt",
@@ -33,7 +33,7 @@ def history(world: World, event: Any) -> Any:
         }
     )
     meters = DynamoMeters(world.billing_table, world.usage_table)
-    meter = create_meter(TENANT, wish, meters=meters, clock=At(), new_id=lambda: METER)
+    meter = create_meter(TENANT, create, meters=meters, clock=At(), new_id=lambda: METER)
     assert meter.event_from is not None
     write(lanes, [CloseMarker(lane, RUN_ID, AT + 60) for lane in range(world.lanes.count)])
     run = Backfill(

@@ -41,7 +41,7 @@ def ledger_of_64_lanes(world: World, event: Any) -> Any:
 
 def meter(world: World, event: Any) -> Any:
     """One meter that sums tokens."""
-    wish = MeterCreate.model_validate(
+    create = MeterCreate.model_validate(
         {
             "slug": "tokens",
             "eventType": "prompt",
@@ -51,7 +51,7 @@ def meter(world: World, event: Any) -> Any:
         }
     )
     meters = DynamoMeters(world.billing_table, world.usage_table)
-    create_meter(TENANT, wish, meters=meters, clock=SystemClock(), new_id=lambda: "01JBXR00000000000000METER0")
+    create_meter(TENANT, create, meters=meters, clock=SystemClock(), new_id=lambda: "01JBXR00000000000000METER0")
     return event
 
 

@@ -19,13 +19,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="no schedule begins later; a third has broken events")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="the first one; the others follow")
-    wish = parser.parse_args()
+    arguments = parser.parse_args()
     wrong = 0
     with pytest.MonkeyPatch.context() as patch:
         make_cells_small(patch)
-        wrong += play(wish.seed, wish.seconds * 2 / 3, is_troubled=False)
+        wrong += play(arguments.seed, arguments.seconds * 2 / 3, is_troubled=False)
         make_counting_raise(patch)
-        wrong += play(wish.seed, wish.seconds / 3, is_troubled=True)
+        wrong += play(arguments.seed, arguments.seconds / 3, is_troubled=True)
     return 1 if wrong else 0
 
 

@@ -61,9 +61,9 @@ def kill_load(stack: state.LocalStack, events: int, *, seed: int = 0, seconds_be
     load.accepted_before = sum(row["accepted"] for row in auditor.day(None))
     with new_tenant(stack) as tenant:
         for aggregation in METERS:
-            wish = {"slug": aggregation.lower(), "eventType": "call", "aggregation": aggregation}
+            meter = {"slug": aggregation.lower(), "eventType": "call", "aggregation": aggregation}
             value = {} if aggregation == "COUNT" else {"valueProperty": "$.tokens"}
-            tenant.made("/api/v1/meters", wish | value | {"groupBy": {"model": "$.model"}})
+            tenant.made("/api/v1/meters", meter | value | {"groupBy": {"model": "$.model"}})
         is_over = threading.Event()
         killer = threading.Thread(target=_kill_now_and_then, args=(stack, load, chance, seconds_between_kills, is_over))
         killer.start()
@@ -140,9 +140,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
-    wish = parser.parse_args()
+    arguments = parser.parse_args()
     started = time.monotonic()
-    load = kill_load(state.load(), wish.events, seed=wish.seed)
+    load = kill_load(state.load(), arguments.events, seed=arguments.seed)
     print(audit.table(load.rows))
     print(f"\n{load.events} events sent, {load.resent_events} of them twice, {load.failed_calls} calls failed;")
     print(f"killed: {dict(load.kills)}; {time.monotonic() - started:.0f} s")

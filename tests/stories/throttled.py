@@ -124,10 +124,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.stories.throttled", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    wish = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ |= LOCAL_CREDENTIALS
-    with database() as (engine, table), between(engine, wish.seed) as (endpoint, faults):
-        happened = throttled(endpoint, faults, table, wish.seconds)
+    with database() as (engine, table), between(engine, arguments.seed) as (endpoint, faults):
+        happened = throttled(endpoint, faults, table, arguments.seconds)
         print(happened.said(faults))
     return 0 if happened.found == happened.sent else 1
 

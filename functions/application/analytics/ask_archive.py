@@ -45,7 +45,7 @@ NEEDS = {Aggregation.COUNT: Counts.EVENTS, Aggregation.UNIQUE_COUNT: Counts.TEXT
 
 
 @dataclass(frozen=True)
-class Wish:
+class ArchiveRequest:
     """What a caller asks, in the words of the API."""
 
     kind: Kind
@@ -84,7 +84,7 @@ class Acceptance:
 def ask_archive(
     tenant: str,
     meter: Meter,
-    wish: Wish,
+    request: ArchiveRequest,
     *,
     engine: ArchiveEngine,
     asked: AskedQueries,
@@ -100,7 +100,7 @@ def ask_archive(
     What the query may cost is reserved before; whoever dies in between leaves it reserved for the day.
     """
     now = clock.now()
-    question = _question(tenant, meter, wish, acceptance, now)
+    question = _question(tenant, meter, request, acceptance, now)
     if asked.count_since(tenant, id_at(now - timedelta(hours=1)), MAX_AN_HOUR) >= MAX_AN_HOUR:
         message = f"More than {MAX_AN_HOUR} queries of the archive were asked within an hour; try again later."
         raise RateLimited(message, retry_after_seconds=600, code="too_many_archive_queries")
@@ -118,7 +118,7 @@ def ask_archive(
     columns = {f"dimension_{n}": each.name for n, each in enumerate(question.dimensions, 1) if each.is_shown}
     if question.by_subject:
         columns[SUBJECT] = SUBJECT
-    query = AskedQuery(query_id, tenant, wish.kind, execution_id, now, columns, cost, requests)
+    query = AskedQuery(query_id, tenant, request.kind, execution_id, now, columns, cost, requests)
     asked.add(query, now + KEPT)
     return query
 
@@ -202,29 +202,31 @@ def look_at_archive_query(
     return Answer(query, look, page)
 
 
-def _question(tenant: str, meter: Meter, wish: Wish, acceptance: Acceptance, now: datetime) -> ArchiveQuestion:
-    if not wish.start < wish.end <= wish.start + MAX_RANGE:
+def _question(
+    tenant: str, meter: Meter, request: ArchiveRequest, acceptance: Acceptance, now: datetime
+) -> ArchiveQuestion:
+    if not request.start < request.end <= request.start + MAX_RANGE:
         raise _refused("from", f"must lie before `to`, by at most {MAX_RANGE.days} days.")
-    if wish.kind is not Kind.USAGE and (wish.group_by or wish.window):
+    if request.kind is not Kind.USAGE and (request.group_by or request.window):
         raise _refused("groupBy", f"and windowSize belong to the query {Kind.USAGE.value!r}.")
-    first_day, last_day = partitions(wish.start, wish.end, now, past=acceptance.past, ahead=acceptance.ahead)
+    first_day, last_day = partitions(request.start, request.end, now, past=acceptance.past, ahead=acceptance.ahead)
     return ArchiveQuestion(
-        kind=wish.kind,
+        kind=request.kind,
         tenant=tenant,
         event_type=meter.event_type,
-        start=_instant(wish.start),
-        end=_instant(wish.end),
+        start=_instant(request.start),
+        end=_instant(request.end),
         first_day=first_day,
         last_day=last_day,
         value=parse_path(meter.value_property, "meter") if meter.value_property else None,
         counts=NEEDS.get(meter.aggregation, Counts.NUMBERS),
         # The two that look around instead of recounting also see what came before the meter.
-        since=0 if wish.kind in (Kind.USAGE, Kind.SUBJECTS) else meter.since,
+        since=0 if request.kind in (Kind.USAGE, Kind.SUBJECTS) else meter.since,
         history_from=_history_from(meter),
-        subjects=wish.subjects,
-        by_subject=SUBJECT in wish.group_by,
-        window=wish.window,
-        dimensions=_dimensions(meter, wish),
+        subjects=request.subjects,
+        by_subject=SUBJECT in request.group_by,
+        window=request.window,
+        dimensions=_dimensions(meter, request),
     )
 
 
@@ -232,9 +234,9 @@ def _history_from(meter: Meter) -> str:
     return NO_HISTORY if meter.event_from is None else _instant(datetime.fromtimestamp(meter.event_from, UTC))
 
 
-def _dimensions(meter: Meter, wish: Wish) -> tuple[Dimension, ...]:
-    found = {name: _dimension(meter, name, "groupBy") for name in wish.group_by if name != SUBJECT}
-    for name, values in (wish.filters or {}).items():
+def _dimensions(meter: Meter, request: ArchiveRequest) -> tuple[Dimension, ...]:
+    found = {name: _dimension(meter, name, "groupBy") for name in request.group_by if name != SUBJECT}
+    for name, values in (request.filters or {}).items():
         present = found.get(name) or replace(_dimension(meter, name, "filterGroupBy"), is_shown=False)
         found[name] = replace(present, values=values)
     for path, condition in meter.event_filter.items():

@@ -42,7 +42,7 @@ DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
-class BacktestWish:
+class BacktestScope:
     """Customers by id or key; half-open past periods; the phase the plan is tried from, its last one by default."""
 
     customers: tuple[str, ...]
@@ -63,7 +63,7 @@ class BacktestPorts:
     new_id: NewId
 
 
-def backtest_plan(tenant: str, id_or_key: str, wish: BacktestWish, ports: BacktestPorts) -> Backtest:
+def backtest_plan(tenant: str, id_or_key: str, scope: BacktestScope, ports: BacktestPorts) -> Backtest:
     """Raises NotFound for the plan, InvalidInput for what is asked; a customer's own trouble is listed with the rest.
 
     Coupons are taken off on neither side.
@@ -72,13 +72,13 @@ def backtest_plan(tenant: str, id_or_key: str, wish: BacktestWish, ports: Backte
     plan = find_plan(tenant, id_or_key, plans=ports.plans)
     if plan.deleted_at is not None:
         raise NotFound(f"Plan {plan.label} was deleted.", code="plan_not_found")
-    _require_bounded(wish, began)
-    _require_phase(plan, wish.starting_phase)
+    _require_bounded(scope, began)
+    _require_phase(plan, scope.starting_phase)
     features = Catalogue(ports.plans, ports.features).features_of(tenant, plan.phases)
-    trial = _Trial(tenant, plan, features, wish, ports, began)
+    trial = _Trial(tenant, plan, features, scope, ports, began)
     compared: dict[str, ComparedCustomer] = {}
     failed: list[NotCompared] = []
-    for name in wish.customers:
+    for name in scope.customers:
         try:
             found = trial.customer(name)
             if found.customer.id in compared:
@@ -89,37 +89,37 @@ def backtest_plan(tenant: str, id_or_key: str, wish: BacktestWish, ports: Backte
     return Backtest(plan.currency, list(compared.values()), failed)
 
 
-def _require_bounded(wish: BacktestWish, now: datetime) -> None:
+def _require_bounded(scope: BacktestScope, now: datetime) -> None:
     problems = [
         FieldError(f"periods[{i}].to", "in_the_future", "must not be in the future: only past usage can be rated")
-        for i, period in enumerate(wish.periods)
+        for i, period in enumerate(scope.periods)
         if period.end > now
     ]
     problems += [
         FieldError(f"periods[{i}].to", "empty_period", "must be after from")
-        for i, period in enumerate(wish.periods)
+        for i, period in enumerate(scope.periods)
         if not period.length
     ]
-    latest = sorted(range(len(wish.periods)), key=lambda i: wish.periods[i])
+    latest = sorted(range(len(scope.periods)), key=lambda i: scope.periods[i])
     problems += [
         FieldError(f"periods[{i}].from", "overlap", f"must not be before the end of periods[{before}]")
         for before, i in pairwise(latest)
-        if wish.periods[i].start < wish.periods[before].end
+        if scope.periods[i].start < scope.periods[before].end
     ]
-    ratings = len(wish.customers) * len(wish.periods)
+    ratings = len(scope.customers) * len(scope.periods)
     if ratings > MAX_RATINGS:
-        most = MAX_RATINGS // len(wish.periods)
+        most = MAX_RATINGS // len(scope.periods)
         message = (
-            f"{len(wish.customers)} customers times {len(wish.periods)} periods are {ratings}, at most {MAX_RATINGS} "
+            f"{len(scope.customers)} customers times {len(scope.periods)} periods are {ratings}, at most {MAX_RATINGS} "
             f"can be rated at once; send at most {most} customers with these periods, in several requests"
         )
         problems.append(FieldError("customers", "too_many", message))
-    seconds = len(wish.customers) * sum(int(period.length.total_seconds()) for period in wish.periods)
+    seconds = len(scope.customers) * sum(int(period.length.total_seconds()) for period in scope.periods)
     if seconds > MAX_CUSTOMER_DAYS * DAY_SECONDS:
         days = -(-seconds // DAY_SECONDS)
         message = (
-            f"of {len(wish.customers)} customers are {days} days together, at most {MAX_CUSTOMER_DAYS} can be rated at "
-            f"once; send shorter or fewer periods, or fewer customers"
+            f"of {len(scope.customers)} customers are {days} days together, at most {MAX_CUSTOMER_DAYS} can be rated "
+            f"at once; send shorter or fewer periods, or fewer customers"
         )
         problems.append(FieldError("periods", "too_long", message))
     if problems:
@@ -138,7 +138,7 @@ class _Trial:
     tenant: str
     plan: Plan
     features: dict[str, MeteredFeature]
-    wish: BacktestWish
+    scope: BacktestScope
     ports: BacktestPorts
     began: datetime
 
@@ -150,7 +150,7 @@ class _Trial:
         present = self._present(customer)
         tried = self._subscribed(customer, present)
         periods = []
-        for period in sorted(self.wish.periods):
+        for period in sorted(self.scope.periods):
             self._require_time()
             rater = Rater(self.tenant, customer.holdings, usage, Lineages([*present, tried], period))
             old = [line for each in present for line in self._lines(rater, each, period)]
@@ -167,7 +167,7 @@ class _Trial:
         found = [
             each
             for each in self.ports.subscriptions.of_customer(self.tenant, customer.id)
-            if any(next(services_within(each, period), None) for period in self.wish.periods)
+            if any(next(services_within(each, period), None) for period in self.scope.periods)
         ]
         other = next((each for each in found if each.currency != self.plan.currency), None)
         if other is not None:
@@ -180,7 +180,7 @@ class _Trial:
 
     def _subscribed(self, customer: BilledCustomer, present: Sequence[Subscription]) -> Subscription:
         """As if the customer had been on the plan since the first period, billed on the days it is billed on now."""
-        start = min(self.wish.periods).start
+        start = min(self.scope.periods).start
         # A subscription takes active versions only; what is tried out may be a draft, and has no version then.
         offer = CustomPlan.model_construct(**{name: getattr(self.plan, name) for name in CustomPlan.model_fields})
         return subscribe(
@@ -193,7 +193,7 @@ class _Trial:
             terms=Terms(
                 anchor=present[-1].billing_anchor if present else start,
                 time_zone=present[-1].time_zone if present else customer.time_zone,
-                starting_phase=self.wish.starting_phase or self.plan.phases[-1].key,
+                starting_phase=self.scope.starting_phase or self.plan.phases[-1].key,
             ),
         )
 

@@ -8,7 +8,7 @@ from functions.application.ports.catalog import MeteredFeatures, PlanAddons, Pla
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
 from functions.domain.catalog.phase import PlanPhase
-from functions.domain.catalog.plan import Plan, PlanDraft
+from functions.domain.catalog.plan import Plan, PlanCreate
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.validation import (
     MeterFacts,
@@ -26,7 +26,7 @@ Cards = Sequence[FlatFeeCard | UsageBasedCard]
 
 
 def create_plan(
-    tenant: str, draft: PlanDraft, *, plans: Plans, features: MeteredFeatures, clock: Clock, new_id: NewId
+    tenant: str, draft: PlanCreate, *, plans: Plans, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Plan:
     """Raises InvalidInput for unknown features, a tax, a currency nobody collects; Conflict when it has a draft."""
     refuse([*currency_problems(draft.currency), *phase_tax_problems(draft.phases)])
@@ -44,7 +44,7 @@ def next_plan(
     latest = next((each for each in reversed(family.ids) if each != family.draft), None)
     if plan.id != (family.active or latest):
         raise Conflict(f"{plan.label} is not the latest published version; draft the next one from that.")
-    draft = PlanDraft.model_construct(**{name: getattr(plan, name) for name in PlanDraft.model_fields})
+    draft = PlanCreate.model_construct(**{name: getattr(plan, name) for name in PlanCreate.model_fields})
     now, following_id = clock.now().replace(microsecond=0), new_id()
     assigned = [each for each in plan_addons.of_plan(tenant, plan.id) if each.deleted_at is None]
     changed = {"plan_id": following_id, "created_at": now, "updated_at": now}
@@ -53,8 +53,8 @@ def next_plan(
     return _drafted(tenant, draft, plans, clock, lambda: following_id)
 
 
-def _drafted(tenant: str, draft: PlanDraft, plans: Plans, clock: Clock, new_id: NewId) -> Plan:
-    values = {name: getattr(draft, name) for name in PlanDraft.model_fields}
+def _drafted(tenant: str, draft: PlanCreate, plans: Plans, clock: Clock, new_id: NewId) -> Plan:
+    values = {name: getattr(draft, name) for name in PlanCreate.model_fields}
 
     def make(version: int, now: datetime) -> Plan:
         return Plan(**values, id=new_id(), version=version, created_at=now, updated_at=now)

@@ -7,7 +7,7 @@ from functions.application.catalog.manage_versions import Shelf
 from functions.application.ports.catalog import Addons, MeteredFeatures
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
-from functions.domain.catalog.addon import INVALID, Addon, AddonDraft, AddonOffer
+from functions.domain.catalog.addon import INVALID, Addon, AddonCreate, AddonReplaceUpdate
 from functions.domain.catalog.validation import currency_problems, refuse, tax_problems
 
 
@@ -16,12 +16,12 @@ def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
 
 
 def create_addon(
-    tenant: str, draft: AddonDraft, *, addons: Addons, features: MeteredFeatures, clock: Clock, new_id: NewId
+    tenant: str, draft: AddonCreate, *, addons: Addons, features: MeteredFeatures, clock: Clock, new_id: NewId
 ) -> Addon:
     """Raises InvalidInput for unknown features, a tax, a refused currency; Conflict when it has a draft."""
     refuse([*currency_problems(draft.currency), *tax_problems(draft.rate_cards, "rateCards")], INVALID)
     check_addon_features(tenant, draft, features)
-    values = {name: getattr(draft, name) for name in AddonDraft.model_fields}
+    values = {name: getattr(draft, name) for name in AddonCreate.model_fields}
 
     def make(version: int, now: datetime) -> Addon:
         return Addon(**values, id=new_id(), version=version, created_at=now, updated_at=now)
@@ -30,11 +30,11 @@ def create_addon(
 
 
 def update_addon(
-    tenant: str, addon_id: str, offer: AddonOffer, *, addons: Addons, features: MeteredFeatures, clock: Clock
+    tenant: str, addon_id: str, update: AddonReplaceUpdate, *, addons: Addons, features: MeteredFeatures, clock: Clock
 ) -> Addon:
-    refuse(tax_problems(offer.rate_cards, "rateCards"), INVALID)
-    check_addon_features(tenant, offer, features)
-    return addon_shelf(addons, clock).revise(tenant, addon_id, lambda addon, now: addon.revised(offer, now))
+    refuse(tax_problems(update.rate_cards, "rateCards"), INVALID)
+    check_addon_features(tenant, update, features)
+    return addon_shelf(addons, clock).revise(tenant, addon_id, lambda addon, now: addon.revised(update, now))
 
 
 def publish_addon(tenant: str, addon_id: str, *, addons: Addons, features: MeteredFeatures, clock: Clock) -> Addon:
@@ -52,5 +52,5 @@ def delete_addon(tenant: str, addon_id: str, *, addons: Addons, clock: Clock) ->
     addon_shelf(addons, clock).delete(tenant, addon_id)
 
 
-def check_addon_features(tenant: str, offer: AddonOffer, features: MeteredFeatures) -> None:
-    refuse(card_feature_problems(tenant, offer.rate_cards, "rateCards", features), INVALID)
+def check_addon_features(tenant: str, update: AddonReplaceUpdate, features: MeteredFeatures) -> None:
+    refuse(card_feature_problems(tenant, update.rate_cards, "rateCards", features), INVALID)

@@ -4,17 +4,19 @@ from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId, Taken
 from functions.application.retry import decide_again_when_stale
-from functions.domain.catalog.coupon import Coupon, CouponWish, Until
+from functions.domain.catalog.coupon import Coupon, CouponCreate, Until
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from functions.domain.period import rfc3339
 
 
-def create_coupon(tenant: str, wish: CouponWish, *, by: str, coupons: Coupons, clock: Clock, new_id: NewId) -> Coupon:
+def create_coupon(
+    tenant: str, create: CouponCreate, *, by: str, coupons: Coupons, clock: Clock, new_id: NewId
+) -> Coupon:
     """Raises Conflict when a coupon has the key, InvalidInput for one that nobody could ever use."""
     now = clock.now().replace(microsecond=0)
-    ends = [("redeemBy", wish.redeem_by)]
-    if isinstance(wish.duration, Until):
-        ends.append(("duration.until", wish.duration.until))
+    ends = [("redeemBy", create.redeem_by)]
+    if isinstance(create.duration, Until):
+        ends.append(("duration.until", create.duration.until))
     past = [
         FieldError(field, "in_the_past", f"must be later than now, {rfc3339(now)}")
         for field, at in ends
@@ -23,12 +25,12 @@ def create_coupon(tenant: str, wish: CouponWish, *, by: str, coupons: Coupons, c
     if past:
         detail = "; ".join(f"{each.field} {each.message}" for each in past)
         raise InvalidInput(f"The coupon is not valid: {detail}.", code="invalid_coupon", fields=past)
-    asked = {name: getattr(wish, name) for name in CouponWish.model_fields}
+    asked = {name: getattr(create, name) for name in CouponCreate.model_fields}
     coupon = Coupon(**asked, id=new_id(), created_at=now, created_by=by)
     try:
         coupons.add(tenant, coupon)
     except Taken as taken:
-        message = f"There is a coupon with the key {wish.key!r} already; archive it first or choose another key."
+        message = f"There is a coupon with the key {create.key!r} already; archive it first or choose another key."
         fields = [FieldError("key", "already_exists", message)]
         raise Conflict(message, code="coupon_already_exists", fields=fields) from taken
     return coupon

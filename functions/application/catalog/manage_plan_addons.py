@@ -10,7 +10,7 @@ from functions.application.ports.clock import Clock
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.addon import Addon
 from functions.domain.catalog.plan import Plan
-from functions.domain.catalog.plan_addon import PlanAddon, PlanAddonTerms, PlanAddonWish, require_assignable
+from functions.domain.catalog.plan_addon import PlanAddon, PlanAddonCreate, PlanAddonReplaceUpdate, require_assignable
 from functions.domain.errors import Conflict, NotFound
 
 # A person chooses from them; a subscription keeps copies of those it has.
@@ -32,27 +32,27 @@ class PlanAddonsOf:
     plan_addons: PlanAddons
     clock: Clock
 
-    def assign(self, tenant: str, plan_id: str, wish: PlanAddonWish) -> Assigned:
+    def assign(self, tenant: str, plan_id: str, create: PlanAddonCreate) -> Assigned:
         """Raises NotFound, Conflict when it is assigned already, InvalidInput when the two do not go together."""
-        return decide_again_when_stale(lambda: self._assign(tenant, plan_id, wish))
+        return decide_again_when_stale(lambda: self._assign(tenant, plan_id, create))
 
-    def _assign(self, tenant: str, plan_id: str, wish: PlanAddonWish) -> Assigned:
+    def _assign(self, tenant: str, plan_id: str, create: PlanAddonCreate) -> Assigned:
         plan, family = self._current_plan(tenant, plan_id)
-        addon, addon_family = self._current_addon(tenant, wish.addon_id)
+        addon, addon_family = self._current_addon(tenant, create.addon_id)
         now = self._now()
-        require_assignable(plan, addon, wish, now)
+        require_assignable(plan, addon, create, now)
         present = self._assigned(tenant, plan)
         if any(each.addon.key == addon.key for each in present):
             message = f"Plan {plan.label} has add-on {addon.key!r} already; change that assignment."
             raise Conflict(message, code="plan_addon_exists")
         if len(present) >= MAX_ADDONS:
             raise Conflict(f"Plan {plan.label} has {MAX_ADDONS} add-ons, the most there can be.")
-        terms = wish.model_dump(exclude={"addon_id"})
+        terms = create.model_dump(exclude={"addon_id"})
         made = PlanAddon(**terms, plan_id=plan.id, addon_id=addon.id, created_at=now, updated_at=now)
         self.plan_addons.save(tenant, made, Premises(family, addon_family))
         return Assigned(made, addon)
 
-    def change(self, tenant: str, plan_id: str, id_or_key: str, terms: PlanAddonTerms) -> Assigned:
+    def change(self, tenant: str, plan_id: str, id_or_key: str, terms: PlanAddonReplaceUpdate) -> Assigned:
         def change() -> Assigned:
             plan, family = self._current_plan(tenant, plan_id)
             before, now = self._find(tenant, plan, id_or_key), self._now()

@@ -4,16 +4,16 @@ from functions.application.catalog.create_plan import check_features
 from functions.application.catalog.find_plan import plan_shelf
 from functions.application.ports.catalog import MeteredFeatures, Plans
 from functions.application.ports.clock import Clock
-from functions.domain.catalog.plan import Plan, PlanOffer
+from functions.domain.catalog.plan import Plan, PlanReplaceUpdate
 from functions.domain.catalog.validation import phase_tax_problems, refuse
 
 
 def update_plan(
-    tenant: str, plan_id: str, offer: PlanOffer, *, plans: Plans, features: MeteredFeatures, clock: Clock
+    tenant: str, plan_id: str, update: PlanReplaceUpdate, *, plans: Plans, features: MeteredFeatures, clock: Clock
 ) -> Plan:
-    refuse(phase_tax_problems(offer.phases))
-    check_features(tenant, offer.phases, features)
-    return plan_shelf(plans, clock).revise(tenant, plan_id, lambda plan, now: plan.revised(offer, now))
+    refuse(phase_tax_problems(update.phases))
+    check_features(tenant, update.phases, features)
+    return plan_shelf(plans, clock).revise(tenant, plan_id, lambda plan, now: plan.revised(update, now))
 
 
 def publish_plan(tenant: str, plan_id: str, *, plans: Plans, features: MeteredFeatures, clock: Clock) -> Plan:

@@ -16,7 +16,7 @@ class Stale(Exception):
 
 
 class Taken(Exception):
-    """A name that must be unique in the tenant belongs to another record; `field` is the path of the wish."""
+    """A name that must be unique in the tenant belongs to another record; `field` is its path in the body."""
 
     def __init__(self, field: str, value: str) -> None:
         super().__init__(f"{field} {value!r} is taken.")

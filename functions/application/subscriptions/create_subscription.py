@@ -35,7 +35,7 @@ class PlanChoice:
 
 
 @dataclass(frozen=True)
-class SubscriptionWish:
+class NewSubscription:
     """What the caller asks for; `customer` is an id or key, `timing` a word or an instant."""
 
     plan: PlanChoice | CustomPlan
@@ -76,7 +76,7 @@ class Catalogue:
 
 def create_subscription(
     tenant: str,
-    wish: SubscriptionWish,
+    new: NewSubscription,
     *,
     accept_past: timedelta,
     catalogue: Catalogue,
@@ -86,16 +86,16 @@ def create_subscription(
     new_id: NewId,
 ) -> Subscription:
     """Raises NotFound for plan or customer, InvalidInput for its times, Conflict while another one sells the same."""
-    customer_id = _customer(tenant, wish.customer, customers).id
+    customer_id = _customer(tenant, new.customer, customers).id
 
     def decide(present: Sequence[Subscription], now: datetime) -> Sequence[SubscriptionChange]:
         customer = _customer(tenant, customer_id, customers)
-        plan, premises = catalogue.chosen(tenant, wish.plan)
+        plan, premises = catalogue.chosen(tenant, new.plan)
         _require_currency(customer, plan.currency)
         features = catalogue.features_of(tenant, plan.phases)
-        start = _start(wish, plan, customer.time_zone, now, accept_past)
+        start = _start(new, plan, customer.time_zone, now, accept_past)
         had = had_before(present, plan, start)
-        terms = replace(wish.terms, time_zone=customer.time_zone, charged=had.one_time)
+        terms = replace(new.terms, time_zone=customer.time_zone, charged=had.one_time)
         if had.plan and terms.starting_phase is None:
             terms = replace(terms, starting_phase=phase_after_trials(plan.phases))
         made = subscribe(
@@ -115,20 +115,18 @@ def _customer(tenant: str, id_or_key: str, customers: BilledCustomers) -> Billed
     return found
 
 
-def _start(
-    wish: SubscriptionWish, plan: Plan | CustomPlan, zone: str, now: datetime, accept_past: timedelta
-) -> datetime:
-    timing = wish.timing
+def _start(new: NewSubscription, plan: Plan | CustomPlan, zone: str, now: datetime, accept_past: timedelta) -> datetime:
+    timing = new.timing
     if timing == "immediate":
         return now
     if not isinstance(timing, datetime):
-        if wish.terms.anchor is None:
+        if new.terms.anchor is None:
             message = (
                 "Without a billingAnchor a new subscription has no next_billing_cycle; "
                 "name the anchor, or start it `immediate` or at an instant."
             )
             raise InvalidInput(message, code="invalid_timing")
-        return period_at(now, wish.terms.anchor, Cadence.parse(plan.billing_cadence, zone)).end
+        return period_at(now, new.terms.anchor, Cadence.parse(plan.billing_cadence, zone)).end
     if timing < now - accept_past:
         message = (
             f"A subscription can start at most {accept_past.days} days ago, now at {rfc3339(now - accept_past)} or "

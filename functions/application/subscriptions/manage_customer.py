@@ -8,17 +8,19 @@ from functions.application.ports.subscriptions import Customers, Subscriptions
 from functions.application.retry import decide_again_when_stale
 from functions.application.subscriptions.find_customer import find_active_customer
 from functions.domain.errors import Conflict, FieldError
-from functions.domain.subscriptions.customer import Customer, CustomerWish
+from functions.domain.subscriptions.customer import Customer, CustomerCreate
 
 
 class NewId(Protocol):
     def __call__(self) -> str: ...
 
 
-def create_customer(tenant: str, wish: CustomerWish, *, customers: Customers, clock: Clock, new_id: NewId) -> Customer:
+def create_customer(
+    tenant: str, create: CustomerCreate, *, customers: Customers, clock: Clock, new_id: NewId
+) -> Customer:
     """Raises Conflict when the key or a subject belongs to another customer."""
     now = clock.now()
-    customer = Customer(**_asked(wish), id=new_id(), created_at=now, updated_at=now)
+    customer = Customer(**_asked(create), id=new_id(), created_at=now, updated_at=now)
     try:
         customers.save(tenant, None, customer)
     except Taken as taken:
@@ -27,14 +29,14 @@ def create_customer(tenant: str, wish: CustomerWish, *, customers: Customers, cl
 
 
 def replace_customer(
-    tenant: str, id_or_key: str, wish: CustomerWish, *, customers: Customers, clock: Clock
+    tenant: str, id_or_key: str, create: CustomerCreate, *, customers: Customers, clock: Clock
 ) -> Customer:
     """Raises NotFound, and Conflict when the key or a subject belongs to another customer."""
 
     def decide() -> Customer:
         before = find_active_customer(tenant, id_or_key, customers=customers)
         after = Customer(
-            **_asked(wish), id=before.record.id, created_at=before.record.created_at, updated_at=clock.now()
+            **_asked(create), id=before.record.id, created_at=before.record.created_at, updated_at=clock.now()
         )
         try:
             customers.save(tenant, before, after)
@@ -65,8 +67,8 @@ def delete_customer(
     decide_again_when_stale(decide)
 
 
-def _asked(wish: CustomerWish) -> dict[str, Any]:
-    return {name: getattr(wish, name) for name in CustomerWish.model_fields}
+def _asked(create: CustomerCreate) -> dict[str, Any]:
+    return {name: getattr(create, name) for name in CustomerCreate.model_fields}
 
 
 def _conflict(taken: Taken) -> Conflict:

@@ -19,7 +19,7 @@ INVALID = "invalid_addon"
 InstanceType = Literal["single", "multiple"]
 
 
-class AddonOffer(WireModel):
+class AddonReplaceUpdate(WireModel):
     """What may still change while the add-on is a draft: everything but its key and currency."""
 
     name: Name
@@ -49,7 +49,7 @@ class AddonOffer(WireModel):
         refuse(amount_problems(self.rate_cards, "rateCards", currency), INVALID)
 
 
-class AddonDraft(AddonOffer):
+class AddonCreate(AddonReplaceUpdate):
     """An add-on as its author sends it."""
 
     key: Key
@@ -61,17 +61,17 @@ class AddonDraft(AddonOffer):
         return self
 
 
-class Addon(AddonDraft, Versioned):
+class Addon(AddonCreate, Versioned):
     """One version of an add-on."""
 
     @property
     def label(self) -> str:
         return f"{self.key} version {self.version}"
 
-    def revised(self, offer: AddonOffer, now: datetime) -> "Addon":
+    def revised(self, update: AddonReplaceUpdate, now: datetime) -> "Addon":
         self.require_draft("changed")
-        offer.require_sayable(self.currency)
-        return self.with_offer(offer, now)
+        update.require_sayable(self.currency)
+        return self.with_update(update, now)
 
     def to_wire(self, now: datetime) -> dict[str, Any]:
         wire = self.model_dump(mode="json", by_alias=True, exclude={"rate_cards"})

@@ -76,7 +76,7 @@ class CouponTerms(WireModel):
     duration: CouponDuration
 
 
-class CouponWish(CouponTerms):
+class CouponCreate(CouponTerms):
     """`max_redemptions` counts customers and subscriptions that get it, `redeem_by` is the first instant none does."""
 
     description: Description | None = None
@@ -85,7 +85,7 @@ class CouponWish(CouponTerms):
     redeem_by: Instant | None = None
 
 
-class Coupon(CouponWish):
+class Coupon(CouponCreate):
     """`created_by` and `archived_by` are API keys; `version` counts the stored writes."""
 
     id: str

@@ -41,7 +41,7 @@ def _is_there(mode: object) -> object:
 SettlementMode = Annotated[Literal["credit_then_invoice"], BeforeValidator(_is_there)]
 
 
-class PlanOffer(WireModel):
+class PlanReplaceUpdate(WireModel):
     """What may still change while the plan is a draft: everything but its key and currency."""
 
     name: Name
@@ -94,7 +94,7 @@ def _amounts(phase: PlanPhase, p: int, currency: str) -> list[FieldError]:
     return amount_problems(phase.rate_cards, f"phases[{p}].rateCards", currency)
 
 
-class CustomPlan(PlanOffer):
+class CustomPlan(PlanReplaceUpdate):
     """A plan made for one subscription: without a key and versions."""
 
     currency: Annotated[CurrencyCode, AfterValidator(iso_currency)] = "USD"
@@ -105,23 +105,23 @@ class CustomPlan(PlanOffer):
         return self
 
 
-class PlanDraft(CustomPlan):
+class PlanCreate(CustomPlan):
     """A plan as its author sends it."""
 
     key: Key
 
 
-class Plan(PlanDraft, Versioned):
+class Plan(PlanCreate, Versioned):
     """One version of a plan."""
 
     @property
     def label(self) -> str:
         return f"{self.key} version {self.version}"
 
-    def revised(self, offer: PlanOffer, now: datetime) -> "Plan":
+    def revised(self, update: PlanReplaceUpdate, now: datetime) -> "Plan":
         self.require_draft("changed")
-        offer.require_sayable(self.currency)
-        return self.with_offer(offer, now)
+        update.require_sayable(self.currency)
+        return self.with_update(update, now)
 
     def to_wire(self, now: datetime) -> dict[str, Any]:
         """The public shape: absent optionals are left out, what is required but empty stays null."""

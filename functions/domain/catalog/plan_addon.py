@@ -17,17 +17,17 @@ from functions.domain.wire import Instant, Key, Metadata, WireModel
 MAX_QUANTITY = 1_000_000
 
 
-class PlanAddonTerms(WireModel):
+class PlanAddonReplaceUpdate(WireModel):
     metadata: Metadata = None
     from_plan_phase: Key
     max_quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)] | None = None
 
 
-class PlanAddonWish(PlanAddonTerms):
+class PlanAddonCreate(PlanAddonReplaceUpdate):
     addon_id: str
 
 
-class PlanAddon(PlanAddonTerms):
+class PlanAddon(PlanAddonReplaceUpdate):
     plan_id: str
     addon_id: str
     created_at: Instant
@@ -39,7 +39,7 @@ class PlanAddon(PlanAddonTerms):
         return without_nulls(wire) | {"addon": addon.to_wire(now), "validationErrors": []}
 
 
-def require_assignable(plan: Plan, addon: Addon, terms: PlanAddonTerms, now: datetime) -> None:
+def require_assignable(plan: Plan, addon: Addon, terms: PlanAddonReplaceUpdate, now: datetime) -> None:
     """Raises Conflict for versions that are not for sale, InvalidInput for what does not go together."""
     if plan.status(now) is VersionStatus.ARCHIVED:
         raise Conflict(f"Plan {plan.label} is archived; assign add-ons to a draft or active version.")

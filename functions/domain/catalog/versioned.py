@@ -49,10 +49,10 @@ class Versioned(WireModel, ABC):
     @abstractmethod
     def label(self) -> str: ...
 
-    def with_offer(self, offer: WireModel, now: datetime) -> Self:
+    def with_update(self, update: WireModel, now: datetime) -> Self:
         """The draft with everything that was offered in place of what it said before."""
         self.require_draft("changed")
-        fields: dict[str, Any] = {name: getattr(offer, name) for name in type(offer).model_fields}
+        fields: dict[str, Any] = {name: getattr(update, name) for name in type(update).model_fields}
         return self.model_copy(update={**fields, "updated_at": now})
 
     def published(self, now: datetime) -> Self:

@@ -8,7 +8,7 @@ from functions.domain.period import UTC_ZONE, known_zone
 from functions.domain.wire import Instant, WireModel
 
 
-class BillingSettingsWish(WireModel):
+class BillingSettingsUpdate(WireModel):
     """`time_zone` is that of customers who have none; `invoices_idle` asks for invoices about nothing, None leaves
     that to the stage.
     """
@@ -17,7 +17,7 @@ class BillingSettingsWish(WireModel):
     invoices_idle: bool | None = None
 
 
-class BillingSettings(BillingSettingsWish):
+class BillingSettings(BillingSettingsUpdate):
     """`updated_at` is None until something is decided."""
 
     updated_at: Instant | None = None

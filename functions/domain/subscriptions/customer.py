@@ -37,7 +37,7 @@ class Address(WireModel):
     phone_number: Line | None = None
 
 
-class CustomerWish(WireModel):
+class CustomerCreate(WireModel):
     """What may be asked for, at creation and as a full replacement."""
 
     name: Name
@@ -57,7 +57,7 @@ class CustomerWish(WireModel):
         return tuple(dict.fromkeys((self.key, *named) if self.key else named))
 
 
-class Customer(CustomerWish):
+class Customer(CustomerCreate):
     id: str
     created_at: Instant
     updated_at: Instant

@@ -19,11 +19,11 @@ from functions.domain.subscriptions.item import (
 from functions.domain.subscriptions.operations import (
     AddItem,
     AddPhase,
-    NewPhase,
     Operation,
     RemoveItem,
     RemovePhase,
     StretchPhase,
+    SubscriptionPhaseCreate,
     UnscheduleEdit,
 )
 from functions.domain.subscriptions.subscribe import dated, offset_of
@@ -193,32 +193,32 @@ class _Editor:
             if each.key != key or each.start < since
         ]
 
-    def _add_phase(self, wish: NewPhase) -> None:
-        if wish.key in {each.phase.key for each in self._layouts}:
-            raise Conflict(f"There is a phase {wish.key!r} already.", code="phase_exists")
+    def _add_phase(self, create: SubscriptionPhaseCreate) -> None:
+        if create.key in {each.phase.key for each in self._layouts}:
+            raise Conflict(f"There is a phase {create.key!r} already.", code="phase_exists")
         if len(self._layouts) >= MAX_PHASES:
             raise Conflict(f"A subscription has at most {MAX_PHASES} phases.", code="too_many_phases")
         start = self._subscription.active_from
         origin = self._subscription.phases[0].began_at or start
-        offset = offset_of(wish.start_after) if wish.start_after is not None else Offset()
+        offset = offset_of(create.start_after) if create.start_after is not None else Offset()
         begins = offset.after(origin, self._subscription.time_zone)
         if begins < self._at or (begins == self._at and self._at > start):
             message = f"A phase can only be added ahead; {rfc3339(begins)} is not after {rfc3339(self._at)}."
             raise Conflict(message, code="phase_not_ahead")
         later = [each for each in self._layouts if each.phase.starts_at >= begins]
-        if later and wish.duration is None:
+        if later and create.duration is None:
             raise InvalidInput("Only the last phase has no duration; say how long the new one lasts.")
-        if wish.duration is not None and not later:
+        if create.duration is not None and not later:
             raise InvalidInput("The new phase would be the last one, which has no duration; leave it out.")
         if later:
-            assert wish.duration is not None
-            shift = offset + offset_of(wish.duration) - later[0].phase.offset
+            assert create.duration is not None
+            shift = offset + offset_of(create.duration) - later[0].phase.offset
             self._shift(later, shift)
         phase = SubscriptionPhase(
             id=self._new_id(),
-            key=wish.key,
-            name=wish.name,
-            description=wish.description,
+            key=create.key,
+            name=create.name,
+            description=create.description,
             offset=offset,
             starts_at=begins,
             ends_at=None,

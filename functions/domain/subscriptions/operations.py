@@ -22,7 +22,7 @@ class RemoveItem(WireModel):
     item_key: Key
 
 
-class NewPhase(WireModel):
+class SubscriptionPhaseCreate(WireModel):
     """`start_after` counts from the start of the subscription; null is its start."""
 
     start_after: Duration | None
@@ -35,7 +35,7 @@ class NewPhase(WireModel):
 
 class AddPhase(WireModel):
     op: Literal["add_phase"]
-    phase: NewPhase
+    phase: SubscriptionPhaseCreate
 
 
 class RemovePhase(WireModel):

@@ -56,7 +56,7 @@ def ask(request: Request, body: ArchiveQueryCreate) -> Answer:
     query = ask_archive.ask_archive(
         request.tenant,
         find_counting_meter(request.tenant, body.meter, meters=metering.meters()),
-        ask_archive.Wish(
+        ask_archive.ArchiveRequest(
             kind=body.query,
             start=body.period_from,
             end=body.period_to,

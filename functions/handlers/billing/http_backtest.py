@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from functions.application.billing.backtest_plan import MAX_CUSTOMERS, MAX_PERIODS, BacktestWish, backtest_plan
+from functions.application.billing.backtest_plan import MAX_CUSTOMERS, MAX_PERIODS, BacktestScope, backtest_plan
 from functions.domain.billing.simulation import LinePeriod
 from functions.domain.wire import WireModel
 from functions.handlers.billing.backtest_json import backtest_shown
@@ -22,7 +22,7 @@ routes = Routes()
 IdOrKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class BacktestBody(WireModel):
+class BacktestCreate(WireModel):
     """Customers by id or key, each with the periods that are rated."""
 
     customers: Annotated[tuple[IdOrKey, ...], Field(min_length=1, max_length=MAX_CUSTOMERS)]
@@ -30,8 +30,8 @@ class BacktestBody(WireModel):
     starting_phase: PhaseKey | None = None
 
     @property
-    def wish(self) -> BacktestWish:
-        return BacktestWish(self.customers, tuple(each.period for each in self.periods), self.starting_phase)
+    def scope(self) -> BacktestScope:
+        return BacktestScope(self.customers, tuple(each.period for each in self.periods), self.starting_phase)
 
 
 @routes.post(
@@ -41,6 +41,6 @@ class BacktestBody(WireModel):
     answers="Backtest",
     costs="question",
 )
-def backtest(request: Request, plan_id: PlanKey, body: BacktestBody) -> Answer:
-    wish = body.wish
-    return http.ok(backtest_shown(backtest_plan(request.tenant, plan_id, wish, billing.backtest_ports())))
+def backtest(request: Request, plan_id: PlanKey, body: BacktestCreate) -> Answer:
+    scope = body.scope
+    return http.ok(backtest_shown(backtest_plan(request.tenant, plan_id, scope, billing.backtest_ports())))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.domain.subscriptions.billing_settings import BillingSettings, BillingSettingsWish
+from functions.domain.subscriptions.billing_settings import BillingSettings, BillingSettingsUpdate
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Replacement, Request
 from functions.handlers.edge.routes import Routes
@@ -20,7 +20,7 @@ def get(request: Request) -> Answer:
 
 
 @routes.put("/api/v1/billing/settings", "Decide for all billing", scope=SCOPE_ADMIN, answers="BillingSettings")
-def replace(request: Request, body: Replacement[BillingSettingsWish]) -> Answer:
+def replace(request: Request, body: Replacement[BillingSettingsUpdate]) -> Answer:
     """What is left out is as it was at the beginning."""
     stored = billing.billing_settings()
 

@@ -10,7 +10,7 @@ from functions.application.catalog.manage_addon import (
     publish_addon,
     update_addon,
 )
-from functions.domain.catalog.addon import Addon, AddonDraft, AddonOffer
+from functions.domain.catalog.addon import Addon, AddonCreate, AddonReplaceUpdate
 from functions.handlers.catalog.version_filter import (
     VERSION_ORDERS,
     VersionFilter,
@@ -32,7 +32,7 @@ AddonKey = Annotated[str, "The id of a version of an add-on, or an add-on's key 
 
 
 @routes.post("/api/v1/addons", "Create an add-on", scope=SCOPE_ADMIN, answers="Addon", status=201)
-def create(request: Request, body: AddonDraft) -> Answer:
+def create(request: Request, body: AddonCreate) -> Answer:
     addon = create_addon(
         request.tenant,
         body,
@@ -65,7 +65,7 @@ def get(request: Request[VersionQuery], addon_id: AddonKey) -> Answer:
 
 
 @routes.put("/api/v1/addons/<addon_id>", "Update a draft add-on", scope=SCOPE_ADMIN, answers="Addon")
-def update(request: Request, addon_id: AddonId, body: Replacement[AddonOffer]) -> Answer:
+def update(request: Request, addon_id: AddonId, body: Replacement[AddonReplaceUpdate]) -> Answer:
     def shown() -> dict[str, Any] | None:
         found = catalog.addons().get(request.tenant, addon_id)
         return _shown(found) if found is not None else None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from functions.application.catalog.manage_coupon import archive_coupon, create_coupon, find_coupon
-from functions.domain.catalog.coupon import Coupon, CouponWish
+from functions.domain.catalog.coupon import Coupon, CouponCreate
 from functions.handlers.catalog.coupon_json import coupon_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
@@ -27,7 +27,7 @@ ORDERS: dict[str, Callable[[Coupon], Any]] = {
 
 
 @routes.post("/api/v1/coupons", "Create a coupon", scope=SCOPE_ADMIN, answers="Coupon", status=201)
-def create(request: Request, body: CouponWish) -> Answer:
+def create(request: Request, body: CouponCreate) -> Answer:
     coupon = create_coupon(
         request.tenant,
         body,

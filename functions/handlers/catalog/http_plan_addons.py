@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from functions.application.catalog.manage_plan_addons import Assigned
 from functions.application.held_listing import HeldListing
-from functions.domain.catalog.plan_addon import PlanAddon, PlanAddonTerms, PlanAddonWish
+from functions.domain.catalog.plan_addon import PlanAddon, PlanAddonCreate, PlanAddonReplaceUpdate
 from functions.handlers.catalog.version_filter import (
     VersionFilter,
     VersionsQuery,
@@ -62,7 +62,7 @@ def list_assigned(request: Request[AssignedQuery], plan_id: PlanKey) -> Answer:
 @routes.post(
     "/api/v1/plans/<plan_id>/addons", "Assign an add-on to a plan", scope=SCOPE_ADMIN, answers="PlanAddon", status=201
 )
-def assign(request: Request, plan_id: PlanId, body: PlanAddonWish) -> Answer:
+def assign(request: Request, plan_id: PlanId, body: PlanAddonCreate) -> Answer:
     return http.created(_assigned(catalog.plan_addons_of().assign(request.tenant, plan_id, body)))
 
 
@@ -74,7 +74,9 @@ def get_assigned(request: Request, plan_id: PlanKey, addon_id: AssignedKey) -> A
 @routes.put(
     "/api/v1/plans/<plan_id>/addons/<addon_id>", "Update a plan's add-on", scope=SCOPE_ADMIN, answers="PlanAddon"
 )
-def reassign(request: Request, plan_id: PlanId, addon_id: AssignedKey, body: Replacement[PlanAddonTerms]) -> Answer:
+def reassign(
+    request: Request, plan_id: PlanId, addon_id: AssignedKey, body: Replacement[PlanAddonReplaceUpdate]
+) -> Answer:
     of_plans = catalog.plan_addons_of()
     terms = body.over(PlanAddon, lambda: _assigned(of_plans.get(request.tenant, plan_id, addon_id)))
     return http.ok(_assigned(of_plans.change(request.tenant, plan_id, addon_id, terms)))

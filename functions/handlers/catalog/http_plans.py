@@ -5,7 +5,7 @@ from typing import Any
 from functions.application.catalog.create_plan import create_plan, next_plan
 from functions.application.catalog.find_plan import find_plan
 from functions.application.catalog.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
-from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer
+from functions.domain.catalog.plan import Plan, PlanCreate, PlanReplaceUpdate
 from functions.handlers.catalog.version_filter import (
     VERSION_ORDERS,
     VersionFilter,
@@ -25,7 +25,7 @@ routes = Routes()
 
 
 @routes.post("/api/v1/plans", "Create a plan", scope=SCOPE_ADMIN, answers="Plan", status=201)
-def create(request: Request, body: PlanDraft) -> Answer:
+def create(request: Request, body: PlanCreate) -> Answer:
     plan = create_plan(
         request.tenant,
         body,
@@ -57,7 +57,7 @@ def get(request: Request[VersionQuery], plan_id: PlanKey) -> Answer:
 
 
 @routes.put("/api/v1/plans/<plan_id>", "Update a draft plan", scope=SCOPE_ADMIN, answers="Plan")
-def update(request: Request, plan_id: PlanId, body: Replacement[PlanOffer]) -> Answer:
+def update(request: Request, plan_id: PlanId, body: Replacement[PlanReplaceUpdate]) -> Answer:
     def shown() -> dict[str, Any] | None:
         found = catalog.plans().get(request.tenant, plan_id)
         return _shown(found) if found is not None else None

@@ -14,7 +14,7 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 
-class BackfillRequest(WireModel):
+class BackfillCreate(WireModel):
     event_from: Instant
 
 
@@ -26,7 +26,7 @@ class BackfillRequest(WireModel):
     status=202,
     costs="question",
 )
-def start(request: Request, id_or_slug: MeterSlug, body: BackfillRequest) -> Answer:
+def start(request: Request, id_or_slug: MeterSlug, body: BackfillCreate) -> Answer:
     found = fill_meter(
         request.tenant,
         id_or_slug,

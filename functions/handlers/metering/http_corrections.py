@@ -36,7 +36,7 @@ class CorrectedEvent(WireModel):
     time: Instant
 
 
-class ReplacementEvent(WireModel):
+class CorrectionReplacementCreate(WireModel):
     """What is left out is as it was, and the id is made from the content."""
 
     id: Text | None = None
@@ -49,7 +49,7 @@ class ReplacementEvent(WireModel):
 class CorrectionCreate(WireModel):
     event: CorrectedEvent
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON)]
-    replacement: ReplacementEvent | None = Field(default=None)
+    replacement: CorrectionReplacementCreate | None = Field(default=None)
 
 
 @routes.post(
@@ -88,9 +88,9 @@ def list_all(request: Request[CorrectionQuery]) -> Answer:
     return http.ok(http.without_none({"items": list(map(_shown, page.items)), "nextCursor": page.cursor}))
 
 
-def _instead(wish: ReplacementEvent) -> Instead:
-    time, micros = (int(wish.time.timestamp()), wish.time.microsecond) if wish.time else (None, 0)
-    return Instead(json_body.encode(wish.data).encode(), wish.id, wish.type, wish.subject, time, micros)
+def _instead(create: CorrectionReplacementCreate) -> Instead:
+    time, micros = (int(create.time.timestamp()), create.time.microsecond) if create.time else (None, 0)
+    return Instead(json_body.encode(create.data).encode(), create.id, create.type, create.subject, time, micros)
 
 
 def _shown(correction: Correction) -> dict[str, Any]:

@@ -33,7 +33,7 @@ MAX_ID = 300
 Code = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CODE)]
 
 
-class ReplayRequest(WireModel):
+class ReplayCreate(WireModel):
     """Which to replay; what is left out asks for all."""
 
     start: Instant | None = Field(default=None, alias="from")
@@ -83,7 +83,7 @@ def replay(request: Request, reject_id: RejectId) -> Answer:
 
 
 @routes.post("/api/v1/rejects/replay", "Replay rejects", scope=SCOPE_ADMIN, answers="ReplayReport", costs="question")
-def replay_many(request: Request, body: ReplayRequest) -> Answer:
+def replay_many(request: Request, body: ReplayCreate) -> Answer:
     report = replay_rejects(
         request.tenant,
         _filter(body.start, body.end, body.code),

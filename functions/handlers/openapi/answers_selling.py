@@ -7,7 +7,7 @@ from pydantic import Field
 from functions.domain.catalog.addon import Addon
 from functions.domain.catalog.coupon import Coupon, CouponTerms
 from functions.domain.catalog.plan import Alignment, Plan, PlanStatus, ProRating
-from functions.domain.catalog.plan_addon import PlanAddonTerms
+from functions.domain.catalog.plan_addon import PlanAddonReplaceUpdate
 from functions.domain.catalog.pricing import AnyPrice
 from functions.domain.catalog.pricing.commitment import SpendCommitment
 from functions.domain.catalog.rate_card import RateCard
@@ -27,7 +27,7 @@ class ShownAddon(Addon):
     validation_errors: list[dict[str, Any]]
 
 
-class ShownPlanAddon(PlanAddonTerms):
+class ShownPlanAddon(PlanAddonReplaceUpdate):
     created_at: Instant
     updated_at: Instant
     deleted_at: Instant | None = None

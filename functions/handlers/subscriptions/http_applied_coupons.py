@@ -27,7 +27,7 @@ SubscriptionCouponId = Annotated[str, "The `id` in the list of the subscription'
 FindHolder = Callable[[str, str], CouponHolder]
 
 
-class CouponChoice(WireModel):
+class AppliedCouponCreate(WireModel):
     """The id or the key of a coupon."""
 
     coupon: Annotated[str, Field(min_length=1, max_length=64)]
@@ -40,7 +40,7 @@ class CouponChoice(WireModel):
     answers="AppliedCoupon",
     status=201,
 )
-def give_customer(request: Request, id_or_key: CustomerKey, body: CouponChoice) -> Answer:
+def give_customer(request: Request, id_or_key: CustomerKey, body: AppliedCouponCreate) -> Answer:
     return _give(request, body, subscriptions.applied_coupons().of_customer, id_or_key)
 
 
@@ -71,7 +71,7 @@ def take_from_customer(request: Request, id_or_key: CustomerKey, applied_id: Cus
     answers="AppliedCoupon",
     status=201,
 )
-def give_subscription(request: Request, subscription_id: SubscriptionId, body: CouponChoice) -> Answer:
+def give_subscription(request: Request, subscription_id: SubscriptionId, body: AppliedCouponCreate) -> Answer:
     return _give(request, body, subscriptions.applied_coupons().of_subscription, subscription_id)
 
 
@@ -96,7 +96,7 @@ def take_from_subscription(
     return _take(request, subscriptions.applied_coupons().of_subscription, subscription_id, applied_id)
 
 
-def _give(request: Request, choice: CouponChoice, find: FindHolder, in_path: str) -> Answer:
+def _give(request: Request, choice: AppliedCouponCreate, find: FindHolder, in_path: str) -> Answer:
     holder = find(request.tenant, in_path)
     applied = subscriptions.applied_coupons().apply(request.tenant, holder, choice.coupon, by=request.caller.key_id)
     return http.created(_shown(applied))

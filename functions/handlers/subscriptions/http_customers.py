@@ -7,7 +7,7 @@ from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.find_customer import ORDERS, CustomerFilter, find_customer
 from functions.application.subscriptions.manage_customer import create_customer, delete_customer, replace_customer
 from functions.domain.metering.values.holding import Holding
-from functions.domain.subscriptions.customer import Customer, CustomerWish
+from functions.domain.subscriptions.customer import Customer, CustomerCreate
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Replacement, Request
 from functions.handlers.edge.in_path import CustomerKey
@@ -35,7 +35,7 @@ EVER = datetime.fromtimestamp(0, UTC)
 
 
 @routes.post("/api/v1/customers", "Create a customer", scope=SCOPE_ADMIN, answers="Customer", status=201)
-def create(request: Request, body: CustomerWish) -> Answer:
+def create(request: Request, body: CustomerCreate) -> Answer:
     customer = create_customer(
         request.tenant,
         body,
@@ -107,7 +107,7 @@ def list_attribution(request: Request[Paged], id_or_key: CustomerKey) -> Answer:
 
 
 @routes.put("/api/v1/customers/<id_or_key>", "Replace a customer", scope=SCOPE_ADMIN, answers="Customer")
-def replace(request: Request, id_or_key: CustomerKey, body: Replacement[CustomerWish]) -> Answer:
+def replace(request: Request, id_or_key: CustomerKey, body: Replacement[CustomerCreate]) -> Answer:
     def shown() -> dict[str, Any]:
         found = find_customer(request.tenant, id_or_key, customers=subscriptions.customers()).record
         return _with_subscription(request.tenant, found)

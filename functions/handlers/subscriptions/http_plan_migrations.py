@@ -24,7 +24,7 @@ routes = Routes()
 MigrationId = Annotated[str, "The `id` that the migration was answered with."]
 
 
-class MigrateAll(WireModel):
+class PlanMigrationCreate(WireModel):
     """A dry run changes no subscription: it says who would be migrated, and what that would come to."""
 
     to_version: Version
@@ -39,7 +39,7 @@ class MigrateAll(WireModel):
     status=202,
     costs="question",
 )
-def migrate_all(request: Request, plan_id: PlanKey, body: MigrateAll) -> Answer:
+def migrate_all(request: Request, plan_id: PlanKey, body: PlanMigrationCreate) -> Answer:
     migration = migrate_plan(
         request.tenant,
         plan_id,

@@ -13,7 +13,7 @@ from functions.application.subscriptions.cancel_subscription import (
     unschedule_cancellation,
 )
 from functions.application.subscriptions.change_subscription import Changed
-from functions.application.subscriptions.create_subscription import SubscriptionWish, create_subscription
+from functions.application.subscriptions.create_subscription import NewSubscription, create_subscription
 from functions.application.subscriptions.find_subscriptions import SubscriptionFilter
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.errors import NotFound
@@ -57,7 +57,7 @@ VERSION = re.compile(r"[1-9][0-9]{0,8}")
 def create(request: Request, body: SubscriptionCreate) -> Answer:
     subscription = create_subscription(
         request.tenant,
-        SubscriptionWish(plan=body.choice, customer=body.customer, timing=body.timing, terms=body.terms),
+        NewSubscription(plan=body.choice, customer=body.customer, timing=body.timing, terms=body.terms),
         accept_past=timedelta(days=settings.accept_past_days()),
         catalogue=subscriptions.catalogue(),
         subscriptions=subscriptions.subscriptions(),

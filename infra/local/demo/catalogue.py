@@ -23,7 +23,7 @@ def expected_total(month: Month) -> Decimal:
 
 
 def meter(client: Any) -> Any:
-    wish = {
+    body = {
         "slug": METER,
         "name": "LLM tokens",
         "eventType": EVENT_TYPE,
@@ -31,7 +31,7 @@ def meter(client: Any) -> Any:
         "valueProperty": "$.tokens",
         "groupBy": {"model": "$.model", "direction": "$.direction"},
     }
-    return found_or(lambda: client.meters.get(METER), lambda: client.meters.create(wish))
+    return found_or(lambda: client.meters.get(METER), lambda: client.meters.create(body))
 
 
 def features(client: Any) -> list[Any]:
@@ -40,13 +40,13 @@ def features(client: Any) -> list[Any]:
 
 def _feature(client: Any, direction: str) -> Any:
     key = f"{direction}_tokens"
-    wish = {
+    body = {
         "key": key,
         "name": f"{direction.capitalize()} tokens",
         "meterSlug": METER,
         "meterGroupByFilters": {"direction": direction},
     }
-    return found_or(lambda: client.features.get(key), lambda: client.features.create(wish))
+    return found_or(lambda: client.features.get(key), lambda: client.features.create(body))
 
 
 def plan(client: Any) -> Any:
@@ -88,14 +88,14 @@ def _rate_cards() -> list[dict[str, Any]]:
 
 
 def customer(client: Any) -> Any:
-    wish = {
+    body = {
         "key": CUSTOMER,
         "name": "Acme Robotics",
         "primaryEmail": "billing@acme.example",
         "currency": "USD",
         "usageAttribution": {"subjectKeys": list(SUBJECTS)},
     }
-    return found_or(lambda: client.customers.get(CUSTOMER), lambda: client.customers.create(wish))
+    return found_or(lambda: client.customers.get(CUSTOMER), lambda: client.customers.create(body))
 
 
 def subscription(client: Any, customer_id: str, month: Month) -> Any:

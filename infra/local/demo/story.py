@@ -29,8 +29,8 @@ def tenant_key(api_url: str, admin_key: str, previous: str | None) -> str:
         if previous and httpx.get(f"{api_url}/api/v1/meters", headers=bearer(previous), timeout=30).is_success:
             current.says("its API key of the last run is still good")
             return previous
-        wish = {"name": "Demo", "scopes": ["admin"], "tenant": TENANT}
-        answer = httpx.post(f"{api_url}/api/v1/api-keys", json=wish, headers=bearer(admin_key), timeout=REQUEST_SECONDS)
+        body = {"name": "Demo", "scopes": ["admin"], "tenant": TENANT}
+        answer = httpx.post(f"{api_url}/api/v1/api-keys", json=body, headers=bearer(admin_key), timeout=REQUEST_SECONDS)
         answer.raise_for_status()
         current.says(f"tenant {TENANT!r} has an API key")
         return str(answer.json()["token"])

@@ -81,14 +81,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.doctor", description=__doc__)
     parser.add_argument("--stage", default="dev", help="dev (default), prod or one of stages.toml")
     parser.add_argument("--assembly", type=Path, help="what an earlier `make synth` wrote, instead of a new one")
-    wish = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        if wish.stage != "local" or "AWS_ENDPOINT_URL" not in os.environ:
-            check_deployable(wish.stage)
+        if arguments.stage != "local" or "AWS_ENDPOINT_URL" not in os.environ:
+            check_deployable(arguments.stage)
         asked = account.signed_in(os.environ)
-        if wish.assembly is None:
-            synth(wish.stage)
-        planned = plan.read(wish.assembly or paths.REPOSITORY / "cdk.out")
+        if arguments.assembly is None:
+            synth(arguments.stage)
+        planned = plan.read(arguments.assembly or paths.REPOSITORY / "cdk.out")
         return report(asked, planned, planned.tags["tollbooth:stage"])
     except StepFailed as failure:
         return report_failure(failure)

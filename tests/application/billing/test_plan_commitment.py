@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from functions.domain.catalog.plan import PlanDraft
+from functions.domain.catalog.plan import PlanCreate
 from functions.domain.errors import InvalidInput
 from tests.application.billing.test_pieces import END, START, UNIT, Life, Used, card, day
 from tests.application.billing.test_reconcile import differences_of
@@ -167,18 +167,18 @@ def test_a_migration_that_is_cancelled_at_once_leaves_the_minimum_of_the_time_be
 def test_usage_that_is_billed_less_often_than_the_plan_is_refused():
     yearly = unit() | {"billingCadence": "P1Y"}
     with pytest.raises(InvalidInput) as refused:
-        PlanDraft.model_validate(draft(phase(yearly), commitment={"minimumAmount": "50"}))
+        PlanCreate.model_validate(draft(phase(yearly), commitment={"minimumAmount": "50"}))
     assert [each.field for each in refused.value.fields] == ["phases[0].rateCards[0].billingCadence"]
 
 
 def test_a_plan_that_sells_no_usage_commits_to_nothing():
     with pytest.raises(InvalidInput, match="the plan sells none"):
-        PlanDraft.model_validate(draft(phase(flat("31")), commitment={"minimumAmount": "500"}))
+        PlanCreate.model_validate(draft(phase(flat("31")), commitment={"minimumAmount": "500"}))
 
 
 def test_a_maximum_below_the_minimum_is_refused():
     with pytest.raises(ValidationError, match="must be at least the minimumAmount 50"):
-        PlanDraft.model_validate(draft(phase(unit()), commitment={"minimumAmount": "50", "maximumAmount": "49.99"}))
+        PlanCreate.model_validate(draft(phase(unit()), commitment={"minimumAmount": "50", "maximumAmount": "49.99"}))
 
 
 @settings(max_examples=80, deadline=None)

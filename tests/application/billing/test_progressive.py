@@ -225,7 +225,7 @@ def test_simulating_each_line_with_what_was_before_it_is_the_run(
     discounts = {"percentage": {"percentage": "33"}, "usage": {"quantity": "100"}} if off else None
     for line in run(billing(Events(used=used), of_acme(one_card(price | limits, discounts=discounts))), cuts):
         assert line.working is not None
-        wish = {
+        body = {
             "name": line.name,
             "period": {"from": line.period_start, "to": line.period_end},
             "invoiceAt": line.invoice_at,
@@ -235,7 +235,7 @@ def test_simulating_each_line_with_what_was_before_it_is_the_run(
             "position": line.position or "only",
             "previouslyBilledAmount": f"{Decimal(line.working.previously_billed_minor).scaleb(-2):f}",
         }
-        (tried,) = InvoiceSimulation.model_validate({"currency": "USD", "lines": [wish]}).lines
+        (tried,) = InvoiceSimulation.model_validate({"currency": "USD", "lines": [body]}).lines
         again = tried.line("01K", "USD")
         assert (again.charges, again.total_minor) == (line.charges, line.total_minor)
         assert again.working == line.working

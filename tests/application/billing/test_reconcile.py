@@ -22,7 +22,7 @@ from functions.domain.errors import NotFound, Unavailable
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.ledger.late import DAY_SECONDS, LateUsage
 from functions.domain.metering.ledger.ledger import HOUR_SECONDS
-from functions.domain.subscriptions.customer import CustomerWish
+from functions.domain.subscriptions.customer import CustomerCreate
 from tests.application.billing.test_pieces import (
     EVENTS,
     LIMITS,
@@ -54,9 +54,9 @@ class Late:
         self.acme = self.create("acme")
 
     def create(self, key: str) -> str:
-        wish = CustomerWish(name=key, key=key)
+        create = CustomerCreate(name=key, key=key)
         world = self.world
-        made = create_customer(TENANT, wish, customers=self.customers, clock=world.clock, new_id=world.new_id)
+        made = create_customer(TENANT, create, customers=self.customers, clock=world.clock, new_id=world.new_id)
         world.subscribe(made.id)
         return made.id
 
@@ -274,8 +274,8 @@ def test_whoever_had_a_subject_on_the_day_or_after_is_looked_at(world: World) ->
     late = Late(world)
     other = late.create("globex")
     world.clock.time = at("2026-05-20")
-    replace_customer(TENANT, late.acme, CustomerWish(name="acme"), customers=late.customers, clock=world.clock)
-    moved = CustomerWish.model_validate({"name": "g", "key": "globex", "usageAttribution": {"subjectKeys": ["acme"]}})
+    replace_customer(TENANT, late.acme, CustomerCreate(name="acme"), customers=late.customers, clock=world.clock)
+    moved = CustomerCreate.model_validate({"name": "g", "key": "globex", "usageAttribution": {"subjectKeys": ["acme"]}})
     replace_customer(TENANT, other, moved, customers=late.customers, clock=world.clock)
     late.bill("2026-06-01T01:00:00")
     late.bill("2026-06-01T01:00:00", other)
@@ -458,8 +458,10 @@ def test_what_an_added_subject_had_used_before_is_looked_at(world: World) -> Non
     late.use("2026-05-10", 100)
     assert late.bill("2026-06-01T01:00:00") == [100_00]
     world.clock.time = at("2026-06-05")
-    wish = {"name": "acme", "key": "acme", "usageAttribution": {"subjectKeys": ["web"]}}
-    replace_customer(TENANT, late.acme, CustomerWish.model_validate(wish), customers=late.customers, clock=world.clock)
+    create = {"name": "acme", "key": "acme", "usageAttribution": {"subjectKeys": ["web"]}}
+    replace_customer(
+        TENANT, late.acme, CustomerCreate.model_validate(create), customers=late.customers, clock=world.clock
+    )
     late.use("2026-05-11", 310)
     assert late.look("2026-06-05T00:05:00").customers == 0
     assert late.look("2026-06-05T00:10:00").found == 1

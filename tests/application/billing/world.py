@@ -29,14 +29,14 @@ from functions.application.ports.usage import MeasuredWindow, Windowed
 from functions.application.subscriptions.apply_coupon import AppliedCoupons
 from functions.application.subscriptions.create_subscription import (
     Catalogue,
+    NewSubscription,
     PlanChoice,
-    SubscriptionWish,
     create_subscription,
 )
 from functions.domain.billing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
-from functions.domain.catalog.plan import CustomPlan, Plan, PlanDraft
+from functions.domain.catalog.plan import CustomPlan, Plan, PlanCreate
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.validation import MeterFacts
 from functions.domain.metering.cells.aggregation import Aggregation
@@ -47,7 +47,7 @@ from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from tests.domain.builders import TOKENS, at, draft
-from tests.domain.coupons import wish
+from tests.domain.coupons import coupon_create
 
 TENANT = "default"
 ACME = "01JACMEACMEACMEACMEACMEACM"
@@ -207,7 +207,7 @@ class World:
         return str(ULID())
 
     def draft_plan(self, *phases: dict[str, Any], **changed: Any) -> Plan:
-        body = PlanDraft.model_validate(draft(*phases, **changed))
+        body = PlanCreate.model_validate(draft(*phases, **changed))
         return create_plan(TENANT, body, plans=self.plans, features=self.features, clock=self.clock, new_id=self.new_id)
 
     def plan(self, *phases: dict[str, Any], **changed: Any) -> Plan:
@@ -226,7 +226,7 @@ class World:
         timing = at(start) if start else timing
         return create_subscription(
             TENANT,
-            SubscriptionWish(plan, customer_id, timing, Terms(**terms)),
+            NewSubscription(plan, customer_id, timing, Terms(**terms)),
             accept_past=timedelta(days=45),
             catalogue=self.catalogue,
             subscriptions=self.subscriptions,
@@ -264,7 +264,7 @@ class World:
         """From words: 25 % or 5 USD; once, 3 times, until 2026-06-01 or forever."""
         return create_coupon(
             TENANT,
-            wish(off, duration, key, **changed),
+            coupon_create(off, duration, key, **changed),
             by="key-1",
             coupons=self.coupons,
             clock=self.clock,

@@ -7,14 +7,14 @@ from functions.application.catalog.create_plan import create_plan, next_plan
 from functions.application.catalog.find_plan import find_plan
 from functions.application.catalog.revise_plan import archive_plan, delete_plan, publish_plan, update_plan
 from functions.application.ports.catalog import Family
-from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
+from functions.domain.catalog.plan import Plan, PlanCreate, PlanReplaceUpdate, PlanStatus
 from functions.domain.errors import Conflict, InvalidInput, NotFound
 from tests.application.billing.world import TENANT, World
 from tests.domain.builders import at, draft, flat, phase, unit
 
 
 def create(world: World, **changed: object) -> Plan:
-    body = PlanDraft.model_validate(draft(**changed))
+    body = PlanCreate.model_validate(draft(**changed))
     return create_plan(TENANT, body, plans=world.plans, features=world.features, clock=world.clock, new_id=world.new_id)
 
 
@@ -65,13 +65,15 @@ def test_of_plans_created_at_the_same_moment_one_is_kept(world: World):
 
 def test_a_draft_changes_until_it_is_published(world: World):
     plan = create(world)
-    offer = PlanOffer.model_validate({"name": "Better", "billingCadence": "P1M", "phases": [phase(flat("20"))]})
-    changed = update_plan(TENANT, plan.id, offer, plans=world.plans, features=world.features, clock=world.clock)
+    update = PlanReplaceUpdate.model_validate(
+        {"name": "Better", "billingCadence": "P1M", "phases": [phase(flat("20"))]}
+    )
+    changed = update_plan(TENANT, plan.id, update, plans=world.plans, features=world.features, clock=world.clock)
     publish(world, plan)
 
     assert changed.name == "Better"
     with pytest.raises(Conflict, match="is published"):
-        update_plan(TENANT, plan.id, offer, plans=world.plans, features=world.features, clock=world.clock)
+        update_plan(TENANT, plan.id, update, plans=world.plans, features=world.features, clock=world.clock)
     with pytest.raises(Conflict, match="is published"):
         delete_plan(TENANT, plan.id, plans=world.plans, clock=world.clock)
 

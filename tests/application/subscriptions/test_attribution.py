@@ -10,7 +10,7 @@ from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustome
 from functions.application.subscriptions.cancel_subscription import cancel_subscription
 from functions.application.subscriptions.manage_customer import create_customer, delete_customer, replace_customer
 from functions.domain.metering.values.holding import Holding
-from functions.domain.subscriptions.customer import CustomerWish
+from functions.domain.subscriptions.customer import CustomerCreate
 from tests.application.billing.world import TENANT, World
 from tests.domain.builders import at, phase, unit
 
@@ -32,7 +32,7 @@ class Owners:
     def create(self, name: str, *subjects: str, **more: Any) -> str:
         made = create_customer(
             TENANT,
-            wish(name, *subjects, **more),
+            customer_create(name, *subjects, **more),
             customers=self.customers,
             clock=self.world.clock,
             new_id=self.world.new_id,
@@ -41,7 +41,9 @@ class Owners:
         return made.id
 
     def hold(self, customer_id: str, *subjects: str) -> None:
-        replace_customer(TENANT, customer_id, wish("n", *subjects), customers=self.customers, clock=self.world.clock)
+        replace_customer(
+            TENANT, customer_id, customer_create("n", *subjects), customers=self.customers, clock=self.world.clock
+        )
 
     def delete(self, customer_id: str) -> None:
         world = self.world
@@ -61,8 +63,8 @@ class Owners:
         return [(each.subject, each.held_from, each.held_to) for each in holdings]
 
 
-def wish(name: str, *subjects: str, **more: Any) -> CustomerWish:
-    return CustomerWish.model_validate({"name": name, "usageAttribution": {"subjectKeys": list(subjects)}, **more})
+def customer_create(name: str, *subjects: str, **more: Any) -> CustomerCreate:
+    return CustomerCreate.model_validate({"name": name, "usageAttribution": {"subjectKeys": list(subjects)}, **more})
 
 
 @pytest.fixture

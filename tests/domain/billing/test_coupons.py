@@ -11,7 +11,7 @@ from functions.domain.billing.rating import rate
 from functions.domain.catalog.coupon import AppliedCoupon
 from tests.domain.builders import at, flat, phase, plan, subscription
 from tests.domain.coupons import applied as coupon
-from tests.domain.coupons import wish
+from tests.domain.coupons import coupon_create
 
 MAY = at("2026-05-01")
 
@@ -103,7 +103,7 @@ def test_a_line_says_which_coupon_took_off_how_much() -> None:
 @pytest.mark.parametrize("off", ["0 %", "101 %", "0 USD", "-1 USD", "0.001 USD", "0.5 JPY", "1 XYZ"])
 def test_a_coupon_takes_off_something_that_can_be_paid_and_not_more_than_everything(off: str) -> None:
     with pytest.raises(ValidationError):
-        wish(off)
+        coupon_create(off)
 
 
 @given(st.lists(st.decimals(0, 10**6, places=2), min_size=1, max_size=8), st.decimals("0.01", 10**6, places=2))

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from functions.domain.catalog.addon import Addon, AddonDraft
+from functions.domain.catalog.addon import Addon, AddonCreate
 from functions.domain.catalog.merging import merged, why_not
-from functions.domain.catalog.plan_addon import PlanAddonTerms, require_assignable
+from functions.domain.catalog.plan_addon import PlanAddonReplaceUpdate, require_assignable
 from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, InvalidInput
 from tests.domain.builders import at, flat, phase, plan, unit
@@ -119,10 +119,10 @@ def test_what_cannot_be_merged_says_why(base: dict[str, Any], addition: dict[str
 
 def test_an_add_on_that_is_sold_several_times_has_flat_prices_only() -> None:
     with pytest.raises(InvalidInput) as refused:
-        AddonDraft.model_validate(addon_draft(flat(), unit(), instanceType="multiple"))
+        AddonCreate.model_validate(addon_draft(flat(), unit(), instanceType="multiple"))
 
     assert [each.field for each in refused.value.fields] == ["rateCards[1].price"]
-    assert AddonDraft.model_validate(addon_draft(flat(), free(LIMIT), instanceType="multiple"))
+    assert AddonCreate.model_validate(addon_draft(flat(), free(LIMIT), instanceType="multiple"))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_add_on_that_is_sold_several_times_has_flat_prices_only() -> None:
 )
 def test_what_does_not_go_with_a_plan_names_its_field(of: Addon, terms: dict[str, Any], field: str, code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        require_assignable(plan(), of, PlanAddonTerms.model_validate(terms), at("2026-01-01"))
+        require_assignable(plan(), of, PlanAddonReplaceUpdate.model_validate(terms), at("2026-01-01"))
 
     assert [(each.field, each.code) for each in refused.value.fields] == [(field, code)]
 
@@ -150,11 +150,13 @@ def test_what_does_not_go_with_a_plan_names_its_field(of: Addon, terms: dict[str
 def test_only_phases_from_the_first_one_on_matter() -> None:
     of = plan(phase(unit(), key="trial", duration="P1M"), phase(flat(), key="rest"))
 
-    require_assignable(of, addon(unit()), PlanAddonTerms(from_plan_phase="rest"), at("2026-01-01"))
+    require_assignable(of, addon(unit()), PlanAddonReplaceUpdate(from_plan_phase="rest"), at("2026-01-01"))
     with pytest.raises(InvalidInput, match="in phase 'trial'"):
-        require_assignable(of, addon(unit()), PlanAddonTerms(from_plan_phase="trial"), at("2026-01-01"))
+        require_assignable(of, addon(unit()), PlanAddonReplaceUpdate(from_plan_phase="trial"), at("2026-01-01"))
 
 
 def test_a_draft_add_on_is_not_assigned() -> None:
     with pytest.raises(Conflict, match="publish it"):
-        require_assignable(plan(), addon(effectiveFrom=None), PlanAddonTerms(from_plan_phase="main"), at("2026-01-01"))
+        require_assignable(
+            plan(), addon(effectiveFrom=None), PlanAddonReplaceUpdate(from_plan_phase="main"), at("2026-01-01")
+        )

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.domain.catalog.plan import Plan, PlanDraft, PlanOffer, PlanStatus
+from functions.domain.catalog.plan import Plan, PlanCreate, PlanReplaceUpdate, PlanStatus
 from functions.domain.catalog.validation import are_compatible, feature_problems
 from functions.domain.errors import Conflict, InvalidInput
 from tests.domain.builders import at, draft, flat, phase, plan, unit
@@ -54,15 +54,15 @@ def test_a_published_plan_never_changes(change: str) -> None:
         getattr(published, change)(at("2026-02-02"))
     with pytest.raises(Conflict):
         published.revised(
-            PlanOffer.model_validate({k: v for k, v in draft().items() if k not in ("key", "currency")}),
+            PlanReplaceUpdate.model_validate({k: v for k, v in draft().items() if k not in ("key", "currency")}),
             at("2026-02-02"),
         )
 
 
 def test_a_draft_takes_a_new_offer_and_keeps_its_key_and_currency() -> None:
-    offer = {"name": "Better", "billingCadence": "P1Y", "phases": [phase(flat("12", cadence="P1Y"))]}
+    update = {"name": "Better", "billingCadence": "P1Y", "phases": [phase(flat("12", cadence="P1Y"))]}
 
-    revised = make().revised(PlanOffer.model_validate(offer), at("2026-01-02"))
+    revised = make().revised(PlanReplaceUpdate.model_validate(update), at("2026-01-02"))
 
     assert (revised.key, revised.currency, revised.name, revised.billing_cadence) == ("pro", "USD", "Better", "P1Y")
     assert revised.updated_at == at("2026-01-02")
@@ -118,7 +118,7 @@ def test_parts_that_do_not_fit_are_refused_with_the_path_of_the_field(
     body: dict[str, Any], field: str, code: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        PlanDraft.model_validate(body)
+        PlanCreate.model_validate(body)
 
     assert (field, code) in [(problem.field, problem.code) for problem in refused.value.fields]
 
@@ -158,7 +158,7 @@ THOUSANDS = {"operation": "divide", "conversionFactor": "1000"}
 )
 def test_what_cannot_be_billed_is_refused_in_words(change: dict[str, Any], named: str) -> None:
     with pytest.raises(ValidationError, match=named):
-        PlanDraft.model_validate(draft() | change)
+        PlanCreate.model_validate(draft() | change)
 
 
 @pytest.mark.parametrize(
@@ -219,12 +219,12 @@ def test_numbers_of_the_api_stay_exact_numbers_on_the_wire() -> None:
 
 @pytest.mark.parametrize("currency", ["USD", "JPY", "KWD", "CLF"])
 def test_every_currency_with_minor_units_can_be_sold_in(currency: str) -> None:
-    assert PlanDraft.model_validate(draft(currency=currency)).currency == currency
+    assert PlanCreate.model_validate(draft(currency=currency)).currency == currency
 
 
 def test_a_sentence_names_five_problems_and_counts_the_rest() -> None:
     with pytest.raises(InvalidInput) as refused:
-        PlanDraft.model_validate(draft(phase(*(unit(key=f"k{n}") | {"featureKey": "x"} for n in range(7)))))
+        PlanCreate.model_validate(draft(phase(*(unit(key=f"k{n}") | {"featureKey": "x"} for n in range(7)))))
 
     assert refused.value.detail.endswith("; and 2 more")
     assert len(refused.value.fields) == 7
@@ -244,12 +244,12 @@ def test_the_wire_shape_keeps_what_is_required_though_it_is_null() -> None:
 def test_a_plan_at_its_bounds_is_taken() -> None:
     durations = (phase(key="a", duration="P50Y"), phase(key="b", duration="P50Y"))
 
-    assert len(PlanDraft.model_validate(draft(*of_many_cards(300))).phases) == 3
-    assert PlanDraft.model_validate(draft(*durations, phase(flat("9999999999.99"), unit("9" * 18)))).phases
+    assert len(PlanCreate.model_validate(draft(*of_many_cards(300))).phases) == 3
+    assert PlanCreate.model_validate(draft(*durations, phase(flat("9999999999.99"), unit("9" * 18)))).phases
 
 
 def test_a_draft_is_not_revised_to_a_fee_that_no_invoice_can_say() -> None:
-    offer = {"name": "Dear", "billingCadence": "P1M", "phases": [phase(flat("10000000000"))]}
+    update = {"name": "Dear", "billingCadence": "P1M", "phases": [phase(flat("10000000000"))]}
 
     with pytest.raises(InvalidInput, match=r"at most 9,999,999,999\.99 USD"):
-        make().revised(PlanOffer.model_validate(offer), at("2026-01-02"))
+        make().revised(PlanReplaceUpdate.model_validate(update), at("2026-01-02"))

@@ -7,11 +7,11 @@ import pytest
 
 from tests.handlers.gateway import Client
 
-WISH = {"name": "collector", "scopes": ["ingest"]}
+BODY = {"name": "collector", "scopes": ["ingest"]}
 
 
 def test_a_key_is_answered_with_its_token_once(api: Client) -> None:
-    made = api.post("/api/v1/api-keys", WISH)
+    made = api.post("/api/v1/api-keys", BODY)
     assert made.status == 201
     body = made.json
     assert body["token"].startswith(f"tb_{body['id']}_")
@@ -24,9 +24,9 @@ def test_a_key_is_answered_with_its_token_once(api: Client) -> None:
 
 def test_the_expiry_is_kept_and_must_be_ahead(api: Client) -> None:
     ahead = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
-    made = api.post("/api/v1/api-keys", WISH | {"expiresAt": ahead.isoformat()})
+    made = api.post("/api/v1/api-keys", BODY | {"expiresAt": ahead.isoformat()})
     assert datetime.fromisoformat(made.json["expiresAt"]) == ahead
-    past = api.post("/api/v1/api-keys", WISH | {"expiresAt": "2020-01-01T00:00:00Z"})
+    past = api.post("/api/v1/api-keys", BODY | {"expiresAt": "2020-01-01T00:00:00Z"})
     assert (past.status, past.fields) == (400, ["expiresAt"])
 
 
@@ -45,19 +45,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("change", "field"), WRONG)
 def test_a_wrong_key_is_refused_by_field(api: Client, change: dict[str, Any], field: str) -> None:
-    response = api.acting_as("admin operator").post("/api/v1/api-keys", WISH | change)
+    response = api.acting_as("admin operator").post("/api/v1/api-keys", BODY | change)
     assert response.status == 400, response.text
     assert field in response.fields
 
 
 def test_only_the_operator_makes_keys_of_other_tenants(api: Client) -> None:
     operator = api.acting_as("admin operator")
-    made = operator.post("/api/v1/api-keys", WISH | {"tenant": "acme"})
+    made = operator.post("/api/v1/api-keys", BODY | {"tenant": "acme"})
     assert (made.status, made.json["tenant"]) == (201, "acme")
-    assert api.post("/api/v1/api-keys", WISH | {"tenant": "acme"}).status == 403
+    assert api.post("/api/v1/api-keys", BODY | {"tenant": "acme"}).status == 403
     acme = api.acting_as("admin", "acme")
-    assert acme.post("/api/v1/api-keys", WISH | {"tenant": "default"}).status == 403
-    assert acme.post("/api/v1/api-keys", WISH | {"tenant": "acme"}).status == 201
+    assert acme.post("/api/v1/api-keys", BODY | {"tenant": "default"}).status == 403
+    assert acme.post("/api/v1/api-keys", BODY | {"tenant": "acme"}).status == 201
     assert acme.get("/api/v1/api-keys").json["totalCount"] == 2
     assert operator.get("/api/v1/api-keys", "tenant=acme").json["totalCount"] == 2
     assert api.get("/api/v1/api-keys", "tenant=acme").status == 403
@@ -65,7 +65,7 @@ def test_only_the_operator_makes_keys_of_other_tenants(api: Client) -> None:
 
 
 def test_a_key_is_revoked_once_and_only_by_its_tenant(api: Client) -> None:
-    key_id = api.post("/api/v1/api-keys", WISH).json["id"]
+    key_id = api.post("/api/v1/api-keys", BODY).json["id"]
     assert api.acting_as("admin", "acme").delete(f"/api/v1/api-keys/{key_id}").status == 404
     assert api.delete(f"/api/v1/api-keys/{key_id}").status == 204
     assert api.delete(f"/api/v1/api-keys/{key_id}").status == 404
@@ -76,7 +76,7 @@ def test_a_key_is_revoked_once_and_only_by_its_tenant(api: Client) -> None:
 def test_keys_are_for_admins(api: Client, scope: str) -> None:
     caller = api.acting_as(scope)
     answers = [
-        caller.post("/api/v1/api-keys", WISH),
+        caller.post("/api/v1/api-keys", BODY),
         caller.get("/api/v1/api-keys"),
         caller.delete("/api/v1/api-keys/x"),
     ]
@@ -89,8 +89,8 @@ OPERATOR = {"name": "ops", "scopes": ["admin", "operator"]}
 def test_nobody_makes_a_key_that_may_do_more_than_their_own(api: Client) -> None:
     assert api.post("/api/v1/api-keys", OPERATOR).status == 403
     assert api.acting_as("admin", "acme").post("/api/v1/api-keys", OPERATOR).status == 403
-    assert api.acting_as("operator").post("/api/v1/api-keys", WISH).status == 403
-    assert api.acting_as("read operator").post("/api/v1/api-keys", WISH).status == 403
+    assert api.acting_as("operator").post("/api/v1/api-keys", BODY).status == 403
+    assert api.acting_as("read operator").post("/api/v1/api-keys", BODY).status == 403
 
     made = api.acting_as("admin operator").post("/api/v1/api-keys", OPERATOR)
 

@@ -21,8 +21,8 @@ def authorize(header: str | None = None, api_key: str | None = None) -> dict[str
     return http_authorize.handler({"version": "2.0", "type": "REQUEST", "headers": headers}, None)
 
 
-def make_key(api: Client, **wish: Any) -> dict[str, Any]:
-    response = api.acting_as("admin operator").post("/api/v1/api-keys", {"name": "k", "scopes": ["read"]} | wish)
+def make_key(api: Client, **body: Any) -> dict[str, Any]:
+    response = api.acting_as("admin operator").post("/api/v1/api-keys", {"name": "k", "scopes": ["read"]} | body)
     assert response.status == 201, response.text
     made: dict[str, Any] = response.json
     return made

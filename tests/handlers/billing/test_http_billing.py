@@ -175,18 +175,18 @@ def test_usage_so_far_asked_for_again_while_it_is_worked_on_joins_the_run(
 ):
     world.subscribe(start="2026-04-21")
     runs.hangs = True
-    wish = {"customerId": ACME, "progressiveBillingOverride": True}
-    assert client.post(NOW, wish).status == 503
+    body = {"customerId": ACME, "progressiveBillingOverride": True}
+    assert client.post(NOW, body).status == 503
     world.clock.time = at("2026-05-01T00:00:09")
-    assert client.post(NOW, wish).status == 503
+    assert client.post(NOW, body).status == 503
     (run,) = runs.started
 
     world.issue("2026-05-01", run_id=run.run_id, progressive=run.progressive)
-    answer = client.post(NOW, wish)
+    answer = client.post(NOW, body)
 
     assert (answer.status, len(answer.json), len(runs.started)) == (201, 1, 1)
     world.clock.time = at("2026-05-01T00:10:00")
-    assert client.post(NOW, wish).status == 503
+    assert client.post(NOW, body).status == 503
     assert len(runs.started) == 2, "what was answered is done"
 
 

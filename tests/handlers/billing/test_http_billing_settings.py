@@ -5,7 +5,7 @@ import pytest
 from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
 from functions.application.billing.issue_invoice import issue_invoices
 from functions.application.subscriptions.manage_customer import create_customer
-from functions.domain.subscriptions.customer import CustomerWish
+from functions.domain.subscriptions.customer import CustomerCreate
 from functions.handlers.wiring import billing
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
@@ -82,8 +82,8 @@ def test_months_are_those_of_the_tenant_unless_the_customer_has_a_zone(
 ):
     customers = DynamoCustomers(world.table)
     world.customers = customers
-    wish = CustomerWish(name="Acme", key="acme", time_zone=own)
-    create_customer(TENANT, wish, customers=customers, clock=world.clock, new_id=world.new_id)
+    body = CustomerCreate(name="Acme", key="acme", time_zone=own)
+    create_customer(TENANT, body, customers=customers, clock=world.clock, new_id=world.new_id)
     world.plan(phase(flat("30")))
     client.put(SETTINGS, {"timeZone": BERLIN})
 

@@ -22,7 +22,7 @@ from functions.adapters.stripe.webhook import MAX_BODY_BYTES
 from functions.application.ports.gateway import GatewayUnauthorized
 from functions.domain.billing.push import GatewayCustomer, PaymentStatus
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.subscriptions.customer import Address, Customer, CustomerWish
+from functions.domain.subscriptions.customer import Address, Customer, CustomerCreate
 from functions.handlers.billing import webhook_stripe, workflow_push_invoice
 from functions.handlers.wiring import base, billing, subscriptions
 from tests.application.billing.push.world import WEBHOOK_SECRET, PushWorld, push_world
@@ -117,13 +117,13 @@ def test_a_pushed_invoice_knows_where_to_pay_and_its_payment_comes_back(deployed
 
 
 def test_a_customer_who_moved_since_the_last_invoice_is_told_to_stripe(deployed: Deployed) -> None:
-    wish = CustomerWish(
+    body = CustomerCreate(
         name="Acme Europe",
         primary_email="billing@acme.example",
         billing_address=Address(country="DE", city="Köln", line1="Domkloster 4"),
     )
     now = base.clock().now().replace(microsecond=0)
-    customer = Customer(**dict(wish), id=deployed.invoice.customer.id, created_at=now, updated_at=now)
+    customer = Customer(**dict(body), id=deployed.invoice.customer.id, created_at=now, updated_at=now)
     subscriptions.customers().save(TENANT, None, customer)
 
     assert deployed.push()["status"] == "open"

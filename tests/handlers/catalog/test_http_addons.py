@@ -45,11 +45,11 @@ def test_an_add_on_lives_its_life(client: Client):
     assert (made.status, made.json["status"], made.json["version"]) == (201, "draft", 1), made.text
     assert problems(models.Addon, made.json) == []
     of = f"{ADDONS}/{made.json['id']}"
-    offer = {name: value for name, value in addon_draft(flat("6")).items() if name not in ("key", "currency")}
+    update = {name: value for name, value in addon_draft(flat("6")).items() if name not in ("key", "currency")}
 
-    assert client.put(of, offer).json["rateCards"][0]["price"]["amount"] == "6"
+    assert client.put(of, update).json["rateCards"][0]["price"]["amount"] == "6"
     assert client.post(f"{of}/publish").json["status"] == "active"
-    assert client.put(of, offer).status == 409
+    assert client.put(of, update).status == 409
     second = client.post(ADDONS, addon_draft(flat("7"))).json
     assert client.get(f"{ADDONS}/more").json["version"] == 1
     assert client.get(f"{ADDONS}/more", {"includeLatest": "true"}).json["version"] == 2

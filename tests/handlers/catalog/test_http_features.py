@@ -35,16 +35,16 @@ def test_a_feature_is_answered_as_asked_and_found_by_id_and_key(api: Client) -> 
 
 
 def test_advanced_filters_and_a_unit_cost_are_kept(api: Client) -> None:
-    wish = {
+    body = {
         "key": "both",
         "name": "Both",
         "meterSlug": "tokens",
         "advancedMeterGroupByFilters": {"model": {"$in": ["gpt-4", "gpt-5"]}},
         "unitCost": {"type": "manual", "amount": "0.0000025"},
     }
-    feature = api.post("/api/v1/features", wish)
+    feature = api.post("/api/v1/features", body)
     assert feature.status == 201, feature.text
-    assert {name: feature.json[name] for name in wish} == wish
+    assert {name: feature.json[name] for name in body} == body
 
 
 ADVANCED = [{"$like": "gpt-%"}, {"$nin": ["a", "b"]}, {"$and": [{"$ne": "a"}, {"$or": [{"$gt": "b"}, {"$eq": "x"}]}]}]
@@ -52,8 +52,8 @@ ADVANCED = [{"$like": "gpt-%"}, {"$nin": ["a", "b"]}, {"$and": [{"$ne": "a"}, {"
 
 @pytest.mark.parametrize("condition", ADVANCED)
 def test_every_condition_of_the_api_can_be_a_filter(api: Client, condition: dict[str, Any]) -> None:
-    wish = {"key": "part", "name": "Part", "meterSlug": "tokens"}
-    made = api.post("/api/v1/features", wish | {"advancedMeterGroupByFilters": {"model": condition}})
+    body = {"key": "part", "name": "Part", "meterSlug": "tokens"}
+    made = api.post("/api/v1/features", body | {"advancedMeterGroupByFilters": {"model": condition}})
     assert made.status == 201, made.text
     assert made.json["advancedMeterGroupByFilters"] == {"model": condition}
 
@@ -65,13 +65,13 @@ def test_a_unit_cost_is_looked_up_by_dimensions(api: Client) -> None:
 
 
 def test_a_unit_says_what_the_meter_counts(api: Client) -> None:
-    wish = {"key": "seats", "name": "Seats", "meterSlug": "tokens", "unit": "seats"}
-    made = api.post("/api/v1/features", wish)
+    body = {"key": "seats", "name": "Seats", "meterSlug": "tokens", "unit": "seats"}
+    made = api.post("/api/v1/features", body)
     assert (made.status, made.json["unit"]) == (201, "seats")
     assert api.get("/api/v1/features/seats").json["unit"] == "seats"
     assert catalog.features().metered("default", ["seats"])["seats"].unit == "seats"
     for wrong in ("", "x" * 65, "a\nb", 5):
-        refused = api.post("/api/v1/features", wish | {"key": "other", "unit": wrong})
+        refused = api.post("/api/v1/features", body | {"key": "other", "unit": wrong})
         assert (refused.status, refused.fields) == (400, ["unit"]), refused.text
     without_meter = api.post("/api/v1/features", {"key": "other", "name": "Other", "unit": "seats"})
     assert (without_meter.status, "needs a meterSlug" in without_meter.text) == (400, True)

@@ -74,9 +74,9 @@ def test_a_second_draft_and_a_change_to_a_published_plan_conflict(client: Client
     plan_id = create(client).json["id"]
     assert create(client).status == 409
     client.post(f"{PLANS}/{plan_id}/publish")
-    offer = {name: value for name, value in draft().items() if name not in ("key", "currency")}
+    update = {name: value for name, value in draft().items() if name not in ("key", "currency")}
 
-    assert client.put(f"{PLANS}/{plan_id}", offer).status == 409
+    assert client.put(f"{PLANS}/{plan_id}", update).status == 409
     assert client.delete(f"{PLANS}/{plan_id}").status == 409
     assert client.post(f"{PLANS}/{plan_id}/archive").json["status"] == "archived"
     assert client.post(f"{PLANS}/{plan_id}/archive").status == 409
@@ -84,9 +84,9 @@ def test_a_second_draft_and_a_change_to_a_published_plan_conflict(client: Client
 
 def test_a_draft_is_replaced_and_deleted(client: Client):
     plan_id = create(client).json["id"]
-    offer = {"name": "Next", "billingCadence": "P1M", "phases": [phase(flat("7"))]}
+    update = {"name": "Next", "billingCadence": "P1M", "phases": [phase(flat("7"))]}
 
-    assert client.put(f"{PLANS}/{plan_id}", offer).json["name"] == "Next"
+    assert client.put(f"{PLANS}/{plan_id}", update).json["name"] == "Next"
     assert client.delete(f"{PLANS}/{plan_id}").status == 204
     assert client.delete(f"{PLANS}/{plan_id}").status == 404
     assert client.get(PLANS).json["totalCount"] == 0

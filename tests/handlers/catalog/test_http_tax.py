@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from functions.domain.catalog.addon import AddonDraft
-from functions.domain.catalog.plan import PlanDraft
+from functions.domain.catalog.addon import AddonCreate
+from functions.domain.catalog.plan import PlanCreate
 from functions.handlers.wiring import catalog
 from tests.domain.builders import draft, flat, phase
 from tests.domain.catalog.test_addon import addon_draft
@@ -48,9 +48,9 @@ def test_an_add_on_is_refused_likewise(api: Client):
 
 def test_a_plan_of_a_customers_own_and_an_edit_are_refused_likewise(api: Client):
     customer = api.post(f"{V1}/customers", {"name": "Acme", "key": "acme"}).json["id"]
-    wish: dict[str, Any] = {"customerId": customer, "customPlan": CUSTOM | {"phases": [phase(TAXED)]}}
-    refused(api.post(f"{V1}/subscriptions", wish), CARD)
-    made = api.post(f"{V1}/subscriptions", wish | {"customPlan": CUSTOM | {"phases": [phase(flat())]}})
+    body: dict[str, Any] = {"customerId": customer, "customPlan": CUSTOM | {"phases": [phase(TAXED)]}}
+    refused(api.post(f"{V1}/subscriptions", body), CARD)
+    made = api.post(f"{V1}/subscriptions", body | {"customPlan": CUSTOM | {"phases": [phase(flat())]}})
     of = f"{V1}/subscriptions/{made.json['id']}"
 
     edit = {"customizations": [{"op": "add_item", "phaseKey": "main", "rateCard": TAXED | {"key": "more"}}]}
@@ -85,8 +85,8 @@ def test_what_was_stored_with_a_tax_is_read_sold_and_copied(api: Client):
     old_plan, old_addon = plans.get("default", plan), addons.get("default", addon)
     plan_family, addon_family = plans.family("default", "pro"), addons.family("default", "more")
     assert old_plan and old_addon and plan_family and addon_family
-    phases = PlanDraft.model_validate(draft(phase(TAXED))).phases
-    cards = AddonDraft.model_validate(addon_draft(TAXED | {"key": "more"})).rate_cards
+    phases = PlanCreate.model_validate(draft(phase(TAXED))).phases
+    cards = AddonCreate.model_validate(addon_draft(TAXED | {"key": "more"})).rate_cards
     plans.save("default", [old_plan.model_copy(update={"phases": phases})], plan_family)
     addons.save("default", [old_addon.model_copy(update={"rate_cards": cards})], addon_family)
 

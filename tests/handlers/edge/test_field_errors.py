@@ -6,10 +6,10 @@ import pytest
 from pydantic import BaseModel
 
 from functions.domain.catalog.feature import FeatureCreate
-from functions.domain.catalog.plan import PlanDraft
+from functions.domain.catalog.plan import PlanCreate
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.meters.meter_record import MeterCreate
-from functions.domain.subscriptions.customer import CustomerWish
+from functions.domain.subscriptions.customer import CustomerCreate
 from functions.handlers.edge.http import validated
 from functions.handlers.subscriptions.http_subscriptions import SubscriptionCreate
 
@@ -23,21 +23,21 @@ def plan(**card: Any) -> dict[str, Any]:
 
 PRICE = "phases[0].rateCards[0].price"
 WRONG: list[tuple[type[BaseModel], Any, dict[str, str]]] = [
-    (PlanDraft, [], {"$": "must be an object"}),
-    (PlanDraft, plan(price={"type": "unit"}), {f"{PRICE}.amount": "is required"}),
-    (PlanDraft, plan(price={"amount": "1"}), {PRICE: "needs `type`"}),
-    (PlanDraft, plan(price="free"), {PRICE: "must be an object"}),
-    (PlanDraft, plan(price={"type": "unit", "amount": "1", "x": 1}), {f"{PRICE}.x": "is not a field of this request"}),
-    (PlanDraft, plan(price=None) | {"phases": []}, {"phases": "must not be empty"}),
+    (PlanCreate, [], {"$": "must be an object"}),
+    (PlanCreate, plan(price={"type": "unit"}), {f"{PRICE}.amount": "is required"}),
+    (PlanCreate, plan(price={"amount": "1"}), {PRICE: "needs `type`"}),
+    (PlanCreate, plan(price="free"), {PRICE: "must be an object"}),
+    (PlanCreate, plan(price={"type": "unit", "amount": "1", "x": 1}), {f"{PRICE}.x": "is not a field of this request"}),
+    (PlanCreate, plan(price=None) | {"phases": []}, {"phases": "must not be empty"}),
     (SubscriptionCreate, {"plan": {"key": "a"}, "timing": "later"}, {"timing": "must be one of 'immediate', 'next_bi"}),
     (SubscriptionCreate, {"plan": {"key": "a"}, "settlementMode": "x"}, {"settlementMode": "must be 'credit_then"}),
     (SubscriptionCreate, {"plan": {"key": "a", "version": 0}}, {"plan.version": "must be at least 1"}),
     (MeterCreate, {"slug": "s", "eventType": "", "aggregation": "COUNT"}, {"eventType": "must not be empty"}),
     (FeatureCreate, {"key": "k", "name": "n", "meterGroupByFilters": {"a": "b"}}, {"$": "filters need a meterSlug"}),
     (FeatureCreate, {"key": "A B", "name": ""}, {"key": "must be lower-case letters", "name": "must not be empty"}),
-    (CustomerWish, {"name": "n", "metadata": {"a": 1}}, {"metadata.a": "must be a text"}),
+    (CustomerCreate, {"name": "n", "metadata": {"a": 1}}, {"metadata.a": "must be a text"}),
     (
-        CustomerWish,
+        CustomerCreate,
         {"name": "n", "usageAttribution": {"subjectKeys": "a"}},
         {"usageAttribution.subjectKeys": "must"},
     ),

@@ -17,7 +17,7 @@ from functions.handlers.edge import json_body
 from functions.handlers.edge.query_model import WITHOUT_EFFECT, Kind, check_parameters
 from functions.handlers.edge.query_string import Query
 from functions.handlers.metering.events_request import EventsFilter
-from functions.handlers.metering.http_rejects import ReplayRequest
+from functions.handlers.metering.http_rejects import ReplayCreate
 from functions.handlers.metering.usage_request import MeterUsageQuery, from_query
 
 ROUTES = {route.key: route for route in http_api.routes()}
@@ -192,7 +192,7 @@ def test_an_instant_in_a_body_is_rfc_3339_and_nothing_else() -> None:
 
 
 def test_a_list_that_narrows_may_be_left_out_but_not_be_empty() -> None:
-    for model, field in ((ArchiveQueryCreate, "subjects"), (ReplayRequest, "code")):
+    for model, field in ((ArchiveQueryCreate, "subjects"), (ReplayCreate, "code")):
         with pytest.raises(ValidationError, match="leave it out to ask for all"):
             model.model_validate({field: []})
 

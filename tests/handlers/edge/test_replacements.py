@@ -57,7 +57,7 @@ def a_meter(api: Client) -> str:
 
 
 def a_customer(api: Client) -> str:
-    wish = {
+    body = {
         "name": "Acme",
         "key": "acme",
         "description": "d",
@@ -67,7 +67,7 @@ def a_customer(api: Client) -> str:
         "currency": "EUR",
         "billingAddress": {"country": "DE", "city": "Köln", "line1": "Domkloster 4"},
     }
-    made(api.post("/api/v1/customers", wish))
+    made(api.post("/api/v1/customers", body))
     published = a_plan(api)
     assert api.post(f"{published}/publish").status == 200
     subscription = {"customerKey": "acme", "plan": {"key": "pro"}}
@@ -149,8 +149,8 @@ def read_only(path: str, shown: Json) -> list[str]:
         each for each in EVERY_PUT if len(each.split("/")) == len(path.split("/")) and each[:12] == path[:12]
     )
     schema = document()["paths"][template]["put"]["requestBody"]["content"]["application/json"]["schema"]
-    wish = document()["components"]["schemas"][schema["anyOf"][0]["$ref"].rpartition("/")[2]]
-    return [name for name in shown if name not in wish["properties"]]
+    body = document()["components"]["schemas"][schema["anyOf"][0]["$ref"].rpartition("/")[2]]
+    return [name for name in shown if name not in body["properties"]]
 
 
 def another(value: Any) -> Any:

@@ -138,15 +138,15 @@ def test_an_existing_meter_is_filled_later_and_asked_twice_is_one_run(
     meter = api.post("/api/v1/meters", TOKENS).json
     metering.count(events(5, "live"))
     assert api.get("/api/v1/meters/tokens/backfill").status == 404
-    wish = {"eventFrom": WITH_HISTORY["eventFrom"]}
+    body = {"eventFrom": WITH_HISTORY["eventFrom"]}
     for _ in range(2):
-        started = api.post("/api/v1/meters/tokens/backfill", wish)
+        started = api.post("/api/v1/meters/tokens/backfill", body)
         assert (started.status, started.json["status"]) == (202, "running")
     assert list(runs.started) == [f"backfill-{meter['id']}-1"]
     other = api.post("/api/v1/meters/tokens/backfill", {"eventFrom": "2026-11-01T00:00:00Z"})
     assert (other.status, other.fields) == (409, ["eventFrom"])
     execute(runs, metering, f"backfill-{meter['id']}-1")
-    again = api.post("/api/v1/meters/tokens/backfill", wish)
+    again = api.post("/api/v1/meters/tokens/backfill", body)
     assert (again.status, again.json["status"]) == (202, "done")
     (row,) = api.get("/api/v1/meters/tokens/query").json["data"]
     assert row["value"] == sum(range(10)) + sum(range(5))
@@ -345,11 +345,11 @@ def test_a_beginning_out_of_reach_is_refused_with_what_would_be_right(
 
 def test_backfills_need_the_right_scope_and_a_meter(api: Client, runs: Runs, metering: Metering) -> None:
     api.post("/api/v1/meters", WITH_HISTORY)
-    wish = {"eventFrom": WITH_HISTORY["eventFrom"]}
-    assert api.acting_as("read").post("/api/v1/meters/tokens/backfill", wish).status == 403
+    body = {"eventFrom": WITH_HISTORY["eventFrom"]}
+    assert api.acting_as("read").post("/api/v1/meters/tokens/backfill", body).status == 403
     assert api.acting_as("read").get("/api/v1/meters/tokens/backfill").status == 200
     assert api.acting_as("admin", "other").get("/api/v1/meters/tokens/backfill").status == 404
-    assert api.post("/api/v1/meters/none/backfill", wish).status == 404
+    assert api.post("/api/v1/meters/none/backfill", body).status == 404
     assert api.post("/api/v1/meters/tokens/backfill", {}).status == 400
 
 

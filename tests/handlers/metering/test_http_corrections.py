@@ -35,7 +35,7 @@ def name(number: int, subject: str = "ada") -> dict[str, Any]:
     return {key: event[key] for key in ("id", "source", "subject", "time")}
 
 
-def wish(number: int, **fields: Any) -> dict[str, Any]:
+def body(number: int, **fields: Any) -> dict[str, Any]:
     return {"event": name(number), "reason": "sent by a test system", **fields}
 
 
@@ -46,7 +46,7 @@ def value(api: Client, slug: str = "tokens", **params: Any) -> Any:
 
 def test_a_voided_event_counts_nowhere_and_the_list_says_who_and_why(api: Client, metering: Metering) -> None:
     metering.count([sent(1, 7), sent(2, 5), sent(3, 100, "bob")])
-    answer = api.post(CORRECTIONS, wish(1))
+    answer = api.post(CORRECTIONS, body(1))
     assert answer.status == 202, answer.text
     assert answer.json["status"] == "requested"
     metering.deliver()
@@ -65,8 +65,8 @@ def test_a_voided_event_counts_nowhere_and_the_list_says_who_and_why(api: Client
 
 def test_a_replacement_counts_instead_also_under_another_subject(api: Client, metering: Metering) -> None:
     metering.count([sent(1, 7), sent(2, 5)])
-    first = api.post(CORRECTIONS, wish(1, replacement={"data": {"tokens": 1.5}}))
-    moved = api.post(CORRECTIONS, wish(2, replacement={"data": {"tokens": 5}, "subject": "bob", "id": "moved"}))
+    first = api.post(CORRECTIONS, body(1, replacement={"data": {"tokens": 1.5}}))
+    moved = api.post(CORRECTIONS, body(2, replacement={"data": {"tokens": 5}, "subject": "bob", "id": "moved"}))
     assert (first.status, moved.status) == (202, 202), (first.text, moved.text)
     metering.deliver()
     assert (value(api, subject="ada"), value(api, subject="bob"), value(api)) == (1.5, 5, 6.5)
@@ -100,9 +100,9 @@ def test_a_replacement_is_as_late_in_its_second_as_the_event_was(api: Client, me
 
 def test_the_same_correction_is_one_however_often_it_is_sent(api: Client, metering: Metering) -> None:
     metering.count([sent(1, 7), sent(2, 5)])
-    bodies = [api.post(CORRECTIONS, wish(1, replacement={"data": {"tokens": 2}})).json for _ in range(2)]
+    bodies = [api.post(CORRECTIONS, body(1, replacement={"data": {"tokens": 2}})).json for _ in range(2)]
     metering.deliver()
-    assert api.post(CORRECTIONS, wish(1, replacement={"data": {"tokens": 2}})).json["status"] == "applied"
+    assert api.post(CORRECTIONS, body(1, replacement={"data": {"tokens": 2}})).json["status"] == "applied"
     metering.deliver()
     assert bodies[0] == bodies[1]
     assert value(api) == 7
@@ -111,8 +111,8 @@ def test_the_same_correction_is_one_however_often_it_is_sent(api: Client, meteri
 
 def test_an_event_is_corrected_in_one_way_only(api: Client, metering: Metering) -> None:
     metering.count([sent(1, 7)])
-    assert api.post(CORRECTIONS, wish(1)).status == 202
-    again = api.post(CORRECTIONS, wish(1, replacement={"data": {"tokens": 2}}))
+    assert api.post(CORRECTIONS, body(1)).status == 202
+    again = api.post(CORRECTIONS, body(1, replacement={"data": {"tokens": 2}}))
     assert again.status == 409
     assert "corrected before" in again.json["detail"]
     metering.deliver()
@@ -120,22 +120,22 @@ def test_an_event_is_corrected_in_one_way_only(api: Client, metering: Metering) 
 
 
 def test_an_event_voided_before_it_comes_never_counts(api: Client, metering: Metering) -> None:
-    assert api.post(CORRECTIONS, wish(1)).status == 202
+    assert api.post(CORRECTIONS, body(1)).status == 202
     metering.deliver()
     (item,) = api.get(CORRECTIONS).json["items"]
     assert item["effect"] == "suppressed"
     metering.count([sent(1, 7), sent(2, 5)])
     assert value(api) == 5
-    unknown = api.post(CORRECTIONS, wish(9, replacement={"data": {"tokens": 2}}))
+    unknown = api.post(CORRECTIONS, body(9, replacement={"data": {"tokens": 2}}))
     assert unknown.status == 400
     assert unknown.fields == ["replacement.type"]
-    named = api.post(CORRECTIONS, wish(9, replacement={"data": {"tokens": 2}, "type": "prompt"}))
+    named = api.post(CORRECTIONS, body(9, replacement={"data": {"tokens": 2}, "type": "prompt"}))
     assert named.status == 202
 
 
 def test_the_list_goes_on_page_by_page_newest_first(api: Client) -> None:
     for number in range(5):
-        assert api.post(CORRECTIONS, wish(number)).status == 202
+        assert api.post(CORRECTIONS, body(number)).status == 202
     found: list[str] = []
     cursor: dict[str, Any] = {}
     while True:
@@ -149,9 +149,9 @@ def test_the_list_goes_on_page_by_page_newest_first(api: Client) -> None:
 
 def test_corrections_are_for_admins_and_their_own_events(api: Client, metering: Metering) -> None:
     metering.count([sent(1, 7)])
-    assert api.acting_as("read ingest").post(CORRECTIONS, wish(1)).status == 403
+    assert api.acting_as("read ingest").post(CORRECTIONS, body(1)).status == 403
     assert api.acting_as("read ingest").get(CORRECTIONS).status == 403
-    assert api.acting_as("admin", "acme").post(CORRECTIONS, wish(1)).status == 202
+    assert api.acting_as("admin", "acme").post(CORRECTIONS, body(1)).status == 202
     metering.deliver()
     assert value(api) == 7
     assert api.get(CORRECTIONS).json["items"] == []
@@ -163,22 +163,22 @@ OLD, NEW = ((datetime.now(UTC) + timedelta(days=days)).isoformat() for days in (
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        (wish(1) | {"reason": " "}, "reason"),
-        (wish(1) | {"reason": "x" * 501}, "reason"),
+        (body(1) | {"reason": " "}, "reason"),
+        (body(1) | {"reason": "x" * 501}, "reason"),
         ({"event": name(1)}, "reason"),
         ({"reason": "x"}, "event"),
-        (wish(1) | {"event": name(1) | {"time": OLD}}, "event.time"),
-        (wish(1) | {"event": name(1) | {"time": NEW}}, "event.time"),
-        (wish(1) | {"event": name(1) | {"subject": ""}}, "event.subject"),
-        (wish(1, replacement={"data": {}, "type": "prompt", "id": "id-1"}), "replacement.id"),
-        (wish(1, replacement={"data": {}, "type": "prompt", "time": OLD}), "replacement.time"),
-        (wish(1, replacement={"data": {}, "type": "a\tb"}), "replacement.type"),
-        (wish(1, replacement={"type": "prompt"}), "replacement.data"),
-        (wish(1, unknown=1), "unknown"),
+        (body(1) | {"event": name(1) | {"time": OLD}}, "event.time"),
+        (body(1) | {"event": name(1) | {"time": NEW}}, "event.time"),
+        (body(1) | {"event": name(1) | {"subject": ""}}, "event.subject"),
+        (body(1, replacement={"data": {}, "type": "prompt", "id": "id-1"}), "replacement.id"),
+        (body(1, replacement={"data": {}, "type": "prompt", "time": OLD}), "replacement.time"),
+        (body(1, replacement={"data": {}, "type": "a\tb"}), "replacement.type"),
+        (body(1, replacement={"type": "prompt"}), "replacement.data"),
+        (body(1, unknown=1), "unknown"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_a_bad_wish_is_a_400_that_names_the_field(
+def test_a_bad_body_is_a_400_that_names_the_field(
     api: Client, metering: Metering, body: dict[str, Any], field: str
 ) -> None:
     answer = api.post(CORRECTIONS, body)
@@ -202,8 +202,8 @@ def test_the_data_of_a_replacement_is_read_by_everybody(
     api: Client, metering: Metering, data: str, field: str, code: str
 ) -> None:
     metering.count([sent(1, 7)])
-    body = json.dumps(wish(1, replacement={"data": 0})).replace('"data": 0', f'"data": {data}')
-    answer = api.post(CORRECTIONS, body)
+    text = json.dumps(body(1, replacement={"data": 0})).replace('"data": 0', f'"data": {data}')
+    answer = api.post(CORRECTIONS, text)
     (error,) = answer.json["extensions"]["validationErrors"]
     assert (answer.status, error["field"], error["code"]) == (400, field, code)
     assert api.get(CORRECTIONS).json["items"] == []

@@ -57,8 +57,8 @@ def filtered(api: Client, **asked: Any) -> list[str]:
 
 
 def customer(api: Client, key: str, *subjects: str) -> str:
-    wish = {"name": key, "key": key, "usageAttribution": {"subjectKeys": list(subjects)}}
-    created = api.post("/api/v1/customers", wish)
+    body = {"name": key, "key": key, "usageAttribution": {"subjectKeys": list(subjects)}}
+    created = api.post("/api/v1/customers", body)
     assert created.status == 201, created.text
     return str(created.json["id"])
 

@@ -54,8 +54,8 @@ def test_a_created_meter_is_answered_and_counts_at_once(api: Client, meter_set: 
 
 def test_meters_are_listed_as_a_bare_array_in_the_order_asked_for(api: Client) -> None:
     assert api.get("/api/v1/meters").json == []
-    for wish in (TOKENS, CALLS):
-        api.post("/api/v1/meters", wish)
+    for body in (TOKENS, CALLS):
+        api.post("/api/v1/meters", body)
     slugs = [meter["slug"] for meter in api.get("/api/v1/meters").json]
     assert slugs == ["calls", "tokens"]
     assert [m["slug"] for m in api.get("/api/v1/meters", "order=DESC&orderBy=name").json] == ["tokens", "calls"]
@@ -134,8 +134,8 @@ def test_every_aggregation_can_be_chosen(api: Client, meter_set: Any, aggregatio
 
 @pytest.mark.parametrize(("asked", "kept"), [(None, "95"), ("99.9", "99.9"), (50, "50"), (99.99, "99.99")])
 def test_a_percentile_is_kept_exactly(api: Client, meter_set: Any, asked: Any, kept: str) -> None:
-    wish = TOKENS | {"aggregation": "PERCENTILE"} | ({} if asked is None else {"percentile": asked})
-    response = api.post("/api/v1/meters", wish)
+    body = TOKENS | {"aggregation": "PERCENTILE"} | ({} if asked is None else {"percentile": asked})
+    response = api.post("/api/v1/meters", body)
     assert (response.status, response.json["percentile"]) == (201, kept)
     assert meter_set().meters[0].percentile == Decimal(kept)
     assert "percentile" not in api.post("/api/v1/meters", CALLS).json
@@ -165,9 +165,9 @@ def test_a_slug_is_unique_within_its_tenant_only(api: Client) -> None:
 
 
 def test_meters_created_at_once_all_count_and_only_one_gets_a_slug(api: Client, meter_set: Any) -> None:
-    wishes = [CALLS | {"slug": f"calls_{n // 2}"} for n in range(8)]
+    bodies = [CALLS | {"slug": f"calls_{n // 2}"} for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        statuses = list(pool.map(lambda wish: api.post("/api/v1/meters", wish).status, wishes))
+        statuses = list(pool.map(lambda body: api.post("/api/v1/meters", body).status, bodies))
     assert set(statuses) <= {201, 409, 503}
     created = statuses.count(201)
     assert created == len(meter_set().meters) == len(api.get("/api/v1/meters").json)
@@ -176,13 +176,13 @@ def test_meters_created_at_once_all_count_and_only_one_gets_a_slug(api: Client, 
 
 def test_an_update_replaces_what_can_change(api: Client, meter_set: Any) -> None:
     meter = api.post("/api/v1/meters", TOKENS | {"name": "Tokens", "metadata": {"a": "b"}}).json
-    wish = {"name": "All tokens", "groupBy": {"model": "$.model", "team": "$.team"}}
-    updated = api.put("/api/v1/meters/tokens", wish)
+    body = {"name": "All tokens", "groupBy": {"model": "$.model", "team": "$.team"}}
+    updated = api.put("/api/v1/meters/tokens", body)
     assert updated.status == 200
-    assert (updated.json["name"], updated.json["groupBy"]) == ("All tokens", wish["groupBy"])
+    assert (updated.json["name"], updated.json["groupBy"]) == ("All tokens", body["groupBy"])
     assert "metadata" not in updated.json and updated.json["id"] == meter["id"]
     assert meter_set().version == 2
-    assert meter_set().meters[0].group_by == wish["groupBy"]
+    assert meter_set().meters[0].group_by == body["groupBy"]
     assert api.put("/api/v1/meters/tokens", {"slug": "other"}).status == 400
     assert api.put("/api/v1/meters/tokens", {"groupBy": {"value": "$.tokens"}}).status == 400
     assert api.put("/api/v1/meters/nothing", {"name": "a"}).status == 404

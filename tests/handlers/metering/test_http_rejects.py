@@ -380,7 +380,7 @@ def test_a_reject_that_is_not_there_is_404(api: Client, name: str) -> None:
     ],
     ids=timeless,
 )
-def test_a_bad_wish_is_a_400_that_says_why(api: Client, body: dict[str, Any]) -> None:
+def test_a_bad_body_is_a_400_that_says_why(api: Client, body: dict[str, Any]) -> None:
     answer = api.post(f"{REJECTS}/replay", body)
     assert answer.status == 400, answer.text
     assert answer.fields

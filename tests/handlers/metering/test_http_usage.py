@@ -283,9 +283,9 @@ def test_the_calendar_ends_in_utc(api: Client, instant: str) -> None:
     assert api.get("/api/v2/events", {"filter": json.dumps({"time": {"$lt": instant}})}).status == 400
 
 
-def made_again(api: Client, wish: dict[str, Any] = METER) -> datetime:
+def made_again(api: Client, body: dict[str, Any] = METER) -> datetime:
     assert api.delete("/api/v1/meters/tokens").status == 204
-    again = api.post("/api/v1/meters", wish)
+    again = api.post("/api/v1/meters", body)
     assert again.status == 201, again.text
     return datetime.fromisoformat(again.json["createdAt"])
 

@@ -61,8 +61,8 @@ def test_the_edges_of_a_range_say_the_same_as_its_whole_windows(api: Client, met
 
 
 def test_an_event_filter_holds_in_whole_windows_and_at_edges(api: Client, metering: Metering) -> None:
-    wish = {"groupBy": {"model": "$.model"}, "eventFilter": {"$.usage[?@.kind == 'gpu'].n": {"$ne": ""}}}
-    assert api.post("/api/v1/meters", CALLS | wish).status == 201
+    body = {"groupBy": {"model": "$.model"}, "eventFilter": {"$.usage[?@.kind == 'gpu'].n": {"$ne": ""}}}
+    assert api.post("/api/v1/meters", CALLS | body).status == 201
     gpu, cpu = [{"kind": "cpu", "n": 1}, {"kind": "gpu", "n": 2}], [{"kind": "cpu", "n": 1}]
     metering.count([event(1, model="a", usage=gpu), event(2, model="a", usage=cpu), event(3, model="b")])
     cut = (HOUR + timedelta(seconds=1)).strftime("from=%Y-%m-%dT%H:%M:%SZ")

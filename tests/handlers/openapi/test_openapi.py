@@ -157,11 +157,11 @@ def test_every_refusal_that_an_operation_may_answer_is_described() -> None:
 
 
 def test_a_body_the_handler_takes_is_a_body_the_document_describes() -> None:
-    for path, wish in (("meters", METER), ("features", FEATURE), ("customers", CUSTOMER)):
+    for path, body in (("meters", METER), ("features", FEATURE), ("customers", CUSTOMER)):
         content = document()["paths"][f"/api/v1/{path}"]["post"]["requestBody"]["content"]["application/json"]
         validator = Draft202012Validator({"components": document()["components"], **content["schema"]})
-        assert validator.is_valid(wish)
-        assert not validator.is_valid({**wish, "unknown": 1})
+        assert validator.is_valid(body)
+        assert not validator.is_valid({**body, "unknown": 1})
 
 
 def test_an_answer_that_differs_is_noticed() -> None:

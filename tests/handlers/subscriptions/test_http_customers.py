@@ -50,8 +50,8 @@ def test_a_key_in_a_path_may_be_encoded(api: Client, key: str) -> None:
 def test_a_subject_belongs_to_one_customer_and_a_key_is_a_subject_too(api: Client) -> None:
     api.post("/api/v1/customers", ACME)
 
-    def status(**wish: Any) -> tuple[int, list[str]]:
-        response = api.post("/api/v1/customers", {"name": "n"} | wish)
+    def status(**body: Any) -> tuple[int, list[str]]:
+        response = api.post("/api/v1/customers", {"name": "n"} | body)
         return response.status, response.fields
 
     assert status(usageAttribution={"subjectKeys": ["acme-eu"]}) == (409, ["usageAttribution.subjectKeys"])
@@ -174,8 +174,8 @@ def test_the_most_subjects_fit_and_can_all_be_exchanged_in_two_steps(api: Client
 
 def test_of_those_who_want_a_key_at_once_one_gets_it(api: Client) -> None:
     with ThreadPoolExecutor(4) as pool:
-        wishes = [{"name": f"n{n}", "key": "same"} for n in range(8)]
-        statuses = sorted(pool.map(lambda wish: api.post("/api/v1/customers", wish).status, wishes))
+        bodies = [{"name": f"n{n}", "key": "same"} for n in range(8)]
+        statuses = sorted(pool.map(lambda body: api.post("/api/v1/customers", body).status, bodies))
     assert statuses == [201] + [409] * 7
 
 

@@ -36,13 +36,13 @@ class References(Protocol):
 
 
 def update_meter(
-    tenant: str, id_or_slug: str, wish: MeterUpdate, *, meters: Meters, references: References, clock: Clock
+    tenant: str, id_or_slug: str, update: MeterUpdate, *, meters: Meters, references: References, clock: Clock
 ) -> MeterRecord:
     """A full replacement of what can be changed.
 
     Raises Conflict when a feature, a price that is for sale or a subscription uses a dimension that is dropped.
     """
-    return decide_again_when_stale(lambda: _update(tenant, id_or_slug, wish, meters, references, clock))
+    return decide_again_when_stale(lambda: _update(tenant, id_or_slug, update, meters, references, clock))
 
 
 def delete_meter(tenant: str, id_or_slug: str, *, meters: Meters, references: References, clock: Clock) -> None:
@@ -59,24 +59,24 @@ def with_history(tenant: str, id_or_slug: str, event_from: datetime, *, meters: 
 
 
 def _update(
-    tenant: str, id_or_slug: str, wish: MeterUpdate, meters: Meters, references: References, clock: Clock
+    tenant: str, id_or_slug: str, update: MeterUpdate, meters: Meters, references: References, clock: Clock
 ) -> MeterRecord:
     counts = references.sale_counts(tenant)
     counting = meters.counting(tenant)
     stored = find_meter(tenant, id_or_slug, meters=meters)
     meter = stored.record
-    if used := dimension_at(meter.value_property, wish.group_by):
+    if used := dimension_at(meter.value_property, update.group_by):
         message = f"groupBy.{used} must not use the path of valueProperty."
         raise InvalidInput(message, fields=[FieldError(f"groupBy.{used}", "value_property_used", message)])
-    if dropped := set(meter.group_by or {}) - set(wish.group_by or {}):
+    if dropped := set(meter.group_by or {}) - set(update.group_by or {}):
         references.require_none_by(tenant, meter, dropped)
     changed = meter.model_copy(
         update={
-            "name": wish.name or meter.slug,
-            "description": wish.description,
-            "metadata": wish.metadata,
-            "group_by": wish.group_by,
-            "former": _former(meter, wish, counting.version + 1),
+            "name": update.name or meter.slug,
+            "description": update.description,
+            "metadata": update.metadata,
+            "group_by": update.group_by,
+            "former": _former(meter, update, counting.version + 1),
             "updated_at": clock.now().replace(microsecond=0),
         }
     )
@@ -120,9 +120,9 @@ def _with_history(tenant: str, id_or_slug: str, event_from: datetime, meters: Me
     return changed
 
 
-def _former(meter: MeterRecord, wish: MeterUpdate, version: int) -> tuple[tuple[int, dict[str, str]], ...]:
+def _former(meter: MeterRecord, update: MeterUpdate, version: int) -> tuple[tuple[int, dict[str, str]], ...]:
     before = meter.group_by or {}
-    if before == (wish.group_by or {}):
+    if before == (update.group_by or {}):
         return meter.former
     if len(meter.former) >= MAX_GROUP_BY_CHANGES:
         message = f"The groupBy of {meter.slug!r} was changed {MAX_GROUP_BY_CHANGES} times; create another meter."

@@ -25,7 +25,7 @@ MAX_SET_BYTES = 380_000
 
 def create_meter(
     tenant: str,
-    wish: MeterCreate,
+    create: MeterCreate,
     *,
     meters: Meters,
     clock: Clock,
@@ -37,39 +37,39 @@ def create_meter(
     `former` is the deleted meter in whose place it comes.
     A meter with `event_from` has its history still to be counted: `fill_meter`.
     """
-    return decide_again_when_stale(lambda: _create(tenant, wish, meters, clock, new_id, former))
+    return decide_again_when_stale(lambda: _create(tenant, create, meters, clock, new_id, former))
 
 
 def _create(
     tenant: str,
-    wish: MeterCreate,
+    create: MeterCreate,
     meters: Meters,
     clock: Clock,
     new_id: Callable[[], str],
     former: MeterRecord | None,
 ) -> MeterRecord:
     counting = meters.counting(tenant)
-    _require_room(wish, counting)
+    _require_room(create, counting)
     now = clock.now()
-    if wish.event_from is not None:
-        require_reach(wish.event_from, now)
+    if create.event_from is not None:
+        require_reach(create.event_from, now)
     meter = MeterRecord(
         id=new_id(),
-        slug=wish.slug,
-        name=wish.name or wish.slug,
-        description=wish.description,
-        metadata=wish.metadata,
-        event_type=wish.event_type,
-        aggregation=wish.aggregation,
-        value_property=wish.value_property,
-        group_by=wish.group_by,
-        percentile=wish.percentile,
-        event_filter=wish.event_filter,
-        event_from=wish.event_from,
+        slug=create.slug,
+        name=create.name or create.slug,
+        description=create.description,
+        metadata=create.metadata,
+        event_type=create.event_type,
+        aggregation=create.aggregation,
+        value_property=create.value_property,
+        group_by=create.group_by,
+        percentile=create.percentile,
+        event_filter=create.event_filter,
+        event_from=create.event_from,
         created_at=now,
         updated_at=now,
         since=counting.version + 1,
-        history_since=counting.version + 1 if wish.event_from else 0,
+        history_since=counting.version + 1 if create.event_from else 0,
         succeeds=former.id if former else None,
     )
     every = MeterSet(counting.version + 1, (*counting.meters, meter.counting()))
@@ -77,16 +77,16 @@ def _create(
     return meter
 
 
-def _require_room(wish: MeterCreate, counting: MeterSet) -> None:
-    if any(meter.slug == wish.slug for meter in counting.meters):
-        message = f"There is a meter with the slug {wish.slug!r} already."
+def _require_room(create: MeterCreate, counting: MeterSet) -> None:
+    if any(meter.slug == create.slug for meter in counting.meters):
+        message = f"There is a meter with the slug {create.slug!r} already."
         raise Conflict(message, code="meter_already_exists", fields=[FieldError("slug", "already_exists", message)])
     if len(counting.meters) >= MAX_METERS:
         raise Conflict(f"A tenant has at most {MAX_METERS} meters; delete one first.", code="too_many_meters")
-    of_same_type = sum(meter.event_type == wish.event_type for meter in counting.meters)
+    of_same_type = sum(meter.event_type == create.event_type for meter in counting.meters)
     if of_same_type >= MAX_METERS_PER_TYPE:
         raise Conflict(
-            f"At most {MAX_METERS_PER_TYPE} meters count events of one type; delete one of {wish.event_type[:80]!r}.",
+            f"At most {MAX_METERS_PER_TYPE} meters count events of one type; delete one of {create.event_type[:80]!r}.",
             code="too_many_meters",
         )
 

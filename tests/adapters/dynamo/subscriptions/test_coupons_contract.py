@@ -13,7 +13,7 @@ from functions.application.ports.subscriptions import Tenures
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from tests.conftest import DynamoDb
 from tests.domain.builders import at
-from tests.domain.coupons import applied, wish
+from tests.domain.coupons import applied, coupon_create
 
 NOW = at("2026-05-01")
 NEW = Tenures()  # nobody has written anything of the customer yet
@@ -28,7 +28,7 @@ def store(request: pytest.FixtureRequest) -> Coupons:
 
 
 def coupon(number: int = 1, off: str = "12.5 %", key: str = "welcome", **changed: Any) -> Coupon:
-    asked = wish(off, "3 times", key, metadata={"campaign": "spring"}, maxRedemptions=7)
+    asked = coupon_create(off, "3 times", key, metadata={"campaign": "spring"}, maxRedemptions=7)
     values = {name: getattr(asked, name) for name in type(asked).model_fields}
     return Coupon(**values, id=f"01COUPON{number}", created_at=NOW, created_by="key-1")
 
