@@ -91,7 +91,7 @@ class Counter:
         """`live`: DynamoDB and S3 are really called and not counted, so that only the code's own CPU time is spent."""
         self.tally = Tally()
         self.records: list[Mapping[str, Any]] = []  # what was put into the stream and not taken out yet
-        self.cpu_seconds = 0.0  # spent here, to be taken off what is measured
+        self.cpu_seconds = 0.0  # spent here, to be deducted from what is measured
         self.marks: list[float] = []  # live: process time at the beginning and the end of every call
         self.largest_page: Mapping[str, Any] = {}
         self.written: dict[str, float] = defaultdict(float)  # write units by partition key, since it was last cleared

@@ -435,7 +435,7 @@ EMPTY: tuple[Cell, ...] = (0, *(msgspec.msgpack.encode((level, {})) for level in
 
 
 def _as_coarse_as(found: Cell, cell: Cell) -> Cell:
-    """A sketch stays as coarse as it was before values were taken off."""
+    """A sketch stays as coarse as it was before values were deducted."""
     if not isinstance(found, bytes) or found == DIRTY or found[0] != NO_VALUES[0]:
         return cell
     level, _ = msgspec.msgpack.decode(found)

@@ -113,7 +113,7 @@ def ask_archive(
     try:
         execution_id = engine.start(question, f"tollbooth-{query_id}")
     except Exception:
-        asked.give_back(tenant, day_of(now), cost)
+        asked.release(tenant, day_of(now), cost)
         raise
     columns = {f"dimension_{n}": each.name for n, each in enumerate(question.dimensions, 1) if each.is_shown}
     if question.by_subject:

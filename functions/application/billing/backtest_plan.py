@@ -66,7 +66,7 @@ class BacktestPorts:
 def backtest_plan(tenant: str, id_or_key: str, scope: BacktestScope, ports: BacktestPorts) -> Backtest:
     """Raises NotFound for the plan, InvalidInput for what is asked; a customer's own trouble is listed with the rest.
 
-    Coupons are taken off on neither side.
+    Coupons are deducted on neither side.
     """
     began = ports.clock.now()
     plan = find_plan(tenant, id_or_key, plans=ports.plans)

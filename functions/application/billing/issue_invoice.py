@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, islice
 
-from functions.application.billing.give_back import Returns
+from functions.application.billing.credit_back import Returns
+from functions.application.billing.deduct_coupons import deduct_coupons
 from functions.application.billing.rate_services import Rater
-from functions.application.billing.take_off_coupons import take_off_coupons
 from functions.application.ports.billing import Failures, Invoices
 from functions.application.ports.catalog import CustomerCoupons
 from functions.application.ports.clock import Clock
@@ -17,7 +17,7 @@ from functions.application.ports.stored import Stale
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
 from functions.application.ports.usage import UsageMeter
 from functions.domain.billing.coupons import fee_of
-from functions.domain.billing.give_back import advance_of
+from functions.domain.billing.credit_back import advance_of
 from functions.domain.billing.invoice import (
     BilledCustomer,
     InvoiceRecord,
@@ -152,7 +152,7 @@ class _Boundary:
         billed = [self._billed(each, rater, now) for each in self.subscriptions]
         lines = [line for each in billed for line in each.lines]
         for _ in range(MAX_TRIES):
-            discounted, coupons = take_off_coupons(
+            discounted, coupons = deduct_coupons(
                 self.tenant,
                 self.customer.id,
                 lines,
@@ -162,7 +162,7 @@ class _Boundary:
                 lineages=self.lineages,
             )
             record, last_number = self._record(discounted, now)
-            used = [each.taken_off(record.invoice.id) for each in coupons] if record else []
+            used = [each.used_on(record.invoice.id) for each in coupons] if record else []
             advanced = [(each.before, self._with_fees(each, discounted, record)) for each in billed]
             try:
                 self.ports.invoices.issue(
@@ -200,8 +200,8 @@ class _Boundary:
                 fees[line.item_id].append(fee)
             if record is not None and (advance := advance_of(line, record.invoice.id)) is not None:
                 advances[line.item_id].append(advance)
-        given_back = {each.item.id for each in subscription.services_due_at(self.at) if each.is_credit}
-        advanced = billed.after.with_discounted(fees, given_back, self.at).with_advances(advances, self.at)
+        credited_back = {each.item.id for each in subscription.services_due_at(self.at) if each.is_credit}
+        advanced = billed.after.with_discounted(fees, credited_back, self.at).with_advances(advances, self.at)
         following = advanced.next_due_at()
         if following is not None and following <= self.at:
             message = f"Subscription {subscription.id} still owes {rfc3339(following)} when billed to {self.at}."

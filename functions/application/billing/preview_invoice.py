@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from functions.application.billing.give_back import Returns
+from functions.application.billing.credit_back import Returns
+from functions.application.billing.deduct_coupons import deduct_coupons
 from functions.application.billing.rate_services import Rater
-from functions.application.billing.take_off_coupons import take_off_coupons
 from functions.application.ports.billing import Invoices
 from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
@@ -55,7 +55,7 @@ def upcoming_invoice(tenant: str, subscription_id: str, not_before: datetime | N
     """What the subscription owes at its first boundary that is not billed yet and not before `not_before`.
 
     It is this subscription's part of the invoice: others of the customer that are owed then share the real one, and
-    what the customer's coupons take off it. Coupons are as they are now, whatever comes before the boundary.
+    what the customer's coupons deduct from it. Coupons are as they are now, whatever comes before the boundary.
     Raises InvalidInput for a time too far ahead, NotFound for the subscription, or when nothing is left to be invoiced.
     """
     subscription = ports.subscriptions.get(tenant, subscription_id)
@@ -95,7 +95,7 @@ def _next_invoice(
         committed, came_to = with_commitment(ahead, [*lines, *claimed], boundary, lineages)
         ahead = ahead.with_usage_billed(came_to)
         if lines := committed:
-            lines, _ = take_off_coupons(
+            lines, _ = deduct_coupons(
                 tenant, customer.id, lines, subscription.currency, boundary, coupons=ports.coupons, lineages=lineages
             )
             return summed_up(

@@ -58,7 +58,7 @@ class AppliedCoupons:
         return CouponHolder(found.customer_id, found.id, found.currency)
 
     def apply(self, tenant: str, holder: CouponHolder, id_or_key: str, *, by: str) -> AppliedCoupon:
-        """Counts as one redemption; it is taken off the invoices that are issued from now on.
+        """Counts as one redemption; it is deducted from the invoices that are issued from now on.
 
         Raises NotFound for the coupon, InvalidInput for another currency, and Conflict when the coupon is not to be had
         any more, when the holder has it already or has as many as can be, and when the subscription is over.
@@ -70,7 +70,7 @@ class AppliedCoupons:
         return list(filter(holder.holds, self.coupons.of_customer(tenant, holder.customer_id)))
 
     def remove(self, tenant: str, holder: CouponHolder, applied_id: str, *, by: str) -> AppliedCoupon:
-        """What it was taken off stays as it is. Raises NotFound, and Conflict when it was removed before."""
+        """What it was deducted from stays as it is. Raises NotFound, and Conflict when it was removed before."""
 
         def remove() -> AppliedCoupon:
             removed = self._find(tenant, holder, applied_id).removed(by, self._now())
@@ -132,7 +132,7 @@ def _require_currency(coupon: Coupon, holder: CouponHolder) -> None:
     off = coupon.off
     if isinstance(off, AmountOff) and holder.currency not in (None, off.currency):
         message = (
-            f"Coupon {coupon.key!r} takes off {off.currency}, {holder.label} is billed in {holder.currency}; "
+            f"Coupon {coupon.key!r} deducts {off.currency}, {holder.label} is billed in {holder.currency}; "
             f"use a coupon in {holder.currency} or a percentage."
         )
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Coupons: what they take off the lines of one invoice, after everything a rate card says and before credits."""
+"""Coupons: what they deduct from the lines of one invoice, after everything a rate card says and before credits."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from functions.domain.billing.line import InvoiceDiscount, InvoiceLine
 from functions.domain.catalog.coupon import AmountOff, AppliedCoupon
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
-from functions.domain.subscriptions.item import DiscountedFee, SubscriptionItem, TakenOff
+from functions.domain.subscriptions.item import Deduction, DiscountedFee, SubscriptionItem
 
 NOBODY: Mapping[str, Collection[str]] = {}
 
@@ -20,7 +20,7 @@ def redeem(
     invoice_at: datetime,
     former: Mapping[str, Collection[str]] = NOBODY,
 ) -> tuple[list[InvoiceLine], list[AppliedCoupon]]:
-    """The lines with coupons taken off what they charge, and the coupons that took something off.
+    """The lines with coupons deducted from what they charge, and the coupons that deducted something.
 
     Coupons are taken in the order given, each off what the ones before it left; no line goes below zero. A line that
     gives money back is left alone: `as_paid` has made it what was paid. A coupon of a subscription goes on with those
@@ -36,7 +36,7 @@ def redeem(
 
 
 def as_paid(line: InvoiceLine, item: SubscriptionItem, currency: str) -> InvoiceLine:
-    """A line that gives part of a fee back, less the same part of what coupons had taken off the fee."""
+    """A line that gives part of a fee back, less the same part of what coupons had deducted from the fee."""
     period = Period(line.period_start, line.period_end)
     # The latest fee for that time: an item that went on after all was paid for anew.
     fee = next((each for each in reversed(item.discounted) if each.starts_at <= period.start < each.ends_at), None)
@@ -51,9 +51,9 @@ def as_paid(line: InvoiceLine, item: SubscriptionItem, currency: str) -> Invoice
 
 
 def fee_of(line: InvoiceLine) -> DiscountedFee | None:
-    """What its item has to remember of a line that was paid in advance; None when no coupon was taken off it."""
+    """What its item has to remember of a line that was paid in advance; None when no coupon was deducted from it."""
     taken = tuple(
-        TakenOff(
+        Deduction(
             coupon_id=each.coupon_id or "",
             coupon_key=each.coupon_key or "",
             amount_minor=each.amount_minor,

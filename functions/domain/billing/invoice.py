@@ -81,7 +81,7 @@ class Invoice(WireModel):
     collection_method: Literal["send_invoice", "charge_automatically"]
     lines: tuple[InvoiceLine, ...]
     total_minor: int
-    # How much of the total is charged for commitments, and how much was taken off by discounts.
+    # How much of the total is charged for commitments, and how much was deducted by discounts.
     commitments_minor: int = 0
     discounts_minor: int = 0
 

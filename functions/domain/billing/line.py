@@ -52,9 +52,9 @@ class UsageSnapshot(WireModel):
 
 
 class InvoiceDiscount(WireModel):
-    """Money taken off: a charge by its rate card's percentage or its price's maximum, a line by a coupon.
+    """Money deducted: a charge by its rate card's percentage or its price's maximum, a line by a coupon.
 
-    `not_received` is what a line would give back of a fee that nobody has paid, so it is negative.
+    `not_received` is what a line would credit back of a fee that nobody has paid, so it is negative.
 
     `coupon_id` names what the customer was given, `coupon_key` the coupon it was made from.
     """
@@ -131,7 +131,7 @@ class InvoiceLine(WireModel):
     charges: tuple[InvoiceCharge, ...]
     # In major units, what earlier periods left over below the smallest amount: the first charge was rounded with it.
     carried: Exact = ZERO
-    # What is taken off the line as a whole, after its charges' own discounts.
+    # What is deducted from the line as a whole, after its charges' own discounts.
     discounts: tuple[InvoiceDiscount, ...] = ()
     total_minor: int
 
@@ -253,7 +253,7 @@ def working_of(line: RatedLine) -> UsageWorking | None:
 
 
 def prorated_from(line: InvoiceLine, currency: str) -> Money | None:
-    """What the whole period of a fee costs of which only a part is owed, or given back; None for any other line."""
+    """What the whole period of a fee costs of which only a part is owed, or credited back; None for any other line."""
     if not isinstance(line.price, FlatPrice) or len(line.charges) != 1:
         return None
     owed, whole = line.charges[0].amount_minor, Money.rounded(line.price.amount, currency)
@@ -272,7 +272,7 @@ def explained(line: InvoiceLine, currency: str) -> str:
 
 
 def _less(line: InvoiceLine) -> Sequence[str]:
-    """The discounts in words; each one once, however many charges it was taken off."""
+    """The discounts in words; each one once, however many charges it was deducted from."""
     free = line.working.free_units if line.working else ZERO
     words = [f"{_counted(free, line.priced_unit)} free"] if free else []
     given = [each for charge in line.charges for each in charge.discounts] + list(line.discounts)

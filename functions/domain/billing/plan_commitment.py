@@ -1,4 +1,4 @@
-"""A commitment over all usage of a subscription: the maximum is taken off its lines, the minimum is a line of its own.
+"""A commitment over all usage of a subscription: the maximum is deducted from its lines, the minimum is an extra line.
 
 Both hold for the billing period, beside what the prices of rate cards say, and are prorated as those are: to the part
 of the period in which the deal was on. Coupons come after them.
@@ -54,7 +54,7 @@ def with_commitment(
 def added_by_commitment(
     subscription: Subscription, period: CommittedPeriod, usage_minor: int, *, others_more: int = 0
 ) -> int:
-    """What the commitment adds to usage of so much here, beside what the deal came to before; negative: takes off.
+    """What the commitment adds to usage of so much here, beside what the deal came to before; negative: a deduction.
 
     `others_more` is what the usage of the others would come to today, beyond what it was billed with.
     """

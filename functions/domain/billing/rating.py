@@ -142,7 +142,7 @@ def rate(
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
     if quantity is None:
         fee = rate_fee(terms, currency, service.period, service.full if prorate else None, carried=carried)
-        return RatedService(service, given_back(fee) if service.is_credit else fee)
+        return RatedService(service, credited_back(fee) if service.is_credit else fee)
     if terms.price.needs.are_parts:
         groups = groups or {}
         quantity = summed(groups)
@@ -219,7 +219,7 @@ def rate_fee(
     return RatedLine(terms, tuple(rated), came_to, carried=carried, left_over=left)
 
 
-def given_back(line: RatedLine) -> RatedLine:
+def credited_back(line: RatedLine) -> RatedLine:
     """The same line with every amount reversed: what was paid for time that was not served after all."""
     charges = tuple(reversed_charge(each) for each in line.charges)
     return replace(line, charges=charges, total=-line.total)

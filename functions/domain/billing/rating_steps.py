@@ -1,4 +1,4 @@
-"""The steps of rating, each one rule: units, free units, rounding, and what is taken off or added."""
+"""The steps of rating, each one rule: units, free units, rounding, and what is deducted or added."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ Category = Literal["regular", "commitment"]
 
 @dataclass(frozen=True)
 class AmountDiscount:
-    """Money taken off one charge, and why."""
+    """Money deducted from one charge, and why."""
 
     reason: Reason
     amount: Money
@@ -32,7 +32,7 @@ class FreeUnits:
 
 @dataclass(frozen=True)
 class RatedCharge:
-    """A charge with the only rounding it ever gets, and what is taken off it.
+    """A charge with the only rounding it ever gets, and what is deducted from it.
 
     `earlier` is what the same charge comes to for the usage before the line: lines of a period are differences of what
     the whole so far comes to, so that they add up to it.
@@ -165,7 +165,7 @@ def less_percentage(charges: Sequence[RatedCharge], discount: PercentageDiscount
 
 
 def at_most(charges: Sequence[RatedCharge], maximum: Decimal | None, billed: Money) -> list[RatedCharge]:
-    """Whatever goes beyond the maximum, counting what earlier lines of the period billed, is taken off in order."""
+    """Whatever goes beyond the maximum, counting what earlier lines of the period billed, is deducted in order."""
     if maximum is None:
         return list(charges)
     most, limited = Money.rounded(maximum, billed.currency), []

@@ -15,7 +15,7 @@ from functions.domain.period import rfc3339
 from functions.domain.wire import CurrencyCode, Description, Instant, Key, Metadata, Name, WireModel
 
 MAX_TIMES = 1_000
-# Coupons of one customer that can still be taken off: they are written with an invoice, in one transaction.
+# Coupons of one customer that can still be deducted: they are written with an invoice, in one transaction.
 MAX_LIVE = 10
 MAX_REDEMPTIONS = 1_000_000_000
 
@@ -46,7 +46,7 @@ class Once(WireModel):
 
 
 class Times(WireModel):
-    """`times` counts the invoices it was taken off."""
+    """`times` counts the invoices it was deducted from."""
 
     type: Literal["times"]
     times: Annotated[int, Field(ge=1, le=MAX_TIMES)]
@@ -125,8 +125,8 @@ class Coupon(CouponCreate):
 class AppliedCoupon(WireModel):
     """A coupon of a customer, for everything they are invoiced or for the lines of one subscription.
 
-    `invoice_count` is how many invoices it was taken off, `last_invoice_id` the latest of them. It is written in the
-    transaction of the invoice, under `version`.
+    `invoice_count` is how many invoices it was deducted from, `last_invoice_id` the latest of them. It is written in
+    the transaction of the invoice, under `version`.
     """
 
     id: str
@@ -159,7 +159,7 @@ class AppliedCoupon(WireModel):
         off = self.terms.off
         return self.is_live(invoice_at) and (isinstance(off, PercentageOff) or off.currency == currency)
 
-    def taken_off(self, invoice_id: str) -> "AppliedCoupon":
+    def used_on(self, invoice_id: str) -> "AppliedCoupon":
         return self.model_copy(update={"invoice_count": self.invoice_count + 1, "last_invoice_id": invoice_id})
 
     def removed(self, by: str, now: datetime) -> "AppliedCoupon":

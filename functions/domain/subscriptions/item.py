@@ -25,7 +25,7 @@ class MeteredFeature(WireModel):
     unit: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
-class TakenOff(WireModel):
+class Deduction(WireModel):
     """What one coupon took off a fee."""
 
     coupon_id: str
@@ -39,18 +39,18 @@ class DiscountedFee(WireModel):
 
     starts_at: Instant
     ends_at: Instant
-    taken_off: tuple[TakenOff, ...]
+    taken_off: tuple[Deduction, ...]  # the field is stored under this name
 
 
 class AdvanceFee(WireModel):
-    """A fee of time to come as an invoice line charges it, after coupons: the most that can be given back of it."""
+    """A fee of time to come as an invoice line charges it, after coupons: the most that can be credited back of it."""
 
     invoice_id: str
     line_id: str
     starts_at: Instant
     ends_at: Instant
     amount_minor: int
-    given_back_minor: int = 0
+    given_back_minor: int = 0  # the field is stored under this name
 
 
 class Split(WireModel):
@@ -80,7 +80,7 @@ class SubscriptionItem(WireModel):
     invoices. `counts_from` is since when an item before it sold the same usage, so that tiers go on where they were.
     `discounted` are the fees of time to come that coupons made smaller, `advances` all fees that are on invoices for
     time to come, or that a claim waits for. `split` is what is billed already of the period into which `billed_to`
-    falls. `times_credited` is on how many invoices what was paid for it was given back. `billed_part` is for the item
+    falls. `times_credited` is on how many invoices what was paid for it was credited. `billed_part` is for the item
     after it, which settles the minimum and maximum of their period. `left_over` is what its whole periods so far came
     to below the smallest amount that can be collected, in major units: the next one rounds with it.
     `base` is the card before add-ons were merged into it; `is_added` says that only add-ons brought the item.

@@ -28,10 +28,10 @@ class Service:
     """One item in one of its periods: what a line of an invoice is made from.
 
     `full` is the whole recurrence period, `period` the part of it in which the item was on, `index` counts the item's
-    own periods from 0, `invoice_at` is the instant from which the line is owed. A credit gives back what was paid in
+    own periods from 0, `invoice_at` is the instant from which the line is owed. A credit returns what was paid in
     advance for a `period` in which the item was not on after all. `is_rest` tells the part of a period that follows a
     part already billed. One that is not the last is billed before its time is over, the rest of it later. `claimed_as`
-    is the name of one that was claimed before it could be given back.
+    is the name of one that was claimed before it could be credited back.
     """
 
     phase: SubscriptionPhase
@@ -99,7 +99,7 @@ class Service:
         if self.claimed_as is not None:
             return self.claimed_as
         name = f"period[{self.index}]"
-        if self.item.times_credited:  # what was given back may have been sold on, and be given back once more
+        if self.item.times_credited:  # what was credited back may have been sold on, and be credited back once more
             name += f"/again[{self.item.times_credited}]"
         if self.is_credit or self.is_rest:
             name += f"/{'credit' if self.is_credit else 'rest'}[{self.period.start:%Y%m%dT%H%M%SZ}]"

@@ -250,8 +250,8 @@ class Subscription(WireModel):
         kept = tuple(each for each in self.claims if (each.item_id, each.name) != (claim.item_id, claim.name))
         return self.model_copy(update={"claims": kept})
 
-    def with_given_back(self, claim: Claim, minor: int) -> "Subscription":
-        """The same subscription whose fee remembers what was given back of it."""
+    def with_credited_back(self, claim: Claim, minor: int) -> "Subscription":
+        """The same subscription whose fee remembers what was credited back of it."""
 
         def after(item: SubscriptionItem) -> SubscriptionItem:
             if item.id != claim.item_id:
@@ -362,12 +362,12 @@ class Subscription(WireModel):
         return self.model_copy(update={"phases": phases})
 
     def with_discounted(
-        self, fees: Mapping[str, Sequence[DiscountedFee]], given_back: Collection[str], at: datetime
+        self, fees: Mapping[str, Sequence[DiscountedFee]], credited_back: Collection[str], at: datetime
     ) -> "Subscription":
-        """The same subscription whose items, by id, remember these fees, none given back or over by `at`."""
+        """The same subscription whose items, by id, remember these fees, none credited back or over by `at`."""
 
         def after(item: SubscriptionItem) -> SubscriptionItem:
-            before = () if item.id in given_back else item.discounted
+            before = () if item.id in credited_back else item.discounted
             kept = tuple(each for each in (*before, *fees.get(item.id, ())) if each.ends_at > at)
             return item if kept == item.discounted else item.model_copy(update={"discounted": kept})
 

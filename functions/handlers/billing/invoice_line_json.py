@@ -179,7 +179,7 @@ def _amount_discount(record: InvoiceRecord, line: InvoiceLine, name: str, discou
     if discount.reason == "maximum_spend":
         return base | {"reason": {"type": discount.reason}, "description": "Beyond the maximum of the period"}
     if discount.reason == "not_received":
-        return base | {"reason": {"type": "maximum_spend"}, "description": "Not paid, or given back before"}
+        return base | {"reason": {"type": "maximum_spend"}, "description": "Not paid, or credited back before"}
     # OpenMeter has no coupons; a percentage off is the reason of its own that comes closest.
     percentage = discount.percentage if discount.percentage is not None else Decimal(0)
     reason = {"type": "ratecard_percentage", "percentage": percentage}

@@ -18,7 +18,7 @@ class RecurringFees(Shown):
 
 class InvoiceThatFollows(Shown):
     """What would be invoiced at once for the subscription that ends and the one that begins: usage so far, what is
-    given back (`credits`), and fees in advance.
+    credited back (`credits`), and fees in advance.
     """
 
     charges: str

@@ -24,13 +24,13 @@ def create_note(world: World, params: Params) -> Json:
     params.close()
     if invoice["status"] == "open":
         if any(ways.values()):
-            raise Refusal(400, "An open invoice has nothing to give back yet.", param="refund_amount")
+            raise Refusal(400, "An open invoice has nothing to credit back yet.", param="refund_amount")
         if amount > invoice["amount_remaining"]:
             raise wrong_state("The credit note is larger than what remains to be paid.")
         note = objects.credit_note(world, invoice, amount, pre_payment_amount=amount, **given)
     elif invoice["status"] == "paid":
-        given_back = invoice["post_payment_credit_notes_amount"]
-        if amount > invoice["amount_paid"] - given_back:
+        credited_back = invoice["post_payment_credit_notes_amount"]
+        if amount > invoice["amount_paid"] - credited_back:
             raise wrong_state("The credit note is larger than what was paid.")
         if sum(ways.values()) != amount:
             raise Refusal(400, "refund, credit and out of band amounts must add up to the amount.", param="amount")
@@ -43,7 +43,7 @@ def create_note(world: World, params: Params) -> Json:
             out_of_band_amount=ways["out_of_band_amount"] or None,
             **given,
         )
-        _give_back(world, invoice, note, ways)
+        _credit_back(world, invoice, note, ways)
     else:
         raise wrong_state(f"Credit notes need an open or paid invoice; this one is {invoice['status']}.")
     count = sum(each["invoice"] == invoice["id"] for each in world.credit_notes.values())
@@ -55,7 +55,7 @@ def create_note(world: World, params: Params) -> Json:
     return note
 
 
-def _give_back(world: World, invoice: Json, note: Json, ways: dict[str, int]) -> None:
+def _credit_back(world: World, invoice: Json, note: Json, ways: dict[str, int]) -> None:
     invoice["post_payment_credit_notes_amount"] += note["amount"]
     if ways["credit_amount"]:
         find_customer(world, invoice["customer"])["balance"] -= ways["credit_amount"]

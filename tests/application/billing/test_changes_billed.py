@@ -23,7 +23,7 @@ OPERATION: TypeAdapter[Any] = TypeAdapter(Operation)
 
 @pytest.fixture(autouse=True)
 def everything_is_paid(world: World) -> None:
-    """What is given back was received before."""
+    """What is credited back was received before."""
     world.pays_at_once = True
 
 
@@ -75,7 +75,7 @@ def graduated(first: str, then: str, bound: str = "1000") -> dict[str, Any]:
     return unit() | {"price": price}
 
 
-def test_a_dearer_fee_within_the_month_gives_back_the_rest_of_the_old_one(world: World):
+def test_a_dearer_fee_within_the_month_credits_back_the_rest_of_the_old_one(world: World):
     world.plan(phase(flat("30")))
     of = world.subscribe(start="2026-05-01")
     world.issue("2026-05-01")
@@ -178,7 +178,7 @@ def test_a_change_at_the_next_cycle_bills_no_day_twice(world: World):
     assert sorted(amounts(record)) == [("Fee", 6200), ("Tokens", 3100)]
 
 
-def test_a_fee_paid_for_a_quarter_is_given_back_month_by_month(world: World):
+def test_a_fee_paid_for_a_quarter_is_credited_back_month_by_month(world: World):
     world.plan(phase(flat("30")), billingCadence="P3M")
     of = world.subscribe(start="2026-05-01")
     assert only(world.issue("2026-05-01").invoices).invoice.total_minor == 9000

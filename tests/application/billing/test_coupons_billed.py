@@ -1,4 +1,4 @@
-"""Coupons in the billing run: counted once for each invoice, taken back with the time that is given back."""
+"""Coupons in the billing run: counted once for each invoice, taken back with the time that is credited back."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from tests.domain.builders import at, flat, phase, unit
 
 @pytest.fixture(autouse=True)
 def everything_is_paid(world: World) -> None:
-    """What is given back was received before."""
+    """What is credited back was received before."""
     world.pays_at_once = True
 
 
@@ -102,7 +102,7 @@ def test_eight_runs_at_once_take_a_coupon_off_once(world: World):
     assert held(world, applied).invoice_count == 1
 
 
-def test_a_coupon_used_up_elsewhere_while_the_invoice_was_made_is_not_taken_off(
+def test_a_coupon_used_up_elsewhere_while_the_invoice_was_made_is_not_deducted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     world.plan(phase(unit("0.01")))
@@ -113,7 +113,7 @@ def test_a_coupon_used_up_elsewhere_while_the_invoice_was_made_is_not_taken_off(
     def overtaken(tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
         monkeypatch.undo()
         found = read(tenant, customer_id)
-        world.coupons.change(tenant, found[0].taken_off("01ANOTHERINVOICE"))
+        world.coupons.change(tenant, found[0].used_on("01ANOTHERINVOICE"))
         return found
 
     monkeypatch.setattr(world.coupons, "of_customer", overtaken)
@@ -155,7 +155,7 @@ def test_an_invoice_that_a_coupon_pays_is_zero_and_has_its_lines(world: World):
     assert held(world, applied).invoice_count == 1
 
 
-def test_time_given_back_is_worth_what_was_paid_for_it(world: World):
+def test_time_credited_back_is_worth_what_was_paid_for_it(world: World):
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     world.give(world.coupon("50 %", "once"))
@@ -171,8 +171,8 @@ def test_time_given_back_is_worth_what_was_paid_for_it(world: World):
     assert [(each.coupon_key, each.amount_minor) for each in line.discounts] == [("welcome", -1050)]
 
 
-def test_time_that_was_given_back_and_bought_again_is_worth_the_new_price(world: World):
-    """16 days are given back at half the price, then sold in full: of those, the rest is given back in full."""
+def test_time_that_was_credited_back_and_bought_again_is_worth_the_new_price(world: World):
+    """16 days are credited back at half the price, then sold in full: of those, the rest is credited back in full."""
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     world.give(world.coupon("50 %", "once"))
@@ -199,7 +199,7 @@ def test_nobody_is_paid_for_what_a_coupon_paid(world: World):
     assert total(world, "2026-05-11") == 0
 
 
-def test_a_coupon_given_after_the_fee_was_paid_takes_nothing_from_what_is_given_back(world: World):
+def test_a_coupon_given_after_the_fee_was_paid_takes_nothing_from_what_is_credited_back(world: World):
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     assert total(world, "2026-05-01") == 3100
@@ -211,7 +211,7 @@ def test_a_coupon_given_after_the_fee_was_paid_takes_nothing_from_what_is_given_
     assert held(world, applied).invoice_count == 0
 
 
-def test_a_coupon_that_is_taken_away_is_not_taken_off_any_more(world: World):
+def test_a_coupon_that_is_taken_away_is_not_deducted_any_more(world: World):
     world.plan(phase(flat("20")))
     world.subscribe(start="2026-05-01")
     applied = world.give(world.coupon("50 %"))

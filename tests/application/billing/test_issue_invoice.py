@@ -279,7 +279,7 @@ def test_a_long_price_billed_by_the_day_fits_the_store_and_reads_back(world: Wor
         (flat("0.004", cadence="P1D", term="in_arrears"), 30, 12),
         (flat("0.004", cadence="P1D"), 30, 12),
         (unit("0.00004", cadence="P1D"), 30, 12),
-        # Half of it is taken off, and rounded on its own: a cent is still on its way.
+        # Half of it is deducted, and rounded on its own: a cent is still on its way.
         (unit("0.00008", cadence="P1D") | {"discounts": {"percentage": {"percentage": 50}}}, 30, 11),
         (unit("0.00149", cadence="P1D"), 30, 450),
     ],

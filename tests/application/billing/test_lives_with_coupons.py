@@ -88,7 +88,7 @@ class LifeWithCoupons:
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
-def test_coupons_are_taken_off_and_given_back_in_step_with_what_was_paid(seed: int) -> None:
+def test_coupons_are_deducted_and_credited_back_in_step_with_what_was_paid(seed: int) -> None:
     found = LifeWithCoupons(Random(seed))
     found.live()
 

@@ -55,7 +55,7 @@ def test_usage_that_reaches_the_minimum_is_as_it_is():
     assert Committed(Used(day(3), Decimal(40)), minimumAmount="100").shown() == [("tokens", 40_00), ("other", 80_00)]
 
 
-def test_usage_beyond_the_maximum_is_taken_off_line_by_line():
+def test_usage_beyond_the_maximum_is_deducted_line_by_line():
     life = Committed(Used(day(3), Decimal(40)), maximumAmount="60")
     assert life.shown() == [("tokens", 40_00), ("other", 20_00)]
     (other,) = [line for line in life.lines if line.feature_key == "other"]

@@ -42,7 +42,7 @@ def totals(of: list[InvoiceLine], *coupons: AppliedCoupon) -> list[int]:
         ([coupon("50 %", subscription_id="another")], [1000, 2000]),
     ],
 )
-def test_coupons_are_taken_off_in_order_and_never_more_than_is_owed(
+def test_coupons_are_deducted_in_order_and_never_more_than_is_owed(
     coupons: list[AppliedCoupon], expected: list[int]
 ) -> None:
     assert totals(lines("10", "20"), *coupons) == expected
@@ -101,13 +101,13 @@ def test_a_line_says_which_coupon_took_off_how_much() -> None:
 
 
 @pytest.mark.parametrize("off", ["0 %", "101 %", "0 USD", "-1 USD", "0.001 USD", "0.5 JPY", "1 XYZ"])
-def test_a_coupon_takes_off_something_that_can_be_paid_and_not_more_than_everything(off: str) -> None:
+def test_a_coupon_deducts_something_that_can_be_paid_and_not_more_than_everything(off: str) -> None:
     with pytest.raises(ValidationError):
         coupon_create(off)
 
 
 @given(st.lists(st.decimals(0, 10**6, places=2), min_size=1, max_size=8), st.decimals("0.01", 10**6, places=2))
-def test_a_coupon_takes_off_exactly_its_amount_or_everything(amounts: list[Decimal], off: Decimal) -> None:
+def test_a_coupon_deducts_exactly_its_amount_or_everything(amounts: list[Decimal], off: Decimal) -> None:
     before = lines(*[f"{amount:f}" for amount in amounts])
     after = redeem(before, [coupon(f"{off:f} USD")], "USD", MAY)[0]
 

@@ -33,7 +33,7 @@ def test_a_whole_fee_is_not_prorated() -> None:
     assert steps(line) == [("price", 4900, 4900)]
 
 
-def test_what_is_given_back_is_a_part_of_what_was_paid() -> None:
+def test_what_is_credited_back_is_a_part_of_what_was_paid() -> None:
     paid = subscription(plan(phase(flat("30", term="in_advance"))), "2026-04-01").billed(
         at("2026-04-01"), at("2026-04-01")
     )

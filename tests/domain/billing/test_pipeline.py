@@ -47,7 +47,7 @@ def rated(of: Terms, line: LineUsage, billed: int = 0, currency: str = "USD") ->
 
 
 def working(line: RatedLine) -> list[tuple[str, int, list[tuple[str, int]]]]:
-    """(reference, minor units, what was taken off and why) of every charge."""
+    """(reference, minor units, what was deducted and why) of every charge."""
     return [
         (each.charge.reference, each.amount.minor, [(less.reason, less.amount.minor) for less in each.discounts])
         for each in line.charges
@@ -123,7 +123,7 @@ def test_a_line_shows_every_step_that_made_its_total() -> None:
     assert line.total.minor == 16200
 
 
-def test_the_maximum_is_taken_off_charge_by_charge_and_off_everything_once_it_is_reached() -> None:
+def test_the_maximum_is_deducted_charge_by_charge_and_off_everything_once_it_is_reached() -> None:
     line = rated(terms(limits(GRADUATED, None, "170")), usage("10", "12", **MIDDLE), billed=16000)
 
     assert working(line) == [

@@ -191,7 +191,7 @@ def test_a_phase_that_is_over_cannot_be_edited() -> None:
         edit(subscription(RAMP, START), add(flat("15")), at="2026-04-15")
 
 
-def test_a_fee_changed_within_its_period_is_given_back_and_charged_to_the_second() -> None:
+def test_a_fee_changed_within_its_period_is_credited_back_and_charged_to_the_second() -> None:
     of = subscription(plan(), START).billed(at(START), at(START))
     of = edit(of, add(flat("30"), "main"), at=NOW)
 
@@ -345,7 +345,7 @@ class Life:
 
 # An item that was billed and replaced at the instant it began does not come back under its old line.
 @example("P1M", 0, [("bill", None), ("add-on", ("fees", 1, True)), ("bill", None), ("add-on", ("fees", 0, True))])
-# Given back, sold on and given back again within a second, it has a line for each.
+# Credited back, sold on and credited back again within a second, it has a line for each.
 @example(
     "P1M",
     0,

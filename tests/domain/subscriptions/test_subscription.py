@@ -178,7 +178,7 @@ def test_the_status_follows_from_time() -> None:
     assert ending.status(at("2026-03-01")) is SubscriptionStatus.INACTIVE
 
 
-def test_cancelling_cuts_the_running_period_owes_its_usage_and_gives_back_the_fee_at_once() -> None:
+def test_cancelling_cuts_the_running_period_owes_its_usage_and_credits_back_the_fee_at_once() -> None:
     of = subscription(plan(), "2026-01-15").billed(at("2026-02-15"), at("2026-02-15"))
     ended = of.cancelled(at("2026-02-20"), at("2026-02-20"))
 
@@ -190,7 +190,7 @@ def test_cancelling_cuts_the_running_period_owes_its_usage_and_gives_back_the_fe
     assert [each.name for each in due] == ["period[1]/credit[20260220T000000Z]", "period[1]"]
 
 
-def test_without_proration_nothing_is_given_back_and_the_rest_of_a_paid_period_is_free() -> None:
+def test_without_proration_nothing_is_credited_back_and_the_rest_of_a_paid_period_is_free() -> None:
     unprorated = plan(phase(flat(), key="a", duration="P45D"), phase(), proRatingConfig={"enabled": False})
     of = subscription(unprorated, "2026-01-01").billed(at("2026-02-01"), at("2026-02-01"))
 

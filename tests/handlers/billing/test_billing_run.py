@@ -183,8 +183,8 @@ def test_events_still_in_the_stream_when_the_run_starts_are_on_the_invoice(deplo
 
 
 @pytest.mark.parametrize(("off", "total"), [("25 %", 1725), ("3.33 USD", 1967), ("100 %", 0)])
-def test_what_coupons_take_off_is_off_at_the_gateway_too(deployment: Deployment, world: World, off: str, total: int):
-    """Ten dollars and 1,300 tokens; the two lines share what is taken off."""
+def test_what_coupons_deduct_is_off_at_the_gateway_too(deployment: Deployment, world: World, off: str, total: int):
+    """Ten dollars and 1,300 tokens; the two lines share what is deducted."""
     world.subscribe(ACME, start="2026-04-01")
     applied = world.give(world.coupon(off, "once"))
     deployment.send("acme-app", 1300, "2026-04-02")

@@ -56,7 +56,7 @@ class DynamoArchiveQueries:
             return False
         return True
 
-    def give_back(self, tenant: str, day: str, size: int) -> None:
+    def release(self, tenant: str, day: str, size: int) -> None:
         self._table.update(*_budget(tenant, day), f"ADD {USED} :size", {":size": -size})
 
     def settle(self, query: AskedQuery, day: str, size: int) -> None:

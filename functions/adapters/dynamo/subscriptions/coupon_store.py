@@ -68,7 +68,7 @@ class DynamoCoupons:
             raise Stale from failed
 
     def writing(self, tenant: str, applied: AppliedCoupon) -> dict[str, Any]:
-        """The write of one that was taken off an invoice, for the transaction of the invoice."""
+        """The write of one that was deducted from an invoice, for the transaction of the invoice."""
         return self._table.putting_version(_applied_item(tenant, applied), applied.version)
 
     def _writing_coupon(self, tenant: str, coupon: Coupon) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Deciding about voided events: what had been counted is found in the log and taken off, the rest is kept out."""
+"""Deciding about voided events: what had been counted is found in the log and deducted, the rest is kept out."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -41,7 +41,7 @@ def keep_place(run_id: str, *, slots: BackfillSlots, clock: Clock) -> None:
 
 
 def leave_place(run_id: str, *, slots: BackfillSlots) -> None:
-    """A place that could not be given back is free when its time is over."""
+    """A slot that could not be released is free when its time is over."""
     _changed(slots, lambda places: (places.left(run_id), True))
 
 

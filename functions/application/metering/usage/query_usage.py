@@ -268,7 +268,7 @@ class _Answer:
                 self._read(found, cuts, owner)
         self._log.read(found, cuts, self._budget)
         if found.overhang:
-            self._take_off_overhang(found)
+            self._subtract_overhang(found)
         return found
 
     def _nothing(self) -> Found:
@@ -315,7 +315,7 @@ class _Answer:
         self._counters.read(found, cuts, owner, outdated)
         self._past.read(found, cuts, owner)
 
-    def _take_off_overhang(self, found: Found) -> None:
+    def _subtract_overhang(self, found: Found) -> None:
         """Usually next to nothing is behind the end, which mostly is now: cheaper than the half hour from the log."""
         assert self._query.end_second is not None
         window = self._query.end_second // WINDOW_SECONDS
@@ -328,7 +328,7 @@ class _Answer:
             into = found.tally(place, group)
             assert isinstance(into, LevelTally)
             assert isinstance(tally, LevelTally)
-            into.take_off(tally)
+            into.subtract(tally)
 
     def whole_range(self, found: Found, now: int) -> Window:
         """What is shown as the range of an answer without windows: an open side ends with its events, to the minute."""

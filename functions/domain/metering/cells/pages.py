@@ -95,8 +95,8 @@ PAGE_WEIGHT, CELL_WEIGHT = 24, 8
 class PageDelta(msgspec.Struct, array_like=True):
     """What one commit does to one page: contributions to cells, by the kind of the cell.
 
-    What was voided is taken off sums and sketches by negative contributions. `lost_...` are voided contributions that
-    cannot be taken off: a cell that does not surely hold more than them becomes dirty, like all those of `dirty`.
+    What was voided is deducted from sums and sketches by negative contributions. `lost_...` are voided contributions
+    that cannot be deducted: a cell that does not surely hold more than them becomes dirty, like all those of `dirty`.
     """
 
     key: PageKey

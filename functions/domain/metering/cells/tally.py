@@ -149,7 +149,7 @@ class LevelTally(Tally):
         self.change = add(self.change, other.change)
         self.moment = add(self.moment, other.moment)
 
-    def take_off(self, other: "LevelTally") -> None:
+    def subtract(self, other: "LevelTally") -> None:
         self.change = add(self.change, negative(other.change))
         self.moment = add(self.moment, negative(other.moment))
 

@@ -13,7 +13,7 @@ from functions.domain.metering.values.windows import Seconds, Windows, WindowSiz
 class Verdict(NamedTuple):
     """Of a half-hour window that touches the range: whether only its events can be placed, or else its place.
 
-    With `has_overhang` it is taken whole, though the range ends inside it, and what lies behind the range taken off.
+    With `has_overhang` it is taken whole, though the range ends inside it, and what lies behind the range deducted.
     """
 
     is_cut: bool

@@ -134,7 +134,7 @@ def test_a_bucket_tells_which_commit_accepted_what(ledger: Any) -> None:
     assert list(ledger.commits_of_bucket(3, 9)) == []
 
 
-def test_what_cannot_be_taken_off_makes_its_cell_dirty_for_good(ledger: Any) -> None:
+def test_what_cannot_be_deducted_makes_its_cell_dirty_for_good(ledger: Any) -> None:
     counted = PageDelta(
         KEY, highest={"A0": 7, "B0": 7}, lowest={"A1": 2, "B1": 2}, latest={"A2": (5, 0, 1), "B2": (5, 0, 1)}
     )

@@ -106,7 +106,7 @@ def test_a_change_builds_on_what_was_read(store: Coupons) -> None:
     store.add("acme", coupon())
     store.redeem("acme", kept(store).redeemed(NOW), of("c1", 1), NEW)
     (read,) = store.of_customer("acme", "c1")
-    store.change("acme", read.taken_off("01INVOICE"))
+    store.change("acme", read.used_on("01INVOICE"))
 
     with pytest.raises(Stale):
         store.change("acme", read.removed("key", NOW))

@@ -194,7 +194,7 @@ def test_a_live_question_opens_only_commits_from_beyond_now(deployment: Deployme
 
 
 @pytest.mark.parametrize("subjects", [(), ("c1",)])
-def test_what_is_counted_while_a_level_is_read_is_not_taken_off_it(
+def test_what_is_counted_while_a_level_is_read_is_not_deducted_from_it(
     deployment: Deployment, subjects: tuple[str, ...]
 ) -> None:
     """The range ends inside a half hour: what is behind its end comes from the log, which is read after counters."""

@@ -99,8 +99,8 @@ def test_credit_notes_and_refunds_have_stripes_shape(server: Server, client: str
     fully(stripe.CreditNote, raw(server, "credit_notes", note.id))
     assert raw(server, "invoices", drafted)["amount_remaining"] == 12_000
     client.v1.invoices.pay(drafted, {"payment_method": "pm_card_visa"})
-    given_back = client.v1.credit_notes.create({"invoice": drafted, "amount": 2000, "refund_amount": 2000})
-    found = fully(stripe.CreditNote, raw(server, "credit_notes", given_back.id))
+    credited_back = client.v1.credit_notes.create({"invoice": drafted, "amount": 2000, "refund_amount": 2000})
+    found = fully(stripe.CreditNote, raw(server, "credit_notes", credited_back.id))
     assert (found["type"], len(found["refunds"])) == ("post_payment", 1)
     (refund,) = client.v1.refunds.list().data
     fully(stripe.Refund, raw(server, "refunds", refund.id))

@@ -10,7 +10,7 @@ from functions.domain.catalog.coupon import MAX_LIVE, AppliedCoupon
 from functions.domain.subscriptions.lineage import Lineages
 
 
-def take_off_coupons(
+def deduct_coupons(
     tenant: str,
     customer_id: str,
     lines: Sequence[InvoiceLine],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from functions.application.ports.billing import Invoices
-from functions.domain.billing.give_back import at_most, left_of
+from functions.domain.billing.credit_back import at_most, left_of
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.subscriptions.claim import Claim
@@ -20,7 +20,7 @@ RateCredit = Callable[[Subscription, Service], InvoiceLine | None]
 
 @dataclass
 class Returns:
-    """What of a customer's subscriptions is given back with one invoice; each invoice it is on is read once."""
+    """What of a customer's subscriptions is credited back with one invoice; each invoice it is on is read once."""
 
     tenant: str
     invoices: Invoices
@@ -73,7 +73,7 @@ class Returns:
         given = at_most(line, left)
         if given is None:
             return [], after.with_claim(claim.closed(_why(record)))
-        return [given], after.without_claim(claim).with_given_back(claim, -given.total_minor)
+        return [given], after.without_claim(claim).with_credited_back(claim, -given.total_minor)
 
     def _record(self, invoice_id: str) -> InvoiceRecord | None:
         if invoice_id not in self._read:
@@ -84,7 +84,7 @@ class Returns:
 def _why(record: InvoiceRecord | None) -> str:
     assert record is not None
     return f"invoice {record.invoice.number} is {record.payment.status.value}" + (
-        ", and all of it was given back" if record.payment.returned_minor else ""
+        ", and all of it was credited back" if record.payment.returned_minor else ""
     )
 
 

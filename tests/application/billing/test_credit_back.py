@@ -1,4 +1,4 @@
-"""Unserved time is given back as far as it was paid, once that is known: never more than was received."""
+"""Unserved time is credited back as far as it was paid, once that is known: never more than was received."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -63,7 +63,7 @@ def test_a_void_year_gives_nothing_back(world: World):
     assert totals(world, "2027-06-01") == []
 
 
-def test_what_was_paid_is_given_back_at_once(world: World):
+def test_what_was_paid_is_credited_back_at_once(world: World):
     of, first = of_a_year(world)
     world.settle(first.invoice.id)
     cancel(world, of)
@@ -72,7 +72,7 @@ def test_what_was_paid_is_given_back_at_once(world: World):
     assert claims(world, of) == []
 
 
-def test_the_claim_on_an_open_invoice_waits_and_is_given_back_when_it_is_paid(world: World):
+def test_the_claim_on_an_open_invoice_waits_and_is_credited_back_when_it_is_paid(world: World):
     of, first = of_a_year(world)
     world.settle(first.invoice.id, OPEN)
     cancel(world, of)
@@ -115,7 +115,7 @@ def test_what_is_written_off_gives_nothing_unless_it_is_paid_after_all(world: Wo
 @pytest.mark.parametrize(
     ("returned", "expected"), [(120_000, []), (100_000, [-20_000]), (329, [-119_671]), (400, [-119_600])]
 )
-def test_what_was_refunded_or_credited_is_not_given_back_again(world: World, returned: int, expected: list[int]):
+def test_what_was_refunded_or_credited_is_not_credited_back_again(world: World, returned: int, expected: list[int]):
     of, first = of_a_year(world)
     world.settle(first.invoice.id, returned_minor=returned)
     cancel(world, of)
@@ -123,7 +123,7 @@ def test_what_was_refunded_or_credited_is_not_given_back_again(world: World, ret
     assert totals(world) == expected
 
 
-def test_a_line_that_gives_back_less_says_so(world: World):
+def test_a_line_that_credits_back_less_says_so(world: World):
     of, first = of_a_year(world)
     world.settle(first.invoice.id, returned_minor=100_000)
     cancel(world, of)
@@ -145,7 +145,7 @@ def test_a_refund_of_an_invoice_is_one_of_all_its_lines(world: World):
     assert totals(world) == [-500]
 
 
-def test_what_was_given_back_before_is_not_given_again(world: World):
+def test_what_was_credited_back_before_is_not_given_again(world: World):
     """Twice the same time is sold and dropped; the fee was paid once."""
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
@@ -161,7 +161,7 @@ def test_what_was_given_back_before_is_not_given_again(world: World):
     assert totals(world) == []
 
 
-def test_an_upgrade_on_an_unpaid_invoice_charges_now_and_gives_back_later(world: World):
+def test_an_upgrade_on_an_unpaid_invoice_charges_now_and_credits_back_later(world: World):
     world.plan(phase(flat("30")))
     of = world.subscribe(start="2026-05-01")
     first = only(world.issue("2026-05-01").invoices)
@@ -183,7 +183,7 @@ def test_the_preview_is_the_invoice_that_follows(world: World):
     assert totals(world) == [-20_000]
 
 
-# Money conservation: whatever becomes of a subscription and of its invoices, no line gives back more than was received.
+# Whatever becomes of a subscription and of its invoices, no line credits back more than was received.
 
 STEPS = st.lists(
     st.one_of(
@@ -205,7 +205,7 @@ STEPS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(steps=STEPS)
-def test_no_line_gives_back_more_than_was_received_for_it(steps: list[tuple[str, Any]]):
+def test_no_line_credits_back_more_than_was_received_for_it(steps: list[tuple[str, Any]]):
     made = plan(phase(flat("31"), flat("12", key="year", cadence="P1Y"), unit()), billingCadence="P1M")
     of = subscription(made, "2026-01-31").model_copy(update={"customer_id": ACME})
     billing = Billing(FakeUsage(), of.active_from, of)

@@ -1,4 +1,4 @@
-"""What of a fee can be given back: never more than was paid for its line and not returned since."""
+"""What of a fee can be credited back: never more than was paid for its line and not returned since."""
 
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.line import InvoiceDiscount, InvoiceLine
@@ -8,7 +8,7 @@ from functions.domain.subscriptions.item import AdvanceFee
 
 
 def left_of(record: InvoiceRecord, fee: AdvanceFee) -> int | None:
-    """Minor units of the fee that can still be given back; None while nobody knows whether it will be paid.
+    """Minor units of the fee that can still be credited back; None while nobody knows whether it will be paid.
 
     An invoice that is written off may still be paid. What the gateway returned of an invoice was returned of all its
     lines alike.
