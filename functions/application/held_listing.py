@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from functions.application.ports.listing import Counted, Entry, Stretch
+from functions.application.ports.listing import Counted, Entry, Slice
 
 Record = TypeVar("Record")
 
@@ -14,14 +14,14 @@ class HeldListing(Generic[Record]):
     def __init__(self, records: Sequence[Record], place_of: Callable[[Record], str]) -> None:
         self._records = {place_of(record): record for record in sorted(records, key=place_of)}
 
-    def stretch(self, *, after: str | None, descending: bool, most: int) -> Stretch[Record]:
+    def read_slice(self, *, after: str | None, descending: bool, most: int) -> Slice[Record]:
         places = self._behind(after, descending)
         taken = places[:most]
         end = taken[-1] if len(taken) < len(places) else None
-        return Stretch([Entry(place, self._reader(place)) for place in taken], len(taken), end)
+        return Slice([Entry(place, self._reader(place)) for place in taken], len(taken), end)
 
     def count(self, *, after: str | None, descending: bool, most: int) -> Counted:
-        found = self.stretch(after=after, descending=descending, most=most)
+        found = self.read_slice(after=after, descending=descending, most=most)
         return Counted(found.looked_at, found.looked_at, found.end)
 
     def at(self, places: Sequence[str]) -> Sequence[Record]:

@@ -49,15 +49,15 @@ def page_by_cursor(
     while True:
         # One more than is shown tells whether there is a next page.
         most = size + 1 - len(found) if takes is None else STRIDE
-        stretch = listing.stretch(after=last, descending=descending, most=most)
-        for entry in stretch.entries:
+        part = listing.read_slice(after=last, descending=descending, most=most)
+        for entry in part.entries:
             if len(found) == size:
                 return CursorPage(found, last)
             record = entry.read()
             last = entry.place
             if takes is None or takes(record):
                 found.append(record)
-        looked_at, last = looked_at + stretch.looked_at, stretch.end
+        looked_at, last = looked_at + part.looked_at, part.end
         if last is None or looked_at >= MAX_LOOKED_AT:
             return CursorPage(found, last)
 
@@ -85,14 +85,14 @@ def page_by_order(
     held: dict[str, Record] = {}
     looked_at, after = 0, None
     while True:
-        stretch = listing.stretch(after=after, descending=False, most=_step(looked_at))
-        for entry in stretch.entries:
+        part = listing.read_slice(after=after, descending=False, most=_step(looked_at))
+        for entry in part.entries:
             record = entry.read()
             if takes is None or takes(record):
                 places.append((key(record), entry.place))
                 if len(held) < MAX_HELD:
                     held[entry.place] = record
-        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        looked_at, after = looked_at + part.looked_at, part.end
         if after is None:
             break
         if looked_at > MAX_COUNTED:
@@ -116,9 +116,9 @@ def _counted_page(listing: Listing[Record], start: int, size: int, descending: b
             raise InvalidInput(message, fields=[FieldError("page", "too_far", message)])
     found: list[Record] = []
     while len(found) < size:
-        stretch = listing.stretch(after=after, descending=descending, most=size - len(found))
-        found += [entry.read() for entry in stretch.entries]
-        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        part = listing.read_slice(after=after, descending=descending, most=size - len(found))
+        found += [entry.read() for entry in part.entries]
+        looked_at, after = looked_at + part.looked_at, part.end
         if after is None:
             return NumberedPage(found, passed + len(found))
     total = passed + len(found)
@@ -136,14 +136,14 @@ def _filtered_page(
     found: list[Record] = []
     total, looked_at, after = 0, 0, None
     while True:
-        stretch = listing.stretch(after=after, descending=descending, most=_step(looked_at))
-        for entry in stretch.entries:
+        part = listing.read_slice(after=after, descending=descending, most=_step(looked_at))
+        for entry in part.entries:
             record = entry.read()
             if takes(record):
                 if start <= total < start + size:
                     found.append(record)
                 total += 1
-        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        looked_at, after = looked_at + part.looked_at, part.end
         if after is None:
             return NumberedPage(found, total)
         if looked_at > MAX_COUNTED:

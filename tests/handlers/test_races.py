@@ -402,6 +402,6 @@ def test_no_history_is_begun_of_a_meter_that_was_deleted_meanwhile(shop: Shop, m
     with pytest.raises(NotFound):
         meeting(begin, lambda: shop.api.delete(f"{V1}/meters/calls"))
 
-    entries = meters.listing("default", with_deleted=True).stretch(after=None, descending=False, most=10).entries
+    entries = meters.listing("default", with_deleted=True).read_slice(after=None, descending=False, most=10).entries
     (deleted,) = [meter for meter in (each.read() for each in entries) if meter.slug == "calls"]
     assert deleted.event_from is None

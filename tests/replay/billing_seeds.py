@@ -29,7 +29,7 @@ from functions.adapters.stripe.gateway import StripeGateway, stripe_client
 from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
 from functions.application.billing.list_due import PAGE_SIZE
 from functions.application.billing.push_invoice import push_invoice
-from functions.application.catalog.find_plan import plan_shelf
+from functions.application.catalog.find_plan import versioned_plans
 from functions.application.catalog.revise_plan import publish_plan
 from functions.application.ports.billing import BillingTurn, Due
 from functions.application.ports.catalog import MeteredFeatures
@@ -110,7 +110,7 @@ def _subscribe(world: World, currency: str) -> None:
         return Plan(**dict(_plan(currency)), id=new_id(), version=version, created_at=now, updated_at=now)
 
     # As plans were made before their currency was looked at.
-    draft = plan_shelf(plans, clock).draft(TENANT, "basic", drafted)
+    draft = versioned_plans(plans, clock).draft(TENANT, "basic", drafted)
     publish_plan(TENANT, draft.id, plans=plans, features=features, clock=clock)
     create_subscription(
         TENANT,

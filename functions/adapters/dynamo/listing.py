@@ -1,4 +1,4 @@
-"""Records of one partition in the order of their sort keys, a stretch at a time, for lists of any length."""
+"""Records of one partition in the order of their sort keys, a slice at a time, for lists of any length."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.table import MAX_COUNT_ITEMS, MAX_STRETCH_ITEMS, Table
-from functions.application.ports.listing import Counted, Entry, Stretch
+from functions.application.ports.listing import Counted, Entry, Slice
 from functions.names import SORT_KEY
 
 Record = TypeVar("Record")
@@ -38,11 +38,11 @@ class DynamoListing(Generic[Record]):
         self._prefix = prefix
         self._unlisted = unlisted
 
-    def stretch(self, *, after: str | None, descending: bool, most: int) -> Stretch[Record]:
+    def read_slice(self, *, after: str | None, descending: bool, most: int) -> Slice[Record]:
         most = min(most, MAX_STRETCH_ITEMS)
-        items, end = self._table.stretch(self._pk, self._prefix, self._key(after), descending=descending, most=most)
+        items, end = self._table.read_slice(self._pk, self._prefix, self._key(after), descending=descending, most=most)
         entries = [self._entry(item) for item in items if self._is_listed(item)]
-        return Stretch(entries, len(items), self._place(end))
+        return Slice(entries, len(items), self._place(end))
 
     def count(self, *, after: str | None, descending: bool, most: int) -> Counted:
         """The store counts what has no mark; where that is not all, what is stored there has to be looked at."""
@@ -57,7 +57,7 @@ class DynamoListing(Generic[Record]):
             unless_body_has=mark,
         )
         if found < seen:
-            items, _ = self._table.stretch(self._pk, self._prefix, start, descending=descending, most=seen)
+            items, _ = self._table.read_slice(self._pk, self._prefix, start, descending=descending, most=seen)
             found = sum(map(self._is_listed, items))
         return Counted(found, seen, self._place(end))
 

@@ -104,7 +104,7 @@ class Table:
                 raise TooLarge(f"More than {MAX_QUERIED_ITEMS} records would have to be read for this answer.")
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def stretch(
+    def read_slice(
         self, pk: str, prefix: str, after: str | None, *, descending: bool, most: int
     ) -> tuple[list[Item], str | None]:
         """One request: at most `most` items behind a sort key, and the sort key to go on behind; None at the end."""

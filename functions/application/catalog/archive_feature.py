@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from functions.application.catalog.find_feature import find_feature
-from functions.application.catalog.for_sale import cards_for_sale
+from functions.application.catalog.published_rate_cards import published_rate_cards
 from functions.application.ports.catalog import Addons, Features, Plans
 from functions.application.ports.clock import Clock
 from functions.application.retry import decide_again_when_stale
@@ -42,7 +42,7 @@ def archive_feature(
 
 
 def _require_unsold(tenant: str, key: str, plans: Plans, addons: Addons, clock: Clock) -> None:
-    sold = cards_for_sale(tenant, plans, addons, clock)
+    sold = published_rate_cards(tenant, plans, addons, clock)
     selling = list(dict.fromkeys(label for label, card in sold if card.feature_key == key))
     if selling:
         more = f" and {len(selling) - MAX_NAMED} more" if len(selling) > MAX_NAMED else ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from functions.application.catalog.find_plan import find_plan, plan_shelf
+from functions.application.catalog.find_plan import find_plan, versioned_plans
 from functions.application.ports.catalog import MeteredFeatures, PlanAddons, Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
@@ -59,7 +59,7 @@ def _drafted(tenant: str, draft: PlanCreate, plans: Plans, clock: Clock, new_id:
     def make(version: int, now: datetime) -> Plan:
         return Plan(**values, id=new_id(), version=version, created_at=now, updated_at=now)
 
-    return plan_shelf(plans, clock).draft(tenant, draft.key, make)
+    return versioned_plans(plans, clock).draft(tenant, draft.key, make)
 
 
 def check_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFeatures) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from functions.application.catalog.manage_versions import Shelf
+from functions.application.catalog.manage_versions import VersionedStore
 from functions.application.ports.catalog import Plans
 from functions.application.ports.clock import Clock
 from functions.domain.catalog.plan import Plan
@@ -18,10 +18,10 @@ class _NoClock:
 NO_CLOCK = _NoClock()
 
 
-def plan_shelf(plans: Plans, clock: Clock) -> Shelf[Plan]:
-    return Shelf(plans, "plan", clock)
+def versioned_plans(plans: Plans, clock: Clock) -> VersionedStore[Plan]:
+    return VersionedStore(plans, "plan", clock)
 
 
 def find_plan(tenant: str, id_or_key: str, *, plans: Plans, version: int | None = None, latest: bool = False) -> Plan:
     """Raises NotFound, also for a key without an active version and for a version that was deleted."""
-    return plan_shelf(plans, NO_CLOCK).find(tenant, id_or_key, version, latest=latest)
+    return versioned_plans(plans, NO_CLOCK).find(tenant, id_or_key, version, latest=latest)

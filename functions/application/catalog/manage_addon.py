@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from functions.application.catalog.create_plan import card_feature_problems
-from functions.application.catalog.manage_versions import Shelf
+from functions.application.catalog.manage_versions import VersionedStore
 from functions.application.ports.catalog import Addons, MeteredFeatures
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
@@ -11,8 +11,8 @@ from functions.domain.catalog.addon import INVALID, Addon, AddonCreate, AddonRep
 from functions.domain.catalog.validation import currency_problems, refuse, tax_problems
 
 
-def addon_shelf(addons: Addons, clock: Clock) -> Shelf[Addon]:
-    return Shelf(addons, "add-on", clock)
+def versioned_addons(addons: Addons, clock: Clock) -> VersionedStore[Addon]:
+    return VersionedStore(addons, "add-on", clock)
 
 
 def create_addon(
@@ -26,7 +26,7 @@ def create_addon(
     def make(version: int, now: datetime) -> Addon:
         return Addon(**values, id=new_id(), version=version, created_at=now, updated_at=now)
 
-    return addon_shelf(addons, clock).draft(tenant, draft.key, make)
+    return versioned_addons(addons, clock).draft(tenant, draft.key, make)
 
 
 def update_addon(
@@ -34,22 +34,22 @@ def update_addon(
 ) -> Addon:
     refuse(tax_problems(update.rate_cards, "rateCards"), INVALID)
     check_addon_features(tenant, update, features)
-    return addon_shelf(addons, clock).revise(tenant, addon_id, lambda addon, now: addon.revised(update, now))
+    return versioned_addons(addons, clock).revise(tenant, addon_id, lambda addon, now: addon.revised(update, now))
 
 
 def publish_addon(tenant: str, addon_id: str, *, addons: Addons, features: MeteredFeatures, clock: Clock) -> Addon:
     """The draft becomes the active version at once; the version that was active until now is archived."""
-    shelf = addon_shelf(addons, clock)
-    return shelf.publish(tenant, addon_id, lambda addon: check_addon_features(tenant, addon, features))
+    versions = versioned_addons(addons, clock)
+    return versions.publish(tenant, addon_id, lambda addon: check_addon_features(tenant, addon, features))
 
 
 def archive_addon(tenant: str, addon_id: str, *, addons: Addons, clock: Clock) -> Addon:
     """Nobody can buy it any more; subscriptions that have it keep it."""
-    return addon_shelf(addons, clock).archive(tenant, addon_id)
+    return versioned_addons(addons, clock).archive(tenant, addon_id)
 
 
 def delete_addon(tenant: str, addon_id: str, *, addons: Addons, clock: Clock) -> None:
-    addon_shelf(addons, clock).delete(tenant, addon_id)
+    versioned_addons(addons, clock).delete(tenant, addon_id)
 
 
 def check_addon_features(tenant: str, update: AddonReplaceUpdate, features: MeteredFeatures) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.application.catalog.find_plan import plan_shelf
-from functions.application.catalog.manage_addon import addon_shelf
+from functions.application.catalog.find_plan import versioned_plans
+from functions.application.catalog.manage_addon import versioned_addons
 from functions.application.ports.catalog import Addons, Family, PlanAddons, Plans, Premises
 from functions.application.ports.clock import Clock
 from functions.application.retry import decide_again_when_stale
@@ -93,7 +93,7 @@ class PlanAddonsOf:
         raise NotFound(message, code="plan_addon_not_found")
 
     def plan(self, tenant: str, id_or_key: str) -> Plan:
-        return plan_shelf(self.plans, self.clock).find(tenant, id_or_key)
+        return versioned_plans(self.plans, self.clock).find(tenant, id_or_key)
 
     def current(self, tenant: str, plan_id: str, addon_id: str) -> tuple[Plan, Assigned, Premises]:
         """A plan with one of its add-ons, and the families by which a write can tell that they are still so."""
@@ -103,13 +103,13 @@ class PlanAddonsOf:
         return plan, Assigned(assigned.terms, addon), Premises(family, addon_family)
 
     def _current_plan(self, tenant: str, id_or_key: str) -> tuple[Plan, Family]:
-        return plan_shelf(self.plans, self.clock).current(tenant, self.plan(tenant, id_or_key).id)
+        return versioned_plans(self.plans, self.clock).current(tenant, self.plan(tenant, id_or_key).id)
 
     def _current_addon(self, tenant: str, id_or_key: str) -> tuple[Addon, Family]:
-        return addon_shelf(self.addons, self.clock).current(tenant, self._addon(tenant, id_or_key).id)
+        return versioned_addons(self.addons, self.clock).current(tenant, self._addon(tenant, id_or_key).id)
 
     def _addon(self, tenant: str, addon_id: str) -> Addon:
-        return addon_shelf(self.addons, self.clock).find(tenant, addon_id)
+        return versioned_addons(self.addons, self.clock).find(tenant, addon_id)
 
     def _now(self) -> datetime:
         return self.clock.now().replace(microsecond=0)

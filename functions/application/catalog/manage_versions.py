@@ -19,7 +19,7 @@ Change = Callable[[Record, Family, datetime], tuple[list[Record], Family]]
 
 
 @dataclass(frozen=True)
-class Shelf(Generic[Record]):
+class VersionedStore(Generic[Record]):
     """The versions of one kind of thing, and what it is called: `plan`, `add-on`."""
 
     versions: Versions[Record]

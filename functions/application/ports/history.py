@@ -65,7 +65,7 @@ class Histories(HistoryReader, Protocol):
 
 
 class BackfillSlots(Protocol):
-    """The places of running backfills, under a version; 0 before the first."""
+    """The slots of running backfills, under a version; 0 before the first."""
 
     def load(self) -> tuple[Slots, int]: ...
 

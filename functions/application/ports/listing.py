@@ -1,4 +1,4 @@
-"""What a list needs of a store: its records in the order they lie there, a stretch at a time."""
+"""What a list needs of a store: its records in the order they lie there, a slice at a time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Entry(Generic[Record]):
 
 
 @dataclass(frozen=True)
-class Stretch(Generic[Record]):
-    """What lies in a stretch of the store; `end` is the place to go on behind, None behind the last record."""
+class Slice(Generic[Record]):
+    """What lies in a slice of the store; `end` is the place to go on behind, None behind the last record."""
 
     entries: Sequence[Entry[Record]]
     looked_at: int
@@ -30,7 +30,7 @@ class Stretch(Generic[Record]):
 
 @dataclass(frozen=True)
 class Counted:
-    """How many records a stretch holds; `looked_at` includes those that are kept but not listed."""
+    """How many records a slice holds; `looked_at` includes those that are kept but not listed."""
 
     records: int
     looked_at: int
@@ -40,7 +40,7 @@ class Counted:
 class Listing(Protocol[Record]):
     """The records of one kind; each call is a bounded number of reads of the store."""
 
-    def stretch(self, *, after: str | None, descending: bool, most: int) -> Stretch[Record]:
+    def read_slice(self, *, after: str | None, descending: bool, most: int) -> Slice[Record]:
         """Looks at `most` records or fewer behind a place, or at the beginning; fewer does not mean the end."""
         ...
 

@@ -40,11 +40,11 @@ def count_versions(
     counts = Counter[tuple[int, SubscriptionStatus]]()
     looked_at, after = 0, None
     for _ in range(MAX_READS):
-        stretch = listing.stretch(after=after, descending=True, most=STRIDE)
-        for each in (entry.read() for entry in stretch.entries):
+        part = listing.read_slice(after=after, descending=True, most=STRIDE)
+        for each in (entry.read() for entry in part.entries):
             if each.plan is not None and each.plan.key == key:
                 counts[each.plan.version, each.status(now)] += 1
-        looked_at, after = looked_at + stretch.looked_at, stretch.end
+        looked_at, after = looked_at + part.looked_at, part.end
         if after is None or looked_at >= MAX_COUNTED:
             break
     return CountedVersions(versions, counts, is_lower_bound=after is not None)

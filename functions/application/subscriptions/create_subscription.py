@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from functions.application.catalog.create_plan import known_features
-from functions.application.catalog.find_plan import NO_CLOCK, find_plan, plan_shelf
+from functions.application.catalog.find_plan import NO_CLOCK, find_plan, versioned_plans
 from functions.application.ports.catalog import NO_PREMISES, MeteredFeatures, Plans, Premises
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
@@ -56,7 +56,7 @@ class Catalogue:
         if isinstance(choice, CustomPlan):
             refuse([*currency_problems(choice.currency), *phase_tax_problems(choice.phases)])
             return choice, NO_PREMISES
-        plan, family = plan_shelf(self.plans, NO_CLOCK).current(tenant, self._found(tenant, choice).id)
+        plan, family = versioned_plans(self.plans, NO_CLOCK).current(tenant, self._found(tenant, choice).id)
         return plan, Premises(plan=family)
 
     def _found(self, tenant: str, choice: PlanChoice) -> Plan:

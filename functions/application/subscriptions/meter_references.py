@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
-from functions.application.catalog.for_sale import cards_for_sale
+from functions.application.catalog.published_rate_cards import published_rate_cards
 from functions.application.ports.catalog import Addons, Features, Plans, SaleCounts
 from functions.application.ports.clock import Clock
 from functions.application.ports.subscriptions import SellingSubscriptions
@@ -44,7 +44,7 @@ class MeterReferences:
             raise Conflict(f"Meter {meter.slug!r} is needed to bill {who}.", code="meter_in_use")
 
     def require_none_by(self, tenant: str, meter: MeterRecord, dimensions: Set[str]) -> None:
-        sold = cards_for_sale(tenant, self.plans, self.addons, self.clock)
+        sold = published_rate_cards(tenant, self.plans, self.addons, self.clock)
         _require_unused(meter, dimensions, _used_by(tenant, meter, self.features), sold)
         _require_unsubscribed(tenant, meter, dimensions, Holders(self.subscriptions, self.clock))
 

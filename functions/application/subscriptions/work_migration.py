@@ -62,10 +62,10 @@ class MigrationStep:
         for _ in range(0, LISTED_A_STEP, LISTED_AT_ONCE):
             if migration is None or migration.is_listed:
                 return Step(migration, is_done=True)
-            stretch = listing.stretch(after=migration.listed_to, descending=False, most=LISTED_AT_ONCE)
-            now, looked_at = self._now(), [entry.read() for entry in stretch.entries]
+            part = listing.read_slice(after=migration.listed_to, descending=False, most=LISTED_AT_ONCE)
+            now, looked_at = self._now(), [entry.read() for entry in part.entries]
             found = [_pending(each) for each in looked_at if migration.concerns(each, now)]
-            migration = self._save(migration.listed(found, stretch.end, now), found)
+            migration = self._save(migration.listed(found, part.end, now), found)
         return Step(migration, is_done=False)
 
     def work(self, begin: Callable[[PlanMigration], One], is_late: Callable[[], bool], note: Note) -> Step:

@@ -8,7 +8,7 @@ from functions.domain.catalog.addon import Addon, InstanceType
 from functions.domain.catalog.merging import merged, why_not
 from functions.domain.catalog.rate_card import RateCard
 from functions.domain.errors import Conflict, InvalidInput
-from functions.domain.subscriptions.base_and_addons import Merge, Stretch, Wanted
+from functions.domain.subscriptions.base_and_addons import ItemSpan, Merge, Wanted
 from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionPhase
 from functions.domain.wire import Description, Instant, Key, Metadata, Name, WireModel
 
@@ -112,7 +112,7 @@ def require_quantity(addon: AddonReference, quantity: int, max_quantity: int | N
 def merging(addons: Sequence[SubscriptionAddon]) -> Merge:
     """What a phase sells with these add-ons on top; the merge raises Conflict for cards that do not go together."""
 
-    def merge(phase: SubscriptionPhase, base: Sequence[Stretch]) -> list[Wanted]:
+    def merge(phase: SubscriptionPhase, base: Sequence[ItemSpan]) -> list[Wanted]:
         keys = dict.fromkeys([*(each.key for each in base), *(card.key for each in addons for card in each.cards)])
         return [wanted for key in keys for wanted in _of_key(phase, key, base, addons)]
 
@@ -120,7 +120,7 @@ def merging(addons: Sequence[SubscriptionAddon]) -> Merge:
 
 
 def _of_key(
-    phase: SubscriptionPhase, key: str, base: Sequence[Stretch], addons: Sequence[SubscriptionAddon]
+    phase: SubscriptionPhase, key: str, base: Sequence[ItemSpan], addons: Sequence[SubscriptionAddon]
 ) -> list[Wanted]:
     mine = [each for each in base if each.key == key]
     adding = [(each, card) for each in addons for card in each.cards if card.key == key]
@@ -142,10 +142,10 @@ def _of_key(
             continue
         feature = below.feature if below and below.feature else None
         feature = feature or next((each.features.get(key) for each, _ in adding if each.features.get(key)), None)
-        wanted = Wanted(Stretch(card, feature, start, until), below.card if below else None)
+        wanted = Wanted(ItemSpan(card, feature, start, until), below.card if below else None)
         before = found[-1] if found else None
-        if before is not None and before.stretch.end == start and _is_one(before, wanted):
-            found[-1] = Wanted(Stretch(card, feature, before.stretch.start, until), wanted.base)
+        if before is not None and before.span.end == start and _is_one(before, wanted):
+            found[-1] = Wanted(ItemSpan(card, feature, before.span.start, until), wanted.base)
         else:
             found.append(wanted)
     return found
@@ -153,7 +153,5 @@ def _of_key(
 
 def _is_one(before: Wanted, after: Wanted) -> bool:
     return (
-        before.stretch.card == after.stretch.card
-        and before.stretch.feature == after.stretch.feature
-        and before.base == after.base
+        before.span.card == after.span.card and before.span.feature == after.span.feature and before.base == after.base
     )

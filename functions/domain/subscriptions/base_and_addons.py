@@ -12,7 +12,7 @@ NewId = Callable[[], str]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ItemSpan:
     """A rate card under its key from `start` to `end`; FOREVER is until the phase ends, whenever that is."""
 
     card: Card
@@ -30,30 +30,30 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What shall be sold in a stretch; `base` is its card without add-ons, None when only add-ons bring it."""
+    """What shall be sold in a span; `base` is its card without add-ons, None when only add-ons bring it."""
 
-    stretch: Stretch
+    span: ItemSpan
     base: Card | None
 
 
-# Makes the wanted stretches of one phase from its base.
-Merge = Callable[[SubscriptionPhase, Sequence[Stretch]], list[Wanted]]
+# Makes the wanted spans of one phase from its base.
+Merge = Callable[[SubscriptionPhase, Sequence[ItemSpan]], list[Wanted]]
 
 
-def base_of(phase: SubscriptionPhase) -> list[Stretch]:
+def base_of(phase: SubscriptionPhase) -> list[ItemSpan]:
     """The layer below add-ons, read back from the items."""
-    stretches = [
-        Stretch(card, item.feature, phase.start_of(item), item.ends_at or FOREVER)
+    spans = [
+        ItemSpan(card, item.feature, phase.start_of(item), item.ends_at or FOREVER)
         for item in phase.items
         if (card := item.base_card) is not None and (item.ends_at is None or item.ends_at > phase.start_of(item))
     ]
-    return joined(stretches)
+    return joined(spans)
 
 
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+def joined(spans: Iterable[ItemSpan]) -> list[ItemSpan]:
     """Stretches that touch and sell the same are one."""
-    found: list[Stretch] = []
-    for each in stretches:
+    found: list[ItemSpan] = []
+    for each in spans:
         before = next((n for n, one in enumerate(found) if one.key == each.key and one.end == each.start), None)
         if before is not None and found[before].card == each.card and found[before].feature == each.feature:
             found[before] = replace(found[before], end=each.end)
@@ -75,7 +75,7 @@ def settled(
         match = next((each for each in left if _is_same(phase, item, each)), None)
         if match is not None:
             left.remove(match)
-            end = None if match.stretch.end == FOREVER else match.stretch.end
+            end = None if match.span.end == FOREVER else match.span.end
             items.append(item.model_copy(update={"ends_at": end}))
         elif phase.start_of(item) < at:
             items.append(item.model_copy(update={"ends_at": min(at, item.ends_at or at)}))
@@ -90,41 +90,36 @@ def settled(
 
 
 def _is_same(phase: SubscriptionPhase, item: SubscriptionItem, wanted: Wanted) -> bool:
-    stretch = wanted.stretch
+    span = wanted.span
     # One that ended as it began was billed and credited back: whoever takes its place has an invoice line of its own.
     is_void = item.ends_at is not None and item.ends_at <= phase.start_of(item)
     return (
-        not is_void
-        and item.card == stretch.card
-        and item.base_card == wanted.base
-        and phase.start_of(item) == stretch.start
+        not is_void and item.card == span.card and item.base_card == wanted.base and phase.start_of(item) == span.start
     )
 
 
 def _successor(
     phase: SubscriptionPhase, items: Sequence[SubscriptionItem], wanted: Wanted, now: datetime, new_id: NewId
 ) -> SubscriptionItem:
-    stretch = wanted.stretch
-    same = [each for each in items if each.key == stretch.key]
-    before = next((each for each in same if phase.end_of(each) == stretch.start), None)
+    span = wanted.span
+    same = [each for each in items if each.key == span.key]
+    before = next((each for each in same if phase.end_of(each) == span.start), None)
     made = SubscriptionItem(
         id=new_id(),
-        key=stretch.key,
+        key=span.key,
         version=max((each.version + 1 for each in same), default=0),
-        card=stretch.card,
-        feature=stretch.feature,
-        starts_at=None if stretch.start == phase.starts_at else stretch.start,
-        ends_at=None if stretch.end == FOREVER else stretch.end,
-        base=None if wanted.base is None or wanted.base == stretch.card else wanted.base,
+        card=span.card,
+        feature=span.feature,
+        starts_at=None if span.start == phase.starts_at else span.start,
+        ends_at=None if span.end == FOREVER else span.end,
+        base=None if wanted.base is None or wanted.base == span.card else wanted.base,
         is_added=wanted.base is None,
         created_at=now,
     )
     if before is not None and before.sells_the_same(made):
         return made.model_copy(update={"counts_from": before.counts_from or phase.start_of(before)})
     # Whose place it takes before that was ever on.
-    instead = next(
-        (each for each in phase.items if each.key == stretch.key and phase.start_of(each) == stretch.start), None
-    )
+    instead = next((each for each in phase.items if each.key == span.key and phase.start_of(each) == span.start), None)
     if instead is not None and instead.sells_the_same(made):
         return made.model_copy(update={"counts_from": instead.counts_from})
     return made

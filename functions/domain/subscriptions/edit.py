@@ -8,7 +8,7 @@ from functions.domain.catalog.merging import why_too_much
 from functions.domain.errors import Conflict, FieldError, InvalidInput, NotFound
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon, merging
-from functions.domain.subscriptions.base_and_addons import NewId, Stretch, base_of, joined, settled
+from functions.domain.subscriptions.base_and_addons import ItemSpan, NewId, base_of, joined, settled
 from functions.domain.subscriptions.item import (
     FOREVER,
     MeteredFeature,
@@ -38,7 +38,7 @@ class _Layout:
     """A phase while it is edited, with the layer that edits change."""
 
     phase: SubscriptionPhase
-    base: list[Stretch]
+    base: list[ItemSpan]
 
 
 def edited(
@@ -173,7 +173,7 @@ class _Editor:
             message = f"Phase {layout.phase.key!r} has an item {card.key!r} already; remove it first."
             raise Conflict(message, code="item_exists")
         self._cut(layout, card.key, since)
-        layout.base.append(Stretch(card, self._features.get(card.feature_key or ""), since))
+        layout.base.append(ItemSpan(card, self._features.get(card.feature_key or ""), since))
 
     def _remove_item(self, operation: RemoveItem) -> None:
         layout = self._layouts[self._find(operation.phase_key)]

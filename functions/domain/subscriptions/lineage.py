@@ -132,9 +132,9 @@ class Lineages:
                 break
             last = following
             later += self._sold(following, full)
-        stretches = _united([*sold, *later])
-        deal = Period(stretches[0].start, stretches[-1].end) if stretches else Period(full.start, full.start)
-        length = sum((each.length for each in stretches), timedelta())
+        spans = _united([*sold, *later])
+        deal = Period(spans[0].start, spans[-1].end) if spans else Period(full.start, full.start)
+        length = sum((each.length for each in spans), timedelta())
         is_settled = not later and self._is_billed(subscription, full)
         return CommittedPeriod(deal, full, length, is_settled, billed, own)
 
@@ -236,10 +236,10 @@ class Lineages:
                 yield each
 
 
-def _united(stretches: Iterable[Period]) -> list[Period]:
+def _united(spans: Iterable[Period]) -> list[Period]:
     """The time that any of them covers, in order."""
     united: list[Period] = []
-    for each in sorted(stretches):
+    for each in sorted(spans):
         if united and each.start <= united[-1].end:
             united[-1] = Period(united[-1].start, max(united[-1].end, each.end))
         else:
@@ -260,7 +260,7 @@ def _was_billed_before_deals(link: Link) -> bool:
 
 
 def _stored(subscription: Subscription, service: Service) -> SubscriptionItem:
-    """The item as the subscription has it; a service of an excerpt has one that was changed for it."""
+    """The item as the subscription has it; one of `services_within` has one that was changed for it."""
     items = (item for phase in subscription.phases for item in phase.items)
     return next((item for item in items if item.id == service.item.id), service.item)
 

@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 
 from functions.application.catalog.manage_addon import (
-    addon_shelf,
     archive_addon,
     create_addon,
     delete_addon,
     publish_addon,
     update_addon,
+    versioned_addons,
 )
 from functions.domain.catalog.addon import Addon, AddonCreate, AddonReplaceUpdate
 from functions.handlers.catalog.version_filter import (
@@ -60,8 +60,8 @@ def list_addons(request: Request[VersionsQuery]) -> Answer:
 @routes.get("/api/v1/addons/<addon_id>", "Get an add-on", scope=SCOPE_READ, answers="Addon")
 def get(request: Request[VersionQuery], addon_id: AddonKey) -> Answer:
     latest = request.query.include_latest
-    shelf = addon_shelf(catalog.addons(), base.clock())
-    return http.ok(_shown(shelf.find(request.tenant, addon_id, latest=latest)))
+    versions = versioned_addons(catalog.addons(), base.clock())
+    return http.ok(_shown(versions.find(request.tenant, addon_id, latest=latest)))
 
 
 @routes.put("/api/v1/addons/<addon_id>", "Update a draft add-on", scope=SCOPE_ADMIN, answers="Addon")

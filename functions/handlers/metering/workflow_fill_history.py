@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from functions.application.metering.meters.queue_backfill import keep_place
+from functions.application.metering.meters.queue_backfill import renew_slot
 from functions.domain.metering.ledger.history import HistoryWork, run_id
 from functions.handlers.edge.step import step
 from functions.handlers.wiring import base, metering
@@ -19,6 +19,6 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     until = time.monotonic() + WORK_SECONDS
     tenant, meter_id, run = str(payload["tenant"]), str(payload["meter_id"]), int(payload["run"])
     work = HistoryWork(**{name: int(value) for name, value in payload["work"].items()})
-    keep_place(run_id(meter_id, run), slots=metering.backfill_slots(), clock=base.clock())
+    renew_slot(run_id(meter_id, run), slots=metering.backfill_slots(), clock=base.clock())
     left = metering.history_filler().fill(tenant, meter_id, run, work, lambda: time.monotonic() > until)
     return {"tenant": tenant, "meter_id": meter_id, "run": run, "work": asdict(left), "is_done": left.is_done}

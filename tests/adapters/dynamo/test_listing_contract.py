@@ -33,7 +33,7 @@ def stored(database: DynamoDb, *, with_deleted: bool = False) -> Listing[Custome
 def stretches(listing: Listing[Customer], most: int, *, descending: bool = False) -> Iterator[list[Customer]]:
     after = None
     while True:
-        found = listing.stretch(after=after, descending=descending, most=most)
+        found = listing.read_slice(after=after, descending=descending, most=most)
         yield [entry.read() for entry in found.entries]
         after = found.end
         if after is None:
@@ -60,10 +60,10 @@ def test_a_count_goes_as_far_as_a_stretch(listing: Listing[Customer], descending
 
 
 def test_a_place_goes_on_behind_its_record_also_when_that_is_gone(listing: Listing[Customer]) -> None:
-    found = listing.stretch(after=customer(4).id, descending=False, most=2)
+    found = listing.read_slice(after=customer(4).id, descending=False, most=2)
     assert [entry.read() for entry in found.entries] == TEN[5:7]
     between = f"{customer(4).id[:-1]}1"
-    found = listing.stretch(after=between, descending=True, most=2)
+    found = listing.read_slice(after=between, descending=True, most=2)
     assert [entry.read() for entry in found.entries] == [TEN[4], TEN[3]]
 
 

@@ -31,7 +31,7 @@ def remove(key: str, phase_key: str = "ramp") -> dict[str, Any]:
     return {"op": "remove_item", "phaseKey": phase_key, "itemKey": key}
 
 
-def stretch(by: str, phase_key: str = "ramp") -> dict[str, Any]:
+def span(by: str, phase_key: str = "ramp") -> dict[str, Any]:
     return {"op": "stretch_phase", "phaseKey": phase_key, "extendBy": by}
 
 
@@ -119,7 +119,7 @@ def test_a_stretched_phase_moves_those_after_it_and_months_do_not_drift() -> Non
         plan(phase(flat(), key="a", duration="P1M"), phase(flat(), key="b", duration="P1M"), phase(flat(), key="c")),
         "2026-01-31",
     )
-    of = edit(of, stretch("P1M", "a"), at=NOW)
+    of = edit(of, span("P1M", "a"), at=NOW)
 
     assert phases(of) == [
         ("a", "26-01-31", "26-03-31"),
@@ -171,12 +171,12 @@ def test_an_edit_for_the_next_cycle_can_be_unscheduled() -> None:
         (add(flat(), "nope"), NotFound, "there are ramp, rest"),
         (remove("nope"), NotFound, "it has fee, tokens"),
         (drop("ramp"), Conflict, "has begun"),
-        (stretch("P1M", "rest"), InvalidInput, "is the last one"),
+        (span("P1M", "rest"), InvalidInput, "is the last one"),
         (insert("ramp", "P1M", "P1M"), Conflict, "is a phase 'ramp' already"),
         (insert("early", "P1D", "P1M"), Conflict, "only be added ahead"),
         (insert("late", "P2M"), InvalidInput, "say how long"),
         (insert("late", "P9M", "P1M"), InvalidInput, "leave it out"),
-        (stretch("P99Y11M"), InvalidInput, "not be longer than 100 years"),
+        (span("P99Y11M"), InvalidInput, "not be longer than 100 years"),
     ],
 )
 def test_what_cannot_be_is_refused_naming_the_operation(operation: dict[str, Any], error: type, words: str) -> None:
@@ -203,7 +203,7 @@ def test_a_fee_changed_within_its_period_is_credited_back_and_charged_to_the_sec
 
 def test_a_stretched_phase_is_charged_for_what_its_cut_period_left_out() -> None:
     of = subscription(plan(phase(flat(), key="a", duration="P20D"), phase()), "2026-01-01")
-    of = edit(of.billed(at("2026-01-01"), at("2026-01-01")), stretch("P20D", "a"), at="2026-01-10")
+    of = edit(of.billed(at("2026-01-01"), at("2026-01-01")), span("P20D", "a"), at="2026-01-10")
 
     (rest,) = of.services_due_at(at("2026-01-21"))
     assert rest.period == Period(at("2026-01-21"), at("2026-02-01"))
@@ -226,7 +226,7 @@ PHASES = ["ramp", "rest", "extra"]
 OPERATIONS = st.one_of(
     st.builds(add, st.sampled_from(CARDS), st.sampled_from(PHASES)),
     st.builds(remove, st.sampled_from(["fee", "tokens", "year", "month", "setup"]), st.sampled_from(PHASES)),
-    st.builds(stretch, st.sampled_from(["P1M", "P10D", "PT7S"]), st.sampled_from(PHASES)),
+    st.builds(span, st.sampled_from(["P1M", "P10D", "PT7S"]), st.sampled_from(PHASES)),
     st.builds(drop, st.sampled_from(PHASES), st.sampled_from(["next", "prev"])),
     st.builds(insert, st.just("extra"), st.sampled_from(["P2M", "P100D", "P1Y"]), st.sampled_from(["P1M", "P33D"])),
     st.builds(insert, st.just("extra"), st.sampled_from(["P2M", "P100D", "P1Y"])),

@@ -141,7 +141,7 @@ def of_a_time_without_operators(vault: MemoryVault) -> ApiKey:
 
 
 def listed_keys() -> list[ApiKey]:
-    entries = access.api_keys().listing("default").stretch(after=None, descending=False, most=10).entries
+    entries = access.api_keys().listing("default").read_slice(after=None, descending=False, most=10).entries
     return [each.read() for each in entries]
 
 

@@ -285,7 +285,7 @@ def test_backfills_of_all_tenants_have_so_many_places_and_a_failed_one_gives_its
     with pytest.raises(MachineFailed):
         execute(runs, metering, first, PlanBackfill=boom)
     queued = other.get("/api/v1/meters/tokens/backfill").json
-    assert queued["status"] == "queued" and "places for the backfills of all tenants" in queued["reason"]
+    assert queued["status"] == "queued" and "slots for the backfills of all tenants" in queued["reason"]
     assert api.get("/api/v1/meters/tokens/backfill").json["status"] == "failed"
     execute(runs, metering, second)
     assert other.get("/api/v1/meters/tokens/backfill").json["status"] == "done"

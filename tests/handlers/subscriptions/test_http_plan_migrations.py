@@ -398,9 +398,9 @@ def test_many_are_migrated_in_one_run_however_often_it_is_killed(
 def all_subscriptions(world: World) -> list[Any]:
     entries, after = [], None
     while True:
-        stretch = world.subscriptions.listing(TENANT).stretch(after=after, descending=False, most=1_000)
-        entries += stretch.entries
-        after = stretch.end
+        part = world.subscriptions.listing(TENANT).read_slice(after=after, descending=False, most=1_000)
+        entries += part.entries
+        after = part.end
         if after is None:
             return entries
 

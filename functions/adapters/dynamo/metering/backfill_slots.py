@@ -1,4 +1,4 @@
-"""The places of running backfills: one item of the usage table, changed under its version."""
+"""The slots of running backfills: one item of the usage table, changed under its version."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -47,8 +47,8 @@ class DynamoPlanMigrations:
     def results(
         self, tenant: str, migration_id: str, *, after: str | None, most: int
     ) -> Sequence[MigratedSubscription]:
-        stretch = self.listing(tenant, migration_id).stretch(after=after, descending=False, most=most)
-        return [entry.read() for entry in stretch.entries]
+        part = self.listing(tenant, migration_id).read_slice(after=after, descending=False, most=most)
+        return [entry.read() for entry in part.entries]
 
     def listing(self, tenant: str, migration_id: str) -> DynamoListing[MigratedSubscription]:
         partition = keys.records(tenant, keys.PLAN_MIGRATION_SUBSCRIPTION)

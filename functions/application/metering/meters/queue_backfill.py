@@ -1,4 +1,4 @@
-"""A backfill waits for its turn, says so, and gives its place back when it ends; the workflow asks again and again."""
+"""A backfill waits for its turn, says so, and gives its slot back when it ends; the workflow asks again and again."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,7 +8,7 @@ from functions.application.ports.history import BackfillSlots, Histories
 from functions.domain.metering.ledger.backfill_slots import Slots, Turn
 from functions.domain.metering.ledger.history import Status
 
-# Of one write under the version that was read; whoever fails to take a place asks again in a minute.
+# Of one write under the version that was read; whoever fails to take a slot asks again in a minute.
 MAX_TRIES = 8
 Result = TypeVar("Result")
 BUSY = Turn(False, "It waits for its turn; many others are asking at the same moment.")
@@ -25,31 +25,31 @@ def queue_backfill(
     if stored is None or stored.run != run or not stored.status.is_alive:
         return True
     now = int(clock.now().timestamp())
-    turn = _changed(slots, lambda places: places.asked(stored, now)) or BUSY
-    status = Status.RUNNING if turn.has_place else Status.QUEUED
+    turn = _changed(slots, lambda held: held.asked(stored, now)) or BUSY
+    status = Status.RUNNING if turn.has_slot else Status.QUEUED
     if (stored.status, stored.reason) != (status, turn.reason):
         histories.queue_backfill(stored, status, turn.reason)
-    return turn.has_place
+    return turn.has_slot
 
 
-def keep_place(run_id: str, *, slots: BackfillSlots, clock: Clock) -> None:
+def renew_slot(run_id: str, *, slots: BackfillSlots, clock: Clock) -> None:
     """To be said by whoever works for the run, as often as it likes."""
     now = int(clock.now().timestamp())
-    places, _ = slots.load()
-    if places.needs_renewal(run_id, now):
-        _changed(slots, lambda places: (places.renewed(run_id, now), True))
+    held, _ = slots.load()
+    if held.needs_renewal(run_id, now):
+        _changed(slots, lambda held: (held.renewed(run_id, now), True))
 
 
-def leave_place(run_id: str, *, slots: BackfillSlots) -> None:
+def release_slot(run_id: str, *, slots: BackfillSlots) -> None:
     """A slot that could not be released is free when its time is over."""
-    _changed(slots, lambda places: (places.left(run_id), True))
+    _changed(slots, lambda held: (held.left(run_id), True))
 
 
 def _changed(slots: BackfillSlots, change: Callable[[Slots], tuple[Slots, Result]]) -> Result | None:
     """What the change answers once it is written; None when others were faster each time."""
     for _ in range(MAX_TRIES):
-        places, version = slots.load()
-        changed, result = change(places)
-        if changed == places or slots.save(changed, version):
+        held, version = slots.load()
+        changed, result = change(held)
+        if changed == held or slots.save(changed, version):
             return result
     return None

@@ -24,7 +24,7 @@ def former_meter(slug: str, event_type: str, every: Listing[MeterRecord]) -> Met
 
     `every` are the tenant's meters with the deleted ones.
     """
-    newest = every.stretch(after=None, descending=True, most=MAX_LOOKED_AT)
+    newest = every.read_slice(after=None, descending=True, most=MAX_LOOKED_AT)
     deleted = [each for each in (entry.read() for entry in newest.entries) if each.deleted_at]
     alike = next((each for each in deleted if each.slug == slug), None)
     return alike or next((each for each in deleted if each.event_type == event_type), None)

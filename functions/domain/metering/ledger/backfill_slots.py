@@ -1,6 +1,6 @@
 """Which backfills run at the same time: one of each tenant, so many of all, and who waited longest is next.
 
-A place is held for a while and renewed by whoever works, so that a run that died gives it back by itself.
+A slot is held for a while and renewed by whoever works, so that a run that died gives it back by itself.
 """
 
 import msgspec
@@ -12,7 +12,7 @@ MAX_RUNNING = 5
 HELD_SECONDS = 3_600  # a worker is called again after 300 s, and tried again after 900 s at most
 # Whoever waits asks once a minute; who did not for so long is gone.
 FORGOTTEN_SECONDS = 600
-# Tenants that wait, as many as fit into an item; those beyond have no place in the line until it is shorter.
+# Tenants that wait, as many as fit into an item; those beyond do not stand in the line until it is shorter.
 MAX_WAITING = 1_000
 
 
@@ -32,9 +32,9 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Whether a run has its place, and otherwise what it waits for."""
+    """Whether a run has its slot, and otherwise what it waits for."""
 
-    has_place: bool
+    has_slot: bool
     reason: str | None = None
 
 
@@ -43,7 +43,7 @@ class Slots(msgspec.Struct, frozen=True, array_like=True):
     waiting: tuple[Waiting, ...] = ()
 
     def asked(self, run: Backfill, now: int) -> "tuple[Slots, Turn]":
-        """The places when the run has asked for one, or again for the one it has."""
+        """The slots when the run has asked for one, or again for the one it has."""
         holders = tuple(each for each in self.holders if each.until > now)
         waiting = tuple(each for each in self.waiting if each.seen > now - FORGOTTEN_SECONDS)
         others = tuple(each for each in holders if each.run_id != run.run_id)
@@ -60,7 +60,7 @@ class Slots(msgspec.Struct, frozen=True, array_like=True):
         ahead = sum((each.since, each.tenant) < (since, run.tenant) for each in rest)
         if len(holders) + ahead < MAX_RUNNING:
             return Slots((*holders, mine), rest), Turn(True)
-        reason = f"It waits for one of {MAX_RUNNING} places for the backfills of all tenants; {ahead} are before it."
+        reason = f"It waits for one of {MAX_RUNNING} slots for the backfills of all tenants; {ahead} are before it."
         return Slots(holders, (*rest, Waiting(run.tenant, since, now))[:MAX_WAITING]), Turn(False, reason)
 
     def left(self, run_id: str) -> "Slots":
@@ -74,5 +74,5 @@ class Slots(msgspec.Struct, frozen=True, array_like=True):
         return Slots(tuple(holders), self.waiting)
 
     def needs_renewal(self, run_id: str, now: int) -> bool:
-        """Is less than half of its time left to a run that has a place?"""
+        """Is less than half of its time left to a run that has a slot?"""
         return any(each.run_id == run_id and each.until < now + HELD_SECONDS // 2 for each in self.holders)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from functions.adapters.dynamo.metering.backfill_slots import DynamoBackfillSlots
-from functions.application.metering.meters.queue_backfill import keep_place, leave_place
+from functions.application.metering.meters.queue_backfill import release_slot, renew_slot
 from functions.domain.metering.ledger.backfill_slots import (
     FORGOTTEN_SECONDS,
     HELD_SECONDS,
@@ -40,7 +40,7 @@ class Line:
     def asks(self, tenant: str, number: int = 1) -> bool:
         self.slots, turn = self.slots.asked(run(tenant, number), self.now)
         self.now += 1
-        return turn.has_place
+        return turn.has_slot
 
     def ends(self, tenant: str, number: int = 1) -> None:
         self.slots = self.slots.left(run(tenant, number).run_id)
@@ -124,7 +124,7 @@ def test_many_who_ask_at_once_never_get_more_places_than_there_are(dynamodb: Dyn
             places, version = store.load()
             changed, turn = places.asked(run(f"t{number % 9}", number), NOW)
             if changed == places or store.save(changed, version):
-                return turn.has_place
+                return turn.has_slot
         raise AssertionError("never written")
 
     with ThreadPoolExecutor(8) as pool:
@@ -145,12 +145,12 @@ def test_a_worker_renews_its_place_seldom_and_an_end_gives_it_back(dynamodb: Dyn
             return datetime.fromtimestamp(self.at, UTC)
 
     clock: Any = Clock()
-    keep_place(mine.run_id, slots=store, clock=clock)
+    renew_slot(mine.run_id, slots=store, clock=clock)
     assert store.load()[1] == 1, "there is time enough"
     clock.at += HELD_SECONDS // 2 + 1
-    keep_place(mine.run_id, slots=store, clock=clock)
+    renew_slot(mine.run_id, slots=store, clock=clock)
     assert store.load()[0].holders[0].until == clock.at + HELD_SECONDS
-    keep_place("backfill-unknown-1", slots=store, clock=clock)
-    leave_place(mine.run_id, slots=store)
-    leave_place(mine.run_id, slots=store)
+    renew_slot("backfill-unknown-1", slots=store, clock=clock)
+    release_slot(mine.run_id, slots=store)
+    release_slot(mine.run_id, slots=store)
     assert store.load() == (Slots(), 3)

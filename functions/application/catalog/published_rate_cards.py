@@ -7,17 +7,17 @@ from functions.application.ports.clock import Clock
 from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
 from functions.domain.catalog.versioned import VersionStatus
 
-FOR_SALE = (VersionStatus.ACTIVE, VersionStatus.SCHEDULED)
+PUBLISHED = (VersionStatus.ACTIVE, VersionStatus.SCHEDULED)
 
 
-def cards_for_sale(
+def published_rate_cards(
     tenant: str, plans: Plans, addons: Addons, clock: Clock
 ) -> Iterator[tuple[str, FlatFeeCard | UsageBasedCard]]:
     """Each with the version that sells it. Drafts are left out: they are looked at again when they are published."""
     now = clock.now()
     for plan in plans.all(tenant):
-        if plan.status(now) in FOR_SALE:
+        if plan.status(now) in PUBLISHED:
             yield from ((plan.label, card) for phase in plan.phases for card in phase.rate_cards)
     for addon in addons.all(tenant):
-        if addon.status(now) in FOR_SALE:
+        if addon.status(now) in PUBLISHED:
             yield from ((addon.label, card) for card in addon.rate_cards)
