@@ -58,7 +58,7 @@ def milliseconds(runs: int) -> float:
 
 def lines(of: Subscription) -> list[InvoiceLine]:
     made = []
-    for service in of.services_due_at(END):
+    for service in of.billables_due_at(END):
         price = service.item.card.price
         assert price is not None
         groups = BY_MODEL if price.needs.dimensions else BY_HOUR if price.needs.time_zone else None

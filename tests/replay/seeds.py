@@ -16,7 +16,7 @@ from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
 from functions.adapters.dynamo.metering.meter_store import DynamoMeters
 from functions.application.metering.ledger.record_genesis import record_genesis
 from functions.application.metering.meters.create_meter import create_meter
-from functions.domain.metering.ledger.ledger import Refusal
+from functions.domain.metering.ledger.ledger import Reject
 from functions.domain.metering.meters.meter_record import MeterCreate
 from functions.domain.metering.values.event import AcceptanceWindow
 from functions.domain.metering.values.lanes import Lanes
@@ -58,9 +58,9 @@ def meter(world: World, event: Any) -> Any:
 def reject(world: World, event: Any) -> Any:
     """One event that came too late to be counted; the replays' acceptance window has room for it."""
     late = packs()[0].events[0]
-    refusal = Refusal(TENANT, f"{late.fingerprint:016x}", "outside_acceptance_window", "Too old.", AT, late)
+    reject = Reject(TENANT, f"{late.fingerprint:016x}", "outside_acceptance_window", "Too old.", AT, late)
     ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
-    ledger.put_refusals([refusal])
+    ledger.put_rejects([reject])
     return event
 
 

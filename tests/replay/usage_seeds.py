@@ -14,7 +14,7 @@ from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.ports.reconciliation import Recheck
 from functions.domain.metering.ledger.late import LateUsage
-from functions.domain.metering.ledger.ledger import Refusal
+from functions.domain.metering.ledger.ledger import Reject
 from functions.domain.metering.values.event import AcceptanceWindow
 from tests.replay.billing_seeds import CUSTOMER, ENDED, STARTED
 from tests.replay.make_scenario import AT
@@ -81,5 +81,5 @@ def unreadable(world: World, event: Any) -> Any:
     archive = S3Archive(boto3.client("s3"), world.environment[names.ENV_ARCHIVE_BUCKET])
     kept = archive.put_rejected_record("shard-1", b"neither zstandard nor one of ours")
     ledger = DynamoLedger(world.database.client, world.database.usage_table, AcceptanceWindow())
-    ledger.put_refusals([Refusal(TENANT, "shard-1", "unreadable_record", "Not one of ours.", AT, object_key=kept)])
+    ledger.put_rejects([Reject(TENANT, "shard-1", "unreadable_record", "Not one of ours.", AT, object_key=kept)])
     return event

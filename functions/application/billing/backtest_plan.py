@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice, pairwise
 
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.billing.remember_usage import RememberedUsage
 from functions.application.catalog.find_plan import find_plan
 from functions.application.ports.catalog import MeteredFeatures, Plans
@@ -22,9 +22,9 @@ from functions.domain.billing.plan_commitment import with_commitment
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.errors import FieldError, InvalidInput, NotFound, TollboothError, TooLarge, Unbillable
 from functions.domain.period import Period
-from functions.domain.subscriptions.item import MeteredFeature, SubscriptionItem
+from functions.domain.subscriptions.billables_within import billables_within
+from functions.domain.subscriptions.item import MeteredFeature, SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.services_within import services_within
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -35,7 +35,7 @@ MAX_RATINGS = 200
 # All customers' periods together: 200 ratings of a month and a bit. Every day is read for every usage-based rate card.
 MAX_CUSTOMER_DAYS = 7_500
 # Of one customer in one period on one side: a card billed by the hour has 744 in a month.
-MAX_SERVICES = 1_000
+MAX_BILLABLES = 1_000
 # What is not rated by then is listed, and the rest answered.
 MOST_TIME = timedelta(seconds=20)
 DAY_SECONDS = 86_400
@@ -167,7 +167,7 @@ class _Trial:
         found = [
             each
             for each in self.ports.subscriptions.of_customer(self.tenant, customer.id)
-            if any(next(services_within(each, period), None) for period in self.scope.periods)
+            if any(next(billables_within(each, period), None) for period in self.scope.periods)
         ]
         other = next((each for each in found if each.currency != self.plan.currency), None)
         if other is not None:
@@ -198,15 +198,15 @@ class _Trial:
         )
 
     def _lines(self, rater: Rater, subscription: Subscription, period: Period) -> list[InvoiceLine]:
-        services = list(islice(services_within(subscription, period), MAX_SERVICES + 1))
-        if len(services) > MAX_SERVICES:
-            message = f"The period has more than {MAX_SERVICES} services of {subscription.label}; choose shorter ones."
+        billables = list(islice(billables_within(subscription, period), MAX_BILLABLES + 1))
+        if len(billables) > MAX_BILLABLES:
+            message = f"{subscription.label} has more than {MAX_BILLABLES} billable periods there; choose shorter ones."
             raise TooLarge(message)
-        lines = rater.lines(subscription, services, self.ports.clock.now().replace(microsecond=0))
+        lines = rater.lines(subscription, billables, self.ports.clock.now().replace(microsecond=0))
         return list(_committed(subscription, lines, rater.lineages))
 
 
-def _billed_to(at: datetime, item: SubscriptionItem) -> SubscriptionItem:
+def _billed_to(at: datetime, _phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
     return item.model_copy(update={"billed_to": at, "split": None})
 
 

@@ -8,14 +8,14 @@ from functions.application.ports.billing import Invoices
 from functions.domain.billing.credit_back import at_most, left_of
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.line import InvoiceLine
+from functions.domain.subscriptions.billable_period import BillablePeriod
 from functions.domain.subscriptions.claim import Claim
 from functions.domain.subscriptions.item import AdvanceFee, SubscriptionItem
-from functions.domain.subscriptions.service import Service
 from functions.domain.subscriptions.subscription import Subscription
 
 # How often an invoice that is neither paid nor void is looked at again.
 NEXT_LOOK = timedelta(days=1)
-RateCredit = Callable[[Subscription, Service], InvoiceLine | None]
+RateCredit = Callable[[Subscription, BillablePeriod], InvoiceLine | None]
 
 
 @dataclass
@@ -29,17 +29,17 @@ class Returns:
     wait: timedelta = NEXT_LOOK
     _read: dict[str, InvoiceRecord | None] = field(default_factory=dict)
 
-    def of_services(
-        self, after: Subscription, rated: Iterable[tuple[Service, InvoiceLine]]
+    def of_billables(
+        self, after: Subscription, rated: Iterable[tuple[BillablePeriod, InvoiceLine]]
     ) -> tuple[list[InvoiceLine], Subscription]:
         """The lines, each credit as far as it can be, and the subscription that remembers what was given or waits."""
         lines = []
-        for service, line in rated:
-            fee = _fee_for(service.item, service.period.start) if service.is_credit else None
+        for billable, line in rated:
+            fee = _fee_for(billable.item, billable.period.start) if billable.is_credit else None
             if fee is None:
                 lines.append(line)
                 continue
-            claim = Claim.of(service, fee, -line.total_minor, self._next_look)
+            claim = Claim.of(billable, fee, -line.total_minor, self._next_look)
             kept, after = self._settled(after, claim, fee, line)
             lines += kept
         return lines, after
@@ -50,8 +50,8 @@ class Returns:
         for claim in after.claims:
             if claim.look_at is None or claim.look_at > self.at:
                 continue
-            service = after.service_of(claim, self.at)
-            line, fee = rate_credit(after, service), _fee_of(service.item, claim)
+            billable = after.billable_of(claim, self.at)
+            line, fee = rate_credit(after, billable), _fee_of(billable.item, claim)
             if line is None or fee is None:
                 after = after.with_claim(claim.closed("nothing is left of it"))
                 continue

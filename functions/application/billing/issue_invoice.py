@@ -8,7 +8,7 @@ from itertools import accumulate, islice
 
 from functions.application.billing.credit_back import Returns
 from functions.application.billing.deduct_coupons import deduct_coupons
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.ports.billing import Failures, Invoices
 from functions.application.ports.catalog import CustomerCoupons
 from functions.application.ports.clock import Clock
@@ -178,11 +178,11 @@ class _Boundary:
 
     def _billed(self, subscription: Subscription, rater: Rater, now: datetime) -> "_Billed":
         if not self.is_progress:
-            rated = rater.rated(subscription, subscription.services_due_at(self.at), now)
+            rated = rater.rated(subscription, subscription.billables_due_at(self.at), now)
             after = subscription.billed(self.at, now).with_billed_parts(rated.parts, rated.left_over)
             returns = Returns(self.tenant, self.ports.invoices, self.at, now)
             claimed, after = returns.of_claims(after, rater.credit_line)
-            lines, after = returns.of_services(after, rated.lines)
+            lines, after = returns.of_billables(after, rated.lines)
             lines = [*lines, *claimed]
         else:
             lines, after = rater.billed_so_far(subscription, self.at, now)
@@ -200,7 +200,7 @@ class _Boundary:
                 fees[line.item_id].append(fee)
             if record is not None and (advance := advance_of(line, record.invoice.id)) is not None:
                 advances[line.item_id].append(advance)
-        credited_back = {each.item.id for each in subscription.services_due_at(self.at) if each.is_credit}
+        credited_back = {each.item.id for each in subscription.billables_due_at(self.at) if each.is_credit}
         advanced = billed.after.with_discounted(fees, credited_back, self.at).with_advances(advances, self.at)
         following = advanced.next_due_at()
         if following is not None and following <= self.at:
@@ -255,6 +255,6 @@ class _Boundary:
 
 def _that_fit(owing: Sequence[Subscription], at: datetime) -> tuple[Subscription, ...]:
     """The first of them, as many as one invoice can have; at least one."""
-    lines = accumulate(len(each.services_due_at(at)) for each in owing)
+    lines = accumulate(len(each.billables_due_at(at)) for each in owing)
     fitting = sum(1 for total in islice(lines, MAX_SUBSCRIPTIONS) if total <= MAX_LINES)
     return tuple(owing[: max(fitting, 1)])

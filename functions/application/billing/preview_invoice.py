@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from functions.application.billing.credit_back import Returns
 from functions.application.billing.deduct_coupons import deduct_coupons
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.ports.billing import Invoices
 from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
@@ -16,8 +16,8 @@ from functions.application.subscriptions.write_subscriptions import subscription
 from functions.domain.billing.invoice import BilledCustomer, Invoice, summed_up
 from functions.domain.billing.plan_commitment import with_commitment
 from functions.domain.errors import FieldError, InvalidInput, NotFound
+from functions.domain.subscriptions.billable_period import MOMENT
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.service import MOMENT
 from functions.domain.subscriptions.subscription import Subscription
 
 UPCOMING = "INV-UPCOMING"
@@ -87,11 +87,11 @@ def _next_invoice(
         boundary = ahead.next_due_at()
         if boundary is None:
             break
-        rated = rater.rated(ahead, ahead.services_due_at(boundary), now)
+        rated = rater.rated(ahead, ahead.billables_due_at(boundary), now)
         ahead = ahead.billed(boundary, now).with_billed_parts(rated.parts, rated.left_over)
         returns = Returns(tenant, ports.invoices, boundary, now, wait=FARTHEST_LOOK)
         claimed, ahead = returns.of_claims(ahead, rater.credit_line)
-        lines, ahead = returns.of_services(ahead, rated.lines)
+        lines, ahead = returns.of_billables(ahead, rated.lines)
         committed, came_to = with_commitment(ahead, [*lines, *claimed], boundary, lineages)
         ahead = ahead.with_usage_billed(came_to)
         if lines := committed:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from itertools import chain, zip_longest
 
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.ports.clock import Clock
 from functions.application.ports.reconciliation import CustomerInvoices, Differences, LateIndex, Recheck, Rechecks
 from functions.application.ports.subscriptions import BilledCustomers, Customers, Subscriptions
@@ -34,9 +34,9 @@ from functions.domain.errors import TollboothError, TooLarge, Unavailable
 from functions.domain.metering.ledger.late import LateUsage
 from functions.domain.metering.ledger.ledger import HOUR_SECONDS
 from functions.domain.period import Period, rfc3339
+from functions.domain.subscriptions.billable_period import MOMENT, BillablePeriod
+from functions.domain.subscriptions.billables_within import billed_since
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.service import MOMENT, Service
-from functions.domain.subscriptions.services_within import billed_since
 from functions.domain.subscriptions.subscription import Subscription
 
 # What is taken of a tenant before it is the next one's turn; a subject has a customer with some periods to rate.
@@ -175,19 +175,19 @@ def check_customer(tenant: str, customer_id: str, since: datetime, ports: Reconc
     """Rates what a customer was billed for time after `since` again; how many differences are new or have changed."""
     customer = ports.billed_customers.billed(tenant, customer_id)
     subscriptions = ports.subscriptions.of_customer(tenant, customer_id)
-    services = _in_order(
-        [(each, service) for each in subscriptions for service in billed_since(each, _whole_periods(each, since))]
+    billables = _in_order(
+        [(each, billable) for each in subscriptions for billable in billed_since(each, _whole_periods(each, since))]
     )
-    if customer is None or not services:
+    if customer is None or not billables:
         return 0
-    first = min(service.full.start for _, service in services)
+    first = min(billable.full.start for _, billable in billables)
     rater = Rater(tenant, customer.holdings, ports.usage, Lineages(subscriptions))
     check = _Check(ports, tenant, customer_id, first, rater)
     known = {each.name: each for each in ports.differences.of_customer(tenant, customer_id)}
     changed = 0
     looked_at = [
-        (name_of(service.item.id, service.period.start), check.difference(subscription, service))
-        for subscription, service in services
+        (name_of(billable.item.id, billable.period.start), check.difference(subscription, billable))
+        for subscription, billable in billables
     ]
     for name, found in [*looked_at, *check.commitments()]:
         before = known.get(name)
@@ -206,9 +206,9 @@ def _whole_periods(subscription: Subscription, since: datetime) -> datetime:
     return since if subscription.commitment is None else subscription.full_period_at(since).start
 
 
-def _in_order(services: Sequence[tuple[Subscription, Service]]) -> list[tuple[Subscription, Service]]:
+def _in_order(billables: Sequence[tuple[Subscription, BillablePeriod]]) -> list[tuple[Subscription, BillablePeriod]]:
     """Pieces of a period one after the other: each builds on what those before it came to."""
-    return sorted(services, key=lambda each: each[1].period.start)
+    return sorted(billables, key=lambda each: each[1].period.start)
 
 
 def _is_same(before: BilledDifference, found: BilledDifference) -> bool:
@@ -250,23 +250,23 @@ class _Check:
             raise TooLarge(message, code="too_many_invoices")
         return found
 
-    def difference(self, subscription: Subscription, service: Service) -> BilledDifference | None:
+    def difference(self, subscription: Subscription, billable: BillablePeriod) -> BilledDifference | None:
         now = self.ports.clock.now().replace(microsecond=0)
         records, issued = list[InvoiceRecord](), list[InvoiceLine]()
         rated: InvoiceLine | None = None
         detail = None
         try:
-            records, issued = self._issued(service, self.records)
-            rated = self._rated(subscription, service, issued, now)
+            records, issued = self._issued(billable, self.records)
+            rated = self._rated(subscription, billable, issued, now)
             if not issued and rated is not None and before_coupons(rated):
-                records, issued = self._issued(service, self.before_there_was_an_index)
-                rated = self._rated(subscription, service, issued, now)
+                records, issued = self._issued(billable, self.before_there_was_an_index)
+                rated = self._rated(subscription, billable, issued, now)
         except Unavailable:
             raise  # it will be otherwise in an hour
         except TollboothError as error:
             detail = error.detail
         came_to = sum(map(before_coupons, issued))
-        usage = self._noted(subscription, service, came_to, rated, is_measured=detail is None)
+        usage = self._noted(subscription, billable, came_to, rated, is_measured=detail is None)
         usage.invoices.update(each.invoice.id for each in records)
         if detail is None and (rated is None or not measured_otherwise(issued, rated)):
             return None
@@ -276,10 +276,10 @@ class _Check:
         return BilledDifference(
             customer_id=self.customer_id,
             subscription_id=subscription.id,
-            item_key=service.item.key,
-            item_id=service.item.id,
-            period_start=service.period.start,
-            period_end=service.period.end,
+            item_key=billable.item.key,
+            item_id=billable.item.id,
+            period_start=billable.period.start,
+            period_end=billable.period.end,
             currency=subscription.currency,
             issued_minor=came_to,
             re_rated_minor=re_rated,
@@ -293,11 +293,17 @@ class _Check:
         )
 
     def _noted(
-        self, subscription: Subscription, service: Service, issued: int, rated: InvoiceLine | None, *, is_measured: bool
+        self,
+        subscription: Subscription,
+        billable: BillablePeriod,
+        issued: int,
+        rated: InvoiceLine | None,
+        *,
+        is_measured: bool,
     ) -> "_Usage":
-        full = subscription.full_period_at(service.invoice_at - MOMENT)
-        usage = self.usage.setdefault((subscription.id, full), _Usage(subscription, service.invoice_at))
-        usage.at = max(usage.at, service.invoice_at)
+        full = subscription.full_period_at(billable.invoice_at - MOMENT)
+        usage = self.usage.setdefault((subscription.id, full), _Usage(subscription, billable.invoice_at))
+        usage.at = max(usage.at, billable.invoice_at)
         usage.issued_minor += issued
         usage.re_rated_minor += before_coupons(rated) if rated else 0
         usage.is_measured = usage.is_measured and is_measured
@@ -340,19 +346,19 @@ class _Check:
             )
 
     def _rated(
-        self, subscription: Subscription, service: Service, issued: Sequence[InvoiceLine], now: datetime
+        self, subscription: Subscription, billable: BillablePeriod, issued: Sequence[InvoiceLine], now: datetime
     ) -> InvoiceLine | None:
         """Rounded with what was carried into the period when it was issued."""
-        carried = issued[0].carried if issued else service.item.left_over
-        item = service.item.model_copy(update={"left_over": carried})
+        carried = issued[0].carried if issued else billable.item.left_over
+        item = billable.item.model_copy(update={"left_over": carried})
         alone = replace(self.rater, _left_over={})
-        return next(iter(alone.lines(subscription, [replace(service, item=item)], now)), None)
+        return next(iter(alone.lines(subscription, [replace(billable, item=item)], now)), None)
 
     def _issued(
-        self, service: Service, records: Sequence[InvoiceRecord]
+        self, billable: BillablePeriod, records: Sequence[InvoiceRecord]
     ) -> tuple[list[InvoiceRecord], list[InvoiceLine]]:
         """The invoices and lines that billed it; a period without usage often has none."""
-        found = [(each, lines) for each in records if (lines := issued_lines(service, each.invoice.lines))]
+        found = [(each, lines) for each in records if (lines := issued_lines(billable, each.invoice.lines))]
         return [each for each, _ in found], [line for _, lines in found for line in lines]
 
     @cached_property

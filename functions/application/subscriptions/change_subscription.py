@@ -19,8 +19,8 @@ from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.errors import Conflict, FieldError, InvalidInput
 from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
+from functions.domain.subscriptions.billable_period import MOMENT
 from functions.domain.subscriptions.edit import with_carried_addons
-from functions.domain.subscriptions.service import MOMENT
 from functions.domain.subscriptions.subscribe import Terms, offset_of, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.domain.subscriptions.succession import (

@@ -7,7 +7,7 @@ from typing import Literal
 
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.money import EXACT
-from functions.domain.subscriptions.service import Service
+from functions.domain.subscriptions.billable_period import BillablePeriod
 from functions.domain.wire import CurrencyCode, Exact, Instant, WireModel
 
 ZERO = Decimal(0)
@@ -50,12 +50,12 @@ def name_of(item_id: str, period_start: datetime) -> str:
     return f"{item_id}/{period_start:%Y%m%dT%H%M%SZ}"
 
 
-def issued_lines(service: Service, lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
-    """Those of the lines that billed the service's usage, more than one where that was progressive."""
+def issued_lines(billable: BillablePeriod, lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
+    """Those of the lines that billed the billable period's usage, more than one where that was progressive."""
     return [
         line
         for line in lines
-        if line.item_id == service.item.id and line.usage is not None and line.period_start in service.full
+        if line.item_id == billable.item.id and line.usage is not None and line.period_start in billable.full
     ]
 
 

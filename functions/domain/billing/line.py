@@ -1,4 +1,4 @@
-"""A line of an invoice: rounded money for one service, with the whole working it came from."""
+"""A line of an invoice: rounded money for one billable period, with the whole working it came from."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from functions.domain.billing.rating import RatedLine, RatedService
+from functions.domain.billing.rating import RatedLine, RatedPeriod
 from functions.domain.billing.rating_steps import RatedCharge
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.feature import GroupFilter
@@ -16,7 +16,7 @@ from functions.domain.identity import named_ulid
 from functions.domain.metering.values.holding import Holding, held_ever
 from functions.domain.money import EXACT, Money, minor_digits
 from functions.domain.period import UTC_ZONE, Period
-from functions.domain.subscriptions.service import Position
+from functions.domain.subscriptions.billable_period import Position
 from functions.domain.wire import Exact, Instant, WireModel, plain
 
 ZERO = Decimal(0)
@@ -99,7 +99,7 @@ class UsageWorking(WireModel):
 
 
 class InvoiceLine(WireModel):
-    """One service of one item; `reference` is the same however often it is rated, and so is the id made from it.
+    """One billable period; `reference` is the same however often it is rated, and so is the id made from it.
 
     A line that was only tried out is of no subscription.
     """
@@ -178,15 +178,15 @@ def is_worth_an_invoice(line: InvoiceLine) -> bool:
 
 
 def line_from(
-    rated: RatedService, subscription_id: str, usage: UsageSnapshot | None, time_zone: str = UTC_ZONE
+    rated: RatedPeriod, subscription_id: str, usage: UsageSnapshot | None, time_zone: str = UTC_ZONE
 ) -> InvoiceLine:
-    service, line = rated.service, rated.line
-    item, phase = service.item, service.phase
-    reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/{service.name}"
+    billable, line = rated.billable, rated.line
+    item, phase = billable.item, billable.phase
+    reference = f"{subscription_id}/{phase.key}/{item.key}/v[{item.version}]/{billable.name}"
     return InvoiceLine(
-        id=named_ulid(service.invoice_at, "line", reference),
+        id=named_ulid(billable.invoice_at, "line", reference),
         reference=reference,
-        name=f"{item.card.name} (unused time)" if service.is_credit else item.card.name,
+        name=f"{item.card.name} (unused time)" if billable.is_credit else item.card.name,
         description=item.card.description,
         subscription_id=subscription_id,
         phase_id=phase.id,
@@ -196,16 +196,16 @@ def line_from(
         rate_discounts=item.card.discounts,
         unit_config=line.terms.conversion,
         unit=item.feature.unit if item.feature and item.card.is_metered else None,
-        period_start=service.period.start,
-        period_end=service.period.end,
-        billing_start=service.billing_period.start,
-        billing_end=service.billing_period.end,
+        period_start=billable.period.start,
+        period_end=billable.period.end,
+        billing_start=billable.billing_period.start,
+        billing_end=billable.billing_period.end,
         time_zone=time_zone,
         carried=line.carried,
-        invoice_at=service.invoice_at,
+        invoice_at=billable.invoice_at,
         usage=usage,
         working=working_of(line),
-        position=service.position,
+        position=billable.position,
         charges=charges_of(line),
         total_minor=rated.total.minor,
     )

@@ -33,7 +33,7 @@ from functions.domain.money import Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.lineage import Piece
 from functions.domain.subscriptions.proration import prorated
-from functions.domain.subscriptions.subscription import Service
+from functions.domain.subscriptions.subscription import BillablePeriod
 
 NO_DISCOUNTS = Discounts()
 ONLY_LINE = LineUsage(Decimal(0))
@@ -49,7 +49,7 @@ class Terms:
 
     @classmethod
     def of(cls, card: FlatFeeCard | UsageBasedCard) -> "Terms":
-        assert card.price is not None, "a free rate card is no service that is owed"
+        assert card.price is not None, "a free rate card is no billable that is owed"
         conversion = card.unit_config if isinstance(card, UsageBasedCard) else None
         return cls(card.price, conversion, card.discounts or NO_DISCOUNTS)
 
@@ -92,10 +92,10 @@ class RatedLine:
 
 
 @dataclass(frozen=True)
-class RatedService:
-    """A rated line and the service of a subscription it is for."""
+class RatedPeriod:
+    """A rated line and the billable period of a subscription it is for."""
 
-    service: Service
+    billable: BillablePeriod
     line: RatedLine
 
     @property
@@ -112,12 +112,12 @@ class RatedService:
 
     @property
     def is_worth_a_line(self) -> bool:
-        """A measured service always shows its quantity, a flat fee only when something is owed."""
+        """A measured billable period always shows its quantity, a flat fee only when something is owed."""
         return self.line.metered is not None or self.total.minor != 0
 
 
 def rate(
-    service: Service,
+    billable: BillablePeriod,
     quantity: Decimal | None,
     currency: str,
     *,
@@ -130,19 +130,20 @@ def rate(
     previously_billed: Money | None = None,
     piece: Piece | None = None,
     carried: Decimal = Decimal(0),
-) -> RatedService:
-    """The whole pipeline for one service; `quantity` is what its meter measured in `service.period`, None for a fee.
+) -> RatedPeriod:
+    """The whole pipeline for one billable period; `quantity` is what its meter measured in its `period`,
+    None for a fee.
 
     A price that needs parts of the usage gets them as `groups`; their sum is then the quantity. One that needs to know
     for how long a level was how high gets that as `levels`. `before` is what was
     used earlier in the period, under an item that this one follows or on earlier lines of it: tiers and free units go
     on from there. `previously_billed` is what those lines came to. `piece` says how far commitments hold.
     """
-    terms = Terms.of(service.item.card)
+    terms = Terms.of(billable.item.card)
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
     if quantity is None:
-        fee = rate_fee(terms, currency, service.period, service.full if prorate else None, carried=carried)
-        return RatedService(service, credited_back(fee) if service.is_credit else fee)
+        fee = rate_fee(terms, currency, billable.period, billable.full if prorate else None, carried=carried)
+        return RatedPeriod(billable, credited_back(fee) if billable.is_credit else fee)
     if terms.price.needs.are_parts:
         groups = groups or {}
         quantity = summed(groups)
@@ -150,17 +151,17 @@ def rate(
         quantity,
         before or Decimal(0),
         is_first=before is None,
-        is_last=service.is_last,
+        is_last=billable.is_last,
         groups=groups or {},
         groups_before=groups_before or {},
         levels=levels,
         levels_before=levels_before,
-        full_seconds=int(service.full.length.total_seconds()),
+        full_seconds=int(billable.full.length.total_seconds()),
     )
-    committed = Committed(service.is_last)
+    committed = Committed(billable.is_last)
     if piece is not None:
-        committed = Committed(piece.closes_deal, piece.deal if prorate else None, service.full)
-    return RatedService(service, rate_usage(terms, usage, currency, previously_billed, committed, carried))
+        committed = Committed(piece.closes_deal, piece.deal if prorate else None, billable.full)
+    return RatedPeriod(billable, rate_usage(terms, usage, currency, previously_billed, committed, carried))
 
 
 def rate_usage(

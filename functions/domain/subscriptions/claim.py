@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from functions.domain.period import Period
+from functions.domain.subscriptions.billable_period import BillablePeriod
 from functions.domain.subscriptions.item import AdvanceFee, DiscountedFee
-from functions.domain.subscriptions.service import Service
 from functions.domain.wire import Instant, WireModel
 
 
@@ -12,7 +12,7 @@ class Claim(WireModel):
     """What a customer gets for time that was not served, if the invoice is paid.
 
     `amount_minor` is the most it comes to. `look_at` is when the invoice is looked at again; None when the claim is
-    closed without anything to give, for the `reason` given. The rest says which service it is.
+    closed without anything to give, for the `reason` given. The rest says which billable period it is.
     """
 
     item_id: str
@@ -32,22 +32,22 @@ class Claim(WireModel):
     discounted: tuple[DiscountedFee, ...] = ()
 
     @classmethod
-    def of(cls, service: Service, fee: AdvanceFee, amount_minor: int, look_at: datetime) -> "Claim":
+    def of(cls, billable: BillablePeriod, fee: AdvanceFee, amount_minor: int, look_at: datetime) -> "Claim":
         return cls(
-            item_id=service.item.id,
+            item_id=billable.item.id,
             invoice_id=fee.invoice_id,
             line_id=fee.line_id,
             amount_minor=amount_minor,
             look_at=look_at,
-            name=service.name,
-            index=service.index,
-            starts_at=service.period.start,
-            ends_at=service.period.end,
-            full_starts_at=service.full.start,
-            full_ends_at=service.full.end,
-            billing_starts_at=service.billing_period.start,
-            billing_ends_at=service.billing_period.end,
-            discounted=service.item.discounted,
+            name=billable.name,
+            index=billable.index,
+            starts_at=billable.period.start,
+            ends_at=billable.period.end,
+            full_starts_at=billable.full.start,
+            full_ends_at=billable.full.end,
+            billing_starts_at=billable.billing_period.start,
+            billing_ends_at=billable.billing_period.end,
+            discounted=billable.item.discounted,
         )
 
     @property

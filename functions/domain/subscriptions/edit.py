@@ -91,10 +91,7 @@ def with_carried_addons(
         is_charged = item.card.billing_cadence is None and (phase.key, item.key) in charged and item.billed_to is None
         return item.model_copy(update={"billed_to": start}) if is_charged else item
 
-    phases = tuple(
-        phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)}) for phase in made.phases
-    )
-    return made.model_copy(update={"phases": phases})
+    return made.with_items(after)
 
 
 class _Editor:

@@ -53,7 +53,7 @@ class AdvanceFee(WireModel):
     given_back_minor: int = 0  # the field is stored under this name
 
 
-class Split(WireModel):
+class ProgressivePart(WireModel):
     """What lines have billed of a period that is billed progressively; its next line bills the rest.
 
     `metered` is the usage they billed of what was measured since `starts_at`, `billed_minor` what they came to before
@@ -95,7 +95,7 @@ class SubscriptionItem(WireModel):
     ends_at: Instant | None = None
     counts_from: Instant | None = None
     billed_to: Instant | None = None
-    split: Split | None = None
+    split: ProgressivePart | None = None
     discounted: tuple[DiscountedFee, ...] = ()
     times_credited: int = 0
     advances: tuple[AdvanceFee, ...] = ()

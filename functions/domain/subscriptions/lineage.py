@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.domain.period import Period, period_at
+from functions.domain.subscriptions.billable_period import MOMENT, BillablePeriod, cadence_of
 from functions.domain.subscriptions.item import SubscriptionItem, SubscriptionPhase
-from functions.domain.subscriptions.service import MOMENT, Service, cadence_of
 from functions.domain.subscriptions.subscription import Subscription
 
 
@@ -39,7 +39,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Piece:
-    """What a usage-based service bills of its period.
+    """What a usage-based billable period bills of its period.
 
     `run` is the stretch whose usage it prices: its own, or with that of the pieces before it that left theirs to it;
     None when it leaves its own to the next piece. `used_since` is since when usage moves tiers, free units, packages.
@@ -54,9 +54,9 @@ class Piece:
     before: SubscriptionItem | None = None
 
     @classmethod
-    def whole(cls, service: Service) -> "Piece":
-        """Of a service that is no piece but all of its period."""
-        return cls(service.full, service.full.start, service.full, closes_deal=True)
+    def whole(cls, billable: BillablePeriod) -> "Piece":
+        """Of a billable period that is no piece but all of its period."""
+        return cls(billable.full, billable.full.start, billable.full, closes_deal=True)
 
 
 @dataclass(frozen=True)
@@ -89,27 +89,27 @@ class Lineages:
         self._following = {each.follows.id: each for each in self._by_id.values() if each.follows}
         self._window = window
 
-    def piece(self, subscription: Subscription, service: Service, *, adds_up: bool, grows: bool) -> Piece:
+    def piece(self, subscription: Subscription, billable: BillablePeriod, *, adds_up: bool, grows: bool) -> Piece:
         """`adds_up`: the usage of a period is the sum of its parts'; `grows`: it is never less than that of a part."""
-        full = service.full
-        link = self._link(subscription, service.phase, _stored(subscription, service))
+        full = billable.full
+        link = self._link(subscription, billable.phase, _stored(subscription, billable))
         earlier = list(self._earlier(link, full))
-        later = list(self._later(link, full)) if service.is_last else []
+        later = list(self._later(link, full)) if billable.is_last else []
         deal_earlier, deal_later = list(_of_deal(link, earlier)), list(_of_deal(link, later))
         if not (adds_up or grows):
             run_start, is_left = _start([link, *earlier], full), bool(later)
         elif link.is_of_whole_periods:
             same = list(_while_whole(deal_earlier))
-            run_start = _start([link, *same], full) if same else service.period.start
+            run_start = _start([link, *same], full) if same else billable.period.start
             is_left = bool(deal_later) and deal_later[0].is_of_whole_periods
         else:
-            run_start, is_left = service.period.start, False
+            run_start, is_left = billable.period.start, False
         deal_end = min(([link, *deal_later])[-1].on.end, full.end)
         return Piece(
-            run=None if is_left else Period(min(run_start, service.period.start), service.period.end),
-            used_since=service.used_since,
+            run=None if is_left else Period(min(run_start, billable.period.start), billable.period.end),
+            used_since=billable.used_since,
             deal=Period(_start([link, *deal_earlier], full), deal_end),
-            closes_deal=service.is_last and not deal_later,
+            closes_deal=billable.is_last and not deal_later,
             before=deal_earlier[0].item if deal_earlier else None,
         )
 
@@ -259,10 +259,10 @@ def _was_billed_before_deals(link: Link) -> bool:
     return is_billed and item.billed_part is None
 
 
-def _stored(subscription: Subscription, service: Service) -> SubscriptionItem:
-    """The item as the subscription has it; one of `services_within` has one that was changed for it."""
+def _stored(subscription: Subscription, billable: BillablePeriod) -> SubscriptionItem:
+    """The item as the subscription has it; one of `billables_within` has one that was changed for it."""
     items = (item for phase in subscription.phases for item in phase.items)
-    return next((item for item in items if item.id == service.item.id), service.item)
+    return next((item for item in items if item.id == billable.item.id), billable.item)
 
 
 def _of_deal(link: Link, others: Iterable[Link]) -> Iterator[Link]:

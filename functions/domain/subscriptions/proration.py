@@ -9,12 +9,12 @@ from functions.domain.period import Period
 _MICRO = timedelta(microseconds=1)
 
 
-def prorated(amount: Decimal, service: Period, full: Period) -> Decimal:
-    """`amount` times the service's share of the full period, by time, multiplied before it is divided.
+def prorated(amount: Decimal, billable: Period, full: Period) -> Decimal:
+    """`amount` times the billable period's share of the full period, by time, multiplied before it is divided.
 
-    The whole amount when both are equally long, when the service is longer, and when it has no length (a one-time fee).
+    The whole amount when both are equally long, when it is longer, and when it has no length (a one-time fee).
     """
-    if service.length >= full.length or not service.length:
+    if billable.length >= full.length or not billable.length:
         return amount
-    part = EXACT.multiply(amount, Decimal(service.length // _MICRO))
+    part = EXACT.multiply(amount, Decimal(billable.length // _MICRO))
     return EXACT.divide(part, Decimal(full.length // _MICRO))

@@ -15,14 +15,14 @@ from functions.domain.catalog.pricing.commitment import SpendCommitment
 from functions.domain.errors import Conflict, InvalidInput
 from functions.domain.period import UTC_ZONE, Period, period_at, rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
+from functions.domain.subscriptions.billable_period import MOMENT, Schedule, cadence_of
+from functions.domain.subscriptions.billable_period import BillablePeriod as BillablePeriod
 from functions.domain.subscriptions.claim import Claim
-from functions.domain.subscriptions.item import AdvanceFee, BilledPart, DiscountedFee, Follows, Split
+from functions.domain.subscriptions.item import AdvanceFee, BilledPart, DiscountedFee, Follows, ProgressivePart
 from functions.domain.subscriptions.item import MeteredFeature as MeteredFeature
 from functions.domain.subscriptions.item import PlanReference as PlanReference
 from functions.domain.subscriptions.item import SubscriptionItem as SubscriptionItem
 from functions.domain.subscriptions.item import SubscriptionPhase as SubscriptionPhase
-from functions.domain.subscriptions.service import MOMENT, Schedule, cadence_of
-from functions.domain.subscriptions.service import Service as Service
 from functions.domain.wire import CurrencyCode, Duration, Instant, WireModel
 
 # One item of at most 400 KB; a plan within its bound gets there only by features with very long names and filters.
@@ -221,13 +221,13 @@ class Subscription(WireModel):
         """The next instant at which something is owed; None when everything is billed for good."""
         schedule = self.schedule
         firsts = (next(schedule.unbilled(phase, item), None) for phase in self.phases for item in phase.items)
-        dates = [service.invoice_at for service in firsts if service is not None]
+        dates = [billable.invoice_at for billable in firsts if billable is not None]
         return min([*dates, *(each.look_at for each in self.claims if each.look_at is not None)], default=None)
 
-    def service_of(self, claim: Claim, at: datetime) -> Service:
+    def billable_of(self, claim: Claim, at: datetime) -> BillablePeriod:
         """What the claim is for, owed from `at` on."""
         phase, item = next((phase, item) for phase in self.phases for item in phase.items if item.id == claim.item_id)
-        return Service(
+        return BillablePeriod(
             phase,
             item.model_copy(update={"discounted": claim.discounted}),
             claim.index,
@@ -253,7 +253,7 @@ class Subscription(WireModel):
     def with_credited_back(self, claim: Claim, minor: int) -> "Subscription":
         """The same subscription whose fee remembers what was credited back of it."""
 
-        def after(item: SubscriptionItem) -> SubscriptionItem:
+        def after(_phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             if item.id != claim.item_id:
                 return item
             advances = tuple(
@@ -273,41 +273,46 @@ class Subscription(WireModel):
         """
         awaited = {each.line_id for each in self.claims if each.is_open}
 
-        def after(item: SubscriptionItem) -> SubscriptionItem:
+        def after(_phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             every = (*item.advances, *fees.get(item.id, ()))
             kept = tuple(each for each in every if each.ends_at > at or each.line_id in awaited)
             return item if kept == item.advances else item.model_copy(update={"advances": kept})
 
         return self.with_items(after)
 
-    def services_due_at(self, boundary: datetime) -> list[Service]:
+    def billables_due_at(self, boundary: datetime) -> list[BillablePeriod]:
         """All that is owed exactly from `boundary` on and not billed yet, in the order of phases and items."""
         schedule = self.schedule
         return [
-            service
+            billable
             for phase in self.phases
             for item in phase.items
-            for service in takewhile(lambda each: each.invoice_at <= boundary, schedule.unbilled(phase, item))
-            if service.invoice_at == boundary
+            for billable in takewhile(lambda each: each.invoice_at <= boundary, schedule.unbilled(phase, item))
+            if billable.invoice_at == boundary
         ]
 
-    def services_so_far(self, at: datetime) -> list[Service]:
+    def progressive_parts(self, at: datetime) -> list[BillablePeriod]:
         """What was used before `at` and can be billed then although it is owed later, items and periods in order."""
         schedule = self.schedule
         return [
-            service for phase in self.phases for item in phase.items for service in schedule.so_far(phase, item, at)
+            billable
+            for phase in self.phases
+            for item in phase.items
+            for billable in schedule.progressive(phase, item, at)
         ]
 
     def can_progress_to(self, at: datetime) -> bool:
         """Whether nobody has billed the usage up to `at` yet, and there may be some."""
-        return (self.progressed_to is None or self.progressed_to < at) and bool(self.services_so_far(at))
+        return (self.progressed_to is None or self.progressed_to < at) and bool(self.progressive_parts(at))
 
-    def progressed(self, billed: Sequence[tuple[Service, Split | None]], at: datetime, now: datetime) -> "Subscription":
-        """The same subscription with these of its services so far on an invoice, and what their items remember."""
+    def progressed(
+        self, billed: Sequence[tuple[BillablePeriod, ProgressivePart | None]], at: datetime, now: datetime
+    ) -> "Subscription":
+        """The same subscription with these parts of it on an invoice, and what their items remember."""
         schedule = self.schedule
-        latest = {service.item.id: (schedule.billed(service), split) for service, split in billed}
+        latest = {billable.item.id: (schedule.billed(billable), split) for billable, split in billed}
 
-        def after(item: SubscriptionItem) -> SubscriptionItem:
+        def after(_phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             if item.id not in latest:
                 return item
             billed_to, split = latest[item.id]
@@ -330,19 +335,15 @@ class Subscription(WireModel):
             billed_to = schedule.billed(due[-1])
             return item.model_copy(update={"billed_to": billed_to, "split": None, "times_credited": times_credited})
 
-        phases = tuple(
-            phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)})
-            for phase in self.phases
-        )
         latest = max(until, self.billed_until or until)
-        return self.model_copy(update={"phases": phases, "billed_until": latest, "updated_at": now})
+        return self.with_items(after).model_copy(update={"billed_until": latest, "updated_at": now})
 
     def with_billed_parts(
         self, parts: Mapping[str, BilledPart], left_over: Mapping[str, Decimal] = NOTHING_LEFT
     ) -> "Subscription":
         """The same subscription whose items, by id, remember what their part of a period came to, and what was left."""
 
-        def after(item: SubscriptionItem) -> SubscriptionItem:
+        def after(_phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             update: dict[str, object] = {}
             if item.id in parts:
                 update["billed_part"] = parts[item.id]
@@ -355,9 +356,10 @@ class Subscription(WireModel):
     def with_usage_billed(self, came_to: BilledPart | None) -> "Subscription":
         return self if came_to is None else self.model_copy(update={"usage_billed": came_to})
 
-    def with_items(self, after: Callable[[SubscriptionItem], SubscriptionItem]) -> "Subscription":
+    def with_items(self, after: Callable[[SubscriptionPhase, SubscriptionItem], SubscriptionItem]) -> "Subscription":
         phases = tuple(
-            phase.model_copy(update={"items": tuple(after(item) for item in phase.items)}) for phase in self.phases
+            phase.model_copy(update={"items": tuple(after(phase, item) for item in phase.items)})
+            for phase in self.phases
         )
         return self.model_copy(update={"phases": phases})
 
@@ -366,7 +368,7 @@ class Subscription(WireModel):
     ) -> "Subscription":
         """The same subscription whose items, by id, remember these fees, none credited back or over by `at`."""
 
-        def after(item: SubscriptionItem) -> SubscriptionItem:
+        def after(_phase: SubscriptionPhase, item: SubscriptionItem) -> SubscriptionItem:
             before = () if item.id in credited_back else item.discounted
             kept = tuple(each for each in (*before, *fees.get(item.id, ())) if each.ends_at > at)
             return item if kept == item.discounted else item.model_copy(update={"discounted": kept})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.application.billing.measure_usage import MeasuredUsage
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.meters.meter import Meter, MeterSet
@@ -47,7 +47,7 @@ def billed(deployment: Deployment, price: dict[str, Any], filters: dict[str, Gro
     of = of.cancelled(NOW.replace(microsecond=0), NOW)
     measured = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     rater = Rater("t", held_ever(["c1"]), measured, Lineages([of]))
-    return sum(line.total_minor for line in rater.lines(of, of.services_due_at(NOW.replace(microsecond=0)), NOW))
+    return sum(line.total_minor for line in rater.lines(of, of.billables_due_at(NOW.replace(microsecond=0)), NOW))
 
 
 def _ids() -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.subscriptions.cancel_subscription import cancel_subscription
 from functions.domain.billing.invoice import Invoice
 from functions.domain.billing.line import InvoiceLine
@@ -18,8 +18,8 @@ from functions.domain.billing.simulation import InvoiceSimulation
 from functions.domain.catalog.pricing import GraduatedPrice, LineUsage
 from functions.domain.metering.values.holding import Holding, held_ever
 from functions.domain.period import Period
+from functions.domain.subscriptions.billables_within import billables_within
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.services_within import services_within
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
 from tests.application.billing.test_changes_billed import add, edit, graduated, only
@@ -323,10 +323,10 @@ def test_what_ended_before_is_billed_as_it_is_without_asking_for_usage_so_far(wo
     world.subscribe(start="2026-04-01")
     world.clock.time = at("2026-05-11")
 
-    ended, so_far = world.issue(progressive=True).invoices
+    ended, progressive = world.issue(progressive=True).invoices
 
     assert (ended.invoice.invoice_at, ended.invoice.total_minor) == (at("2026-05-01"), 3000)
-    assert (so_far.invoice.invoice_at, so_far.invoice.total_minor) == (at("2026-05-11"), 1000)
+    assert (progressive.invoice.invoice_at, progressive.invoice.total_minor) == (at("2026-05-11"), 1000)
 
 
 def test_a_boundary_of_something_else_at_the_same_instant_does_not_hide_usage_so_far(world: World):
@@ -363,7 +363,7 @@ def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: Wo
 
     def cost(window: Period) -> list[int]:
         rater = Rater(TENANT, held_ever(["acme-app"]), world.usage, Lineages([]))
-        return [line.total_minor for line in rater.lines(split, services_within(split, window), END)]
+        return [line.total_minor for line in rater.lines(split, billables_within(split, window), END)]
 
     assert cost(Period(START, END)) == [1000 + 2100 * 2]
     assert cost(Period(at("2026-05-11"), END)) == [1000 + 1100 * 2]
@@ -463,11 +463,11 @@ def test_tiers_of_a_change_after_a_split_go_on_where_all_lines_before_left_them(
     edit(world, of, add(graduated("0.10", "0.20")))
     world.clock.time = at("2026-05-16")
 
-    so_far = only(world.issue(progressive=True).invoices).invoice
+    progressive = only(world.issue(progressive=True).invoices).invoice
 
     # 300 of the old item; of the new one's 700 the first 200 still fall into the first tier.
-    assert [line.total_minor for line in so_far.lines] == [300, 200 * 10 + 500 * 20]
-    assert isinstance(so_far.lines[1].price, GraduatedPrice)
+    assert [line.total_minor for line in progressive.lines] == [300, 200 * 10 + 500 * 20]
+    assert isinstance(progressive.lines[1].price, GraduatedPrice)
     world.clock.time = at("2026-06-01")
     (rest,) = only(world.issue().invoices).invoice.lines
     assert rest.total_minor == 1600 * 20

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.billing.simulate_invoice import simulate_invoice
 from functions.domain.billing.explanation import steps_of
 from functions.domain.billing.invoice import Invoice
@@ -18,8 +18,8 @@ from functions.domain.catalog.plan import Plan, ProRating
 from functions.domain.catalog.pricing import Group
 from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Cadence, Period
+from functions.domain.subscriptions.billables_within import billables_within
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.services_within import services_within
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from functions.handlers.edge import json_body
@@ -234,7 +234,7 @@ def test_the_preview_at_the_end_of_the_period_is_the_invoice_issued(plan: Plan, 
 @settings(max_examples=100, deadline=None)
 @given(plan=plans(), per_day=PER_DAY, cut=st.integers(1, 3))
 def test_windows_of_whole_periods_cost_what_was_invoiced_for_them(plan: Plan, per_day: Decimal, cut: int) -> None:
-    """However the past is cut at boundaries, each service is in one window, at the amount of its invoice."""
+    """However the past is cut at boundaries, each billable period is in one window, at the amount of its invoice."""
     subscription = subscribed(plan, START)
     boundaries = [Cadence.parse(plan.billing_cadence).after(START, n) for n in range(5)]
     billing = Billing(FakeUsage({"acme-app": per_day}), boundaries[-1], subscription)
@@ -243,7 +243,7 @@ def test_windows_of_whole_periods_cost_what_was_invoiced_for_them(plan: Plan, pe
 
     rater = Rater(TENANT, held_ever(["acme-app"]), billing.usage, Lineages([]))
     windows = [Period(boundaries[0], boundaries[cut]), Period(boundaries[cut], boundaries[-1])]
-    again = [line for window in windows for line in rater.lines(billed, services_within(billed, window), START)]
+    again = [line for window in windows for line in rater.lines(billed, billables_within(billed, window), START)]
 
     # Seen alone, a period carries nothing.
     carried = {(line.item_key, line.period_start) for line in issued if line.carried}

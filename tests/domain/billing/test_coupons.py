@@ -19,7 +19,7 @@ MAY = at("2026-05-01")
 def lines(*amounts: str) -> list[InvoiceLine]:
     cards = [flat(amount, key=f"fee_{i}", term="in_arrears") for i, amount in enumerate(amounts)]
     of = subscription(plan(phase(*cards)), "2026-04-01")
-    return [line_from(rate(each, None, "USD", prorate=True), of.id, None) for each in of.services_due_at(MAY)]
+    return [line_from(rate(each, None, "USD", prorate=True), of.id, None) for each in of.billables_due_at(MAY)]
 
 
 def totals(of: list[InvoiceLine], *coupons: AppliedCoupon) -> list[int]:

@@ -8,7 +8,7 @@ from tests.domain.builders import at, flat, phase, plan, subscription
 
 
 def lines(of: Subscription, due: datetime) -> list[InvoiceLine]:
-    return [line_from(rate(each, None, "USD", prorate=True), of.id, None) for each in of.services_due_at(due)]
+    return [line_from(rate(each, None, "USD", prorate=True), of.id, None) for each in of.billables_due_at(due)]
 
 
 def steps(line: InvoiceLine) -> list[tuple[str, int | None, int | None]]:

@@ -28,12 +28,12 @@ ACME = BilledCustomer(id="01CUSTOMER0000000000000000", name="Acme Inc.", email="
 def lines(quantity: str = "1234567", *cards: dict, boundary: str = "2026-05-01") -> list[InvoiceLine]:
     of = subscription(plan(phase(*(cards or (flat("10"), unit("0.0000025"))))), "2026-04-01")
     made = []
-    for service in of.services_due_at(at(boundary)):
-        count = Decimal(quantity) if service.item.card.is_metered else None
+    for billable in of.billables_due_at(at(boundary)):
+        count = Decimal(quantity) if billable.item.card.is_metered else None
         usage = UsageSnapshot(
             meter="tokens_total", subjects=("a",), filters={}, quantity=Decimal(quantity), lanes={"0": 7}, taken_at=NOW
         )
-        made.append(line_from(rate(service, count, "USD", prorate=True), of.id, usage if count is not None else None))
+        made.append(line_from(rate(billable, count, "USD", prorate=True), of.id, usage if count is not None else None))
     return made
 
 
@@ -75,8 +75,8 @@ def test_totals_always_add_up(quantities: list[Decimal]) -> None:
     made = lines("1", *cards)
     of = subscription(plan(phase(*cards)), "2026-04-01")
     made = [
-        line_from(rate(service, quantity, "USD", prorate=True), of.id, None)
-        for service, quantity in zip(of.services_due_at(at("2026-05-01")), quantities, strict=True)
+        line_from(rate(billable, quantity, "USD", prorate=True), of.id, None)
+        for billable, quantity in zip(of.billables_due_at(at("2026-05-01")), quantities, strict=True)
     ]
     invoice = acme_invoice(*made).invoice
 

@@ -167,11 +167,11 @@ def expected(card: dict[str, Any], line: Line, digits: int, billed: int) -> int:
     before, after = (max(in_units(card, each) - free, Fraction(0)) for each in (line.before, line.after))
     part = Fraction(str(discounts["percentage"]["percentage"])) / 100 if "percentage" in discounts else Fraction(0)
 
-    def so_far(used: Fraction, *, is_last: bool) -> int:
+    def progressive(used: Fraction, *, is_last: bool) -> int:
         whole = [rounded(charge, digits) for charge in charges(price, Line(Fraction(0), used, True, is_last))]
         return sum(minor - rounded(Fraction(minor, 10**digits) * part, digits) for minor in whole)
 
-    total = so_far(after, is_last=line.is_last) - (0 if line.is_first else so_far(before, is_last=False))
+    total = progressive(after, is_last=line.is_last) - (0 if line.is_first else progressive(before, is_last=False))
     if "maximumAmount" in price:
         total = max(min(total, rounded(Fraction(price["maximumAmount"]), digits) - billed), 0)
     if "minimumAmount" in price and line.is_last:

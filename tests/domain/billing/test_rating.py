@@ -5,21 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.billing.rating import RatedService, rate
-from functions.domain.subscriptions.subscription import Service
+from functions.domain.billing.rating import RatedPeriod, rate
+from functions.domain.subscriptions.subscription import BillablePeriod
 from tests.domain.builders import at, flat, phase, plan, subscription, unit
 
 
-def service(card: dict, start: str = "2026-04-01", *, anchor: str | None = None, currency: str = "USD") -> Service:
+def billable(
+    card: dict, start: str = "2026-04-01", *, anchor: str | None = None, currency: str = "USD"
+) -> BillablePeriod:
     of = subscription(plan(phase(card), currency=currency), start, anchor=anchor)
     due = of.next_due_at()
     assert due is not None
-    return of.services_due_at(due)[0]
+    return of.billables_due_at(due)[0]
 
 
-def rated(card: dict, quantity: str | None, currency: str = "USD", **options: str | None) -> RatedService:
+def rated(card: dict, quantity: str | None, currency: str = "USD", **options: str | None) -> RatedPeriod:
     return rate(
-        service(card, currency=currency, **options), Decimal(quantity) if quantity else None, currency, prorate=True
+        billable(card, currency=currency, **options), Decimal(quantity) if quantity else None, currency, prorate=True
     )
 
 
@@ -60,7 +62,7 @@ def test_a_fee_is_owed_for_its_part_of_the_period_to_the_second(start: str, anch
 
 
 def test_with_proration_off_a_part_costs_the_whole() -> None:
-    part = service(flat("30"), "2026-04-16", anchor="2026-04-01")
+    part = billable(flat("30"), "2026-04-16", anchor="2026-04-01")
 
     assert rate(part, None, "USD", prorate=False).total.minor == 3000
 
@@ -91,15 +93,15 @@ def test_a_fee_cut_in_two_adds_up_to_the_whole_within_one_minor_unit(cut: int, a
     middle = (at("2026-04-01") + timedelta(seconds=cut)).isoformat()[:19]
     of = subscription(plan(phase(flat(str(amount), term="in_arrears"))), "2026-04-01")
     ended = of.cancelled(at(middle), at(middle))
-    first = rate(ended.services_due_at(at(middle))[0], None, "USD", prorate=True)
-    second = rate(service(flat(str(amount)), middle, anchor="2026-04-01"), None, "USD", prorate=True)
+    first = rate(ended.billables_due_at(at(middle))[0], None, "USD", prorate=True)
+    second = rate(billable(flat(str(amount)), middle, anchor="2026-04-01"), None, "USD", prorate=True)
 
     assert abs((first.total + second.total).minor - int(amount * 100)) <= 1
 
 
 @given(st.decimals(0, 10**9, places=6), st.decimals(0, 10**9, places=6), st.decimals(0, 10, places=7))
 def test_more_usage_never_costs_less(one: Decimal, other: Decimal, amount: Decimal) -> None:
-    of = service(unit(f"{amount:f}"))
+    of = billable(unit(f"{amount:f}"))
     low, high = sorted((one, other))
 
     assert rate(of, low, "USD", prorate=True).total <= rate(of, high, "USD", prorate=True).total

@@ -93,8 +93,8 @@ def of_feature(**feature: Any) -> tuple[InvoiceLine, Subscription]:
     made = subscription(plan(phase(unit("10"))), "2026-04-01")
     sold = made.phases[0].items[0].model_copy(update={"feature": TOKENS.model_copy(update=feature)})
     made = made.model_copy(update={"phases": (made.phases[0].model_copy(update={"items": (sold,)}),)})
-    (service,) = made.services_due_at(at("2026-05-01"))
-    return line_from(rate(service, Decimal(5), "USD", prorate=True), made.id, None), made
+    (billable,) = made.billables_due_at(at("2026-05-01"))
+    return line_from(rate(billable, Decimal(5), "USD", prorate=True), made.id, None), made
 
 
 def test_the_unit_is_the_one_of_the_feature_that_was_subscribed_to() -> None:

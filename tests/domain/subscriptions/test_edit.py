@@ -12,8 +12,8 @@ from functions.domain.catalog.addon import Addon
 from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothError
 from functions.domain.period import Period
 from functions.domain.subscriptions.addons import SubscriptionAddon, bought
+from functions.domain.subscriptions.billable_period import BillablePeriod
 from functions.domain.subscriptions.edit import with_addons
-from functions.domain.subscriptions.service import Service
 from functions.domain.subscriptions.subscription import Subscription
 from tests.domain.builders import at, edit, flat, phase, plan, subscription, unit
 from tests.domain.catalog.test_addon import addon, free
@@ -101,17 +101,17 @@ def test_an_item_of_a_coming_phase_is_simply_replaced() -> None:
 
 def test_tiers_go_on_where_the_item_before_left_them() -> None:
     of = edit(subscription(RAMP, START), add(unit("0.9")), at=NOW)
-    (before,) = (each for each in of.services_due_at(at("2026-02-15")) if each.item.version == 0 and is_usage(each))
-    (after,) = (each for each in of.services_due_at(at("2026-02-15")) if each.item.version == 1 and is_usage(each))
+    (before,) = (each for each in of.billables_due_at(at("2026-02-15")) if each.item.version == 0 and is_usage(each))
+    (after,) = (each for each in of.billables_due_at(at("2026-02-15")) if each.item.version == 1 and is_usage(each))
 
     assert before.counted_from == before.period.start == at("2026-01-15")
     assert (after.period.start, after.counted_from) == (NOW, at("2026-01-15"))
-    following = next(each for each in of.services_due_at(at("2026-03-15")) if is_usage(each))
+    following = next(each for each in of.billables_due_at(at("2026-03-15")) if is_usage(each))
     assert following.counted_from == following.period.start == at("2026-02-15")
 
 
-def is_usage(service: Service) -> bool:
-    return service.item.key == "tokens"
+def is_usage(billable: BillablePeriod) -> bool:
+    return billable.item.key == "tokens"
 
 
 def test_a_stretched_phase_moves_those_after_it_and_months_do_not_drift() -> None:
@@ -195,7 +195,7 @@ def test_a_fee_changed_within_its_period_is_credited_back_and_charged_to_the_sec
     of = subscription(plan(), START).billed(at(START), at(START))
     of = edit(of, add(flat("30"), "main"), at=NOW)
 
-    credit, charge = of.services_due_at(NOW)
+    credit, charge = of.billables_due_at(NOW)
     assert (credit.is_credit, credit.item.version, credit.period) == (True, 0, Period(NOW, at("2026-02-15")))
     assert (charge.is_credit, charge.item.version, charge.period) == (False, 1, Period(NOW, at("2026-02-15")))
     assert credit.full == charge.full == Period(at(START), at("2026-02-15"))
@@ -205,7 +205,7 @@ def test_a_stretched_phase_is_charged_for_what_its_cut_period_left_out() -> None
     of = subscription(plan(phase(flat(), key="a", duration="P20D"), phase()), "2026-01-01")
     of = edit(of.billed(at("2026-01-01"), at("2026-01-01")), span("P20D", "a"), at="2026-01-10")
 
-    (rest,) = of.services_due_at(at("2026-01-21"))
+    (rest,) = of.billables_due_at(at("2026-01-21"))
     assert rest.period == Period(at("2026-01-21"), at("2026-02-01"))
     assert rest.name == "period[0]/rest[20260121T000000Z]"
 
@@ -272,12 +272,12 @@ def subscription_addon(of: Addon, quantity: int, start: datetime, now: datetime)
 
 
 class Life:
-    """A subscription, the time, and every service that was billed."""
+    """A subscription, the time, and every billable period that was billed."""
 
     def __init__(self, of: Subscription) -> None:
         self.of = of
         self.now = of.active_from
-        self.services: list[Service] = []
+        self.billables: list[BillablePeriod] = []
 
     def live(self, kind: str, what: Any) -> None:
         match kind:
@@ -321,20 +321,20 @@ class Life:
             due = self.of.next_due_at()
             if due is None or due > until:
                 return
-            found = self.of.services_due_at(due)
+            found = self.of.billables_due_at(due)
             assert found
-            self.services += found
+            self.billables += found
             self.of = self.of.billed(due, self.now)
         raise AssertionError("it is owed without end")
 
     def bill_so_far(self, at: datetime) -> None:
         self.bill(at)
         if self.of.can_progress_to(at):
-            found = self.of.services_so_far(at)
-            self.services += found
+            found = self.of.progressive_parts(at)
+            self.billables += found
             self.of = self.of.progressed([(each, each.after(Decimal(1), 7, None)) for each in found], at, self.now)
             assert not self.of.can_progress_to(at)
-            assert not self.of.services_so_far(at)
+            assert not self.of.progressive_parts(at)
 
     def end(self) -> None:
         if not self.of.is_over(self.now):
@@ -375,7 +375,7 @@ def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_t
             life.of = before
     life.end()
 
-    names = [(each.phase.key, each.item.key, each.item.version, each.name) for each in life.services]
+    names = [(each.phase.key, each.item.key, each.item.version, each.name) for each in life.billables]
     assert len(set(names)) == len(names)
     expected = Counter[tuple[Any, ...]]()
     for each_phase in life.of.phases:
@@ -384,18 +384,18 @@ def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_t
             if item.card.price is not None and item.card.billing_cadence is not None and on.length:
                 name = (each_phase.key, item.key, item.version)
                 expected.update({(*name, on.start): 1, (*name, on.end): -1})
-    assert clean(expected) == clean(edges(life.services))
+    assert clean(expected) == clean(edges(life.billables))
     assert all(item.split is None for each_phase in life.of.phases for item in each_phase.items)
     # Whatever period was billed in parts, its last line closed it.
-    parts = zip(names, life.services, strict=True)
+    parts = zip(names, life.billables, strict=True)
     last = {(*name, part.partition("/rest")[0]): each for (*name, part), each in parts if not each.is_credit}
     assert {each.position for each in last.values()} <= {None, "last"}
 
 
-def edges(services: list[Service]) -> Counter[tuple[Any, ...]]:
+def edges(billables: list[BillablePeriod]) -> Counter[tuple[Any, ...]]:
     """Where the billed time of each item begins (+) and ends (-); what touches cancels out, and so do credits."""
     found = Counter[tuple[Any, ...]]()
-    for each in services:
+    for each in billables:
         if each.item.card.billing_cadence is not None:
             sign = -1 if each.is_credit else 1
             name = (each.phase.key, each.item.key, each.item.version)

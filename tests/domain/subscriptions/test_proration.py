@@ -23,7 +23,7 @@ def test_one_second_of_april_is_exact() -> None:
     assert prorated(Decimal(SECONDS), second, APRIL) == Decimal(1)
 
 
-def test_a_whole_a_longer_and_an_empty_service_cost_the_whole_fee() -> None:
+def test_a_whole_a_longer_and_an_empty_period_cost_the_whole_fee() -> None:
     longer, empty = Period(APRIL.start, at("2026-05-02")), Period(APRIL.start, APRIL.start)
 
     assert {prorated(Decimal(10), each, APRIL) for each in (APRIL, longer, empty)} == {Decimal(10)}
@@ -38,7 +38,7 @@ def test_a_period_cut_in_two_adds_up_to_the_whole(cut: int, amount: Decimal) -> 
 
 
 @given(st.integers(1, SECONDS), st.integers(1, SECONDS))
-def test_a_longer_service_never_costs_less(one: int, other: int) -> None:
+def test_a_longer_period_never_costs_less(one: int, other: int) -> None:
     short, long = sorted((one, other))
     costs = [
         prorated(Decimal("99.99"), Period(APRIL.start, APRIL.start + timedelta(seconds=n)), APRIL)

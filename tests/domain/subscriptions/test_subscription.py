@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.domain.errors import Conflict, InvalidInput
-from functions.domain.subscriptions.subscription import Service, Subscription, SubscriptionStatus
+from functions.domain.subscriptions.subscription import BillablePeriod, Subscription, SubscriptionStatus
 from tests.domain.builders import at, edit, flat, phase, plan, subscription, unit
 
 USAGE_ONLY = plan(phase(unit()))
@@ -22,25 +22,28 @@ def boundaries(of: Subscription, count: int) -> list[datetime]:
     return found
 
 
-def billed(of: Subscription, until: datetime) -> list[Service]:
-    """Every service that is owed up to `until`."""
-    services = []
+def billed(of: Subscription, until: datetime) -> list[BillablePeriod]:
+    """Every billable period that is owed up to `until`."""
+    billables = []
     while (due := of.next_due_at()) is not None and due <= until:
-        services += of.services_due_at(due)
+        billables += of.billables_due_at(due)
         of = of.billed(due, due)
-    return services
+    return billables
 
 
-def spans(services: list[Service], key: str) -> list[tuple[str, str]]:
-    return [(f"{each.period.start:%m-%d}", f"{each.period.end:%m-%d}") for each in services if each.item.key == key]
+def spans(billables: list[BillablePeriod], key: str) -> list[tuple[str, str]]:
+    return [(f"{each.period.start:%m-%d}", f"{each.period.end:%m-%d}") for each in billables if each.item.key == key]
 
 
 def test_usage_is_owed_at_the_end_of_each_period_and_a_fee_in_advance_at_its_start() -> None:
     of = subscription(plan(), "2026-01-15")
 
     assert boundaries(of, 3) == [at("2026-01-15"), at("2026-02-15"), at("2026-03-15")]
-    assert [each.item.key for each in of.services_due_at(at("2026-01-15"))] == ["fee"]
-    assert [(each.item.key, each.index) for each in of.services_due_at(at("2026-02-15"))] == [("fee", 1), ("tokens", 0)]
+    assert [each.item.key for each in of.billables_due_at(at("2026-01-15"))] == ["fee"]
+    assert [(each.item.key, each.index) for each in of.billables_due_at(at("2026-02-15"))] == [
+        ("fee", 1),
+        ("tokens", 0),
+    ]
 
 
 def test_without_fees_in_advance_nothing_is_owed_before_a_period_has_ended() -> None:
@@ -76,7 +79,7 @@ def test_every_cadence_counts_from_the_start(cadence: str, expected: list[str]) 
 
 def test_an_anchor_cuts_the_first_period() -> None:
     of = subscription(plan(), "2026-01-20", anchor="2025-06-01")
-    first = of.services_due_at(at("2026-01-20"))[0]
+    first = of.billables_due_at(at("2026-01-20"))[0]
 
     assert (first.full.start, first.full.end) == (at("2026-01-01"), at("2026-02-01"))
     assert (first.period.start, first.period.end) == (at("2026-01-20"), at("2026-02-01"))
@@ -112,16 +115,16 @@ def test_a_one_time_fee_in_arrears_waits_for_the_end() -> None:
 def test_yearly_and_monthly_cards_share_an_invoice() -> None:
     of = subscription(plan(phase(flat("100", key="year", cadence="P1Y"), unit())), "2026-01-15")
 
-    assert [each.item.key for each in of.services_due_at(at("2026-01-15"))] == ["year"]
-    assert [each.item.key for each in of.services_due_at(at("2026-02-15"))] == ["tokens"]
-    assert [each.item.key for each in of.services_due_at(at("2027-01-15"))] == ["year", "tokens"]
+    assert [each.item.key for each in of.billables_due_at(at("2026-01-15"))] == ["year"]
+    assert [each.item.key for each in of.billables_due_at(at("2026-02-15"))] == ["tokens"]
+    assert [each.item.key for each in of.billables_due_at(at("2027-01-15"))] == ["year", "tokens"]
 
 
 def test_monthly_usage_of_a_quarterly_plan_comes_together_at_the_quarter() -> None:
     of = subscription(plan(phase(unit(cadence="P1M")), billingCadence="P3M"), "2026-01-31")
 
     assert boundaries(of, 1) == [at("2026-04-30")]
-    due = of.services_due_at(at("2026-04-30"))
+    due = of.billables_due_at(at("2026-04-30"))
     assert spans(due, "tokens") == [("01-31", "02-28"), ("02-28", "03-31"), ("03-31", "04-30")]
     assert [each.index for each in due] == [0, 1, 2]
 
@@ -129,7 +132,7 @@ def test_monthly_usage_of_a_quarterly_plan_comes_together_at_the_quarter() -> No
 def test_monthly_fees_of_a_quarterly_plan_are_all_owed_at_its_start() -> None:
     of = subscription(plan(phase(flat(cadence="P1M")), billingCadence="P3M"), "2026-01-15")
 
-    assert [each.index for each in of.services_due_at(at("2026-01-15"))] == [0, 1, 2]
+    assert [each.index for each in of.billables_due_at(at("2026-01-15"))] == [0, 1, 2]
     assert boundaries(of, 2) == [at("2026-01-15"), at("2026-04-15")]
 
 
@@ -150,7 +153,7 @@ def test_a_phase_that_ends_inside_a_billing_period_is_billed_at_the_end_of_it() 
     of = subscription(plan(phase(unit(), key="trial", duration="P10D"), phase(unit())), "2026-01-01")
 
     assert boundaries(of, 1) == [at("2026-02-01")]
-    assert spans(of.services_due_at(at("2026-02-01")), "tokens") == [("01-01", "01-11"), ("01-11", "02-01")]
+    assert spans(of.billables_due_at(at("2026-02-01")), "tokens") == [("01-01", "01-11"), ("01-11", "02-01")]
 
 
 def test_the_starting_phase_skips_the_ones_before_it() -> None:
@@ -182,7 +185,7 @@ def test_cancelling_cuts_the_running_period_owes_its_usage_and_credits_back_the_
     of = subscription(plan(), "2026-01-15").billed(at("2026-02-15"), at("2026-02-15"))
     ended = of.cancelled(at("2026-02-20"), at("2026-02-20"))
 
-    due = ended.services_due_at(at("2026-02-20"))
+    due = ended.billables_due_at(at("2026-02-20"))
     assert boundaries(ended, 5) == [at("2026-02-20")]
     assert spans(due, "tokens") == [("02-15", "02-20")]
     assert spans(due, "fee") == [("02-20", "03-15")]
@@ -204,7 +207,7 @@ def test_cancelling_at_the_end_of_the_period_adds_no_further_fee() -> None:
     ended = of.cancelled(of.effective_time("next_billing_cycle", at("2026-01-20")), at("2026-01-20"))
 
     assert ended.active_to == at("2026-02-15")
-    assert [each.item.key for each in ended.services_due_at(at("2026-02-15"))] == ["tokens"]
+    assert [each.item.key for each in ended.billables_due_at(at("2026-02-15"))] == ["tokens"]
 
 
 def test_a_scheduled_subscription_cancelled_before_it_starts_owes_nothing() -> None:
@@ -272,12 +275,12 @@ def test_every_instant_of_usage_is_billed_exactly_once(
     )
     end = of.active_from + days * day
 
-    services = billed(of.cancelled(end, end), end)
+    billables = billed(of.cancelled(end, end), end)
 
-    assert services[0].period.start == of.active_from
-    assert services[-1].period.end == end
-    assert all(one.period.end == other.period.start for one, other in pairwise(services))
-    assert [each.index for each in services] == list(range(len(services)))
+    assert billables[0].period.start == of.active_from
+    assert billables[-1].period.end == end
+    assert all(one.period.end == other.period.start for one, other in pairwise(billables))
+    assert [each.index for each in billables] == list(range(len(billables)))
 
 
 @given(STARTS, st.integers(1, 900), st.integers(0, 400))
@@ -292,12 +295,12 @@ def test_cancelling_after_any_number_of_bills_loses_and_repeats_nothing(start: d
         due = of.next_due_at()
         if due is None or due > end:
             break
-        before += of.services_due_at(due)
+        before += of.billables_due_at(due)
         of = of.billed(due, due)
 
-    services = before + billed(of.cancelled(end, end), end)
+    billables = before + billed(of.cancelled(end, end), end)
 
     for key in ("tokens", "fee"):
-        periods = sorted(each.period for each in services if each.item.key == key)
+        periods = sorted(each.period for each in billables if each.item.key == key)
         assert all(one.end == other.start for one, other in pairwise(periods))
         assert not periods or periods[-1].end == end

@@ -102,7 +102,7 @@ class Lost:
             if number is not None:
                 place = (event.time_seconds // WINDOW_SECONDS, number)
                 for owner in (event.subject, None):
-                    self._subtract(event, owner, place, meter.aggregation, value)
+                    self._deduct(event, owner, place, meter.aggregation, value)
 
     def _add_history(self, event: CountedLine, meter: CompiledMeter) -> None:
         """A history is never written twice: what was voided since it began is left to the log."""
@@ -111,7 +111,7 @@ class Lost:
             self.history.append(VoidedHistory(event.tenant, meter.id, event.subject, window))
             self.size += CELL_BYTES + PAGE_BYTES + len(event.subject) * 4
 
-    def _subtract(
+    def _deduct(
         self, event: CountedLine, owner: str | None, place: Place, aggregation: Aggregation, value: Any
     ) -> None:
         tenant, second = event.tenant, event.time_seconds

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from functions.application.billing.explain_line import explained_line
 from functions.application.billing.measure_usage import MeasuredUsage
-from functions.application.billing.rate_services import Rater
+from functions.application.billing.rate_billables import Rater
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.billing.line import InvoiceLine
@@ -24,8 +24,8 @@ from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.values.event import Event, Pack, Void
 from functions.domain.metering.values.holding import Holding, held_ever
 from functions.domain.period import Period
+from functions.domain.subscriptions.billables_within import billables_within
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.services_within import services_within
 from tests.application.metering.ledger.test_usage import LANES, Deployment, event
 from tests.domain import builders
 from tests.domain.builders import edit, phase, plan, subscription, unit
@@ -241,7 +241,7 @@ def bill(deployment: Deployment, price: dict[str, Any], *, renamed: bool = False
     feature = builders.TOKENS.model_copy(update={"meter_slug": "seats"})
     of = of.with_items(lambda item: item.model_copy(update={"feature": feature}))
     rater = Rater("t", held_ever(["c1", "c2"]), measured(deployment), Lineages([of]))
-    return rater.lines(of, services_within(of, OCTOBER), NOW)
+    return rater.lines(of, billables_within(of, OCTOBER), NOW)
 
 
 SOLD = [change("10-10T00:00", 4), change("10-12T00:00", 1, "c2"), change("10-25T12:00", 1)]

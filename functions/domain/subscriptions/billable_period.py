@@ -1,5 +1,6 @@
 """When each item of a subscription is owed: its recurrence periods, cut to the second, that no invoice has yet."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Literal
 
 from functions.domain.money import EXACT
 from functions.domain.period import Cadence, Period, period_at, recurrence_at
-from functions.domain.subscriptions.item import FOREVER, Split, SubscriptionItem, SubscriptionPhase
+from functions.domain.subscriptions.item import FOREVER, ProgressivePart, SubscriptionItem, SubscriptionPhase
 
 MOMENT = timedelta(microseconds=1)
 
@@ -24,14 +25,14 @@ def cadence_of(text: str, zone: str) -> Cadence:
 
 
 @dataclass(frozen=True)
-class Service:
+class BillablePeriod:
     """One item in one of its periods: what a line of an invoice is made from.
 
     `full` is the whole recurrence period, `period` the part of it in which the item was on, `index` counts the item's
     own periods from 0, `invoice_at` is the instant from which the line is owed. A credit returns what was paid in
-    advance for a `period` in which the item was not on after all. `is_rest` tells the part of a period that follows a
-    part already billed. One that is not the last is billed before its time is over, the rest of it later. `claimed_as`
-    is the name of one that was claimed before it could be credited back.
+    advance for a `period` in which the item was not on after all. `is_remainder` tells the part of a period that
+    follows a part already billed. One that is not the last is billed before its time is over, the remainder later.
+    `claimed_as` is the name of one that was claimed before it could be credited back.
     """
 
     phase: SubscriptionPhase
@@ -42,14 +43,14 @@ class Service:
     billing_period: Period
     invoice_at: datetime
     is_credit: bool = False
-    is_rest: bool = False
+    is_remainder: bool = False
     is_last: bool = True
     claimed_as: str | None = None
 
     @property
-    def split(self) -> Split | None:
+    def split(self) -> ProgressivePart | None:
         """What earlier lines have billed progressively of the same period."""
-        return self.item.split if self.is_rest else None
+        return self.item.split if self.is_remainder else None
 
     @property
     def position(self) -> Position | None:
@@ -69,12 +70,14 @@ class Service:
         """Whether the period's usage has moved the price's tiers before, under another item."""
         return self.counted_from < self.period.start
 
-    def after(self, metered: Decimal, billed_minor: int, carried: Decimal | None) -> Split | None:
-        """What the item has to remember once this service is on a line of these; None when nothing is left of it."""
+    def after(self, metered: Decimal, billed_minor: int, carried: Decimal | None) -> ProgressivePart | None:
+        """What the item has to remember once this is on a line of these; None when nothing is left of it."""
         if self.is_last:
             return None
         if (split := self.split) is None:
-            return Split(starts_at=self.period.start, metered=metered, billed_minor=billed_minor, carried=carried)
+            return ProgressivePart(
+                starts_at=self.period.start, metered=metered, billed_minor=billed_minor, carried=carried
+            )
         with localcontext(EXACT):
             metered += split.metered
         return split.model_copy(update={"metered": metered, "billed_minor": split.billed_minor + billed_minor})
@@ -95,13 +98,13 @@ class Service:
 
     @property
     def name(self) -> str:
-        """What tells it from the other services of its item; the same however often it is looked at."""
+        """What tells it from the other billable periods of its item; the same however often it is looked at."""
         if self.claimed_as is not None:
             return self.claimed_as
         name = f"period[{self.index}]"
         if self.item.times_credited:  # what was credited back may have been sold on, and be credited back once more
             name += f"/again[{self.item.times_credited}]"
-        if self.is_credit or self.is_rest:
+        if self.is_credit or self.is_remainder:
             name += f"/{'credit' if self.is_credit else 'rest'}[{self.period.start:%Y%m%dT%H%M%SZ}]"
         return name
 
@@ -127,8 +130,8 @@ class Schedule:
         start = phase.start_of(item)
         return Period(start, max(start, min(phase.end_of(item), self.active_to or FOREVER)))
 
-    def unbilled(self, phase: SubscriptionPhase, item: SubscriptionItem) -> Iterator[Service]:
-        """The item's services that are on no invoice yet, by `invoice_at`; without end when the item has none."""
+    def unbilled(self, phase: SubscriptionPhase, item: SubscriptionItem) -> Iterator[BillablePeriod]:
+        """The item's periods that are on no invoice yet, by `invoice_at`; without end when the item has none."""
         if item.card.price is None:
             return
         on = self.on(phase, item)
@@ -141,81 +144,72 @@ class Schedule:
         else:
             yield from self._recurring(phase, item, on)
 
-    def so_far(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Iterator[Service]:
+    def progressive(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Iterator[BillablePeriod]:
         """What of the item can be billed at `at` although it is owed later: whatever it served before, cut there."""
         if not item.is_splittable or item.card.billing_cadence is None:
             return
-        for service in takewhile(lambda each: each.period.start < at, self.unbilled(phase, item)):
-            period = Period(service.period.start, min(service.period.end, at))
-            yield replace(service, period=period, invoice_at=at, is_last=period == service.period)
+        for billable in takewhile(lambda each: each.period.start < at, self.unbilled(phase, item)):
+            period = Period(billable.period.start, min(billable.period.end, at))
+            yield replace(billable, period=period, invoice_at=at, is_last=period == billable.period)
 
-    def billed(self, service: Service) -> datetime:
-        """The item's `billed_to` once the service is on an invoice."""
-        if service.is_credit:
-            return self.on(service.phase, service.item).end
-        if service.item.card.price is not None and service.item.card.price.is_flat and not self.is_prorated:
+    def billed(self, billable: BillablePeriod) -> datetime:
+        """The item's `billed_to` once the billable period is on an invoice."""
+        if billable.is_credit:
+            return self.on(billable.phase, billable.item).end
+        if billable.item.card.price is not None and billable.item.card.price.is_flat and not self.is_prorated:
             # The whole fee is paid, so the rest of the period costs nothing should the item go on after all.
-            return max(service.full.end, service.period.end)
-        return service.period.end
+            return max(billable.full.end, billable.period.end)
+        return billable.period.end
 
-    def _one_time(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
+    def _one_time(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[BillablePeriod]:
         if item.billed_to is not None or not on.length:
             return
         if item.is_in_advance:
             moment = Period(on.start, on.start)
-            yield Service(phase, item, 0, moment, moment, self.billing_period_at(on.start), on.start)
+            yield BillablePeriod(phase, item, 0, moment, moment, self.billing_period_at(on.start), on.start)
         elif on.end != FOREVER:
             billing_period = self.billing_period_at(on.end - MOMENT)
-            yield Service(phase, item, 0, on, on, billing_period, max(on.end, billing_period.end))
+            yield BillablePeriod(phase, item, 0, on, on, billing_period, max(on.end, billing_period.end))
 
-    def _recurring(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
-        assert item.card.billing_cadence is not None
-        cadence = cadence_of(item.card.billing_cadence, self.cadence.zone)
+    def _recurring(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[BillablePeriod]:
         start = max(on.start, item.billed_to or on.start)
         if start >= on.end:
             return
-        first = recurrence_at(on.start, self.anchor, cadence)
-        count = recurrence_at(start, self.anchor, cadence)
-        while True:
-            full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
-            period = full.overlap(Period(start, on.end))
-            if period is None:
-                return
+        for index, full, period in self._recurrences(item, on.start, Period(start, on.end)):
             billing_period = self.billing_period_at(period.start)
             if item.is_in_advance:
-                # Known before the service is given: owed when the billing period starts, never before the item does.
+                # Known before it begins: owed when the billing period starts, never before the item does.
                 invoice_at = max(billing_period.start, start)
             else:
                 invoice_at = max(period.end, self.billing_period_at(period.end - MOMENT).end)
-            is_rest = period.start > max(full.start, on.start)
-            yield Service(phase, item, count - first, full, period, billing_period, invoice_at, is_rest=is_rest)
-            count += 1
+            follows = period.start > max(full.start, on.start)
+            yield BillablePeriod(phase, item, index, full, period, billing_period, invoice_at, is_remainder=follows)
 
-    def _closing(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Service:
+    def _closing(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> BillablePeriod:
         """The last line of a period that ended where it was split: what came late, and what only a last line owes."""
-        assert item.card.billing_cadence is not None
-        cadence = cadence_of(item.card.billing_cadence, self.cadence.zone)
-        count = recurrence_at(at - MOMENT, self.anchor, cadence)
-        full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
-        index = count - recurrence_at(phase.start_of(item), self.anchor, cadence)
+        index, full, _ = next(self._recurrences(item, phase.start_of(item), Period(at - MOMENT, at)))
         billing_period = self.billing_period_at(at - MOMENT)
         owed = max(at, billing_period.end)
-        return Service(phase, item, index, full, Period(at, at), billing_period, owed, is_rest=True)
+        return BillablePeriod(phase, item, index, full, Period(at, at), billing_period, owed, is_remainder=True)
 
-    def _credits(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[Service]:
+    def _credits(self, phase: SubscriptionPhase, item: SubscriptionItem, on: Period) -> Iterator[BillablePeriod]:
         if not self.is_prorated or not item.is_in_advance:
             return
-        assert item.card.billing_cadence is not None
         assert item.billed_to is not None
+        billing_period = self.billing_period_at(on.end)
+        for index, full, period in self._recurrences(item, on.start, Period(on.end, item.billed_to)):
+            yield BillablePeriod(phase, item, index, full, period, billing_period, on.end, is_credit=True)
+
+    def _recurrences(
+        self, item: SubscriptionItem, since: datetime, span: Period
+    ) -> Iterator[tuple[int, Period, Period]]:
+        """The item's recurrence periods that touch the span: number since `since`, the whole, its part in the span."""
+        assert item.card.billing_cadence is not None
         cadence = cadence_of(item.card.billing_cadence, self.cadence.zone)
-        unused = Period(on.end, item.billed_to)
-        first = recurrence_at(on.start, self.anchor, cadence)
-        count = recurrence_at(unused.start, self.anchor, cadence)
-        while True:
+        first = recurrence_at(since, self.anchor, cadence)
+        for count in itertools.count(recurrence_at(span.start, self.anchor, cadence)):
             full = Period(cadence.after(self.anchor, count), cadence.after(self.anchor, count + 1))
-            period = full.overlap(unused)
+            period = full.overlap(span)
             if period is None:
                 return
-            billing_period = self.billing_period_at(on.end)
-            yield Service(phase, item, count - first, full, period, billing_period, on.end, is_credit=True)
-            count += 1
+            yield count - first, full, period
