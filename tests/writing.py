@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from functions.application.metering.ledger.commit_usage import LaneWriter
-from functions.application.metering.ledger.lane_steps import Batch
+from functions.application.metering.ledger.running_lanes import Batch
 from functions.domain.metering.ledger.ledger import Counts
 from functions.domain.metering.values.event import CloseMarker, Pack
 

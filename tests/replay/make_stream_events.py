@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from functions.adapters.records import encode_record
-from functions.application.metering.ledger.commit_usage import INLINE_ARCHIVE_BYTES
+from functions.application.metering.ledger.batch_commits import INLINE_ARCHIVE_BYTES
 from functions.domain.metering.values.event import Event, Pack, Void
 from functions.domain.metering.values.lanes import Lanes
 from tests.replay.make_scenario import AT, Made, http_request, kinesis_record, scheduled

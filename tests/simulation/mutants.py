@@ -10,14 +10,14 @@ from functions.adapters.archive import ArchivedEvent
 from functions.adapters.memory.ledger import MemoryArchive
 from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered, Report
 from functions.application.metering.ledger.apply_pages import PageApplier
+from functions.application.metering.ledger.batch_commits import Decider
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.metering.ledger.lane_memory import LaneMemory
-from functions.application.metering.ledger.lane_steps import Steps
 from functions.application.metering.ledger.recall_lane import LaneRecall, Recollection
 from functions.application.ports.look_back import KeptLookBack
 from functions.domain.metering.cells.aggregation import DIRTY
 from functions.domain.metering.cells.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
-from functions.domain.metering.ledger.ledger import Commit, Counts, LaneState, Reject, bucket_of
+from functions.domain.metering.ledger.ledger import Commit, LaneState, Reject, bucket_of
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import CloseMarker, Pack, Void
 from tests.simulation.world import MAX_METERS, SUM_METERS, UNIQUE_METERS, SimulatedLedger
@@ -96,7 +96,7 @@ class OwnRecall(LaneWriter):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         ledger, window, look_backs = arguments[0], arguments[4], arguments[5]
-        self._memory = LaneMemory(ledger, look_backs, window)
+        self._memory = self._decider.memory = LaneMemory(ledger, look_backs, window)
         self._memory._recall = self.recall(ledger, look_backs, window)
 
 
@@ -245,27 +245,35 @@ class _Nameless(UnitedChunks):
         return f"{self.parts[-1]:012d}"
 
 
+class DecidesVoidsTwice(Decider):
+    def new_voids(
+        self, state: LaneState, packs: Sequence[Pack], now: int
+    ) -> tuple[list[tuple[str, Void]], list[Reject]]:
+        super().new_voids(state, packs, now)
+        return [(pack.tenant, void) for pack in packs for void in pack.voids], []
+
+
 class VoidTwice(LaneWriter):
     """A void that comes again takes its event off again."""
 
-    def _deduplicate_voids(
+    deciding = DecidesVoidsTwice
+
+
+class IgnoresUnseen(Decider):
+    def new_voids(
         self, state: LaneState, packs: Sequence[Pack], now: int
     ) -> tuple[list[tuple[str, Void]], list[Reject]]:
-        super()._deduplicate_voids(state, packs, now)
-        return [(pack.tenant, void) for pack in packs for void in pack.voids], []
+        return super().new_voids(state, [self._seen(state, pack) for pack in packs], now)
+
+    def _seen(self, state: LaneState, pack: Pack) -> Pack:
+        voids = [void for void in pack.voids if void.fingerprint in state.buckets.get(bucket_of(void.time), ())]
+        return msgspec.structs.replace(pack, voids=voids)
 
 
 class VoidOfUnseenIgnored(LaneWriter):
     """A void whose event has not come yet is forgotten."""
 
-    def _deduplicate_voids(
-        self, state: LaneState, packs: Sequence[Pack], now: int
-    ) -> tuple[list[tuple[str, Void]], list[Reject]]:
-        return super()._deduplicate_voids(state, [self._seen(state, pack) for pack in packs], now)
-
-    def _seen(self, state: LaneState, pack: Pack) -> Pack:
-        voids = [void for void in pack.voids if void.fingerprint in state.buckets.get(bucket_of(void.time), ())]
-        return msgspec.structs.replace(pack, voids=voids)
+    deciding = IgnoresUnseen
 
 
 class CleanedByMerges(SimulatedLedger):
@@ -279,37 +287,30 @@ class CleanedByMerges(SimulatedLedger):
         ]
 
 
-class _Kept:
-    """A ledger that keeps rejects back until they are asked for."""
+class ListsLater(Decider):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.unlisted: list[Reject] = []
 
-    def __init__(self, ledger: Any) -> None:
-        self._ledger = ledger
-        self.rejects: list[Reject] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ledger, name)
+    def begin_invocation(self) -> None:
+        super().begin_invocation()
+        self.unlisted = []
 
     def put_rejects(self, rejects: Sequence[Reject]) -> None:
-        self.rejects += rejects
+        self.unlisted += rejects
 
 
 class ListedAfterCommit(LaneWriter):
     """What is listed of a commit's events is listed behind the commit."""
 
-    def _portion(self, *arguments: Any) -> Steps:
-        ledger, steps = self._ledger, super()._portion(*arguments)
-        while True:
-            kept: Any = _Kept(ledger)
-            self._ledger = kept
-            try:
-                commit = next(steps)
-            except StopIteration as end:
-                counts: Counts = end.value
-                return counts
-            finally:
-                self._ledger = ledger
-            yield commit
-            ledger.put_rejects(kept.rejects)
+    deciding = ListsLater
+
+    def _apply(self, commits: Sequence[Commit]) -> None:
+        super()._apply(commits)
+        decider = self._decider
+        assert isinstance(decider, ListsLater)
+        self._ledger.put_rejects(decider.unlisted)
+        decider.unlisted = []
 
 
 class RejectedWhole(Aggregator):

@@ -20,7 +20,7 @@ from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
 from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.application.metering.ledger import apply_pages, recall_lane
 from functions.application.metering.ledger.commit_usage import LaneWriter
-from functions.application.metering.ledger.lane_steps import Batch
+from functions.application.metering.ledger.running_lanes import Batch
 from functions.domain.metering.cells import cells as open_cells
 from functions.domain.metering.cells import pages, sketch
 from functions.domain.metering.cells.aggregation import DIRTY, Aggregation, Cell, Keep, contribution, merge

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from functions.application.metering.ledger.commit_usage import LaneWriter
-from functions.application.metering.ledger.lane_steps import POISON, Batch
+from functions.application.metering.ledger.running_lanes import POISON, Batch
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.ledger.ledger import Counts, Reject
 from functions.domain.metering.ledger.reject import event_identity

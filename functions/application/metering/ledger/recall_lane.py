@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from functions.application.metering.ledger.lane_steps import POISON
+from functions.application.metering.ledger.running_lanes import POISON
 from functions.application.ports.ledger import Ledger
 from functions.application.ports.look_back import KeptLookBack, LookBacks
 from functions.domain.metering.ledger.ledger import LaneState, accepted_by, unpack_marks, weight_of

@@ -1,7 +1,7 @@
-"""The lanes of an invocation, each at its own step of writing its batch."""
+"""The lanes of an invocation, each at its own commit of its batch."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from functions.domain.errors import Unavailable
 from functions.domain.metering.ledger.ledger import Commit, Counts
@@ -24,18 +24,29 @@ class Batch(NamedTuple):
         """Of its newest record."""
         return max([pack.received_at for pack in self.packs] + [marker.received_at for marker in self.markers])
 
+    @property
+    def markers_to_keep(self) -> list[str]:
+        """The names of its markers, once each; a heartbeat leaves no trace."""
+        return list(dict.fromkeys(each.marker for each in self.markers if not each.is_heartbeat))
 
-Steps = Generator[Commit, None, Counts]  # the commits of a batch, each of which is stored and applied before the next
+
+class Commits(Protocol):
+    """The commits of a batch: each is stored and applied before the next is decided."""
+
+    counts: Counts
+
+    def next_commit(self) -> Commit | None: ...
+    def committed(self) -> None: ...
 
 
 class RunningLanes:
-    """The batches that are being written, each at its own step."""
+    """The batches that are being written, each at its own commit."""
 
-    def __init__(self, batches: Mapping[int, Batch], steps: Callable[[int, Batch], Steps]) -> None:
+    def __init__(self, batches: Mapping[int, Batch], begin: Callable[[int, Batch], Commits]) -> None:
         self._batches = batches
-        self._steps = steps
+        self._begin = begin
         self._tries = dict.fromkeys(batches, 0)
-        self.running: dict[int, Steps] = {}
+        self.running: dict[int, Commits] = {}
         self.outcomes: dict[int, Counts | Exception] = {}
         for lane in batches:
             self.start_again(lane)
@@ -45,15 +56,19 @@ class RunningLanes:
         if self._tries[lane] == MAX_TRIES:
             raise Unavailable(f"Lane {lane} is being written by others all the time.", retry_after_seconds=5)
         self._tries[lane] += 1
-        self.running[lane] = self._steps(lane, self._batches[lane])
+        self.running[lane] = self._begin(lane, self._batches[lane])
 
     def next_commit(self, lane: int) -> Commit | None:
         """None when the lane has come to its end."""
-        try:
-            return next(self.running[lane])
-        except StopIteration as end:
-            self.end(lane, end.value)
-            return None
+        commits = self.running[lane]
+        commit = commits.next_commit()
+        if commit is None:
+            self.end(lane, commits.counts)
+        return commit
+
+    def committed(self, lane: int) -> None:
+        """Its commit is stored and applied."""
+        self.running[lane].committed()
 
     def end(self, lane: int, outcome: Counts | Exception) -> None:
         self.outcomes[lane] = outcome
