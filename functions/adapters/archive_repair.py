@@ -12,7 +12,7 @@ from functions.adapters.archive import GZIP_LEVEL, ArchivedEvent, readable_line
 from functions.adapters.aws import object_body
 from functions.application.metering.audit.repair_archive import BrokenObject
 from functions.application.ports.archive_repair import Mended
-from functions.domain.metering.ledger.archive_repair import QUARANTINE, Place
+from functions.domain.metering.ledger.archive_repair import QUARANTINE, Location
 from functions.domain.metering.ledger.ledger import HOUR_SECONDS
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class S3ArchiveRepair:
     def replace(self, key: str, mended: Mended) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=mended.body)
 
-    def place_of(self, key: str) -> Place:
+    def location_of(self, key: str) -> Location:
         found = _KEY.fullmatch(key)
         assert found is not None, key
         decided = datetime.fromisoformat(found[1]).replace(hour=int(found[2]), tzinfo=UTC)
-        return Place(int(found[3]), int(found[4]), int(decided.timestamp()) // HOUR_SECONDS)
+        return Location(int(found[3]), int(found[4]), int(decided.timestamp()) // HOUR_SECONDS)

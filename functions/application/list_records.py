@@ -24,7 +24,7 @@ STRIDE = 1_000
 
 @dataclass(frozen=True)
 class CursorPage(Generic[Record]):
-    """`end` is the place to go on behind, None when there is nothing more."""
+    """`end` is the position to go on behind, None when there is nothing more."""
 
     items: list[Record]
     end: str | None
@@ -54,7 +54,7 @@ def page_by_cursor(
             if len(found) == size:
                 return CursorPage(found, last)
             record = entry.read()
-            last = entry.place
+            last = entry.position
             if takes is None or takes(record):
                 found.append(record)
         looked_at, last = looked_at + part.looked_at, part.end
@@ -81,7 +81,7 @@ def page_by_order(
     takes: Takes[Record] | None = None,
 ) -> NumberedPage[Record] | None:
     """In another order, of which only the keys are held; None for more than MAX_COUNTED: no part tells the order."""
-    places: list[tuple[Any, str]] = []
+    positions: list[tuple[Any, str]] = []
     held: dict[str, Record] = {}
     looked_at, after = 0, None
     while True:
@@ -89,19 +89,19 @@ def page_by_order(
         for entry in part.entries:
             record = entry.read()
             if takes is None or takes(record):
-                places.append((key(record), entry.place))
+                positions.append((key(record), entry.position))
                 if len(held) < MAX_HELD:
-                    held[entry.place] = record
+                    held[entry.position] = record
         looked_at, after = looked_at + part.looked_at, part.end
         if after is None:
             break
         if looked_at > MAX_COUNTED:
             return None
-    places.sort(reverse=descending)
-    shown = [place for _, place in places[start : start + size]]
-    if all(place in held for place in shown):
-        return NumberedPage([held[place] for place in shown], len(places))
-    return NumberedPage(list(listing.at(shown)), len(places))
+    positions.sort(reverse=descending)
+    shown = [position for _, position in positions[start : start + size]]
+    if all(position in held for position in shown):
+        return NumberedPage([held[position] for position in shown], len(positions))
+    return NumberedPage(list(listing.at(shown)), len(positions))
 
 
 def _counted_page(listing: Listing[Record], start: int, size: int, descending: bool) -> NumberedPage[Record]:

@@ -21,7 +21,7 @@ class Unlisted(Generic[Record]):
 
 
 class DynamoListing(Generic[Record]):
-    """A place is a sort key, without the `prefix` that all of them have."""
+    """A position is a sort key, without the `prefix` that all of them have."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class DynamoListing(Generic[Record]):
         most = min(most, MAX_STRETCH_ITEMS)
         items, end = self._table.read_slice(self._pk, self._prefix, self._key(after), descending=descending, most=most)
         entries = [self._entry(item) for item in items if self._is_listed(item)]
-        return Slice(entries, len(items), self._place(end))
+        return Slice(entries, len(items), self._position(end))
 
     def count(self, *, after: str | None, descending: bool, most: int) -> Counted:
         """The store counts what has no mark; where that is not all, what is stored there has to be looked at."""
@@ -59,10 +59,10 @@ class DynamoListing(Generic[Record]):
         if found < seen:
             items, _ = self._table.read_slice(self._pk, self._prefix, start, descending=descending, most=seen)
             found = sum(map(self._is_listed, items))
-        return Counted(found, seen, self._place(end))
+        return Counted(found, seen, self._position(end))
 
-    def at(self, places: Sequence[str]) -> Sequence[Record]:
-        keys = [f"{self._prefix}{place}" for place in places]
+    def at(self, positions: Sequence[str]) -> Sequence[Record]:
+        keys = [f"{self._prefix}{position}" for position in positions]
         stored = {item[SORT_KEY]: item for item in self._table.batch_get([(self._pk, key) for key in keys])}
         return [self._read(stored[key]) for key in keys if key in stored]
 
@@ -73,8 +73,8 @@ class DynamoListing(Generic[Record]):
         unlisted = self._unlisted
         return unlisted is None or unlisted.mark not in item["body"] or not unlisted.is_one(self._read(item))
 
-    def _key(self, place: str | None) -> str | None:
-        return None if place is None else f"{self._prefix}{place}"
+    def _key(self, position: str | None) -> str | None:
+        return None if position is None else f"{self._prefix}{position}"
 
-    def _place(self, key: str | None) -> str | None:
+    def _position(self, key: str | None) -> str | None:
         return None if key is None else key[len(self._prefix) :]

@@ -25,7 +25,7 @@ from functions.domain.metering.ledger.audit import DAY_SECONDS, LaneDay
 from functions.domain.metering.ledger.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger.late import LateUsage, late_usage
 from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Counts, Reject
-from functions.domain.metering.ledger.reject import Place, unpack_lines
+from functions.domain.metering.ledger.reject import Location, unpack_lines
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
 
@@ -294,7 +294,7 @@ class MemoryLedger(MemoryHistories):
             key = ("reject", reject.tenant, reject.identity, reject.code, reject.meter_id)
             self.table.put(key, reject)
 
-    def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
+    def left_out(self, tenant: str, identity: str, time: int, line: Location) -> set[str]:
         self.request("left_out")
         further = self.table.get(("further", line.lane, line.n), [])
         of_day = [each for each in further if (each.tenant, each.day) == (tenant, time // DAY_SECONDS)]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from functions.application.ports.ledger import ArchivedEvent
-    from functions.domain.metering.ledger.archive_repair import Place
+    from functions.domain.metering.ledger.archive_repair import Location
     from functions.domain.metering.ledger.ledger import Reject
 
 
@@ -43,7 +43,7 @@ class RepairableArchive(Protocol):
 
     def replace(self, key: str, mended: Mended) -> None: ...
 
-    def place_of(self, key: str) -> Place: ...
+    def location_of(self, key: str) -> Location: ...
 
 
 class RejectLog(Protocol):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from functions.domain.metering.ledger.history import HistoryPart
     from functions.domain.metering.ledger.hour_index import HourEntry
     from functions.domain.metering.ledger.ledger import BatchTally, Code, Commit, Reject
-    from functions.domain.metering.ledger.reject import Place
+    from functions.domain.metering.ledger.reject import Location
     from functions.domain.metering.meters.meter import MeterSet
     from functions.domain.metering.values.event import CloseMarker, Event, Pack, Void
 
@@ -89,12 +89,12 @@ class Ledger(Protocol):
     def write_pages(self, writes: Sequence[PageWrite]) -> Sequence[bool]:
         """Write the changed cells of each page and its new stamp if it still bears the stamp it was seen with.
 
-        Each page is one atomic write; says which of them took place. What happened to the others is not known.
+        Each page is one atomic write; says which of them took location. What happened to the others is not known.
         """
         ...
 
     def put_value_chunks(self, chunks: Sequence[ValueChunk]) -> None:
-        """Keep distinct values beside their pages; all those of a commit and page take the place of earlier ones."""
+        """Keep distinct values beside their pages; all those of a commit and page take the location of earlier ones."""
         ...
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
@@ -119,8 +119,8 @@ class Ledger(Protocol):
 
     def put_rejects(self, rejects: Sequence[Reject]) -> None: ...
 
-    def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
-        """The meters that could take no value from an accepted event, by its name and its place in the archive."""
+    def left_out(self, tenant: str, identity: str, time: int, line: Location) -> set[str]:
+        """The meters that could take no value from an accepted event, by its name and its location in the archive."""
         ...
 
 

@@ -15,13 +15,13 @@ Record = TypeVar("Record", covariant=True)
 class Entry(Generic[Record]):
     """A stored record: where it lies, and how to read it, which costs far more than passing it by."""
 
-    place: str
+    position: str
     read: Callable[[], Record]
 
 
 @dataclass(frozen=True)
 class Slice(Generic[Record]):
-    """What lies in a slice of the store; `end` is the place to go on behind, None behind the last record."""
+    """What lies in a slice of the store; `end` is the position to go on behind, None behind the last record."""
 
     entries: Sequence[Entry[Record]]
     looked_at: int
@@ -41,13 +41,13 @@ class Listing(Protocol[Record]):
     """The records of one kind; each call is a bounded number of reads of the store."""
 
     def read_slice(self, *, after: str | None, descending: bool, most: int) -> Slice[Record]:
-        """Looks at `most` records or fewer behind a place, or at the beginning; fewer does not mean the end."""
+        """Looks at `most` records or fewer behind a position, or at the beginning; fewer does not mean the end."""
         ...
 
     def count(self, *, after: str | None, descending: bool, most: int) -> Counted:
         """The same, without reading what the records say."""
         ...
 
-    def at(self, places: Sequence[str]) -> Sequence[Record]:
-        """The records at these places, in this order; what is gone is left out."""
+    def at(self, positions: Sequence[str]) -> Sequence[Record]:
+        """The records at these positions, in this order; what is gone is left out."""
         ...

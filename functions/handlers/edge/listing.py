@@ -92,7 +92,7 @@ def by_cursor(request: Request[ByCursor], listed: Listed[Record]) -> dict[str, A
     size, after = request.query.limit, request.query.cursor
     found = page_by_cursor(
         listed.listing,
-        after=None if after is None else _place(request, after),
+        after=None if after is None else _position(request, after),
         size=size,
         descending=listed.descending,
         takes=listed.takes,
@@ -116,22 +116,22 @@ def numbered(listed: Listed[Record], start: int, size: int) -> NumberedPage[Reco
     return page_by_number(listing, start=start, size=size, descending=descending, takes=takes)
 
 
-def _cursor(request: Request[Any], place: str) -> str:
-    return urlsafe_b64encode(FORMAT + _digest(request) + place.encode()).decode().rstrip("=")
+def _cursor(request: Request[Any], position: str) -> str:
+    return urlsafe_b64encode(FORMAT + _digest(request) + position.encode()).decode().rstrip("=")
 
 
-def _place(request: Request[Any], cursor: str) -> str:
+def _position(request: Request[Any], cursor: str) -> str:
     """Raises InvalidInput for a cursor that was not made for this question of this tenant."""
     made = "is the nextCursor of an earlier answer to the same question: same path, tenant, filters and order."
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         raw = urlsafe_b64decode(padded.encode("ascii")) if len(cursor) <= MAX_CURSOR_CHARACTERS else b""
-        head, place = raw[: 1 + DIGEST_BYTES], raw[1 + DIGEST_BYTES :].decode()
+        head, position = raw[: 1 + DIGEST_BYTES], raw[1 + DIGEST_BYTES :].decode()
     except (ValueError, binascii.Error) as error:
         raise refused("cursor", made) from error
-    if head != FORMAT + _digest(request) or not place:
+    if head != FORMAT + _digest(request) or not position:
         raise refused("cursor", made)
-    return place
+    return position
 
 
 def _digest(request: Request[Any]) -> bytes:

@@ -26,7 +26,7 @@ from functions.domain.metering.cells.pages import Page, PageKey, PageWrite, Unit
 from functions.domain.metering.ledger.hour_index import HourEntry, hour_entries
 from functions.domain.metering.ledger.late import late_usage
 from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, BatchTally, Code, Commit, Counts, Reject
-from functions.domain.metering.ledger.reject import Place, further_names
+from functions.domain.metering.ledger.reject import Location, further_names
 from functions.domain.metering.meters.meter import MeterSet
 from functions.domain.metering.values.event import AcceptanceWindow
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
@@ -237,7 +237,7 @@ class DynamoLedger(DynamoHistories):
         unique = {(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]): item for item in map(reject_item, rejects)}
         self._table.put_all(unique.values())
 
-    def left_out(self, tenant: str, identity: str, time: int, line: Place) -> set[str]:
+    def left_out(self, tenant: str, identity: str, time: int, line: Location) -> set[str]:
         day = keys.rejects(tenant, time)
         found = self._table.query(day, prefix=keys.rejects_of(time, identity), projection=SORT_KEY)
         meters = {item[SORT_KEY]["S"].split("#")[3] for item in found if item[SORT_KEY]["S"].count("#") == 3}

@@ -14,7 +14,7 @@ from functions.application.metering.audit.recount import Owner, TenantRecount, s
 from functions.application.ports.audit import AuditedArchive, AuditedLedger
 from functions.application.ports.ledger import ArchivedEvent
 from functions.domain.metering.cells.aggregation import Cell, Keep
-from functions.domain.metering.cells.cells import Place
+from functions.domain.metering.cells.cells import CellId
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
 from functions.domain.metering.ledger.audit import Kind, LaneDay
 from functions.domain.metering.ledger.history import SPAN_SECONDS
@@ -67,7 +67,7 @@ class SpanAudit:
         result.history_cells += found.history_cells
         result.difference_count += found.difference_count - len(found.differences)
         for each in found.differences:
-            result.differ(each.kind, each.place, each.expected, each.found)
+            result.differ(each.kind, each.cell_id, each.expected, each.found)
         return entries
 
     def _entries(self, lane: int, span: int) -> list[HourEntry]:
@@ -134,13 +134,13 @@ class SpanAudit:
     def _check_bucket(self, found: "_Found", bucket: int, archived: Sequence[int]) -> None:
         accepted = unpack_fingerprints(self._ledger.chunk(found.lane, bucket))
         in_archive, in_chunks = set(archived), set(accepted)
-        place = f"bucket {bucket}"
+        cell_id = f"bucket {bucket}"
         if twice := max(len(archived) - len(in_archive), len(accepted) - len(in_chunks)):
-            found.differ(Kind.TWICE, place, 0, twice)
+            found.differ(Kind.TWICE, cell_id, 0, twice)
         if unknown := len(in_archive - in_chunks):
-            found.differ(Kind.NO_FINGERPRINT, place, 0, unknown)
+            found.differ(Kind.NO_FINGERPRINT, cell_id, 0, unknown)
         if lost := len(in_chunks - in_archive):
-            found.differ(Kind.NO_LINE, place, 0, lost)
+            found.differ(Kind.NO_LINE, cell_id, 0, lost)
 
     def _compare(self, found: "_Found", tenant: str, recount: "_Tenant", span: int) -> None:
         for meter_id in recount.counters.without_code:
@@ -165,23 +165,29 @@ class SpanAudit:
         recount.histories.compare(found, subject)
 
     def _compare_owner(
-        self, found: "_Found", tenant: str, owner: Owner, recount: TenantRecount, span: int, expected: dict[Place, Cell]
+        self,
+        found: "_Found",
+        tenant: str,
+        owner: Owner,
+        recount: TenantRecount,
+        span: int,
+        expected: dict[CellId, Cell],
     ) -> None:
-        stored: dict[Place, Cell] = {}
+        stored: dict[CellId, Cell] = {}
         has_values = Keep.VALUES in recount.keeps.values()
-        for place, cell in stored_cells(self._ledger, tenant, found.lane, owner, span, has_values):
-            keep = recount.keeps.get(place[1])
+        for cell_id, cell in stored_cells(self._ledger, tenant, found.lane, owner, span, has_values):
+            keep = recount.keeps.get(cell_id[1])
             if keep is not None:
-                stored[place] = merged(keep, stored.get(place), cell)
-            elif place[1] not in recount.numbers:
-                found.differ(Kind.COUNTER, _name(tenant, owner, place), "no cell of this number", cell)
+                stored[cell_id] = merged(keep, stored.get(cell_id), cell)
+            elif cell_id[1] not in recount.numbers:
+                found.differ(Kind.COUNTER, _name(tenant, owner, cell_id), "no cell of this number", cell)
         if recount.levels and (owner is None or any(number in recount.levels for _, number in stored)):
             found.levels[tenant, owner] = recount.levels
         found.cells += len(expected)
-        for place in sorted(expected.keys() | stored.keys()):
-            wanted, seen = expected.get(place), stored.get(place)
-            if not agree(recount.keeps[place[1]], wanted, seen):
-                found.differ(Kind.COUNTER, _name(tenant, owner, place), shown(wanted), shown(seen))
+        for cell_id in sorted(expected.keys() | stored.keys()):
+            wanted, seen = expected.get(cell_id), stored.get(cell_id)
+            if not agree(recount.keeps[cell_id[1]], wanted, seen):
+                found.differ(Kind.COUNTER, _name(tenant, owner, cell_id), shown(wanted), shown(seen))
 
 
 class _Found(LaneDay):
@@ -194,7 +200,7 @@ class _Tenant(NamedTuple):
     histories: HistoryAudit
 
 
-def _name(tenant: str, owner: Owner, place: Place) -> str:
-    window, number = place
+def _name(tenant: str, owner: Owner, cell_id: CellId) -> str:
+    window, number = cell_id
     whose = "the lane's total" if owner is None else f"subject {owner}"
     return f"{tenant}, {whose}, half hour from {window * WINDOW_SECONDS}, cell {number}"

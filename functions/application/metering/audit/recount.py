@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from functions.application.ports.ledger import ArchivedEvent, LedgerReader
 from functions.domain.metering.cells.aggregation import Aggregation, Cell, Keep, moment
-from functions.domain.metering.cells.cells import ADD, OpenCells, Place
+from functions.domain.metering.cells.cells import ADD, CellId, OpenCells
 from functions.domain.metering.cells.pages import FIRST_WINDOW, PAGE_SECONDS, WINDOW_SECONDS, parse_cell
 from functions.domain.metering.ledger.counting import FingerprintOf
 from functions.domain.metering.ledger.history import SPAN_SECONDS
@@ -76,10 +76,10 @@ class TenantRecount:
     def subjects(self) -> set[str]:
         return set(self._cells)
 
-    def cells(self, subject: str) -> dict[Place, Cell]:
+    def cells(self, subject: str) -> dict[CellId, Cell]:
         return _merged(self._cells[subject]) if subject in self._cells else {}
 
-    def totals(self) -> dict[Place, Cell]:
+    def totals(self) -> dict[CellId, Cell]:
         total = OpenCells()
         for cells in self._cells.values():
             total.merge(cells)
@@ -88,7 +88,7 @@ class TenantRecount:
 
 def stored_cells(
     ledger: LedgerReader, tenant: str, lane: int, subject: Owner, span: int, has_values: bool
-) -> Iterator[tuple[Place, Cell]]:
+) -> Iterator[tuple[CellId, Cell]]:
     """Every cell of an audit's span as it is stored; distinct values may come in several pieces."""
     pages = (span * SPAN_SECONDS // PAGE_SECONDS, (span + 1) * SPAN_SECONDS // PAGE_SECONDS - 1)
     for page in ledger.pages(tenant, lane, subject, *pages):
@@ -99,7 +99,7 @@ def stored_cells(
             yield parse_cell(name, key.span), values
 
 
-def _merged(cells: OpenCells) -> dict[Place, Cell]:
+def _merged(cells: OpenCells) -> dict[CellId, Cell]:
     """The half hours alone: a coarse window holds more than was recounted."""
     every = (each for _, found in cells.packed() for each in found.items())
-    return {place: cell for place, cell in every if place[0] >= FIRST_WINDOW}
+    return {cell_id: cell for cell_id, cell in every if cell_id[0] >= FIRST_WINDOW}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 
 from functions.application.ports.archive_repair import Mended, RejectLog, RepairableArchive
-from functions.domain.metering.ledger.archive_repair import MAX_DAMAGED, MAX_NAMED, QUARANTINE, Damage, Place, Repair
+from functions.domain.metering.ledger.archive_repair import MAX_DAMAGED, MAX_NAMED, QUARANTINE, Damage, Location, Repair
 from functions.domain.metering.ledger.ledger import HOUR_SECONDS, Reject
 from functions.domain.metering.ledger.reject import event_identity
 from functions.domain.metering.values.event import Event
@@ -88,18 +88,18 @@ class ArchiveRepairer:
             )
 
     def _lost(self, key: str, mended: Mended) -> Iterator[Reject]:
-        place = self._archive.place_of(key)
+        location = self._archive.location_of(key)
         for number in mended.lost:
             yield Reject(
                 self._operator,
-                _identity(place, number),
+                _identity(location, number),
                 UNREADABLE_LINE,
                 f"Line {number} of {key} says neither whose event it is nor which; its bytes are in the kept object.",
-                place.decided_hour * HOUR_SECONDS,
+                location.decided_hour * HOUR_SECONDS,
                 is_counted_elsewhere=True,
                 object_key=f"{QUARANTINE}{key}",
             )
 
 
-def _identity(place: Place, number: int) -> str:
-    return f"{place.lane:03d}-{place.n:012d}-{number}"
+def _identity(location: Location, number: int) -> str:
+    return f"{location.lane:03d}-{location.n:012d}-{number}"

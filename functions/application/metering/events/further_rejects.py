@@ -32,11 +32,11 @@ class Objects:
 
 
 class Spent(Exception):
-    """A call has opened what it may; the next one goes on at `place`."""
+    """A call has opened what it may; the next one goes on at `location`."""
 
-    def __init__(self, place: str) -> None:
-        super().__init__(place)
-        self.place = place
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Further:
     def of_day(
         self, tenant: str, day: int, first: int, last: int, before: str | None, budget: "Objects"
     ) -> Iterator[StoredReject]:
-        """Those of events in the seconds first..last, the latest commit first; `before` is the place of one of them.
+        """Those of events in the seconds first..last, the latest commit first; `before` is the location of one of them.
 
         Raises Spent when the budget of objects is.
         """
@@ -105,7 +105,7 @@ def is_among_further(cursor: str) -> bool:
     return _PLACE.fullmatch(cursor) is not None
 
 
-def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent, place: str = "") -> StoredReject:
+def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent, location: str = "") -> StoredReject:
     return StoredReject(
         id=reject_id(event.time_seconds, f"more-{found.name}-{line}", reason.code, reason.meter_id),
         code=reason.code,
@@ -114,5 +114,5 @@ def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent
         is_counted_elsewhere=True,
         event=event_json(event),
         meter_id=reason.meter_id,
-        place=place,
+        location=location,
     )

@@ -12,9 +12,9 @@ from itertools import islice
 from functions.application.metering.events.search_events import (
     EventPage,
     Found,
+    LaneEntry,
     Matching,
     Opened,
-    Place,
     marked,
     next_wave,
     opened,
@@ -60,26 +60,26 @@ class BatchSearch:
         self._missing: list[HourEntry] = []
 
     def page(self, pool: ThreadPoolExecutor) -> EventPage:
-        places, size = self._places(), 1
-        while wave := self._wave(places, size):
-            worth = [place for place in wave if self._is_worth_opening(place)]
+        entries, size = self._entries(), 1
+        while wave := self._wave(entries, size):
+            worth = [each for each in wave if self._is_worth_opening(each)]
             contents = dict(zip(worth, pool.map(self._open, worth), strict=True))
-            for place in wave:
+            for lane_entry in wave:
                 self._entries += 1
-                if place in contents and (line := self._take(place, contents[place])) is not None:
-                    return self._page(Batches(self._hour, self._read, place[0], place[1].n, line), pool)
-                self._read[place[0]] = place[1].n
+                if lane_entry in contents and (line := self._take(lane_entry, contents[lane_entry])) is not None:
+                    return self._page(Batches(self._hour, self._read, lane_entry[0], lane_entry[1].n, line), pool)
+                self._read[lane_entry[0]] = lane_entry[1].n
                 if len(self._shown) >= self._limit or self._is_spent:
                     return self._page(Batches(self._hour, self._read), pool)
             size = next_wave(size, self._largest)
         return self._page(None, pool)
 
-    def _wave(self, places: Iterator[Place], most: int) -> list[Place]:
+    def _wave(self, entries: Iterator[LaneEntry], most: int) -> list[LaneEntry]:
         """The next of them, of which so many at most have to be opened."""
-        wave: list[Place] = []
-        for place in islice(places, MAX_WAVE):
-            wave.append(place)
-            most -= self._is_worth_opening(place)
+        wave: list[LaneEntry] = []
+        for lane_entry in islice(entries, MAX_WAVE):
+            wave.append(lane_entry)
+            most -= self._is_worth_opening(lane_entry)
             if most == 0:
                 break
         return wave
@@ -89,15 +89,15 @@ class BatchSearch:
         counted = self._objects, self._events, self._entries
         return any(count >= bound for count, bound in zip(counted, self._bounds, strict=True))
 
-    def _places(self) -> Iterator[Place]:
+    def _entries(self) -> Iterator[LaneEntry]:
         """What is left of the hour, the batch that was begun first."""
         lane, n = self._begun.lane, self._begun.n
         if n:
             yield from ((lane, entry) for entry in islice(self._index(lane, n + 1), 1) if entry.n == n)
         of_lanes = (self._rest_of(each) for each in self._lanes)
-        yield from heapq.merge(*of_lanes, key=lambda place: (-place[1].decided_at, place[0]))
+        yield from heapq.merge(*of_lanes, key=lambda each: (-each[1].decided_at, each[0]))
 
-    def _rest_of(self, lane: int) -> Iterator[Place]:
+    def _rest_of(self, lane: int) -> Iterator[LaneEntry]:
         is_begun = self._begun.n and lane == self._begun.lane
         below = self._begun.n if is_begun else self._begun.read.get(lane)
         return ((lane, entry) for entry in self._index(lane, below))
@@ -105,11 +105,11 @@ class BatchSearch:
     def _index(self, lane: int, below: int | None) -> Iterable[HourEntry]:
         return self._ledger.hour_index(lane, self._hour, self._hour, below)
 
-    def _is_worth_opening(self, place: Place) -> bool:
-        return self._wanted.may_find(place[1], self._marks, self._newest)
+    def _is_worth_opening(self, lane_entry: LaneEntry) -> bool:
+        return self._wanted.may_find(lane_entry[1], self._marks, self._newest)
 
-    def _open(self, place: Place) -> Opened:
-        lane, entry = place
+    def _open(self, lane_entry: LaneEntry) -> Opened:
+        lane, entry = lane_entry
         is_begun = (lane, entry.n) == (self._begun.lane, self._begun.n)
         before = self._begun.line if is_begun else None
 
@@ -117,18 +117,18 @@ class BatchSearch:
             left = found if before is None else [each for each in found if each[1] < before]
             return left[: -self._limit - 1 : -1]
 
-        return opened(self._archive, place, self._wanted, after=self._after, newest=self._newest, best=last_lines)
+        return opened(self._archive, lane_entry, self._wanted, after=self._after, newest=self._newest, best=last_lines)
 
-    def _take(self, place: Place, content: Opened) -> int | None:
+    def _take(self, lane_entry: LaneEntry, content: Opened) -> int | None:
         """Shows what there is room for; the line before which something may be left, None if nothing is."""
         self._objects += 1
         self._events += content.events
         self._largest = max(self._largest, content.size)
         if content.is_missing:
-            self._missing.append(place[1])
+            self._missing.append(lane_entry[1])
         room = self._limit - len(self._shown)
         fitting = that_fit(content.found[:room], [found for _, found in self._shown])
-        self._shown += [(place[0], found) for found in fitting]
+        self._shown += [(lane_entry[0], found) for found in fitting]
         if len(fitting) == len(content.found) < self._limit:
             return None
         return fitting[-1].line if fitting else content.found[0].line + 1
@@ -146,22 +146,22 @@ class BatchSearch:
 
     def _voided(self, pool: ThreadPoolExecutor) -> dict[Identity, tuple[int, str]]:
         """What is known today of the events that are shown: a correction is decided in their lane, at their second."""
-        places: list[Place] = []
+        entries: list[LaneEntry] = []
         for lane in sorted({lane for lane, _ in self._shown}):
             theirs = [found.event for of_lane, found in self._shown if of_lane == lane]
             for entry in self._ledger.hour_index(lane, self._hour, self._hour, only_voids=True):
                 reached = [event.subject for event in theirs if entry.first <= event.time <= entry.last]
                 marks = {subject_mark(self._wanted.tenant, subject) for subject in reached}
                 if reached and entry.may_hold(self._wanted.tenant, marks):
-                    places.append((lane, entry))
-                if len(places) > MAX_VOIDING_OBJECTS:
+                    entries.append((lane, entry))
+                if len(entries) > MAX_VOIDING_OBJECTS:
                     raise TooLarge(f"More than {MAX_VOIDING_OBJECTS} corrections reach these events; name subjects.")
         voided: dict[Identity, tuple[int, str]] = {}
-        for place, content in zip(places, pool.map(self._voids_of, places), strict=True):
+        for lane_entry, content in zip(entries, pool.map(self._voids_of, entries), strict=True):
             voided |= content.voided
             if content.is_missing:
-                self._missing.append(place[1])
+                self._missing.append(lane_entry[1])
         return voided
 
-    def _voids_of(self, place: Place) -> Opened:
-        return opened(self._archive, place, self._wanted, after=self._after, newest=-1, best=lambda _: [])
+    def _voids_of(self, lane_entry: LaneEntry) -> Opened:
+        return opened(self._archive, lane_entry, self._wanted, after=self._after, newest=-1, best=lambda _: [])

@@ -12,9 +12,9 @@ from functions.application.metering.events.search_events import (
     FETCHERS,
     EventPage,
     Found,
+    LaneEntry,
     Listed,
     Opened,
-    Place,
     marked,
     next_wave,
     opened,
@@ -61,12 +61,14 @@ class EventReader:
         with ThreadPoolExecutor(FETCHERS) as pool:
             if batches is not None:
                 return self._by_batch(search, batches, pool)
-            for hour, places in groupby(self._places(wanted, search.newest), key=lambda place: place[1].hour):
+            for hour, entries in groupby(
+                self._entries(wanted, search.newest), key=lambda lane_entry: lane_entry[1].hour
+            ):
                 end = (hour + 1) * HOUR_SECONDS - 1
                 if search.is_full or search.is_spent:
                     return search.page(unread=end)
                 try:
-                    unread = search.read_hour(places, pool)
+                    unread = search.read_hour(entries, pool)
                 except TooFull:
                     if search.has_newer(end):
                         return search.page(unread=end)
@@ -98,13 +100,13 @@ class EventReader:
             return list(range(self._lanes.count))
         return sorted({self._lanes.lane_of(wanted.tenant, subject) for subject in wanted.subjects})
 
-    def _places(self, wanted: EventFilter, newest: int) -> Iterator[Place]:
+    def _entries(self, wanted: EventFilter, newest: int) -> Iterator[LaneEntry]:
         """What the lanes have in the hours of the range, newest hour first."""
         hours = newest // HOUR_SECONDS, max(wanted.first, 0) // HOUR_SECONDS
         of_lanes = (self._of_lane(lane, *hours) for lane in self._asked_lanes(wanted))
-        return heapq.merge(*of_lanes, key=lambda place: -place[1].hour)
+        return heapq.merge(*of_lanes, key=lambda each: -each[1].hour)
 
-    def _of_lane(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[Place]:
+    def _of_lane(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[LaneEntry]:
         return ((lane, entry) for entry in self._ledger.hour_index(lane, newest_hour, oldest_hour))
 
 
@@ -142,9 +144,11 @@ class _Search:
         """Was anything found behind that second?"""
         return any(found.position.time > second for found in self.best)
 
-    def read_hour(self, places: Iterable[Place], pool: ThreadPoolExecutor) -> int | None:
+    def read_hour(self, entries: Iterable[LaneEntry], pool: ThreadPoolExecutor) -> int | None:
         """Opens what may hold the newest of an hour; the newest second left unread, None if nothing is."""
-        waiting = sorted(self._worth_opening(places), key=lambda place: (-place[1].last, place[0], -place[1].n))
+        waiting = sorted(
+            self._worth_opening(entries), key=lambda lane_entry: (-lane_entry[1].last, lane_entry[0], -lane_entry[1].n)
+        )
         self._require_room_for_a_moment(waiting)
         at, size = 0, 1
         while at < len(waiting):
@@ -156,43 +160,43 @@ class _Search:
             if self.events >= MAX_EVENTS_OF_A_MOMENT:
                 raise TooFull
             wave = waiting[at : at + size]
-            for place, found in zip(wave, pool.map(self._open, wave), strict=True):
-                self._keep(place, found)
+            for lane_entry, found in zip(wave, pool.map(self._open, wave), strict=True):
+                self._keep(lane_entry, found)
             at, size = at + size, next_wave(size, self.largest)
         return None
 
-    def _require_room_for_a_moment(self, waiting: list[Place]) -> None:
+    def _require_room_for_a_moment(self, waiting: list[LaneEntry]) -> None:
         """All that reach the newest second there can be have to be opened before anything of it is certain."""
         if waiting:
             moment = min(self.newest, waiting[0][1].last)
             if sum(entry.last >= moment for _, entry in waiting) > MAX_OBJECTS_OF_A_MOMENT:
                 raise TooFull
 
-    def _worth_opening(self, places: Iterable[Place]) -> Iterator[Place]:
-        for count, (lane, entry) in enumerate(places, 1):
+    def _worth_opening(self, entries: Iterable[LaneEntry]) -> Iterator[LaneEntry]:
+        for count, (lane, entry) in enumerate(entries, 1):
             self.entries += 1
             if count > MAX_ENTRIES:
                 raise TooFull
             if self.wanted.may_find(entry, self._marks, self.newest):
                 yield lane, entry
 
-    def _open(self, place: Place) -> Opened:
+    def _open(self, lane_entry: LaneEntry) -> Opened:
         return opened(
             self.archive,
-            place,
+            lane_entry,
             self.wanted,
             after=self.after,
             newest=self.newest,
             best=lambda found: heapq.nlargest(self.limit + 1, found, key=itemgetter(0)),
         )
 
-    def _keep(self, place: Place, found: Opened) -> None:
+    def _keep(self, lane_entry: LaneEntry, found: Opened) -> None:
         self.objects += 1
         self.events += found.events
         self.largest = max(self.largest, found.size)
         self.voided |= found.voided
         if found.is_missing:
-            self.missing.append(place[1])
+            self.missing.append(lane_entry[1])
         self.best = heapq.nlargest(self.limit + 1, [*self.best, *found.found], key=attrgetter("position"))
 
     def page(self, unread: int | None) -> EventPage:

@@ -17,7 +17,7 @@ MAX_OPEN_BYTES = 100_000_000
 MAX_PAGE_BYTES = 3_000_000
 EVENT_OVERHEAD_BYTES = 1_000
 
-Place = tuple[int, HourEntry]  # a lane and a commit of it in one hour
+LaneEntry = tuple[int, HourEntry]  # a lane and a commit of it in one hour
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ Matching = tuple[Position, int, ArchivedEvent]  # and its line
 
 def opened(
     archive: ArchiveReader,
-    place: Place,
+    lane_entry: LaneEntry,
     wanted: EventFilter,
     *,
     after: Position | None,
@@ -90,7 +90,7 @@ def opened(
     best: Callable[[list[Matching]], list[Matching]],
 ) -> Opened:
     """Of the events up to the second `newest`, behind a position, the best."""
-    lane, entry = place
+    lane, entry = lane_entry
     start, end = entry.hour * HOUR_SECONDS, (entry.hour + 1) * HOUR_SECONDS - 1
     count = size = 0
     found: list[Matching] = []

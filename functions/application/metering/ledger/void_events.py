@@ -20,7 +20,7 @@ from functions.domain.metering.ledger.ledger import (
     hours_of,
 )
 from functions.domain.metering.ledger.look_back import unpack_fingerprints
-from functions.domain.metering.ledger.reject import Place, event_identity
+from functions.domain.metering.ledger.reject import Location, event_identity
 from functions.domain.metering.ledger.voiding import Lost
 from functions.domain.metering.meters.groupings import MetersByType
 from functions.domain.metering.values.event import Void
@@ -112,19 +112,19 @@ class Voider:
             if void.fingerprint in unpack_fingerprints(chunk):
                 if n > state.n:
                     raise LostRace  # another writer's, and not all of it may be applied
-                line, place = self._line(state.lane, n, tenant, void)
+                line, location = self._line(state.lane, n, tenant, void)
                 identity = event_identity(void.fingerprint, line.time_seconds)
-                return line, self._ledger.left_out(tenant, identity, line.time_seconds, place)
+                return line, self._ledger.left_out(tenant, identity, line.time_seconds, location)
         raise ValueError(f"No commit of lane {state.lane} has the event of correction {void.correction_id}.")
 
-    def _line(self, lane: int, n: int, tenant: str, void: Void) -> tuple[ArchivedEvent, Place]:
+    def _line(self, lane: int, n: int, tenant: str, void: Void) -> tuple[ArchivedEvent, Location]:
         bucket = bucket_of(void.time)
         name = (tenant, void.id, void.source, void.subject)
         decided_hour, lines = self._object(lane, n, void)
         for number, line in enumerate(lines):
             is_it = (line.tenant, line.id, line.source, line.subject) == name and not line.voids
             if is_it and bucket_of(line.time_seconds) == bucket:
-                return line, Place(lane, n, decided_hour, number)
+                return line, Location(lane, n, decided_hour, number)
         raise ValueError(f"Commit {n} of lane {lane} does not hold the event of correction {void.correction_id}.")
 
     def _object(self, lane: int, n: int, void: Void) -> tuple[int, Sequence[ArchivedEvent]]:

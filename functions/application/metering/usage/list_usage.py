@@ -14,7 +14,7 @@ from functions.application.metering.usage.walk_owners import OwnerWalk
 from functions.application.ports.ledger import LedgerReader
 from functions.domain.errors import TooLarge
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
-from functions.domain.metering.usage.placing import Placing
+from functions.domain.metering.usage.grid import Grid
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.lanes import Lanes
 
@@ -60,12 +60,12 @@ class UsageLister:
         return sorted(values - {""})
 
     def _readers(self, query: UsageQuery, after: str | None = None) -> tuple[CounterReader, PastReader, OwnerWalk]:
-        placing, budget = Placing(query), Budget(self._bounds)
-        counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
-        past = PastReader(self._ledger, query, placing, budget)
+        grid, budget = Grid(query), Budget(self._bounds)
+        counters = CounterReader(self._ledger, self._book, self._lanes, query, grid, budget)
+        past = PastReader(self._ledger, query, grid, budget)
         ledger, lanes, bounds = self._ledger, self._lanes, self._bounds
         glance = PAGES_OF_A_GLANCE
-        walk = OwnerWalk(ledger, lanes, query, placing, counters, past, bounds, after=after, at_once=glance)
+        walk = OwnerWalk(ledger, lanes, query, grid, counters, past, bounds, after=after, at_once=glance)
         return counters, past, walk
 
 

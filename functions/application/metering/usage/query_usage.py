@@ -22,8 +22,8 @@ from functions.domain.errors import ArchiveGap, TooLarge, Unavailable
 from functions.domain.metering.cells.level_times import LevelTimes
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
 from functions.domain.metering.cells.tally import LevelTally, Tally, new_tally
+from functions.domain.metering.usage.grid import Grid, Overhang
 from functions.domain.metering.usage.level import in_one_group, level_times, level_total, level_values, until_now
-from functions.domain.metering.usage.placing import Overhang, Placing
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.usage.usage_rows import BEFORE, Found, UsageRow, found_values, rows_of, together
 from functions.domain.metering.values.lanes import Lanes
@@ -136,9 +136,9 @@ class UsageReader:
             return sorted((_period(window), value) for (window, _), value in of_all.items())
         totals: dict[Window, Tally] = {}
         for each in parts:
-            for (place, _), tally in each.found.tallies.items():
-                assert place is not None
-                totals.setdefault(place, new_tally(query.meter.aggregation, query.is_exact)).add_tally(tally)
+            for (output, _), tally in each.found.tallies.items():
+                assert output is not None
+                totals.setdefault(output, new_tally(query.meter.aggregation, query.is_exact)).add_tally(tally)
         return [
             (_period(window), total.answer(query.percent))
             for window, total in sorted(totals.items())
@@ -166,15 +166,15 @@ class UsageReader:
             return answer, answer.found()
 
     def _answer(self, query: UsageQuery, after: str | None, *, takes_overhang: bool) -> "_Answer":
-        budget, placing = self._shared or Budget(self._bounds), Placing(query, takes_overhang=takes_overhang)
-        counters = CounterReader(self._ledger, self._book, self._lanes, query, placing, budget)
-        past, heads = PastReader(self._ledger, query, placing, budget), Heads(self._ledger)
+        budget, grid = self._shared or Budget(self._bounds), Grid(query, takes_overhang=takes_overhang)
+        counters = CounterReader(self._ledger, self._book, self._lanes, query, grid, budget)
+        past, heads = PastReader(self._ledger, query, grid, budget), Heads(self._ledger)
         objects = OpenedObjects(self._archive, query)
         log, behind = (
             LogReader(self._ledger, objects, self._lanes, query, each, counters.codes, until)
-            for each, until in ((placing, None), (Overhang(query), heads))
+            for each, until in ((grid, None), (Overhang(query), heads))
         )
-        walk = OwnerWalk(self._ledger, self._lanes, query, placing, counters, past, self._bounds, after=after)
+        walk = OwnerWalk(self._ledger, self._lanes, query, grid, counters, past, self._bounds, after=after)
         return _Answer(query, walk, counters, past, log, behind, heads, budget)
 
     def subjects(self, query: UsageQuery, after: str) -> SubjectPage:
@@ -324,8 +324,8 @@ class _Answer:
             cuts.setdefault(lane, {}).setdefault(window, set()).add(subject)
         behind = Found(found.aggregation, max_rows=found.max_rows)
         self._behind.read(behind, cuts, self._budget)
-        for (place, group), tally in behind.tallies.items():
-            into = found.tally(place, group)
+        for (output, group), tally in behind.tallies.items():
+            into = found.tally(output, group)
             assert isinstance(into, LevelTally)
             assert isinstance(tally, LevelTally)
             into.subtract(tally)

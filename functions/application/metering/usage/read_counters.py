@@ -25,9 +25,9 @@ from functions.domain.metering.cells.pages import (
 )
 from functions.domain.metering.cells.tally import Tally
 from functions.domain.metering.ledger.ledger import Code
-from functions.domain.metering.usage.placing import Placing
+from functions.domain.metering.usage.grid import Grid
 from functions.domain.metering.usage.usage import UsageQuery
-from functions.domain.metering.usage.usage_rows import BEFORE, Found, Place
+from functions.domain.metering.usage.usage_rows import BEFORE, Found, OutputWindow
 from functions.domain.metering.values.lanes import Lanes
 
 TAKES_OFF = {Keep.SUM, Keep.SKETCH}  # cells of other kinds may be dirty
@@ -47,7 +47,7 @@ Owner = tuple[int, str | None]  # lane, subject; None for the totals of a lane
 Cuts = dict[int, dict[int, set[str | None]]]
 
 Item = TypeVar("Item")
-Places = Mapping[int, tuple[Mapping[str, str], int]]  # by cell number the groups of its code, and its part
+CellGroups = Mapping[int, tuple[Mapping[str, str], int]]  # by cell number the groups of its code, and its part
 Span = tuple[Owner, int, int]
 
 
@@ -60,17 +60,17 @@ class CounterReader:
         book: CodeBook,
         lanes: Lanes,
         query: UsageQuery,
-        placing: Placing,
+        grid: Grid,
         budget: Budget,
     ) -> None:
         self._ledger = ledger
         self._book = book
         self._lanes = lanes
         self._query = query
-        self._placing = placing
+        self._grid = grid
         self._budget = budget
         self._codes: dict[int, MeterCodes] = {}
-        self._places_of: dict[int, Places] = {}
+        self._cell_groups: dict[int, CellGroups] = {}
         self._pages_ahead: dict[Span, Iterator[Page]] = {}
         self._values_ahead: dict[Owner, Iterator[tuple[PageKey, str, bytes]]] = {}
         self._parsed = lru_cache(maxsize=20_000)(_parsed)
@@ -89,19 +89,19 @@ class CounterReader:
     def used_pages(self, lane: int, most: int) -> list[tuple[int, int]] | None:
         """Where the totals of a lane have something that was asked for: (span, page number); None if in too many.
 
-        A commit that has changed a subject has changed the totals in the same places.
+        A commit that has changed a subject has changed the totals in the same cell_groups.
         """
-        places = self.places(lane)
-        if not places:
+        cell_groups = self.cell_groups(lane)
+        if not cell_groups:
             return []
-        if self._placing.coarse_end:
+        if self._grid.coarse_end:
             return None
         if self._has_values:  # they may lie beside a page alone
             return None if self.has_usage((lane, None)) else []
         used: dict[tuple[int, int], None] = {}
-        first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
+        first, last = self._grid.spans(PAGE_SECONDS, LAST_SPAN)
         for page in self._ledger.pages(self._query.tenant, lane, None, first, last, PAGES_OF_A_GLANCE):
-            if any(True for _ in self._cells_of(page, places)):
+            if any(True for _ in self._cells_of(page, cell_groups)):
                 used[page.key.span, page.key.number] = None
             if len(used) > most:
                 return None
@@ -109,7 +109,7 @@ class CounterReader:
 
     def pick_ahead(self, owners: Sequence[Owner], used: Collection[tuple[int, int]], pool: Executor) -> None:
         """Reads those pages of many owners, as many as one request may have at a time; they have no others."""
-        keys = [PageKey(self._query.tenant, lane, subject, *place) for lane, subject in owners for place in used]
+        keys = [PageKey(self._query.tenant, lane, subject, *output) for lane, subject in owners for output in used]
         requests = [keys[start : start + KEYS_OF_A_REQUEST] for start in range(0, len(keys), KEYS_OF_A_REQUEST)]
         held: dict[str | None, list[Page]] = {}
         for pages in pool.map(lambda some: list(self._ledger.read_pages(some)), requests):
@@ -118,7 +118,7 @@ class CounterReader:
                     held.setdefault(page.key.subject, []).append(page)
         for owner in owners:
             pages = sorted(held.get(owner[1], ()), key=lambda page: page.key)
-            self._pages_ahead[(owner, *self._placing.spans(PAGE_SECONDS, LAST_SPAN))] = iter(pages)
+            self._pages_ahead[(owner, *self._grid.spans(PAGE_SECONDS, LAST_SPAN))] = iter(pages)
 
     def read_ahead(self, owners: Sequence[Owner], pool: Executor, at_once: int | None) -> None:
         """Begins to read all that is asked for of many owners."""
@@ -136,7 +136,7 @@ class CounterReader:
     @property
     def reads_of_an_owner(self) -> int:
         """How many requests one owner takes by itself."""
-        return 1 + self._has_values + bool(self._placing.coarse_end)
+        return 1 + self._has_values + bool(self._grid.coarse_end)
 
     @property
     def _has_values(self) -> bool:
@@ -153,25 +153,25 @@ class CounterReader:
         return iter(used.values())
 
     def _touching(self, owner: Owner, at_once: int | None = None) -> Iterator[int]:
-        places = self.places(owner[0])
+        cell_groups = self.cell_groups(owner[0])
         levels: dict[int, Number] = {}
-        for window, number, cell in self._cells(owner, places, at_once):
-            verdict = self._placing.verdict(window)
+        for window, number, cell in self._cells(owner, cell_groups, at_once):
+            verdict = self._grid.verdict(window)
             if verdict is None:
                 continue
-            if verdict.place != BEFORE:
+            if verdict.output != BEFORE:
                 yield number
-            elif places[number][1] == 0:
+            elif cell_groups[number][1] == 0:
                 assert isinstance(cell, int | Decimal)
                 levels[number] = add(levels.get(number, 0), cell)
         yield from (number for number, level in levels.items() if level)
 
     def _read_owner(self, found: Found, owner: Owner, dirty: frozenset[int]) -> set[int]:
-        places, judge = self.places(owner[0]), self._placing.verdict
+        cell_groups, judge = self.cell_groups(owner[0]), self._grid.verdict
         whole: set[int] = set()
         cut: set[int] = set()
-        targets: dict[tuple[Place, int], tuple[Tally, int]] = {}
-        cells = self._cells(owner, places, dirty=dirty)
+        targets: dict[tuple[OutputWindow, int], tuple[Tally, int]] = {}
+        cells = self._cells(owner, cell_groups, dirty=dirty)
         crowded = self._crowded(owner[0])
         if crowded or not TAKES_OFF.issuperset(self._query.meter.aggregation.parts):
             cells = iter(held := list(cells))
@@ -189,27 +189,27 @@ class CounterReader:
             whole.add(window)
             if verdict.has_overhang:
                 found.overhang.add(owner)
-            target = targets.get((verdict.place, number))
+            target = targets.get((verdict.output, number))
             if target is None:
-                groups, part = places[number]
-                group = self._placing.group(owner[1], groups)
-                target = targets[(verdict.place, number)] = found.tally(verdict.place, group), part
+                groups, part = cell_groups[number]
+                group = self._grid.group(owner[1], groups)
+                target = targets[(verdict.output, number)] = found.tally(verdict.output, group), part
             target[0].add_cell(target[1], cell, window * WINDOW_SECONDS)
         if whole:
             found.saw(min(whole) * WINDOW_SECONDS, (max(whole) + 1) * WINDOW_SECONDS - 1)
         return cut
 
-    def places(self, lane: int) -> Places:
+    def cell_groups(self, lane: int) -> CellGroups:
         """The cells that were asked for. Exactly, events decide that themselves, so all of the meter's count."""
-        if lane not in self._places_of:
+        if lane not in self._cell_groups:
             query = self._query
             crowded = self._crowded(lane)
-            self._places_of[lane] = {
+            self._cell_groups[lane] = {
                 number: (code.groups, part)
                 for number, code, part in self.codes(lane).cells()
                 if query.is_exact or query.accepts(code.groups) or number in crowded
             }
-        return self._places_of[lane]
+        return self._cell_groups[lane]
 
     def _crowded(self, lane: int) -> frozenset[int]:
         """The cells whose windows the log has to answer, because their groups are asked for."""
@@ -220,38 +220,40 @@ class CounterReader:
 
         What made a level before the range comes from its coarse windows as far as none of them holds a dirty one.
         """
-        first, last = self._placing.spans(PAGE_SECONDS, LAST_SPAN)
-        coarse_end = self._placing.coarse_end
+        first, last = self._grid.spans(PAGE_SECONDS, LAST_SPAN)
+        coarse_end = self._grid.coarse_end
         if coarse_end and min(dirty, default=LAST_WINDOW) * WINDOW_SECONDS >= coarse_end * COARSE_SECONDS:
             yield 0, (coarse_end - 1) // WINDOWS_PER_PAGE
             first = coarse_end * COARSE_SECONDS // PAGE_SECONDS
         yield first, last
 
     def _cells(
-        self, owner: Owner, places: Places, at_once: int | None = None, dirty: Collection[int] = ()
+        self, owner: Owner, cell_groups: CellGroups, at_once: int | None = None, dirty: Collection[int] = ()
     ) -> Iterator[tuple[int, int, Cell]]:
         """(window, cell number, cell) of what was asked for, in the spans of the range."""
-        if not places:
+        if not cell_groups:
             return
         *coarse, (first, last) = self._segments(dirty)
         for bounds in coarse:
-            for page in self._pages(owner, places, *bounds):
-                yield from (each for each in self._cells_of(page, places) if each[0] < self._placing.coarse_end)
-        for page in self._pages(owner, places, first, last, at_once):
-            yield from self._cells_of(page, places)
+            for page in self._pages(owner, cell_groups, *bounds):
+                yield from (each for each in self._cells_of(page, cell_groups) if each[0] < self._grid.coarse_end)
+        for page in self._pages(owner, cell_groups, first, last, at_once):
+            yield from self._cells_of(page, cell_groups)
         if not self._has_values:
             return
         for key, name, values in self._values_ahead.pop(owner, None) or self._values(owner):
             window, number = parse_cell(name, key.span)
             self._budget.take_values(len(values))
-            if number in places:
+            if number in cell_groups:
                 yield window, number, values
 
     def _values(self, owner: Owner) -> Iterable[tuple[PageKey, str, bytes]]:
-        return self._ledger.value_chunks(self._query.tenant, *owner, *self._placing.spans(PAGE_SECONDS, LAST_SPAN))
+        return self._ledger.value_chunks(self._query.tenant, *owner, *self._grid.spans(PAGE_SECONDS, LAST_SPAN))
 
-    def _pages(self, owner: Owner, places: Places, first: int, last: int, at_once: int | None = None) -> Iterator[Page]:
-        numbers = {number // CODES_PER_PAGE for number in places}
+    def _pages(
+        self, owner: Owner, cell_groups: CellGroups, first: int, last: int, at_once: int | None = None
+    ) -> Iterator[Page]:
+        numbers = {number // CODES_PER_PAGE for number in cell_groups}
         found: Iterable[Page] | None = self._pages_ahead.pop((owner, first, last), None)
         if found is None and (picked := self._picked(owner, numbers, first, last)):
             found = self._ledger.read_pages(picked)
@@ -262,11 +264,11 @@ class CounterReader:
             if page.key.number in numbers:
                 yield page
 
-    def _cells_of(self, page: Page, places: Places) -> Iterator[tuple[int, int, Cell]]:
+    def _cells_of(self, page: Page, cell_groups: CellGroups) -> Iterator[tuple[int, int, Cell]]:
         first_window = page.key.span * WINDOWS_PER_PAGE
         for name, cell in page.cells.items():
             offset, number = self._parsed(name)
-            if number in places:
+            if number in cell_groups:
                 if type(cell) is bytes:
                     self._budget.take_values(len(cell))
                 yield first_window + offset, number, cell

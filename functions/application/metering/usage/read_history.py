@@ -10,7 +10,7 @@ from functions.application.ports.history import HistoryReader
 from functions.domain.metering.cells.aggregation import Cell, Number, add
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
 from functions.domain.metering.ledger.history import SPAN_SECONDS, HistoryPart, decode_rows, voided_windows
-from functions.domain.metering.usage.placing import Placing
+from functions.domain.metering.usage.grid import Grid
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.usage.usage_rows import BEFORE, Found
 
@@ -21,10 +21,10 @@ Row = tuple[int, Mapping[str, str], Sequence[Cell]]
 class PastReader:
     """Reads what one query needs of its meter's history; nothing for a meter without."""
 
-    def __init__(self, history: HistoryReader, query: UsageQuery, placing: Placing, budget: Budget) -> None:
+    def __init__(self, history: HistoryReader, query: UsageQuery, grid: Grid, budget: Budget) -> None:
         self._history = history
         self._query = query
-        self._placing = placing
+        self._grid = grid
         self._budget = budget
         self._ahead: dict[Owner, Iterator[HistoryPart]] = {}
         self._held: Sequence[Row] = ()
@@ -40,13 +40,13 @@ class PastReader:
         return self._outdated
 
     def read(self, found: Found, cuts: Cuts, owner: Owner) -> None:
-        """Adds the owner's whole windows to what was found, and those that only the log can place to the cuts.
+        """Adds the owner's whole windows to what was found, and those that only the log can output to the cuts.
 
         The log answers a cut window with old events and new ones, so the counters must have been read before.
         """
         lane, subject = owner
         for window, groups, cells in self._held:
-            placed = self._placing.verdict(window)
+            placed = self._grid.verdict(window)
             if placed is None or not (self._query.is_exact or self._query.accepts(groups)):
                 continue
             if placed.is_cut or window in self._outdated or subject in cuts.get(lane, {}).get(window, ()):
@@ -55,7 +55,7 @@ class PastReader:
             found.saw(window * WINDOW_SECONDS, (window + 1) * WINDOW_SECONDS - 1)
             if placed.has_overhang:
                 found.overhang.add(owner)
-            tally = found.tally(placed.place, self._placing.group(subject, groups))
+            tally = found.tally(placed.output, self._grid.group(subject, groups))
             for part, cell in enumerate(cells):
                 tally.add_cell(part, cell, window * WINDOW_SECONDS)
 
@@ -80,10 +80,10 @@ class PastReader:
         levels: dict[tuple[tuple[str, str], ...], Number] = {}
         for part in self._parts(owner):
             for window, groups, cells in self._rows(part):
-                verdict = self._placing.verdict(window)
+                verdict = self._grid.verdict(window)
                 if verdict is None or not self._query.accepts(groups):
                     continue
-                if verdict.place != BEFORE:
+                if verdict.output != BEFORE:
                     yield groups
                     continue
                 key, change = tuple(groups.items()), cells[0]
@@ -97,9 +97,7 @@ class PastReader:
             return ()
         if owner in self._ahead:
             return self._ahead.pop(owner)
-        return self._history.history(
-            self._query.tenant, *owner, meter.id, *self._placing.spans(SPAN_SECONDS, LAST_SPAN)
-        )
+        return self._history.history(self._query.tenant, *owner, meter.id, *self._grid.spans(SPAN_SECONDS, LAST_SPAN))
 
     def _rows(self, part: HistoryPart) -> Iterator[Row]:
         if voided_windows(part) is not None:

@@ -1,4 +1,4 @@
-"""Adding up archived events, one by one, with the meter's own functions: what counters cannot place."""
+"""Adding up archived events, one by one, with the meter's own functions: what counters cannot output."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from functions.domain.metering.ledger.ledger import HOUR_SECONDS
 from functions.domain.metering.ledger.voiding import countable
 from functions.domain.metering.meters.compiled_meter import CompiledMeter
 from functions.domain.metering.meters.values import Data, Uncountable, decode_data
-from functions.domain.metering.usage.placing import Placing
+from functions.domain.metering.usage.grid import Grid
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.usage.usage_rows import Found
 from functions.domain.metering.values.group_values import fitting_groups
@@ -40,7 +40,7 @@ class LogReader:
         objects: OpenedObjects,
         lanes: Lanes,
         query: UsageQuery,
-        placing: Placing,
+        grid: Grid,
         codes: Callable[[int], MeterCodes],
         until: Mapping[int, int] | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class LogReader:
         self._objects = objects
         self._lanes = lanes
         self._query = query
-        self._placing = placing
+        self._grid = grid
         self._codes = codes
         self._until = until
         self._meter = CompiledMeter(query.meter)
@@ -89,7 +89,7 @@ class LogReader:
                 continue
             subjects = windows.get(second // WINDOW_SECONDS)
             is_asked = subjects is not None and (None in subjects or event.subject in subjects)
-            if is_asked and self._placing.is_inside(second):
+            if is_asked and self._grid.is_inside(second):
                 yield event
 
     def _archived(
@@ -115,7 +115,7 @@ class LogReader:
     def _may_matter(self, entry: HourEntry, windows: Windows) -> bool:
         touched = range(entry.first // WINDOW_SECONDS, entry.last // WINDOW_SECONDS + 1)
         asked = [windows[window] for window in touched if window in windows]
-        if not asked or not self._placing.touches(entry.first, entry.last):
+        if not asked or not self._grid.touches(entry.first, entry.last):
             return False
         subjects = set[str | None]().union(*asked)
         marks = {self._mark(subject) for subject in subjects if subject is not None} if None not in subjects else ()
@@ -137,9 +137,9 @@ class LogReader:
         groups = self._groups(event, data, codes)
         if self._query.accepts(groups):
             second = event.time_seconds
-            place, group = self._placing.containing(second), self._placing.group(event.subject, groups)
+            output, group = self._grid.containing(second), self._grid.group(event.subject, groups)
             found.saw(second, second)
-            found.tally(place, group).add_value(*self._contribution(value), second, event.micros)
+            found.tally(output, group).add_value(*self._contribution(value), second, event.micros)
 
     def _contribution(self, value: Number | str) -> tuple[Number, int]:
         """The number and the fingerprint of a value: UNIQUE_COUNT counts texts, all others numbers."""

@@ -21,7 +21,7 @@ from functions.application.metering.usage.read_history import PastReader
 from functions.application.metering.usage.usage_bounds import Bounds
 from functions.application.ports.ledger import LedgerReader
 from functions.domain.errors import TooLarge
-from functions.domain.metering.usage.placing import Placing
+from functions.domain.metering.usage.grid import Grid
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.lanes import Lanes
 
@@ -41,7 +41,7 @@ class OwnerWalk:
         ledger: LedgerReader,
         lanes: Lanes,
         query: UsageQuery,
-        placing: Placing,
+        grid: Grid,
         counters: CounterReader,
         past: PastReader,
         bounds: Bounds,
@@ -50,7 +50,7 @@ class OwnerWalk:
         at_once: int | None = None,
     ) -> None:
         """With `after` (empty at first) the walk may end early, behind at least one subject."""
-        self._ledger, self._lanes, self._query, self._placing = ledger, lanes, query, placing
+        self._ledger, self._lanes, self._query, self._grid = ledger, lanes, query, grid
         self._counters, self._past = counters, past
         self._most, self._after, self._at_once = bounds.reads, after, at_once
         self._used: dict[int, Sequence[tuple[int, int]] | None] = {}
@@ -66,7 +66,7 @@ class OwnerWalk:
     def lanes(self) -> list[int]:
         """All that may be walked through."""
         if self._query.names_subjects:
-            return sorted({self._lanes.lane_of(self._query.tenant, name) for name in self._placing.asked_subjects})
+            return sorted({self._lanes.lane_of(self._query.tenant, name) for name in self._grid.asked_subjects})
         return list(range(self._lanes.count))
 
     def __iter__(self) -> Iterator[Owner]:
@@ -90,7 +90,7 @@ class OwnerWalk:
             return
         with ThreadPoolExecutor(READERS) as pool:
             if query.names_subjects:
-                named = ((self._lanes.lane_of(query.tenant, name), name) for name in self._placing.asked_subjects)
+                named = ((self._lanes.lane_of(query.tenant, name), name) for name in self._grid.asked_subjects)
                 while some := list(islice(named, OWNERS_AHEAD)):
                     self._read_ahead(some, pool)
                     yield from some

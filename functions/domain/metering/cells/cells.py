@@ -34,7 +34,7 @@ BUCKET_BYTES = 16
 MOST_CELLS = 3  # of one event in one meter: a level's
 MOST_CELL_BYTES = DECIMAL_BYTES + SECOND_BYTES  # beside the cell itself, values and buckets not counted
 
-Place = tuple[int, int]  # window, code number
+CellId = tuple[int, int]  # window, code number
 
 
 class OpenCells:
@@ -43,60 +43,60 @@ class OpenCells:
     __slots__ = ("highest", "latest", "lowest", "sketch", "sum", "values")
 
     def __init__(self) -> None:
-        self.sum: dict[Place, Number] = {}
-        self.highest: dict[Place, Number] = {}
-        self.lowest: dict[Place, Number] = {}
-        self.latest: dict[Place, Latest] = {}
-        self.values: dict[Place, set[int]] = {}
-        self.sketch: dict[Place, dict[int, int]] = {}
+        self.sum: dict[CellId, Number] = {}
+        self.highest: dict[CellId, Number] = {}
+        self.lowest: dict[CellId, Number] = {}
+        self.latest: dict[CellId, Latest] = {}
+        self.values: dict[CellId, set[int]] = {}
+        self.sketch: dict[CellId, dict[int, int]] = {}
 
-    def add(self, place: Place, value: Number, cell_bytes: int) -> int:
+    def add(self, cell_id: CellId, value: Number, cell_bytes: int) -> int:
         """Add to a sum; like all of these returns the bytes by which the commit grows."""
-        present = self.sum.get(place)
+        present = self.sum.get(cell_id)
         total = value if present is None else add(present, value)
         if type(total) is int:
             if -LARGEST_INT < total < LARGEST_INT:
-                self.sum[place] = total
+                self.sum[cell_id] = total
                 return cell_bytes if present is None else 0
             total = Decimal(total)
-        self.sum[place] = total
+        self.sum[cell_id] = total
         if present is None:
             return cell_bytes + DECIMAL_BYTES
         return 0 if type(present) is Decimal else DECIMAL_BYTES
 
     def merge(self, other: "OpenCells") -> None:
         sums = self.sum
-        for place, value in other.sum.items():
-            present = sums.get(place)
+        for cell_id, value in other.sum.items():
+            present = sums.get(cell_id)
             if present is None:
-                sums[place] = value
+                sums[cell_id] = value
             elif type(value) is int and type(present) is int:
-                sums[place] = present + value
+                sums[cell_id] = present + value
             else:
-                sums[place] = add(present, value)
-        for place, value in other.highest.items():
-            add_highest(self, place, value, 0, 0)
-        for place, value in other.lowest.items():
-            add_lowest(self, place, value, 0, 0)
-        for place, latest in other.latest.items():
-            _later(self, place, latest, 0)
-        for place, values in other.values.items():
-            self.values.setdefault(place, set()).update(values)
-        for place, counts in other.sketch.items():
-            total = self.sketch.setdefault(place, {})
+                sums[cell_id] = add(present, value)
+        for cell_id, value in other.highest.items():
+            add_highest(self, cell_id, value, 0, 0)
+        for cell_id, value in other.lowest.items():
+            add_lowest(self, cell_id, value, 0, 0)
+        for cell_id, latest in other.latest.items():
+            _later(self, cell_id, latest, 0)
+        for cell_id, values in other.values.items():
+            self.values.setdefault(cell_id, set()).update(values)
+        for cell_id, counts in other.sketch.items():
+            total = self.sketch.setdefault(cell_id, {})
             for bucket, count in counts.items():
                 total[bucket] = total.get(bucket, 0) + count
 
-    def packed(self) -> Iterator[tuple[str, dict[Place, Any]]]:
+    def packed(self) -> Iterator[tuple[str, dict[CellId, Any]]]:
         """The kinds that have cells, by the name of their field in a page delta."""
         yield "sum", self.sum
         for name in ("highest", "lowest", "latest"):
             if cells := getattr(self, name):
                 yield name, cells
         if self.values:
-            yield "values", {place: pack_values(values) for place, values in self.values.items()}
+            yield "values", {cell_id: pack_values(values) for cell_id, values in self.values.items()}
         if self.sketch:
-            yield "sketch", {place: sketch.pack(counts, MAX_BUCKETS) for place, counts in self.sketch.items()}
+            yield "sketch", {cell_id: sketch.pack(counts, MAX_BUCKETS) for cell_id, counts in self.sketch.items()}
 
 
 def as_pages(cells: OpenCells, tenant: str, lane: int, subject: str | None) -> Iterator[PageDelta]:
@@ -104,8 +104,8 @@ def as_pages(cells: OpenCells, tenant: str, lane: int, subject: str | None) -> I
     pages: dict[tuple[int, int], PageDelta] = {}
     for kind, found in cells.packed():
         last = None
-        for place, cell in found.items():
-            span_and_number, name = _on_page(place)
+        for cell_id, cell in found.items():
+            span_and_number, name = _on_page(cell_id)
             if span_and_number is not last:  # most cells are on the page of the one before
                 last = span_and_number
                 page = pages.get(span_and_number)
@@ -116,9 +116,9 @@ def as_pages(cells: OpenCells, tenant: str, lane: int, subject: str | None) -> I
     return iter(pages.values())
 
 
-@lru_cache(maxsize=20_000)  # the subjects of a commit have their cells in the same places
-def _on_page(place: Place) -> tuple[tuple[int, int], str]:
-    window, number = place
+@lru_cache(maxsize=20_000)  # the subjects of a commit have cells of the same ids
+def _on_page(cell_id: CellId) -> tuple[tuple[int, int], str]:
+    window, number = cell_id
     return _span_and_number(window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE), cell_name(window, number)
 
 
@@ -127,57 +127,57 @@ def _span_and_number(span: int, number: int) -> tuple[int, int]:
     return span, number
 
 
-Add = Callable[[OpenCells, Place, Any, Any, int], int]
+Add = Callable[[OpenCells, CellId, Any, Any, int], int]
 
 
-def _average(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
-    window, number = place
-    return cells.add(place, value, cell_bytes) + cells.add((window, number + 1), 1, cell_bytes)
+def _average(cells: OpenCells, cell_id: CellId, value: Number, _second: int, cell_bytes: int) -> int:
+    window, number = cell_id
+    return cells.add(cell_id, value, cell_bytes) + cells.add((window, number + 1), 1, cell_bytes)
 
 
-def add_highest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
-    present = cells.highest.get(place)
+def add_highest(cells: OpenCells, cell_id: CellId, value: Number, _second: int, cell_bytes: int) -> int:
+    present = cells.highest.get(cell_id)
     if present is not None and present >= value:
         return 0
-    cells.highest[place] = value
+    cells.highest[cell_id] = value
     return cell_bytes + DECIMAL_BYTES if present is None else 0
 
 
-def add_lowest(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
-    present = cells.lowest.get(place)
+def add_lowest(cells: OpenCells, cell_id: CellId, value: Number, _second: int, cell_bytes: int) -> int:
+    present = cells.lowest.get(cell_id)
     if present is not None and present <= value:
         return 0
-    cells.lowest[place] = value
+    cells.lowest[cell_id] = value
     return cell_bytes + DECIMAL_BYTES if present is None else 0
 
 
-def add_latest(cells: OpenCells, place: Place, value: Number, moment: tuple[int, int], cell_bytes: int) -> int:
-    return _later(cells, place, (*moment, value), cell_bytes)
+def add_latest(cells: OpenCells, cell_id: CellId, value: Number, moment: tuple[int, int], cell_bytes: int) -> int:
+    return _later(cells, cell_id, (*moment, value), cell_bytes)
 
 
-def _later(cells: OpenCells, place: Place, latest: Latest, cell_bytes: int) -> int:
-    present = cells.latest.get(place)
+def _later(cells: OpenCells, cell_id: CellId, latest: Latest, cell_bytes: int) -> int:
+    present = cells.latest.get(cell_id)
     if present is not None and present >= latest:
         return 0
-    cells.latest[place] = latest
+    cells.latest[cell_id] = latest
     return cell_bytes + DECIMAL_BYTES + SECOND_BYTES if present is None else 0
 
 
-def _value(cells: OpenCells, place: Place, fingerprint: int, _second: int, cell_bytes: int) -> int:
-    values = cells.values.get(place)
+def _value(cells: OpenCells, cell_id: CellId, fingerprint: int, _second: int, cell_bytes: int) -> int:
+    values = cells.values.get(cell_id)
     if values is None:
-        cells.values[place] = {fingerprint}
+        cells.values[cell_id] = {fingerprint}
         return cell_bytes + VALUE_BYTES
     before = len(values)
     values.add(fingerprint)
     return VALUE_BYTES * (len(values) - before)
 
 
-def _bucket(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
+def _bucket(cells: OpenCells, cell_id: CellId, value: Number, _second: int, cell_bytes: int) -> int:
     bucket = sketch.bucket_of(value)
-    counts = cells.sketch.get(place)
+    counts = cells.sketch.get(cell_id)
     if counts is None:
-        cells.sketch[place] = {bucket: 1}
+        cells.sketch[cell_id] = {bucket: 1}
         return cell_bytes + BUCKET_BYTES
     if bucket in counts:
         counts[bucket] += 1
@@ -186,20 +186,20 @@ def _bucket(cells: OpenCells, place: Place, value: Number, _second: int, cell_by
     return BUCKET_BYTES
 
 
-def _level(cells: OpenCells, place: Place, value: Number, second: int, cell_bytes: int) -> int:
-    window, number = place
+def _level(cells: OpenCells, cell_id: CellId, value: Number, second: int, cell_bytes: int) -> int:
+    window, number = cell_id
     return (
-        cells.add(place, value, cell_bytes)
+        cells.add(cell_id, value, cell_bytes)
         + cells.add((window, number + 1), times(value, second % WINDOW_SECONDS), cell_bytes)
         + cells.add((second // COARSE_SECONDS, number), value, cell_bytes)
     )
 
 
-def _sum(cells: OpenCells, place: Place, value: Number, _second: int, cell_bytes: int) -> int:
-    return cells.add(place, value, cell_bytes)
+def _sum(cells: OpenCells, cell_id: CellId, value: Number, _second: int, cell_bytes: int) -> int:
+    return cells.add(cell_id, value, cell_bytes)
 
 
-# Adds one event: the open cells, the first cell's place, the value (a fingerprint for UNIQUE_COUNT), when it happened
+# Adds one event: the open cells, the id of the first cell, the value (a fingerprint for UNIQUE_COUNT), when it happened
 # (`moment`) and the bytes of a new cell; returns the bytes by which the commit grows.
 ADD: dict[Aggregation, Add] = {
     Aggregation.SUM: _sum,

@@ -9,7 +9,7 @@ MAX_DAMAGED = 100  # objects in one answer, after which another call goes on
 MAX_NAMED = 20  # events of an object that are named in it
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """The commit whose object it is, and the hour it was decided in."""
 
     lane: int

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
-from functions.domain.metering.cells.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, OpenCells, Place, as_pages
+from functions.domain.metering.cells.cells import MOST_CELL_BYTES, MOST_CELLS, VALUE_BYTES, CellId, OpenCells, as_pages
 from functions.domain.metering.cells.pages import CODES_PER_PAGE, PageDelta
 from functions.domain.metering.ledger.ledger import Code, Directory, Group, LaneState, Reject
 from functions.domain.metering.ledger.reject import UncountableLines, event_identity, pack_lines
@@ -146,7 +146,7 @@ class _Counting:
         self._value_fingerprint = value_fingerprint
         self._received_at = received_at
         self._month = received_at // MONTH_SECONDS
-        self._places = defaultdict[tuple[str, Grouping, Groups, int], dict[CompiledMeter, Place]](dict)
+        self._cell_ids = defaultdict[tuple[str, Grouping, Groups, int], dict[CompiledMeter, CellId]](dict)
 
     def add_subject(
         self, cells: OpenCells, tenant: str, subject: str, events: list[Event], by_type: MetersByType
@@ -182,29 +182,29 @@ class _Counting:
             all_micros = [event.micros for event in rows.events]
             all_moments = [*zip(rows.seconds, all_micros, strict=True)] if any(all_micros) else None
         columns = [(meters, meters[0].column(rows.data)) for meters in grouping.by_value]
-        for groups, places in rows.places.items():
-            pick = picker(places, len(rows.seconds))
+        for groups, indexes in rows.event_indexes.items():
+            pick = picker(indexes, len(rows.seconds))
             seconds = pick(rows.seconds) if grouping.looks_at_time else ()
             moments = pick(all_moments) if all_moments else seconds
-            known = self._places[tenant, grouping, groups, window]
+            known = self._cell_ids[tenant, grouping, groups, window]
             for meters, of_all in columns:
                 if of_all is None:
                     self._add_one_by_one(cells, tenant, rows, groups, meters, cell_bytes)
                     continue
                 column = pick(of_all)
                 for meter in meters:
-                    place = known.get(meter)
-                    if place is None:
-                        place = known[meter] = window, self._number_of(tenant, rows, meter, groups)
+                    cell_id = known.get(meter)
+                    if cell_id is None:
+                        cell_id = known[meter] = window, self._number_of(tenant, rows, meter, groups)
                     if (add_column := meter.add_column) is not None:
                         when = moments if meter.orders_microseconds else seconds
-                        size += add_column(cells, place, column, when, cell_bytes)
+                        size += add_column(cells, cell_id, column, when, cell_bytes)
                     elif meter.takes_text:
-                        size += add_fingerprints(cells, place, {*map(self._value_fingerprint, {*column})}, cell_bytes)
+                        size += add_fingerprints(cells, cell_id, {*map(self._value_fingerprint, {*column})}, cell_bytes)
                     else:
                         add = meter.add
                         for value, second in zip(column, seconds, strict=True):
-                            size += add(cells, place, value, second, cell_bytes)
+                            size += add(cells, cell_id, value, second, cell_bytes)
         self._deltas.size += size
 
     def _add_one_by_one(
@@ -217,7 +217,7 @@ class _Counting:
         cell_bytes: int,
     ) -> None:
         deltas = self._deltas
-        for at in rows.places[groups]:
+        for at in rows.event_indexes[groups]:
             event, data = rows.events[at], rows.data[at]
             for meter in meters:
                 try:
@@ -267,8 +267,8 @@ class _Counting:
         of_subject = directory.taken.get((code.meter_id, code.owner, code.month), 0) * FULL // MAX_SUBJECT_CODES
         used = min(max(of_subject, len(directory.numbers) * FULL // MAX_LANE_CODES), FULL)
         if used >= TOLD_FROM:
-            place = code.tenant, code.meter_id
-            self._deltas.room_used[place] = max(used, self._deltas.room_used.get(place, 0))
+            of_meter = code.tenant, code.meter_id
+            self._deltas.room_used[of_meter] = max(used, self._deltas.room_used.get(of_meter, 0))
 
     def _has_room(self, directory: Directory, meter_id: str, owner: bytes) -> bool:
         taken, month = directory.taken, self._month
@@ -283,8 +283,8 @@ def _most_bytes(all_rows: Iterable[Rows], cell_bytes: int) -> int:
     size = 0
     for rows in all_rows:
         per_group = MOST_CELLS * (cell_bytes + MOST_CELL_BYTES) + CODE_BYTES
-        texts = sum(map(len, chain.from_iterable(rows.places)))
-        of_meter = len(rows.places) * per_group + 4 * texts + len(rows.events) * VALUE_BYTES
+        texts = sum(map(len, chain.from_iterable(rows.event_indexes)))
+        of_meter = len(rows.event_indexes) * per_group + 4 * texts + len(rows.events) * VALUE_BYTES
         size += len(rows.grouping.meters) * of_meter
     return size
 

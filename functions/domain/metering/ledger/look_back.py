@@ -75,10 +75,10 @@ class LookBack:
 
     def add(self, fingerprint: int) -> bool:
         """Remember it; False if it was known already."""
-        place, entry = fingerprint >> REST_BITS, (fingerprint & REST) << TIME_BITS
-        entries = self._entries.get(place)
+        slot, entry = fingerprint >> REST_BITS, (fingerprint & REST) << TIME_BITS
+        entries = self._entries.get(slot)
         if entries is None:
-            self._entries[place] = array("Q", (entry | self._unit & TIME,))
+            self._entries[slot] = array("Q", (entry | self._unit & TIME,))
         else:
             at = bisect_left(entries, entry)
             if at < len(entries) and entries[at] - entry <= TIME:
@@ -149,12 +149,12 @@ class LookBack:
 
     def _drop(self, units: Iterable[int]) -> None:
         stamps = {unit & TIME for unit in units}
-        for place, entries in list(self._entries.items()):
+        for slot, entries in list(self._entries.items()):
             kept = array("Q", [entry for entry in entries if entry & TIME not in stamps])
             if kept:
-                self._entries[place] = kept
+                self._entries[slot] = kept
             else:
-                del self._entries[place]
+                del self._entries[slot]
         for unit in units:
             self.size -= self._sizes.pop(unit)
             self.since = max(self.since, (unit + 1) * UNIT_SECONDS)
@@ -167,18 +167,18 @@ class LookBack:
             look_back._count(unit, size)
         lengths, entries, start = array("I"), memoryview(whole.entries), 0
         lengths.frombytes(whole.lengths)
-        for place, length in enumerate(lengths):
+        for slot, length in enumerate(lengths):
             if length:
-                look_back._entries[place] = array("Q")
-                look_back._entries[place].frombytes(entries[start : start + length * ENTRY_BYTES])
+                look_back._entries[slot] = array("Q")
+                look_back._entries[slot].frombytes(entries[start : start + length * ENTRY_BYTES])
                 start += length * ENTRY_BYTES
         return look_back
 
     def whole(self, packs: bytes) -> Whole:
         """To be kept; there must be nothing that is not confirmed."""
-        places = range(1 << TIME_BITS)
-        lengths = array("I", [len(self._entries.get(place, ())) for place in places])
-        entries = b"".join(self._entries[place].tobytes() for place in places if place in self._entries)
+        slots = range(1 << TIME_BITS)
+        lengths = array("I", [len(self._entries.get(slot, ())) for slot in slots])
+        entries = b"".join(self._entries[slot].tobytes() for slot in slots if slot in self._entries)
         return Whole(self.n, self.since, lengths.tobytes(), entries, dict(self._sizes), packs)
 
 

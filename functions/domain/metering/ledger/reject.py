@@ -50,7 +50,7 @@ class StoredReject:
     meter_id: str = ""
     replayed_at: int = 0
     replayed_by: str = ""
-    place: str = ""  # where a list goes on behind it, when that is not its id
+    location: str = ""  # where a list goes on behind it, when that is not its id
 
 
 class UncountableLines(msgspec.Struct, frozen=True, array_like=True):
@@ -74,7 +74,7 @@ class Reason(NamedTuple):
     lines: Sequence[int]
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A line of a commit's object, counted from 0."""
 
     lane: int

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from functions.domain.metering.cells import sketch
 from functions.domain.metering.cells.aggregation import Aggregation, Number, add, negative, times
-from functions.domain.metering.cells.cells import Place
+from functions.domain.metering.cells.cells import CellId
 from functions.domain.metering.cells.pages import (
     COARSE_SECONDS,
     CODES_PER_PAGE,
@@ -100,9 +100,9 @@ class Lost:
                 continue
             number = None if value is None else _number(directory, meter, data, event)
             if number is not None:
-                place = (event.time_seconds // WINDOW_SECONDS, number)
+                cell_id = (event.time_seconds // WINDOW_SECONDS, number)
                 for owner in (event.subject, None):
-                    self._deduct(event, owner, place, meter.aggregation, value)
+                    self._deduct(event, owner, cell_id, meter.aggregation, value)
 
     def _add_history(self, event: CountedLine, meter: CompiledMeter) -> None:
         """A history is never written twice: what was voided since it began is left to the log."""
@@ -112,19 +112,19 @@ class Lost:
             self.size += CELL_BYTES + PAGE_BYTES + len(event.subject) * 4
 
     def _deduct(
-        self, event: CountedLine, owner: str | None, place: Place, aggregation: Aggregation, value: Any
+        self, event: CountedLine, owner: str | None, cell_id: CellId, aggregation: Aggregation, value: Any
     ) -> None:
         tenant, second = event.tenant, event.time_seconds
-        page, name = self._cell(tenant, owner, place)
-        window, number = place
+        page, name = self._cell(tenant, owner, cell_id)
+        window, number = cell_id
         match aggregation:
             case Aggregation.SUM | Aggregation.COUNT:
-                self._subtract(tenant, owner, place, value)
+                self._subtract(tenant, owner, cell_id, value)
             case Aggregation.AVG:
-                self._subtract(tenant, owner, place, value)
+                self._subtract(tenant, owner, cell_id, value)
                 self._subtract(tenant, owner, (window, number + 1), 1)
             case Aggregation.TIME_WEIGHTED_SUM:
-                self._subtract(tenant, owner, place, value)
+                self._subtract(tenant, owner, cell_id, value)
                 self._subtract(tenant, owner, (window, number + 1), times(value, second % WINDOW_SECONDS))
                 self._subtract(tenant, owner, (second // COARSE_SECONDS, number), value)
             case Aggregation.PERCENTILE:
@@ -142,12 +142,12 @@ class Lost:
                 if name not in page.dirty:
                     page.dirty.append(name)
 
-    def _subtract(self, tenant: str, owner: str | None, place: Place, value: Number) -> None:
-        page, name = self._cell(tenant, owner, place)
+    def _subtract(self, tenant: str, owner: str | None, cell_id: CellId, value: Number) -> None:
+        page, name = self._cell(tenant, owner, cell_id)
         page.sum[name] = add(page.sum.get(name, 0), negative(value))
 
-    def _cell(self, tenant: str, owner: str | None, place: Place) -> tuple[PageDelta, str]:
-        window, number = place
+    def _cell(self, tenant: str, owner: str | None, cell_id: CellId) -> tuple[PageDelta, str]:
+        window, number = cell_id
         key = PageKey(tenant, self.lane, owner, window // WINDOWS_PER_PAGE, number // CODES_PER_PAGE)
         page = self.pages.get(key)
         if page is None:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from functions.domain.metering.cells.aggregation import LARGEST_INT, Aggregation, Moment
-from functions.domain.metering.cells.cells import VALUE_BYTES, OpenCells, Place, add_highest, add_latest, add_lowest
+from functions.domain.metering.cells.cells import VALUE_BYTES, CellId, OpenCells, add_highest, add_latest, add_lowest
 from functions.domain.metering.meters.values import Data
 from functions.domain.metering.values.json_path import parse_path
 
@@ -72,50 +72,50 @@ def _taken(found: Callable[[Data], Any], all_data: Sequence[Data]) -> list[Any]:
         return []
 
 
-def _sum(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
-    return cells.add(place, sum(column), cell_bytes)
+def _sum(cells: OpenCells, cell_id: CellId, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    return cells.add(cell_id, sum(column), cell_bytes)
 
 
-def _count(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
-    return cells.add(place, len(column), cell_bytes)
+def _count(cells: OpenCells, cell_id: CellId, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    return cells.add(cell_id, len(column), cell_bytes)
 
 
-def _average(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
-    window, number = place
-    return cells.add(place, sum(column), cell_bytes) + cells.add((window, number + 1), len(column), cell_bytes)
+def _average(cells: OpenCells, cell_id: CellId, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    window, number = cell_id
+    return cells.add(cell_id, sum(column), cell_bytes) + cells.add((window, number + 1), len(column), cell_bytes)
 
 
-def _highest(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
-    return add_highest(cells, place, max(column), 0, cell_bytes)
+def _highest(cells: OpenCells, cell_id: CellId, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    return add_highest(cells, cell_id, max(column), 0, cell_bytes)
 
 
-def _lowest(cells: OpenCells, place: Place, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
-    return add_lowest(cells, place, min(column), 0, cell_bytes)
+def _lowest(cells: OpenCells, cell_id: CellId, column: Column, _seconds: Sequence[int], cell_bytes: int) -> int:
+    return add_lowest(cells, cell_id, min(column), 0, cell_bytes)
 
 
-def _latest(cells: OpenCells, place: Place, column: Column, moments: Sequence[Moment], cell_bytes: int) -> int:
+def _latest(cells: OpenCells, cell_id: CellId, column: Column, moments: Sequence[Moment], cell_bytes: int) -> int:
     """Moments that are seconds have no microseconds."""
     moment, value = max(zip(moments, column, strict=True))
     if isinstance(moment, int):
         moment = moment, 0
-    return add_latest(cells, place, value, moment, cell_bytes)
+    return add_latest(cells, cell_id, value, moment, cell_bytes)
 
 
-def add_fingerprints(cells: OpenCells, place: Place, fingerprints: set[int], cell_bytes: int) -> int:
+def add_fingerprints(cells: OpenCells, cell_id: CellId, fingerprints: set[int], cell_bytes: int) -> int:
     """Adds distinct values; returns, as all of these, the bytes by which the commit grows."""
-    present = cells.values.get(place)
+    present = cells.values.get(cell_id)
     if present is None:
-        cells.values[place] = fingerprints
+        cells.values[cell_id] = fingerprints
         return cell_bytes + VALUE_BYTES * len(fingerprints)
     before = len(present)
     present |= fingerprints
     return VALUE_BYTES * (len(present) - before)
 
 
-AddColumn = Callable[[OpenCells, Place, Column, Sequence[Any], int], int]
+AddColumn = Callable[[OpenCells, CellId, Column, Sequence[Any], int], int]
 
-# Adds a column to the open cells: the first cell's place, the values, their moments (if the grouping looks at time) and
-# the bytes of a new cell. What is not here is added event by event.
+# Adds a column to the open cells: the id of the first cell, the values, their moments (if the grouping looks at time)
+# and the bytes of a new cell. What is not here is added event by event.
 ADD_COLUMN: dict[Aggregation, AddColumn] = {
     Aggregation.SUM: _sum,
     Aggregation.COUNT: _count,

@@ -13,9 +13,9 @@ from functions.domain.metering.values.event import Event
 
 
 class Rows:
-    """The events of one window that a grouping takes, their seconds and data; `places` are those of each group's."""
+    """The events of one window that a grouping takes, their seconds and data; `event_indexes` are by group."""
 
-    __slots__ = ("data", "events", "grouping", "places", "seconds", "window")
+    __slots__ = ("data", "event_indexes", "events", "grouping", "seconds", "window")
 
     def __init__(
         self, grouping: Grouping, window: int, events: Sequence[Event], seconds: Sequence[int], data: Sequence[Data]
@@ -25,17 +25,17 @@ class Rows:
         self.events = events
         self.seconds = seconds
         self.data = data
-        places: dict[Groups, list[int]] = defaultdict(list)
-        for place, groups in enumerate(grouping.all_groups(data)):
-            places[groups].append(place)
-        self.places = places
+        indexes: dict[Groups, list[int]] = defaultdict(list)
+        for index, groups in enumerate(grouping.all_groups(data)):
+            indexes[groups].append(index)
+        self.event_indexes = indexes
 
 
-def picker(places: Sequence[int], count: int) -> Any:
-    """Takes from a column of `count` values those at the places."""
-    if len(places) == count:
+def picker(indexes: Sequence[int], count: int) -> Any:
+    """Takes from a column of `count` values those at the indexes."""
+    if len(indexes) == count:
         return _all
-    return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+    return itemgetter(*indexes) if len(indexes) > 1 else itemgetter(slice(indexes[0], indexes[0] + 1))
 
 
 def _all(column: Sequence[Any]) -> Sequence[Any]:
@@ -55,7 +55,7 @@ def sort_events(events: list[Event], by_type: MetersByType) -> tuple[list[Rows],
             for grouping in meters.groupings:
                 if grouping.counts is None:
                     all_rows.append(Rows(grouping, window, found, seconds, data))
-                elif kept := [place for place, each in enumerate(data) if grouping.counts(each)]:
+                elif kept := [index for index, each in enumerate(data) if grouping.counts(each)]:
                     pick = picker(kept, len(data))
                     all_rows.append(Rows(grouping, window, pick(found), pick(seconds), pick(data)))
     return all_rows, unreadable

@@ -14,7 +14,7 @@ from functions.domain.metering.cells.aggregation import Number, add, negative, q
 from functions.domain.metering.cells.level_times import SECONDS_PER_HOUR, LevelTimes
 from functions.domain.metering.cells.tally import LevelTally
 from functions.domain.metering.usage.usage import UsageQuery
-from functions.domain.metering.usage.usage_rows import BEFORE, Found, GroupKey, Place, Values, too_many_rows
+from functions.domain.metering.usage.usage_rows import BEFORE, Found, GroupKey, OutputWindow, Values, too_many_rows
 from functions.domain.metering.values.windows import Window, Windows, WindowSize
 
 
@@ -57,14 +57,14 @@ def _value_seconds(query: UsageQuery, found: Found, whole: Window, most: int) ->
         before = tallies.pop(BEFORE, None)
         level = before.change if before else 0
         places = _windows(windows, tallies, level, start, end) if windows else iter([(None, tallies.get(None))])
-        for place, tally in places:
-            low, high = (start, end) if place is None else (max(place[0], start), min(place[1], end))
+        for output, tally in places:
+            low, high = (start, end) if output is None else (max(output[0], start), min(output[1], end))
             tally = tally or LevelTally(query.meter.aggregation)
             seconds = tally.value_seconds(level, low, high)
             if level or tally.change or seconds:
                 if len(values) >= most:
                     raise too_many_rows(most)
-                values[place or whole, group] = seconds
+                values[output or whole, group] = seconds
             level = add(level, tally.change)
     return values
 
@@ -74,8 +74,8 @@ def level_total(parts: Iterable[tuple[UsageQuery, Found]]) -> Decimal:
     seconds: Number = 0
     for query, found in parts:
         before, inside = LevelTally(query.meter.aggregation), LevelTally(query.meter.aggregation)
-        for (place, _), tally in found.tallies.items():
-            (before if place == BEFORE else inside).add_tally(tally)
+        for (output, _), tally in found.tallies.items():
+            (before if output == BEFORE else inside).add_tally(tally)
         seconds = add(seconds, inside.value_seconds(before.change, *_range(query)))
     return _hours(seconds)
 
@@ -88,9 +88,9 @@ def level_times(parts: Iterable[tuple[UsageQuery, Found]], end: int, most: int) 
     changes: dict[int, Number] = defaultdict(int)
     for query, found in parts:
         part_start, part_end = _range(query)
-        for (place, _), tally in found.tallies.items() if part_start < part_end else ():
+        for (output, _), tally in found.tallies.items() if part_start < part_end else ():
             assert isinstance(tally, LevelTally)
-            second = part_start if place is None or place == BEFORE else place[0]
+            second = part_start if output is None or output == BEFORE else output[0]
             changes[second] = add(changes[second], tally.change)
             changes[part_end] = add(changes[part_end], negative(tally.change))
         if len(changes) > most:
@@ -108,8 +108,8 @@ def level_times(parts: Iterable[tuple[UsageQuery, Found]], end: int, most: int) 
 def in_one_group(found: Found) -> Found:
     """All groups together as if none was told apart."""
     united = Found(found.aggregation, found.is_exact, found.max_rows)
-    for (place, _), tally in found.tallies.items():
-        united.tally(place, (None, None, ())).add_tally(tally)
+    for (output, _), tally in found.tallies.items():
+        united.tally(output, (None, None, ())).add_tally(tally)
     return united
 
 
@@ -119,23 +119,23 @@ def _range(query: UsageQuery) -> tuple[int, int]:
     return query.first_second or 0, query.end_second
 
 
-def _by_group(found: Found) -> dict[GroupKey, dict[Place, LevelTally]]:
-    by_group: dict[GroupKey, dict[Place, LevelTally]] = {}
-    for (place, group), tally in found.tallies.items():
+def _by_group(found: Found) -> dict[GroupKey, dict[OutputWindow, LevelTally]]:
+    by_group: dict[GroupKey, dict[OutputWindow, LevelTally]] = {}
+    for (output, group), tally in found.tallies.items():
         assert isinstance(tally, LevelTally)
-        by_group.setdefault(group, {})[place] = tally
+        by_group.setdefault(group, {})[output] = tally
     return by_group
 
 
 def _windows(
-    windows: Windows, tallies: Mapping[Place, LevelTally], level: Number, start: int, end: int
+    windows: Windows, tallies: Mapping[OutputWindow, LevelTally], level: Number, start: int, end: int
 ) -> Iterator[tuple[Window, LevelTally | None]]:
     """The windows in which something changed and, while the level is not zero, those between and after them."""
-    for place in sorted(place for place in tallies if place):
+    for output in sorted(output for output in tallies if output):
         if level:
-            yield from ((window, None) for window in windows.between(start, place[0]))
-        yield place, tallies[place]
-        level, start = add(level, tallies[place].change), place[1]
+            yield from ((window, None) for window in windows.between(start, output[0]))
+        yield output, tallies[output]
+        level, start = add(level, tallies[output].change), output[1]
     if level:
         yield from ((window, None) for window in windows.between(start, end))
 

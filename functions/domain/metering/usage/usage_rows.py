@@ -12,7 +12,7 @@ from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.windows import Window, Windows, WindowSize
 
 GroupKey = tuple[str | None, str | None, tuple[str, ...]]  # subject, customer id, dimension values
-Place = Window | None  # an output window, or None when the whole range is one
+OutputWindow = Window | None  # an output window, or None when the whole range is one
 Values = dict[tuple[Window, GroupKey], Decimal]
 # Where levels keep what happened before the range; it is no window of any answer.
 BEFORE: Window = (0, 0)
@@ -38,7 +38,7 @@ class Found:
     aggregation: Aggregation
     is_exact: bool = False
     max_rows: int = 20_000  # about what fits into an answer of 4 MB
-    tallies: dict[tuple[Place, GroupKey], Tally] = field(default_factory=dict)
+    tallies: dict[tuple[OutputWindow, GroupKey], Tally] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
     overhang: set[tuple[int, str | None]] = field(default_factory=set)
@@ -48,9 +48,9 @@ class Found:
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
 
-    def tally(self, place: Place, group: GroupKey) -> Tally:
+    def tally(self, output: OutputWindow, group: GroupKey) -> Tally:
         """The tally to add to."""
-        key = (place, group)
+        key = (output, group)
         found = self.tallies.get(key)
         if found is None:
             if len(self.tallies) >= self.max_rows:
@@ -78,16 +78,16 @@ def together(parts: Sequence[Found], query: UsageQuery, most: int) -> Found:
         return parts[0]
     united = Found(query.meter.aggregation, query.is_exact, most)
     for part in parts:
-        for (place, group), tally in part.tallies.items():
-            united.tally(place, group).add_tally(tally)
+        for (output, group), tally in part.tallies.items():
+            united.tally(output, group).add_tally(tally)
     return united
 
 
 def found_values(query: UsageQuery, found: Found, whole: Window) -> Values:
     """`whole` is the range shown where no window size was asked."""
     return {
-        (place or whole, group): tally.answer(query.percent)
-        for (place, group), tally in found.tallies.items()
+        (output or whole, group): tally.answer(query.percent)
+        for (output, group), tally in found.tallies.items()
         if not tally.is_empty
     }
 

@@ -180,10 +180,10 @@ def test_a_refusal_is_recorded_with_its_code_and_param_and_can_be_tried_again(wo
 
 def test_a_wrong_key_stops_the_run_and_frees_the_lease(world: PushWorld) -> None:
     world.issue()
-    world.server.billable.api_key = "sk_test_another"
+    world.server.service.api_key = "sk_test_another"
     with pytest.raises(GatewayUnauthorized):
         world.push()
-    world.server.billable.api_key = "sk_test_push"
+    world.server.service.api_key = "sk_test_push"
     assert world.push().status is PaymentStatus.OPEN
 
 

@@ -137,7 +137,7 @@ class StripeClock:
 class PushWorld:
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.stripe = server.billable.world
+        self.stripe = server.service.world
         self.clock = StripeClock(self.stripe)
         self.pushes = MemoryPushStore()
         self.payments = MemoryPayments()
@@ -188,7 +188,7 @@ class PushWorld:
         raise AssertionError(f"not pushed after {most} tries")
 
     def fault(self, fault: str, path: str, **more: Any) -> None:
-        self.server.billable.faults.add({"fault": fault, "path": path, **more})
+        self.server.service.faults.add({"fault": fault, "path": path, **more})
 
     def invoices(self) -> list[dict[str, Any]]:
         return list(self.stripe.invoices.values())
@@ -205,7 +205,7 @@ class PushWorld:
         return found
 
     def requests(self) -> list[dict[str, Any]]:
-        return list(self.server.billable.log)
+        return list(self.server.service.log)
 
 
 class CrashingGateway:

@@ -1,4 +1,4 @@
-"""Where a question puts usage: in which of its windows, in which of its groups, and whether counters can say so."""
+"""The grid of an answer: which window and which group a piece of usage belongs to, and whether counters can say so."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -6,23 +6,24 @@ from typing import NamedTuple
 
 from functions.domain.metering.cells.pages import COARSE_SECONDS, FIRST_WINDOW, WINDOW_SECONDS
 from functions.domain.metering.usage.usage import UsageQuery
-from functions.domain.metering.usage.usage_rows import BEFORE, GroupKey, Place
+from functions.domain.metering.usage.usage_rows import BEFORE, GroupKey, OutputWindow
 from functions.domain.metering.values.windows import Seconds, Windows, WindowSize
 
 
 class Verdict(NamedTuple):
-    """Of a half-hour window that touches the range: whether only its events can be placed, or else its place.
+    """Of a half-hour window that touches the range: whether only its events can be told apart, or else its output
+    window.
 
     With `has_overhang` it is taken whole, though the range ends inside it, and what lies behind the range deducted.
     """
 
     is_cut: bool
-    place: Place
+    output: OutputWindow
     has_overhang: bool = False
 
 
-class Placing:
-    """The windows and groups of one question; all that made a level before the range has a place of its own.
+class Grid:
+    """The windows and groups of one question; what made a level before the range is kept under BEFORE.
 
     With `takes_overhang`, which is for levels, the half hour in which the range ends is not cut by that.
     """
@@ -39,7 +40,7 @@ class Placing:
         self._customer_of = {each.subject: customer for customer, held in query.customers.items() for each in held}
         self._verdicts: dict[int, Verdict | None] = {}
 
-    def containing(self, second: int) -> Place:
+    def containing(self, second: int) -> OutputWindow:
         if self._before is not None and second < self._before:
             return BEFORE
         return self._windows.containing(second) if self._windows else None
@@ -61,13 +62,13 @@ class Placing:
         end = start + WINDOW_SECONDS
         if (self._from is not None and end <= self._from) or (self._to is not None and start >= self._to):
             return None
-        place = self.containing(start)
+        output = self.containing(start)
         is_within = self.is_inside(start) and self.is_inside(end - 1)
-        is_cut = self._query.is_exact or place != self.containing(end - 1)
+        is_cut = self._query.is_exact or output != self.containing(end - 1)
         if self._takes_overhang:
-            return Verdict(is_cut, None if is_cut else place, not is_within)
+            return Verdict(is_cut, None if is_cut else output, not is_within)
         is_cut = is_cut or not is_within
-        return Verdict(is_cut, None if is_cut else place)
+        return Verdict(is_cut, None if is_cut else output)
 
     def spans(self, seconds: int, last: int) -> tuple[int, int]:
         """The first and last of the stretches of so many seconds that the range touches; `last` when it is open."""
@@ -96,7 +97,7 @@ class Placing:
         return shown, customer, tuple(groups.get(name, "") for name in query.dimensions)
 
 
-class Overhang(Placing):
+class Overhang(Grid):
     """The same windows and groups for what lies behind the end of the range."""
 
     def is_inside(self, second: int) -> bool:
