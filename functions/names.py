@@ -99,7 +99,7 @@ SCOPE_ADMIN = "admin"
 
 # Says where, not what: its holder may name any tenant and see what concerns all of them.
 SCOPE_OPERATOR = "operator"
-# Of the key a deployment makes: whoever has it can make every other.
+# Of the key a deployment makes: its holder can make every other key.
 FIRST_KEY_SCOPES = (SCOPE_ADMIN, SCOPE_OPERATOR)
 
 DEFAULT_TENANT = "default"

@@ -75,7 +75,7 @@ class StageSettings:
     )
     fixed_lanes: int | None = _because("Lanes stay as they were first made: say how many when the rate rises.", None)
     accept_past_days: int = _because("The acceptance window, which is also the dedupe horizon.", 45)
-    invoices_idle: bool = _because("A document of 0.00 for whoever used nothing and owes nothing is noise.", False)
+    invoices_idle: bool = _because("A document of 0.00 for a customer who used and owes nothing is noise.", False)
     archive_query_gigabytes: int = _because("What one question to the archive may read, at $5 a 1,000 GB.", 100)
     archive_day_gigabytes: int = _because(
         "What the questions of one tenant may cost a day, $5 at most: bytes, and requests as bytes.", 1_000
@@ -117,7 +117,7 @@ class StageSettings:
                 raise ValueError(f"{limit} must be at least 1: what is set to 0 would refuse every request.")
 
     def _wrong_values(self) -> Iterator[str]:
-        """Of single settings, whatever the others say."""
+        """Of single settings, each without the others."""
         for setting in fields(self):
             value, kind = getattr(self, setting.name), setting.type
             if setting.name == "alarm_emails":

@@ -1,4 +1,4 @@
-"""The stages there are: dev and prod as `stage.py` ships them, changed and joined by whoever deploys in `stages.toml`.
+"""The stages: dev and prod as `stage.py` ships them; the operator changes and adds stages in `stages.toml`.
 
 [prod]
 alarm_emails = ["ops@example.com"]

@@ -152,9 +152,9 @@ def _at(home: Path) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever takes the stack is marked so: a test without the mark would start a second one in its own process.
+    """Every test that takes the stack is marked so: one without the mark would start a second stack in its own process.
 
-    Who takes another program is marked, too, so that `make unit` can leave it out.
+    A test that takes another program is marked, too, so that `make unit` can leave it out.
     """
     most_examples = int(os.environ.get(checks.EXAMPLES, "0"))
     for item in items:
@@ -180,7 +180,7 @@ def _limit_examples(test: Any, most: int) -> None:
 
 @pytest.fixture(autouse=True)
 def within_the_policies_of_prod() -> Iterator[None]:
-    """Whatever a handler asks AWS for in a test, its function may in prod."""
+    """All that a handler asks AWS for in a test, its function may do in prod."""
     watching.refused.clear()
     yield
     assert sorted(set(watching.refused)) == []

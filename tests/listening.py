@@ -2,7 +2,7 @@
 
 import socket
 
-# All of 127/8 is this machine on Linux: whoever listens on every interface answers at these, too.
+# All of 127/8 is this machine on Linux: a program that listens on every interface answers at these, too.
 OTHER_LOOPBACKS = ("127.0.0.2", "::1")
 CONNECT_SECONDS = 1
 

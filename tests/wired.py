@@ -16,7 +16,7 @@ ADDRESSES = {
 
 
 def wire(patch: pytest.MonkeyPatch, **ports: Any) -> None:
-    """From now on, whoever asks for one of these ports gets what is given here."""
+    """From now on, every caller that asks for one of these ports gets what is given here."""
     for port, given in ports.items():
         patch.setattr(ADDRESSES[port], port, lambda given=given: given)
 

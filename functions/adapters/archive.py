@@ -200,7 +200,7 @@ def readable_line(text: bytes) -> tuple[ArchivedEvent, bytes] | None:
 
 
 def _with_readable_data(line: ArchivedEvent) -> ArchivedEvent:
-    """What cannot be read lies aside, so that the object stays text for whoever reads it as such."""
+    """What cannot be read lies aside, so that the object stays text for readers of text."""
     data = bytes(line.data)
     if not is_readable(data):
         line = msgspec.structs.replace(line, data=NO_DATA, data_base64=b64encode(data).decode())

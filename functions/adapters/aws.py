@@ -2,7 +2,7 @@
 
 Throttles, answers of 500 and more, and broken connections come as Unavailable once the client's own tries are used up
 ("standard" mode: exponential pauses with jitter). What a request of many items leaves undone stands in an answer of
-200: whoever reads it tries again after `pauses`.
+200: its reader tries again after `pauses`.
 """
 
 import random
@@ -62,7 +62,7 @@ class Patience(NamedTuple):
 PATIENT = Patience(2, 10, 5)
 BRISK = Patience(1, 4, 3)
 HASTY = Patience(1, 1.5, 2)
-# Whoever calls tries again, or goes on without.
+# The caller tries again, or goes on without.
 ONCE = Patience(1, 2, 1)
 AT_ONCE = Patience(0.5, 1, 1)
 

@@ -20,7 +20,7 @@ MAX_RECORDS = 500  # Kinesis' own limit for one request
 MAX_REQUEST_BYTES = 4_500_000  # below both 5 MiB (older regions) and 10 MiB
 MAX_TRIES = 6
 FIRST_PAUSE_SECONDS = 0.1
-# A try takes at most three seconds (`aws.ONCE`), and whoever sends events is answered within ten.
+# A try takes at most three seconds (`aws.ONCE`), and the sender of events is answered within ten.
 LAST_TRY_SECONDS = 3
 RETRY_AFTER_SECONDS = 2
 

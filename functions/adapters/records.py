@@ -1,7 +1,7 @@
 """The bytes of stream records and stored commits: MessagePack, compressed with Zstandard.
 
 A stream record of the first wire version begins with Zstandard's own magic number. Any later one begins with MARK and
-its version, a byte; whoever does not know it yet leaves it in the stream, where it waits for a version that does.
+its version, a byte; a reader that does not know it yet leaves it in the stream, until a newer reader takes it.
 
 A commit is stored without the distinct values of its lanes' totals: they are those of its subjects once more and, being
 hashes, compress badly.

@@ -19,7 +19,7 @@ from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothE
 # Long enough for any sentence of ours, short enough for an item.
 MAX_MESSAGE_CHARACTERS = 1_000
 
-# What a step raises on purpose, by the name the workflow sees: each has a sentence for whoever asked.
+# What a step raises on purpose, by the name the workflow sees: each has a sentence for the caller.
 _ON_PURPOSE: tuple[type[TollboothError], ...] = (
     *(Unbillable, Conflict, InvalidInput, NotFound, TooLarge, Unavailable, PushBusy),
     *(GatewayBusy, GatewayFault, GatewayKeyMismatch, GatewayRefused, GatewayUnauthorized, GatewayUnreachable),

@@ -59,7 +59,7 @@ class Policy:
         return now + self.depth - self.time_of(units)
 
     def most_owed(self, now: int) -> int:
-        """The bucket is full again at this instant at the latest, whatever was used of it."""
+        """The bucket is full again at this instant at the latest, after any use."""
         return now + self.depth + MOST_DEBT
 
     def level(self, full_at: int, now: int) -> int:

@@ -1,4 +1,4 @@
-"""GET /api/v1/openapi.json: the committed document without its indents, packed for whoever takes gzip."""
+"""GET /api/v1/openapi.json: the committed document without its indents, packed for a caller that takes gzip."""
 
 import base64
 import gzip

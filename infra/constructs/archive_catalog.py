@@ -83,7 +83,7 @@ class ArchiveCatalog(Construct):
                 self._named_query(query, workgroup, database)
 
     def allows_queries(self) -> Access:
-        """What Athena asks of whoever starts a query: the catalogue, the objects, room for the result."""
+        """The rights that the caller of a query needs: the catalogue, the objects, room for the result."""
         stack = Stack.of(self)
         workgroup = stack.format_arn(service="athena", resource="workgroup", resource_name=self.workgroup_name)
         parts = ("catalog", f"database/{self.database_name}", f"table/{self.database_name}/{LINES}")

@@ -59,7 +59,7 @@ UNIT = Check("unit", ("pytest", "-q", "-n", "auto", "--durations=3"))
 # How many examples a property test tries at most; without it, as many as it says itself.
 EXAMPLES = "TOLLBOOTH_EXAMPLES"
 UNIT_EXAMPLES = 10
-# What no unit test may start, by whatever way it comes to it.
+# Programs that no unit test may start in any way.
 REFUSED_PROGRAMS = ("java", "node", "npm")
 # Permissions that no test has used: only both kinds of tests together use nearly all.
 GRANTS = Check("grants", ("python", "-m", "tests.grants"))

@@ -1,7 +1,7 @@
 """`make check`: code that nothing uses, found by vulture. It is removed, or allowed here with its reason.
 
 An allowed name that is found no more fails, too. Not looked at: imports and arguments, which ruff finds, and fields
-that a class declares with a type. Fields are data: whoever encodes or decodes the class reads them by name.
+that a class declares with a type. Fields are data: encoders and decoders of the class read them by name.
 """
 
 import ast

@@ -46,7 +46,7 @@ def outputs(stack_name: str) -> Mapping[str, str]:
 
 @contextmanager
 def asking(stage: str | None) -> Iterator[None]:
-    """Whatever AWS refuses meanwhile comes as StepFailed, saying which of account, region and rights is wrong."""
+    """Every refusal of AWS meanwhile comes as StepFailed, saying which of account, region and rights is wrong."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
     check_stage(stage or "local")

@@ -39,7 +39,7 @@ NETWORK_REMEDY = (
 
 
 def install(*, for_tests: bool, python_only: bool = False) -> None:
-    """Whatever is missing or out of date, one after the other; `python_only` is what `make unit` needs."""
+    """Everything that is missing or out of date, one after the other; `python_only` is what `make unit` needs."""
     toolchain.check_python()
     if python_only:
         with _one_at_a_time():
@@ -159,7 +159,7 @@ def _runtime_digest() -> str:
 
 
 def _development_python() -> str:
-    """Functions are built for this version, so whatever runs them must have it too."""
+    """Functions are built for this version, so the Python that runs them must have it, too."""
     configuration = paths.DEV_ENVIRONMENT / "pyvenv.cfg"
     return configuration.read_text() if configuration.exists() else ""
 

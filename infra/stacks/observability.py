@@ -71,7 +71,7 @@ class ObservabilityStack(StageStack):
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(topic))
             alarm.add_ok_action(actions.SnsAction(topic))
-        CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn, description="Subscribe here whoever alarms shall wake.")
+        CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn, description="Subscribe here people whom alarms wake.")
         return topic
 
     def _publishing(self, topic: sns.Topic, service: str, source: dict[str, dict[str, object]]) -> iam.PolicyStatement:

@@ -1,4 +1,4 @@
-"""Lines of the archive mean the same to whoever reads them: our reader, Python's and DuckDB's."""
+"""Lines of the archive mean the same to every reader: our reader, Python's and DuckDB's."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from infra.local import paths
 NOW = 1_790_000_000
 LANES = Lanes(8, b"a key of the test")
 MOST_SECONDS = 60
-# Whole lines, as the archive's table has them; and everything in them, as whoever loads them into a table of his own.
+# Whole lines, as the archive's table has them; and everything in them, as a tenant loads them into its own table.
 DUCKDB = """
 import json, sys, duckdb
 lines = sys.stdin.read().split("\\n")[:-1]

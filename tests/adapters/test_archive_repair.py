@@ -55,7 +55,7 @@ def lines_of(body: bytes) -> list[bytes]:
 
 
 def ask(objects: Sequence[bytes]) -> list[Any]:
-    """Events and sum as the archive's SQL counts them; raises whatever the engine raises."""
+    """Events and sum as the archive's SQL counts them; raises every error of the engine."""
     engine = DuckDbEngine(DAY.isoformat())
     engine.archive({f"archive/{number}": body for number, body in enumerate(objects)})
     day = DAY.isoformat()

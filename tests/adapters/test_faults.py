@@ -152,7 +152,7 @@ def test_a_hung_stream_is_a_503_with_a_time_to_come_back(
     assert faults.happened[HANG] >= 1
 
 
-def test_ingest_answers_within_ten_seconds_whatever_hangs() -> None:
+def test_ingest_answers_within_ten_seconds_when_any_service_hangs() -> None:
     """Two limits and the stream; a cold start reads the key of the ledger before, and answers if that hangs."""
     assert 2 * AT_ONCE.longest + kinesis.LAST_TRY_SECONDS + ONCE.longest < 10
     assert clients.patience_of(29).longest > ONCE.longest

@@ -160,7 +160,7 @@ def test_a_line_has_microseconds_only_beside_its_time() -> None:
     assert [(line.time_seconds, line.micros) for line in decode_lines(body, 1)] == [(NOW, 0), (NOW, 250_000)]
 
 
-def test_many_commits_are_read_in_order_whatever_their_number(aws: int) -> None:
+def test_any_number_of_commits_is_read_in_order(aws: int) -> None:
     client = emulator.client("s3", aws)
     client.create_bucket(Bucket="many")
     archive = S3Archive(client, "many")

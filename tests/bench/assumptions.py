@@ -23,7 +23,7 @@ AUTHORIZER_CPU_SECONDS = 0.001
 REJECTED_SHARE = 0.001
 # Each is a whole delivery, which Lambda puts into the archive bucket an hour before it would be lost; nothing ends it.
 FAILED_BATCHES_A_YEAR = 12
-# Kinesis asks KMS for a data key about every five minutes, for whoever puts and for whoever reads (Costs, regions, and
+# Kinesis asks KMS for a data key about every five minutes, for a producer and for a consumer (Costs, regions, and
 # performance considerations, Kinesis Data Streams): heartbeats do both all day.
 KMS_REQUESTS_PER_SHARD_HOUR = 24
 # 25-KB units and shard limits are AWS's own.

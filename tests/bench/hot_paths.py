@@ -1,6 +1,6 @@
 """Loads that lean on one place: one subject, a million of them, late events; and how near a partition is to its limit.
 
-All by the seven meters. DynamoDB takes 1,000 write units a second for one partition key, whatever the table can take.
+All by the seven meters. DynamoDB takes 1,000 write units a second for one partition key, even if the table takes more.
 """
 
 import json

@@ -21,7 +21,7 @@ ITEM_OVERHEAD_BYTES = 100
 BILLING_READ_UNITS = 1
 # An idle lane's day is 300 buckets and a few items, once a day; in the other hours only the results are read.
 LANE_AUDIT_READ_UNITS = 310 / 24
-# Of the sweeper and of whoever counts heartbeats.
+# Of the sweeper and of the aggregator, which counts heartbeats.
 COLD_STARTS_READ_SECRETS = 2
 # Told while nothing happens: lane lag, audit difference, failed batches, billed difference, heartbeat age.
 IDLE_METRICS = 5
@@ -30,7 +30,7 @@ AUDIT_LISTS = 1
 
 
 def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8) -> dict[str, float]:
-    """By line; the sweeper, the heartbeat and whoever counts it are run to see what they ask for."""
+    """By line; the sweeper, the heartbeat and the aggregator are run to see what they ask for."""
     stand = Stand(endpoint, lanes, now)
     stand.invoke(schedule_sweep.handler, {})
     swept = stand.invoke(schedule_sweep.handler, {})

@@ -65,7 +65,7 @@ def with_lanes(rate: Rate, lanes: int) -> Rate:
 def measure_lanes(
     endpoint: str, deployed: "Deployed", batches: int, say: Callable[[str], None], lanes: int
 ) -> dict[str, dict[str, Result]]:
-    """Way -> rate -> what an event costs where a deployment has so many lanes, whatever its rate needs."""
+    """Way -> rate -> what an event costs where a deployment has so many lanes, at every rate."""
     results: dict[str, dict[str, Result]] = {way.name: {} for way in WAYS}
     for rate in (with_lanes(each, lanes) for each in RATES):
         say(f"{rate.per_second} events/s with {lanes} lanes")

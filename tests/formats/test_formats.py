@@ -1,4 +1,4 @@
-"""Whatever a release has stored is read for ever: its items, records and objects answer as they did on its day."""
+"""Everything a release has stored is read for ever: its items, records and objects answer as they did on its day."""
 
 import inspect
 import re

@@ -335,7 +335,7 @@ class World:
 def deployed(database: DynamoDb, emulator_port: int, *, first_id: int = 1) -> Iterator[World]:
     """This process is the deployment, on these tables and a bucket of its own, until it is left.
 
-    Whoever goes on with what another one has stored begins with other ids.
+    A deployment that goes on with what another one has stored begins with other ids.
     """
     s3, bucket = emulator.client("s3", emulator_port), f"formats-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=bucket)

@@ -21,7 +21,7 @@ def fresh_clients() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_was_accepted_is_counted_or_listed_and_harms_no_reader(
+def test_every_accepted_event_is_counted_or_listed_and_harms_no_reader(
     seed: int, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Story(seed, dynamodb, monkeypatch, in_memory=seed not in ON_DYNAMODB).play()

@@ -196,7 +196,7 @@ class World:
     # Reading.
 
     def call(self, tenant: str, method: str, path: str, params: Any = "", body: Any = None) -> Answered:
-        """Whatever is asked, the answer is JSON in UTF-8 and no error of ours."""
+        """For every question, the answer is JSON in UTF-8 and no error of ours."""
         scopes = "admin operator" if tenant == "default" else "admin"
         found = Client(http_api.handler, tenant, scopes).call(method, path, body, params=params)
         expect(found.status < 500, f"{method} {path} fails", params, body, found.text)

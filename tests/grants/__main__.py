@@ -45,7 +45,7 @@ def acknowledged() -> Iterator[Acknowledged]:
         *(("glue:*", "*"), ("s3:*", "*/queries/*")),
         *(("s3:GetBucketLocation", "Archive*"), ("s3:ListBucket", "Archive*")),
     ):
-        yield Acknowledged("http_api", action, resource, "Athena asks with the rights of whoever starts a query.")
+        yield Acknowledged("http_api", action, resource, "Athena asks with the rights of the caller of a query.")
     for function in LISTS_ARCHIVE:
         yield Acknowledged(
             function, "s3:ListBucket", "Archive*", "Asked only where an object is gone, to say that it is."

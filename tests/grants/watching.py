@@ -20,7 +20,7 @@ _running: list[tuple[int, str]] = []
 
 @functools.cache
 def watch() -> None:
-    """Every handler, whoever calls it; before anybody else imports one, and before the first client is made."""
+    """Every handler, from any caller; before anybody else imports one, and before the first client is made."""
     record(_note)
     for function, (_, path) in names.HANDLERS.items():
         module_name, _, attribute = path.rpartition(".")

@@ -120,7 +120,7 @@ class Deployment:
 
     def _statement(self, stack: str, statement: Any) -> Statement:
         unknown = statement.keys() - {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
-        assert not unknown, f"{unknown} in {stack}: teach whoever reads statements what they mean."
+        assert not unknown, f"{unknown} in {stack}: teach the readers of statements what they mean."
         conditions = {
             operator: {key: self._texts(stack, values) for key, values in keys.items()}
             for operator, keys in statement.get("Condition", {}).items()

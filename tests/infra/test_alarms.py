@@ -123,7 +123,7 @@ def test_our_own_metrics_are_those_of_this_stage(each_stage: Any) -> None:
     assert all(each["Dimensions"] == [stage] for each in ours)
 
 
-def test_silence_is_an_alarm_of_whoever_is_called_by_a_schedule(each_stage: Any) -> None:
+def test_silence_is_an_alarm_of_every_function_that_a_schedule_calls(each_stage: Any) -> None:
     alarms = [each["Properties"] for each in each_stage.all("AWS::CloudWatch::Alarm").values()]
     breaching = [each for each in alarms if each["TreatMissingData"] != "notBreaching"]
     watched = {
@@ -165,7 +165,7 @@ def test_alarms_of_the_account_may_publish_to_the_topic(prod: Any) -> None:
     assert {"Ref": name} in [each["Value"] for each in prod.stacks["observability"]["Outputs"].values()]
 
 
-def test_whoever_is_named_gets_a_mail(prod: Any, another_prod: Any) -> None:
+def test_every_address_that_is_named_gets_a_mail(prod: Any, another_prod: Any) -> None:
     assert not prod.all("AWS::SNS::Subscription")
     mails = [each["Properties"] for each in another_prod.all("AWS::SNS::Subscription").values()]
     assert [(each["Protocol"], each["Endpoint"]) for each in mails] == [

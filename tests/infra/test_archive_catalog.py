@@ -45,7 +45,7 @@ def selected(sql: str) -> list[str]:
     return [line.strip().rstrip(",").rpartition(" ")[2] for line in body.split("\n")]
 
 
-def test_the_line_is_one_column_whatever_is_in_it(prod: Any) -> None:
+def test_the_line_is_one_column_with_any_content(prod: Any) -> None:
     """Ctrl-A separates fields, and JSON never holds it."""
     storage = table(prod, "lines")["StorageDescriptor"]
     assert [column["Name"] for column in storage["Columns"]] == ["line"]

@@ -31,7 +31,7 @@ ACKNOWLEDGED = (
         "W3005",
         r"Resources/\w+/DependsOn/\d+",
         r"'\w+Role[0-9A-F]{8}' dependency already enforced by a 'GetAtt' at '[\w/]+/(Role|RoleArn)'",
-        "CDK lets whoever uses a role wait for all of it; what is said twice is the role beside its policy.",
+        "CDK lets every user of a role wait for all of it; what is said twice is the role beside its policy.",
     ),
     Acknowledged(
         "W3005",

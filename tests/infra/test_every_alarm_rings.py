@@ -14,7 +14,7 @@ from tests.infra.documented_metrics import DOCUMENTED
 from tests.infra.troubles import TROUBLES, Place
 
 OURS = sorted(name for name, alarm in alarms().items() if alarm.namespace == names.METRIC_NAMESPACE)
-# Whoever is called by a schedule, every so many minutes.
+# What a schedule calls, every so many minutes.
 SPEAKING = {
     "Heartbeat": HEARTBEAT_EVERY_MINUTES,
     "SweepErrors": 2 * SWEEP_EVERY_MINUTES,

@@ -76,7 +76,7 @@ def acknowledged() -> Iterator[Acknowledged]:
         "ArchivePolicy*",
         "only denies",
         "AWS::S3::BucketPolicy",
-        "Whoever uses the archive is a role of this account, and its own policy is what lets it.",
+        "Every user of the archive is a role of this account, and its own policy is what lets it.",
     )
     yield Acknowledged(
         "ingestion",

@@ -1,4 +1,4 @@
-"""`stages.toml`: what whoever deploys changes, without touching what is shipped."""
+"""`stages.toml`: what the operator changes, without touching what is shipped."""
 
 from dataclasses import asdict, replace
 from pathlib import Path

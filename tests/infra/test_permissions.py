@@ -64,7 +64,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "archive/archive/*": {"s3:GetObject"},
         "archive/rejects/*": {"s3:GetObject"},
         "stream": {"kinesis:PutRecords"},
-        # What Athena asks of whoever starts a query.
+        # What Athena asks of the caller of a query.
         "workgroup": {"athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults"},
         "catalog": READ_CATALOG,
         "catalog database": READ_CATALOG,
@@ -213,7 +213,7 @@ MAKE_KEYS = {"http_api", "deploy_bootstrap"}
 KEY_PARTITIONS = ["api_key", "*#api_key"]
 
 
-def test_whoever_writes_billing_can_write_no_api_key_but_those_who_make_keys(prod: Any) -> None:
+def test_functions_that_write_billing_can_write_no_api_key_but_those_that_make_keys(prod: Any) -> None:
     """A workflow or a webhook that is taken over must not let itself in by the front door."""
     denied = {}
     for handler in names.HANDLERS:

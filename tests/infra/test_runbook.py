@@ -108,7 +108,7 @@ def _paths() -> list[str]:
 
 
 def test_every_function_that_may_fail_alone_is_on_a_page() -> None:
-    """Those a person has to look at by themselves: whoever runs by a schedule, at a door or behind the stream."""
+    """A person has to look at each of them: functions that run by a schedule, at a door or behind the stream."""
     everything = "".join(map(text, PAGES))
     alone = [each for each in names.HANDLERS if not each.startswith(("workflow_", "deploy_"))]
     assert [each for each in alone if construct_id(each) not in everything] == []

@@ -8,7 +8,7 @@ import pytest
 from infra import stage
 from tests.infra.conftest import synthesized
 
-# Whoever adds a difference says why here, or finds a way without it.
+# A developer who adds a difference says why here, or finds a way without it.
 MOST_DIFFERENCES = 16
 
 

@@ -66,7 +66,7 @@ def test_only_the_webhook_the_document_and_the_health_are_open(each_stage: Any) 
     }
 
 
-def test_the_authorizer_is_asked_for_every_request_whichever_header_has_the_key(each_stage: Any) -> None:
+def test_the_authorizer_is_asked_for_every_request_with_the_key_in_any_header(each_stage: Any) -> None:
     (authorizer,) = each_stage.all("AWS::ApiGatewayV2::Authorizer").values()
     properties = authorizer["Properties"]
     assert properties["AuthorizerResultTtlInSeconds"] == 0

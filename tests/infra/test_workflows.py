@@ -175,7 +175,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda file: file.name)
-def test_every_task_is_tried_again_after_whatever_passes(machine: Path) -> None:
+def test_every_task_is_tried_again_after_every_error_that_passes(machine: Path) -> None:
     tasks = [state for state in _every_state(json.loads(machine.read_text())) if state["Type"] == "Task"]
     assert tasks
     for task in tasks:

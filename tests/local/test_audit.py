@@ -1,4 +1,4 @@
-"""The audit on the whole stack: nothing is lost or counted twice, whatever is killed."""
+"""The audit on the whole stack: nothing is lost or counted twice, also when any process is killed."""
 
 from infra.local import audit
 from infra.local.state import LocalStack

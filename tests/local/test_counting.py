@@ -1,4 +1,4 @@
-"""Usage over HTTP on the whole stack: what is sent once is counted once, whatever happens in between."""
+"""Usage over HTTP on the whole stack: what is sent once is counted once, also after crashes in between."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Whoever types the guide into a shell, page after page, gets good answers and is billed for what was sent."""
+"""A reader who types the guide into a shell, page after page, gets good answers and is billed for what was sent."""
 
 import json
 import os

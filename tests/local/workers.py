@@ -14,7 +14,7 @@ def workers(stack: LocalStack, output: str) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    """At once, in the middle of whatever it does."""
+    """At once, in the middle of its work."""
     os.kill(pid, signal.SIGKILL)
 
 

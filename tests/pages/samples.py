@@ -12,7 +12,7 @@ KINDS = RUN | {"sql", "toml", "text"}
 README, OPERATIONS = "README.md", "functions/pages/guide/operations.md"
 ACCOUNT = "it needs an AWS account; its make targets are held against the Makefile"
 
-# By page and first line. Whoever adds a sample makes it run, or says here why it cannot.
+# By page and first line. A developer who adds a sample makes it run, or says here why it cannot.
 NOT_RUN: Mapping[tuple[str, str], str] = {
     (README, "make up"): "it makes the stack on which all samples run; tests/local/test_up_and_down.py",
     (README, "make doctor STAGE=dev"): ACCOUNT,

@@ -99,7 +99,7 @@ def stripe_secret() -> dict[str, Any]:
 
 
 def machine(port: int, name: str) -> str:
-    """Whoever starts it only needs it to exist."""
+    """The caller that starts it only needs it to exist."""
     definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     role = emulator.client("iam", port).create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]

@@ -1,7 +1,7 @@
 """The simulated deployment with events that our own code cannot take, and with faults right after a commit was put.
 
 What an event does is in its data: its line cannot be read, a meter takes no value from it, counting it raises, it
-cannot be listed. Whatever crashes beside it, every accepted event is counted or listed once, and none is rejected too.
+cannot be listed. After any crash beside it, every accepted event is counted or listed once, and none is rejected too.
 """
 
 from collections.abc import Sequence

@@ -272,7 +272,7 @@ class World:
         self.zombies = []
 
     def _sweep(self) -> None:
-        """Now and then a process that lives long helps lanes that are behind, whoever writes them."""
+        """Now and then a process that lives long helps lanes that are behind, with any writer."""
         if self.sweep is None or self.sweep.dead:
             lane = self.chance.choice(self.lanes)
             self.sweep = Invocation(lambda *_: self._help(self.sweeper, lane))

@@ -72,7 +72,7 @@ class Throttled:
 
 
 def throttled(endpoint: str, faults: Faults, table: str, seconds: float) -> Throttled:
-    """Raises whatever is not Unavailable."""
+    """Raises every error that is not Unavailable."""
     faults.is_throttled = lambda: faults.chance.random() < THROTTLED_SHARE
     chance = faults.chance
     faults.fault = lambda _: chance.choice(("failure", "throttle")) if chance.random() < FAILED_SHARE else None

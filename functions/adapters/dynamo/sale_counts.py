@@ -1,8 +1,8 @@
-"""By what offering or selling something and withdrawing something that could be sold see one another.
+"""Counts by which an offer or a sale of something and a withdrawal of it notice each other.
 
 A plan may sell more features than a transaction has writes, so that the features themselves cannot tell. One item a
 tenant counts what plans and add-ons offer. What subscriptions sell is counted in parts, by customer: many customers may
-subscribe in the same second, and one item would be in the way of all of them. Whoever withdraws builds on every part,
+subscribe in the same second, and one item would be in the way of all of them. A withdrawal builds on every part,
 and says so in every part.
 """
 

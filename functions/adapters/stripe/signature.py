@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from hashlib import sha256
 
-# Stripe's own default, both ways: older ones could be replayed by whoever recorded one, and so could later ones.
+# Stripe's own default, both ways: an attacker could replay a recorded one that is older, and one of a later time.
 TOLERANCE_SECONDS = 300
 # A header has a time and a v1 for each secret in force, about 150 characters; these are room for more of them.
 MAX_HEADER_CHARACTERS = 2_048

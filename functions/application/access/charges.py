@@ -1,6 +1,6 @@
 """What each request is charged, and to which buckets; small enough for the ingest path.
 
-The caller's own tenant pays, whichever tenant an operator acts for. Without quotas nothing is limited.
+The caller's own tenant pays, also when an operator acts for another tenant. Without quotas nothing is limited.
 """
 
 from collections.abc import Callable, Mapping

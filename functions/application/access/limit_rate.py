@@ -33,8 +33,8 @@ class _Lease:
     def wanted(self, policy: Policy, missing: int, now: int) -> int:
         """How much to ask for; less than `missing` when the bucket is known to be too empty.
 
-        Others only make it emptier. Whoever was refused asks again when a whole lease can be there, so that a refused
-        flood costs no write each.
+        Others only make it emptier. After a refusal, this process asks again when a whole lease can be there, so that
+        not every request of a refused flood costs a write.
         """
         chunk = max(missing, policy.next_lease(self.size, self.at, now))
         if self.short_at is None or self.full_at is None or not policy.is_believable(self.full_at, now):
@@ -112,7 +112,7 @@ class RateLimiter:
         except BucketsFailed as failure:
             self._failed(failure)
         except BucketBusy:
-            pass  # whoever makes it busy is refused for that
+            pass  # the callers that make it busy are refused for that
 
     def _take(self, bucket: Bucket, policy: Policy, time: int, latest: int, lease: _Lease, now: int) -> Taken:
         return self._buckets.take(

@@ -19,7 +19,7 @@ MAX_UNKNOWN = 1_000
 
 
 class RememberedKeys:
-    """By id: whatever secret comes with it is compared each time, and no token is kept."""
+    """By id: the secret that comes with it is compared each time, and no token is kept."""
 
     def __init__(self, find_key: Callable[[str], ApiKey | None]) -> None:
         self._find_key = find_key

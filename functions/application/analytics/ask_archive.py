@@ -97,7 +97,7 @@ def ask_archive(
     """Start a query; raises InvalidInput, TooLarge for one that no day has room for, and RateLimited when the tenant
     has asked too much in the last hour or day.
 
-    What the query may cost is reserved before; whoever dies in between leaves it reserved for the day.
+    What the query may cost is reserved before; a process that dies in between leaves it reserved for the day.
     """
     now = clock.now()
     question = _question(tenant, meter, request, acceptance, now)

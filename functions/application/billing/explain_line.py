@@ -68,7 +68,7 @@ def explained_line(tenant: str, invoice: Invoice, line: InvoiceLine, meter: Wind
     try:
         return Explanation(line, steps, _remeasured(tenant, line, line.usage, meter))
     except TollboothError as error:
-        # The line stands as it was frozen, whatever became of its meter.
+        # The line stands as it was frozen, also when its meter has changed or is gone.
         return Explanation(line, steps, not_measured=error.detail)
 
 

@@ -80,7 +80,7 @@ def issue_invoices(
 
     If progressive, then one per currency for the usage up to `as_of` of periods that have not ended.
 
-    Run again, or by two runs at once, it gives the same invoices: whoever moves the subscription on has issued.
+    Run again, or by two runs at once, it gives the same invoices: the run that moves the subscription on has issued.
     Raises NotFound for a customer or meter that is gone, Unbillable for what no run can invoice, Unavailable when
     others keep writing the same items.
     """
@@ -190,7 +190,7 @@ class _Boundary:
         return _Billed(subscription, lines, after.with_usage_billed(came_to))
 
     def _with_fees(self, billed: "_Billed", lines: Sequence[InvoiceLine], record: InvoiceRecord | None) -> Subscription:
-        """Whoever would owe the same boundary again would be invoiced for it without end."""
+        """Raises Unbillable if it still owes the same boundary: it would be invoiced for it without end."""
         subscription = billed.before
         fees, advances = defaultdict[str, list[DiscountedFee]](list), defaultdict[str, list[AdvanceFee]](list)
         for line in lines:

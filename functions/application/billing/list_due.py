@@ -30,7 +30,7 @@ Scan = Callable[[str | None], DuePage]
 def list_due(
     as_of: datetime, now: datetime, *, run_id: str, cursor: str | None, index: DueIndex, plans: DuePlans
 ) -> DuePage:
-    """First everybody whose period ended at or before `as_of`, then whoever has invoices left to push."""
+    """First the customers whose period ended at or before `as_of`, then those with invoices left to push."""
     phase = UNPUSHED if cursor and cursor.startswith(UNPUSHED) else DUE
     number, count = _place((cursor or DUE).removeprefix(phase))
     if number:

@@ -24,7 +24,7 @@ from functions.domain.metering.values.windows import Windows, WindowSize
 from functions.domain.money import EXACT
 from functions.domain.period import Period
 
-BILLED = ""  # whoever it is
+BILLED = ""  # the customer of a query; any name would do
 READABLE_SIZES = (WindowSize.HOUR, WindowSize.DAY, WindowSize.MONTH, WindowSize.YEAR)
 
 

@@ -71,7 +71,7 @@ class Migrating:
             subscriptions=subscriptions,
             clock=self.clock,
             new_id=self.new_id,
-            # Whoever has cancelled must not be brought back by it.
+            # It must not bring back a customer who has cancelled.
             keeps_end=True,
         )
 

@@ -55,7 +55,7 @@ def upcoming_invoice(tenant: str, subscription_id: str, not_before: datetime | N
     """What the subscription owes at its first boundary that is not billed yet and not before `not_before`.
 
     It is this subscription's part of the invoice: others of the customer that are owed then share the real one, and
-    what the customer's coupons deduct from it. Coupons are as they are now, whatever comes before the boundary.
+    what the customer's coupons deduct from it. Coupons are as they are now, also when they change before the boundary.
     Raises InvalidInput for a time too far ahead, NotFound for the subscription, or when nothing is left to be invoiced.
     """
     subscription = ports.subscriptions.get(tenant, subscription_id)

@@ -1,4 +1,4 @@
-"""Push one issued invoice to the gateway: whatever crashes, and however often it runs, exactly one exists there."""
+"""Push one issued invoice to the gateway: after any crash and any number of runs, exactly one exists there."""
 
 from collections import Counter
 from contextlib import suppress
@@ -156,11 +156,11 @@ class _Push:
         except StaleRecord:
             kept = self._known_customer()
         if kept.ref is None:
-            raise PushBusy(f"Customer {self.document.customer_id} is being made anew by another pusher.")
+            raise PushBusy(f"Customer {self.document.customer_id} is being made again by another pusher.")
         return kept.ref
 
     def _tell_contact(self, ref: str) -> None:
-        """Whoever changed their name or address since the last invoice is to find it on this one.
+        """A customer who changed their name or address since the last invoice finds the change on this one.
 
         What they are now, not what they were when the invoice was issued: an old one must not undo what a newer told.
         """
@@ -187,7 +187,7 @@ class _Push:
         raise PushBusy(f"Customer {self.document.customer_id} is being changed by other pushers.")
 
     def _is_customer_gone(self) -> bool:
-        """Asked after a refusal only, whatever its words were."""
+        """Asked after a refusal only; the refusal may have any text."""
         ref = self.record.gateway_customer
         try:
             return ref is not None and self.gateway.is_customer_gone(ref)
@@ -195,9 +195,9 @@ class _Push:
             return False
 
     def _forget_customer(self) -> None:
-        """Somebody deleted them at the gateway: the next walk makes them, and the invoice, anew.
+        """Somebody deleted them at the gateway: the next walk makes them, and the invoice, again.
 
-        Whatever they have of this invoice is a draft, which nobody can finalize any more.
+        What they have of this invoice is at most a draft, which nobody can finalize any more.
         """
         ref, draft = self.record.gateway_customer, self.record.gateway_invoice
         known = self._known_customer()

@@ -55,7 +55,7 @@ class RatedPeriods:
 class Rater:
     """Rates what one customer used; `held` says whose usage that is, `lineages` are those of the subscriptions.
 
-    Whoever rates the items of a lineage by one rater has each know what those before it came to.
+    When one rater rates all items of a lineage, each item knows what those before it came to.
     """
 
     tenant: str
@@ -166,7 +166,7 @@ class Rater:
         if billable.period == billable.full:
             return Piece.whole(billable)
         slug = _slug_of(billable)
-        # Nobody's usage is nothing, whatever measures it.
+        # Nobody's usage is nothing, by any meter.
         adds_up = not self.held or self.usage.adds_up(self.tenant, slug)
         grows = adds_up or self.usage.only_grows(self.tenant, slug)
         return self.lineages.piece(subscription, billable, adds_up=adds_up, grows=grows)
@@ -208,7 +208,7 @@ class Rater:
         if self.held:
             # Nothing held means nobody's usage; a meter asked without subjects would answer with everybody's.
             if piece.used_since < start and self._only_grows(billable):
-                # Only what it grew by is this line's: whatever was there before is on the lines of others.
+                # Only what it grew by is this line's: the usage before that is on the lines of others.
                 earlier, _ = self.usage.usage(*self._asked(billable, Period(piece.used_since, start)))
                 start, billed_before = piece.used_since, EXACT.add(billed_before, earlier)
             asked = self._asked(billable, Period(start, run.end))

@@ -45,7 +45,7 @@ def find_coupon(tenant: str, id_or_key: str, *, coupons: Coupons) -> Coupon:
 
 
 def archive_coupon(tenant: str, id_or_key: str, *, by: str, coupons: Coupons, clock: Clock) -> Coupon:
-    """Nobody gets it any more, and its key is free; whoever has it keeps it. Raises Conflict when it is archived."""
+    """Nobody gets it any more, and its key is free; its holders keep it. Raises Conflict when it is archived."""
 
     def archive() -> Coupon:
         archived = find_coupon(tenant, id_or_key, coupons=coupons).archived(by, clock.now().replace(microsecond=0))

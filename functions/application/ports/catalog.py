@@ -38,7 +38,7 @@ class Family:
 class SaleCounts:
     """How often a tenant put something up for sale, and how often something that can be sold was withdrawn.
 
-    Whoever offers builds on what was withdrawn until then, and whoever withdraws on what was offered. `subscribed` is
+    An offer builds on what was withdrawn until then, and a withdrawal on what was offered. `subscribed` is
     how often subscriptions began to sell something, in as many parts as they are counted in.
     """
 

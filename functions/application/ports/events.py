@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Corrections(Protocol):
-    """Who took which events back; what came of it is written by whoever applies the commit."""
+    """Who took which events back; the process that applies the commit writes what came of it."""
 
     def add(self, tenant: str, correction: Correction) -> Correction:
         """Keep it unless there is one of the same id; answers the one that is kept."""

@@ -43,7 +43,7 @@ class GatewayInvoice:
     hosted_invoice_url: str | None
     invoice_pdf: str | None
     due_at: datetime | None
-    # Refunded and credited, whoever did it; None where that was not asked for.
+    # Refunded and credited, by us or by others; None where that was not asked for.
     returned_minor: int | None = None
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class LaneProgress:
     """Epoch seconds: when the newest commit that is applied was decided, and the oldest that is not; None if none.
 
-    `remembered_since`: an event is known again, whatever its time, if it was decided from then on (0: if ever); None
+    `remembered_since`: an event is known again, also with a new time, if it was decided from then on (0: if ever); None
     where nothing was kept of the lane's look-back.
     """
 

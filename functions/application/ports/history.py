@@ -42,7 +42,7 @@ class HistoryLog(Protocol):
 
 class Histories(HistoryReader, Protocol):
     def put_history(self, parts: Sequence[HistoryPart]) -> None:
-        """Write whole parts, whatever was there before."""
+        """Write whole parts, over any that were there before."""
         ...
 
     def begin_backfill(self, backfill: Backfill, before: Backfill | None) -> bool:

@@ -79,7 +79,7 @@ class Ledger(Protocol):
     def put_markers(self, commits: Sequence[Commit]) -> None: ...
 
     def put_history(self, parts: Sequence[HistoryPart]) -> None:
-        """Write whole parts, whatever was there before."""
+        """Write whole parts, over any that were there before."""
         ...
 
     def read_pages(self, keys: Sequence[PageKey]) -> Iterable[Page]:
@@ -100,8 +100,8 @@ class Ledger(Protocol):
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:
         """Keep each of them, and then delete its parts.
 
-        Readers find what was united behind all parts of its page, so whoever misses a part because it was deleted while
-        he was reading comes to the values it held.
+        Readers find what was united behind all parts of its page, so a reader that misses a part, because it was
+        deleted meanwhile, comes to the values it held.
         """
         ...
 
@@ -198,8 +198,9 @@ class LedgerReader(HistoryReader, Protocol):
     ) -> Iterable[HourEntry]:
         """The commits with events in the hours, newest first, with what is known of their events.
 
-        Read as it is consumed: whoever stops early pays for what was taken. A commit is listed under each of its hours.
-        `below` begins behind the commit of that number in the newest hour; `only_voids` skips those that void nothing.
+        Read as it is consumed: a caller that stops early pays for what it took. A commit is listed under each of its
+        hours. `below` begins behind the commit of that number in the newest hour; `only_voids` skips those that void
+        nothing.
         """
         ...
 

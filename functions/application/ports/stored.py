@@ -1,4 +1,4 @@
-"""A record with the version it was read at, and what happens to whoever writes on an older one."""
+"""A record with the version it was read at, and the error of a writer that builds on an older one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How usage is measured for whoever rates it."""
+"""How usage is measured for rating."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class AppliedCoupons:
 
     def _apply(self, tenant: str, holder: CouponHolder, id_or_key: str, by: str) -> AppliedCoupon:
         now = self._now()
-        # First, so that whoever deletes the customer or the subscription, or gives another coupon, is seen.
+        # First, so that a caller who deletes the customer or the subscription, or gives another coupon, is noticed.
         tenures = self.subscriptions.tenures(tenant, holder.customer_id)
         coupon = find_coupon(tenant, id_or_key, coupons=self.coupons)
         redeemed = coupon.redeemed(now)

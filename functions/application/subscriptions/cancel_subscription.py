@@ -23,7 +23,7 @@ MAX_DELETED_AT_ONCE = 32
 def cancel_subscription(
     tenant: str, subscription_id: str, timing: datetime | str, *, subscriptions: Subscriptions, clock: Clock
 ) -> Subscription:
-    """With it goes what is scheduled to take its place: whoever cancels wants neither.
+    """Also deletes what is scheduled to take its place: a customer who cancels wants neither.
 
     Raises NotFound, InvalidInput for a time inside a period, Conflict when it ended or is billed beyond.
     """
@@ -51,7 +51,7 @@ def unschedule_cancellation(
 def restore_subscription(
     tenant: str, subscription_id: str, *, subscriptions: Subscriptions, clock: Clock
 ) -> Subscription:
-    """It goes on, and whatever was scheduled to start after it is deleted; raises Conflict when it has ended."""
+    """It goes on, and all that is scheduled to start after it is deleted; raises Conflict when it has ended."""
 
     def decide(this: Subscription, every: Sequence[Subscription], now: datetime) -> Changes:
         continued = SubscriptionChange(this, this.continued(now))

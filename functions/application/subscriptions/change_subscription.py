@@ -70,8 +70,8 @@ def change_subscription(
 
     Add-ons that the plan sells come along; others have to be named in `drop_addons`, by key.
 
-    Whoever pays, or has had the plan before, gets no trial unless the terms name it; a one-time fee of a plan is paid
-    once.
+    A customer who pays, or has had the plan before, gets no trial unless the terms name it; a one-time fee of a plan
+    is paid once.
 
     Raises NotFound, InvalidInput for times and plans, Conflict when it is not running, another one sells the same, or
     an add-on would be lost that was not named.

@@ -18,7 +18,7 @@ ORDERS: dict[str, Callable[[Customer], Any]] = {
 
 @dataclass(frozen=True)
 class CustomerFilter:
-    """Parts of names, whatever their case; None asks for nothing."""
+    """Parts of names, in upper or lower case; None asks for nothing."""
 
     key: str | None = None
     name: str | None = None

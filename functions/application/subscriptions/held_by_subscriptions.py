@@ -23,7 +23,7 @@ Items = Callable[[Subscription, datetime], Iterable[SubscriptionItem]]
 
 @dataclass(frozen=True)
 class Holders:
-    """The subscriptions of a tenant, as whoever withdraws something asks them."""
+    """The subscriptions of a tenant, as a withdrawal asks them."""
 
     subscriptions: SellingSubscriptions
     clock: Clock

@@ -72,7 +72,7 @@ def _require_unused(meter: MeterRecord, dropped: Set[str], features: list[Featur
 
 
 def _require_unsubscribed(tenant: str, meter: MeterRecord, dropped: Set[str], holders: Holders) -> None:
-    """Subscriptions keep the price and the filters they were made with, whatever became of plan and feature."""
+    """Subscriptions keep the price and the filters they were made with, also when plan and feature changed since."""
     is_by_meter = _by_meter(meter)
 
     def needs(item: SubscriptionItem) -> bool:

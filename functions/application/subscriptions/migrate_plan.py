@@ -48,7 +48,7 @@ def migrate_plan(
         return migrations.begin(tenant, made, place)
 
     migration = decide_again_when_stale(decide)
-    # Also when it runs already: whoever began it may have died before this.
+    # Also when it runs already: the process that began it may have died before this.
     runs.start(tenant, migration)
     return migration
 
@@ -64,5 +64,5 @@ def find_migration(
 
 
 def plan_key(tenant: str, id_or_key: str, plans: Plans) -> str:
-    """Of any version, whatever its status; raises NotFound."""
+    """Of any version, in any status; raises NotFound."""
     return find_plan(tenant, id_or_key, plans=plans, latest=True).key

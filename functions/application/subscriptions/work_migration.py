@@ -1,7 +1,7 @@
 """The steps of a plan's migration: list the subscriptions, work them off page by page, say how it ended.
 
-A page's results are written with the migration that counts them, all or nothing. Whoever is killed before that leaves
-subscriptions migrated that nobody has counted yet: the next one finds what follows them and counts it.
+A page's results are written with the migration that counts them, all or nothing. A process that is killed before that
+leaves subscriptions migrated that nobody has counted yet: the next process finds what follows them and counts it.
 """
 
 from collections.abc import Callable, Mapping

@@ -64,7 +64,7 @@ def successor(this: Subscription, every: Sequence[Subscription], now: datetime) 
 
 
 def require_no_successor(this: Subscription, every: Sequence[Subscription], now: datetime, remedy: str) -> None:
-    """Whoever has changed their mind would else have both plans."""
+    """A customer who has changed their mind would otherwise have both plans."""
     is_next = (each for each in every if each.id != this.id and each.active_from == this.active_to)
     following = next((each for each in is_next if each.status(now) is SubscriptionStatus.SCHEDULED), None)
     if following is None:
@@ -82,7 +82,7 @@ def subscription_not_found(subscription_id: str) -> NotFound:
 
 
 def _sells_more(change: SubscriptionChange) -> bool:
-    """Whether an item of it is new and sells a feature, so that whoever withdraws that must see it."""
+    """Whether an item of it is new and sells a feature, so that a caller who withdraws the feature must see it."""
     before, after = (
         {item.id for phase in each.phases for item in phase.items if item.feature is not None} if each else set[str]()
         for each in (change.before, change.after)

@@ -15,7 +15,7 @@ CollectionMethod = Literal["send_invoice", "charge_automatically"]
 MAX_LINES = 250
 # Identifiers travel as provider metadata values (Stripe: 500 characters) and inside idempotency keys.
 MAX_ID_CHARACTERS = 200
-# Printed on the invoice; longer texts are cut by whoever builds the line, so that nothing is cut in silence here.
+# Printed on the invoice; longer texts are cut by the code that builds the line, so that nothing is cut in silence here.
 MAX_DESCRIPTION_CHARACTERS = 500
 MAX_DAYS_UNTIL_DUE = 365
 

@@ -114,7 +114,7 @@ class Payment(WireModel):
     invoice_pdf: str | None = None
     amount_due_minor: int | None = None
     amount_paid_minor: int | None = None
-    # What the gateway gave back or credited of it, to whomever.
+    # What the gateway gave back or credited of it, by us or by others.
     returned_minor: int = 0
     due_at: Instant | None = None
     failure_code: str | None = None

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from functions.domain.wire import Instant, WireModel
 
-# Of a customer; whoever repeats an older one finds nothing to invoice.
+# Of a customer; a caller that repeats an older one finds nothing to invoice.
 MAX_ANSWERED = 20
 
 

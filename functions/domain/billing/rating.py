@@ -210,7 +210,7 @@ def rate_fee(
     line: LineUsage = ONLY_LINE,
     carried: Decimal = Decimal(0),
 ) -> RatedLine:
-    """A line of a flat price, prorated to its part of the `full` period; None for the whole price whatever the part."""
+    """A line of a flat price, prorated to its part of the `full` period; None for the whole price of any part."""
     charges = terms.price.charges(line)
     if full is not None:
         charges = [replace(each, unit_amount=prorated(each.unit_amount, period, full)) for each in charges]

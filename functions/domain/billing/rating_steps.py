@@ -165,7 +165,7 @@ def less_percentage(charges: Sequence[RatedCharge], discount: PercentageDiscount
 
 
 def at_most(charges: Sequence[RatedCharge], maximum: Decimal | None, billed: Money) -> list[RatedCharge]:
-    """Whatever goes beyond the maximum, counting what earlier lines of the period billed, is deducted in order."""
+    """The amount beyond the maximum, counting what earlier lines of the period billed, is deducted in order."""
     if maximum is None:
         return list(charges)
     most, limited = Money.rounded(maximum, billed.currency), []

@@ -82,7 +82,7 @@ class FeatureCreate(WireModel):
 
     @property
     def filters(self) -> dict[str, GroupFilter]:
-        """What of each dimension counts, whichever way it was asked for."""
+        """What of each dimension counts, by both kinds of filters."""
         found: dict[str, GroupFilter] = {name: (value,) for name, value in (self.meter_group_by_filters or {}).items()}
         for name, each in (self.advanced_meter_group_by_filters or {}).items():
             values = each.one_of if each.eq is None else (each.eq,)

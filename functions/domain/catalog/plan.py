@@ -64,7 +64,7 @@ class PlanReplaceUpdate(WireModel):
         return self
 
     def _size_problems(self) -> list[FieldError]:
-        """What would not fit the store, whatever else is right."""
+        """What would not fit the store, also when all else is right."""
         size = len(self.model_dump_json().encode())
         if size <= MAX_PLAN_BYTES:
             return []

@@ -51,7 +51,7 @@ def currency_problems(currency: str) -> list[FieldError]:
 
 
 def tax_problems(cards: Sequence[Card], where: str) -> list[FieldError]:
-    """Whoever configures a tax would expect it on the invoice."""
+    """A tenant that configures a tax would expect it on the invoice."""
     return [tax_problem(f"{where}[{c}].taxConfig") for c, card in enumerate(cards) if says_tax(card.tax_config)]
 
 

@@ -57,7 +57,7 @@ class SubscriptionAddon(WireModel):
         return next((each.quantity for each in reversed(self.timeline) if each.starts_at <= at), 0)
 
     def with_quantity(self, quantity: int, at: datetime, now: datetime) -> "SubscriptionAddon":
-        """From `at` on so many, whatever was scheduled for later; raises InvalidInput beyond what it may be."""
+        """From `at` on so many, in place of what was scheduled for later; raises InvalidInput beyond what it may be."""
         require_quantity(self.addon, quantity, self.max_quantity)
         kept = [each for each in self.timeline if each.starts_at < at]
         if not kept or kept[-1].quantity != quantity:

@@ -91,7 +91,7 @@ def settled(
 
 def _is_same(phase: SubscriptionPhase, item: SubscriptionItem, wanted: Wanted) -> bool:
     span = wanted.span
-    # One that ended as it began was billed and credited back: whoever takes its place has an invoice line of its own.
+    # One that ended as it began was billed and credited back: the item in its place has an invoice line of its own.
     is_void = item.ends_at is not None and item.ends_at <= phase.start_of(item)
     return (
         not is_void and item.card == span.card and item.base_card == wanted.base and phase.start_of(item) == span.start

@@ -145,7 +145,7 @@ class Schedule:
             yield from self._recurring(phase, item, on)
 
     def progressive(self, phase: SubscriptionPhase, item: SubscriptionItem, at: datetime) -> Iterator[BillablePeriod]:
-        """What of the item can be billed at `at` although it is owed later: whatever it served before, cut there."""
+        """What of the item can be billed at `at` although it is owed later: periods that began before, cut there."""
         if not item.is_splittable or item.card.billing_cadence is None:
             return
         for billable in takewhile(lambda each: each.period.start < at, self.unbilled(phase, item)):

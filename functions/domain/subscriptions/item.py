@@ -35,7 +35,7 @@ class Deduction(WireModel):
 
 
 class DiscountedFee(WireModel):
-    """A fee that was paid in advance with coupons; whoever gives time of it back gives that much less."""
+    """A fee that was paid in advance with coupons; a credit for its time is less by what they deducted."""
 
     starts_at: Instant
     ends_at: Instant

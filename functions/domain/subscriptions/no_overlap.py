@@ -23,7 +23,7 @@ def require_room(
         rivals = [*others, *(each for each in asked if each is not one)]
         sold = [(each, both) for each in rivals if (both := list(_sold_by_both(one, each)))]
         if sold:
-            # Whoever makes room at the last one's end has made it for all that ended before.
+            # Room that is made at the last one's end is made for all that ended before.
             other, both = max(sold, key=lambda found: _life(found[0]).end)
             raise Conflict(_told(one, other, both, now, one.id in made), code=ONLY_ONE)
 

@@ -189,10 +189,10 @@ class PlanMigration(WireModel):
 
 
 def recurring_fees(of: Subscription, at: datetime, billing: str) -> Money | None:
-    """What its flat fees at an instant come to in one period of a cadence, whatever end it has or is to have.
+    """What its flat fees at an instant come to in one period of a cadence, as if it had no end.
 
     After the discounts of their rate cards, before coupons and tax; one-time fees and usage are not in it. None when a
-    fee's period is no multiple or part of the cadence: weeks are no part of a month.
+    fee's period is neither a multiple nor a part of the cadence: a week is not a part of a month.
     """
     endless = of.model_copy(update={"active_to": None})
     phase, schedule, minor = endless.phase_at(at), endless.schedule, Fraction(0)

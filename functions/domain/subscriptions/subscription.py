@@ -188,7 +188,7 @@ class Subscription(WireModel):
         return next((each for each in reversed(self.phases) if each.starts_at <= instant), None)
 
     def running_phase_at(self, instant: datetime) -> SubscriptionPhase | None:
-        """The same, whatever end the subscription is to have."""
+        """The same, as if the subscription had no end."""
         return self.model_copy(update={"active_to": None}).phase_at(instant)
 
     def counting_since(self, at: datetime) -> dict[str, datetime]:

@@ -1,4 +1,4 @@
-"""What happens once per customer and plan, whatever subscription it happens in: set-up fees and trials."""
+"""What happens once per customer and plan, in all their subscriptions together: set-up fees and trials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         )
     except Unavailable as error:
         log.write("WARNING", "invoice not pushed yet", code=error.code, detail=error.detail, **named)
-        # One name for the workflow's retrier, whichever of the family it was.
+        # The workflow's retrier knows one name, for every error of the family.
         raise Unavailable(error.detail, retry_after_seconds=error.retry_after_seconds, code=error.code) from error
     answer = _answer(update)
     log.write("ERROR" if update.failure else "INFO", "invoice pushed", **named, **answer)
@@ -40,7 +40,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 def _answer(update: PaymentUpdate) -> dict[str, Any]:
     failure = update.failure
-    # Goes to the log and to the execution's history: whoever has the address of the payment page can open it.
+    # Goes to the log and to the execution's history, so it leaves out the address of the payment page: any reader
+    # who has the address can open the page.
     return {
         "status": update.status.value,
         "gateway_invoice": update.gateway_invoice,

@@ -1,4 +1,4 @@
-"""A cell of a CSV answer that no spreadsheet runs and none takes apart, whatever a customer wrote in it.
+"""A cell of a CSV answer: a customer may have written any text, and no spreadsheet runs it or takes it apart.
 
 After https://owasp.org/www-community/attacks/CSV_Injection. A plain word stays as it is, as in OpenMeter's own answers:
 clients that split lines at commas go on working.
@@ -19,7 +19,7 @@ PLAIN = re.compile(r"(?:[\w.:/@+-]+(?: [\w.:/@+-]+)*)?")
 
 
 def text_cell(text: str) -> str:
-    """The text as one cell: an apostrophe before what could run, quotes around whatever is not plain."""
+    """The text as one cell: an apostrophe before what could run, quotes around a text that is not plain."""
     if is_formula(text):
         text = APOSTROPHE + text
     if PLAIN.fullmatch(text):

@@ -90,7 +90,7 @@ class Parameter(Generic[Value]):
         return self if instance is None else self._read(instance, self.name)
 
     def problem(self, sent: Sequence[Given]) -> str | None:
-        """What is wrong with the way it was sent, continuing its name; whatever would be ignored is."""
+        """What is wrong with how it was sent, continuing its name; a part that would be ignored is wrong."""
         if not all(self._is_spelled(each) for each in sent):
             return f"is written {self.kind.spelled(self.name)}."
         if len([each for each in sent if not each.keys]) > 1 and self.kind in (Kind.ONE, Kind.MAPPING):
@@ -191,7 +191,7 @@ def json_value(says: str) -> Parameter[Any]:
 
 
 def json_text(says: str, model: type[BaseModel]) -> Parameter[str | None]:
-    """A text that is the JSON of this model; whoever reads it parses it."""
+    """A text that is the JSON of this model; the route parses it."""
     return Parameter(says, Query.text, {"type": "object"}, is_json=True, model=model)
 
 

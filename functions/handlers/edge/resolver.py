@@ -22,7 +22,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def resolver(modules: Iterable[Routes]) -> Handler:
-    """Whatever happens, it answers."""
+    """The handler answers every request, also after any error."""
     app = APIGatewayHttpResolver(serializer=json_body.encode)
     routes = {route.key: route for module in modules for route in module.declared}
 

@@ -45,7 +45,7 @@ class Declared(TypedDict, total=False):
 class Route:
     """`status` is that of success, `fails` has statuses beyond those that every route may answer.
 
-    Without a `scope` it answers whoever asks. What it `costs` beyond a call is charged before its body is looked at.
+    Without a `scope` it answers every caller. What it `costs` beyond a call is charged before its body is looked at.
     """
 
     method: str
@@ -99,7 +99,7 @@ class Route:
         return isinstance(self._body[1], UnionType)
 
     def answer(self, event: Mapping[str, Any], path: Mapping[str, str]) -> Answer:
-        """Raises whatever the request is refused with."""
+        """Raises the error that the request is refused with."""
         request = Request(event, self.scope, self.query)
         if self.costs == "correction":
             request.charge_correction()

@@ -14,7 +14,7 @@ from functions.handlers.wiring import base, metering
 
 routes = Routes()
 
-# Whoever asks how often: the database is asked once in so many seconds by each process, also when it does not answer.
+# For any number of callers, each process asks the database once in so many seconds, also when it does not answer.
 KEPT_SECONDS = 5
 RETRY_AFTER_SECONDS = 5
 DAY_SECONDS = 86_400

@@ -1,6 +1,6 @@
 """POST /api/v1/events: checks the request, sends its events on their way, answers 204.
 
-With ?partial=true the valid events of a batch are taken whatever is wrong with the others, and the answer says which.
+With ?partial=true the valid events of a batch are taken also when others are wrong, and the answer says which.
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 def is_binary(headers: Mapping[str, str], kind: str) -> bool:
-    """Headers in lower case. Whoever says a structured type means it, whatever else is in the headers."""
+    """Headers in lower case. A request with a structured type is structured, with any other headers."""
     if kind.startswith(STRUCTURED):
         return False
     if MARK in headers:

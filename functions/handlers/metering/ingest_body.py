@@ -1,4 +1,4 @@
-"""The body of an ingest request as JSON, whatever way it came: base64, gzip, a byte order mark, binary mode."""
+"""The body of an ingest request as JSON, in every form it may have: base64, gzip, a byte order mark, binary mode."""
 
 import base64
 import binascii

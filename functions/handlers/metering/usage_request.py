@@ -52,7 +52,7 @@ Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)
 
 
 class UsageRequest(WireModel):
-    """What is asked, whichever way it came."""
+    """A question for usage, from the query string or from the body."""
 
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=36)] | None = None
     period_from: Instant | None = Field(default=None, alias="from")

@@ -1,4 +1,4 @@
-"""The last step of a backfill, well or not: say so to whoever asks."""
+"""The last step of a backfill: store how it ended, well or not, for callers that ask."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The composition root of metering: the ledger, its archive and whatever reads or mends them."""
+"""The composition root of metering: the ledger, its archive, and everything that reads or mends them."""
 
 import time
 from functools import cache

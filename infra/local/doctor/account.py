@@ -17,7 +17,7 @@ PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attemp
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
 # An account that has never been activated, or has been suspended, for a service.
 NOT_ACTIVE = {"OptInRequired", "SubscriptionRequiredException"}
-# A region that has to be opted into answers so until that is done, whatever the key.
+# A region that has to be opted into answers so until that is done, with any key.
 UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "RegionDisabledException"}
 SIGN_IN = "Sign in, for example with `aws sso login`, and set AWS_PROFILE; or set AWS_ACCESS_KEY_ID and its secret."
 

@@ -14,7 +14,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`said` is one sentence; whatever is not ok has a remedy."""
+    """`said` is one sentence; every finding that is not ok has a remedy."""
 
     verdict: Verdict
     said: str

@@ -36,7 +36,7 @@ def _finalize(world: World, invoice: Json, auto_advance: bool) -> None:
     due, carried = _against_balance(invoice, owner)
     invoice.update(
         status="open",
-        # Until now it was whatever the customer is.
+        # Until now these were as the customer is at each moment.
         customer_name=owner["name"],
         customer_email=owner["email"],
         customer_address=owner["address"],

@@ -2,7 +2,7 @@
 
 from infra.local.stripe_standin.world import Json, World
 
-# Stripe embeds only the first lines of an invoice; whoever needs all of them must list.
+# Stripe embeds only the first lines of an invoice; a client that needs all of them must list.
 EMBEDDED_LINES = 10
 
 

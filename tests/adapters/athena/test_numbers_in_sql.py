@@ -116,7 +116,7 @@ def test_every_query_says_how_many_numbers_it_had_no_room_for(kind: Kind) -> Non
     assert max(row["out_of_range"] for row in rows) == (1 if kind is Kind.SUBJECTS else 2)
 
 
-def test_the_events_of_a_line_are_listed_whatever_the_size_of_their_values() -> None:
+def test_the_events_of_a_line_are_listed_with_values_of_any_size() -> None:
     rows = Archive(["1", "9" * 31, "many"]).ask(Kind.INVOICE_LINE_EVENTS)
     assert [row["value"] for row in rows] == ["1", "9" * 31]
 

@@ -1,4 +1,4 @@
-"""Names stay unique and inside DynamoDB's key sizes whatever characters they hold."""
+"""Names stay unique and inside DynamoDB's key sizes, with any characters in them."""
 
 from functions.adapters.dynamo.billing_keys import SUBJECT, unique_name
 

@@ -71,7 +71,7 @@ def test_records_are_read_at_their_places_in_the_order_asked(listing: Listing[Cu
     assert list(listing.at([TEN[7].id, customer(99).id, TEN[2].id])) == [TEN[7], TEN[2]]
 
 
-def test_what_is_deleted_is_neither_shown_nor_counted_whatever_others_say_of_themselves(dynamodb: DynamoDb) -> None:
+def test_what_is_deleted_is_neither_shown_nor_counted_and_others_cannot_look_deleted(dynamodb: DynamoDb) -> None:
     gone = customer(1, deleted_at=customer(1).created_at)
     looks_gone = customer(2, metadata={"deletedAt": "never"}, description='{"deletedAt":"2026-01-01T00:00:00Z"}')
     kept = [TEN[0], looks_gone, TEN[3]]

@@ -14,7 +14,7 @@ def test_keys_are_stable() -> None:
     assert customer_key(document(), 0) == customer_key(replace(document(), invoice_id="another"), 0)
 
 
-def test_whatever_makes_it_other_work_makes_another_key() -> None:
+def test_everything_that_makes_it_other_work_makes_another_key() -> None:
     lines = document().lines
     keys = [
         *(create_key(document(), gen) for gen in (0, 1)),

@@ -90,6 +90,6 @@ def test_an_empty_secret_opens_nothing(secret: str) -> None:
     assert not good(f"t={NOW},v1={mac}", secret)
 
 
-def test_the_bytes_are_signed_whatever_they_are() -> None:
+def test_any_bytes_are_signed_as_they_are() -> None:
     assert not good(genuine(), body=b"\xff\xfe")
     assert not good(genuine(), body=BODY.encode() + b" ")

@@ -183,7 +183,7 @@ def test_the_preview_is_the_invoice_that_follows(world: World):
     assert totals(world) == [-20_000]
 
 
-# Whatever becomes of a subscription and of its invoices, no line credits back more than was received.
+# After any change of a subscription and of its invoices, no line credits back more than was received.
 
 STEPS = st.lists(
     st.one_of(

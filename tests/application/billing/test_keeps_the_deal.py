@@ -77,7 +77,7 @@ def test_a_set_up_fee_that_is_due_but_not_invoiced_yet_is_charged_once_too(world
     assert [minor for _, minor in lines(world, "2026-03-01")] == [10_000]
 
 
-def test_whoever_comes_back_pays_no_set_up_fee_and_gets_no_second_trial(world: World):
+def test_a_customer_who_comes_back_pays_no_set_up_fee_and_gets_no_second_trial(world: World):
     world.plan(phase(key="trial", duration="P14D"), phase(SETUP, flat("31"), key="main"))
     of = world.subscribe()
     assert lines(world, "2026-01-16")[0][1] == 10_000
@@ -109,7 +109,7 @@ def test_a_customer_who_pays_is_not_put_into_the_trial_of_the_next_plan(world: W
     assert [each.key for each in change(world, of, "other").following.phases] == ["main"]
 
 
-def test_whoever_is_in_a_trial_still_gets_that_of_the_next_plan(world: World):
+def test_a_customer_in_a_trial_still_gets_that_of_the_next_plan(world: World):
     trial = phase(key="trial", duration="P14D")
     world.plan(trial, phase(flat("31"), key="main"))
     of = world.subscribe()

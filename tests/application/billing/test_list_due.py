@@ -25,7 +25,7 @@ def everybody(world: World, as_of: str, now: str | None = None) -> list[Due]:
     return [due for page in pages(world, as_of, now or as_of) for due in page]
 
 
-def test_whoever_has_a_period_that_ended_is_listed_earliest_first(world: World):
+def test_customers_with_a_period_that_ended_are_listed_earliest_first(world: World):
     world.plan(phase(unit()))
     world.subscribe(ACME, start="2026-04-10")
     world.subscribe(GLOBEX, start="2026-04-05")

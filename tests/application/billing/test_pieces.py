@@ -1,4 +1,4 @@
-"""A piece of a period is not a period: whatever cuts one, its usage is billed once and its commitments hold once."""
+"""A piece of a period is not a period: after any cut, its usage is billed once and its commitments hold once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,7 +138,7 @@ class Catalogue:
 
 
 class Life:
-    """One customer's subscription, whatever it is changed to, and all that is billed for it."""
+    """One customer's subscription, with all its changes, and all that is billed for it."""
 
     def __init__(
         self,
@@ -525,7 +525,7 @@ def test_what_was_billed_before_there_were_deals_stays_as_it_was():
     assert life.amounts() == [6_833], "of the twenty and a half days that are left"
 
 
-# Whatever changes nothing in price changes nothing in the bill.
+# An edit that changes nothing in price changes nothing in the bill.
 
 SUMS = [Aggregation.SUM, Aggregation.COUNT]
 PRICES = [UNIT, GRADUATED, VOLUME, PACKAGE, SHARE, GRADUATED_SHARE, UNIT | {"amount": "0.0149"}]

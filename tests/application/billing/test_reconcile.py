@@ -270,7 +270,7 @@ def test_an_invoice_that_was_measured_at_once_looks_again_when_all_has_come(worl
     assert late.look("2026-05-20T12:00:00").customers == 0
 
 
-def test_whoever_had_a_subject_on_the_day_or_after_is_looked_at(world: World) -> None:
+def test_every_customer_with_the_subject_on_the_day_or_after_is_looked_at(world: World) -> None:
     late = Late(world)
     other = late.create("globex")
     world.clock.time = at("2026-05-20")

@@ -1,4 +1,4 @@
-"""Billing periods of the place where the customer lives: whole months there, whatever UTC says."""
+"""Billing periods of the place where the customer lives: whole months there, not in UTC."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -93,7 +93,7 @@ def of_users() -> list[Used]:
 
 
 YEARS = {
-    # Two users, or three; from the fifteenth of the eighth month on whoever is new costs 2.00.
+    # Two users, or three; from the fifteenth of the eighth month on each new user costs 2.00.
     "users": Year(
         ONE,
         of_users(),
@@ -148,7 +148,7 @@ YEARS = {
         [12, 12, 12, 24, 12, 12, 12, 12, 12, 12, 12, 12],
         {(1, 10): rename, (2, 10): migrate, (4, 16): change()},
     ),
-    # 15 free units, once a month whatever is changed.
+    # 15 free units, once a month with any change.
     "free units": Year(
         ONE,
         every_month((3, 10), (20, 10)),

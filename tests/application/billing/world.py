@@ -123,7 +123,7 @@ class FakeUsage:
         period: Period,
         most: int,
     ) -> Windowed:
-        """Days, whatever the bound."""
+        """Days, for any bound."""
         days, start = list[MeasuredWindow](), period.start
         while start < period.end:
             end = min(start + timedelta(days=1), period.end)

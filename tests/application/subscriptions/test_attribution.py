@@ -130,7 +130,7 @@ def test_from_hand_to_hand_and_back_within_a_day_nobody_pays_twice(owners: Owner
     assert (owners.billed(acme), owners.billed(globex)) == (["305.00"], ["5.00"])
 
 
-def test_whoever_takes_a_subject_by_a_slow_clock_has_it_from_when_it_was_free(owners: Owners) -> None:
+def test_a_customer_who_takes_a_subject_by_a_slow_clock_has_it_from_when_it_was_free(owners: Owners) -> None:
     acme, globex = owners.create("Acme", "app"), owners.create("Globex")
     owners.on("2026-05-11T00:00:02").hold(acme)
     owners.on("2026-05-11T00:00:00").hold(globex, "app")

@@ -15,7 +15,7 @@ ACME = Contact("Acme", "pay@acme.example", KOELN)
         Contact("Acme", "pay@acme.example", PostalAddress(country="DE", line1="Köln", line2="Domkloster 4")),
     ],
 )
-def test_whatever_differs_has_another_digest(other: Contact) -> None:
+def test_every_contact_that_differs_has_another_digest(other: Contact) -> None:
     assert other.sha256() != ACME.sha256()
     assert Contact("Acme", "pay@acme.example", PostalAddress("DE", "", "", "Köln", "Domkloster 4")) == ACME
 

@@ -360,7 +360,7 @@ class Life:
 )
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(["P1M", "P3M", "P1Y"]), st.integers(0, 40), STEPS)
-def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_they_are_on(
+def test_after_any_changes_items_of_a_subscription_are_billed_exactly_while_they_are_on(
     billing: str, anchor_days: int, steps: list[tuple[str, Any]]
 ) -> None:
     cards = [flat(), unit(), flat("3", key="late", term="in_arrears")]
@@ -386,7 +386,7 @@ def test_whatever_happens_to_a_subscription_its_items_are_billed_exactly_while_t
                 expected.update({(*name, on.start): 1, (*name, on.end): -1})
     assert clean(expected) == clean(edges(life.billables))
     assert all(item.split is None for each_phase in life.of.phases for item in each_phase.items)
-    # Whatever period was billed in parts, its last line closed it.
+    # For every period that was billed in parts, its last line closed it.
     parts = zip(names, life.billables, strict=True)
     last = {(*name, part.partition("/rest")[0]): each for (*name, part), each in parts if not each.is_credit}
     assert {each.position for each in last.values()} <= {None, "last"}

@@ -53,7 +53,7 @@ def test_weeks_and_days_go_together_and_months_do_not_go_with_them() -> None:
     assert fees(flat("7", cadence="P1W"), billing="P1M", **weekly) is None
 
 
-def test_the_phase_of_the_instant_counts_whatever_end_there_is() -> None:
+def test_the_phase_of_the_instant_counts_with_any_end() -> None:
     phases = [phase(flat("5"), key="intro", duration="P1M"), phase(flat("31"))]
     of = subscription(plan(*phases), "2026-05-01")
     ended = of.model_copy(update={"active_to": NOON})

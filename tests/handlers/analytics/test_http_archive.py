@@ -349,7 +349,7 @@ def test_objects_are_counted_by_the_audits_around_the_days_that_are_asked(
     audited(dynamodb, "2026-09-19", 300, 0)
     assert objects() == 700 + 3_000  # one lane's log was gone when its day was audited
     audited(dynamodb, "2026-11-07", 350, 2_100, at="2026-11-07")
-    assert objects() == 700 + 3_000  # whoever audits a day before its end does not know how many it has
+    assert objects() == 700 + 3_000  # an audit of a day before its end does not know how many it has
     audited(dynamodb, "2026-11-07", 900, 4_700)
     assert objects() == 600 + 2_700
 

@@ -1,4 +1,4 @@
-"""The state machine as it is written: what every step promises, whatever the emulator makes of it."""
+"""The state machine as it is written: what every step promises, read without the emulator."""
 
 import json
 import re

@@ -292,7 +292,7 @@ def test_a_failure_of_ours_is_counted_and_repeated_by_stripe(
 def test_the_address_of_the_payment_page_is_in_no_log_and_no_history(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever has it sees the invoice and the customer; a step's answer stays in the execution's history."""
+    """Any reader who has it sees the invoice and the customer; a step's answer stays in the execution's history."""
     answer = deployed.push()
     webhook_stripe.handler(signed(deployed.pay()), None)
     said = capsys.readouterr().out + json.dumps(answer)

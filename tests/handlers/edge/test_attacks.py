@@ -1,4 +1,4 @@
-"""Whatever is thrown at the API gets a clear answer below 500, and stays with its tenant."""
+"""Every attack on the API gets a clear answer below 500, and stays with its tenant."""
 
 import json
 from typing import Any

@@ -235,7 +235,7 @@ def test_an_empty_body_is_told_what_it_needs() -> None:
     assert client.post("/things", " ").json["detail"] == "The body is empty; send a JSON object with at least name."
 
 
-def test_nesting_is_bounded_at_a_hundred_levels_whatever_else_is_wrong() -> None:
+def test_nesting_is_bounded_at_a_hundred_levels_beside_any_other_error() -> None:
     deepest = '{"labels": ' + "[" * 99 + "]" * 99 + "}"
     assert sorted(client.post("/things", deepest).fields) == ["labels", "name"]
     too_deep = client.post("/things", deepest.replace("[]", "[[]]"))

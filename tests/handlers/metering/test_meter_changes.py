@@ -1,4 +1,4 @@
-"""What a meter counted stays under the dimensions of then, whatever it is changed to."""
+"""What a meter counted stays under the dimensions of then, after any change."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A heartbeat a minute through the stream: whoever looks at its age needs nobody who counts."""
+"""A heartbeat a minute through the stream: its age is told also when nobody counts."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

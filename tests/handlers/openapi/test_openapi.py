@@ -184,7 +184,7 @@ def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "*", "GZIP", "identity, gzip ; q=1.0"])
-def test_the_document_is_packed_for_whoever_takes_gzip(accepted: str) -> None:
+def test_the_document_is_packed_for_a_caller_that_takes_gzip(accepted: str) -> None:
     event = payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted})
     plain = http_api.handler(payload("GET", "/api/v1/openapi.json"), None)
     packed = http_api.handler(event, None)
@@ -201,7 +201,7 @@ def test_the_document_is_packed_for_whoever_takes_gzip(accepted: str) -> None:
 
 
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "*, gzip;q=0.000", "identity", "x-gzip-like"])
-def test_the_document_is_plain_for_whoever_does_not(accepted: str) -> None:
+def test_the_document_is_plain_for_a_caller_that_does_not_take_gzip(accepted: str) -> None:
     answer = http_api.handler(payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted}), None)
     assert json.loads(answer["body"]) == json.loads(http_openapi.DOCUMENT.read_text())
     assert "Content-Encoding" not in answer["headers"]

@@ -1,4 +1,4 @@
-"""What a running subscription sells is not withdrawn, whatever became of the plan; the refusal says who needs it."""
+"""What a running subscription sells is not withdrawn, in any state of the plan; the refusal says who needs it."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -124,7 +124,7 @@ def test_a_later_phase_is_held_though_the_subscription_is_to_end_before(shop: Sh
     assert shop.archive_feature().status == 409
 
 
-def test_whoever_edits_it_out_or_cancels_it_may_archive(shop: Shop):
+def test_a_feature_may_be_archived_once_its_subscribers_edit_it_out_or_cancel(shop: Shop):
     edited, cancelled = shop.subscribe(flat(), unit()), shop.subscribe(unit())
     remove = {"customizations": [{"op": "remove_item", "phaseKey": "main", "itemKey": "tokens"}]}
     assert shop.api.call("PATCH", f"{V1}/subscriptions/{edited}", remove).status == 200
@@ -235,7 +235,7 @@ def test_more_subscriptions_than_are_looked_at_refuse_rather_than_guess(shop: Sh
 
 
 def test_customers_of_every_part_are_noticed(shop: Shop):
-    """Each is counted in one of the parts; whoever withdraws builds on all of them."""
+    """Each is counted in one of the parts; a withdrawal builds on all of them."""
     plans = catalog.plans()
     for _ in range(4 * PARTS):
         shop.subscribe(unit())

@@ -120,7 +120,7 @@ def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, w
 
 
 @pytest.mark.parametrize("timing", ["immediate", "next_billing_cycle", "2026-07-01T00:00:00Z"])
-def test_whoever_cancels_before_a_change_that_is_scheduled_has_no_plan_after(client: Client, world: World, timing: str):
+def test_a_customer_who_cancels_before_a_scheduled_change_has_no_plan_after(client: Client, world: World, timing: str):
     of = create(client)
     world.clock.time = at("2026-05-10")
     changed = client.post(f"{of}/change", {"timing": "next_billing_cycle", "plan": {"key": "team"}}).json

@@ -29,7 +29,7 @@ def blocks(language: str, text: str = GUIDE) -> list[str]:
 
 
 def shell_samples() -> list[str]:
-    """All that send one event; each is a command of its own, whatever stands around it."""
+    """All that send one event; each is a command of its own, with any text around it."""
     shown = [*blocks("sh", FRONT_DOOR), *blocks("sh")]
     commands = [each for block in shown for each in re.split(r"\n(?=curl )|(?<=events\")\n", block)]
     return [each for each in commands if each.startswith("curl") and "cloudevents+json" in each]

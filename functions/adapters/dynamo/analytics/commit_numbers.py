@@ -14,7 +14,7 @@ from functions.names import PARTITION_KEY
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# For the audit of a lane, where that of the day is missing. Whoever looks less far knows less, and nothing wrong.
+# For the audit of a lane, where that of the day is missing. A shorter look finds less, and nothing wrong.
 DAYS_LOOKED = 7
 
 

@@ -19,7 +19,7 @@ from functions.names import PARTITION_KEY, SORT_KEY
 
 # The gateway's answer, a webhook and a failed run may meet; each of them wins within a few rounds.
 MAX_TRIES = 8
-# A refused push is tried again by itself, ever more rarely: whoever repairs the cause need not touch each invoice.
+# A refused push is tried again by itself, ever more rarely: a person repairs the cause and need not touch each invoice.
 FIRST_RETRY = timedelta(hours=1)
 SLOWEST_RETRY = timedelta(days=1)
 

@@ -1,4 +1,4 @@
-"""Whose turn billing everybody is: one item, changed by whoever has seen what it says."""
+"""Which run's turn it is to bill everybody: one item, changed only by a run that has read it."""
 
 from datetime import datetime
 

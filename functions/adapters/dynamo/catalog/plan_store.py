@@ -100,7 +100,7 @@ class DynamoPlanAddons:
         family = premises.plan
         assert family is not None
         pk = keys.records(tenant, keys.PLAN_FAMILY)
-        # What is assigned to a plan is part of its family: whoever builds on either must see the other.
+        # What is assigned to a plan is part of its family: a writer that builds on either must see the other.
         raised = self._table.updating(
             pk,
             family.key,

@@ -27,7 +27,7 @@ class DynamoCorrections:
             assert stored is not None
             correction = _correction(stored)
             item = _item(correction)
-        # Whoever died before this line is listed when the same correction is asked for again.
+        # If the process dies before this line, the correction is listed when it is asked for again.
         place = keys.correction_place(correction.requested_at, correction.id)
         self._table.put({PARTITION_KEY: partition, SORT_KEY: place, **item})
         return correction

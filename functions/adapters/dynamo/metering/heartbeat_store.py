@@ -1,6 +1,6 @@
 """The newest heartbeat that was counted of each lane: one item, an attribute a lane, in epoch seconds.
 
-Whoever writes last is right, so that a wrong clock is believed for a minute and no longer.
+The last writer is right, so that a wrong clock is believed for a minute and no longer.
 """
 
 from collections.abc import Mapping

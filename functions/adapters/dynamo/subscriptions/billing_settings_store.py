@@ -15,6 +15,6 @@ class DynamoBillingSettings:
         return BillingSettings.model_validate_json(item["body"]) if item else BillingSettings()
 
     def put(self, tenant: str, settings: BillingSettings) -> None:
-        """Whoever writes last has decided."""
+        """The last writer decides."""
         pk, sk = keys.billing_settings(tenant)
         self._table.put({PARTITION_KEY: pk, SORT_KEY: sk, "body": settings.model_dump_json()})

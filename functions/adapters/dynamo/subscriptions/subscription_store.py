@@ -135,7 +135,7 @@ def _kept(tenure: Tenure) -> dict[str, Any]:
 
 
 def _by_end(tenure: Tenure) -> tuple[bool, str]:
-    """Those without an end come last, so that they are kept whatever else there was."""
+    """Those without an end come last, so that they are kept with any number of others."""
     return tenure.ends_at is None, tenure.ends_at.isoformat() if tenure.ends_at else tenure.subscription_id
 
 

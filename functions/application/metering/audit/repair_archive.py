@@ -1,7 +1,7 @@
 """Repairing archived objects that not every reader can read: what cannot be read lies aside, and nothing is lost.
 
-The bytes go into quarantine first, then what is wrong is listed, then the object is written anew. Whoever dies in
-between leaves an object that is still damaged, and doing all of it again changes nothing.
+The bytes go into quarantine first, then what is wrong is listed, then the object is written again. A process that
+dies in between leaves an object that is still damaged, and a second try does all of it again without harm.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
 """Listing an hour that holds too much to be put in order: stored batch by stored batch, each event once all the same.
 
 Batches of all lanes are taken as they were decided, newest first. Where a lane stands is the number of a commit, which
-never changes its place, so whatever comes in between two pages neither repeats nor hides an event.
+never changes its place, so a commit that comes in between two pages neither repeats nor hides an event.
 """
 
 import heapq

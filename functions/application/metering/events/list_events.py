@@ -123,7 +123,7 @@ class _Search:
     largest: int = 1
     events: int = 0
     entries: int = 0
-    # An event's voiding lies at the event's own second, so whatever is certain about the one is about the other.
+    # An event's voiding lies at the event's own second, so what is certain about the one is certain about the other.
     voided: dict[Identity, tuple[int, str]] = field(default_factory=dict)
     missing: list[HourEntry] = field(default_factory=list)
 

@@ -133,7 +133,7 @@ def _is_taken_today(reject: StoredReject, by_type: MetersByType) -> bool:
 
 
 def _send(tenant: str, reject: StoredReject, ports: ReplayPorts) -> None:
-    """Back with whoever reads the stream; whoever dies between this and the mark leaves a duplicate at most."""
+    """Back into the stream, for its reader; a process that dies before the mark leaves a duplicate at most."""
     now = int(ports.clock.now().timestamp())
     if reject.event:
         _ingest(tenant, [_checked(tenant, reject.event, now, ports)], len(reject.event), now, ports)
@@ -172,7 +172,7 @@ def _checked(tenant: str, event: bytes, now: int, ports: ReplayPorts) -> Event:
 
 
 def _known_anew(pack: Pack, lanes: Lanes) -> Iterator[Event]:
-    """Whoever wrote the record, an event is known by what is in it."""
+    """For a record of any writer, the event is known by its own content."""
     for event in pack.events:
         event.fingerprint = lanes.fingerprint(pack.tenant, event.subject, event.source, event.id)
         yield event

@@ -117,8 +117,8 @@ class PageApplier:
     def _unite(self, keys: Iterable[PageKey]) -> None:
         """Unite the chunks beside pages that have many, of those this process has put: it knows their values.
 
-        The values of a commit that are not in its chunk were stored for good before, so whoever has put a commit's
-        chunk may replace it, whoever else puts it again.
+        The values of a commit that are not in its chunk were stored for good before, so a process that has put a
+        commit's chunk may replace it, also when another process puts it again.
         """
         united = []
         for key in keys:

@@ -22,8 +22,8 @@ NOTHING: frozenset[int] = frozenset()
 class KnownPage:
     """A page as last seen, and values its cells have beside it; `beside` holds only what is stored for good.
 
-    A value is remembered as beside the page only once the chunk that holds it was put. So whoever applies a commit
-    leaves out only what commits before it have stored, or this commit's own chunk, whole.
+    A value is remembered as beside the page only once the chunk that holds it was put. So a process that applies a
+    commit leaves out only what commits before it have stored, or this commit's own chunk, whole.
 
     `parts` are the chunks that this process has put and not united, by commit and cell.
     """

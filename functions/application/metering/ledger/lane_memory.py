@@ -16,7 +16,7 @@ from functions.domain.metering.values.event import AcceptanceWindow, Pack
 # Each is a request: what one client's very late events take must not hold up the other lanes for long.
 MAX_BUCKETS_AT_ONCE = 100
 MAX_STATE_AGE_SECONDS = 86_400  # commits expire after days: an older memory could take an expired number again
-# Memory of one process, whatever arrives, shared by its lanes: the look-backs' half a gigabyte (`recall_lane`), what
+# Memory of one process, for any events, shared by its lanes: the look-backs' half a gigabyte (`recall_lane`), what
 # `known_page` remembers, and this; about 1.2 GB in all.
 MAX_CACHED_FINGERPRINTS = 2_000_000  # 50 bytes each
 MAX_CACHED_SUBJECTS = 1_000_000  # 180 bytes each

@@ -114,7 +114,7 @@ class LaneRecall:
             marks = b"".join(accepted.packs for accepted in known.unkept)
             part = look_back.whole(marks)
         kept = self._look_backs.keep(lane, before, part, look_back.n, look_back.since)
-        if kept is None:  # others write the lane: whatever is known of it is found out again
+        if kept is None:  # others write the lane: all that is known of it is recalled again
             del self._recollections[lane]
         else:
             self._recollections[lane] = Recollection(look_back, kept)

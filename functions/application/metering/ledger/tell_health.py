@@ -15,8 +15,8 @@ class Health:
     """`counted_age` is the age of the oldest decision that is not in the counters; 0 when all are.
 
     What lies in the stream and no lane has decided yet is not in it: an old `last_counted_at` while events are sent
-    says that. An event sent again is known in every lane, whatever its time, if it was counted from `remembered_since`
-    on; the acceptance window ends that.
+    says that. An event sent again is known in every lane, also with a new time, if it was counted from
+    `remembered_since` on; the acceptance window ends that.
     """
 
     counted_age: int

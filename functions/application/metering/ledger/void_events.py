@@ -103,7 +103,7 @@ class Voider:
 
     def _accepted(self, state: LaneState, tenant: str, void: Void) -> tuple[ArchivedEvent | None, Collection[str]]:
         """The event in the log, None if it was not accepted so far; and the meters that took nothing from it then,
-        whatever they would take today.
+        also those that would take something today.
         """
         bucket = bucket_of(void.time)
         if void.fingerprint not in state.buckets[bucket]:

@@ -1,7 +1,7 @@
 """One piece of a backfill: read a lane's archived commits span by span and keep what they add to the meter's history.
 
 Everything is cut by what is archived, never by time or chance: a stretch of commits ends when it holds so many events
-or cells. So counting again, by a retry or by whoever is believed dead, writes the same parts with the same contents.
+or cells. So a second count, by a retry or by a worker believed dead, writes the same parts with the same contents.
 """
 
 from collections.abc import Callable, Iterator, Sequence

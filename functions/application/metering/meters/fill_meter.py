@@ -67,7 +67,7 @@ def start_backfill(tenant: str, meter: MeterRecord, *, histories: Histories, run
     if stored is None:
         raise Conflict("The backfill was changed at the same moment; try again.", code="backfill_contended")
     if stored.status.is_alive:
-        # Also when it runs already: whoever began it may have died before this.
+        # Also when it runs already: the process that began it may have died before this.
         runs.start(stored)
     return _shown(stored, meter.event_from, now)
 

@@ -8,7 +8,7 @@ from functions.application.ports.history import BackfillSlots, Histories
 from functions.domain.metering.ledger.backfill_slots import Slots, Turn
 from functions.domain.metering.ledger.history import Status
 
-# Of one write under the version that was read; whoever fails to take a slot asks again in a minute.
+# Of one write under the version that was read; a run that fails to take a slot asks again in a minute.
 MAX_TRIES = 8
 Result = TypeVar("Result")
 BUSY = Turn(False, "It waits for its turn; many others are asking at the same moment.")
@@ -33,7 +33,7 @@ def queue_backfill(
 
 
 def renew_slot(run_id: str, *, slots: BackfillSlots, clock: Clock) -> None:
-    """To be said by whoever works for the run, as often as it likes."""
+    """Every worker of the run calls this, as often as it likes."""
     now = int(clock.now().timestamp())
     held, _ = slots.load()
     if held.needs_renewal(run_id, now):

@@ -1,4 +1,4 @@
-"""Commitments: the least and the most a price can come to in one period, whatever was used."""
+"""Commitments: the least and the most a price can come to in one period, independent of usage."""
 
 from decimal import Decimal
 from typing import Annotated, Self

@@ -112,7 +112,7 @@ class Price(WireModel, ABC):
 
     @property
     def is_flat(self) -> bool:
-        """A flat price is owed for a stretch of time, whatever was used, and so can be prorated."""
+        """A flat price is owed for a stretch of time, independent of usage, and so can be prorated."""
         return False
 
     @property

@@ -1,6 +1,6 @@
 """Which backfills run at the same time: one of each tenant, so many of all, and who waited longest is next.
 
-A slot is held for a while and renewed by whoever works, so that a run that died gives it back by itself.
+A slot is held for a while and renewed by the workers of its run, so that a run that died gives it back by itself.
 """
 
 import msgspec
@@ -10,7 +10,7 @@ from functions.domain.metering.ledger.history import Backfill
 # Each has twenty workers: a tenth of the thousand functions that an account may run at once.
 MAX_RUNNING = 5
 HELD_SECONDS = 3_600  # a worker is called again after 300 s, and tried again after 900 s at most
-# Whoever waits asks once a minute; who did not for so long is gone.
+# A run that waits asks once a minute; one that did not ask for so long is gone.
 FORGOTTEN_SECONDS = 600
 # Tenants that wait, as many as fit into an item; those beyond do not stand in the line until it is shorter.
 MAX_WAITING = 1_000

@@ -18,10 +18,10 @@ from functions.domain.metering.cells.aggregation import LARGEST_INT, VALUE_BYTES
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
 from functions.domain.metering.ledger.ledger import Commit
 
-SPAN_SECONDS = 6 * 3_600  # what is counted anew at once, by backfills and audits; some counter pages
+SPAN_SECONDS = 6 * 3_600  # what is counted again at once, by backfills and audits; some counter pages
 # Three years of such spans in 256 lanes are a million queries of the hour index, a few dollars.
 MAX_PAST = timedelta(days=3 * 366)
-RUN_TIMEOUT = timedelta(days=2)  # of the state machine: whoever says he is running after that is dead
+RUN_TIMEOUT = timedelta(days=2)  # of the state machine: a run that says it is running after that is dead
 # Both are part of what is stored: a run that goes on after a failure must cut as the failed one did.
 PART_BYTES = 100_000  # of the 400 KB of an item
 ROW_VALUES = 10_000  # distinct values in a row
@@ -84,8 +84,8 @@ def require_reach(event_from: datetime, now: datetime) -> None:
 class HistoryPart(NamedTuple):
     """Some of what a meter's history holds of an owner in a span: a subject, or the whole lane when it is None.
 
-    Parts of one place are merged by their readers. `part` is made from the archive alone, so whoever counts again
-    writes the same part with the same body.
+    Parts of one place are merged by their readers. `part` is made from the archive alone, so a second count writes
+    the same part with the same body.
     """
 
     tenant: str

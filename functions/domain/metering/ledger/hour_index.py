@@ -48,7 +48,7 @@ def subject_mark(tenant: str, subject: str) -> bytes:
 
 
 def marks_of(groups: Collection[Group]) -> bytes:
-    """How many tenants are named, their marks, the marks of the subjects; whoever are too many are left out."""
+    """How many tenants are named, their marks, the marks of the subjects; marks that are too many are left out."""
     if len(groups) > MAX_MARKS:
         tenants = {tenant for tenant, _, _ in groups}
         return _packed(tenants, ()) if len(tenants) <= MAX_MARKS else b""

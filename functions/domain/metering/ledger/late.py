@@ -1,4 +1,4 @@
-"""Usage that was counted long after it happened: whoever has billed it by then has to look again.
+"""Usage that was counted long after it happened: where billing measured before that, it has to look again.
 
 What a commit counts is late when the half hour it belongs to ended half an hour before the commit was decided. So a
 bill that was measured an hour after its period is told of everything that came for it since; one that was measured

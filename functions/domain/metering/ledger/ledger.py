@@ -247,7 +247,7 @@ class Deduplicated:
 def deduplicate(state: LaneState, packs: Iterable[Pack], window: AcceptanceWindow, now: int) -> Deduplicated:
     """Keep the first of every event the lane has not seen, remembering it in `state`.
 
-    An event was seen if it is in the look-back, whatever its time was then, or if its fingerprint is in its bucket (the
+    An event was seen if it is in the look-back, also with another time, or if its fingerprint is in its bucket (the
     same time, at any age); one that was voided before it came is left out as if it had been seen. `state` must hold
     the buckets that the look-back does not cover.
     """

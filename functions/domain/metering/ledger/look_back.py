@@ -1,4 +1,4 @@
-"""What a lane has accepted lately, whatever the events' times: as many fingerprints as fit, 8 bytes each.
+"""What a lane has accepted lately, at any event time: as many fingerprints as fit, 8 bytes each.
 
 A fingerprint's first 14 bits choose a sorted array; its other 50 stand in an entry with 14 bits that say when it was
 decided, to ten minutes. So it is found exactly, and what is oldest can be forgotten.
@@ -54,7 +54,7 @@ class Further(msgspec.Struct, array_like=True, frozen=True, tag="further"):
 
 
 class LookBack:
-    """Exact as of commit `n`: whatever was accepted from `since` on (by the clock of who decided) is in it.
+    """Exact as of commit `n`: all that was accepted from `since` on (by the writer's clock) is in it.
 
     What is added beyond can be taken back until it is confirmed.
     """
@@ -105,7 +105,7 @@ class LookBack:
         self.size += fingerprints
 
     def take_back(self) -> None:
-        """Whatever was added and not confirmed."""
+        """Remove all that was added and not confirmed."""
         for fingerprint in self._unsure:
             entries, entry = self._entries[fingerprint >> REST_BITS], (fingerprint & REST) << TIME_BITS
             del entries[bisect_left(entries, entry)]

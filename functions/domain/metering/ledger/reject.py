@@ -15,7 +15,7 @@ from functions.domain.metering.values.readable import is_readable
 # A sort key in the usage table without its `#`, which paths of URLs do not carry.
 REJECT_ID = re.compile(r"00\d{10}(?:\.[A-Za-z0-9_-]{1,128}){2,3}", re.ASCII)
 
-# All there are: whoever asks for another one has misspelt it.
+# All there are: a caller that asks for another one has misspelt it.
 CODES = (
     *("infinite_value", "missing_value", "nan_value", "null_value", "outside_acceptance_window", "path_too_costly"),
     *("uncountable_event", "uncountable_record", "uncountable_void", "unparsable_value", "unreadable_data"),
@@ -143,7 +143,7 @@ _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def event_json(event: Shown) -> bytes:
-    """A CloudEvent, whatever the event holds: data that cannot be read as JSON are in `data_base64`."""
+    """A CloudEvent, with any data: those that cannot be read as JSON are in `data_base64`."""
     extensions = event.raw_extensions
     attributes = _attributes(extensions) if extensions and is_readable(extensions) else {}
     data = event.raw_data or b"null"

@@ -11,7 +11,7 @@ from functions.domain.metering.values.filters import patterns_of
 from functions.domain.metering.values.json_path import parse_path
 
 MAX_METERS = 500  # the whole set is read with every batch
-MAX_METERS_PER_TYPE = 50  # one event must fit into one commit whatever it touches
+MAX_METERS_PER_TYPE = 50  # one event must fit into one commit with all it touches
 MAX_GROUP_BY = 10
 # Of all meters of one event type together, because each event is put through all of them: paths that search (wildcards,
 # slices, filters, descent), each counted once, and the characters of patterns ($like and its kin).

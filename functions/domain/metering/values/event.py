@@ -67,7 +67,7 @@ class Pack(msgspec.Struct, array_like=True, tag=True):
     voids: list[Void] = []
 
 
-# The name of a close marker that is put every minute. It asks for no commit: whoever has counted what came before it
+# The name of a close marker that is put every minute. It asks for no commit: the writer that has counted all before it
 # notes when it was put. A version that does not know it makes a commit, as for any marker.
 HEARTBEAT = "heartbeat"
 

@@ -20,7 +20,7 @@ from functions.domain.metering.values.event import (
 )
 from functions.domain.metering.values.lanes import Lanes
 
-MAX_EVENT_BYTES = 256 * 1024  # a stream record ends at 1 MiB, and an event must fit whatever its neighbours
+MAX_EVENT_BYTES = 256 * 1024  # a stream record ends at 1 MiB, and an event must fit beside any neighbours
 MAX_LISTED_ERRORS = 100
 SPEC_VERSION = "1.0"
 # Rounded to microseconds this becomes the next second, perhaps of the next month: it is cut instead.
@@ -224,7 +224,7 @@ class EventChecker:
             self._wrong(index, "", "too_many_extensions", f"at most {MAX_EXTENSIONS} extension attributes")
 
     def _with_schema(self, index: int, schema: str, extensions: bytes) -> bytes:
-        """Nobody here reads a schema, but whoever lists the event gets it back."""
+        """Nobody here reads a schema, but a caller that lists the event gets it back."""
         if not 0 < len(schema) <= MAX_SOURCE_LENGTH:
             self._wrong(index, "dataschema", "invalid", f"must have 1 to {MAX_SOURCE_LENGTH} characters")
         attributes = decode_fields(extensions) if extensions else {}

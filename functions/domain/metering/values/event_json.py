@@ -14,7 +14,7 @@ import msgspec
 
 # Levels of arrays and objects, of which an event's `data` is the first. DuckDB's reader ends at 128.
 MAX_DEPTH = 64
-# Whole numbers of 309 digits are infinite for whoever reads doubles; Jackson ends at 1,000 characters, Python at 4,300.
+# Whole numbers of 309 digits are infinite for a reader of doubles; Jackson ends at 1,000 characters, Python at 4,300.
 MAX_NUMBER_LENGTH = 300
 MIN_EXPONENT = -308  # as written; smaller numbers are zero for some and not for others
 MAX_EXPONENT = 999  # of zeros: other numbers are infinite before, and what has 19 digits is no Decimal
@@ -49,7 +49,7 @@ def is_deeper(text: bytes, levels: int) -> bool:
         return False
     brackets = _STRING.sub(b"", text).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(levels):
-        # Whatever has nothing in it goes, and with it one level.
+        # Empty brackets are removed, and one level with them.
         brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return False

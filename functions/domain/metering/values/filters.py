@@ -27,8 +27,8 @@ def predicate(condition: Mapping[str, Any]) -> Predicate:
 def like(pattern: str, is_case_ignored: bool = False) -> Predicate:
     """SQL's LIKE: `%` is any text, `_` one character, a backslash makes the next one literal.
 
-    Takes no longer than text times pattern, whatever they are. Texts of more than MAX_LIKE_TEXT characters match no
-    pattern.
+    Takes no longer than text times pattern, for any text and pattern. Texts of more than MAX_LIKE_TEXT characters match
+    no pattern.
     """
     parts = _split(pattern)
     first, *others = [_finder(part, is_case_ignored) for part in parts]

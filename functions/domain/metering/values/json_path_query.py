@@ -35,7 +35,7 @@ class NotAPath(Exception):
 class Walk:
     """One evaluation: the data it is about and how much of it may still be visited.
 
-    The bound follows from the data alone, so that whoever evaluates the path again comes to the same answer.
+    The bound follows from the data alone, so that a second evaluation of the path comes to the same answer.
     """
 
     __slots__ = ("done", "most", "root")

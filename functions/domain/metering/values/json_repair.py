@@ -26,7 +26,7 @@ def whole_characters(text: bytes) -> bytes:
 
 
 def elements(text: bytes) -> list[bytes] | None:
-    """The elements of an array, whatever is in them; None when it cannot be said where they end, or takes too long."""
+    """The elements of an array, with any content; None when it cannot be said where they end, or takes too long."""
     if len(text) > MAX_CUT_BYTES:
         return None
     found: list[bytes] = []

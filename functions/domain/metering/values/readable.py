@@ -1,4 +1,4 @@
-"""Which data of an event, whoever took it and when, a reader can read: UTF-8 JSON, no deeper than is taken today."""
+"""Which data of an event a reader can read, from any version and time: UTF-8 JSON, no deeper than is taken today."""
 
 from decimal import Decimal
 

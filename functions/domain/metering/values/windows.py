@@ -30,7 +30,7 @@ class Seconds:
 
 
 class Windows:
-    """The windows of a size; whatever a zone does with its clocks, they cover all time and never overlap.
+    """The windows of a size; they cover all time and never overlap, also when a zone changes its clocks.
 
     Minutes and hours begin where the zone's wall clock shows a full one and end at a change of its offset that lies
     inside. Days and longer begin at the first midnight of their first date; weeks begin on Monday.

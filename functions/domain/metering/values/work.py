@@ -13,5 +13,5 @@ class Work:
         self.visits = 0
 
 
-# Of this process: whoever bounds work looks at how much it rose. No answer depends on it.
+# Of this process: the code that bounds work looks at how much it rose. No answer depends on it.
 WORK = Work()

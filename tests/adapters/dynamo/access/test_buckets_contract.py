@@ -1,4 +1,4 @@
-"""Token buckets keep their promise in memory and on DynamoDB, whoever takes from them at the same moment."""
+"""Token buckets keep their promise in memory and on DynamoDB, with any number of takers at the same moment."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,4 +1,4 @@
-"""The audit on the memory ledger and on DynamoDB Local: silent on what is right, and names whatever is not."""
+"""The audit on the memory ledger and on DynamoDB Local: silent on what is right, and names all that is not."""
 
 import random
 from collections.abc import Iterator

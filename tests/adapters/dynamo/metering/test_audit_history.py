@@ -138,7 +138,7 @@ def test_intact_histories_of_every_aggregation_have_no_difference(
 
 
 @pytest.mark.parametrize("subject", ["ada", None])
-def test_a_removed_item_of_a_history_is_named_whatever_it_is_of(
+def test_a_removed_item_of_the_history_of_a_subject_or_a_lane_is_named(
     world: World, subject: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit, "MAX_LISTED", 10_000)

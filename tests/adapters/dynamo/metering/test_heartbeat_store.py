@@ -23,7 +23,7 @@ def test_each_delivery_changes_its_own_lanes(heartbeats: DynamoHeartbeats) -> No
     assert heartbeats.counted() == {0: 100, 1: 160, 7: 160}
 
 
-def test_whoever_writes_last_is_right(heartbeats: DynamoHeartbeats) -> None:
+def test_the_last_writer_is_right(heartbeats: DynamoHeartbeats) -> None:
     heartbeats.note({0: 9_999_999_999})
     heartbeats.note({0: 160})
     assert heartbeats.counted() == {0: 160}

@@ -393,7 +393,7 @@ def test_united_values_take_the_place_of_their_parts_and_are_read_behind_all_oth
     beyond = (1, "B17", pack_values([5]))
     first = UnitedChunks(key, {"A0": pack_values(range(1, 31)), "B1": pack_values([9])}, tuple(range(1, 31)))
     whole = [(0, "A0", first.cells["A0"]), (0, "B1", first.cells["B1"])]
-    for _ in range(2):  # whoever does it again changes nothing
+    for _ in range(2):  # a second time changes nothing
         ledger.unite_value_chunks([first])
         assert read() == [*map(part, range(31, 41)), *whole, beyond]
     ledger.put_value_chunks([ValueChunk(7, key, "A0", pack_values([7]))])  # by a writer who is late

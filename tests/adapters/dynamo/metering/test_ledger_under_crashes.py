@@ -17,7 +17,7 @@ SCHEDULES = 12  # `tests.simulation` plays thousands on the memory ledger
 
 
 @pytest.mark.parametrize("meters", [SUM_METERS, ALL_METERS], ids=["sum", "all"])
-def test_counters_are_exact_whatever_dies(
+def test_counters_are_exact_after_any_crash(
     dynamodb: DynamoDb, meters: MeterSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_cells_small(monkeypatch)

@@ -61,7 +61,7 @@ def test_a_whole_one_takes_the_place_of_all_parts(look_backs: Any) -> None:
     assert look_backs.part(other.parts[0]) is not None, "of another lane"
 
 
-def test_whoever_has_not_seen_what_others_kept_keeps_nothing(look_backs: Any) -> None:
+def test_a_writer_that_has_not_seen_what_others_kept_keeps_nothing(look_backs: Any) -> None:
     first = look_backs.keep(3, None, whole(FIRST), 1, 0)
     second = look_backs.keep(3, first, Further([SECOND]), 2, 0)
     assert look_backs.keep(3, first, Further([FIRST]), 1, 0) is None

@@ -1,4 +1,4 @@
-"""A full page of seven meters is one write unit, whatever its numbers grow to in 32 bits."""
+"""A full page of seven meters is one write unit, with all numbers that fit 32 bits."""
 
 from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.metering.packed_windows import packed_windows

@@ -1,4 +1,4 @@
-"""Whoever changed their name, e-mail or address finds it on the next invoice, at the price of one request."""
+"""A customer who changed their name, e-mail or address finds it on the next invoice, for one request."""
 
 from dataclasses import replace
 from typing import Any
@@ -72,7 +72,7 @@ def test_no_request_for_who_is_what_the_invoice_says(world: PushWorld) -> None:
     assert updates(world) == []
 
 
-def test_whoever_goes_back_to_what_they_had_is_told_too(world: PushWorld) -> None:
+def test_a_contact_that_goes_back_to_an_older_one_is_told_too(world: PushWorld) -> None:
     for number, contact in enumerate([MOVED, AS_ISSUED, MOVED, AS_ISSUED], start=1):
         world.contacts["01CUSTOMER"] = contact
         issue_next(world, f"{number:02}INVOICE")

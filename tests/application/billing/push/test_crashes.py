@@ -1,4 +1,4 @@
-"""Whatever fails, whenever it is tried again, and however many push at once: one final invoice with the right total."""
+"""After any failure, at any later try, and with any number of pushers: one final invoice with the right total."""
 
 import random
 import time

@@ -185,7 +185,7 @@ def test_a_process_killed_after_any_call_leaves_one_right_invoice(world: PushWor
     assert world.the_one_invoice()["customer"] == known(world)
 
 
-def test_whoever_knows_nothing_of_the_deletion_is_answered_with_no_deleted_customer(world: PushWorld) -> None:
+def test_a_pusher_that_knows_nothing_of_the_deletion_gets_no_deleted_customer(world: PushWorld) -> None:
     """The key that made them answers with them for a day."""
     world.issue()
     world.push()

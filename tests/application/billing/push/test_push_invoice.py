@@ -157,7 +157,7 @@ def test_a_refusal_is_recorded_with_its_code_and_param_and_can_be_tried_again(wo
     world.issue()
 
     class Deleting:
-        """Whoever is made here is deleted at once."""
+        """Every customer made here is deleted at once."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(world.gateway, name)

@@ -118,7 +118,7 @@ class Documents(dict[tuple[str, str], InvoiceDocument]):
 
 
 class Contacts(dict[str, Contact]):
-    """By customer; of whoever is not here, nothing has changed."""
+    """By customer; for a customer who is not here, nothing has changed."""
 
     def contact(self, _tenant: str, customer_id: str) -> Contact | None:
         return self.get(customer_id)

@@ -284,7 +284,7 @@ def test_a_moment_larger_than_a_call_is_listed_batch_by_batch(monkeypatch: pytes
     assert [len(page) for page in pages if page] == 36 * [5]
 
 
-def test_one_call_reads_no_more_than_it_may_whatever_lies_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_call_reads_no_more_than_it_may_of_any_log(monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch, 10, 20, entries=30)
     log = Log()
     for number in range(100):

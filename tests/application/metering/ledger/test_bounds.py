@@ -1,4 +1,4 @@
-"""What must stay bounded whatever is sent: requests, memory, items; with one hot subject and with very many."""
+"""What must stay bounded for any events sent: requests, memory, items; with one hot subject and with very many."""
 
 from collections import Counter
 from collections.abc import Sequence

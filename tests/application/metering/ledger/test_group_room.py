@@ -150,7 +150,7 @@ def test_what_one_subject_has_no_room_for_is_other_for_all_of_the_same_commit(de
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_counters_log_and_recount_agree_whoever_brings_which_values(deployment: Deployment, seed: int) -> None:
+def test_counters_log_and_recount_agree_for_any_subjects_and_values(deployment: Deployment, seed: int) -> None:
     chance, subjects = Random(seed), same_lane(5)
     sent = 0
     for _ in range(12):

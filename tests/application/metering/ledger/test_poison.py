@@ -69,7 +69,7 @@ def test_a_commit_that_cannot_be_stored_leaves_the_other_lanes_alone() -> None:
     assert (report.counts.accepted, report.counts.rejected, report.rejected_records) == (len(good), 1, 0)
     (reject,) = deployment.ledger.rejects("t")
     assert (reject.code, reject.event and reject.event.subject) == ("uncountable_event", bad)
-    # What was raised is for whoever runs the aggregator to log, not for the tenant.
+    # What was raised goes to the aggregator's log, not to the tenant.
     assert reject.reason == REASONS["uncountable_event"]
     assert [type(each.error) for each in report.rejected] == [OverflowError]
 

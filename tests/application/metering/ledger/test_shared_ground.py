@@ -173,7 +173,7 @@ def test_the_deepest_data_taken_are_read_from_anywhere() -> None:
     assert found == [1, True, 1, True]
 
 
-def test_what_is_deeper_than_readers_read_counts_nowhere_whatever_came_with_it() -> None:
+def test_what_is_deeper_than_readers_read_counts_nowhere_beside_any_event() -> None:
     """Found by tests/fuzz: counted among others, and not when counted again."""
     deep = b'{"n":1,"k":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
     deployment = Shared(MeterSet(1, (TOKENS, CALLS)))
@@ -380,7 +380,7 @@ def test_what_is_left_uncounted_always_fits_into_items(monkeypatch: pytest.Monke
     assert named == report.counts.uncountable
 
 
-def test_codes_of_a_lane_have_an_end_whoever_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codes_of_a_lane_have_an_end_for_any_subjects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "MAX_LANE_CODES", 5)
     monkeypatch.setattr(counting, "MOST_LANE_CODES", 9)
     deployment = Shared(MeterSet(1, (CALLS,)))

@@ -1,4 +1,4 @@
-"""Chunks of distinct values are united once there are many: fewer items, the same values, whoever reads meanwhile."""
+"""Chunks of distinct values are united once there are many: fewer items, and the same values for a reader meanwhile."""
 
 from itertools import islice
 from typing import Any
@@ -71,7 +71,7 @@ def test_the_cells_of_a_page_are_united_together(monkeypatch: pytest.MonkeyPatch
 
 
 def test_who_unites_up_to_the_same_commit_takes_no_values_of_others_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer who died before his head was raised had united more; whoever goes on knows less and writes larger."""
+    """A writer that died before its head was raised had united more; the next one knows less and writes larger."""
     monkeypatch.setattr(apply_pages, "UNITED_PARTS", 4)
     monkeypatch.setattr(apply_pages, "UNITED_VALUES", 100)
     filling, many = [[value] for value in range(2_000, 2_020)], list(range(100))

@@ -1,4 +1,4 @@
-"""From packs to answers: whatever is sent, in whatever batches, a query equals a recount of the distinct events."""
+"""From packs to answers: for any events in any batches, a query equals a recount of the distinct events."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A meter's history and its counters together hold every event once, whatever was in flight when the meter came."""
+"""A meter's history and its counters together hold every event once, also those in flight when the meter came."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Codes are read once and never missed, in whatever order a commit's codes are stored."""
+"""Codes are read once and never missed, in any order in which a commit's codes are stored."""
 
 from functions.adapters.memory.ledger import MemoryLedger
 from functions.application.metering.usage.code_book import CodeBook

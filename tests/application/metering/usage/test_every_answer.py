@@ -1,4 +1,4 @@
-"""Whatever is sent in whatever way, every answer equals a plain recount of the distinct events.
+"""For any events, sent in any way, every answer equals a plain recount of the distinct events.
 
 Events are shuffled, duplicated, cut into random batches and counted by writers that die at any request; some are
 voided, before or after they came. Then the same deployment is asked many random questions. `naive.py` recounts without

@@ -1,4 +1,4 @@
-"""Of the events of one second the later one is the latest, whoever counts them: live, from the log, in histories."""
+"""Of the events of one second the later one is the latest in every count: live, from the log, in histories."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta

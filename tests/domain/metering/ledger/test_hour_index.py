@@ -8,7 +8,7 @@ def entry(groups: list[tuple[str, str]]) -> HourEntry:
     return HourEntry(1, 1, 1, 0, 0, marks_of([(tenant, subject, []) for tenant, subject in groups]))
 
 
-def test_whatever_is_in_a_commit_may_be_found_in_it() -> None:
+def test_everything_in_a_commit_may_be_found_in_it() -> None:
     for count in (0, 1, 63, MAX_MARKS, MAX_MARKS + 1, 500):
         groups = [(f"tenant-{number % 7}", f"subject-{number}") for number in range(count)]
         found = entry(groups)

@@ -78,7 +78,7 @@ def test_what_is_no_json_object_in_base64_is_refused_by_its_index(
     assert judged[0].event and judged[1].errors[0].code == code
 
 
-def test_an_object_is_what_meters_read_whatever_else_could_be_data() -> None:
+def test_only_an_object_is_taken_as_data() -> None:
     for data in ("text", [1], 5, True, encoded(b"x")):
         with pytest.raises(InvalidInput, match='"value": 5') as refused:
             parse(GOOD | {"data": data})

@@ -265,7 +265,7 @@ PIECES = [
 
 
 @pytest.mark.large
-def test_whatever_a_body_becomes_what_is_taken_of_it_is_readable() -> None:
+def test_every_event_that_is_taken_of_a_damaged_body_is_readable() -> None:
     """Seeded: 3,000 bodies with bytes flipped, cut out and put in."""
     draw = random.Random(20261128)
     seeds = [event(data, event_id=b"e") for data in READABLE.values() if len(data) < 2_000]
@@ -315,7 +315,7 @@ def damaged(draw: random.Random, body: bytes) -> bytes:
     return body
 
 
-def test_whatever_is_damaged_in_many_events_at_once_is_found_in_each() -> None:
+def test_damage_in_many_events_at_once_is_found_in_each() -> None:
     draw = random.Random(7)
     names = list(WRONG)
     chosen = [draw.choice([*names, None, None, None]) for _ in range(300)]

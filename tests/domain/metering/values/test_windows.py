@@ -1,4 +1,4 @@
-"""Windows cover all time without overlap, whatever a zone does with its clocks."""
+"""Windows cover all time without overlap, also when a zone changes its clocks."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
