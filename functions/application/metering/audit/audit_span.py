@@ -67,7 +67,7 @@ class SpanAudit:
         result.history_cells += found.history_cells
         result.difference_count += found.difference_count - len(found.differences)
         for each in found.differences:
-            result.differ(each.kind, each.cell_id, each.expected, each.found)
+            result.differ(each.kind, each.place, each.expected, each.found)
         return entries
 
     def _entries(self, lane: int, span: int) -> list[HourEntry]:

@@ -60,7 +60,7 @@ class BatchSearch:
         self._missing: list[HourEntry] = []
 
     def page(self, pool: ThreadPoolExecutor) -> EventPage:
-        entries, size = self._entries(), 1
+        entries, size = self._lane_entries(), 1
         while wave := self._wave(entries, size):
             worth = [each for each in wave if self._is_worth_opening(each)]
             contents = dict(zip(worth, pool.map(self._open, worth), strict=True))
@@ -89,7 +89,7 @@ class BatchSearch:
         counted = self._objects, self._events, self._entries
         return any(count >= bound for count, bound in zip(counted, self._bounds, strict=True))
 
-    def _entries(self) -> Iterator[LaneEntry]:
+    def _lane_entries(self) -> Iterator[LaneEntry]:
         """What is left of the hour, the batch that was begun first."""
         lane, n = self._begun.lane, self._begun.n
         if n:
