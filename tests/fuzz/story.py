@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.metering.values.event import MAX_EVENTS_PER_CALL, Event
 from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Period
@@ -229,7 +230,7 @@ class Story:
         by_subject = _by(world.rows(tenant, COUNT, groupBy="subject"), "subject")
         expect(_numbers(by_subject) == dict(readable), "counts are wrong", by_subject, readable)
         for subject, count in readable.items():
-            value, _ = world.measured.usage(tenant, COUNT, held_ever([subject]), {}, Period(FROM, TO))
+            value, _ = world.measured.usage(UsageQuestion(tenant, COUNT, held_ever([subject]), {}, Period(FROM, TO)))
             expect(value == count, "an invoice counts otherwise", subject, value, count)
         if self._is_old:
             return  # no query engine reads it before it is repaired

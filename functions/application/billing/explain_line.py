@@ -10,6 +10,7 @@ from functions.domain.billing.explanation import Step, steps_of
 from functions.domain.billing.invoice import Invoice
 from functions.domain.billing.line import InvoiceLine, UsageSnapshot
 from functions.domain.billing.rating_steps import summed
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, TollboothError
 from functions.domain.metering.cells.level_times import LevelTimes
@@ -75,16 +76,16 @@ def explained_line(tenant: str, invoice: Invoice, line: InvoiceLine, meter: Wind
 def _remeasured(tenant: str, line: InvoiceLine, usage: UsageSnapshot, meter: WindowedUsage) -> Remeasured | None:
     if not usage.subjects:
         return None
-    asked = (tenant, usage.meter, usage.holdings, usage.filters, line.measured)
-    windowed = meter.windows(*asked, MAX_WINDOWS)
+    question = UsageQuestion(tenant, usage.meter, usage.holdings, usage.filters, line.measured)
+    windowed = meter.windows(question, MAX_WINDOWS)
     if usage.by_level:
-        return _of_levels(usage, windowed, meter.levels(*asked))
-    quantity, _ = meter.usage(*asked)
+        return _of_levels(usage, windowed, meter.levels(question))
+    quantity, _ = meter.usage(question)
     needs, parts = Needs(usage.group_by, usage.time_zone), dict[Group, Decimal]()
     # As the run has it: corrections may outweigh usage, and nobody is billed for less than nothing.
     owed = max(EXACT.subtract(quantity, usage.billed_before), ZERO)
     if needs:
-        parts = {group: max(part, ZERO) for group, part in meter.parts(*asked, needs).items()}
+        parts = {group: max(part, ZERO) for group, part in meter.parts(question, needs).items()}
         owed = summed(parts)
     largest = sorted(parts.items(), key=lambda part: part[1], reverse=True)[:MAX_PARTS]
     return Remeasured(quantity, EXACT.subtract(owed, usage.quantity), windowed, largest, len(parts))

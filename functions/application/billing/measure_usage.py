@@ -1,6 +1,6 @@
 """What an invoice line is measured by: a meter's total for a customer's subjects, its parts, and how far it counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Protocol
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.ports.clock import Clock
 from functions.application.ports.usage import MeasuredWindow, Windowed
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import NotFound, Unbillable
@@ -19,7 +20,7 @@ from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.usage.usage_rows import UsageRow
 from functions.domain.metering.values.filters import Predicate, predicate
-from functions.domain.metering.values.holding import Holding, held_within
+from functions.domain.metering.values.holding import held_within
 from functions.domain.metering.values.windows import Windows, WindowSize
 from functions.domain.money import EXACT
 from functions.domain.period import Period
@@ -40,21 +41,14 @@ class MeasuredUsage:
         self._meters = meters
         self._clock = clock
 
-    def usage(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-    ) -> tuple[Decimal, dict[int, int]]:
-        found = self._meter(tenant, meter)
-        names = subjects_of(held, period)
+    def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
+        found = self._meter(question.tenant, question.meter)
+        names = subjects_of(question)
         if not names:
             return Decimal(0), {}
-        query = self._query(tenant, found, held, filters, period)
+        query = self._query(found, question)
         # Before the counters: what they contain may be more than these commits, never less.
-        lanes = self._reader.applied(tenant, names)
+        lanes = self._reader.applied(question.tenant, names)
         return self._reader.total(query, self._clock.now()), lanes
 
     def only_grows(self, tenant: str, meter: str) -> bool:
@@ -63,25 +57,17 @@ class MeasuredUsage:
     def adds_up(self, tenant: str, meter: str) -> bool:
         return self._meter(tenant, meter).aggregation.is_divisible
 
-    def parts(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-        needs: Needs,
-    ) -> dict[Group, Decimal]:
-        found = self._meter(tenant, meter)
+    def parts(self, question: UsageQuestion, needs: Needs) -> dict[Group, Decimal]:
+        found = self._meter(question.tenant, question.meter)
         _require_parts(found, needs)
-        if not subjects_of(held, period):
+        if not subjects_of(question):
             return {}
         query = replace(
-            self._query(tenant, found, held, filters, period),
+            self._query(found, question),
             window=WindowSize.HOUR if needs.time_zone else None,
             time_zone=needs.time_zone or "UTC",
             group_by=needs.dimensions,
-            tells_apart=bool(filters or needs.dimensions),
+            tells_apart=bool(question.filters or needs.dimensions),
         )
         parts = dict[Group, Decimal]()
         for row in self._reader.rows(query, self._clock.now()):
@@ -89,61 +75,40 @@ class MeasuredUsage:
             parts[group] = EXACT.add(parts.get(group, Decimal(0)), row.value)
         return parts
 
-    def levels(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-    ) -> LevelTimes:
-        found = self._meter(tenant, meter)
+    def levels(self, question: UsageQuestion) -> LevelTimes:
+        found = self._meter(question.tenant, question.meter)
         if not found.aggregation.is_level:
             message = (
                 f"Meter {found.slug!r} is a {found.aggregation}; a prorated price needs to know for how long each unit "
                 f"was there, so a {Aggregation.TIME_WEIGHTED_SUM}."
             )
             raise Unbillable(message, code="meter_without_level")
-        if not subjects_of(held, period):
+        if not subjects_of(question):
             return LevelTimes()
-        return self._reader.levels(self._query(tenant, found, held, filters, period), self._clock.now())
+        return self._reader.levels(self._query(found, question), self._clock.now())
 
-    def windows(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-        most: int,
-    ) -> Windowed:
-        found = self._meter(tenant, meter)
+    def windows(self, question: UsageQuestion, most: int) -> Windowed:
+        found = self._meter(question.tenant, question.meter)
+        period = question.period
         size = window_size(period, most)
-        query = replace(self._query(tenant, found, held, filters, period), window=size)
+        query = replace(self._query(found, question), window=size)
         measured = [
             MeasuredWindow(max(each.start, period.start), min(each.end, period.end), quantity)
             for each, quantity in self._reader.by_window(query, self._clock.now())
         ]
         return Windowed(found.aggregation, size, measured)
 
-    def _query(
-        self,
-        tenant: str,
-        meter: Meter,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-    ) -> UsageQuery:
+    def _query(self, meter: Meter, question: UsageQuestion) -> UsageQuery:
         """What money is owed for, as one number. Raises Unavailable while the meter's history is not counted."""
         query = UsageQuery(
-            tenant,
+            question.tenant,
             meter,
-            period.start,
-            period.end,
-            customers={BILLED: tuple(held)},
-            filters=_values(filters),
-            conditions=_conditions(filters),
-            tells_apart=bool(filters),
+            question.period.start,
+            question.period.end,
+            customers={BILLED: tuple(question.held)},
+            filters=_values(question.filters),
+            conditions=_conditions(question.filters),
+            tells_apart=bool(question.filters),
             # Counters know a percentile to 1 %; money is owed for what it was.
             is_exact=meter.aggregation is Aggregation.PERCENTILE,
         )
@@ -157,11 +122,12 @@ class MeasuredUsage:
         return found
 
 
-def subjects_of(held: Sequence[Holding], period: Period) -> tuple[str, ...]:
+def subjects_of(question: UsageQuestion) -> tuple[str, ...]:
     """Those held in the period, each once; none of a period without time."""
+    period = question.period
     if not period.length:
         return ()
-    return tuple(dict.fromkeys(each.subject for each in held_within(held, period.start, period.end)))
+    return tuple(dict.fromkeys(each.subject for each in held_within(question.held, period.start, period.end)))
 
 
 def window_size(period: Period, most: int) -> WindowSize:

@@ -10,7 +10,7 @@ from functions.domain.billing.coupons import as_paid
 from functions.domain.billing.line import InvoiceLine, UsageSnapshot, line_from
 from functions.domain.billing.rating import RatedPeriod, rate
 from functions.domain.billing.rating_steps import summed
-from functions.domain.catalog.feature import GroupFilter
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.pricing.price import NO_LEVELS
 from functions.domain.errors import NotFound
@@ -189,13 +189,13 @@ class Rater:
             return _Before()
         if not self.held:
             return _Before(NOTHING)
-        asked = self._asked(billable, Period(piece.used_since, billable.period.start))
+        question = self._question(billable, Period(piece.used_since, billable.period.start))
         if not price.needs:
-            return _Before(max(self.usage.usage(*asked)[0], NOTHING))
+            return _Before(max(self.usage.usage(question)[0], NOTHING))
         if price.needs.levels:
-            levels = self.usage.levels(*asked)
+            levels = self.usage.levels(question)
             return _Before(levels.value_hours, levels=levels)
-        groups = _not_negative(self.usage.parts(*asked, price.needs))
+        groups = _not_negative(self.usage.parts(question, price.needs))
         return _Before(summed(groups), groups)
 
     def _measured(self, billable: BillablePeriod, piece: Piece, run: Period, now: datetime) -> _Measured:
@@ -209,17 +209,17 @@ class Rater:
             # Nothing held means nobody's usage; a meter asked without subjects would answer with everybody's.
             if piece.used_since < start and self._only_grows(billable):
                 # Only what it grew by is this line's: the usage before that is on the lines of others.
-                earlier, _ = self.usage.usage(*self._asked(billable, Period(piece.used_since, start)))
+                earlier, _ = self.usage.usage(self._question(billable, Period(piece.used_since, start)))
                 start, billed_before = piece.used_since, EXACT.add(billed_before, earlier)
-            asked = self._asked(billable, Period(start, run.end))
-            quantity, lanes = self.usage.usage(*asked)
+            question = self._question(billable, Period(start, run.end))
+            quantity, lanes = self.usage.usage(question)
             # Corrections may outweigh the usage of a short period; nobody is paid for using less than nothing.
             quantity = max(EXACT.subtract(quantity, billed_before), NOTHING)
             if needs.levels:
-                levels = self.usage.levels(*asked)
+                levels = self.usage.levels(question)
                 quantity = levels.value_hours
             elif needs:
-                groups = _not_negative(self.usage.parts(*asked, needs))
+                groups = _not_negative(self.usage.parts(question, needs))
                 quantity = summed(groups)
         held = held_within(self.held, min(start, run.start), run.end) if start < run.end else ()
         usage = UsageSnapshot(
@@ -244,10 +244,8 @@ class Rater:
         slug = _slug_of(billable)
         return self.usage.only_grows(self.tenant, slug) and not self.usage.adds_up(self.tenant, slug)
 
-    def _asked(
-        self, billable: BillablePeriod, period: Period
-    ) -> tuple[str, str, tuple[Holding, ...], Mapping[str, GroupFilter], Period]:
-        return self.tenant, _slug_of(billable), self.held, _meter_of(billable).filters, period
+    def _question(self, billable: BillablePeriod, period: Period) -> UsageQuestion:
+        return UsageQuestion(self.tenant, _slug_of(billable), self.held, _meter_of(billable).filters, period)
 
 
 def _carries(billable: BillablePeriod) -> bool:

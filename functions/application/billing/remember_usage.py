@@ -1,15 +1,13 @@
 """A meter that is asked the same question once: two plans rated for the same usage measure it together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from functions.application.ports.usage import UsageMeter
-from functions.domain.catalog.feature import GroupFilter
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.metering.cells.level_times import LevelTimes
-from functions.domain.metering.values.holding import Holding
-from functions.domain.period import Period
 
 
 class RememberedUsage:
@@ -21,12 +19,10 @@ class RememberedUsage:
         self._parts: dict[Any, Mapping[Group, Decimal]] = {}
         self._levels: dict[Any, LevelTimes] = {}
 
-    def usage(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
-    ) -> tuple[Decimal, dict[int, int]]:
-        key = _key(tenant, meter, held, filters, period)
+    def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
+        key = question.key
         if key not in self._usage:
-            self._usage[key] = self._meter.usage(tenant, meter, held, filters, period)
+            self._usage[key] = self._meter.usage(question)
         return self._usage[key]
 
     def only_grows(self, tenant: str, meter: str) -> bool:
@@ -35,30 +31,14 @@ class RememberedUsage:
     def adds_up(self, tenant: str, meter: str) -> bool:
         return self._meter.adds_up(tenant, meter)
 
-    def parts(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-        needs: Needs,
-    ) -> Mapping[Group, Decimal]:
-        key = (_key(tenant, meter, held, filters, period), needs)
+    def parts(self, question: UsageQuestion, needs: Needs) -> Mapping[Group, Decimal]:
+        key = (question.key, needs)
         if key not in self._parts:
-            self._parts[key] = self._meter.parts(tenant, meter, held, filters, period, needs)
+            self._parts[key] = self._meter.parts(question, needs)
         return self._parts[key]
 
-    def levels(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
-    ) -> LevelTimes:
-        key = _key(tenant, meter, held, filters, period)
+    def levels(self, question: UsageQuestion) -> LevelTimes:
+        key = question.key
         if key not in self._levels:
-            self._levels[key] = self._meter.levels(tenant, meter, held, filters, period)
+            self._levels[key] = self._meter.levels(question)
         return self._levels[key]
-
-
-def _key(
-    tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, GroupFilter], period: Period
-) -> tuple[Any, ...]:
-    return tenant, meter, tuple(held), repr(sorted(filters.items())), period

@@ -10,13 +10,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from functions.domain.catalog.feature import GroupFilter
+    from functions.domain.billing.usage_question import UsageQuestion
     from functions.domain.catalog.pricing import Group, Needs
     from functions.domain.metering.cells.aggregation import Aggregation
     from functions.domain.metering.cells.level_times import LevelTimes
-    from functions.domain.metering.values.holding import Holding
     from functions.domain.metering.values.windows import WindowSize
-    from functions.domain.period import Period
 
 
 class UsageMeter(Protocol):
@@ -34,43 +32,21 @@ class UsageMeter(Protocol):
         """
         ...
 
-    def usage(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-    ) -> tuple[Decimal, dict[int, int]]:
+    def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
         """What the meter measured of what is held in the period, and the last commit it contains of each lane.
 
         Raises NotFound for a meter that does not exist.
         """
         ...
 
-    def parts(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-        needs: Needs,
-    ) -> Mapping[Group, Decimal]:
+    def parts(self, question: UsageQuestion, needs: Needs) -> Mapping[Group, Decimal]:
         """The same usage cut by dimension values, or by the hours of a time zone.
 
         Raises Unbillable for a meter without those dimensions or whose parts do not add up.
         """
         ...
 
-    def levels(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-    ) -> LevelTimes:
+    def levels(self, question: UsageQuestion) -> LevelTimes:
         """For how long the level of all that is held was how high, and how high it is at the end of the period.
 
         Raises Unbillable for a meter that measures no level.
@@ -99,15 +75,7 @@ class Windowed:
 class WindowedUsage(UsageMeter, Protocol):
     """What explaining asks of the meters beside what billing asks."""
 
-    def windows(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, GroupFilter],
-        period: Period,
-        most: int,
-    ) -> Windowed:
+    def windows(self, question: UsageQuestion, most: int) -> Windowed:
         """The same usage by the smallest windows (hours, days, months, years) of which the period has at most `most`.
 
         Raises NotFound for a meter that does not exist.

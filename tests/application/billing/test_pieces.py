@@ -15,12 +15,11 @@ from functions.application.subscriptions.cancel_subscription import cancel_subsc
 from functions.application.subscriptions.change_subscription import change_subscription, migrate_subscription
 from functions.application.subscriptions.create_subscription import PlanChoice
 from functions.domain.billing.line import InvoiceLine
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.cells.level_times import LevelTimes
-from functions.domain.metering.values.holding import Holding
-from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
@@ -64,10 +63,8 @@ class ListedUsage(FakeUsage):
     def adds_up(self, tenant: str, meter: str) -> bool:
         return self.aggregation.is_divisible
 
-    def usage(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Any], period: Period
-    ) -> tuple[Decimal, dict[int, int]]:
-        found = sorted((each for each in self.events if each.at in period), key=lambda each: each.at)
+    def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
+        found = sorted((each for each in self.events if each.at in question.period), key=lambda each: each.at)
         return (self._measured(found) if found else Decimal(0)), {}
 
     def _measured(self, events: Sequence[Used]) -> Decimal:
@@ -88,28 +85,19 @@ class ListedUsage(FakeUsage):
             case _:
                 return sum(values, Decimal(0))
 
-    def parts(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, Any],
-        period: Period,
-        needs: Needs,
-    ) -> Mapping[Group, Decimal]:
+    def parts(self, question: UsageQuestion, needs: Needs) -> Mapping[Group, Decimal]:
         by_group: dict[Group, list[Used]] = {}
         for each in self.events:
-            if each.at in period:
+            if each.at in question.period:
                 hour = each.at.replace(minute=0, second=0) if needs.time_zone else None
                 value = each.user if "payment" in needs.dimensions else each.model
                 by_group.setdefault(Group((value,) * len(needs.dimensions), hour), []).append(each)
         return {group: self._measured(events) for group, events in by_group.items()}
 
-    def levels(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Any], period: Period
-    ) -> LevelTimes:
+    def levels(self, question: UsageQuestion) -> LevelTimes:
         """From one event to the next; the users behind c give units back."""
         changes = [(each.at, each.value if each.user <= "c" else -each.value) for each in self.events]
+        period = question.period
         turns = sorted({period.start, period.end, *(at for at, _ in changes if at in period)})
         times = LevelTimes()
         for since, until in pairwise(turns):

@@ -15,8 +15,9 @@ from functions.application.subscriptions.cancel_subscription import cancel_subsc
 from functions.domain.billing.invoice import Invoice
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.billing.simulation import InvoiceSimulation
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import GraduatedPrice, LineUsage
-from functions.domain.metering.values.holding import Holding, held_ever
+from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Period
 from functions.domain.subscriptions.billables_within import billables_within
 from functions.domain.subscriptions.lineage import Lineages
@@ -59,15 +60,13 @@ class Events(FakeUsage):
     clock: MovableClock = field(default_factory=lambda: MovableClock(START))
     is_highest: bool = False
 
-    def usage(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Any], period: Period
-    ) -> tuple[Decimal, dict[int, int]]:
+    def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
         self.before()
         known = (self.clock.time - START).total_seconds()
         found = [
             each.quantity
             for each in self.used
-            if START + timedelta(seconds=each.second) in period and each.second + each.late < known
+            if START + timedelta(seconds=each.second) in question.period and each.second + each.late < known
         ]
         if self.is_highest:
             return max(found, default=Decimal(0)), {}

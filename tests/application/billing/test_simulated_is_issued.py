@@ -14,6 +14,7 @@ from functions.domain.billing.explanation import steps_of
 from functions.domain.billing.invoice import Invoice
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.billing.simulation import InvoiceSimulation
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.plan import Plan, ProRating
 from functions.domain.catalog.pricing import Group
 from functions.domain.metering.values.holding import held_ever
@@ -145,10 +146,10 @@ def as_input(line: InvoiceLine, billing: Billing, changed_at: datetime | None) -
         before = f"{line.working.metered_before:f}"
         wire |= {"preLinePeriodQuantity": before, "position": "last", "previouslyBilledAmount": "0"}
     if line.price.needs.levels and line.usage:
-        levels = billing.usage.levels(TENANT, "", line.usage.holdings, {}, _period(line))
+        levels = billing.usage.levels(UsageQuestion(TENANT, "", line.usage.holdings, {}, _period(line)))
         wire["parts"] = [{"level": f"{each:f}", "quantity": wire["quantity"]} for each in levels.seconds]
     elif line.price.needs and line.usage:
-        parts = billing.usage.parts(TENANT, "", line.usage.holdings, {}, _period(line), line.price.needs)
+        parts = billing.usage.parts(UsageQuestion(TENANT, "", line.usage.holdings, {}, _period(line)), line.price.needs)
         wire["parts"] = [_part(line, group) | {"quantity": f"{part:f}"} for group, part in parts.items()]
     return wire
 

@@ -1,6 +1,6 @@
 """Billing with its real stores on DynamoDB Local; usage, customers, features and runs are simple stand-ins."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -35,13 +35,14 @@ from functions.application.subscriptions.create_subscription import (
 )
 from functions.domain.billing.invoice import BilledCustomer, InvoiceRecord
 from functions.domain.billing.push import PaymentStatus
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
 from functions.domain.catalog.plan import CustomPlan, Plan, PlanCreate
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.catalog.validation import MeterFacts
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.cells.level_times import LevelTimes
-from functions.domain.metering.values.holding import Holding, held_within
+from functions.domain.metering.values.holding import held_within
 from functions.domain.metering.values.windows import WindowSize
 from functions.domain.period import Period
 from functions.domain.subscriptions.subscribe import Terms
@@ -73,13 +74,12 @@ class FakeUsage:
     grows: bool = True
     adds: bool = True
 
-    def usage(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Sequence[str]], period: Period
-    ) -> tuple[Decimal, dict[int, int]]:
+    def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
         self.before()
-        self.asked.append((meter, tuple(each.subject for each in held), period))
+        period = question.period
+        self.asked.append((question.meter, tuple(each.subject for each in question.held), period))
         quantity = Decimal(0)
-        for each in held_within(held, period.start, period.end):
+        for each in held_within(question.held, period.start, period.end):
             length = (each.held_to or period.end) - (each.held_from or period.start)
             quantity += self.per_day.get(each.subject, Decimal(0)) * int(length.total_seconds()) / 86400
         return quantity, {0: 17, 1: 4}
@@ -90,44 +90,27 @@ class FakeUsage:
     def adds_up(self, tenant: str, meter: str) -> bool:
         return self.adds
 
-    def parts(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, Sequence[str]],
-        period: Period,
-        needs: Needs,
-    ) -> Mapping[Group, Decimal]:
+    def parts(self, question: UsageQuestion, needs: Needs) -> Mapping[Group, Decimal]:
         """A third of it is of one group, the rest of another."""
-        quantity, _ = self.usage(tenant, meter, held, filters, period)
+        quantity, _ = self.usage(question)
         if needs.time_zone:
-            return {Group(hour=period.start): quantity / 3, Group(hour=period.end): quantity * 2 / 3}
+            return {Group(hour=question.period.start): quantity / 3, Group(hour=question.period.end): quantity * 2 / 3}
         one, other = (tuple(f"{name}-{part}" for name in needs.dimensions) for part in ("a", "b"))
         return {Group(one): quantity / 3, Group(other): quantity * 2 / 3}
 
-    def levels(
-        self, tenant: str, meter: str, held: Sequence[Holding], filters: Mapping[str, Sequence[str]], period: Period
-    ) -> LevelTimes:
+    def levels(self, question: UsageQuestion) -> LevelTimes:
         """As many units as are used a day elsewhere, of what is held all the time."""
-        level = sum((self.per_day.get(each.subject, Decimal(0)) for each in held), Decimal(0))
-        seconds = int(period.length.total_seconds())
+        level = sum((self.per_day.get(each.subject, Decimal(0)) for each in question.held), Decimal(0))
+        seconds = int(question.period.length.total_seconds())
         return LevelTimes({level: seconds} if level else {}, level)
 
-    def windows(
-        self,
-        tenant: str,
-        meter: str,
-        held: Sequence[Holding],
-        filters: Mapping[str, Sequence[str]],
-        period: Period,
-        most: int,
-    ) -> Windowed:
+    def windows(self, question: UsageQuestion, most: int) -> Windowed:
         """Days, for any bound."""
+        period = question.period
         days, start = list[MeasuredWindow](), period.start
         while start < period.end:
             end = min(start + timedelta(days=1), period.end)
-            quantity, _ = self.usage(tenant, meter, held, filters, Period(start, end))
+            quantity, _ = self.usage(question.within(Period(start, end)))
             days.append(MeasuredWindow(start, end, quantity))
             start = end
         return Windowed(Aggregation.SUM, WindowSize.DAY, days)

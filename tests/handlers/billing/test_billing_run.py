@@ -26,6 +26,7 @@ from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.ports.gateway import GatewayStatus
 from functions.application.ports.subscriptions import Holder
 from functions.application.subscriptions.create_subscription import PlanChoice
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.errors import NotFound
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.meters.meter import Meter, MeterSet
@@ -298,10 +299,10 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
     whole = billing.usage_meter()
 
     class NothingForAcme:
-        def usage(self, tenant: str, meter: str, held: Any, filters: Any, period: Any) -> Any:
-            if "acme-app" in [each.subject for each in held]:
+        def usage(self, question: UsageQuestion) -> Any:
+            if "acme-app" in [each.subject for each in question.held]:
                 raise NotFound("There is no meter 'tokens_total' to bill by.")
-            return whole.usage(tenant, meter, held, filters, period)
+            return whole.usage(question)
 
     with monkeypatch.context() as patch:
         patch.setattr(billing, "usage_meter", lambda: NothingForAcme())

@@ -9,6 +9,7 @@ import pytest
 
 from functions.application.billing.measure_usage import MeasuredUsage
 from functions.application.metering.audit.recount import TenantRecount, stored_cells
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Needs
 from functions.domain.errors import TooLarge
 from functions.domain.metering.cells.aggregation import Aggregation
@@ -236,7 +237,7 @@ def test_a_bill_by_groups_knows_those_that_counters_do_not(
     measured = MeasuredUsage(crowded.reader, crowded.ledger, crowded.clock)
     period, (subject,) = Period(start, NOW), same_lane(1)
     found = {
-        model: measured.usage("t", "paid", held_ever([subject]), filters, period)[0]
+        model: measured.usage(UsageQuestion("t", "paid", held_ever([subject]), filters, period))[0]
         for model, filters in (
             ("big", {"model": ("big",)}),
             ("not small", {"model": {"$ne": "small"}}),
@@ -247,9 +248,11 @@ def test_a_bill_by_groups_knows_those_that_counters_do_not(
     alone = {model: alone_in(aggregation, values, period) for model, values in VALUES.items()}
     assert found == alone
     if aggregation.is_divisible:
-        parts = measured.parts("t", "paid", held_ever([subject]), {}, period, Needs(dimensions=("model",)))
+        parts = measured.parts(
+            UsageQuestion("t", "paid", held_ever([subject]), {}, period), Needs(dimensions=("model",))
+        )
         assert {group.values[0]: value for group, value in parts.items()} == {m: alone[m] for m in ("big", "small")}
-    windows = measured.windows("t", "paid", held_ever([subject]), {"model": ("big",)}, period, 100)
+    windows = measured.windows(UsageQuestion("t", "paid", held_ever([subject]), {"model": ("big",)}, period), 100)
     assert [each.quantity for each in windows.windows] == [alone["big"]]
 
 
@@ -258,8 +261,8 @@ def test_a_level_by_groups_that_counters_do_not_know_is_refused_with_the_remedy(
     found = crowded_by_urls(meter)
     measured, period = MeasuredUsage(found.reader, found.ledger, found.clock), Period(EDGE, NOW)
     with pytest.raises(TooLarge, match="more combinations of model, url"):
-        measured.usage("t", "paid", held_ever(same_lane(1)), {"model": ("big",)}, period)
-    assert measured.usage("t", "paid", held_ever(same_lane(1)), {}, period)[0] > 0
+        measured.usage(UsageQuestion("t", "paid", held_ever(same_lane(1)), {"model": ("big",)}, period))
+    assert measured.usage(UsageQuestion("t", "paid", held_ever(same_lane(1)), {}, period))[0] > 0
 
 
 VALUES = {"big": range(20), "small": range(20, 30), "not small": range(20), "all": range(30)}
@@ -287,4 +290,4 @@ def alone_in(aggregation: Aggregation, values: Iterable[int], period: Period) ->
     deployment.send([event(f"e{n}", AT, subject, n=n) for n in values])
     deployment.deliver()
     measured = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
-    return measured.usage("t", "alone", held_ever([subject]), {}, period)[0]
+    return measured.usage(UsageQuestion("t", "alone", held_ever([subject]), {}, period))[0]

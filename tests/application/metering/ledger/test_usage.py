@@ -20,6 +20,7 @@ from functions.application.metering.ledger.ingest_events import ingest_events
 from functions.application.metering.usage import walk_owners
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.metering.usage.usage_bounds import Bounds
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.errors import NotFound, TooLarge
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.ledger import counting
@@ -423,7 +424,7 @@ def test_an_invoice_takes_a_percentile_from_the_log() -> None:
     deployment.deliver()
     usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     period = Period(NOW - timedelta(days=1), NOW)
-    assert usage.usage("t", "latency", held_ever(["c1"]), {}, period)[0] == 198 * 7
+    assert usage.usage(UsageQuestion("t", "latency", held_ever(["c1"]), {}, period))[0] == 198 * 7
     assert deployment.ask(latency)[0].value != 198 * 7
 
 
@@ -450,7 +451,7 @@ def test_an_invoice_counts_what_a_features_conditions_let_through() -> None:
     period = Period(NOW - timedelta(days=1), NOW)
 
     def counted(condition: Any) -> Decimal:
-        return usage.usage("t", CALLS.slug, held_ever(["c1"]), {"model": condition}, period)[0]
+        return usage.usage(UsageQuestion("t", CALLS.slug, held_ever(["c1"]), {"model": condition}, period))[0]
 
     assert counted({"$like": "gpt-%"}) == 3
     assert counted({"$and": [{"$like": "gpt-%"}, {"$ne": "gpt-4"}]}) == 2
@@ -464,8 +465,8 @@ def windowed(meter: Meter, period: Period, most: int = 100) -> Any:
     deployment.send([event(f"{s}{n}", each, s, n=n + 1) for s in ("c1", "c2") for n, each in enumerate(times)])
     deployment.deliver()
     usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
-    asked = ("t", meter.slug, held_ever(["c1", "c2"]), {}, period)
-    return usage.windows(*asked, most), usage.usage(*asked)[0]
+    question = UsageQuestion("t", meter.slug, held_ever(["c1", "c2"]), {}, period)
+    return usage.windows(question, most), usage.usage(question)[0]
 
 
 def test_the_windows_of_a_line_add_up_to_its_quantity_over_all_subjects() -> None:

@@ -10,6 +10,7 @@ import pytest
 from functions.application.billing.measure_usage import MeasuredUsage
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.metering.usage.usage_bounds import Bounds
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import TooLarge
 from functions.domain.metering.cells.aggregation import Aggregation
@@ -161,13 +162,13 @@ def test_an_invoice_takes_the_value_hours_of_its_period(deployment: Deployment) 
     counted(deployment, change("11-01T00:00", 1), change("11-02T00:00", 2, "c2", "us"), change("11-03T12:00", -1))
     usage = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)
     period = Period(at("11-03T00:00"), at("11-04T00:00"))
-    assert usage.usage("t", "stored", held_ever(["c1", "c2"]), {}, period)[0] == 12 + 48
-    parts = usage.parts("t", "stored", held_ever(["c1", "c2"]), {}, period, Needs(("region",), None))
+    assert usage.usage(UsageQuestion("t", "stored", held_ever(["c1", "c2"]), {}, period))[0] == 12 + 48
+    parts = usage.parts(UsageQuestion("t", "stored", held_ever(["c1", "c2"]), {}, period), Needs(("region",), None))
     assert parts == {Group(("eu",), None): 12, Group(("us",), None): 48}
-    windowed = usage.windows("t", "stored", held_ever(["c1", "c2"]), {}, period, 24)
+    windowed = usage.windows(UsageQuestion("t", "stored", held_ever(["c1", "c2"]), {}, period), 24)
     assert [each.quantity for each in windowed.windows] == [3] * 12 + [2] * 12
     running = Period(at("11-20T11:00"), at("12-20T11:00"))
-    assert usage.usage("t", "stored", held_ever(["c2"]), {}, running)[0] == Context(prec=34).divide(
+    assert usage.usage(UsageQuestion("t", "stored", held_ever(["c2"]), {}, running))[0] == Context(prec=34).divide(
         Decimal(7), Decimal(3)
     )
 

@@ -17,6 +17,7 @@ from functions.application.billing.rate_billables import Rater
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.metering.usage.usage_bounds import Bounds
 from functions.domain.billing.line import InvoiceLine
+from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.errors import TooLarge, Unbillable
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.cells.level_times import LevelTimes
@@ -58,7 +59,7 @@ def deployed(*events: Event, now: datetime = NOW) -> Deployment:
 def levels(
     deployment: Deployment, start: str, end: str, held: Sequence[Holding] = held_ever(["c1"]), **filters: Any
 ) -> tuple[dict[Decimal, int], Decimal]:
-    found = measured(deployment).levels("t", "seats", held, filters, Period(at(start), at(end)))
+    found = measured(deployment).levels(UsageQuestion("t", "seats", held, filters, Period(at(start), at(end))))
     return dict(found.seconds), found.last
 
 
@@ -140,7 +141,7 @@ def test_late_and_voided_changes_are_in_the_answer() -> None:
 
 def test_a_meter_that_measures_no_level_is_refused() -> None:
     with pytest.raises(Unbillable, match="TIME_WEIGHTED_SUM") as refused:
-        measured(deployed()).levels("t", "calls", held_ever(["c1"]), {}, OCTOBER)
+        measured(deployed()).levels(UsageQuestion("t", "calls", held_ever(["c1"]), {}, OCTOBER))
     assert refused.value.code == "meter_without_level"
 
 
