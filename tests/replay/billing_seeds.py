@@ -157,7 +157,7 @@ def invoice(world: World, event: Any) -> Any:
         clock=StandingClock(ENDED),
         invoices_idle=lambda _tenant: False,
     )
-    (issued,) = issue_invoices(TENANT, CUSTOMER, ENDED, RUN, ports).invoices
+    (issued,) = issue_invoices(TENANT, CUSTOMER, ENDED, RUN, ports=ports).invoices
     assert issued.invoice.id in {INVOICE, INVOICE_IN_SHILLINGS}
     return event
 

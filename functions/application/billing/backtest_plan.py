@@ -63,7 +63,7 @@ class BacktestPorts:
     new_id: NewId
 
 
-def backtest_plan(tenant: str, id_or_key: str, scope: BacktestScope, ports: BacktestPorts) -> Backtest:
+def backtest_plan(tenant: str, id_or_key: str, scope: BacktestScope, *, ports: BacktestPorts) -> Backtest:
     """Raises NotFound for the plan, InvalidInput for what is asked; a customer's own trouble is listed with the rest.
 
     Coupons are deducted on neither side.

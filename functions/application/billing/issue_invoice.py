@@ -74,7 +74,7 @@ class BillingPorts:
 
 
 def issue_invoices(
-    tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts, *, progressive: bool = False
+    tenant: str, customer_id: str, as_of: datetime, run_id: str, *, ports: BillingPorts, progressive: bool = False
 ) -> Issued:
     """One invoice per boundary that is owed at or before `as_of`, earliest first.
 
@@ -86,7 +86,7 @@ def issue_invoices(
     """
     done: list[InvoiceRecord] = []
     for _ in range(MAX_INVOICES_PER_CALL):
-        boundary = _Boundary.first(tenant, customer_id, as_of, run_id, ports, progressive=progressive)
+        boundary = _Boundary.first(tenant, customer_id, as_of, run_id, ports=ports, progressive=progressive)
         if boundary is None:
             ports.failures.clear(tenant, customer_id)
             return Issued(tuple(done), has_more=False)
@@ -123,7 +123,7 @@ class _Boundary:
 
     @classmethod
     def first(
-        cls, tenant: str, customer_id: str, as_of: datetime, run_id: str, ports: BillingPorts, *, progressive: bool
+        cls, tenant: str, customer_id: str, as_of: datetime, run_id: str, *, ports: BillingPorts, progressive: bool
     ) -> "_Boundary | None":
         present = ports.subscriptions.of_customer(tenant, customer_id)
         dated = [(each.next_due_at(), each) for each in present]

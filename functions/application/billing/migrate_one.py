@@ -51,7 +51,7 @@ class Migrating:
             changed = self._changed(each, copies)
             return [changed.current, changed.following], changed.following.active_from
 
-        preview = preview_deed(self.tenant, each.subscription_id, deed, ports)
+        preview = preview_deed(self.tenant, each.subscription_id, deed, ports=ports)
         totals = [line.total_minor for _, line in preview.lines]
         invoice = FollowingInvoice(
             charges_minor=sum(total for total in totals if total > 0),

@@ -42,7 +42,7 @@ class DeedPreview:
         ]
 
 
-def preview_deed(tenant: str, subscription_id: str, deed: Deed, ports: BillingPorts) -> DeedPreview:
+def preview_deed(tenant: str, subscription_id: str, deed: Deed, *, ports: BillingPorts) -> DeedPreview:
     """Nothing is written, and no number is taken. Raises what the deed or the billing run would raise.
 
     What is owed before is billed first, as the run would; usage and payments are as they are now.
@@ -56,7 +56,7 @@ def preview_deed(tenant: str, subscription_id: str, deed: Deed, ports: BillingPo
     invoices.coupons = coupons
     copied = replace(ports, subscriptions=copies, invoices=invoices, coupons=coupons, failures=_NoFailures())
     for _ in range(MAX_CALLS):
-        if not issue_invoices(tenant, before.customer_id, at, NO_RUN, copied).has_more:
+        if not issue_invoices(tenant, before.customer_id, at, NO_RUN, ports=copied).has_more:
             break
     else:
         raise TooLarge("Too much is owed from before; run the billing first.", code="too_much_owed")

@@ -51,7 +51,9 @@ class Upcoming:
     as_of: datetime
 
 
-def upcoming_invoice(tenant: str, subscription_id: str, not_before: datetime | None, ports: PreviewPorts) -> Upcoming:
+def upcoming_invoice(
+    tenant: str, subscription_id: str, not_before: datetime | None, *, ports: PreviewPorts
+) -> Upcoming:
     """What the subscription owes at its first boundary that is not billed yet and not before `not_before`.
 
     It is this subscription's part of the invoice: others of the customer that are owed then share the real one, and

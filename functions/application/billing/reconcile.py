@@ -77,7 +77,7 @@ class Reconciled:
     errors: list[Exception] = field(default_factory=list)
 
 
-def reconcile(ports: ReconciliationPorts, has_time: HasTime) -> Reconciled:
+def reconcile(has_time: HasTime, *, ports: ReconciliationPorts) -> Reconciled:
     """All that came late up to the last full hour, as far as there is time; what is left is for the next call.
 
     A customer that fails by a defect of ours, or while something is busy, stops nobody, and is looked at again by the
@@ -163,7 +163,7 @@ def _holders(tenant: str, found: Sequence[LateUsage], customers: Customers) -> M
 
 def _is_checked(tenant: str, customer_id: str, since: datetime, ports: ReconciliationPorts, done: Reconciled) -> bool:
     try:
-        done.found += check_customer(tenant, customer_id, since, ports)
+        done.found += check_customer(tenant, customer_id, since, ports=ports)
     except Exception as error:  # a defect of ours must not hide what others have to be told
         done.errors.append(error)
         return False
@@ -171,7 +171,7 @@ def _is_checked(tenant: str, customer_id: str, since: datetime, ports: Reconcili
     return True
 
 
-def check_customer(tenant: str, customer_id: str, since: datetime, ports: ReconciliationPorts) -> int:
+def check_customer(tenant: str, customer_id: str, since: datetime, *, ports: ReconciliationPorts) -> int:
     """Rates what a customer was billed for time after `since` again; how many differences are new or have changed."""
     customer = ports.billed_customers.billed(tenant, customer_id)
     subscriptions = ports.subscriptions.of_customer(tenant, customer_id)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from functions.application.catalog.create_plan import card_feature_problems
+from functions.application.catalog.check_features import card_feature_problems
 from functions.application.catalog.manage_versions import VersionedStore
 from functions.application.ports.catalog import Addons, MeteredFeatures
 from functions.application.ports.clock import Clock

@@ -1,6 +1,6 @@
 """Change, publish, archive or delete one version of a plan; published versions never change."""
 
-from functions.application.catalog.create_plan import check_features
+from functions.application.catalog.check_features import check_features
 from functions.application.catalog.find_plan import versioned_plans
 from functions.application.ports.catalog import MeteredFeatures, Plans
 from functions.application.ports.clock import Clock

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from functions.application.catalog.create_plan import known_features
+from functions.application.catalog.check_features import known_features
 from functions.application.catalog.find_plan import NO_CLOCK, find_plan, versioned_plans
 from functions.application.ports.catalog import NO_PREMISES, MeteredFeatures, Plans, Premises
 from functions.application.ports.clock import Clock

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from functions.application.catalog.create_plan import card_feature_problems
+from functions.application.catalog.check_features import card_feature_problems
 from functions.application.ports.catalog import MeteredFeatures
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId

@@ -43,4 +43,4 @@ class BacktestCreate(WireModel):
 )
 def backtest(request: Request, plan_id: PlanKey, body: BacktestCreate) -> Answer:
     scope = body.scope
-    return http.ok(backtest_shown(backtest_plan(request.tenant, plan_id, scope, billing.backtest_ports())))
+    return http.ok(backtest_shown(backtest_plan(request.tenant, plan_id, scope, ports=billing.backtest_ports())))

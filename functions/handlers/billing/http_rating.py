@@ -78,7 +78,7 @@ class UpcomingQuery(RouteQuery):
 def upcoming(request: Request[UpcomingQuery], subscription_id: SubscriptionId) -> Answer:
     not_before = request.query.not_before
     is_explained = request.query.expand == EXPLANATION
-    found = upcoming_invoice(request.tenant, subscription_id, not_before, billing.preview_ports())
+    found = upcoming_invoice(request.tenant, subscription_id, not_before, ports=billing.preview_ports())
     return http.ok(_shown(request.tenant, found, is_explained=is_explained))
 
 

@@ -84,4 +84,4 @@ def _preview_of_edit(
 
 def _preview(request: Request[Any], subscription_id: str, deed: Deed) -> Answer:
     ports = billing.deed_preview_ports()
-    return http.ok(deed_shown(preview_deed(request.tenant, subscription_id, deed, ports)))
+    return http.ok(deed_shown(preview_deed(request.tenant, subscription_id, deed, ports=ports)))

@@ -16,7 +16,7 @@ def handler(_payload: object, context: Any) -> dict[str, Any]:
     def has_time() -> bool:
         return int(context.get_remaining_time_in_millis()) > SPARE_MILLISECONDS
 
-    done = reconcile(billing.reconciliation_ports(), has_time)
+    done = reconcile(has_time, ports=billing.reconciliation_ports())
     counts = {names.METRIC_BILLED_DIFFERENCE: done.found}
     metrics.write("billed periods looked at again", counts, customers=done.customers, is_done=done.is_done)
     if done.errors:

@@ -21,7 +21,7 @@ def handler(payload: Mapping[str, Any], _context: object) -> dict[str, Any]:
     rounds = int((payload.get("issued") or {}).get("rounds", 0)) + 1
     progressive = bool(payload.get("progressive"))
     ports = billing.billing_ports()
-    issued = issue_invoices(tenant, customer_id, as_of, run_id, ports, progressive=progressive)
+    issued = issue_invoices(tenant, customer_id, as_of, run_id, ports=ports, progressive=progressive)
     ids = [record.invoice.id for record in issued.invoices]
     log.write("INFO", "invoices issued", tenant=tenant, customer_id=customer_id, run_id=run_id, invoice_ids=ids)
     return {

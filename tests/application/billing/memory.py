@@ -115,7 +115,7 @@ class Billing:
         issued: list[Invoice] = []
         has_more = True
         while has_more:
-            done = issue_invoices(TENANT, ACME, self.clock.now(), "run-1", ports, progressive=progressive)
+            done = issue_invoices(TENANT, ACME, self.clock.now(), "run-1", ports=ports, progressive=progressive)
             issued += [each.invoice for each in done.invoices]
             for each in done.invoices if self.pays_at_once else ():
                 self.settle(each.invoice.id)
@@ -137,4 +137,4 @@ class Billing:
             self.clock,
             lambda: "01JPREVEWPREVEWPREVEWPREV",
         )
-        return upcoming_invoice(TENANT, subscription_id, not_before, ports)
+        return upcoming_invoice(TENANT, subscription_id, not_before, ports=ports)

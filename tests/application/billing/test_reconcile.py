@@ -78,7 +78,7 @@ class Late:
 
     def look(self, instant: str, has_time: Any = lambda: True) -> Reconciled:
         self.world.clock.time = at(instant)
-        return reconcile(self.ports, has_time)
+        return reconcile(has_time, ports=self.ports)
 
     @property
     def ports(self) -> ReconciliationPorts:
@@ -394,7 +394,7 @@ def differences_of(life: Life) -> list[BilledDifference]:
         differences=differences,
         clock=billing.clock,
     )
-    check_customer(TENANT, ACME, START, ports)
+    check_customer(TENANT, ACME, START, ports=ports)
     return list(differences.kept.values())
 
 

@@ -263,7 +263,7 @@ class World:
         self, as_of: str | None = None, customer_id: str = ACME, run_id: str = "run-1", *, progressive: bool = False
     ) -> Issued:
         until = at(as_of) if as_of else self.clock.now()
-        issued = issue_invoices(TENANT, customer_id, until, run_id, self.ports, progressive=progressive)
+        issued = issue_invoices(TENANT, customer_id, until, run_id, ports=self.ports, progressive=progressive)
         for record in issued.invoices if self.pays_at_once else ():
             self.settle(record.invoice.id)
         return issued
@@ -276,7 +276,7 @@ class World:
         ports = PreviewPorts(
             self.subscriptions, self.customers, self.usage, self.coupons, self.invoices, self.clock, self.new_id
         )
-        return upcoming_invoice(TENANT, subscription_id, at(not_before) if not_before else None, ports)
+        return upcoming_invoice(TENANT, subscription_id, at(not_before) if not_before else None, ports=ports)
 
     def all_invoices(self) -> list[InvoiceRecord]:
         return list(self.invoices.headers(TENANT))

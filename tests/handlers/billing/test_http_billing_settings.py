@@ -103,7 +103,7 @@ def test_a_tenant_gets_invoices_about_nothing_once_it_wants_them(client: Client,
     def issued(now: str) -> list[int]:
         world.clock.time = at(now)
         ports = billing.billing_ports()
-        records = issue_invoices(TENANT, ACME, world.clock.now(), "run-1", ports).invoices
+        records = issue_invoices(TENANT, ACME, world.clock.now(), "run-1", ports=ports).invoices
         return [each.invoice.total_minor for each in records]
 
     assert issued("2026-05-01T01:00:00") == []
