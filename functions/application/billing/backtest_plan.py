@@ -25,7 +25,7 @@ from functions.domain.period import Period
 from functions.domain.subscriptions.billables_within import billables_within
 from functions.domain.subscriptions.item import MeteredFeature, SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscribe import SubscriptionTerms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 
 MAX_CUSTOMERS = 100
@@ -190,7 +190,7 @@ class _Trial:
             features=self.features,
             start=start,
             now=start,
-            terms=Terms(
+            terms=SubscriptionTerms(
                 anchor=present[-1].billing_anchor if present else start,
                 time_zone=present[-1].time_zone if present else customer.time_zone,
                 starting_phase=self.scope.starting_phase or self.plan.phases[-1].key,

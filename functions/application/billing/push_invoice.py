@@ -19,8 +19,8 @@ from functions.application.ports.gateway import (
     PaymentUpdate,
     PushBusy,
     PushStore,
-    StaleRecord,
 )
+from functions.application.ports.stored import Stale
 from functions.domain.billing.contact import Contact
 from functions.domain.billing.document import InvoiceDocument
 from functions.domain.billing.push import GatewayCustomer, PaymentStatus, PushFailure, PushRecord, PushState
@@ -153,7 +153,7 @@ class _Push:
         kept: GatewayCustomer = made
         try:
             self._put_customer(made)
-        except StaleRecord:
+        except Stale:
             kept = self._known_customer()
         if kept.ref is None:
             raise PushBusy(f"Customer {self.document.customer_id} is being made again by another pusher.")
@@ -179,7 +179,7 @@ class _Push:
                 return  # it is told again with the next invoice; that this one is paid does not wait for it
             try:
                 self._put_customer(replace(known, told=contact.sha256()))
-            except StaleRecord:
+            except Stale:
                 # Another one told something meanwhile, and nobody knows which of the two came last: once more.
                 is_overtaken = True
             else:
@@ -203,7 +203,7 @@ class _Push:
         known = self._known_customer()
         if known.ref == ref:
             # If it is stale, another pusher has noticed it as well.
-            with suppress(StaleRecord):
+            with suppress(Stale):
                 self._put_customer(known.gone())
         if draft is not None:
             self._renew()
@@ -288,7 +288,7 @@ class _Push:
     def _stored(self, record: PushRecord) -> PushRecord:
         try:
             return self.pushes.put(record)
-        except StaleRecord as stale:
+        except Stale as stale:
             raise PushBusy(f"Invoice {record.invoice_id} was taken over by another pusher.") from stale
 
     def _put(self, record: PushRecord) -> None:
@@ -306,7 +306,7 @@ class _Push:
         if self.record.lease_until is not None:
             try:
                 self.record = self.pushes.put(self.record.released())
-            except StaleRecord:
+            except Stale:
                 return
 
     def _failed(self, failure: PushFailure) -> PaymentUpdate:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from functions.application.ports.catalog import MeteredFeatures
 from functions.domain.catalog.phase import PlanPhase
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.catalog.validation import (
     MeterFacts,
     feature_problems,
@@ -15,7 +15,7 @@ from functions.domain.catalog.validation import (
 from functions.domain.errors import FieldError
 from functions.domain.subscriptions.item import MeteredFeature
 
-Cards = Sequence[FlatFeeCard | UsageBasedCard]
+Cards = Sequence[Card]
 
 
 def check_features(tenant: str, phases: Sequence[PlanPhase], features: MeteredFeatures) -> None:

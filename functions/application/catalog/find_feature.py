@@ -7,7 +7,7 @@ from functions.application.ports.catalog import Features
 from functions.domain.catalog.feature import Feature
 from functions.domain.errors import NotFound
 
-ORDERS: dict[str, Callable[[Feature], Any]] = {
+FEATURE_ORDERS: dict[str, Callable[[Feature], Any]] = {
     "id": lambda feature: feature.id,
     "key": lambda feature: feature.key,
     "name": lambda feature: feature.name,

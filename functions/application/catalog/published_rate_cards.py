@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 from functions.application.ports.catalog import Addons, Plans
 from functions.application.ports.clock import Clock
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.catalog.versioned import VersionStatus
 
 PUBLISHED = (VersionStatus.ACTIVE, VersionStatus.SCHEDULED)
 
 
-def published_rate_cards(
-    tenant: str, plans: Plans, addons: Addons, clock: Clock
-) -> Iterator[tuple[str, FlatFeeCard | UsageBasedCard]]:
+def published_rate_cards(tenant: str, plans: Plans, addons: Addons, clock: Clock) -> Iterator[tuple[str, Card]]:
     """Each with the version that sells it. Drafts are left out: they are looked at again when they are published."""
     now = clock.now()
     for plan in plans.all(tenant):

@@ -178,10 +178,6 @@ class Gateway(Protocol):
     def lines(self, ref: str, currency: str) -> Sequence[GatewayLine]: ...
 
 
-class StaleRecord(Exception):
-    """The record was written by somebody else since it was read."""
-
-
 class PushBusy(Unavailable):
     """Another worker holds this invoice's lease; it will be finished or free soon."""
 
@@ -197,7 +193,7 @@ class PushStore(Protocol):
     def put(self, record: PushRecord) -> PushRecord:
         """Store it if its version is still the stored one (0: not yet stored); answers it with the next version.
 
-        Raises StaleRecord otherwise.
+        Raises Stale otherwise.
         """
         ...
 
@@ -206,7 +202,7 @@ class PushStore(Protocol):
         ...
 
     def put_customer(self, tenant: str, customer_id: str, currency: str, customer: GatewayCustomer) -> GatewayCustomer:
-        """As `put`: the first one who writes over a version wins; raises StaleRecord."""
+        """As `put`: the first one who writes over a version wins; raises Stale."""
         ...
 
     def is_settled(self, tenant: str, event_id: str) -> bool: ...

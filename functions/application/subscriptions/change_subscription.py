@@ -21,7 +21,7 @@ from functions.domain.period import rfc3339
 from functions.domain.subscriptions.addons import SubscriptionAddon
 from functions.domain.subscriptions.billable_period import MOMENT
 from functions.domain.subscriptions.edit import with_carried_addons
-from functions.domain.subscriptions.subscribe import Terms, offset_of, subscribe
+from functions.domain.subscriptions.subscribe import SubscriptionTerms, offset_of, subscribe
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.domain.subscriptions.succession import (
     addons_held,
@@ -55,7 +55,7 @@ def change_subscription(
     subscription_id: str,
     choice: PlanChoice | CustomPlan,
     timing: datetime | str,
-    terms: Terms,
+    terms: SubscriptionTerms,
     *,
     catalogue: Catalogue,
     subscriptions: Subscriptions,
@@ -128,7 +128,7 @@ def change_subscription(
     return Changed(ended, made)
 
 
-def _going_on(this: Subscription, plan: Plan, at: datetime, terms: Terms) -> Terms:
+def _going_on(this: Subscription, plan: Plan, at: datetime, terms: SubscriptionTerms) -> SubscriptionTerms:
     """In the phase that is on, for what is left of it; of one that is over in the newer version, in the next."""
     running, keys = this.running_phase_at(at), [each.key for each in plan.phases]
     if running is None or running.key not in keys:
@@ -174,7 +174,7 @@ def migrate_subscription(
     subscription_id: str,
     version: int | None,
     timing: datetime | str,
-    terms: Terms,
+    terms: SubscriptionTerms,
     *,
     catalogue: Catalogue,
     plan_addons: SoldWithPlan,

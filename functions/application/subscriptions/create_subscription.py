@@ -18,7 +18,7 @@ from functions.domain.catalog.validation import currency_problems, phase_tax_pro
 from functions.domain.errors import FieldError, InvalidInput, NotFound
 from functions.domain.period import Cadence, period_at, rfc3339
 from functions.domain.subscriptions.item import MeteredFeature
-from functions.domain.subscriptions.subscribe import PLAIN, Terms, subscribe
+from functions.domain.subscriptions.subscribe import PLAIN, SubscriptionTerms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.subscriptions.succession import had_before, phase_after_trials
 
@@ -41,7 +41,7 @@ class NewSubscription:
     plan: PlanChoice | CustomPlan
     customer: str
     timing: datetime | str = "immediate"
-    terms: Terms = PLAIN
+    terms: SubscriptionTerms = PLAIN
 
 
 @dataclass(frozen=True)

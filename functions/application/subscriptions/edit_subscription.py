@@ -9,7 +9,7 @@ from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.application.subscriptions.write_subscriptions import write_subscription
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.catalog.validation import (
     amount_problems,
     card_problems,
@@ -58,9 +58,7 @@ def edit_subscription(
     return change.after
 
 
-def _require_fit(
-    n: int, card: FlatFeeCard | UsageBasedCard, subscription: Subscription, unfit: Sequence[FieldError]
-) -> None:
+def _require_fit(n: int, card: Card, subscription: Subscription, unfit: Sequence[FieldError]) -> None:
     problems = [
         *card_problems([card], "", subscription.billing_cadence),
         *(longer_usage_problems([card], "", subscription.billing_cadence) if subscription.commitment else ()),

@@ -9,7 +9,7 @@ from functions.application.ports.subscriptions import Customers
 from functions.domain.errors import NotFound
 from functions.domain.subscriptions.customer import Customer
 
-ORDERS: dict[str, Callable[[Customer], Any]] = {
+CUSTOMER_ORDERS: dict[str, Callable[[Customer], Any]] = {
     "id": lambda customer: customer.id,
     "name": lambda customer: customer.name,
     "createdAt": lambda customer: customer.created_at,

@@ -9,7 +9,7 @@ from functions.application.ports.clock import Clock
 from functions.application.ports.subscriptions import SellingSubscriptions
 from functions.application.subscriptions.held_by_subscriptions import Holders
 from functions.domain.catalog.feature import Feature
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.errors import Conflict, FieldError
 from functions.domain.metering.meters.meter_record import MeterRecord
 from functions.domain.subscriptions.held import dimensions_needed, items_measured
@@ -18,7 +18,7 @@ from functions.domain.subscriptions.item import SubscriptionItem
 MAX_NAMED_FEATURES = 10  # in the sentence
 
 # Rate cards that can be had, each with the version that sells it.
-Sold = Iterable[tuple[str, FlatFeeCard | UsageBasedCard]]
+Sold = Iterable[tuple[str, Card]]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def redeem(
     for coupon in coupons:
         taken = _taken(coupon, lines, currency, former) if coupon.is_good_for(invoice_at, currency) else []
         if any(taken):
-            lines = [_less(line, coupon, minor) for line, minor in zip(lines, taken, strict=True)]
+            lines = [_deducted(line, coupon, minor) for line, minor in zip(lines, taken, strict=True)]
             used.append(coupon)
     return list(lines), used
 
@@ -86,7 +86,7 @@ def _taken(
     return [share.minor for share in shares]
 
 
-def _less(line: InvoiceLine, coupon: AppliedCoupon, minor: int) -> InvoiceLine:
+def _deducted(line: InvoiceLine, coupon: AppliedCoupon, minor: int) -> InvoiceLine:
     percentage = None if isinstance(coupon.terms.off, AmountOff) else coupon.terms.off.percentage
     return _discounted(line, coupon.id, coupon.terms.key, percentage, minor)
 

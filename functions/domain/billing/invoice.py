@@ -255,7 +255,7 @@ def _document_lines(lines: Sequence[InvoiceLine], currency: str) -> list[Documen
     """
     if len(lines) <= MAX_LINES:
         return [_document_line([line], _said_id(line), currency) for line in lines]
-    groups = next(found for depth in _DEPTHS if len(found := _grouped(lines, depth)) <= MAX_LINES or depth == 1)
+    groups = next(found for depth in _DEPTHS if len(found := _by_reference(lines, depth)) <= MAX_LINES or depth == 1)
     return [_document_line(group, f"{reference}/all", currency) for reference, group in groups.items()]
 
 
@@ -264,7 +264,7 @@ def _said_id(line: InvoiceLine) -> str:
     return line.reference if len(line.reference) <= MAX_ID_CHARACTERS else line.id
 
 
-def _grouped(lines: Sequence[InvoiceLine], depth: int) -> dict[str, list[InvoiceLine]]:
+def _by_reference(lines: Sequence[InvoiceLine], depth: int) -> dict[str, list[InvoiceLine]]:
     groups: dict[str, list[InvoiceLine]] = {}
     for line in lines:
         groups.setdefault("/".join(line.reference.split("/")[:depth]), []).append(line)

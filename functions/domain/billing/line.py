@@ -267,11 +267,11 @@ def explained(line: InvoiceLine, currency: str) -> str:
         parts = [f"{_counted(line.usage.quantity, line.unit)} used"] if line.usage else []
     if whole := prorated_from(line, currency):
         parts.append(f"prorated from {plain(whole.major)} {currency}")
-    parts += _less(line)
+    parts += _discount_words(line)
     return ": ".join([line.name, *(["; ".join(parts)] if parts else [])])
 
 
-def _less(line: InvoiceLine) -> Sequence[str]:
+def _discount_words(line: InvoiceLine) -> Sequence[str]:
     """The discounts in words; each one once, however many charges it was deducted from."""
     free = line.working.free_units if line.working else ZERO
     words = [f"{_counted(free, line.priced_unit)} free"] if free else []
@@ -313,8 +313,8 @@ def _money(amount: Decimal, currency: str) -> str:
 
 
 def _counted(quantity: Decimal, unit: str | None) -> str:
-    return f"{_grouped(quantity)} {unit}" if unit else _grouped(quantity)
+    return f"{_with_separators(quantity)} {unit}" if unit else _with_separators(quantity)
 
 
-def _grouped(quantity: Decimal) -> str:
+def _with_separators(quantity: Decimal) -> str:
     return f"{quantity.normalize(EXACT):,f}" if quantity else "0"

@@ -27,7 +27,7 @@ from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
 from functions.domain.catalog.pricing.commitment import CommittedPrice
 from functions.domain.catalog.pricing.price import NO_LEVELS
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card, UsageBasedCard
 from functions.domain.metering.cells.level_times import LevelTimes
 from functions.domain.money import Money
 from functions.domain.period import Period
@@ -40,7 +40,7 @@ ONLY_LINE = LineUsage(Decimal(0))
 
 
 @dataclass(frozen=True)
-class Terms:
+class Pricing:
     """How a rate card charges: its price and what goes before and after it."""
 
     price: AnyPrice
@@ -48,7 +48,7 @@ class Terms:
     discounts: Discounts = NO_DISCOUNTS
 
     @classmethod
-    def of(cls, card: FlatFeeCard | UsageBasedCard) -> "Terms":
+    def of(cls, card: Card) -> "Pricing":
         assert card.price is not None, "a free rate card is no billable that is owed"
         conversion = card.unit_config if isinstance(card, UsageBasedCard) else None
         return cls(card.price, conversion, card.discounts or NO_DISCOUNTS)
@@ -80,7 +80,7 @@ class RatedLine:
     is what earlier periods of the item left over below the smallest amount, `left_over` what this one leaves.
     """
 
-    terms: Terms
+    terms: Pricing
     charges: tuple[RatedCharge, ...]
     total: Money
     metered: LineUsage | None = None
@@ -139,7 +139,7 @@ def rate(
     used earlier in the period, under an item that this one follows or on earlier lines of it: tiers and free units go
     on from there. `previously_billed` is what those lines came to. `piece` says how far commitments hold.
     """
-    terms = Terms.of(billable.item.card)
+    terms = Pricing.of(billable.item.card)
     assert (quantity is None) == terms.price.is_flat, "a usage price needs a quantity, a flat price has none"
     if quantity is None:
         fee = rate_fee(terms, currency, billable.period, billable.full if prorate else None, carried=carried)
@@ -165,7 +165,7 @@ def rate(
 
 
 def rate_usage(
-    terms: Terms,
+    terms: Pricing,
     usage: LineUsage,
     currency: str,
     previously_billed: Money | None = None,
@@ -203,7 +203,7 @@ def _earlier(usage: LineUsage) -> LineUsage:
 
 
 def rate_fee(
-    terms: Terms,
+    terms: Pricing,
     currency: str,
     period: Period,
     full: Period | None = None,

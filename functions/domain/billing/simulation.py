@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, model_validator
 
 from functions.domain.billing.line import InvoiceLine, charges_of, working_of
-from functions.domain.billing.rating import NO_DISCOUNTS, RatedLine, Terms, rate_fee, rate_usage
+from functions.domain.billing.rating import NO_DISCOUNTS, Pricing, RatedLine, rate_fee, rate_usage
 from functions.domain.catalog.discount import Discounts, PercentageDiscount, UsageDiscount
 from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
 from functions.domain.catalog.pricing.price import ZERO, Amount
@@ -266,13 +266,13 @@ class SimulatedLine(WireModel):
 
     def rated(self, currency: str) -> RatedLine:
         card, usage = self.card, self.usage
-        terms = Terms(card.price, card.unit_config, card.discounts or NO_DISCOUNTS)
+        terms = Pricing(card.price, card.unit_config, card.discounts or NO_DISCOUNTS)
         if card.price.is_flat:
             return rate_fee(terms, currency, self.period.period, line=usage)
         billed = self._billed_before(terms, usage, currency)
         return rate_usage(terms, usage, currency, billed)
 
-    def _billed_before(self, terms: Terms, usage: LineUsage, currency: str) -> Money | None:
+    def _billed_before(self, terms: Pricing, usage: LineUsage, currency: str) -> Money | None:
         if self.previously_billed_amount is not None:
             return Money.rounded(self.previously_billed_amount, currency)
         if usage.is_first or not usage.before:

@@ -6,12 +6,10 @@ from decimal import Decimal
 from functions.domain.catalog.discount import Discounts, PercentageDiscount, UsageDiscount
 from functions.domain.catalog.entitlement_template import EntitlementTemplate, MeteredEntitlement, StaticEntitlement
 from functions.domain.catalog.pricing import FlatPrice
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.catalog.validation import amount_problems
 from functions.domain.money import EXACT
 from functions.domain.wire import MAX_INTEGER_DIGITS
-
-Card = FlatFeeCard | UsageBasedCard
 
 
 def why_not(base: Card, addition: Card) -> str | None:

@@ -56,7 +56,8 @@ class UsageBasedCard(_RateCard):
         return self.price is not None and not self.price.is_flat
 
 
-RateCard = Annotated[FlatFeeCard | UsageBasedCard, Field(discriminator="type")]
+Card = FlatFeeCard | UsageBasedCard
+RateCard = Annotated[Card, Field(discriminator="type")]
 
 
 def _term_problems(card: FlatFeeCard | UsageBasedCard) -> list[InitErrorDetails]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functions.domain.catalog.entitlement_template import MeteredEntitlement
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.pricing import FlatPrice, MatrixPrice
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.catalog.tax import TaxConfig
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.cells.aggregation import Aggregation
@@ -22,8 +22,6 @@ SHORTEST_BILLING = timedelta(hours=1)
 MAX_RATE_CARDS_OF_PLAN = 300
 MAX_NAMED_PROBLEMS = 5  # in the sentence; the list has all
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-
-Card = FlatFeeCard | UsageBasedCard
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.subscriptions.item import FOREVER, MeteredFeature, SubscriptionItem, SubscriptionPhase
 
-Card = FlatFeeCard | UsageBasedCard
 NewId = Callable[[], str]
 
 

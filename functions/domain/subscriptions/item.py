@@ -7,7 +7,7 @@ from pydantic import Field
 
 from functions.domain.catalog.feature import GroupFilter
 from functions.domain.catalog.pricing import FlatPrice
-from functions.domain.catalog.rate_card import FlatFeeCard, RateCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card, RateCard
 from functions.domain.period import later
 from functions.domain.wire import Exact, Instant, Key, Numeric, WireModel
 
@@ -106,7 +106,7 @@ class SubscriptionItem(WireModel):
     created_at: Instant | None = None
 
     @property
-    def base_card(self) -> FlatFeeCard | UsageBasedCard | None:
+    def base_card(self) -> Card | None:
         """What the plan and edits sell under this key, without add-ons."""
         return None if self.is_added else self.base or self.card
 

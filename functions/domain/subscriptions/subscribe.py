@@ -25,7 +25,7 @@ _MOST_SECONDS = int(LONGEST_REST.total_seconds())
 
 
 @dataclass(frozen=True)
-class Terms:
+class SubscriptionTerms:
     """What a subscription says beside its plan; what is None is the plan's, the anchor the start."""
 
     anchor: datetime | None = None
@@ -43,7 +43,7 @@ class Terms:
 
 
 # As the plan has it.
-PLAIN = Terms()
+PLAIN = SubscriptionTerms()
 
 
 def subscribe(
@@ -54,7 +54,7 @@ def subscribe(
     features: Mapping[str, MeteredFeature],
     start: datetime,
     now: datetime,
-    terms: Terms = PLAIN,
+    terms: SubscriptionTerms = PLAIN,
 ) -> Subscription:
     """A subscription that copies everything it will be billed by, so that a later plan version changes nothing."""
     if isinstance(plan, Plan) and (status := plan.status(now)) is not PlanStatus.ACTIVE:
@@ -86,7 +86,11 @@ def subscribe(
 
 
 def _phases(
-    plan: Plan | CustomPlan, start: datetime, new_id: NewId, features: Mapping[str, MeteredFeature], terms: Terms
+    plan: Plan | CustomPlan,
+    start: datetime,
+    new_id: NewId,
+    features: Mapping[str, MeteredFeature],
+    terms: SubscriptionTerms,
 ) -> tuple[SubscriptionPhase, ...]:
     made: list[SubscriptionPhase] = []
     offset = Offset()

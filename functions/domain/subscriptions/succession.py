@@ -6,7 +6,7 @@ from datetime import datetime
 
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan
-from functions.domain.catalog.rate_card import FlatFeeCard, UsageBasedCard
+from functions.domain.catalog.rate_card import Card
 from functions.domain.subscriptions.addons import QuantityChange, SubscriptionAddon
 from functions.domain.subscriptions.item import SubscriptionItem, SubscriptionPhase
 from functions.domain.subscriptions.subscription import Subscription
@@ -70,11 +70,11 @@ def is_trial(phase: PlanPhase | SubscriptionPhase) -> bool:
     return ends is not None and all(map(_is_free, cards_of(phase)))
 
 
-def cards_of(phase: PlanPhase | SubscriptionPhase) -> Sequence[FlatFeeCard | UsageBasedCard]:
+def cards_of(phase: PlanPhase | SubscriptionPhase) -> Sequence[Card]:
     return phase.rate_cards if isinstance(phase, PlanPhase) else [item.card for item in phase.items]
 
 
-def _is_free(card: FlatFeeCard | UsageBasedCard) -> bool:
+def _is_free(card: Card) -> bool:
     return card.price is None or (card.price.is_flat and getattr(card.price, "amount", None) == 0)
 
 

@@ -46,7 +46,7 @@ STATUSES = {*(status.value for status in InvoiceStatus), "gathering", "draft", "
 EXPANDS = ("lines", "preceding", "workflow.apps")
 # An invoice's id begins with the instant it is owed from: the order of the store.
 BY_BOUNDARY = "id"
-ORDERS: dict[str, Callable[[InvoiceRecord, datetime], Any]] = {
+INVOICE_ORDERS: dict[str, Callable[[InvoiceRecord, datetime], Any]] = {
     "createdAt": lambda record, _now: record.invoice.issued_at,
     "issuedAt": lambda record, _now: record.invoice.issued_at,
     "updatedAt": lambda record, _now: record.payment.updated_at,
@@ -109,7 +109,7 @@ def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
 
 
 class InvoiceQuery(Sorted, Paged):
-    order_by = sorted_by((BY_BOUNDARY, *ORDERS), BY_BOUNDARY)
+    order_by = sorted_by((BY_BOUNDARY, *INVOICE_ORDERS), BY_BOUNDARY)
     issued_after = instant("Only invoices issued at this instant or later.")
     issued_before = instant("Only invoices issued at this instant or earlier.")
     period_start_after = instant("Only invoices whose period starts at this instant or later.")
@@ -145,7 +145,7 @@ def list_invoices(request: Request[InvoiceQuery]) -> Answer:
         billing.invoices().listing(request.tenant),
         present,
         (lambda record: wanted.takes(record, now)) if wanted.asks else None,
-        Order() if by == BY_BOUNDARY else Order(lambda record: ORDERS[by](record, now), by),
+        Order() if by == BY_BOUNDARY else Order(lambda record: INVOICE_ORDERS[by](record, now), by),
         request.query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))

@@ -18,7 +18,7 @@ routes = Routes()
 
 CouponKey = Annotated[str, "The id of a coupon, or the key of one that is not archived."]
 
-ORDERS: dict[str, Callable[[Coupon], Any]] = {
+COUPON_ORDERS: dict[str, Callable[[Coupon], Any]] = {
     "id": lambda coupon: coupon.id,
     "key": lambda coupon: coupon.key,
     "name": lambda coupon: coupon.name,
@@ -40,7 +40,7 @@ def create(request: Request, body: CouponCreate) -> Answer:
 
 
 class CouponQuery(Sorted, Paged):
-    order_by = sorted_by(ORDERS, "id")
+    order_by = sorted_by(COUPON_ORDERS, "id")
     include_archived = flag("List archived ones too.")
 
 
@@ -50,7 +50,7 @@ def list_all(request: Request[CouponQuery]) -> Answer:
     listed = Listed(
         subscriptions.coupons().listing(request.tenant, with_archived=with_archived),
         coupon_shown,
-        order=order_of(request, ORDERS, AS_CREATED),
+        order=order_of(request, COUPON_ORDERS, AS_CREATED),
         descending=request.query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))

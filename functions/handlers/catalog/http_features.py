@@ -4,7 +4,7 @@ from typing import Annotated
 
 from functions.application.catalog.archive_feature import archive_feature
 from functions.application.catalog.create_feature import create_feature
-from functions.application.catalog.find_feature import ORDERS, find_feature
+from functions.application.catalog.find_feature import FEATURE_ORDERS, find_feature
 from functions.domain.catalog.feature import Feature, FeatureCreate
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
@@ -51,7 +51,7 @@ class FeatureQuery(Sorted, Paged):
     page_size = page_size_of_page()
     cursor = place("`nextCursor` of the answer before, to the same question; empty for the first page by cursor.")
     limit = whole("The most features of the answer, where no `page` is given.", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
-    order_by = sorted_by(ORDERS, "createdAt")
+    order_by = sorted_by(FEATURE_ORDERS, "createdAt")
     meter_slug = texts(f"Only features of the meter with this slug; {ANY}.")
     include_archived = flag("List archived ones too.")
     offset = whole("How many features to leave out at the beginning, where no `page` is given.", 0, 0, MAX_OFFSET)
@@ -68,7 +68,7 @@ def list_all(request: Request[FeatureQuery]) -> Answer:
         catalog.features().listing(request.tenant, with_archived=query.include_archived),
         Feature.wire,
         (lambda feature: feature.meter_slug in meter_slugs) if meter_slugs else None,
-        order_of(request, ORDERS, AS_CREATED),
+        order_of(request, FEATURE_ORDERS, AS_CREATED),
         query.is_descending,
     )
     if query.numbered.was_asked or is_by_cursor(request, ("cursor",)):

@@ -4,7 +4,7 @@ from functions.application.list_records import MAX_COUNTED
 from functions.application.metering.meters.change_meter import delete_meter, update_meter
 from functions.application.metering.meters.create_meter import create_meter
 from functions.application.metering.meters.fill_meter import start_backfill
-from functions.application.metering.meters.find_meter import ORDERS, find_meter
+from functions.application.metering.meters.find_meter import METER_ORDERS, find_meter
 from functions.application.metering.usage.tell_of_history import HISTORY_NOT_COUNTED, former_meter, notice_of_history
 from functions.domain.metering.meters.meter_record import MeterCreate, MeterRecord, MeterUpdate
 from functions.handlers.edge import http
@@ -49,7 +49,7 @@ def create(request: Request, body: MeterCreate) -> Answer:
 class MeterQuery(Sorted, Paged):
     page = page_number("the answer holds all meters.")
     page_size = page_size_of_page()
-    order_by = sorted_by(ORDERS, "key")
+    order_by = sorted_by(METER_ORDERS, "key")
     include_deleted = flag("List deleted ones too.")
 
 
@@ -61,7 +61,7 @@ def list_all(request: Request[MeterQuery]) -> Answer:
     listed = Listed(
         metering.meters().listing(request.tenant, with_deleted=query.include_deleted),
         _shown,
-        order=order_of(request, ORDERS, AS_CREATED) if is_asked else Order(ORDERS[query.order_by]),
+        order=order_of(request, METER_ORDERS, AS_CREATED) if is_asked else Order(METER_ORDERS[query.order_by]),
         descending=query.is_descending,
     )
     if is_by_cursor(request, ("cursor", "limit")):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.application.held_listing import HeldListing
-from functions.application.subscriptions.find_customer import ORDERS, CustomerFilter, find_customer
+from functions.application.subscriptions.find_customer import CUSTOMER_ORDERS, CustomerFilter, find_customer
 from functions.application.subscriptions.manage_customer import create_customer, delete_customer, replace_customer
 from functions.domain.metering.values.holding import Holding
 from functions.domain.subscriptions.customer import Customer, CustomerCreate
@@ -51,7 +51,7 @@ def _part(field: str) -> Parameter[str | None]:
 
 
 class CustomerQuery(Sorted, Paged):
-    order_by = sorted_by(ORDERS, "id")
+    order_by = sorted_by(CUSTOMER_ORDERS, "id")
     include_deleted = flag("List deleted ones too.")
     key = _part("key")
     name = _part("name")
@@ -76,7 +76,7 @@ def list_all(request: Request[CustomerQuery]) -> Answer:
         subscriptions.customers().listing(request.tenant, with_deleted=query.include_deleted),
         Customer.wire,
         wanted.matches if wanted.asks else None,
-        order_of(request, ORDERS, AS_CREATED),
+        order_of(request, CUSTOMER_ORDERS, AS_CREATED),
         query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))

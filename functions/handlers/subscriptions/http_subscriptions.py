@@ -77,7 +77,7 @@ def _by_end(subscription: Subscription) -> tuple[bool, datetime, str]:
     return subscription.active_to is None, subscription.active_to or subscription.active_from, subscription.id
 
 
-ORDERS: dict[str, Callable[[Subscription], Any]] = {"activeFrom": _by_start, "activeTo": _by_end}
+SUBSCRIPTION_ORDERS: dict[str, Callable[[Subscription], Any]] = {"activeFrom": _by_start, "activeTo": _by_end}
 
 
 def version(says: str) -> Parameter[int | None]:
@@ -91,7 +91,9 @@ def version(says: str) -> Parameter[int | None]:
 
 
 class SubscriptionQuery(Sorted, Paged):
-    order_by = sorted_by(("id", *ORDERS), "id", "What the list is sorted by; as they were made unless given.")
+    order_by = sorted_by(
+        ("id", *SUBSCRIPTION_ORDERS), "id", "What the list is sorted by; as they were made unless given."
+    )
     plan_key = text("Only subscriptions to versions of the plan with this key.")
     plan_version = version("Only subscriptions to this version of their plan.")
     status = texts(f"Only subscriptions with this status; {ANY}.", among=SubscriptionStatus)
@@ -116,7 +118,7 @@ def list_all(request: Request[SubscriptionQuery]) -> Answer:
         else HeldListing(store.of_customer(request.tenant, customer_id), lambda each: each.id),
         lambda each: shown(each, now),
         (lambda each: wanted.matches(each, now)) if wanted.asks else None,
-        order_of(request, ORDERS, AS_CREATED),
+        order_of(request, SUBSCRIPTION_ORDERS, AS_CREATED),
         query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
@@ -214,7 +216,9 @@ def _replaced(request: Request, subscription_id: str, verb: Callable[..., Change
 
 class CustomerSubscriptionQuery(Sorted, Paged):
     order_by = sorted_by(
-        ORDERS, "activeFrom", "Sorted by beginning or by end; subscriptions without an end come after all others."
+        SUBSCRIPTION_ORDERS,
+        "activeFrom",
+        "Sorted by beginning or by end; subscriptions without an end come after all others.",
     )
     status = texts(f"Only subscriptions that now are {named(SubscriptionStatus)}; {ANY}.", among=SubscriptionStatus)
 
@@ -235,7 +239,7 @@ def list_of_customer(request: Request[CustomerSubscriptionQuery], id_or_key: Cus
         HeldListing(subscriptions.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),
         lambda each: shown(each, now),
         (lambda each: each.status(now) in statuses) if statuses else None,
-        Order(ORDERS[by], request.query.text("orderBy")),
+        Order(SUBSCRIPTION_ORDERS[by], request.query.text("orderBy")),
         request.query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))

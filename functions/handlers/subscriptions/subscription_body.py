@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from functions.application.subscriptions.create_subscription import PlanChoice
 from functions.domain.catalog.plan import Alignment, CustomPlan, SettlementMode
 from functions.domain.subscriptions.operations import MAX_OPERATIONS, Operation
-from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscribe import SubscriptionTerms
 from functions.domain.wire import Description, Instant, Key, Metadata, Name, WireModel
 
 Timing = Literal["immediate", "next_billing_cycle"] | Instant
@@ -49,14 +49,14 @@ class _Offered(WireModel):
         return PlanChoice(self.plan.key, self.plan.version)
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> SubscriptionTerms:
         said: dict[str, Any] = {"name": self.name, "description": self.description, "metadata": self.metadata}
         custom = self.custom_plan
         if custom is not None:
             said = {"description": custom.description, "metadata": custom.metadata} | {
                 name: value for name, value in said.items() if value is not None
             }
-        return Terms(anchor=self.billing_anchor, starting_phase=self.starting_phase, **said)
+        return SubscriptionTerms(anchor=self.billing_anchor, starting_phase=self.starting_phase, **said)
 
 
 class SubscriptionCreate(_Offered):

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.application.ports.subscriptions import Subscriptions
 from functions.application.subscriptions.change_subscription import Changed, change_subscription, migrate_subscription
-from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscribe import SubscriptionTerms
 from functions.domain.subscriptions.subscription import Subscription
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
@@ -24,7 +24,7 @@ def change_of(body: SubscriptionChange) -> tuple[Any, ...]:
 def migration_of(asked: SubscriptionMigrate | None) -> tuple[Any, ...]:
     """The verb and what it is asked."""
     body = asked or SubscriptionMigrate()
-    terms = Terms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
+    terms = SubscriptionTerms(anchor=body.billing_anchor, starting_phase=body.starting_phase)
     verb = partial(migrate_subscription, plan_addons=catalog.plan_addons_of(), drop_addons=body.drop_addons)
     return verb, body.target_version, body.timing, terms
 

@@ -13,7 +13,7 @@ from functions.application.subscriptions.edit_subscription import edit_subscript
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.subscriptions.operations import Operation
-from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscribe import SubscriptionTerms
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import TENANT, World
 from tests.domain.builders import at, flat, phase, unit
@@ -46,7 +46,7 @@ def change(world: World, of: Subscription, plan: str, timing: str = "immediate")
         of.id,
         PlanChoice(plan),
         timing,
-        Terms(),
+        SubscriptionTerms(),
         catalogue=world.catalogue,
         subscriptions=world.subscriptions,
         clock=world.clock,

@@ -14,7 +14,7 @@ from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.values.holding import held_ever
 from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscribe import SubscriptionTerms, subscribe
 from tests.application.metering.ledger.test_usage import NOW, Deployment, event
 from tests.domain.builders import phase, plan
 
@@ -42,7 +42,7 @@ def billed(deployment: Deployment, price: dict[str, Any], filters: dict[str, Gro
         features={"paid": feature},
         start=START,
         now=START,
-        terms=Terms(),
+        terms=SubscriptionTerms(),
     )
     of = of.cancelled(NOW.replace(microsecond=0), NOW)
     measured = MeasuredUsage(deployment.reader, deployment.ledger, deployment.clock)

@@ -8,7 +8,7 @@ import pytest
 from functions.application.subscriptions.cancel_subscription import cancel_subscription
 from functions.application.subscriptions.change_subscription import change_subscription, migrate_subscription
 from functions.application.subscriptions.create_subscription import PlanChoice
-from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscribe import SubscriptionTerms
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.test_changes_billed import change
 from tests.application.billing.world import TENANT, World
@@ -30,7 +30,7 @@ def migrate(world: World, of: Subscription, timing: datetime | str = "immediate"
         of.id,
         None,
         timing,
-        Terms(**terms),
+        SubscriptionTerms(**terms),
         catalogue=world.catalogue,
         plan_addons=world.plan_addons_of,
         subscriptions=world.subscriptions,
@@ -207,7 +207,7 @@ def test_a_coupon_of_the_subscription_goes_on_over_a_change_of_plan(world: World
         of.id,
         PlanChoice("team"),
         "immediate",
-        Terms(),
+        SubscriptionTerms(),
         catalogue=world.catalogue,
         subscriptions=world.subscriptions,
         clock=world.clock,

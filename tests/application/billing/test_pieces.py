@@ -20,7 +20,7 @@ from functions.domain.catalog.plan import Plan
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.cells.level_times import LevelTimes
-from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscribe import SubscriptionTerms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.memory import Billing
 from tests.application.billing.world import ACME, TENANT, FakeUsage
@@ -156,7 +156,7 @@ class Life:
             features=FEATURES,
             start=self.start,
             now=self.start,
-            terms=Terms(anchor=self.anchor),
+            terms=SubscriptionTerms(anchor=self.anchor),
         )
         self.billing.subscriptions.stored = {made.id: made}
         self.billing.invoices.subscriptions = self.billing.subscriptions
@@ -190,11 +190,13 @@ class Life:
         key, version = self.of.plan.key, self.of.plan.version + 1
         self.catalogue.plans[key, None] = self.plan(*(cards or (self.card,)), version=version, key=key)
         ports = self._ports() | {"plan_addons": None}
-        self.of = migrate_subscription(TENANT, self.of.id, None, "immediate", Terms(), **ports).following
+        self.of = migrate_subscription(TENANT, self.of.id, None, "immediate", SubscriptionTerms(), **ports).following
 
     def change(self, key: str, *cards: dict[str, Any]) -> None:
         self.catalogue.plans[key, None] = self.plan(*cards, key=key)
-        changed = change_subscription(TENANT, self.of.id, PlanChoice(key), "immediate", Terms(), **self._ports())
+        changed = change_subscription(
+            TENANT, self.of.id, PlanChoice(key), "immediate", SubscriptionTerms(), **self._ports()
+        )
         self.of = changed.following
 
     def cancel(self) -> None:

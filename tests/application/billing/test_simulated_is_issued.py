@@ -21,7 +21,7 @@ from functions.domain.metering.values.holding import held_ever
 from functions.domain.period import Cadence, Period
 from functions.domain.subscriptions.billables_within import billables_within
 from functions.domain.subscriptions.lineage import Lineages
-from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscribe import SubscriptionTerms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from functions.handlers.edge import json_body
 from tests.application.billing.memory import Billing
@@ -108,7 +108,7 @@ def subscribed(plan: Plan, start: datetime, **terms: Any) -> Subscription:
         features=features,
         start=start,
         now=start,
-        terms=Terms(**terms),
+        terms=SubscriptionTerms(**terms),
     )
 
 

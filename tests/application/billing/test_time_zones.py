@@ -8,7 +8,7 @@ import pytest
 from functions.application.subscriptions.change_subscription import change_subscription
 from functions.application.subscriptions.create_subscription import PlanChoice
 from functions.domain.billing.line import InvoiceLine
-from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscribe import SubscriptionTerms
 from tests.application.billing.world import ACME, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 
@@ -68,7 +68,7 @@ def test_what_was_agreed_is_kept_when_the_customer_moves_and_by_what_follows(wor
         of.id,
         PlanChoice("third"),
         "next_billing_cycle",
-        Terms(),
+        SubscriptionTerms(),
         catalogue=world.catalogue,
         subscriptions=world.subscriptions,
         clock=world.clock,

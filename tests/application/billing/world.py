@@ -45,7 +45,7 @@ from functions.domain.metering.cells.level_times import LevelTimes
 from functions.domain.metering.values.holding import held_within
 from functions.domain.metering.values.windows import WindowSize
 from functions.domain.period import Period
-from functions.domain.subscriptions.subscribe import Terms
+from functions.domain.subscriptions.subscribe import SubscriptionTerms
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 from tests.domain.builders import TOKENS, at, draft
 from tests.domain.coupons import coupon_create
@@ -209,7 +209,7 @@ class World:
         timing = at(start) if start else timing
         return create_subscription(
             TENANT,
-            NewSubscription(plan, customer_id, timing, Terms(**terms)),
+            NewSubscription(plan, customer_id, timing, SubscriptionTerms(**terms)),
             accept_past=timedelta(days=45),
             catalogue=self.catalogue,
             subscriptions=self.subscriptions,

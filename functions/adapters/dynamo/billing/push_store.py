@@ -7,7 +7,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import ConditionFailed
 from functions.adapters.dynamo.condition import VERSION, Condition, version_is
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.gateway import StaleRecord
+from functions.application.ports.stored import Stale
 from functions.domain.billing.push import GatewayCustomer, PushFailure, PushRecord, PushState
 from functions.names import EXPIRES_AT, PARTITION_KEY, SORT_KEY
 
@@ -57,7 +57,7 @@ class DynamoPushStore:
         try:
             self._table.put_version(item, record.version)
         except ConditionFailed as refused:
-            raise StaleRecord from refused
+            raise Stale from refused
         return record.stored()
 
     def customer(self, tenant: str, customer_id: str, currency: str) -> GatewayCustomer:
@@ -78,7 +78,7 @@ class DynamoPushStore:
         try:
             self._table.put(item, version_is(customer.version) if customer.version else WITHOUT_VERSION)
         except ConditionFailed as refused:
-            raise StaleRecord from refused
+            raise Stale from refused
         return customer.stored()
 
     def is_settled(self, tenant: str, event_id: str) -> bool:

@@ -9,7 +9,7 @@ from functions.domain.errors import NotFound
 from functions.domain.metering.meters.meter import Meter
 from functions.domain.metering.meters.meter_record import MeterRecord
 
-ORDERS: dict[str, Callable[[MeterRecord], Any]] = {
+METER_ORDERS: dict[str, Callable[[MeterRecord], Any]] = {
     "key": lambda meter: meter.slug,
     "name": lambda meter: meter.name,
     "aggregation": lambda meter: meter.aggregation,

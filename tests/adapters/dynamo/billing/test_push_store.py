@@ -10,7 +10,8 @@ import pytest
 from functions import names
 from functions.adapters.dynamo.billing.push_store import DynamoPushStore
 from functions.adapters.dynamo.table import Table
-from functions.application.ports.gateway import PushStore, StaleRecord
+from functions.application.ports.gateway import PushStore
+from functions.application.ports.stored import Stale
 from functions.domain.billing.push import GatewayCustomer, PushFailure, PushRecord
 from tests.application.billing.push.world import MemoryPushStore
 
@@ -51,7 +52,7 @@ def test_only_the_version_that_was_read_is_replaced(store: PushStore) -> None:
     second = store.put(replace(first, gateway_invoice="in_1"))
     assert second.version == 2
     for stale in (NEW, first):
-        with pytest.raises(StaleRecord):
+        with pytest.raises(Stale):
             store.put(replace(stale, gateway_invoice="in_2"))
     assert store.record("default", "01INVOICE") == second
 
@@ -60,7 +61,7 @@ def test_of_many_who_want_the_lease_one_gets_it(store: PushStore) -> None:
     def take(_: int) -> bool:
         try:
             store.put(NEW.leased(NOW))
-        except StaleRecord:
+        except Stale:
             return False
         return True
 
@@ -81,7 +82,7 @@ def test_the_first_gateway_customer_of_a_currency_stays(store: PushStore) -> Non
     nobody, usd = GatewayCustomer(), ("default", "01CUSTOMER", "USD")
     assert store.customer(*usd) == nobody
     first = store.put_customer(*usd, replace(nobody, ref="cus_1"))
-    with pytest.raises(StaleRecord):
+    with pytest.raises(Stale):
         store.put_customer(*usd, replace(nobody, ref="cus_2"))
     assert store.put_customer("default", "01CUSTOMER", "EUR", replace(nobody, ref="cus_3")).ref == "cus_3"
     assert store.customer(*usd) == first == GatewayCustomer("cus_1", version=1)
@@ -92,7 +93,7 @@ def test_of_two_who_see_a_gateway_customer_gone_one_makes_it_anew(store: PushSto
     seen = store.put_customer(*usd, GatewayCustomer("cus_1", told="ab" * 32))
     assert store.customer(*usd) == seen
     gone = store.put_customer(*usd, seen.gone())
-    with pytest.raises(StaleRecord):
+    with pytest.raises(Stale):
         store.put_customer(*usd, seen.gone())
     assert store.customer(*usd) == gone == GatewayCustomer(None, replaced=1, version=2)
 
@@ -106,7 +107,7 @@ def test_a_gateway_customer_that_was_remembered_before_they_had_versions_can_be_
     assert (
         store.put_customer(*usd, known.gone()) == store.customer(*usd) == GatewayCustomer(None, replaced=1, version=1)
     )
-    with pytest.raises(StaleRecord):
+    with pytest.raises(Stale):
         store.put_customer(*usd, known.gone())
 
 

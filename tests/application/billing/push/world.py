@@ -13,7 +13,8 @@ import stripe
 from functions.adapters.stripe.errors import PatientCaller
 from functions.adapters.stripe.gateway import StripeGateway
 from functions.application.billing.push_invoice import push_invoice
-from functions.application.ports.gateway import PaymentUpdate, StaleRecord
+from functions.application.ports.gateway import PaymentUpdate
+from functions.application.ports.stored import Stale
 from functions.domain.billing.contact import Contact
 from functions.domain.billing.document import DocumentLine, InvoiceDocument
 from functions.domain.billing.push import MAY_REPLACE, PUSH_LEASE, GatewayCustomer, PaymentStatus, PushRecord
@@ -69,7 +70,7 @@ class MemoryPushStore:
         with self._lock:
             stored = self.records.get((record.tenant, record.invoice_id))
             if record.version != (stored.version if stored else 0):
-                raise StaleRecord
+                raise Stale
             self.records[record.tenant, record.invoice_id] = record.stored()
         return record.stored()
 
@@ -81,7 +82,7 @@ class MemoryPushStore:
             raise Crash
         with self._lock:
             if self.customer(tenant, customer_id, currency).version != customer.version:
-                raise StaleRecord
+                raise Stale
             self.customers[tenant, customer_id, currency] = customer.stored()
         return customer.stored()
 
