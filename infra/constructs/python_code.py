@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import jsii
 from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, aws_lambda
 
 from functions import names
+from infra.constructs.bytecode import LAMBDA_PYTHON, compiler_for
 from infra.constructs.reach import reached
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ class Platform:
 # manylinux_2_28 as well: Amazon Linux 2023 has glibc 2.34 and some wheels no longer come as 2014.
 LAMBDA_ARM64 = Platform(
     "cp313-manylinux-aarch64",
-    (3, 13),
+    LAMBDA_PYTHON,
     (
         *("--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64"),
         *("--implementation", "cp", "--python-version", "3.13"),
@@ -72,7 +72,7 @@ def platform_for(build_for_host: bool) -> Platform:
 @cache
 def asset_hash(asset: str, platform: Platform) -> str:
     """Of sources, wheels, platform and whether it is compiled, so that machines that build the same say the same."""
-    digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0{bool(compiler_for(platform))}\0".encode())
+    digest = hashlib.sha256(f"{RECIPE}\0{asset}\0{platform.name}\0{bool(compiler_for(platform.python))}\0".encode())
     digest.update(lock_of(asset).read_bytes())
     for source in sources(asset):
         content = source.read_bytes()
@@ -145,33 +145,12 @@ def sources(asset: str) -> tuple[Path, ...]:
     return tuple(sorted(reached(handlers, REPOSITORY)))
 
 
-@cache
-def compiler_for(platform: Platform) -> str | None:
-    """A Python of the platform's version, if this machine has one."""
-    if sys.version_info[:2] == platform.python:
-        return sys.executable
-    name = "python{}.{}".format(*platform.python)
-    probe = f"import sys; print(sys.version_info[:2] == {platform.python})"
-    for found in _programs(name):
-        done = subprocess.run([found, "-c", probe], capture_output=True, text=True, check=False)  # noqa: S603 - ours
-        if done.stdout.strip() == "True":
-            return found
-    return None
-
-
-def _programs(name: str) -> Iterator[str]:
-    """On the path, and where pyenv keeps its own: it shows only those that somebody chose."""
-    if found := shutil.which(name):
-        yield found
-    yield from map(str, sorted(Path.home().glob(f".pyenv/versions/*/bin/{name}"), reverse=True))
-
-
 def _compile(folder: Path, platform: Platform) -> None:
     """A function may write nothing beside its code, so it would compile everything anew at each cold start.
 
     The bytecode is never held against its source: the times of files do not survive the way to AWS (PEP 552).
     """
-    if compiler := compiler_for(platform):
+    if compiler := compiler_for(platform.python):
         command = [
             compiler,
             "-m",
@@ -188,7 +167,7 @@ def _compile(folder: Path, platform: Platform) -> None:
 def _wheels(asset: str, platform: Platform) -> Path:
     """The unpacked dependencies, kept apart from our sources so that an edit does not ask pip again."""
     lock = lock_of(asset)
-    recipe = f"{RECIPE}\0{platform.name}\0{bool(compiler_for(platform))}\0"
+    recipe = f"{RECIPE}\0{platform.name}\0{bool(compiler_for(platform.python))}\0"
     digest = hashlib.sha256(recipe.encode() + lock.read_bytes())
     wheels = CACHE / f"wheels-{asset}-{platform.name}-{digest.hexdigest()[:16]}"
     if wheels.exists():

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from infra.constructs.bytecode import LAMBDA_PYTHON, compiler_for
 from infra.local import paths
 from infra.local.console import fact, heading, report_failure, say
 from infra.local.deployed import check_deployable
@@ -23,6 +24,17 @@ from infra.local.synth import synth
 def alarms(_: Account, added: Plan) -> Iterator[Finding]:
     if added.of("SNS::Topic") and not added.of("SNS::Subscription"):
         yield warning("The alarms wake nobody.", "Name somebody in alarm_emails of stages.toml.")
+
+
+def compiler(version: tuple[int, int] = LAMBDA_PYTHON) -> Finding:
+    """Of this machine, not of the account."""
+    name = "Python {}.{}".format(*version)
+    if found := compiler_for(version):
+        return ok(f"{name} compiles the functions: {found}.")
+    return warning(
+        f"There is no {name} here, so the functions go to AWS without bytecode and start slower.",
+        f"Install {name} beside yours (python.org, pyenv, your system's packages), then deploy.",
+    )
 
 
 CHECKS: tuple[Check, ...] = (bootstrap.CHECK, *quotas.CHECKS, *leftovers.CHECKS, Check("alarms", (), alarms))
@@ -55,7 +67,7 @@ def examined(asked: Account, planned: Plan) -> Iterator[tuple[str, Finding]]:
 def report(asked: Account, planned: Plan, stage: str) -> int:
     """0 when a deploy would not fail by anything that was asked."""
     heading(f"Stage {stage} in account {asked.id}, {asked.region}{at(os.environ.get('AWS_ENDPOINT_URL'))}")
-    said = [show("credentials", ok(asked.arn)), show("region", ok(asked.region))]
+    said = [show("credentials", ok(asked.arn)), show("region", ok(asked.region)), show("compiler", compiler())]
     said += [show(title, finding) for title, finding in examined(asked, planned)]
     heading("A deploy makes")
     for line in cost.resources(planned):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_an_account_that_was_never_bootstrapped_fails(
     assert "ok       leftovers    Nothing is left of an earlier deployment." in shown
     assert "tollbooth-dev-ingestion, 41: " in shown
     assert "A deploy would fail: mend what FAILS (1)." in shown
+
+
+def test_a_machine_without_the_python_of_lambda_is_told_that_functions_start_slower() -> None:
+    assert doctor.compiler(sys.version_info[:2]).verdict is Verdict.OK
+    missing = doctor.compiler((3, 99))
+    assert missing.verdict is Verdict.WARNING
+    assert missing.said == "There is no Python 3.99 here, so the functions go to AWS without bytecode and start slower."
+    assert missing.remedy.startswith("Install Python 3.99 beside yours")
 
 
 def test_an_old_bootstrap_fails_and_a_new_one_does_not(region: Any, dev: Any) -> None:
