@@ -1,11 +1,13 @@
 """The genuine Python SDK against the real handlers on DynamoDB Local."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import openmeter
 import pytest
+from corehttp.exceptions import HttpResponseError
 
 from functions.handlers import http_api
 from tests.compat.gateway_server import gateway
@@ -23,6 +25,12 @@ class Compat:
     api: Client
     metering: Metering
     endpoint: str
+
+
+def refusal(error: HttpResponseError) -> Any:
+    """The problem in the answer that the package made an exception of."""
+    assert error.response is not None
+    return json.loads(error.response.text())
 
 
 @pytest.fixture

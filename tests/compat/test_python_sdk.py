@@ -8,7 +8,7 @@ import pytest
 from corehttp.exceptions import HttpResponseError, ResourceExistsError
 from openmeter import models
 
-from tests.compat.conftest import Compat
+from tests.compat.conftest import Compat, refusal
 
 START = (datetime.now(UTC) - timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
 METER = {
@@ -41,7 +41,7 @@ def test_a_meter_lives_its_life(compat: Compat) -> None:
             event_type="prompt",
             value_property="$.tokens",
             group_by={"model": "$.model"},
-            metadata={"team": "a"},
+            metadata=models.Metadata({"team": "a"}),
         )
     )
     assert (made.slug, made.group_by, made.created_at.tzinfo is not None) == ("tokens", {"model": "$.model"}, True)
@@ -222,7 +222,7 @@ def test_a_conflict_is_the_sdks_resource_exists(compat: Compat) -> None:
     compat.sdk.meters.create(METER)
     with pytest.raises(ResourceExistsError) as refused:
         compat.sdk.meters.create(METER)
-    assert "tokens" in refused.value.response.json()["detail"]
+    assert "tokens" in refusal(refused.value)["detail"]
 
 
 def test_a_bad_key_never_gets_in(compat: Compat) -> None:

@@ -6,37 +6,51 @@ import pytest
 from corehttp.exceptions import HttpResponseError, ResourceExistsError
 from openmeter import models
 
-from tests.compat.conftest import Compat
+from tests.compat.conftest import Compat, refusal
 
 METER = {"slug": "tokens", "eventType": "prompt", "aggregation": "SUM", "valueProperty": "$.tokens"}
 FEATURES = ("calls", "storage", "seats", "tokens", "compute")
+MONTH: Any = "P1M"  # the package says timedelta, which knows no months; it sends a text as it is
 
 
-def fee(key: str, amount: str, cadence: str | None = "P1M", term: str = "in_advance") -> models.RateCardFlatFee:
+def fee(key: str, amount: str, cadence: Any = MONTH, term: str = "in_advance") -> models.RateCardFlatFee:
     return models.RateCardFlatFee(
-        type="flat_fee",
+        type=models.RateCardType.FLAT_FEE,
         key=key,
         name=key.title(),
         billing_cadence=cadence,
-        price=models.FlatPriceWithPaymentTerm(type="flat", amount=amount, payment_term=term),
+        price=models.FlatPriceWithPaymentTerm(type=models.PriceType.FLAT, amount=amount, payment_term=term),
     )
 
 
 def usage(key: str, price: Any, **more: Any) -> models.RateCardUsageBased:
     return models.RateCardUsageBased(
-        type="usage_based", key=key, name=key.title(), feature_key=key, billing_cadence="P1M", price=price, **more
+        type=models.RateCardType.USAGE_BASED,
+        key=key,
+        name=key.title(),
+        feature_key=key,
+        billing_cadence=MONTH,
+        price=price,
+        **more,
     )
+
+
+def tier(**fields: Any) -> models.PriceTier:
+    """With one of both prices; the package says that both are required."""
+    return models.PriceTier(**fields)
 
 
 def tiered(mode: str) -> models.TieredPriceWithCommitments:
     return models.TieredPriceWithCommitments(
-        type="tiered",
+        type=models.PriceType.TIERED,
         mode=mode,
         tiers=[
-            models.PriceTier(
-                up_to_amount="1000", flat_price=models.FlatPrice(type="flat", amount="5"), unit_price=None
+            tier(
+                up_to_amount="1000",
+                flat_price=models.FlatPrice(type=models.PriceType.FLAT, amount="5"),
+                unit_price=None,
             ),
-            models.PriceTier(unit_price=models.UnitPrice(type="unit", amount="0.002")),
+            tier(unit_price=models.UnitPrice(type=models.PriceType.UNIT, amount="0.002")),
         ],
         minimum_amount="1",
         maximum_amount="500",
@@ -45,27 +59,34 @@ def tiered(mode: str) -> models.TieredPriceWithCommitments:
 
 def every_price() -> list[Any]:
     limit = models.RateCardMeteredEntitlement(
-        type="metered", issue_after_reset=1000, is_soft_limit=True, usage_period="P1M"
+        type=models.EntitlementType.METERED, issue_after_reset=1000, is_soft_limit=True, usage_period=MONTH
     )
+    unit = models.UnitPriceWithCommitments(type=models.PriceType.UNIT, amount="0.0000025", minimum_amount="1")
+    dynamic = models.DynamicPriceWithCommitments(type=models.PriceType.DYNAMIC, multiplier="1.2", maximum_amount="900")
+    package = models.PackagePriceWithCommitments(type=models.PriceType.PACKAGE, amount="3", quantity_per_package="60")
     return [
         fee("platform", "49.00"),
         fee("setup", "99", cadence=None),
         fee("support", "10", term="in_arrears"),
-        usage("calls", models.UnitPriceWithCommitments(type="unit", amount="0.0000025", minimum_amount="1")),
+        usage("calls", unit),
         usage("storage", tiered("graduated"), discounts=models.Discounts(usage=models.DiscountUsage(quantity="10"))),
         usage("seats", tiered("volume"), entitlement_template=limit),
-        usage("tokens", models.DynamicPriceWithCommitments(type="dynamic", multiplier="1.2", maximum_amount="900")),
-        usage("compute", models.PackagePriceWithCommitments(type="package", amount="3", quantity_per_package="60")),
+        usage("tokens", dynamic),
+        usage("compute", package),
     ]
+
+
+def phase(key: str, duration: Any, cards: list[Any]) -> models.PlanPhase:
+    return models.PlanPhase(key=key, name=key.title(), duration=duration, rate_cards=cards)
 
 
 def plan(key: str, *last: Any) -> models.PlanCreate:
     phases = [
-        models.PlanPhase(key="trial", name="Trial", duration="P14D", rate_cards=[usage("calls", None)]),
-        models.PlanPhase(key="ramp", name="Ramp", duration="P3M", rate_cards=every_price()),
-        models.PlanPhase(key="rest", name="Rest", duration=None, rate_cards=list(last) or every_price()),
+        phase("trial", "P14D", [usage("calls", None)]),
+        phase("ramp", "P3M", every_price()),
+        phase("rest", None, list(last) or every_price()),
     ]
-    return models.PlanCreate(key=key, name=key.title(), currency="USD", billing_cadence="P1M", phases=phases)
+    return models.PlanCreate(key=key, name=key.title(), currency="USD", billing_cadence=MONTH, phases=phases)
 
 
 @pytest.fixture
@@ -100,6 +121,7 @@ def test_a_plan_of_three_phases_and_all_prices_is_sold_changed_and_cancelled(sel
         subscriptions.create(
             models.PlanSubscriptionCreate(plan=models.PlanReferenceInput(key="team"), customer_key="acme")
         )
+    assert refused.value.response is not None
     assert "only_single_subscription_allowed_per_customer_at_a_time" in refused.value.response.text()
 
     edited = subscriptions.edit(
@@ -107,9 +129,9 @@ def test_a_plan_of_three_phases_and_all_prices_is_sold_changed_and_cancelled(sel
         models.SubscriptionEdit(
             timing="immediate",
             customizations=[
-                models.EditSubscriptionAddItem(op="add_item", phase_key="ramp", rate_card=fee("seat", "7")),
-                models.EditSubscriptionRemoveItem(op="remove_item", phase_key="ramp", item_key="support"),
-                models.EditSubscriptionStretchPhase(op="stretch_phase", phase_key="ramp", extend_by="P1M"),
+                models.EditSubscriptionAddItem(op=models.EditOp.ADD_ITEM, phase_key="ramp", rate_card=fee("seat", "7")),
+                models.EditSubscriptionRemoveItem(op=models.EditOp.REMOVE_ITEM, phase_key="ramp", item_key="support"),
+                models.EditSubscriptionStretchPhase(op=models.EditOp.STRETCH_PHASE, phase_key="ramp", extend_by=MONTH),
             ],
         ),
     )
@@ -134,7 +156,7 @@ def test_versions_follow_each_other(seller: Compat) -> None:
     assert (second.version, second.status) == (2, "draft")
     replaced = plans.update(
         second.id,
-        models.PlanReplaceUpdate(name="Pro 2", billing_cadence="P1M", phases=plan("pro").phases[2:]),
+        models.PlanReplaceUpdate(name="Pro 2", billing_cadence=MONTH, phases=plan("pro").phases[2:]),
     )
     assert (replaced.name, len(replaced.phases)) == ("Pro 2", 1)
     plans.publish(second.id)
@@ -152,9 +174,11 @@ def test_versions_follow_each_other(seller: Compat) -> None:
 
 def test_a_plan_that_is_wrong_is_refused_with_the_path_of_its_field(seller: Compat) -> None:
     wrong = plan("pro")
-    wrong.phases[2].duration = "P1M"
-    wrong.phases[1].rate_cards[4].price.tiers[0].up_to_amount = "-1"
+    wrong.phases[2].duration = MONTH
+    storage = wrong.phases[1].rate_cards[4].price
+    assert isinstance(storage, models.TieredPriceWithCommitments)
+    storage.tiers[0].up_to_amount = "-1"
     with pytest.raises(HttpResponseError) as refused:
         seller.sdk.plans.create(wrong)
-    errors = refused.value.response.json()["extensions"]["validationErrors"]
+    errors = refusal(refused.value)["extensions"]["validationErrors"]
     assert errors[0]["field"].startswith("phases[1].rateCards[4].price.tiers[0]")

@@ -9,7 +9,7 @@ import pytest
 from corehttp.exceptions import HttpResponseError
 from openmeter import models
 
-from tests.compat.conftest import Compat
+from tests.compat.conftest import Compat, refusal
 from tests.compat.test_python_sdk_catalogue import fee, plan, seller, tiered, usage
 from tests.handlers.conformity import differences
 
@@ -30,8 +30,8 @@ def line(name: str, price: Any, quantity: str, **more: Any) -> models.InvoiceSim
 
 def test_an_invoice_is_simulated(seller: Compat) -> None:
     customer = seller.sdk.customers.get("acme")
-    unit = models.UnitPriceWithCommitments(type="unit", amount="0.0000025", minimum_amount="1")
-    flat = models.FlatPriceWithPaymentTerm(type="flat", amount="49", payment_term="in_advance")
+    unit = models.UnitPriceWithCommitments(type=models.PriceType.UNIT, amount="0.0000025", minimum_amount="1")
+    flat = models.FlatPriceWithPaymentTerm(type=models.PriceType.FLAT, amount="49", payment_term="in_advance")
     body = models.InvoiceSimulationInput(
         currency="USD",
         lines=[
@@ -51,13 +51,13 @@ def test_an_invoice_is_simulated(seller: Compat) -> None:
         seller.sdk.customer_invoice.simulate_invoice(
             customer.id, models.InvoiceSimulationInput(currency="USD", lines=[line("Calls", unit, "-1")])
         )
-    errors = refused.value.response.json()["extensions"]["validationErrors"]
+    errors = refusal(refused.value)["extensions"]["validationErrors"]
     assert [each["field"] for each in errors] == ["lines[0].quantity"]
 
 
 def test_previews_and_backtests_see_the_usage_that_was_counted(seller: Compat) -> None:
     api, plans = seller.api, seller.sdk.plans
-    price = models.UnitPriceWithCommitments(type="unit", amount="0.5")
+    price = models.UnitPriceWithCommitments(type=models.PriceType.UNIT, amount="0.5")
     plans.publish(plans.create(plan("pro", fee("platform", "10"), usage("tokens", price))).id)
     made = seller.sdk.subscriptions.create(
         models.PlanSubscriptionCreate(
@@ -81,7 +81,7 @@ def test_previews_and_backtests_see_the_usage_that_was_counted(seller: Compat) -
     assert [each["quantity"] for each in counted["windows"]] == ["7"]
     assert (counted["measuredNow"], counted["difference"], counted["windowSize"]) == ("7", "0", "DAY")
 
-    dearer = models.UnitPriceWithCommitments(type="unit", amount="2")
+    dearer = models.UnitPriceWithCommitments(type=models.PriceType.UNIT, amount="2")
     draft = plans.create(plan("dear", usage("tokens", dearer)))
     end = made.active_from + timedelta(seconds=1)
     period = {"from": made.active_from.isoformat(), "to": end.isoformat()}

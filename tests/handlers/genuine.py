@@ -19,7 +19,7 @@ def problems(model: type[Model], answer: Any, path: str = "$") -> list[str]:
     read = model(answer)
     hints = typing.get_type_hints(model, NAMES)
     found = []
-    for attribute, field in model._attr_to_rest_field.items():
+    for attribute, field in read._attr_to_rest_field.items():
         name, hint = field._rest_name, hints[attribute]
         is_optional = type(None) in typing.get_args(hint)
         if name not in answer:
@@ -27,7 +27,7 @@ def problems(model: type[Model], answer: Any, path: str = "$") -> list[str]:
         elif answer[name] is not None:
             found += _of(hint, answer[name], f"{path}.{name}")
     if not found:
-        for attribute in model._attr_to_rest_field:
+        for attribute in read._attr_to_rest_field:
             getattr(read, attribute)
     return found
 

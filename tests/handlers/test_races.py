@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from tests.domain.builders import draft, flat, phase, unit
 from tests.domain.catalog.test_addon import addon_draft
 from tests.domain.coupons import coupon_body
 from tests.handlers.gateway import Client, Response
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
 V1 = "/api/v1"
 METER = {
@@ -67,7 +70,7 @@ def shop(api: Client, dynamodb: DynamoDb) -> Shop:
         _STOCK["ids"] = _stocked(api).ids
         _STOCK["items"] = {kind: dynamodb.client.scan(TableName=name)["Items"] for kind, name in tables.items()}
         return Shop(api, dict(_STOCK["ids"]))
-    requests = {
+    requests: dict[str, list[WriteRequestTypeDef]] = {
         tables[kind]: [{"PutRequest": {"Item": item}} for item in items] for kind, items in _STOCK["items"].items()
     }
     assert not dynamodb.client.batch_write_item(RequestItems=requests)["UnprocessedItems"]
@@ -386,7 +389,7 @@ PAIRS: list[tuple[str, Callable[[Shop], None], Act, Act, tuple[int, int]]] = [
 @pytest.mark.parametrize(("name", "prepare", "first", "second", "answers"), PAIRS, ids=[each[0] for each in PAIRS])
 def test_two_that_meet_are_answered_as_if_one_came_first(
     shop: Shop, meeting: Any, name: str, prepare: Any, first: Act, second: Act, answers: tuple[int, int]
-):
+) -> None:
     prepare(shop)
 
     one, other = meeting(lambda: first(shop), lambda: second(shop))
@@ -394,7 +397,7 @@ def test_two_that_meet_are_answered_as_if_one_came_first(
     assert (one.status, other.status) == answers, (name, one.text, other.text)
 
 
-def test_no_history_is_begun_of_a_meter_that_was_deleted_meanwhile(shop: Shop, meeting: Any):
+def test_no_history_is_begun_of_a_meter_that_was_deleted_meanwhile(shop: Shop, meeting: Any) -> None:
     with_idle_meter(shop)
     meters, clock = metering.meters(), base.clock()
     begin = lambda: with_history("default", "calls", clock.now() - timedelta(days=1), meters=meters, clock=clock)  # noqa: E731

@@ -11,7 +11,7 @@ from tests.grants import grants, watching
 from tests.grants.test_grants import of_planted, with_narrower_keys, without_condition_checks
 from tests.handlers.gateway import Client
 
-PHASE = {"key": "main", "name": "Main", "duration": None, "rateCards": []}
+PHASE: dict[str, Any] = {"key": "main", "name": "Main", "duration": None, "rateCards": []}
 PLAN = {"key": "pro", "name": "Pro", "currency": "USD", "billingCadence": "P1M", "phases": [PHASE]}
 
 

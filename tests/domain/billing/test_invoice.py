@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ NOW = at("2026-05-01T01:00:00")
 ACME = BilledCustomer(id="01CUSTOMER0000000000000000", name="Acme Inc.", email="pay@acme.test", subject_keys=("a",))
 
 
-def lines(quantity: str = "1234567", *cards: dict, boundary: str = "2026-05-01") -> list[InvoiceLine]:
+def lines(quantity: str = "1234567", *cards: dict[str, Any], boundary: str = "2026-05-01") -> list[InvoiceLine]:
     of = subscription(plan(phase(*(cards or (flat("10"), unit("0.0000025"))))), "2026-04-01")
     made = []
     for billable in of.billables_due_at(at(boundary)):

@@ -26,7 +26,10 @@ def nothing_is_rounded_by_accident() -> Iterator[None]:
 
 
 def line(price: dict[str, Any], quantity: str, **more: Any) -> SimulatedLine:
-    card = {"price": price, **{name: more.pop(name) for name in ("discounts", "unitConfig") if name in more}}
+    card: dict[str, Any] = {
+        "price": price,
+        **{name: more.pop(name) for name in ("discounts", "unitConfig") if name in more},
+    }
     body = {
         "name": "Tokens",
         "period": {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"},
@@ -63,7 +66,7 @@ def test_a_price_of_the_whole_takes_every_digit(price: dict[str, Any]) -> None:
     rated = line(price, LONG, unitConfig=THOUSANDTH).rated("USD")
     exact = Fraction(LONG) / 1000
     expected = {
-        "package": -(-exact // 20) * 10,
+        "package": Fraction(-(-exact // 20) * 10),
         "tiered": exact,
         "dynamic": exact * 3 / 2,
     }[price["type"]]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from functions.domain.billing.rating import Terms, rate_usage
+from functions.domain.billing.rating import Pricing, rate_usage
 from functions.domain.catalog.pricing import LineUsage
 from functions.domain.catalog.rate_card import RateCard
 from functions.domain.money import Money
@@ -93,7 +93,8 @@ def cards(draw: st.DrawFn, kinds: tuple[str, ...] = (*SPLITTABLE, "volume")) -> 
 
 def rounded(value: Fraction, digits: int) -> int:
     """Half away from zero; every value here is at least zero."""
-    return floor(value * 10**digits + Fraction(1, 2))
+    scale: int = 10**digits
+    return floor(value * scale + Fraction(1, 2))
 
 
 def in_units(card: dict[str, Any], quantity: Fraction) -> Fraction:
@@ -133,8 +134,10 @@ def charges(price: dict[str, Any], line: Line) -> list[Fraction]:
             had = 0 if line.is_first else ceil(line.before / size)
             return [(ceil(line.after / size) - had) * Fraction(price["amount"])]
         case "percentage", _:
-            free = Fraction(price["freeAmount"])
-            return [(max(line.after - free, 0) - max(line.before - free, 0)) * Fraction(price["rate"]) / 100]
+            free, nothing = Fraction(price["freeAmount"]), Fraction(0)
+            return [
+                (max(line.after - free, nothing) - max(line.before - free, nothing)) * Fraction(price["rate"]) / 100
+            ]
         case _, "volume":
             if not line.is_last:
                 return []
@@ -184,7 +187,7 @@ def rate(card: dict[str, Any], line: Line, currency: str, billed: int) -> int:
         Decimal(each.numerator) / Decimal(each.denominator) for each in (line.before, line.after - line.before)
     )
     usage = LineUsage(quantity, before, line.is_first, line.is_last)
-    rated = rate_usage(Terms.of(CARD.validate_python(card)), usage, currency, Money(billed, currency))
+    rated = rate_usage(Pricing.of(CARD.validate_python(card)), usage, currency, Money(billed, currency))
     assert rated.total.minor == sum(each.total.minor for each in rated.charges)
     return rated.total.minor
 

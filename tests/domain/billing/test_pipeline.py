@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from functions.domain.billing.rating import RatedLine, Terms, rate_fee, rate_usage
+from functions.domain.billing.rating import Pricing, RatedLine, rate_fee, rate_usage
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
 from functions.domain.money import Money
@@ -31,18 +31,18 @@ UNIT = {"type": "unit", "amount": "1"}
 APRIL = Period(at("2026-04-01"), at("2026-05-01"))
 
 
-def terms(price: dict[str, Any], *, off: str = "", free: str = "", per: str = "") -> Terms:
+def terms(price: dict[str, Any], *, off: str = "", free: str = "", per: str = "") -> Pricing:
     """`off` percent off, `free` units for nothing, priced by whole units of `per` metered ones."""
     discounts = ({"percentage": {"percentage": off}} if off else {}) | ({"usage": {"quantity": free}} if free else {})
     conversion = {"operation": "divide", "conversionFactor": per, "rounding": "ceiling"}
-    return Terms(
+    return Pricing(
         PRICE.validate_python(price),
         UnitConversion.model_validate(conversion) if per else None,
         Discounts.model_validate(discounts),
     )
 
 
-def rated(of: Terms, line: LineUsage, billed: int = 0, currency: str = "USD") -> RatedLine:
+def rated(of: Pricing, line: LineUsage, billed: int = 0, currency: str = "USD") -> RatedLine:
     return rate_usage(of, line, currency, Money(billed, currency))
 
 
@@ -112,7 +112,7 @@ def test_a_line_shows_every_step_that_made_its_total() -> None:
     assert line.metered is not None
     assert line.priced is not None
     assert line.free_units is not None
-    assert (line.metered.quantity, line.free_units.quantity, line.priced.quantity) == (27, 5, 22)
+    assert (line.metered.quantity, line.free_units.quantity, line.priced.quantity) == tuple(map(Decimal, (27, 5, 22)))
     assert working(line) == [
         ("graduated-tiered-1-price-usage", 0, []),
         ("graduated-tiered-1-flat-price", 10000, [("ratecard_percentage", 1000)]),
@@ -152,7 +152,7 @@ def test_what_lacks_of_the_minimum_is_a_commitment() -> None:
     ],
 )
 def test_the_minimum_is_owed_by_the_last_line_counting_what_the_others_billed(
-    position: dict[str, bool], before: str, billed: int, minor: int
+    position: dict[str, Any], before: str, billed: int, minor: int
 ) -> None:
     assert rated(terms(limits(UNIT, "10")), usage("3", before, **position), billed).total.minor == minor
 
@@ -169,7 +169,7 @@ def test_the_minimum_is_owed_by_the_last_line_counting_what_the_others_billed(
     ],
 )
 def test_the_maximum_holds_on_every_line_counting_what_the_others_billed(
-    position: dict[str, bool], before: str, billed: int, minor: int
+    position: dict[str, Any], before: str, billed: int, minor: int
 ) -> None:
     assert rated(terms(limits(UNIT, None, "10")), usage("7", before, **position), billed).total.minor == minor
 
@@ -184,12 +184,12 @@ def test_the_maximum_holds_on_every_line_counting_what_the_others_billed(
     ],
 )
 def test_free_units_are_used_up_by_the_earlier_lines_first(
-    position: dict[str, bool], before: str, free: tuple[int, int], minor: int
+    position: dict[str, Any], before: str, free: tuple[int, int], minor: int
 ) -> None:
     line = rated(terms(UNIT, free="10"), usage("7", before, **position))
 
     assert line.free_units is not None
-    assert (line.free_units.quantity, line.free_units.before) == free
+    assert (line.free_units.quantity, line.free_units.before) == tuple(map(Decimal, free))
     assert line.total.minor == minor
 
 
@@ -212,7 +212,7 @@ def test_the_parts_of_a_split_line_are_converted_each_as_a_part_of_its_period() 
     result = rated(terms(price, per="10"), line)
 
     assert result.priced is not None
-    assert (result.priced.before, result.priced.quantity, result.total.minor) == (1, 1, 100)
+    assert (result.priced.before, result.priced.quantity, result.total.minor) == (Decimal(1), Decimal(1), 100)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_without_a_full_period_a_fee_is_owed_whole() -> None:
     ],
 )
 def test_a_fee_is_owed_by_the_first_or_the_last_line_of_its_period(
-    term: str, position: dict[str, bool], minor: int
+    term: str, position: dict[str, Any], minor: int
 ) -> None:
     fee = terms({"type": "flat", "amount": "9", "paymentTerm": term})
 

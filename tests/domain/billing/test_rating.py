@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from tests.domain.builders import at, flat, phase, plan, subscription, unit
 
 
 def billable(
-    card: dict, start: str = "2026-04-01", *, anchor: str | None = None, currency: str = "USD"
+    card: dict[str, Any], start: str = "2026-04-01", *, anchor: str | None = None, currency: str = "USD"
 ) -> BillablePeriod:
     of = subscription(plan(phase(card), currency=currency), start, anchor=anchor)
     due = of.next_due_at()
@@ -19,10 +20,16 @@ def billable(
     return of.billables_due_at(due)[0]
 
 
-def rated(card: dict, quantity: str | None, currency: str = "USD", **options: str | None) -> RatedPeriod:
-    return rate(
-        billable(card, currency=currency, **options), Decimal(quantity) if quantity else None, currency, prorate=True
-    )
+def rated(
+    card: dict[str, Any],
+    quantity: str | None,
+    currency: str = "USD",
+    *,
+    start: str = "2026-04-01",
+    anchor: str | None = None,
+) -> RatedPeriod:
+    of = billable(card, start, anchor=anchor, currency=currency)
+    return rate(of, Decimal(quantity) if quantity else None, currency, prorate=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.domain.billing.rating import RatedLine, Terms, rate_fee, rate_usage
+from functions.domain.billing.rating import Pricing, RatedLine, rate_fee, rate_usage
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import Group, LineUsage, UnitConversion
 from functions.domain.money import EXACT, Money
@@ -42,7 +42,7 @@ GROUPS = [Group(("large", "input")), Group(("large", "output")), Group(("no", "r
 HOUR_GROUPS = [hour("2026-07-06T06:00"), hour("2026-07-05T22:00"), hour("2026-07-05T10:00")]
 PAYMENTS = [Group((name,)) for name in ("a", "b", "c")]
 
-SPLITTABLE = {
+SPLITTABLE: dict[str, dict[str, Any]] = {
     "unit": {"type": "unit", "amount": "0.0000025"},
     "package": PACKAGE,
     "dynamic": {"type": "dynamic", "multiplier": "1.0725"},
@@ -52,7 +52,10 @@ SPLITTABLE = {
     "matrix": MATRIX,
     "time of day": HOURS,
 }
-OTHERS = {"volume": VOLUME, "events": CARDS | {"minimumPerEvent": "1", "maximumPerEvent": "50"}}
+OTHERS: dict[str, dict[str, Any]] = {
+    "volume": VOLUME,
+    "events": CARDS | {"minimumPerEvent": "1", "maximumPerEvent": "50"},
+}
 ROUNDING = st.sampled_from(["none", "ceiling", "floor", "half_up"])
 
 
@@ -86,7 +89,7 @@ def exact(price: dict[str, Any], line: LineUsage) -> Decimal:
         return sum((each.amount for each in PRICE.validate_python(price).charges(line)), Decimal(0))
 
 
-def bill(of: Terms, lines: Sequence[LineUsage]) -> list[RatedLine]:
+def bill(of: Pricing, lines: Sequence[LineUsage]) -> list[RatedLine]:
     billed, rated = Money.zero("USD"), []
     for line in lines:
         rated.append(rate_usage(of, line, "USD", billed))
@@ -114,7 +117,7 @@ def test_rounded_lines_add_up_to_the_one_line(
     if price.takes_usage_discount:
         values["usage"] = {"quantity": f"{free:f}"}
     conversion = {"operation": "divide", "conversionFactor": "3", "rounding": rounding, "precision": 1}
-    of = Terms(price, UnitConversion.model_validate(conversion), Discounts.model_validate(values))
+    of = Pricing(price, UnitConversion.model_validate(conversion), Discounts.model_validate(values))
     lines = split(cuts, kinds_of(name))
 
     parts = bill(of, lines)
@@ -129,7 +132,7 @@ def test_commitments_hold_for_the_period_however_it_is_cut(
     name: str, cuts: list[Decimal], least: Decimal, room: Decimal
 ) -> None:
     limits = {"minimumAmount": f"{least:f}", "maximumAmount": f"{least + room:f}"}
-    of = Terms(PRICE.validate_python(SPLITTABLE[name] | limits))
+    of = Pricing(PRICE.validate_python(SPLITTABLE[name] | limits))
     lines = split(cuts, kinds_of(name))
 
     total = sum(part.total.minor for part in bill(of, lines))
@@ -141,7 +144,7 @@ def test_commitments_hold_for_the_period_however_it_is_cut(
 @given(one=QUANTITY, other=QUANTITY, off=st.decimals(0, 100, places=2), least=AMOUNT)
 def test_more_usage_never_costs_less(name: str, one: Decimal, other: Decimal, off: Decimal, least: str) -> None:
     price = PRICE.validate_python(SPLITTABLE[name] | {"minimumAmount": least})
-    of = Terms(price, discounts=Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}}))
+    of = Pricing(price, discounts=Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}}))
     low, high = (rate_usage(of, LineUsage(each), "USD").total for each in sorted((one, other)))
 
     assert low <= high
@@ -162,7 +165,7 @@ def test_no_line_is_ever_negative_and_its_charges_explain_it(
     name: str, cuts: list[Decimal], off: Decimal, most: str
 ) -> None:
     price = PRICE.validate_python((SPLITTABLE | OTHERS)[name] | {"maximumAmount": most})
-    of = Terms(price, discounts=Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}}))
+    of = Pricing(price, discounts=Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}}))
 
     for line in bill(of, split(cuts, kinds_of(name))):
         assert line.total.minor == sum(each.total.minor for each in line.charges)
@@ -186,7 +189,7 @@ def test_a_fee_cut_in_two_is_the_whole_before_rounding(cut: int, amount: Decimal
 @given(st.integers(1, SECONDS_OF_APRIL - 1), AMOUNT)
 def test_a_fee_cut_in_two_is_the_whole_within_one_minor_unit_after_it(cut: int, amount: str) -> None:
     middle = APRIL.start + timedelta(seconds=cut)
-    fee = Terms(PRICE.validate_python({"type": "flat", "amount": amount}))
+    fee = Pricing(PRICE.validate_python({"type": "flat", "amount": amount}))
     halves = [rate_fee(fee, "USD", part, APRIL) for part in (Period(APRIL.start, middle), Period(middle, APRIL.end))]
 
     assert abs(sum(half.total.minor for half in halves) - rate_fee(fee, "USD", APRIL, APRIL).total.minor) <= 1
@@ -195,7 +198,7 @@ def test_a_fee_cut_in_two_is_the_whole_within_one_minor_unit_after_it(cut: int, 
 @given(CUTS)
 def test_rating_does_not_depend_on_the_callers_decimal_context(cuts: list[Decimal]) -> None:
     lines = split(cuts, GROUPS)
-    of = [Terms(PRICE.validate_python(SPLITTABLE[name])) for name in ("unit", "graduated", "matrix")]
+    of = [Pricing(PRICE.validate_python(SPLITTABLE[name])) for name in ("unit", "graduated", "matrix")]
     expected = [[line.total for line in bill(each, lines)] for each in of]
 
     with localcontext() as context:

@@ -5,9 +5,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from functions.domain.catalog.addon import Addon, AddonCreate
+from functions.domain.catalog.entitlement_template import MeteredEntitlement
 from functions.domain.catalog.merging import merged, why_not
 from functions.domain.catalog.plan_addon import PlanAddonReplaceUpdate, require_assignable
-from functions.domain.catalog.rate_card import RateCard
+from functions.domain.catalog.pricing import FlatPrice
+from functions.domain.catalog.rate_card import Card, RateCard
 from functions.domain.errors import Conflict, InvalidInput
 from tests.domain.builders import at, flat, phase, plan, unit
 
@@ -35,18 +37,27 @@ def card(body: dict[str, Any]) -> Any:
     return CARD.validate_python(body)
 
 
+def fee(of: Card | None) -> Decimal:
+    assert of is not None and isinstance(of.price, FlatPrice)
+    return of.price.amount
+
+
 def test_flat_prices_are_summed_as_often_as_they_are_bought() -> None:
     result = merged(card(flat("10")), [(card(flat("2.5")), 3), (card(flat("1")), 1), (card(flat("9")), 0)])
 
-    assert str(result.price.amount) == "18.5"
+    assert str(fee(result)) == "18.5"
 
 
 def test_allowances_are_summed_and_booleans_stay_true() -> None:
     base = card(unit() | {"entitlementTemplate": LIMIT})
     result = merged(base, [(card(free(LIMIT)), 2)])
+    assert result is not None and result.price is not None
+    assert isinstance(result.entitlement_template, MeteredEntitlement)
     assert (str(result.entitlement_template.issue_after_reset), result.price.type) == ("300", "unit")
 
-    assert merged(card(flat()), [(card(free(ON, type="flat_fee")), 1)]).entitlement_template.type == "boolean"
+    result = merged(card(flat()), [(card(free(ON, type="flat_fee")), 1)])
+    assert result is not None and result.entitlement_template is not None
+    assert result.entitlement_template.type == "boolean"
 
 
 def test_free_units_are_concatenated() -> None:
@@ -57,6 +68,8 @@ def test_free_units_are_concatenated() -> None:
     more = card(unit() | discounted("50"))
     result = merged(base.model_copy(update={"price": None}), [(more, 1)])
 
+    assert result is not None and result.discounts is not None
+    assert result.discounts.usage is not None and result.discounts.percentage is not None
     assert str(result.discounts.usage.quantity) == "150"
     assert result.discounts.percentage.percentage == 10
 
@@ -83,17 +96,18 @@ def test_each_part_of_a_sum_keeps_its_own_percentage(
 ) -> None:
     base, more = card(off(base_off, **flat("30"))), card(off(more_off, **flat("50")))
     result = merged(base, [(more, times)])
-    assert result.price.amount == Decimal(amount)
-    assert (result.discounts.percentage.percentage if result.discounts else None) == (left_off and Decimal(left_off))
+    assert fee(result) == Decimal(amount)
+    discount = result.discounts.percentage if result and result.discounts else None
+    assert (discount.percentage if discount else None) == (left_off and Decimal(left_off))
 
 
 def test_of_several_additions_each_keeps_its_own_percentage() -> None:
     additions = [(card(off(rest, **flat("50"))), 1) for rest in ("50", "20", "50")]
-    assert merged(card(flat("30")), additions).price.amount == 30 + 25 + 40 + 25
+    assert fee(merged(card(flat("30")), additions)) == 30 + 25 + 40 + 25
 
 
 def test_without_a_card_of_the_plan_the_add_on_brings_its_own() -> None:
-    assert merged(None, [(card(flat("5")), 2)]).price.amount == 10
+    assert fee(merged(None, [(card(flat("5")), 2)])) == 10
     assert merged(None, [(card(flat("5")), 0)]) is None
 
 

@@ -4,10 +4,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from functions.domain.catalog.discount import Discounts
-from functions.domain.catalog.pricing import AnyPrice, Price, UnitConversion
+from functions.domain.catalog.pricing import AnyPrice, UnitConversion
 from tests.domain.catalog.test_pricing import CARDS, GRADUATED, GRADUATED_SHARE, HOURS, MATRIX, SHARE, TIERS, VOLUME
 
-PRICE: TypeAdapter[Price] = TypeAdapter(AnyPrice)
+PRICE: TypeAdapter[AnyPrice] = TypeAdapter(AnyPrice)
 
 
 def wrong(model: Any, value: dict[str, Any]) -> list[tuple[str, str]]:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from functions.domain.catalog.pricing import AnyPrice, Charge, Group, LineUsage, Price
+from functions.domain.catalog.pricing import AnyPrice, Charge, Group, LineUsage
 
-PRICE: TypeAdapter[Price] = TypeAdapter(AnyPrice)
+PRICE: TypeAdapter[AnyPrice] = TypeAdapter(AnyPrice)
 HUGE = "9" * 38
 TINY = "0.0000025"
 
@@ -19,11 +19,11 @@ TIERS = [
     {"upToAmount": "15", "flatPrice": None, "unitPrice": {"type": "unit", "amount": "5"}},
     {"flatPrice": None, "unitPrice": {"type": "unit", "amount": "1"}},
 ]
-GRADUATED = {"type": "tiered", "mode": "graduated", "tiers": TIERS}
-VOLUME = {"type": "tiered", "mode": "volume", "tiers": TIERS}
+GRADUATED: dict[str, Any] = {"type": "tiered", "mode": "graduated", "tiers": TIERS}
+VOLUME: dict[str, Any] = {"type": "tiered", "mode": "volume", "tiers": TIERS}
 SHARE = {"type": "percentage", "rate": "2.9", "freeAmount": "100"}
 CARDS = {"type": "percentage", "rate": "1", "eventDimension": "payment", "fixedFee": "0.30"}
-GRADUATED_SHARE = {
+GRADUATED_SHARE: dict[str, Any] = {
     "type": "graduated_percentage",
     "tiers": [
         {"upToAmount": "1000", "rate": "3", "flatPrice": {"type": "flat", "amount": "5"}},
@@ -31,7 +31,7 @@ GRADUATED_SHARE = {
         {"rate": "0.125", "flatPrice": {"type": "flat", "amount": "7"}},
     ],
 }
-MATRIX = {
+MATRIX: dict[str, Any] = {
     "type": "matrix",
     "dimensions": ["model", "kind"],
     "rows": [
@@ -41,7 +41,7 @@ MATRIX = {
     ],
     "defaultAmount": "0.00002",
 }
-HOURS = {
+HOURS: dict[str, Any] = {
     "type": "time_of_day",
     "timeZone": "Europe/Berlin",
     "bands": [
@@ -52,9 +52,9 @@ HOURS = {
 }
 
 ONLY: dict[str, Any] = {}
-FIRST = {"is_last": False}
-MIDDLE = {"is_first": False, "is_last": False}
-LAST = {"is_first": False}
+FIRST: dict[str, Any] = {"is_last": False}
+MIDDLE: dict[str, Any] = {"is_first": False, "is_last": False}
+LAST: dict[str, Any] = {"is_first": False}
 
 
 def usage(quantity: str, before: str = "0", **position: Any) -> LineUsage:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.domain.billing.rating import Terms, rate_usage
+from functions.domain.billing.rating import Pricing, rate_usage
 from functions.domain.catalog.discount import Discounts
 from functions.domain.catalog.pricing import LineUsage, UnitConversion
 from functions.domain.metering.cells.level_times import LevelTimes
@@ -130,7 +130,7 @@ def test_a_volume_is_charged_by_the_last_line_of_its_period_alone() -> None:
 def test_conversion_and_rounding_are_of_the_level_at_every_moment() -> None:
     """1.2 GB for half of the month and 0.4 GB for the rest, in GB begun: two and one."""
     gigabytes = {"operation": "divide", "conversionFactor": "1000000000", "rounding": "ceiling"}
-    terms = Terms(PRICE.validate_python(SEAT), UnitConversion.model_validate(gigabytes))
+    terms = Pricing(PRICE.validate_python(SEAT), UnitConversion.model_validate(gigabytes))
 
     line = rate_usage(terms, used([("1200000000", 15 * DAY), ("400000000", 15 * DAY)]), "USD")
 
@@ -183,10 +183,10 @@ def recount(price: dict[str, Any], path: Path) -> int:
     if price["mode"] == "volume":
         end = Fraction(path[-1][0])
         tier = price["tiers"][sum(bound < end for bound in bounds)]
-        average = sum(Fraction(level) * seconds for level, seconds in path) / JUNE
+        average = sum((Fraction(level) * seconds for level, seconds in path), Fraction(0)) / JUNE
         return rounded(average * Fraction(tier["unitPrice"]["amount"])) + flat_of(tier)
     for n, (tier, (low, high)) in enumerate(zip(price["tiers"], pairwise(edges), strict=True)):
-        inside = sum(max(min(Fraction(level), high) - low, 0) * seconds for level, seconds in path)
+        inside = sum(max(min(Fraction(level), high) - low, Fraction(0)) * seconds for level, seconds in path)
         cents += rounded(inside * Fraction(tier["unitPrice"]["amount"]) / JUNE)
         if n == 0 or reached > low:
             cents += flat_of(tier)
@@ -206,7 +206,7 @@ def rounded(amount: Fraction) -> int:
 @given(data=st.data(), path=PATHS)
 def test_a_period_costs_what_a_recount_says(mode: str, data: st.DataObject, path: Path) -> None:
     price = data.draw(prices(mode))
-    line = rate_usage(Terms(PRICE.validate_python(price)), used(path), "USD")
+    line = rate_usage(Pricing(PRICE.validate_python(price)), used(path), "USD")
 
     assert line.total.minor == recount(price, path)
 
@@ -225,7 +225,7 @@ def test_lines_of_a_period_add_up_to_its_one_line(
     of = PRICE.validate_python(price)
     conversion = {"operation": "divide", "conversionFactor": "3", "rounding": rounding, "precision": 1}
     discounts = Discounts.model_validate({"percentage": {"percentage": f"{off:f}"}})
-    plain, terms = Terms(of), Terms(of, UnitConversion.model_validate(conversion), discounts)
+    plain, terms = Pricing(of), Pricing(of, UnitConversion.model_validate(conversion), discounts)
     before: list[tuple[str, int]] = []
     lines = []
     for n, path in enumerate(paths):
@@ -243,7 +243,7 @@ def test_lines_of_a_period_add_up_to_its_one_line(
 
 def test_a_half_of_a_cent_is_rounded_the_same_in_pieces_that_have_no_end() -> None:
     """10.01 for half of the month are 5.005; a third of it thrice is not quite that in any number of digits."""
-    price = Terms(PRICE.validate_python(tiers((None, "10.01"))))
+    price = Pricing(PRICE.validate_python(tiers((None, "10.01"))))
     piece: list[tuple[str, int]] = [("1", 5 * DAY)]
     lines = [used(piece, piece * n, is_first=n == 0) for n in range(3)]
 
@@ -254,7 +254,7 @@ def test_a_half_of_a_cent_is_rounded_the_same_in_pieces_that_have_no_end() -> No
 @given(level=st.decimals(0, 10**9, places=18), seconds=st.integers(1, JUNE))
 def test_the_callers_decimal_context_does_not_matter(level: Decimal, seconds: int) -> None:
     path = [(f"{level:f}", seconds)]
-    expected = rate_usage(Terms(PRICE.validate_python(SEATS)), used(path), "USD").total
+    expected = rate_usage(Pricing(PRICE.validate_python(SEATS)), used(path), "USD").total
     with localcontext() as context:
         context.prec = 3
-        assert rate_usage(Terms(PRICE.validate_python(SEATS)), used(path), "USD").total == expected
+        assert rate_usage(Pricing(PRICE.validate_python(SEATS)), used(path), "USD").total == expected

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functions.domain.catalog.addon import Addon
+from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.errors import Conflict, InvalidInput, NotFound, TollboothError
 from functions.domain.period import Period
 from functions.domain.subscriptions.addons import SubscriptionAddon, bought
@@ -94,6 +95,7 @@ def test_an_item_of_a_coming_phase_is_simply_replaced() -> None:
 
     assert timeline(of, "fee", 1) == [(0, "04-15", None)]
     price = next(item.card.price for item in of.phases[1].items if item.key == "fee")
+    assert isinstance(price, FlatPrice)
     assert str(price.amount) == "99"
     with pytest.raises(Conflict, match=r"customizations\[0\].*remove it first"):
         edit(of, add(flat(), "rest"), at=NOW)
@@ -179,7 +181,9 @@ def test_an_edit_for_the_next_cycle_can_be_unscheduled() -> None:
         (span("P99Y11M"), InvalidInput, "not be longer than 100 years"),
     ],
 )
-def test_what_cannot_be_is_refused_naming_the_operation(operation: dict[str, Any], error: type, words: str) -> None:
+def test_what_cannot_be_is_refused_naming_the_operation(
+    operation: dict[str, Any], error: type[TollboothError], words: str
+) -> None:
     with pytest.raises(error, match=words) as refused:
         edit(subscription(RAMP, START), add(flat("15")), operation, at=NOW)
 

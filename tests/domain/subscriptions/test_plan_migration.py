@@ -66,8 +66,8 @@ def test_an_amount_without_cents_stays_whole() -> None:
 
 
 def result(number: int, **changed: Any) -> MigratedSubscription:
-    ids = {"subscription_id": f"01SUB{number:04d}", "customer_id": "01CUSTOMER", "from_version": 1, "currency": "USD"}
-    return MigratedSubscription(**ids | changed)
+    ids: dict[str, Any] = {"subscription_id": f"01SUB{number:04d}", "customer_id": "01CUSTOMER"}
+    return MigratedSubscription(**ids | {"from_version": 1, "currency": "USD"} | changed)
 
 
 def migration() -> PlanMigration:

@@ -15,7 +15,7 @@ STARTS = st.datetimes(at("2020-01-01").replace(tzinfo=None), at("2028-12-31").re
 
 def boundaries(of: Subscription, count: int) -> list[datetime]:
     """The next instants at which something is owed, billing each before looking for the following one."""
-    found = []
+    found: list[datetime] = []
     while len(found) < count and (due := of.next_due_at()) is not None:
         found.append(due)
         of = of.billed(due, due)

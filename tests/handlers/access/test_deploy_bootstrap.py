@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -202,15 +203,15 @@ def test_nothing_is_ingested_under_another_key_than_the_ledgers(
 
 
 def denied() -> ClientError:
-    told = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized to perform: arn:aws:secret"}}
-    return ClientError(told, "GetSecretValue")
+    message = "not authorized to perform: arn:aws:secret"
+    return ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, "GetSecretValue")
 
 
 def test_a_role_that_is_not_yet_known_everywhere_is_waited_for(
     vault: MemoryVault, cloudformation: "Waiting", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(deploy_bootstrap.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     url = f"http://127.0.0.1:{cloudformation.server_port}/answer"
     refusals = [denied(), denied()]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -139,7 +140,7 @@ def deployment(world: World, dynamodb: Any, gateway_server: Server, monkeypatch:
     return made
 
 
-def test_usage_becomes_an_invoice_that_is_pushed_and_paid(deployment: Deployment, world: World):
+def test_usage_becomes_an_invoice_that_is_pushed_and_paid(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     for n, when in (
         (100, "2026-04-01"),
@@ -160,7 +161,7 @@ def test_usage_becomes_an_invoice_that_is_pushed_and_paid(deployment: Deployment
     usage = record.invoice.lines[1].usage
     assert usage is not None
     lane = LANES.lane_of(TENANT, "acme-app")
-    assert (usage.quantity, usage.lanes) == (300, {str(lane): deployment.ledger.head(lane)})
+    assert (usage.quantity, usage.lanes) == (Decimal(300), {str(lane): deployment.ledger.head(lane)})
 
     invoice = deployment.gateway.invoice(record.payment.gateway_invoice or "")
     assert invoice is not None
@@ -172,7 +173,9 @@ def test_usage_becomes_an_invoice_that_is_pushed_and_paid(deployment: Deployment
     assert deployment.statuses() == ["paid"]
 
 
-def test_events_still_in_the_stream_when_the_run_starts_are_on_the_invoice(deployment: Deployment, world: World):
+def test_events_still_in_the_stream_when_the_run_starts_are_on_the_invoice(
+    deployment: Deployment, world: World
+) -> None:
     world.subscribe(ACME, start="2026-04-01")
     deployment.send("acme-app", 100, "2026-04-02")
     assert deployment.ledger.head(LANES.lane_of(TENANT, "acme-app")) == 0
@@ -184,7 +187,9 @@ def test_events_still_in_the_stream_when_the_run_starts_are_on_the_invoice(deplo
 
 
 @pytest.mark.parametrize(("off", "total"), [("25 %", 1725), ("3.33 USD", 1967), ("100 %", 0)])
-def test_what_coupons_deduct_is_off_at_the_gateway_too(deployment: Deployment, world: World, off: str, total: int):
+def test_what_coupons_deduct_is_off_at_the_gateway_too(
+    deployment: Deployment, world: World, off: str, total: int
+) -> None:
     """Ten dollars and 1,300 tokens; the two lines share what is deducted."""
     world.subscribe(ACME, start="2026-04-01")
     applied = world.give(world.coupon(off, "once"))
@@ -203,7 +208,7 @@ def test_what_coupons_deduct_is_off_at_the_gateway_too(deployment: Deployment, w
 
 def test_what_comes_for_a_period_that_is_billed_is_told_with_what_it_would_have_cost(
     deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     world.plan(phase(unit("1.00")), key="by_unit")
     world.clock.time = at("2026-05-01T01:00:00")
     monkeypatch.setattr(metering, "late_index", lambda: deployment.ledger)
@@ -242,7 +247,7 @@ def test_what_comes_for_a_period_that_is_billed_is_told_with_what_it_would_have_
     assert client.acting_as("admin", "stranger").get(path).json["items"] == []
 
 
-def test_usage_so_far_and_what_came_late_add_up_at_the_gateway(deployment: Deployment, world: World):
+def test_usage_so_far_and_what_came_late_add_up_at_the_gateway(deployment: Deployment, world: World) -> None:
     world.plan(phase(unit("0.0125")), key="so_far")
     world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("so_far"))
     scope = {"tenant": TENANT, "customer_ids": [ACME], "progressive": True}
@@ -264,7 +269,7 @@ def test_usage_so_far_and_what_came_late_add_up_at_the_gateway(deployment: Deplo
     assert [usage.quantity if usage else None for _, usage in sorted(used.items())] == [101, 1007]
 
 
-def test_running_again_with_the_same_or_another_id_changes_nothing(deployment: Deployment, world: World):
+def test_running_again_with_the_same_or_another_id_changes_nothing(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     deployment.run("run-1")
     before = deployment.totals(), deployment.at_the_gateway()
@@ -275,7 +280,7 @@ def test_running_again_with_the_same_or_another_id_changes_nothing(deployment: D
     assert (deployment.totals(), deployment.at_the_gateway()) == before == ({"INV-ACME-1": 1000}, [1000])
 
 
-def test_two_runs_at_once_give_one_invoice_here_and_at_the_gateway(deployment: Deployment, world: World):
+def test_two_runs_at_once_give_one_invoice_here_and_at_the_gateway(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     handlers = {name: module.handler for name, module in FUNCTIONS.items()}
     deployment.run("warm-up", as_of="2026-04-01")
@@ -293,7 +298,7 @@ def test_two_runs_at_once_give_one_invoice_here_and_at_the_gateway(deployment: D
 
 def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
     deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     world.subscribe(ACME, start="2026-04-01")
     world.subscribe(GLOBEX, start="2026-04-01")
     whole = billing.usage_meter()
@@ -318,7 +323,7 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
     assert list(world.failures.all(TENANT)) == []
 
 
-def test_an_invoice_whose_push_failed_is_pushed_by_a_later_run(deployment: Deployment, world: World):
+def test_an_invoice_whose_push_failed_is_pushed_by_a_later_run(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     deployment.server.service.faults.add({"fault": "error_before", "path": "/v1/customers", "times": 50})
     try:
@@ -338,7 +343,7 @@ def test_an_invoice_whose_push_failed_is_pushed_by_a_later_run(deployment: Deplo
     assert schedule.handler({}, None) == {"run_id": None}
 
 
-def test_missed_periods_become_one_invoice_each_and_are_all_pushed(deployment: Deployment, world: World):
+def test_missed_periods_become_one_invoice_each_and_are_all_pushed(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     world.clock.time = at("2026-07-15")
     deployment.run()
@@ -347,7 +352,7 @@ def test_missed_periods_become_one_invoice_each_and_are_all_pushed(deployment: D
     assert sorted(deployment.at_the_gateway()) == [1000, 1000, 1000]
 
 
-def test_a_run_for_some_customers_leaves_the_others_alone(deployment: Deployment, world: World):
+def test_a_run_for_some_customers_leaves_the_others_alone(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     world.subscribe(GLOBEX, start="2026-04-01")
 
@@ -356,7 +361,7 @@ def test_a_run_for_some_customers_leaves_the_others_alone(deployment: Deployment
     assert deployment.totals() == {"INV-GLOB-1": 1000}
 
 
-def test_nothing_is_invoiced_while_a_lane_is_stuck(deployment: Deployment, world: World):
+def test_nothing_is_invoiced_while_a_lane_is_stuck(deployment: Deployment, world: World) -> None:
     world.subscribe(ACME, start="2026-04-01")
     deployment.lane_writer_is_stuck = True
 
@@ -370,7 +375,7 @@ def test_nothing_is_invoiced_while_a_lane_is_stuck(deployment: Deployment, world
 
 def test_a_table_that_cannot_be_read_fails_the_run_and_its_cause_is_in_the_log(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     def broken() -> datetime:
         raise RuntimeError("no table")
 
@@ -384,7 +389,7 @@ def test_a_table_that_cannot_be_read_fails_the_run_and_its_cause_is_in_the_log(
 
 def test_one_customer_with_a_long_backlog_gets_so_many_rounds_and_the_next_run_goes_on(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(workflow_issue_invoice, "MAX_ROUNDS", 2)
     deployment.world.plan(phase(flat("1", cadence="P1D")), billingCadence="P1D")
     deployment.world.subscribe(start="2026-04-06")
@@ -401,7 +406,9 @@ def usage_card(world: World, key: str, price: dict[str, Any]) -> dict[str, Any]:
     return unit(key=key) | {"price": price}
 
 
-def test_a_price_by_model_and_one_by_the_hour_are_measured_by_what_they_need(deployment: Deployment, world: World):
+def test_a_price_by_model_and_one_by_the_hour_are_measured_by_what_they_need(
+    deployment: Deployment, world: World
+) -> None:
     by_model = {
         "type": "matrix",
         "dimensions": ["model"],
@@ -428,17 +435,23 @@ def test_a_price_by_model_and_one_by_the_hour_are_measured_by_what_they_need(dep
     assert [
         [(each.reference, each.quantity, each.amount_minor) for each in line.charges] for line in record.invoice.lines
     ] == [
-        [("matrix-1-usage", 300, 300), ("matrix-2-usage", 400, 0), ("matrix-default-usage", 800, 8000)],
-        [("time-of-day-1-usage", 600, 60), ("time-of-day-default-usage", 900, 180)],
+        [
+            ("matrix-1-usage", Decimal(300), 300),
+            ("matrix-2-usage", Decimal(400), 0),
+            ("matrix-default-usage", Decimal(800), 8000),
+        ],
+        [("time-of-day-1-usage", Decimal(600), 60), ("time-of-day-default-usage", Decimal(900), 180)],
     ]
     snapshots = [line.usage for line in record.invoice.lines if line.usage]
     assert [(each.quantity, each.group_by, each.window, each.time_zone) for each in snapshots] == [
-        (1500, ("model",), None, None),
-        (1500, (), "HOUR", "Asia/Kolkata"),
+        (Decimal(1500), ("model",), None, None),
+        (Decimal(1500), (), "HOUR", "Asia/Kolkata"),
     ]
 
 
-def test_a_price_by_a_dimension_the_meter_does_not_have_is_recorded_as_a_failure(deployment: Deployment, world: World):
+def test_a_price_by_a_dimension_the_meter_does_not_have_is_recorded_as_a_failure(
+    deployment: Deployment, world: World
+) -> None:
     by_region = {"type": "matrix", "dimensions": ["region"], "rows": [], "defaultAmount": "1"}
     world.plan(phase(usage_card(world, "by_region", by_region)), key="regions")
     world.subscribe(ACME, start="2026-04-01", plan=PlanChoice("regions"))

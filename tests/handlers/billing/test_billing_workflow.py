@@ -27,7 +27,8 @@ ALL = {name: state for name, state, _ in states(MACHINE)}
 TASKS = {name: state for name, state in ALL.items() if state["Type"] == "Task"}
 
 
-def test_every_workflow_function_has_its_substitution_and_no_other_is_left():
+def test_every_workflow_function_has_its_substitution_and_no_other_is_left() -> None:
+    theirs: tuple[str, ...]
     theirs = ("workflow_queue_backfill", "workflow_plan_backfill", "workflow_fill_history", "workflow_end_backfill")
     theirs += ("workflow_list_migration", "workflow_migrate_subscriptions", "workflow_preview_migration")
     theirs += ("workflow_end_migration",)
@@ -39,7 +40,7 @@ def test_every_workflow_function_has_its_substitution_and_no_other_is_left():
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_is_retried_caught_and_bounded_in_time(name: str):
+def test_every_task_is_retried_caught_and_bounded_in_time(name: str) -> None:
     task = TASKS[name]
 
     assert task["Retry"][0]["MaxAttempts"] >= 5
@@ -48,7 +49,7 @@ def test_every_task_is_retried_caught_and_bounded_in_time(name: str):
     assert task["TimeoutSeconds"] <= 300
 
 
-def test_every_way_leads_to_a_state_of_the_same_level():
+def test_every_way_leads_to_a_state_of_the_same_level() -> None:
     for name, state, siblings in states(MACHINE):
         ways = [state.get("Next"), state.get("Default")]
         ways += [choice["Next"] for choice in state.get("Choices", [])]
@@ -56,7 +57,7 @@ def test_every_way_leads_to_a_state_of_the_same_level():
         assert {way for way in ways if way} <= siblings, name
 
 
-def test_what_is_wrong_with_our_own_data_is_not_tried_again():
+def test_what_is_wrong_with_our_own_data_is_not_tried_again() -> None:
     for name in ("CloseLanes", "CountLanes", "ListDue", "IssueInvoice", "PushInvoice"):
         retried = TASKS[name]["Retry"][0]["ErrorEquals"]
         assert "States.ALL" not in retried
@@ -65,7 +66,7 @@ def test_what_is_wrong_with_our_own_data_is_not_tried_again():
         assert {"Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"} <= set(retried)
 
 
-def test_customers_are_a_distributed_map_of_eight_that_no_failure_stops():
+def test_customers_are_a_distributed_map_of_eight_that_no_failure_stops() -> None:
     customers = ALL["BillCustomers"]
 
     assert MACHINE["QueryLanguage"] == "JSONPath"
@@ -78,13 +79,13 @@ def test_customers_are_a_distributed_map_of_eight_that_no_failure_stops():
 @pytest.mark.parametrize(
     ("step", "recorder"), [("IssueInvoice", "RecordIssueFailure"), ("PushInvoice", "RecordPushFailure")]
 )
-def test_a_failed_customer_is_recorded_and_the_others_go_on(step: str, recorder: str):
+def test_a_failed_customer_is_recorded_and_the_others_go_on(step: str, recorder: str) -> None:
     assert TASKS[step]["Catch"][0]["Next"] == recorder
     assert TASKS[recorder]["Resource"] == "${RecordFailureFunctionArn}"
     assert TASKS[recorder]["Catch"][0]["Next"].endswith("FailureNotRecorded")
 
 
-def test_waiting_for_the_lanes_ends_after_ten_minutes_with_a_clear_cause():
+def test_waiting_for_the_lanes_ends_after_ten_minutes_with_a_clear_cause() -> None:
     choices = {choice["Next"]: choice for choice in ALL["AreLanesCounted"]["Choices"]}
     polls = choices["LanesNotCounted"]["NumericGreaterThanEquals"]
 

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from openmeter import Client as OpenMeter
+from openmeter import models
 
 from functions.application.ports.billing import BillingRun
 from tests.application.billing.world import ACME, World
@@ -53,14 +54,14 @@ def openmeter(client: Client, world: World, monkeypatch: pytest.MonkeyPatch) -> 
     thread.join(timeout=5)
 
 
-def test_the_genuine_client_goes_from_a_plan_to_an_invoice(openmeter: OpenMeter):
-    made = openmeter.plans.create(draft(phase(flat("5", term="in_arrears"), unit("0.01"))))
+def test_the_genuine_client_goes_from_a_plan_to_an_invoice(openmeter: OpenMeter) -> None:
+    made = openmeter.plans.create(models.PlanCreate(draft(phase(flat("5", term="in_arrears"), unit("0.01")))))
     plan = openmeter.plans.publish(made.id)
     assert (made.status, plan.status) == ("draft", "active")
     assert [each.id for each in openmeter.plans.list(status=["active"], key=["pro"])] == [plan.id]
 
     subscription = openmeter.subscriptions.create(
-        {"plan": {"key": "pro"}, "customerId": ACME, "timing": "2026-04-01T00:00:00Z"}
+        models.PlanSubscriptionCreate({"plan": {"key": "pro"}, "customerId": ACME, "timing": "2026-04-01T00:00:00Z"})
     )
     assert openmeter.subscriptions.get_expanded(subscription.id).status == "active"
 

@@ -8,7 +8,7 @@ from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.catalog.plan import Plan
 from functions.domain.errors import NotFound
 from functions.domain.metering.cells.aggregation import Aggregation
-from tests.application.billing.world import ACME, GLOBEX, World
+from tests.application.billing.world import ACME, GLOBEX, FakeCustomers, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client
 
@@ -34,7 +34,7 @@ def backtest(client: Client, plan: str, *customers: str, **more: Any) -> Any:
     return client.post(f"/api/v1/plans/{plan}/backtest", {"customers": customers, "periods": [APRIL]} | more)
 
 
-def test_a_draft_is_rated_for_real_usage_beside_what_is_sold_now(client: Client, world: World, trial: Plan):
+def test_a_draft_is_rated_for_real_usage_beside_what_is_sold_now(client: Client, world: World, trial: Plan) -> None:
     found = backtest(client, trial.id, ACME, GLOBEX).json
 
     assert (found["currency"], found["failed"]) == ("USD", [])
@@ -57,19 +57,21 @@ def test_a_draft_is_rated_for_real_usage_beside_what_is_sold_now(client: Client,
     assert (line["quantity"], line["charges"][0]["unitAmount"], "subscriptionId" in line) == ("3000", "0.015", False)
 
 
-def test_rating_the_plan_they_are_on_changes_nothing(client: Client, world: World, trial: Plan):
+def test_rating_the_plan_they_are_on_changes_nothing(client: Client, world: World, trial: Plan) -> None:
     found = backtest(client, "pro", ACME, periods=[APRIL, MARCH]).json
 
     assert found["totals"]["difference"] == "0.00"
     assert [each["period"] for each in found["customers"][0]["periods"]] == [MARCH, APRIL]
 
 
-def test_both_sides_measure_the_same_usage_once(client: Client, world: World, trial: Plan):
+def test_both_sides_measure_the_same_usage_once(client: Client, world: World, trial: Plan) -> None:
     backtest(client, trial.id, ACME)
     assert len(world.usage.asked) == 1
 
 
-def test_seats_by_prorated_tiers_are_tried_out_for_the_levels_there_were(client: Client, world: World, trial: Plan):
+def test_seats_by_prorated_tiers_are_tried_out_for_the_levels_there_were(
+    client: Client, world: World, trial: Plan
+) -> None:
     world.features.aggregation = Aggregation.TIME_WEIGHTED_SUM
     tiers = [{"upToAmount": "30", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "5"}}]
     price = {"type": "tiered", "mode": "graduated", "prorated": True, "tiers": tiers}
@@ -83,20 +85,21 @@ def test_seats_by_prorated_tiers_are_tried_out_for_the_levels_there_were(client:
     assert (customer["newAmount"], of_half["newAmount"]) == ("650.00", "325.00")
 
 
-def test_the_plan_can_be_tried_from_its_first_phase(client: Client, world: World, trial: Plan):
+def test_the_plan_can_be_tried_from_its_first_phase(client: Client, world: World, trial: Plan) -> None:
     found = backtest(client, trial.id, ACME, periods=[MARCH, APRIL], startingPhase="trial").json
     amounts = [each["newAmount"] for each in found["customers"][0]["periods"]]
     assert amounts == ["1.00", "45.00"]
 
 
-def test_nothing_is_written(client: Client, world: World, trial: Plan):
+def test_nothing_is_written(client: Client, world: World, trial: Plan) -> None:
     before = [world.subscriptions.of_customer("default", each) for each in (ACME, GLOBEX)]
     backtest(client, trial.id, ACME, GLOBEX)
     assert [world.subscriptions.of_customer("default", each) for each in (ACME, GLOBEX)] == before
     assert world.all_invoices() == []
 
 
-def test_who_cannot_be_rated_is_listed_with_the_reason_and_left_out(client: Client, world: World, trial: Plan):
+def test_who_cannot_be_rated_is_listed_with_the_reason_and_left_out(client: Client, world: World, trial: Plan) -> None:
+    assert isinstance(world.customers, FakeCustomers)
     world.customers.customers[ACME] = BilledCustomer(id=ACME, key="acme", name="Acme", subject_keys=("acme-app",))
     found = backtest(client, trial.id, "nobody", ACME, "acme").json
 
@@ -107,7 +110,7 @@ def test_who_cannot_be_rated_is_listed_with_the_reason_and_left_out(client: Clie
     assert (found["totals"]["compared"], found["totals"]["newAmount"]) == (1, "45.00")
 
 
-def test_a_meter_that_is_gone_fails_its_customer_alone(client: Client, world: World, trial: Plan):
+def test_a_meter_that_is_gone_fails_its_customer_alone(client: Client, world: World, trial: Plan) -> None:
     def gone_once() -> None:
         world.usage.before = lambda: None
         raise NotFound("There is no meter 'tokens_total'.", code="meter_not_found")
@@ -120,13 +123,13 @@ def test_a_meter_that_is_gone_fails_its_customer_alone(client: Client, world: Wo
     assert [each["customerId"] for each in found["customers"]] == [GLOBEX]
 
 
-def test_a_customer_in_another_currency_is_not_compared(client: Client, world: World, trial: Plan):
+def test_a_customer_in_another_currency_is_not_compared(client: Client, world: World, trial: Plan) -> None:
     euros = world.draft_plan(phase(unit("1")), key="euros", currency="EUR")
     (failure,) = backtest(client, euros.id, ACME).json["failed"]
     assert (failure["code"], "EUR" in failure["message"]) == ("currency_mismatch", True)
 
 
-def test_what_there_is_no_time_for_is_named_to_be_asked_again(client: Client, world: World, trial: Plan):
+def test_what_there_is_no_time_for_is_named_to_be_asked_again(client: Client, world: World, trial: Plan) -> None:
     def takes_long() -> None:
         world.clock.time += MOST_TIME + timedelta(seconds=1)
 
@@ -150,20 +153,20 @@ def test_what_there_is_no_time_for_is_named_to_be_asked_again(client: Client, wo
 )
 def test_a_wrong_question_is_refused_by_its_field(
     client: Client, world: World, trial: Plan, wrong: dict[str, Any], field: str, says: str
-):
+) -> None:
     answer = backtest(client, trial.id, ACME, **wrong)
     assert (answer.status, answer.fields) == (400, [field])
     assert says in answer.json["extensions"]["validationErrors"][0]["message"]
 
 
-def test_too_many_customers_times_periods_say_how_many_are_possible(client: Client, world: World, trial: Plan):
+def test_too_many_customers_times_periods_say_how_many_are_possible(client: Client, world: World, trial: Plan) -> None:
     days = [{"from": f"2026-04-{n:02d}T00:00:00Z", "to": f"2026-04-{n + 1:02d}T00:00:00Z"} for n in range(1, 13)]
     answer = backtest(client, trial.id, *[f"c{n}" for n in range(17)], periods=days)
     assert answer.status == 400
     assert "send at most 16 customers" in answer.json["detail"]
 
 
-def test_customers_times_days_are_bounded(client: Client, world: World, trial: Plan):
+def test_customers_times_days_are_bounded(client: Client, world: World, trial: Plan) -> None:
     years = {"from": "2016-05-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
     assert backtest(client, trial.id, ACME, periods=[years]).status == 200
     refused = backtest(client, trial.id, *[f"c{n}" for n in range(3)], periods=[years])
@@ -172,7 +175,7 @@ def test_customers_times_days_are_bounded(client: Client, world: World, trial: P
     assert backtest(client, trial.id, *[f"c{n}" for n in range(100)], periods=[APRIL, MARCH]).status == 200
 
 
-def test_a_customer_that_takes_long_is_left_between_its_periods(client: Client, world: World, trial: Plan):
+def test_a_customer_that_takes_long_is_left_between_its_periods(client: Client, world: World, trial: Plan) -> None:
     def takes_long() -> None:
         world.clock.time += MOST_TIME + timedelta(seconds=1)
 
@@ -181,7 +184,7 @@ def test_a_customer_that_takes_long_is_left_between_its_periods(client: Client, 
     assert (failure["customer"], failure["code"]) == (ACME, "no_time_left")
 
 
-def test_a_plan_that_is_not_there_is_a_404(client: Client, world: World, trial: Plan):
+def test_a_plan_that_is_not_there_is_a_404(client: Client, world: World, trial: Plan) -> None:
     assert backtest(client, "nothing", ACME).status == 404
     client.delete(f"/api/v1/plans/{trial.id}")
     assert backtest(client, trial.id, ACME).status == 404

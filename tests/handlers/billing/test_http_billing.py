@@ -43,7 +43,7 @@ def runs(world: World, monkeypatch: pytest.MonkeyPatch) -> RunsAtOnce:
     return runs
 
 
-def test_invoice_now_answers_the_invoice_with_its_working(client: Client, world: World, runs: RunsAtOnce):
+def test_invoice_now_answers_the_invoice_with_its_working(client: Client, world: World, runs: RunsAtOnce) -> None:
     world.subscribe(start="2026-04-01")
 
     answer = client.post(NOW, {"customerId": ACME})
@@ -63,7 +63,7 @@ def test_invoice_now_answers_the_invoice_with_its_working(client: Client, world:
 
 def test_a_commitment_over_the_plan_is_shown_by_plan_subscription_and_invoice(
     client: Client, world: World, runs: RunsAtOnce
-):
+) -> None:
     commitment = {"minimumAmount": "5000", "maximumAmount": "9000"}
     body = draft(phase(unit("0.01"))) | {"key": "committed", "commitment": commitment}
     made = client.post("/api/v1/plans", body)
@@ -86,7 +86,7 @@ def test_a_commitment_over_the_plan_is_shown_by_plan_subscription_and_invoice(
 
 def test_invoice_now_without_an_ended_period_is_refused_with_openmeters_code(
     client: Client, world: World, runs: RunsAtOnce
-):
+) -> None:
     world.subscribe(start="2026-04-02")
 
     answer = client.post(NOW, {"customerId": ACME})
@@ -96,7 +96,7 @@ def test_invoice_now_without_an_ended_period_is_refused_with_openmeters_code(
     assert runs.started == []
 
 
-def test_repeating_invoice_now_never_makes_a_second_invoice(client: Client, world: World, runs: RunsAtOnce):
+def test_repeating_invoice_now_never_makes_a_second_invoice(client: Client, world: World, runs: RunsAtOnce) -> None:
     world.subscribe(start="2026-04-01")
     once = client.post(NOW, {"customerId": ACME, "asOf": "2026-05-01T00:00:00Z"})
     again = client.post(NOW, {"customerId": ACME, "asOf": "2026-05-01T00:00:00Z"})
@@ -109,7 +109,7 @@ def test_repeating_invoice_now_never_makes_a_second_invoice(client: Client, worl
 
 def test_an_earlier_instant_asked_again_after_a_later_one_has_its_own_answer(
     client: Client, world: World, runs: RunsAtOnce
-):
+) -> None:
     world.subscribe(start="2026-04-01")
     world.clock.time = at("2026-06-02")
     april, may = ({"customerId": ACME, "asOf": f"2026-{day}T00:00:00Z"} for day in ("05-01", "06-01"))
@@ -125,7 +125,7 @@ def test_an_earlier_instant_asked_again_after_a_later_one_has_its_own_answer(
 
 def test_a_run_that_takes_too_long_is_answered_503_and_the_repeat_gets_the_invoices(
     client: Client, world: World, runs: RunsAtOnce
-):
+) -> None:
     world.subscribe(start="2026-04-01")
     runs.hangs = True
     slow = client.post(NOW, {"customerId": ACME})
@@ -137,7 +137,9 @@ def test_a_run_that_takes_too_long_is_answered_503_and_the_repeat_gets_the_invoi
     assert (repeated.status, len(repeated.json), len(runs.started)) == (201, 1, 1)
 
 
-def test_usage_so_far_is_invoiced_within_the_period_when_asked_for(client: Client, world: World, runs: RunsAtOnce):
+def test_usage_so_far_is_invoiced_within_the_period_when_asked_for(
+    client: Client, world: World, runs: RunsAtOnce
+) -> None:
     of = world.subscribe(start="2026-04-21")
     as_of = {"customerId": ACME, "asOf": "2026-04-30T00:00:00.250Z"}
     assert client.post(NOW, as_of).status == 400
@@ -161,7 +163,7 @@ def test_usage_so_far_is_invoiced_within_the_period_when_asked_for(client: Clien
     assert rest["usageSnapshot"]["billedBefore"] == "900"
 
 
-def test_usage_so_far_of_nothing_is_a_400_that_says_so(client: Client, world: World, runs: RunsAtOnce):
+def test_usage_so_far_of_nothing_is_a_400_that_says_so(client: Client, world: World, runs: RunsAtOnce) -> None:
     world.subscribe(start="2026-04-21")
     world.usage.per_day = {}
 
@@ -172,7 +174,7 @@ def test_usage_so_far_of_nothing_is_a_400_that_says_so(client: Client, world: Wo
 
 def test_usage_so_far_asked_for_again_while_it_is_worked_on_joins_the_run(
     client: Client, world: World, runs: RunsAtOnce
-):
+) -> None:
     world.subscribe(start="2026-04-21")
     runs.hangs = True
     body = {"customerId": ACME, "progressiveBillingOverride": True}
@@ -190,7 +192,7 @@ def test_usage_so_far_asked_for_again_while_it_is_worked_on_joins_the_run(
     assert len(runs.started) == 2, "what was answered is done"
 
 
-def test_a_failed_customer_hears_why_and_is_listed(client: Client, world: World, runs: RunsAtOnce):
+def test_a_failed_customer_hears_why_and_is_listed(client: Client, world: World, runs: RunsAtOnce) -> None:
     world.subscribe(start="2026-04-01")
     runs.hangs = True
     client.post(NOW, {"customerId": ACME})
@@ -215,11 +217,13 @@ def test_a_failed_customer_hears_why_and_is_listed(client: Client, world: World,
         ({}, 400),
     ],
 )
-def test_nonsense_is_refused(client: Client, world: World, runs: RunsAtOnce, body: dict[str, Any], status: int):
+def test_nonsense_is_refused(client: Client, world: World, runs: RunsAtOnce, body: dict[str, Any], status: int) -> None:
     assert client.post(NOW, body).status == status
 
 
-def test_an_invoice_is_found_by_id_with_lines_and_listed_without(client: Client, world: World, runs: RunsAtOnce):
+def test_an_invoice_is_found_by_id_with_lines_and_listed_without(
+    client: Client, world: World, runs: RunsAtOnce
+) -> None:
     world.subscribe(start="2026-04-01")
     invoice_id = client.post(NOW, {"customerId": ACME}).json[0]["id"]
 
@@ -236,7 +240,7 @@ def test_an_invoice_is_found_by_id_with_lines_and_listed_without(client: Client,
     assert client.get(INVOICES, {"expand": "everything"}).status == 400
 
 
-def test_lists_are_filtered_by_status_customer_and_times(client: Client, world: World, runs: RunsAtOnce):
+def test_lists_are_filtered_by_status_customer_and_times(client: Client, world: World, runs: RunsAtOnce) -> None:
     for customer in (ACME, GLOBEX):
         world.subscribe(customer, start="2026-04-01")
         client.post(NOW, {"customerId": customer})
@@ -255,7 +259,7 @@ def test_lists_are_filtered_by_status_customer_and_times(client: Client, world: 
     assert client.get(INVOICES, {"statuses": "lost"}).status == 400
 
 
-def test_what_the_gateway_says_is_shown(client: Client, world: World, runs: RunsAtOnce):
+def test_what_the_gateway_says_is_shown(client: Client, world: World, runs: RunsAtOnce) -> None:
     world.subscribe(start="2026-04-01")
     invoice_id = client.post(NOW, {"customerId": ACME}).json[0]["id"]
     of = f"{INVOICES}/{invoice_id}"
@@ -279,7 +283,7 @@ def test_what_the_gateway_says_is_shown(client: Client, world: World, runs: Runs
     assert problems(Invoice, pushed) == []
 
 
-def test_reading_needs_read_and_invoicing_needs_admin(client: Client, world: World, runs: RunsAtOnce):
+def test_reading_needs_read_and_invoicing_needs_admin(client: Client, world: World, runs: RunsAtOnce) -> None:
     reader = client.acting_as("read")
 
     assert reader.get(INVOICES).status == 200
@@ -289,7 +293,7 @@ def test_reading_needs_read_and_invoicing_needs_admin(client: Client, world: Wor
 
 def test_a_line_explains_tiers_discounts_and_commitments_in_the_genuine_clients_words(
     client: Client, world: World, runs: RunsAtOnce
-):
+) -> None:
     tiers = [
         {"upToAmount": "1000", "flatPrice": {"type": "flat", "amount": "5"}, "unitPrice": None},
         {"flatPrice": None, "unitPrice": {"type": "unit", "amount": "0.01"}},

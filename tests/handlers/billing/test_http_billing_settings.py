@@ -15,7 +15,7 @@ SETTINGS = "/api/v1/billing/settings"
 BERLIN, TOKYO = "Europe/Berlin", "Asia/Tokyo"
 
 
-def test_nothing_is_decided_at_the_beginning_and_a_put_replaces_all(client: Client):
+def test_nothing_is_decided_at_the_beginning_and_a_put_replaces_all(client: Client) -> None:
     assert client.get(SETTINGS).json == {"timeZone": "UTC", "invoicesIdle": False}
 
     decided = client.put(SETTINGS, {"timeZone": BERLIN, "invoicesIdle": True})
@@ -29,7 +29,7 @@ def test_nothing_is_decided_at_the_beginning_and_a_put_replaces_all(client: Clie
     assert client.put(SETTINGS, {}).json == client.get(SETTINGS).json == at_the_beginning
 
 
-def test_what_was_read_is_taken_back_unless_another_changed_it(client: Client, world: World):
+def test_what_was_read_is_taken_back_unless_another_changed_it(client: Client, world: World) -> None:
     first = client.get(SETTINGS).json
     assert client.put(SETTINGS, first).status == 200
     read = client.get(SETTINGS).json
@@ -52,14 +52,14 @@ def test_what_was_read_is_taken_back_unless_another_changed_it(client: Client, w
         ({"zone": BERLIN}, "zone"),
     ],
 )
-def test_what_cannot_be_decided_is_refused_by_name(client: Client, body: dict[str, Any], field: str):
+def test_what_cannot_be_decided_is_refused_by_name(client: Client, body: dict[str, Any], field: str) -> None:
     answer = client.put(SETTINGS, body)
 
     assert (answer.status, answer.fields) == (400, [field])
     assert client.get(SETTINGS).json["timeZone"] == "UTC"
 
 
-def test_only_an_administrator_decides_and_only_for_the_own_tenant(client: Client):
+def test_only_an_administrator_decides_and_only_for_the_own_tenant(client: Client) -> None:
     client.put(SETTINGS, {"timeZone": BERLIN})
 
     assert client.acting_as("read").put(SETTINGS, {"timeZone": TOKYO}).status == 403
@@ -69,7 +69,7 @@ def test_only_an_administrator_decides_and_only_for_the_own_tenant(client: Clien
 
 def test_a_stage_that_wants_idle_invoices_is_followed_until_the_tenant_decides(
     client: Client, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("INVOICES_IDLE", "true")
     assert client.get(SETTINGS).json["invoicesIdle"] is True
     assert client.put(SETTINGS, {"invoicesIdle": False}).json["invoicesIdle"] is False
@@ -79,7 +79,7 @@ def test_a_stage_that_wants_idle_invoices_is_followed_until_the_tenant_decides(
 @pytest.mark.parametrize(("own", "expected"), [(None, BERLIN), (TOKYO, TOKYO), ("UTC", "UTC")])
 def test_months_are_those_of_the_tenant_unless_the_customer_has_a_zone(
     client: Client, world: World, own: str | None, expected: str
-):
+) -> None:
     customers = DynamoCustomers(world.table)
     world.customers = customers
     body = CustomerCreate(name="Acme", key="acme", time_zone=own)
@@ -95,7 +95,7 @@ def test_months_are_those_of_the_tenant_unless_the_customer_has_a_zone(
     assert kept == expected, "what runs stays where it was"
 
 
-def test_a_tenant_gets_invoices_about_nothing_once_it_wants_them(client: Client, world: World):
+def test_a_tenant_gets_invoices_about_nothing_once_it_wants_them(client: Client, world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.usage.per_day = {}
     world.subscribe(start="2026-04-01")

@@ -46,7 +46,7 @@ EDIT = {"customizations": [add(flat("15.50"))], "timing": "immediate"}
 )
 def test_a_preview_is_the_invoice_that_follows(
     client: Client, world: World, of: str, path: str, preview: str, verb: str, body: dict[str, Any]
-):
+) -> None:
     before = client.get(of).json
     looked = client.call(verb, of + preview.partition("?")[0], body, params=preview.partition("?")[2])
     assert looked.status == 200, looked.text
@@ -65,7 +65,7 @@ def test_a_preview_is_the_invoice_that_follows(
     assert looked.json["totals"]["total"] == f"{sum(line.total_minor for line in lines) / 100:.2f}"
 
 
-def test_a_preview_says_what_is_kept_and_lost(client: Client, world: World, of: str):
+def test_a_preview_says_what_is_kept_and_lost(client: Client, world: World, of: str) -> None:
     client.call("PATCH", of, {"customizations": [add(flat("5", key="support"))], "timing": "immediate"})
 
     looked = client.post(f"{of}/migrate/preview", {"timing": "immediate"}).json
@@ -74,7 +74,7 @@ def test_a_preview_says_what_is_kept_and_lost(client: Client, world: World, of: 
     assert looked["lost"] == [{"type": "edit", "key": "support"}]
 
 
-def test_the_credit_of_an_unpaid_fee_is_not_promised(client: Client, world: World):
+def test_the_credit_of_an_unpaid_fee_is_not_promised(client: Client, world: World) -> None:
     world.plan(phase(flat("31")))
     made = client.post(
         SUBSCRIPTIONS, {"plan": {"key": "pro"}, "customerId": ACME, "timing": "2026-05-01T00:00:00Z"}
@@ -93,7 +93,7 @@ def test_the_credit_of_an_unpaid_fee_is_not_promised(client: Client, world: Worl
 
 
 @pytest.mark.parametrize("path", ["change/preview", "migrate/preview"])
-def test_a_preview_refuses_what_the_deed_would_refuse(client: Client, of: str, path: str):
+def test_a_preview_refuses_what_the_deed_would_refuse(client: Client, of: str, path: str) -> None:
     body = {"plan": {"key": "nope"}, "timing": "immediate"} if "change" in path else {"targetVersion": 9}
     assert client.post(f"{of}/{path}", body).status == 404
     assert client.post(f"{SUBSCRIPTIONS}/01NOTTHERE/{path}", CHANGE if "change" in path else {}).status == 404

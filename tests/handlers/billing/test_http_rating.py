@@ -35,7 +35,7 @@ def errors(answer: Any) -> list[tuple[str, str]]:
     return [(each["field"], each["message"]) for each in answer.json["extensions"]["validationErrors"]]
 
 
-def test_given_quantities_are_priced_as_an_invoice_that_nobody_owes(client: Client, world: World):
+def test_given_quantities_are_priced_as_an_invoice_that_nobody_owes(client: Client, world: World) -> None:
     card = {
         "price": {"type": "unit", "amount": "0.5", "minimumAmount": "10"},
         "featureKey": "not_there",
@@ -76,7 +76,7 @@ def test_given_quantities_are_priced_as_an_invoice_that_nobody_owes(client: Clie
     assert world.all_invoices() == [] and world.usage.asked == []
 
 
-def test_a_simulated_line_goes_on_in_the_tiers_where_the_quantity_before_it_ended(client: Client):
+def test_a_simulated_line_goes_on_in_the_tiers_where_the_quantity_before_it_ended(client: Client) -> None:
     first = simulated(client, line(GRADUATED, "7"))
     later = simulated(client, line(GRADUATED, "5", preLinePeriodQuantity="7"))
     whole = simulated(client, line(GRADUATED, "12"))
@@ -95,19 +95,19 @@ def test_a_simulated_line_goes_on_in_the_tiers_where_the_quantity_before_it_ende
         ({"position": "middle"}, "30.00"),
     ],
 )
-def test_the_maximum_counts_what_earlier_lines_came_to(client: Client, given: dict[str, Any], total: str):
+def test_the_maximum_counts_what_earlier_lines_came_to(client: Client, given: dict[str, Any], total: str) -> None:
     price = {"type": "unit", "amount": "10", "maximumAmount": "100"}
     invoice = simulated(client, line(price, "5", preLinePeriodQuantity="7", **given))
     assert invoice["totals"]["total"] == total
 
 
 @pytest.mark.parametrize("position", ["only", "first"])
-def test_nothing_before_the_first_line_of_a_period_is_no_contradiction(client: Client, position: str):
+def test_nothing_before_the_first_line_of_a_period_is_no_contradiction(client: Client, position: str) -> None:
     given = {"preLinePeriodQuantity": "0", "previouslyBilledAmount": "0", "position": position}
     assert simulated(client, line({"type": "unit", "amount": "10"}, "5", **given))["totals"]["total"] == "50.00"
 
 
-def test_parts_are_priced_each_by_its_own_row(client: Client):
+def test_parts_are_priced_each_by_its_own_row(client: Client) -> None:
     parts = [
         {"groupBy": {"model": "large", "kind": "input"}, "quantity": "1000000"},
         {"groupBy": {"model": "none", "kind": "such"}, "quantity": "1000000"},
@@ -116,7 +116,7 @@ def test_parts_are_priced_each_by_its_own_row(client: Client):
     assert [child["totals"]["total"] for child in invoice["lines"][0]["children"]] == ["5.00", "20.00"]
 
 
-SEATS = {
+SEATS: dict[str, Any] = {
     "type": "tiered",
     "mode": "graduated",
     "prorated": True,
@@ -132,7 +132,7 @@ def seats(of: dict[str, Any], *levels: tuple[str, str], **more: Any) -> dict[str
     return line(of, f"{quantity:f}", parts=parts, period=june) | more
 
 
-def test_levels_are_priced_by_the_time_they_lasted(client: Client):
+def test_levels_are_priced_by_the_time_they_lasted(client: Client) -> None:
     """Five seats for June, a sixth for half of it; the average has no end where a seat comes a third of a day late."""
     price = SEATS | {"mode": "volume", "tiers": [SEATS["tiers"][0], {"unitPrice": {"amount": "8"}}]}
     invoice = simulated(
@@ -157,7 +157,7 @@ def test_levels_are_priced_by_the_time_they_lasted(client: Client):
     assert [line["meteredQuantity"] for line in invoice["lines"][:2]] == ["3960", "3960"]
 
 
-def test_a_quantity_may_have_38_digits(client: Client):
+def test_a_quantity_may_have_38_digits(client: Client) -> None:
     invoice = simulated(client, line({"type": "unit", "amount": "0.000000000000000001"}, "9" * 27))
     assert invoice["totals"]["total"] == "1000000000.00"
     refused = client.post(SIMULATE, {"currency": "USD", "lines": [line({"type": "unit", "amount": "1"}, "9" * 38)]})
@@ -208,13 +208,13 @@ def test_a_quantity_may_have_38_digits(client: Client):
         ),
     ],
 )
-def test_a_wrong_line_is_refused_by_its_path(client: Client, wrong: dict[str, Any], field: str, says: str):
+def test_a_wrong_line_is_refused_by_its_path(client: Client, wrong: dict[str, Any], field: str, says: str) -> None:
     answer = client.post(SIMULATE, {"currency": "USD", "lines": [wrong]})
     (found,) = [message for path, message in errors(answer) if path == field]
     assert says in found
 
 
-def test_what_is_wrong_with_the_whole_simulation_is_named(client: Client):
+def test_what_is_wrong_with_the_whole_simulation_is_named(client: Client) -> None:
     assert errors(client.post(SIMULATE, {"currency": "XXX", "lines": [line(GRADUATED)]}))[0][0] == "currency"
     assert errors(client.post(SIMULATE, {"currency": "USD", "lines": []}))[0][0] == "lines"
     twice = [line(GRADUATED, id=LINE_ID), line(GRADUATED, id=LINE_ID)]
@@ -227,7 +227,7 @@ def upcoming(client: Client, subscription_id: str, query: str = "") -> Any:
     return client.get(f"/api/v1/subscriptions/{subscription_id}/upcoming-invoice", query)
 
 
-def test_the_upcoming_invoice_shows_usage_so_far_and_is_stored_nowhere(client: Client, world: World):
+def test_the_upcoming_invoice_shows_usage_so_far_and_is_stored_nowhere(client: Client, world: World) -> None:
     world.plan(phase(flat("10"), unit("0.01")))
     made = world.subscribe(start="2026-04-01")
     world.issue()
@@ -250,7 +250,7 @@ def test_the_upcoming_invoice_shows_usage_so_far_and_is_stored_nowhere(client: C
     assert (world.subscriptions.get("default", made.id), len(world.all_invoices())) == stored
 
 
-def test_the_upcoming_invoice_of_a_later_boundary_can_be_asked_for(client: Client, world: World):
+def test_the_upcoming_invoice_of_a_later_boundary_can_be_asked_for(client: Client, world: World) -> None:
     world.plan(phase(flat("10")))
     made = world.subscribe(start="2026-05-01")
 
@@ -264,7 +264,7 @@ def test_the_upcoming_invoice_of_a_later_boundary_can_be_asked_for(client: Clien
     assert errors(upcoming(client, made.id, "expand=everything"))[0][0] == "expand"
 
 
-def test_nothing_left_to_invoice_is_a_404_that_says_so(client: Client, world: World):
+def test_nothing_left_to_invoice_is_a_404_that_says_so(client: Client, world: World) -> None:
     world.plan(phase(flat("5", cadence=None)))
     made = world.subscribe(start="2026-04-01")
     world.issue()
@@ -277,7 +277,7 @@ def explanation(client: Client, invoice_id: str, line_id: str) -> Any:
     return client.get(f"/api/v1/billing/invoices/{invoice_id}/lines/{line_id}/explanation")
 
 
-def test_a_line_explains_itself_down_to_its_windows_and_shows_what_came_late(client: Client, world: World):
+def test_a_line_explains_itself_down_to_its_windows_and_shows_what_came_late(client: Client, world: World) -> None:
     price = {"type": "unit", "amount": "0.01", "maximumAmount": "20"}
     more = {"discounts": {"percentage": {"percentage": 10}, "usage": {"quantity": "500"}}, "price": price}
     world.plan(phase(unit() | more))
@@ -302,7 +302,7 @@ def test_a_line_explains_itself_down_to_its_windows_and_shows_what_came_late(cli
     assert sum(Decimal(each["quantity"]) for each in usage["windows"]) == Decimal(3030)
 
 
-def test_the_rest_of_a_period_is_explained_from_its_start_less_what_was_billed(client: Client, world: World):
+def test_the_rest_of_a_period_is_explained_from_its_start_less_what_was_billed(client: Client, world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-04-01")
     world.issue("2026-04-11", progressive=True)
@@ -317,7 +317,7 @@ def test_the_rest_of_a_period_is_explained_from_its_start_less_what_was_billed(c
     assert (usage["countedFrom"], len(usage["windows"])) == ("2026-04-01T00:00:00Z", 30)
 
 
-def test_a_line_by_dimensions_names_the_parts(client: Client, world: World):
+def test_a_line_by_dimensions_names_the_parts(client: Client, world: World) -> None:
     world.plan(phase(unit() | {"price": MATRIX}))
     world.subscribe(start="2026-04-01")
     (record,) = world.issue().invoices
@@ -329,7 +329,7 @@ def test_a_line_by_dimensions_names_the_parts(client: Client, world: World):
     assert usage["difference"] == "0"
 
 
-def test_a_line_by_levels_names_them_as_a_simulation_takes_them(client: Client, world: World):
+def test_a_line_by_levels_names_them_as_a_simulation_takes_them(client: Client, world: World) -> None:
     world.features.aggregation = Aggregation.TIME_WEIGHTED_SUM
     world.plan(phase(unit() | {"price": SEATS}))
     world.subscribe(start="2026-04-01")
@@ -344,11 +344,11 @@ def test_a_line_by_levels_names_them_as_a_simulation_takes_them(client: Client, 
     assert again["totals"]["total"] == "515.00" == f"{record.invoice.total_minor / 100:.2f}"
 
 
-def test_every_way_of_measuring_is_said_in_words():
+def test_every_way_of_measuring_is_said_in_words() -> None:
     assert set(HOW_MEASURED) == set(Aggregation)
 
 
-def test_a_line_whose_meter_is_gone_still_shows_what_it_was_billed_by(client: Client, world: World):
+def test_a_line_whose_meter_is_gone_still_shows_what_it_was_billed_by(client: Client, world: World) -> None:
     world.plan(phase(unit(), flat(term="in_arrears")))
     world.subscribe(start="2026-04-01")
     (record,) = world.issue().invoices

@@ -132,7 +132,9 @@ def test_a_customer_who_moved_since_the_last_invoice_is_told_to_stripe(deployed:
     assert (at_stripe["name"], at_stripe["email"]) == ("Acme Europe", "billing@acme.example")
     assert (at_stripe["address"]["city"], at_stripe["address"]["line2"]) == ("Köln", None)
     known = billing.pushes().customer(TENANT, customer.id, "USD")
-    assert (known.ref, known.told) == (at_stripe["id"], subscriptions.customers().contact(TENANT, customer.id).sha256())
+    contact = subscriptions.customers().contact(TENANT, customer.id)
+    assert contact is not None
+    assert (known.ref, known.told) == (at_stripe["id"], contact.sha256())
 
 
 def test_pushing_twice_gives_the_same_answer(deployed: Deployed) -> None:

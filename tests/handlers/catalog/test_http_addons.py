@@ -40,7 +40,7 @@ def fees(world: World, as_of: str) -> list[tuple[str, int]]:
     return [(line.name, line.total_minor) for record in world.issue(as_of).invoices for line in record.invoice.lines]
 
 
-def test_an_add_on_lives_its_life(client: Client):
+def test_an_add_on_lives_its_life(client: Client) -> None:
     made = client.post(ADDONS, addon_draft(flat("5"), free({"type": "metered", "issueAfterReset": 10})))
     assert (made.status, made.json["status"], made.json["version"]) == (201, "draft", 1), made.text
     assert problems(models.Addon, made.json) == []
@@ -60,7 +60,7 @@ def test_an_add_on_lives_its_life(client: Client):
     assert [problems(models.Addon, each) for each in page.json["items"]] == [[]]
 
 
-def test_add_ons_are_assigned_to_plans_and_come_along_to_the_next_version(client: Client, world: World):
+def test_add_ons_are_assigned_to_plans_and_come_along_to_the_next_version(client: Client, world: World) -> None:
     plan = world.plan()
     addon_id = published(client)
 
@@ -79,7 +79,7 @@ def test_add_ons_are_assigned_to_plans_and_come_along_to_the_next_version(client
     assert client.get(f"/api/v1/plans/{plan.id}/addons", {"includeDeleted": "true"}).json["totalCount"] == 1
 
 
-def test_an_add_on_is_bought_changed_and_ended_and_its_fee_is_part_of_the_item(client: Client, world: World):
+def test_an_add_on_is_bought_changed_and_ended_and_its_fee_is_part_of_the_item(client: Client, world: World) -> None:
     plan = world.plan(phase(flat("31"), unit("0.01")))
     addon_id = published(client, flat("3.10"), instanceType="multiple")
     assign(client, plan.id, addon_id, maxQuantity=5)
@@ -114,7 +114,7 @@ def test_an_add_on_is_bought_changed_and_ended_and_its_fee_is_part_of_the_item(c
     ]
 
 
-def test_edits_and_add_ons_go_together_in_either_order(client: Client, world: World):
+def test_edits_and_add_ons_go_together_in_either_order(client: Client, world: World) -> None:
     plan = world.plan(phase(flat("10"), unit()))
     addon_id = published(client, flat("5"), flat("1", key="seat"))
     assign(client, plan.id, addon_id)
@@ -136,7 +136,7 @@ def test_edits_and_add_ons_go_together_in_either_order(client: Client, world: Wo
     assert buy(client, of, addon_id).status == 201
 
 
-def test_an_add_on_of_a_later_phase_is_bought_when_it_has_come(client: Client, world: World):
+def test_an_add_on_of_a_later_phase_is_bought_when_it_has_come(client: Client, world: World) -> None:
     plan = world.plan(phase(flat(), key="trial", duration="P1M"), phase(flat(), key="main"))
     addon_id = published(client)
     assign(client, plan.id, addon_id)
@@ -156,7 +156,7 @@ def test_an_add_on_of_a_later_phase_is_bought_when_it_has_come(client: Client, w
     ],
     ids=["allowance", "fee"],
 )
-def test_more_of_an_add_on_than_anything_can_say_is_refused(client: Client, world: World, card: dict[str, Any]):
+def test_more_of_an_add_on_than_anything_can_say_is_refused(client: Client, world: World, card: dict[str, Any]) -> None:
     plan = world.plan()
     addon_id = published(client, card, instanceType="multiple")
     assert assign(client, plan.id, addon_id).status == 201
@@ -170,7 +170,7 @@ def test_more_of_an_add_on_than_anything_can_say_is_refused(client: Client, worl
     assert client.get(of).status == 200
 
 
-def test_free_units_of_several_add_ons_can_be_read_again(client: Client, world: World):
+def test_free_units_of_several_add_ons_can_be_read_again(client: Client, world: World) -> None:
     plan = world.plan(phase(flat()))
     most = {"discounts": {"usage": {"quantity": "999999999999999999"}}}
     first = published(client, unit() | most)
@@ -183,7 +183,7 @@ def test_free_units_of_several_add_ons_can_be_read_again(client: Client, world: 
     assert client.get(of).status == 200
 
 
-def test_add_ons_come_along_to_the_newer_version_that_sells_them(client: Client, world: World):
+def test_add_ons_come_along_to_the_newer_version_that_sells_them(client: Client, world: World) -> None:
     world.pays_at_once = True
     plan = world.plan(phase(flat("31"), unit("0.01")))
     addon_id = published(client, flat("3.10"), flat("50", key="once", cadence=None), instanceType="multiple")
@@ -208,7 +208,7 @@ def test_add_ons_come_along_to_the_newer_version_that_sells_them(client: Client,
     assert not any(minor == 10_000 for _, minor in fees(world, "2026-06-01")), "what is owed once is not owed again"
 
 
-def test_a_change_of_plan_takes_add_ons_along_or_names_those_that_would_be_lost(client: Client, world: World):
+def test_a_change_of_plan_takes_add_ons_along_or_names_those_that_would_be_lost(client: Client, world: World) -> None:
     world.pays_at_once = True
     plan = world.plan(phase(flat("31"), unit("0.01")))
     addon_id = published(client, flat("3.10"), instanceType="multiple")
@@ -233,7 +233,7 @@ def test_a_change_of_plan_takes_add_ons_along_or_names_those_that_would_be_lost(
     assert [item["price"]["amount"] for item in changed["phases"][0]["items"] if item["key"] == "fee"] == ["68.20"]
 
 
-def test_an_add_on_that_is_not_sold_any_more_can_be_left_behind(client: Client, world: World):
+def test_an_add_on_that_is_not_sold_any_more_can_be_left_behind(client: Client, world: World) -> None:
     plan = world.plan(phase(flat("31")))
     addon_id = published(client, flat("3.10"), instanceType="multiple")
     assign(client, plan.id, addon_id)

@@ -22,7 +22,7 @@ def give(client: Client, of: str = OF_ACME, coupon: str = "welcome") -> Response
     return client.post(of, {"coupon": coupon})
 
 
-def test_a_coupon_lives_its_life(client: Client, world: World):
+def test_a_coupon_lives_its_life(client: Client, world: World) -> None:
     made = create(client, "12.5 %", "3 times", maxRedemptions=5, description="Spring", metadata={"a": "b"})
     assert made.status == 201, made.text
     assert made.json["off"] == {"type": "percentage", "percentage": Decimal("12.5")}
@@ -51,7 +51,7 @@ def test_a_coupon_lives_its_life(client: Client, world: World):
     assert create(client).status == 201
 
 
-def test_coupons_are_listed_page_by_page_in_the_order_asked_for(client: Client):
+def test_coupons_are_listed_page_by_page_in_the_order_asked_for(client: Client) -> None:
     for key in ("b", "a", "c"):
         create(client, key=key)
 
@@ -76,14 +76,14 @@ def test_coupons_are_listed_page_by_page_in_the_order_asked_for(client: Client):
         ({name: value for name, value in coupon_body("1 USD").items() if name != "duration"}, "duration"),
     ],
 )
-def test_what_is_wrong_with_a_coupon_is_named(client: Client, body: dict[str, Any], field: str):
+def test_what_is_wrong_with_a_coupon_is_named(client: Client, body: dict[str, Any], field: str) -> None:
     answer = client.post(COUPONS, body)
 
     assert answer.status == 400, answer.text
     assert answer.fields == [field]
 
 
-def test_a_coupon_of_a_subscription_is_on_its_invoice_and_can_be_taken_away(client: Client, world: World):
+def test_a_coupon_of_a_subscription_is_on_its_invoice_and_can_be_taken_away(client: Client, world: World) -> None:
     world.plan(phase(flat("20")))
     of = world.subscribe(start="2026-05-01")
     path = f"/api/v1/subscriptions/{of.id}/coupons"
@@ -115,7 +115,7 @@ def test_a_coupon_of_a_subscription_is_on_its_invoice_and_can_be_taken_away(clie
     assert [each.invoice.total_minor for each in world.issue().invoices] == [2000]
 
 
-def test_a_used_up_coupon_says_so(client: Client, world: World):
+def test_a_used_up_coupon_says_so(client: Client, world: World) -> None:
     world.plan(phase(flat("20")))
     world.subscribe(start="2026-05-01")
     create(client, "100 %", "once")
@@ -133,13 +133,13 @@ def test_a_used_up_coupon_says_so(client: Client, world: World):
         (OF_ACME, "coupon_not_found"),
     ],
 )
-def test_nobody_and_nothing_are_404(client: Client, path: str, code: str):
+def test_nobody_and_nothing_are_404(client: Client, path: str, code: str) -> None:
     answer = give(client, path, "nope")
 
     assert (answer.status, code in answer.text) == (404, True), answer.text
 
 
-def test_another_tenant_sees_nothing_of_it(client: Client, world: World):
+def test_another_tenant_sees_nothing_of_it(client: Client, world: World) -> None:
     create(client)
     other = Client(client.handler, tenant="other")
 
@@ -149,7 +149,7 @@ def test_another_tenant_sees_nothing_of_it(client: Client, world: World):
     assert world.coupons.of_customer(TENANT, ACME) == []
 
 
-def test_reading_needs_no_admin_and_everything_else_does(client: Client):
+def test_reading_needs_no_admin_and_everything_else_does(client: Client) -> None:
     create(client)
     reader = Client(client.handler, scopes="read")
 

@@ -15,7 +15,7 @@ def create(client: Client, *phases: dict[str, Any], **changed: Any) -> Response:
     return client.post(PLANS, draft(*phases, **changed))
 
 
-def test_a_plan_is_created_published_and_read_by_the_genuine_package(client: Client):
+def test_a_plan_is_created_published_and_read_by_the_genuine_package(client: Client) -> None:
     created = create(client, phase(flat(cadence=None), unit() | {"price": None}), description="d", metadata={"a": "b"})
     published = client.post(f"{PLANS}/{created.json['id']}/publish")
     by_key = client.get(f"{PLANS}/pro")
@@ -27,7 +27,7 @@ def test_a_plan_is_created_published_and_read_by_the_genuine_package(client: Cli
         assert problems(Plan, answer.json) == []
 
 
-def test_a_key_in_place_of_an_id_and_a_draft_asked_for_by_key_are_told_the_id(client: Client):
+def test_a_key_in_place_of_an_id_and_a_draft_asked_for_by_key_are_told_the_id(client: Client) -> None:
     draft_id = create(client, phase(flat())).json["id"]
     by_key, published = client.get(f"{PLANS}/pro"), client.post(f"{PLANS}/pro/publish")
 
@@ -36,7 +36,7 @@ def test_a_key_in_place_of_an_id_and_a_draft_asked_for_by_key_are_told_the_id(cl
         assert draft_id in answer.json["detail"]
 
 
-def test_the_wire_keeps_prices_as_they_were_sent(client: Client):
+def test_the_wire_keeps_prices_as_they_were_sent(client: Client) -> None:
     answer = create(client, phase(unit("0.0000025"), flat("10", term="in_arrears"))).json
 
     assert [card["price"] for card in answer["phases"][0]["rateCards"]] == [
@@ -56,7 +56,7 @@ def test_the_wire_keeps_prices_as_they_were_sent(client: Client):
 )
 def test_prices_that_cannot_be_charged_are_refused_with_what_would_be_right(
     client: Client, price: dict[str, str], words: str
-):
+) -> None:
     answer = create(client, phase(unit() | {"price": price}))
 
     assert answer.status == 400
@@ -64,13 +64,13 @@ def test_prices_that_cannot_be_charged_are_refused_with_what_would_be_right(
     assert "price" in answer.fields[0]
 
 
-def test_parts_that_do_not_fit_are_named_by_their_path(client: Client):
+def test_parts_that_do_not_fit_are_named_by_their_path(client: Client) -> None:
     answer = create(client, phase(key="a"), phase(flat(cadence="P1W"), key="b"))
 
     assert (answer.status, answer.fields) == (400, ["phases[0].duration", "phases[1].rateCards[0].billingCadence"])
 
 
-def test_a_second_draft_and_a_change_to_a_published_plan_conflict(client: Client):
+def test_a_second_draft_and_a_change_to_a_published_plan_conflict(client: Client) -> None:
     plan_id = create(client).json["id"]
     assert create(client).status == 409
     client.post(f"{PLANS}/{plan_id}/publish")
@@ -82,7 +82,7 @@ def test_a_second_draft_and_a_change_to_a_published_plan_conflict(client: Client
     assert client.post(f"{PLANS}/{plan_id}/archive").status == 409
 
 
-def test_a_draft_is_replaced_and_deleted(client: Client):
+def test_a_draft_is_replaced_and_deleted(client: Client) -> None:
     plan_id = create(client).json["id"]
     update = {"name": "Next", "billingCadence": "P1M", "phases": [phase(flat("7"))]}
 
@@ -93,7 +93,7 @@ def test_a_draft_is_replaced_and_deleted(client: Client):
     assert client.get(PLANS, {"includeDeleted": "true"}).json["totalCount"] == 1
 
 
-def test_lists_are_filtered_sorted_and_paged(client: Client, world: World):
+def test_lists_are_filtered_sorted_and_paged(client: Client, world: World) -> None:
     for key in ("alpha", "beta", "gamma"):
         world.clock.time = at("2026-05-01")
         plan_id = create(client, key=key).json["id"]
@@ -116,7 +116,7 @@ def test_lists_are_filtered_sorted_and_paged(client: Client, world: World):
     assert (page["page"], page["pageSize"], page["totalCount"]) == (1, 100, 4)
 
 
-def test_the_latest_version_of_a_key_can_be_asked_for(client: Client):
+def test_the_latest_version_of_a_key_can_be_asked_for(client: Client) -> None:
     first = create(client).json["id"]
     client.post(f"{PLANS}/{first}/publish")
     second = create(client).json["id"]
@@ -126,7 +126,7 @@ def test_the_latest_version_of_a_key_can_be_asked_for(client: Client):
     assert client.get(f"{PLANS}/nothing").status == 404
 
 
-def test_reading_needs_read_and_changing_needs_admin(client: Client):
+def test_reading_needs_read_and_changing_needs_admin(client: Client) -> None:
     reader = client.acting_as("read")
 
     assert reader.get(PLANS).status == 200
@@ -134,13 +134,13 @@ def test_reading_needs_read_and_changing_needs_admin(client: Client):
     assert client.acting_as("ingest").get(PLANS).status == 403
 
 
-def test_tenants_do_not_see_each_other(client: Client):
+def test_tenants_do_not_see_each_other(client: Client) -> None:
     create(client)
 
     assert client.acting_as("admin", "other").get(f"{PLANS}/pro").status == 404
 
 
-def test_the_check_against_the_genuine_package_notices_what_is_missing_at_any_depth(client: Client):
+def test_the_check_against_the_genuine_package_notices_what_is_missing_at_any_depth(client: Client) -> None:
     answer = create(client).json
     del answer["version"], answer["phases"][0]["rateCards"][0]["billingCadence"]
 

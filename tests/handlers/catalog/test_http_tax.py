@@ -26,7 +26,7 @@ def refused(answer: Response, field: str) -> None:
     assert "at the gateway" in answer.json["detail"]
 
 
-def test_a_plan_is_refused_when_it_is_made_and_when_it_is_replaced(api: Client):
+def test_a_plan_is_refused_when_it_is_made_and_when_it_is_replaced(api: Client) -> None:
     refused(api.post(f"{V1}/plans", draft(phase(flat(), TAXED | {"key": "b"}))), "phases[0].rateCards[1].taxConfig")
     made = api.post(f"{V1}/plans", draft(phase(flat()))).json
     of, body = f"{V1}/plans/{made['id']}", draft(phase(TAXED))
@@ -38,7 +38,7 @@ def test_a_plan_is_refused_when_it_is_made_and_when_it_is_replaced(api: Client):
 CARD = "phases[0].rateCards[0].taxConfig"
 
 
-def test_an_add_on_is_refused_likewise(api: Client):
+def test_an_add_on_is_refused_likewise(api: Client) -> None:
     refused(api.post(f"{V1}/addons", addon_draft(TAXED)), "rateCards[0].taxConfig")
     made = api.post(f"{V1}/addons", addon_draft(flat())).json
     body = {"name": "More", "instanceType": "single", "rateCards": [TAXED]}
@@ -46,7 +46,7 @@ def test_an_add_on_is_refused_likewise(api: Client):
     refused(api.put(f"{V1}/addons/{made['id']}", body), "rateCards[0].taxConfig")
 
 
-def test_a_plan_of_a_customers_own_and_an_edit_are_refused_likewise(api: Client):
+def test_a_plan_of_a_customers_own_and_an_edit_are_refused_likewise(api: Client) -> None:
     customer = api.post(f"{V1}/customers", {"name": "Acme", "key": "acme"}).json["id"]
     body: dict[str, Any] = {"customerId": customer, "customPlan": CUSTOM | {"phases": [phase(TAXED)]}}
     refused(api.post(f"{V1}/subscriptions", body), CARD)
@@ -61,7 +61,7 @@ def test_a_plan_of_a_customers_own_and_an_edit_are_refused_likewise(api: Client)
 
 
 @pytest.mark.parametrize("on_the_card", [False, True])
-def test_a_simulation_is_refused_likewise(api: Client, on_the_card: bool):
+def test_a_simulation_is_refused_likewise(api: Client, on_the_card: bool) -> None:
     customer = api.post(f"{V1}/customers", {"name": "Acme", "key": "acme"}).json["id"]
     price = {"type": "flat", "amount": "7", "paymentTerm": "in_advance"}
     taxed = line(None, "1", rateCard={"price": price, "taxConfig": TAX}) if on_the_card else line(price, "1")
@@ -72,12 +72,12 @@ def test_a_simulation_is_refused_likewise(api: Client, on_the_card: bool):
     refused(answer, f"lines[0].{'rateCard.' if on_the_card else ''}taxConfig")
 
 
-def test_a_configuration_that_says_nothing_is_taken(api: Client):
+def test_a_configuration_that_says_nothing_is_taken(api: Client) -> None:
     assert api.post(f"{V1}/plans", draft(phase(UNTAXED))).status == 201
     assert api.post(f"{V1}/addons", addon_draft(UNTAXED)).status == 201
 
 
-def test_what_was_stored_with_a_tax_is_read_sold_and_copied(api: Client):
+def test_what_was_stored_with_a_tax_is_read_sold_and_copied(api: Client) -> None:
     """Stored as it was before they were refused."""
     plans, addons = catalog.plans(), catalog.addons()
     plan = api.post(f"{V1}/plans", draft(phase(flat()))).json["id"]

@@ -83,7 +83,7 @@ def create(shop: Client, *phases: dict[str, Any], **changed: Any) -> Response:
         (ENTITLED, f"{CARD}.entitlementTemplate", "static or boolean"),
     ],
 )
-def test_a_card_that_could_not_be_billed_is_refused(shop: Client, card: dict[str, Any], field: str, right: str):
+def test_a_card_that_could_not_be_billed_is_refused(shop: Client, card: dict[str, Any], field: str, right: str) -> None:
     answer = create(shop, phase(card))
 
     assert answer.status == 400, answer.text
@@ -105,14 +105,14 @@ def test_a_card_that_could_not_be_billed_is_refused(shop: Client, card: dict[str
         priced("tokens", PERCENTAGE | {"eventDimension": "model", "fixedFee": "0.30"}),
     ],
 )
-def test_a_card_whose_meter_gives_what_the_price_needs_is_published(shop: Client, card: dict[str, Any]):
+def test_a_card_whose_meter_gives_what_the_price_needs_is_published(shop: Client, card: dict[str, Any]) -> None:
     made = create(shop, phase(card))
 
     assert made.status == 201, made.text
     assert shop.post(f"/api/v1/plans/{made.json['id']}/publish").status == 200
 
 
-def test_only_the_last_phase_may_and_must_have_no_end(shop: Client):
+def test_only_the_last_phase_may_and_must_have_no_end(shop: Client) -> None:
     endless = create(shop, phase(flat(), key="a"), phase(flat(), key="b"))
     ending = create(shop, phase(flat(), duration="P1M"))
 
@@ -121,7 +121,7 @@ def test_only_the_last_phase_may_and_must_have_no_end(shop: Client):
     assert create(shop, phase(flat()), currency="EURO").fields == ["currency"]
 
 
-def test_a_dimension_that_has_gone_since_the_draft_is_noticed_at_publishing(shop: Client):
+def test_a_dimension_that_has_gone_since_the_draft_is_noticed_at_publishing(shop: Client) -> None:
     made = create(shop, phase(priced("tokens", matrix("model"))))
     assert shop.call("PUT", "/api/v1/meters/tokens", {"groupBy": {"region": "$.region"}}).status == 200
 
@@ -131,7 +131,7 @@ def test_a_dimension_that_has_gone_since_the_draft_is_noticed_at_publishing(shop
     assert "it has region" in answer.json["detail"]
 
 
-def test_add_ons_custom_plans_and_edits_are_held_to_the_same(shop: Client):
+def test_add_ons_custom_plans_and_edits_are_held_to_the_same(shop: Client) -> None:
     card = priced("tokens", matrix("region"))
     addon = {"key": "more", "name": "More", "currency": "USD", "instanceType": "single", "rateCards": [card]}
     assert shop.post("/api/v1/addons", addon).fields == ["rateCards[0].price.dimensions[0]"]
@@ -150,7 +150,7 @@ def test_add_ons_custom_plans_and_edits_are_held_to_the_same(shop: Client):
 
 
 @pytest.mark.parametrize("currency", ["UGX", "IQD", "CLF", "UYW", "LYD"])
-def test_a_currency_that_no_gateway_collects_is_refused_before_anybody_is_billed(shop: Client, currency: str):
+def test_a_currency_that_no_gateway_collects_is_refused_before_anybody_is_billed(shop: Client, currency: str) -> None:
     addon = {"key": "more", "name": "More", "instanceType": "single", "rateCards": [flat("5")]}
     customer = shop.post("/api/v1/customers", {"name": "Acme", "key": "acme"}).json["id"]
     custom = {name: value for name, value in draft(phase(flat())).items() if name != "key"} | {"currency": currency}
@@ -164,5 +164,5 @@ def test_a_currency_that_no_gateway_collects_is_refused_before_anybody_is_billed
 
 
 @pytest.mark.parametrize("currency", ["KWD", "BHD", "OMR", "TND", "JOD", "MGA", "ISK", "JPY"])
-def test_a_currency_of_other_digits_than_iso_says_is_sold_in(shop: Client, currency: str):
+def test_a_currency_of_other_digits_than_iso_says_is_sold_in(shop: Client, currency: str) -> None:
     assert create(shop, phase(flat("1.235")), currency=currency).status == 201

@@ -32,25 +32,25 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("text", RUN)
-def test_what_a_spreadsheet_would_run_becomes_text(text: str):
+def test_what_a_spreadsheet_would_run_becomes_text(text: str) -> None:
     assert read(text_cell(text)) == APOSTROPHE + text
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_is_plain_stays_as_it_is(text: str):
+def test_what_is_plain_stays_as_it_is(text: str) -> None:
     assert text_cell(text) == text
 
 
 @pytest.mark.parametrize(
     "text", ["a=b", "a;=cmd()", "a,b", "a\tb", "a\r\n=cmd()", 'say "x"', "a|b", "it's", " a", "a "]
 )
-def test_what_could_be_taken_apart_is_quoted(text: str):
+def test_what_could_be_taken_apart_is_quoted(text: str) -> None:
     cell = text_cell(text)
     assert (cell[0], cell[-1], read(cell)) == ('"', '"', text)
 
 
 @given(st.text())
-def test_every_text_comes_back_and_nothing_begins_a_formula(text: str):
+def test_every_text_comes_back_and_nothing_begins_a_formula(text: str) -> None:
     cell = text_cell(text)
     back = read(cell)
     assert back in (text, APOSTROPHE + text)

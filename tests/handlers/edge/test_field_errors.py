@@ -11,7 +11,7 @@ from functions.domain.errors import InvalidInput
 from functions.domain.metering.meters.meter_record import MeterCreate
 from functions.domain.subscriptions.customer import CustomerCreate
 from functions.handlers.edge.http import validated
-from functions.handlers.subscriptions.http_subscriptions import SubscriptionCreate
+from functions.handlers.subscriptions.subscription_body import SubscriptionCreate
 
 CARD = {"type": "usage_based", "key": "a", "name": "A", "featureKey": "f", "billingCadence": "P1M"}
 

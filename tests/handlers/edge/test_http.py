@@ -131,6 +131,14 @@ def test_a_payload_that_is_not_from_the_gateway_still_gets_an_answer() -> None:
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (500, "application/problem+json")
 
 
+NOBODY: list[dict[str, Any]] = [
+    {},
+    {"authorizer": {}},
+    {"authorizer": {"lambda": {}}},
+    {"authorizer": {"lambda": None}},
+]
+
+
 def test_without_a_caller_every_route_of_the_api_is_401_and_so_is_what_is_none() -> None:
     """The authorizer lets a request without a key pass, with an empty context."""
     routes = [route.key for route in http_api.routes()]
@@ -138,7 +146,7 @@ def test_without_a_caller_every_route_of_the_api_is_401_and_so_is_what_is_none()
     assert opened == {"GET /healthz", "GET /api/v1/openapi.json"}
     for route in [*routes, "GET /nowhere", "POST /api/v1/meters/x/y/z", "PUT /healthz"]:
         method, _, path = route.partition(" ")
-        for context in ({}, {"authorizer": {}}, {"authorizer": {"lambda": {}}}, {"authorizer": {"lambda": None}}):
+        for context in NOBODY:
             event = payload(method, path, params="surprise=1", body="{}")
             del event["requestContext"]["authorizer"]
             event["requestContext"] |= context

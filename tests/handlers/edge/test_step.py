@@ -26,7 +26,9 @@ def failing(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize("error", [KeyError(SECRET), ValueError(SECRET), REFUSED, RuntimeError(SECRET)])
-def test_an_error_nobody_planned_for_leaves_no_word_of_its_own(error: Exception, capsys: pytest.CaptureFixture[str]):
+def test_an_error_nobody_planned_for_leaves_no_word_of_its_own(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InternalError) as raised:
         failing(error)(WHO, None)
 
@@ -39,7 +41,7 @@ def test_an_error_nobody_planned_for_leaves_no_word_of_its_own(error: Exception,
 
 
 @pytest.mark.parametrize("error", [NotFound("There is no meter."), Unavailable("Try again.", retry_after_seconds=1)])
-def test_an_error_of_ours_passes_as_it_is(error: Exception, capsys: pytest.CaptureFixture[str]):
+def test_an_error_of_ours_passes_as_it_is(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(type(error)) as raised:
         failing(error)(WHO, None)
     assert raised.value is error
@@ -47,7 +49,7 @@ def test_an_error_of_ours_passes_as_it_is(error: Exception, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("name", [name for name in names.HANDLERS if name.startswith("workflow_")])
-def test_every_step_of_a_workflow_is_one(name: str, capsys: pytest.CaptureFixture[str]):
+def test_every_step_of_a_workflow_is_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     handler = importlib.import_module(names.HANDLERS[name][1].removesuffix(".handler")).handler
     with pytest.raises(InternalError):
         handler(None, None)

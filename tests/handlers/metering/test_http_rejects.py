@@ -344,8 +344,8 @@ def test_what_is_refused_anew_loses_its_mark(api: Client, metering: Metering) ->
     assert kept is not None
     assert api.post(f"{REJECTS}/{reject['id']}/replay").json["replayedAt"]
     identity = f"{event(1).fingerprint:016x}{event(1).time:x}"
-    reject = Reject("default", identity, "outside_acceptance_window", "why", NOW + 5, event(1))
-    metering.ledger.put_rejects([reject])
+    anew = Reject("default", identity, "outside_acceptance_window", "why", NOW + 5, event(1))
+    metering.ledger.put_rejects([anew])
     assert "replayedAt" not in listed(api)[0]
     assert wired.rejects().mark_replayed("default", kept, NOW, "late").replayed_by == ""
 

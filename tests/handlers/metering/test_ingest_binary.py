@@ -139,7 +139,7 @@ def test_a_value_that_cannot_be_decoded_is_named(stream: MemoryStream, value: st
         ({"ce_source": "x" * 1_025}, ("[0].source", "too_long")),
     ],
 )
-def test_a_wrong_header_is_named(stream: MemoryStream, change: dict[str, str], error: tuple[str, str]) -> None:
+def test_a_wrong_header_is_named(stream: MemoryStream, change: dict[str, Any], error: tuple[str, str]) -> None:
     assert refused(post(**change)) == [error]
     assert stream.records == []
 

@@ -94,7 +94,7 @@ def _class_names() -> set[str]:
     return shown | set(_subclasses(StrEnum))
 
 
-def _subclasses(of: type) -> Iterator[str]:
+def _subclasses(of: type[object]) -> Iterator[str]:
     for each in of.__subclasses__():
         yield each.__name__
         yield from _subclasses(each)

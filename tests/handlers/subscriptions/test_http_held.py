@@ -36,7 +36,8 @@ class Shop:
     def made(self, path: str, body: Any = None) -> dict[str, Any]:
         answer = self.api.post(f"{V1}/{path}", body)
         assert answer.status in (200, 201), answer.text
-        return answer.json
+        found: dict[str, Any] = answer.json
+        return found
 
     def customer(self) -> str:
         name = f"c{len(self.customers)}"
@@ -75,7 +76,7 @@ def shop(api: Client) -> Shop:
     return shop
 
 
-def test_a_feature_under_a_plan_of_its_own_is_not_archived(shop: Shop):
+def test_a_feature_under_a_plan_of_its_own_is_not_archived(shop: Shop) -> None:
     subscription = shop.subscribe(unit())
 
     refused = shop.archive_feature()
@@ -90,7 +91,7 @@ def test_a_feature_under_a_plan_of_its_own_is_not_archived(shop: Shop):
 
 
 @pytest.mark.parametrize("withdrawn", ["archive", "delete"])
-def test_a_plan_that_was_withdrawn_leaves_its_subscriptions(shop: Shop, withdrawn: str):
+def test_a_plan_that_was_withdrawn_leaves_its_subscriptions(shop: Shop, withdrawn: str) -> None:
     plan = {"key": "pro", "name": "Pro", "currency": "USD", "billingCadence": "P1M", "phases": [phase(unit())]}
     plan_id = shop.made("plans", plan)["id"]
     shop.made(f"plans/{plan_id}/publish")
@@ -105,7 +106,7 @@ def test_a_plan_that_was_withdrawn_leaves_its_subscriptions(shop: Shop, withdraw
     assert (refused.status, subscription in refused.json["detail"]) == (409, True)
 
 
-def test_what_will_be_sold_is_held_too(shop: Shop):
+def test_what_will_be_sold_is_held_too(shop: Shop) -> None:
     scheduled = shop.subscribe(unit(), timing=FUTURE)
 
     assert scheduled in shop.archive_feature().json["detail"]
@@ -113,8 +114,8 @@ def test_what_will_be_sold_is_held_too(shop: Shop):
     assert shop.archive_feature().status == 204
 
 
-def test_a_later_phase_is_held_though_the_subscription_is_to_end_before(shop: Shop):
-    custom = {"name": "Own", "currency": "USD", "billingCadence": "P1M"}
+def test_a_later_phase_is_held_though_the_subscription_is_to_end_before(shop: Shop) -> None:
+    custom: dict[str, Any] = {"name": "Own", "currency": "USD", "billingCadence": "P1M"}
     custom["phases"] = [phase(flat(), key="a", duration="P6M"), phase(unit(), key="b")]
     body = {"customPlan": custom, "customerId": shop.customer()}
     subscription = shop.made("subscriptions", body)["id"]
@@ -124,7 +125,7 @@ def test_a_later_phase_is_held_though_the_subscription_is_to_end_before(shop: Sh
     assert shop.archive_feature().status == 409
 
 
-def test_a_feature_may_be_archived_once_its_subscribers_edit_it_out_or_cancel(shop: Shop):
+def test_a_feature_may_be_archived_once_its_subscribers_edit_it_out_or_cancel(shop: Shop) -> None:
     edited, cancelled = shop.subscribe(flat(), unit()), shop.subscribe(unit())
     remove = {"customizations": [{"op": "remove_item", "phaseKey": "main", "itemKey": "tokens"}]}
     assert shop.api.call("PATCH", f"{V1}/subscriptions/{edited}", remove).status == 200
@@ -134,7 +135,7 @@ def test_a_feature_may_be_archived_once_its_subscribers_edit_it_out_or_cancel(sh
     assert shop.archive_feature().status == 204
 
 
-def test_some_holders_are_named_and_the_rest_is_said_to_exist(shop: Shop):
+def test_some_holders_are_named_and_the_rest_is_said_to_exist(shop: Shop) -> None:
     every = [shop.subscribe(unit()) for _ in range(5)]
 
     told = shop.archive_feature().json["detail"]
@@ -143,7 +144,7 @@ def test_some_holders_are_named_and_the_rest_is_said_to_exist(shop: Shop):
     assert "and more; cancel each, or edit" in told
 
 
-def test_other_features_and_their_meters_are_not_held(shop: Shop):
+def test_other_features_and_their_meters_are_not_held(shop: Shop) -> None:
     shop.made("meters", METER | {"slug": "tokens2"})
     shop.made("features", {"key": "tokens2", "name": "Tokens 2", "meterSlug": "tokens2"})
     shop.subscribe(unit())
@@ -152,7 +153,7 @@ def test_other_features_and_their_meters_are_not_held(shop: Shop):
     assert shop.api.delete(f"{V1}/meters/tokens2").status == 204
 
 
-def test_a_meter_is_held_by_what_it_is_to_bill_though_its_feature_was_archived(shop: Shop):
+def test_a_meter_is_held_by_what_it_is_to_bill_though_its_feature_was_archived(shop: Shop) -> None:
     subscription = shop.subscribe(unit())
     shop.withdraw_feature_behind_its_back()
 
@@ -162,7 +163,7 @@ def test_a_meter_is_held_by_what_it_is_to_bill_though_its_feature_was_archived(s
     assert [each["code"] for each in refused.json["extensions"]["validationErrors"]] == ["meter_in_use"]
 
 
-def test_a_meter_is_held_until_the_last_usage_is_invoiced(shop: Shop):
+def test_a_meter_is_held_until_the_last_usage_is_invoiced(shop: Shop) -> None:
     subscription = shop.subscribe(unit(), timing=YESTERDAY)
     shop.withdraw_feature_behind_its_back()
     shop.made(f"subscriptions/{subscription}/cancel", {"timing": "immediate"})
@@ -180,7 +181,7 @@ def test_a_meter_is_held_until_the_last_usage_is_invoiced(shop: Shop):
     assert shop.delete_meter().status == 204
 
 
-def test_a_meter_is_held_by_a_metered_entitlement(shop: Shop):
+def test_a_meter_is_held_by_a_metered_entitlement(shop: Shop) -> None:
     entitled = flat(key="tokens") | {"featureKey": "tokens", "entitlementTemplate": {"type": "metered"}}
     shop.subscribe(entitled)
     shop.withdraw_feature_behind_its_back()
@@ -188,7 +189,7 @@ def test_a_meter_is_held_by_a_metered_entitlement(shop: Shop):
     assert shop.delete_meter().status == 409
 
 
-def test_a_dimension_is_held_by_the_price_of_a_plan_of_its_own(shop: Shop):
+def test_a_dimension_is_held_by_the_price_of_a_plan_of_its_own(shop: Shop) -> None:
     subscription = shop.subscribe(unit() | {"price": BY_MODEL})
 
     refused = shop.drop(kept="team")
@@ -198,7 +199,7 @@ def test_a_dimension_is_held_by_the_price_of_a_plan_of_its_own(shop: Shop):
     assert shop.drop(kept="model").status == 200
 
 
-def test_a_dimension_is_held_by_the_filters_a_feature_had(shop: Shop):
+def test_a_dimension_is_held_by_the_filters_a_feature_had(shop: Shop) -> None:
     shop.made("features", {"key": "big", "name": "B", "meterSlug": "tokens", "meterGroupByFilters": {"model": "big"}})
     subscription = shop.subscribe(unit(key="big"))
     feature = catalog.features().by_key("default", "big")
@@ -210,7 +211,7 @@ def test_a_dimension_is_held_by_the_filters_a_feature_had(shop: Shop):
     assert shop.drop(kept="model").status == 200
 
 
-def test_another_tenant_holds_nothing(shop: Shop, api: Client):
+def test_another_tenant_holds_nothing(shop: Shop, api: Client) -> None:
     shop.subscribe(unit())
     other = Shop(api.acting_as("admin", "other"))
     other.made("meters", METER)
@@ -220,7 +221,9 @@ def test_another_tenant_holds_nothing(shop: Shop, api: Client):
     assert other.delete_meter().status == 204
 
 
-def test_more_subscriptions_than_are_looked_at_refuse_rather_than_guess(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_more_subscriptions_than_are_looked_at_refuse_rather_than_guess(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(held_by_subscriptions, "MAX_LOOKED_AT", 2)
     for _ in range(2):
         shop.subscribe(flat())
@@ -234,7 +237,7 @@ def test_more_subscriptions_than_are_looked_at_refuse_rather_than_guess(shop: Sh
     assert "More than 2 subscriptions would have to be asked" in refused.json["detail"]
 
 
-def test_customers_of_every_part_are_noticed(shop: Shop):
+def test_customers_of_every_part_are_noticed(shop: Shop) -> None:
     """Each is counted in one of the parts; a withdrawal builds on all of them."""
     plans = catalog.plans()
     for _ in range(4 * PARTS):

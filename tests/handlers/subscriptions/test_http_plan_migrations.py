@@ -396,7 +396,8 @@ def test_many_are_migrated_in_one_run_however_often_it_is_killed(
 
 
 def all_subscriptions(world: World) -> list[Any]:
-    entries, after = [], None
+    entries: list[Any] = []
+    after = None
     while True:
         part = world.subscriptions.listing(TENANT).read_slice(after=after, descending=False, most=1_000)
         entries += part.entries

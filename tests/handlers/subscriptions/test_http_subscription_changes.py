@@ -39,7 +39,7 @@ def edit(client: Client, of: str, *operations: dict[str, Any], **timing: str) ->
 ADD_SEAT = {"op": "add_item", "phaseKey": "ramp", "rateCard": flat("7", key="seat")}
 
 
-def test_a_subscription_is_edited_and_shows_its_timelines(client: Client, world: World):
+def test_a_subscription_is_edited_and_shows_its_timelines(client: Client, world: World) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10")
 
@@ -55,7 +55,7 @@ def test_a_subscription_is_edited_and_shows_its_timelines(client: Client, world:
     assert [item["key"] for item in before["items"]] == ["fee", "tokens"]
 
 
-def test_an_edit_of_the_next_cycle_is_scheduled_and_unscheduled(client: Client, world: World):
+def test_an_edit_of_the_next_cycle_is_scheduled_and_unscheduled(client: Client, world: World) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10")
 
@@ -82,13 +82,15 @@ def test_an_edit_of_the_next_cycle_is_scheduled_and_unscheduled(client: Client, 
         ({"op": "remove_phase", "phaseKey": "ramp", "shift": "next"}, "immediate", 409, "customizations[0]"),
     ],
 )
-def test_a_wrong_edit_names_its_field(client: Client, operation: dict[str, Any], timing: str, status: int, field: str):
+def test_a_wrong_edit_names_its_field(
+    client: Client, operation: dict[str, Any], timing: str, status: int, field: str
+) -> None:
     answer = edit(client, create(client), operation, timing=timing)
 
     assert (answer.status, answer.fields[0]) == (status, field), answer.text
 
 
-def test_a_change_ends_one_and_begins_the_next_with_the_same_anchor(client: Client, world: World):
+def test_a_change_ends_one_and_begins_the_next_with_the_same_anchor(client: Client, world: World) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10T12:00:00")
 
@@ -106,7 +108,7 @@ def test_a_change_ends_one_and_begins_the_next_with_the_same_anchor(client: Clie
     assert tokens.counts_from == at("2026-05-01")
 
 
-def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, world: World):
+def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, world: World) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10")
     changed = client.post(f"{of}/change", {"timing": "next_billing_cycle", "plan": {"key": "team"}}).json
@@ -120,7 +122,9 @@ def test_a_change_at_the_next_cycle_is_taken_back_by_restoring(client: Client, w
 
 
 @pytest.mark.parametrize("timing", ["immediate", "next_billing_cycle", "2026-07-01T00:00:00Z"])
-def test_a_customer_who_cancels_before_a_scheduled_change_has_no_plan_after(client: Client, world: World, timing: str):
+def test_a_customer_who_cancels_before_a_scheduled_change_has_no_plan_after(
+    client: Client, world: World, timing: str
+) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10")
     changed = client.post(f"{of}/change", {"timing": "next_billing_cycle", "plan": {"key": "team"}}).json
@@ -129,7 +133,9 @@ def test_a_customer_who_cancels_before_a_scheduled_change_has_no_plan_after(clie
     assert client.get(f"{SUBSCRIPTIONS}/{changed['next']['id']}").status == 404
 
 
-def test_a_change_to_a_plan_of_fees_is_not_doubled_by_taking_the_cancellation_back(client: Client, world: World):
+def test_a_change_to_a_plan_of_fees_is_not_doubled_by_taking_the_cancellation_back(
+    client: Client, world: World
+) -> None:
     own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
     of = create(client, plan=None, customPlan=own)
     world.clock.time = at("2026-05-10")
@@ -139,7 +145,7 @@ def test_a_change_to_a_plan_of_fees_is_not_doubled_by_taking_the_cancellation_ba
     assert client.post(f"{of}/restore").status == 200
 
 
-def test_a_subscription_that_begins_by_chance_when_another_ends_stays(client: Client, world: World):
+def test_a_subscription_that_begins_by_chance_when_another_ends_stays(client: Client, world: World) -> None:
     own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
     of = create(client, plan=None, customPlan=own)
     world.clock.time = at("2026-05-10")
@@ -149,7 +155,7 @@ def test_a_subscription_that_begins_by_chance_when_another_ends_stays(client: Cl
     assert client.get(other).json["status"] == "scheduled"
 
 
-def test_more_that_would_have_to_go_than_one_transaction_holds_are_a_conflict(client: Client):
+def test_more_that_would_have_to_go_than_one_transaction_holds_are_a_conflict(client: Client) -> None:
     of = create(client)
     assert client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}).status == 200
     own = {name: value for name, value in draft(phase(flat("3"))).items() if name != "key"}
@@ -162,7 +168,7 @@ def test_more_that_would_have_to_go_than_one_transaction_holds_are_a_conflict(cl
     assert (answer.status, f"delete all but {MAX_DELETED_AT_ONCE}" in answer.text) == (409, True), answer.text
 
 
-def test_a_change_to_a_plan_of_its_own(client: Client):
+def test_a_change_to_a_plan_of_its_own(client: Client) -> None:
     of = create(client)
     custom = {name: value for name, value in draft(phase(flat("3"), unit("0.2"))).items() if name != "key"}
 
@@ -174,7 +180,7 @@ def test_a_change_to_a_plan_of_its_own(client: Client):
     assert client.post(f"{SUBSCRIPTIONS}/{answer.json['next']['id']}/migrate").status == 409
 
 
-def test_a_subscription_migrates_to_the_newer_version_in_the_phase_it_is_in(client: Client, world: World):
+def test_a_subscription_migrates_to_the_newer_version_in_the_phase_it_is_in(client: Client, world: World) -> None:
     of = create(client, timing="2026-03-20T00:00:00Z")
     assert client.post(f"{of}/migrate").status == 409
     world.clock.time = at("2026-07-01")
@@ -188,7 +194,9 @@ def test_a_subscription_migrates_to_the_newer_version_in_the_phase_it_is_in(clie
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_a_migration_at_the_end_of_a_phase_goes_on_with_the_next_one(client: Client, world: World, cancelled: bool):
+def test_a_migration_at_the_end_of_a_phase_goes_on_with_the_next_one(
+    client: Client, world: World, cancelled: bool
+) -> None:
     trial = (phase(unit(), key="trial", duration="P1M"), phase(flat("30"), unit(), key="paid"))
     world.plan(*trial, key="saas")
     of = create(client, plan={"key": "saas"})
@@ -203,7 +211,7 @@ def test_a_migration_at_the_end_of_a_phase_goes_on_with_the_next_one(client: Cli
     assert [each["key"] for each in answer.json["next"]["phases"]] == ["paid"]
 
 
-def test_what_an_ended_subscription_has_sold_is_not_sold_again(client: Client, world: World):
+def test_what_an_ended_subscription_has_sold_is_not_sold_again(client: Client, world: World) -> None:
     world.clock.time = at("2026-05-20")
     of = create(client)
     assert client.post(f"{of}/cancel", {"timing": "immediate"}).status == 200
@@ -222,7 +230,7 @@ def test_what_an_ended_subscription_has_sold_is_not_sold_again(client: Client, w
     assert following.status == 201, following.text
 
 
-def test_of_several_that_ended_the_last_one_is_named(client: Client, world: World):
+def test_of_several_that_ended_the_last_one_is_named(client: Client, world: World) -> None:
     for start, end in (("2026-05-01", "2026-05-03"), ("2026-05-04", "2026-05-06")):
         world.clock.time = at(start)
         of = create(client, timing="immediate")
@@ -239,7 +247,7 @@ def test_of_several_that_ended_the_last_one_is_named(client: Client, world: Worl
     assert client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-06T00:00:00Z"}).status == 201
 
 
-def test_one_that_runs_is_in_the_way_of_the_past_until_it_ends(client: Client, world: World):
+def test_one_that_runs_is_in_the_way_of_the_past_until_it_ends(client: Client, world: World) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10")
     body = {"plan": {"key": "team"}, "customerId": ACME, "timing": "2026-05-05T00:00:00Z"}
@@ -263,7 +271,7 @@ def test_one_that_runs_is_in_the_way_of_the_past_until_it_ends(client: Client, w
     assert client.post(SUBSCRIPTIONS, body | {"timing": "2026-06-01T00:00:00Z"}).status == 201
 
 
-def test_one_that_is_to_come_is_in_the_way_too(client: Client, world: World):
+def test_one_that_is_to_come_is_in_the_way_too(client: Client, world: World) -> None:
     of = create(client, timing="2026-06-01T00:00:00Z")
     body = {"plan": {"key": "team"}, "customerId": ACME, "timing": "2026-04-20T00:00:00Z"}
 
@@ -273,7 +281,7 @@ def test_one_that_is_to_come_is_in_the_way_too(client: Client, world: World):
     assert refused.json["detail"].endswith(f"from 2026-06-01T00:00:00Z on; cancel or change {id_of(of)} first.")
 
 
-def test_an_edit_that_takes_anothers_place_names_both(client: Client, world: World):
+def test_an_edit_that_takes_anothers_place_names_both(client: Client, world: World) -> None:
     plain = client.post(SUBSCRIPTIONS, {"customPlan": OWN, "customerId": ACME})
     assert plain.status == 201, plain.text
     of = create(client)
@@ -287,7 +295,7 @@ def test_an_edit_that_takes_anothers_place_names_both(client: Client, world: Wor
     assert refused.json["detail"].endswith(f"cancel or change {id_of(of)} first.")
 
 
-def test_how_far_back_a_start_may_lie_is_said(client: Client, world: World):
+def test_how_far_back_a_start_may_lie_is_said(client: Client, world: World) -> None:
     world.clock.time = at("2026-05-20T12:00:00")
     body = {"plan": {"key": "pro"}, "customerId": ACME}
 
@@ -300,7 +308,7 @@ def test_how_far_back_a_start_may_lie_is_said(client: Client, world: World):
     assert client.post(SUBSCRIPTIONS, body | {"timing": earliest[0]}).status == 201
 
 
-def test_phases_beyond_the_calendar_are_refused_and_the_subscription_can_be_read(client: Client):
+def test_phases_beyond_the_calendar_are_refused_and_the_subscription_can_be_read(client: Client) -> None:
     of = create(client)
     late = {"op": "add_phase", "phase": {"key": "late", "name": "Late", "startAfter": "P100Y"}}
     later = {"op": "stretch_phase", "phaseKey": "rest", "extendBy": "P36525D"}
@@ -312,7 +320,7 @@ def test_phases_beyond_the_calendar_are_refused_and_the_subscription_can_be_read
 
 
 @pytest.mark.parametrize("timing", ["immediate", "next_billing_cycle"])
-def test_who_changes_their_mind_does_not_get_both_plans(client: Client, world: World, timing: str):
+def test_who_changes_their_mind_does_not_get_both_plans(client: Client, world: World, timing: str) -> None:
     world.plan(phase(flat("70", key="desk")), key="office")
     of = create(client)
     world.clock.time = at("2026-05-10")
@@ -329,7 +337,7 @@ def test_who_changes_their_mind_does_not_get_both_plans(client: Client, world: W
     assert [each["plan"]["key"] for each in listed] == ["pro", "office"]
 
 
-def test_a_cancellation_sent_twice_in_a_second_says_the_same_twice(client: Client):
+def test_a_cancellation_sent_twice_in_a_second_says_the_same_twice(client: Client) -> None:
     of = create(client)
 
     answers = [client.post(f"{of}/cancel", {"timing": "next_billing_cycle"}) for _ in range(2)]
@@ -337,7 +345,7 @@ def test_a_cancellation_sent_twice_in_a_second_says_the_same_twice(client: Clien
     assert [(each.status, each.json.get("activeTo")) for each in answers] == [(200, "2026-06-01T00:00:00Z")] * 2
 
 
-def test_a_cancellation_is_unscheduled_and_a_scheduled_subscription_deleted(client: Client, world: World):
+def test_a_cancellation_is_unscheduled_and_a_scheduled_subscription_deleted(client: Client, world: World) -> None:
     of = create(client)
     world.clock.time = at("2026-05-10")
     client.post(f"{of}/cancel", {"timing": "next_billing_cycle"})
@@ -352,7 +360,7 @@ def test_a_cancellation_is_unscheduled_and_a_scheduled_subscription_deleted(clie
     assert client.get(f"/api/v1/customers/{ACME}/subscriptions").json["totalCount"] == 1
 
 
-def test_several_subscriptions_run_side_by_side_unless_they_sell_the_same(client: Client, world: World):
+def test_several_subscriptions_run_side_by_side_unless_they_sell_the_same(client: Client, world: World) -> None:
     create(client)
     world.plan(phase(flat("5", key="support")), key="support")
     create(client, plan={"key": "support"})
@@ -365,7 +373,7 @@ def test_several_subscriptions_run_side_by_side_unless_they_sell_the_same(client
         assert words in answer.json["detail"]
 
 
-def test_a_subscription_begins_with_the_next_cycle_of_its_anchor(client: Client):
+def test_a_subscription_begins_with_the_next_cycle_of_its_anchor(client: Client) -> None:
     answer = client.post(
         SUBSCRIPTIONS,
         {
@@ -380,6 +388,6 @@ def test_a_subscription_begins_with_the_next_cycle_of_its_anchor(client: Client)
 
 
 @pytest.mark.parametrize("verb", ["unschedule-cancelation", "restore", "migrate"])
-def test_what_does_not_exist_cannot_change(client: Client, verb: str):
+def test_what_does_not_exist_cannot_change(client: Client, verb: str) -> None:
     assert client.post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/{verb}").status == 404
     assert client.acting_as("read").post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/{verb}").status == 403

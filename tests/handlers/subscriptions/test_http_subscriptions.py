@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from openmeter._generated.models import Subscription, SubscriptionExpanded, SubscriptionPaginatedResponse
 
-from tests.application.billing.world import ACME, GLOBEX, World
+from tests.application.billing.world import ACME, GLOBEX, FakeCustomers, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client, Response
 from tests.handlers.genuine import problems
@@ -21,7 +21,7 @@ def create(client: Client, **changed: Any) -> Response:
     return client.post(SUBSCRIPTIONS, {"plan": {"key": "pro"}, "customerId": ACME} | changed)
 
 
-def test_a_subscription_is_created_and_read_by_the_genuine_package(client: Client):
+def test_a_subscription_is_created_and_read_by_the_genuine_package(client: Client) -> None:
     created = create(client, timing="2026-04-15T10:00:00Z", billingAnchor="2026-01-01T00:00:00Z", name="Acme")
     found = client.get(f"{SUBSCRIPTIONS}/{created.json['id']}")
 
@@ -38,7 +38,7 @@ def test_a_subscription_is_created_and_read_by_the_genuine_package(client: Clien
     }
 
 
-def test_a_second_one_conflicts_with_openmeters_code(client: Client):
+def test_a_second_one_conflicts_with_openmeters_code(client: Client) -> None:
     create(client)
     answer = create(client)
 
@@ -47,13 +47,14 @@ def test_a_second_one_conflicts_with_openmeters_code(client: Client):
     assert codes == ["only_single_subscription_allowed_per_customer_at_a_time"]
 
 
-def test_a_customer_can_be_named_by_key(client: Client, world: World):
+def test_a_customer_can_be_named_by_key(client: Client, world: World) -> None:
+    assert isinstance(world.customers, FakeCustomers)
     world.customers.customers[ACME] = world.customers.customers[ACME].model_copy(update={"key": "acme"})
 
     assert create(client, customerId=None, customerKey="acme").json["customerId"] == ACME
 
 
-def test_a_subscription_is_cancelled_now_later_or_at_a_boundary(client: Client, world: World):
+def test_a_subscription_is_cancelled_now_later_or_at_a_boundary(client: Client, world: World) -> None:
     of = f"{SUBSCRIPTIONS}/{create(client, timing='2026-05-01T00:00:00Z').json['id']}"
     world.clock.time = at("2026-05-10")
 
@@ -71,13 +72,13 @@ def test_a_subscription_is_cancelled_now_later_or_at_a_boundary(client: Client, 
     ]
 
 
-def test_the_status_can_be_asked_for_another_time(client: Client):
+def test_the_status_can_be_asked_for_another_time(client: Client) -> None:
     of = f"{SUBSCRIPTIONS}/{create(client).json['id']}"
 
     assert client.get(of, {"at": "2026-04-01T00:00:00Z"}).json["status"] == "scheduled"
 
 
-def test_a_customers_subscriptions_are_listed(client: Client, world: World):
+def test_a_customers_subscriptions_are_listed(client: Client, world: World) -> None:
     first = create(client, timing="2026-04-15T00:00:00Z").json["id"]
     client.post(f"{SUBSCRIPTIONS}/{first}/cancel")
     second = create(client, timing="2026-06-01T00:00:00Z").json["id"]
@@ -92,7 +93,7 @@ def test_a_customers_subscriptions_are_listed(client: Client, world: World):
     assert client.get("/api/v1/customers/nobody/subscriptions").status == 404
 
 
-def test_subscriptions_are_listed_by_plan_version_status_customer_and_phase(client: Client, world: World):
+def test_subscriptions_are_listed_by_plan_version_status_customer_and_phase(client: Client, world: World) -> None:
     first = create(client, timing="2026-04-15T00:00:00Z").json["id"]
     other = create(client, customerId=GLOBEX, timing="2026-03-31T00:00:00Z", startingPhase="main").json["id"]
     world.plan(phase(unit("0.7")))
@@ -139,20 +140,22 @@ def test_subscriptions_are_listed_by_plan_version_status_customer_and_phase(clie
         ({"surprise": 1}, 400, "surprise"),
     ],
 )
-def test_nonsense_is_refused_in_words(client: Client, body: dict[str, Any], status: int, words: str):
+def test_nonsense_is_refused_in_words(client: Client, body: dict[str, Any], status: int, words: str) -> None:
     answer = create(client, **body)
 
     assert (answer.status, words in answer.text) == (status, True)
 
 
-def test_what_does_not_exist_is_not_found(client: Client):
+def test_what_does_not_exist_is_not_found(client: Client) -> None:
     assert client.get(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD").status == 404
     assert client.post(f"{SUBSCRIPTIONS}/01JNJBJDYNJBJDYNJBJDYNJBJD/cancel").status == 404
 
 
 @pytest.mark.parametrize("cadence", ["P100Y", "P36525D", "P600M18000D", "PT1H"])
 @pytest.mark.parametrize("anchor", ["1970-01-01T00:00:00Z", "2199-12-31T23:59:59Z"])
-def test_every_plan_that_is_published_can_be_subscribed_to(client: Client, world: World, cadence: str, anchor: str):
+def test_every_plan_that_is_published_can_be_subscribed_to(
+    client: Client, world: World, cadence: str, anchor: str
+) -> None:
     cards = (flat(cadence=cadence), flat(key="end", cadence=cadence, term="in_arrears"), unit(cadence=cadence))
     phases = (phase(*cards, key="a", duration="P99Y"), phase(*cards, key="b", duration="P1Y"), phase(*cards))
     world.plan(*phases, key="long", billingCadence=cadence)
@@ -163,7 +166,7 @@ def test_every_plan_that_is_published_can_be_subscribed_to(client: Client, world
     assert client.get(f"{SUBSCRIPTIONS}/{created.json['id']}").status == 200
 
 
-def test_a_plan_whose_features_are_too_long_for_a_subscription_is_refused(client: Client, world: World):
+def test_a_plan_whose_features_are_too_long_for_a_subscription_is_refused(client: Client, world: World) -> None:
     tokens, keys = world.features.features["tokens"], [f"card{n}" for n in range(100)]
     world.features.features |= {
         key: tokens.model_copy(update={"key": key, "filters": {"model": ("x" * 4_000,)}}) for key in keys

@@ -35,7 +35,7 @@ with pytest.MonkeyPatch.context() as none_taken:
     none_taken.setattr(compiled_meter, "_column_taker", lambda _meter: lambda _all_data: None)
     ONE_BY_ONE = compile_meters(MeterSet(2, METERS))
 
-values = st.one_of(
+values: st.SearchStrategy[Any] = st.one_of(
     st.integers(-(10**14), 10**14),
     st.sampled_from([True, None, "12.5", "x", "", 0.25, [1], {}, 10**13, 2**63 - 1, 2**63, "1e-19", 10**31]),
     st.text(max_size=3),

@@ -180,7 +180,11 @@ def test_a_value_of_any_digits_is_rounded_once_or_refused(digits: int, places: i
                 assert type(found) is Decimal or -(2**63) <= found < 2**63
 
 
-EVENTS = {"ok": {"status": "200", "region": "eu"}, "failed": {"status": 500, "region": "eu"}, "none": {}}
+EVENTS: dict[str, dict[str, Any]] = {
+    "ok": {"status": "200", "region": "eu"},
+    "failed": {"status": 500, "region": "eu"},
+    "none": {},
+}
 
 
 @pytest.mark.parametrize(
