@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from functions.domain.catalog.plan import Plan
 from functions.domain.subscriptions.edit import edited
 from functions.domain.subscriptions.operations import Operation
-from functions.domain.subscriptions.subscribe import Terms, subscribe
+from functions.domain.subscriptions.subscribe import SubscriptionTerms, subscribe
 from functions.domain.subscriptions.subscription import MeteredFeature, Subscription
 
 TOKENS = MeteredFeature(id="01FEATURE0000000000000TOKEN", key="tokens", name="Tokens", meter_slug="tokens_total")
@@ -75,5 +75,5 @@ def subscription(of: Plan, start: str, *, anchor: str | None = None, **changed: 
         features={"tokens": TOKENS},
         start=at(start),
         now=at(start),
-        terms=Terms(anchor=at(anchor) if anchor else None, **changed),
+        terms=SubscriptionTerms(anchor=at(anchor) if anchor else None, **changed),
     )
