@@ -25,7 +25,7 @@ from functions import names
 from functions.adapters.records import encode_record
 from functions.adapters.stripe.credentials import StripeCredentials
 from functions.application.billing import list_due
-from functions.application.metering.ledger import apply_pages, commit_usage
+from functions.application.metering.ledger import apply_pages, batch_commits
 from functions.application.ports.archive_query import Look, ResultPage
 from functions.domain.analytics.archive_query import Progress
 from functions.domain.identity import named_ulid
@@ -375,7 +375,7 @@ def small_bounds() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(names.ENV_RATE_LIMITS, "calls=200 questions=120 requests=750 bytes=3000000")
-        patch.setattr(commit_usage, "INLINE_ARCHIVE_BYTES", 200)
+        patch.setattr(batch_commits, "INLINE_ARCHIVE_BYTES", 200)
         patch.setattr(pages, "WINDOW_BYTES", 16)
         patch.setattr(apply_pages, "UNITED_PARTS", 2)
         patch.setattr(counting, "MAX_LISTED_UNCOUNTABLE", 1)

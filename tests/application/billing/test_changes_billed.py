@@ -75,7 +75,7 @@ def graduated(first: str, then: str, bound: str = "1000") -> dict[str, Any]:
     return unit() | {"price": price}
 
 
-def test_a_dearer_fee_within_the_month_credits_back_the_rest_of_the_old_one(world: World):
+def test_a_dearer_fee_within_the_month_credits_back_the_rest_of_the_old_one(world: World) -> None:
     world.plan(phase(flat("30")))
     of = world.subscribe(start="2026-05-01")
     world.issue("2026-05-01")
@@ -91,7 +91,7 @@ def test_a_dearer_fee_within_the_month_credits_back_the_rest_of_the_old_one(worl
     assert only(world.issue("2026-06-01").invoices).invoice.total_minor == 6000
 
 
-def test_a_fee_that_is_dropped_becomes_an_invoice_that_gives_money_back(world: World):
+def test_a_fee_that_is_dropped_becomes_an_invoice_that_gives_money_back(world: World) -> None:
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     world.issue("2026-05-01")
@@ -103,7 +103,7 @@ def test_a_fee_that_is_dropped_becomes_an_invoice_that_gives_money_back(world: W
 
 
 @pytest.mark.parametrize(("currency", "paid", "back"), [("JPY", 1000, -323), ("KWD", 1000_000, -322_580)])
-def test_unused_time_is_rounded_to_the_currencys_own_digits(world: World, currency: str, paid: int, back: int):
+def test_unused_time_is_rounded_to_the_currencys_own_digits(world: World, currency: str, paid: int, back: int) -> None:
     world.plan(phase(flat("1000")), currency=currency)
     of = world.subscribe(start="2026-05-01")
     assert only(world.issue("2026-05-01").invoices).invoice.total_minor == paid
@@ -113,7 +113,7 @@ def test_unused_time_is_rounded_to_the_currencys_own_digits(world: World, curren
     assert only(world.issue().invoices).invoice.total_minor == back
 
 
-def test_usage_is_cut_where_the_price_changed_and_comes_with_the_regular_invoice(world: World):
+def test_usage_is_cut_where_the_price_changed_and_comes_with_the_regular_invoice(world: World) -> None:
     world.plan(phase(unit("0.01")))
     of = world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -129,7 +129,7 @@ def test_usage_is_cut_where_the_price_changed_and_comes_with_the_regular_invoice
     ]
 
 
-def test_tiers_go_on_after_an_edit(world: World):
+def test_tiers_go_on_after_an_edit(world: World) -> None:
     """100 tokens a day: 1,000 cheap ones are used up by the 11th, so that none are left for the new price."""
     world.plan(phase(graduated("0", "0.01")))
     of = world.subscribe(start="2026-05-01")
@@ -149,7 +149,7 @@ def before(line: InvoiceLine) -> Decimal:
     return line.working.metered_before
 
 
-def test_a_change_of_plan_bills_both_together_and_carries_the_usage_over(world: World):
+def test_a_change_of_plan_bills_both_together_and_carries_the_usage_over(world: World) -> None:
     world.plan(phase(flat("31"), graduated("0", "0.01")))
     world.plan(phase(flat("62"), graduated("0", "0.02", "2000")), key="team")
     of = world.subscribe(start="2026-05-01")
@@ -165,7 +165,7 @@ def test_a_change_of_plan_bills_both_together_and_carries_the_usage_over(world: 
     assert changed.following.billing_anchor == at("2026-05-01")
 
 
-def test_a_change_at_the_next_cycle_bills_no_day_twice(world: World):
+def test_a_change_at_the_next_cycle_bills_no_day_twice(world: World) -> None:
     world.plan(phase(flat("31"), unit("0.01")))
     world.plan(phase(flat("62"), unit("0.02")), key="team")
     of = world.subscribe(start="2026-05-01")
@@ -178,7 +178,7 @@ def test_a_change_at_the_next_cycle_bills_no_day_twice(world: World):
     assert sorted(amounts(record)) == [("Fee", 6200), ("Tokens", 3100)]
 
 
-def test_a_fee_paid_for_a_quarter_is_credited_back_month_by_month(world: World):
+def test_a_fee_paid_for_a_quarter_is_credited_back_month_by_month(world: World) -> None:
     world.plan(phase(flat("30")), billingCadence="P3M")
     of = world.subscribe(start="2026-05-01")
     assert only(world.issue("2026-05-01").invoices).invoice.total_minor == 9000
@@ -189,7 +189,7 @@ def test_a_fee_paid_for_a_quarter_is_credited_back_month_by_month(world: World):
     assert amounts(record) == [("Fee (unused time)", -1500), ("Fee (unused time)", -3000)]
 
 
-def test_an_edit_at_the_instant_of_a_bill_is_neither_lost_nor_doubled(world: World):
+def test_an_edit_at_the_instant_of_a_bill_is_neither_lost_nor_doubled(world: World) -> None:
     world.plan(phase(flat("30")))
     of = world.subscribe(start="2026-05-01")
     world.issue("2026-05-01")
@@ -199,7 +199,7 @@ def test_an_edit_at_the_instant_of_a_bill_is_neither_lost_nor_doubled(world: Wor
     assert world.issue().invoices == ()
 
 
-def test_the_due_index_follows_edits(world: World):
+def test_the_due_index_follows_edits(world: World) -> None:
     world.plan(phase(flat("30")))
     of = world.subscribe(start="2026-05-01")
     world.issue("2026-05-01")

@@ -43,7 +43,7 @@ def cancel(world: World, of: Subscription, timing: str = "immediate") -> None:
     cancel_subscription(TENANT, of.id, timing, subscriptions=world.subscriptions, clock=world.clock)
 
 
-def test_the_invoice_says_what_a_coupon_took_off_and_the_coupon_which_invoice_that_was(world: World):
+def test_the_invoice_says_what_a_coupon_took_off_and_the_coupon_which_invoice_that_was(world: World) -> None:
     world.plan(phase(flat("20", term="in_arrears"), unit("0.003")))
     world.subscribe(start="2026-04-01")
     applied = world.give(world.coupon("10 USD", "2 times"))
@@ -59,7 +59,7 @@ def test_the_invoice_says_what_a_coupon_took_off_and_the_coupon_which_invoice_th
     assert (now.invoice_count, now.last_invoice_id) == (1, record.invoice.id)
 
 
-def test_a_coupon_for_two_invoices_is_gone_on_the_third(world: World):
+def test_a_coupon_for_two_invoices_is_gone_on_the_third(world: World) -> None:
     world.plan(phase(flat("20")))
     world.subscribe(start="2026-05-01")
     world.give(world.coupon("25 %", "2 times"))
@@ -67,7 +67,7 @@ def test_a_coupon_for_two_invoices_is_gone_on_the_third(world: World):
     assert [total(world, day) for day in ("2026-05-01", "2026-06-01", "2026-07-01")] == [1500, 1500, 2000]
 
 
-def test_the_upcoming_invoice_has_the_coupons_and_counts_nothing(world: World):
+def test_the_upcoming_invoice_has_the_coupons_and_counts_nothing(world: World) -> None:
     world.plan(phase(flat("20", term="in_arrears")))
     of = world.subscribe(start="2026-04-01")
     applied = world.give(world.coupon("25 %", "once"), of)
@@ -79,7 +79,7 @@ def test_the_upcoming_invoice_has_the_coupons_and_counts_nothing(world: World):
     assert total(world, "2026-05-01") == 1500
 
 
-def test_a_run_that_is_repeated_counts_nothing_more(world: World):
+def test_a_run_that_is_repeated_counts_nothing_more(world: World) -> None:
     world.plan(phase(flat("20")))
     world.subscribe(start="2026-05-01")
     applied = world.give(world.coupon("25 %"))
@@ -90,7 +90,7 @@ def test_a_run_that_is_repeated_counts_nothing_more(world: World):
     assert held(world, applied).invoice_count == 1
 
 
-def test_eight_runs_at_once_take_a_coupon_off_once(world: World):
+def test_eight_runs_at_once_take_a_coupon_off_once(world: World) -> None:
     world.plan(phase(flat("20", term="in_arrears")))
     world.subscribe(start="2026-04-01")
     applied = world.give(world.coupon("5 USD", "once"))
@@ -104,7 +104,7 @@ def test_eight_runs_at_once_take_a_coupon_off_once(world: World):
 
 def test_a_coupon_used_up_elsewhere_while_the_invoice_was_made_is_not_deducted(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-04-01")
     applied = world.give(world.coupon("50 %", "once"))
@@ -122,7 +122,7 @@ def test_a_coupon_used_up_elsewhere_while_the_invoice_was_made_is_not_deducted(
     assert held(world, applied).last_invoice_id == "01ANOTHERINVOICE"
 
 
-def test_a_coupon_of_a_subscription_leaves_the_others_alone(world: World):
+def test_a_coupon_of_a_subscription_leaves_the_others_alone(world: World) -> None:
     world.plan(phase(flat("20")))
     world.plan(phase(flat("40", key="seat")), key="team")
     mine = world.subscribe(start="2026-05-01")
@@ -134,7 +134,7 @@ def test_a_coupon_of_a_subscription_leaves_the_others_alone(world: World):
     assert sorted(line.total_minor for line in record.invoice.lines) == [1000, 4000]
 
 
-def test_a_minimum_is_owed_before_the_coupon_so_that_it_does_not_eat_the_coupon_up(world: World):
+def test_a_minimum_is_owed_before_the_coupon_so_that_it_does_not_eat_the_coupon_up(world: World) -> None:
     card = unit("0.001") | {"price": {"type": "unit", "amount": "0.001", "minimumAmount": "10"}}
     world.plan(phase(card))
     world.subscribe(start="2026-04-01")
@@ -143,7 +143,7 @@ def test_a_minimum_is_owed_before_the_coupon_so_that_it_does_not_eat_the_coupon_
     assert total(world, "2026-05-01") == 600
 
 
-def test_an_invoice_that_a_coupon_pays_is_zero_and_has_its_lines(world: World):
+def test_an_invoice_that_a_coupon_pays_is_zero_and_has_its_lines(world: World) -> None:
     world.plan(phase(flat("20")))
     world.subscribe(start="2026-05-01")
     applied = world.give(world.coupon("30 USD", "once"))
@@ -155,7 +155,7 @@ def test_an_invoice_that_a_coupon_pays_is_zero_and_has_its_lines(world: World):
     assert held(world, applied).invoice_count == 1
 
 
-def test_time_credited_back_is_worth_what_was_paid_for_it(world: World):
+def test_time_credited_back_is_worth_what_was_paid_for_it(world: World) -> None:
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     world.give(world.coupon("50 %", "once"))
@@ -171,7 +171,7 @@ def test_time_credited_back_is_worth_what_was_paid_for_it(world: World):
     assert [(each.coupon_key, each.amount_minor) for each in line.discounts] == [("welcome", -1050)]
 
 
-def test_time_that_was_credited_back_and_bought_again_is_worth_the_new_price(world: World):
+def test_time_that_was_credited_back_and_bought_again_is_worth_the_new_price(world: World) -> None:
     """16 days are credited back at half the price, then sold in full: of those, the rest is credited back in full."""
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
@@ -188,7 +188,7 @@ def test_time_that_was_credited_back_and_bought_again_is_worth_the_new_price(wor
     assert total(world, "2026-05-30") == -200
 
 
-def test_nobody_is_paid_for_what_a_coupon_paid(world: World):
+def test_nobody_is_paid_for_what_a_coupon_paid(world: World) -> None:
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     world.give(world.coupon("100 USD", "once"))
@@ -199,7 +199,7 @@ def test_nobody_is_paid_for_what_a_coupon_paid(world: World):
     assert total(world, "2026-05-11") == 0
 
 
-def test_a_coupon_given_after_the_fee_was_paid_takes_nothing_from_what_is_credited_back(world: World):
+def test_a_coupon_given_after_the_fee_was_paid_takes_nothing_from_what_is_credited_back(world: World) -> None:
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
     assert total(world, "2026-05-01") == 3100
@@ -211,7 +211,7 @@ def test_a_coupon_given_after_the_fee_was_paid_takes_nothing_from_what_is_credit
     assert held(world, applied).invoice_count == 0
 
 
-def test_a_coupon_that_is_taken_away_is_not_deducted_any_more(world: World):
+def test_a_coupon_that_is_taken_away_is_not_deducted_any_more(world: World) -> None:
     world.plan(phase(flat("20")))
     world.subscribe(start="2026-05-01")
     applied = world.give(world.coupon("50 %"))
@@ -229,7 +229,7 @@ def test_a_coupon_that_is_taken_away_is_not_deducted_any_more(world: World):
         use.remove(TENANT, use.of_customer(TENANT, GLOBEX), applied.id, by="key-9")
 
 
-def test_two_that_redeem_the_last_one_at_once_do_not_both_get_it(world: World):
+def test_two_that_redeem_the_last_one_at_once_do_not_both_get_it(world: World) -> None:
     coupon = world.coupon("50 %", maxRedemptions=1)
 
     def give(customer_id: str) -> str:
@@ -243,7 +243,7 @@ def test_two_that_redeem_the_last_one_at_once_do_not_both_get_it(world: World):
         assert sorted(pool.map(give, [ACME, GLOBEX])) == ["coupon_used_up", "given"]
 
 
-def test_a_double_click_gives_a_coupon_once(world: World):
+def test_a_double_click_gives_a_coupon_once(world: World) -> None:
     coupon = world.coupon("50 %")
 
     def give(_: int) -> str:
@@ -257,7 +257,7 @@ def test_a_double_click_gives_a_coupon_once(world: World):
         assert sorted(pool.map(give, range(3))) == ["coupon_already_applied"] * 2 + ["given"]
 
 
-def test_what_a_coupon_cannot_be_given_for_is_told(world: World):
+def test_what_a_coupon_cannot_be_given_for_is_told(world: World) -> None:
     world.plan(phase(flat("20")))
     of = world.subscribe(start="2026-05-01")
 
@@ -276,7 +276,7 @@ def test_what_a_coupon_cannot_be_given_for_is_told(world: World):
 @pytest.mark.parametrize("bound", ["MAX_SUBSCRIPTIONS", "MAX_LINES"])
 def test_subscriptions_that_do_not_fit_on_an_invoice_get_the_next_one(
     world: World, monkeypatch: pytest.MonkeyPatch, bound: str
-):
+) -> None:
     monkeypatch.setattr(issue_invoice, bound, 1)
     world.plan(phase(flat("20")))
     world.plan(phase(flat("40", key="seat")), key="team")

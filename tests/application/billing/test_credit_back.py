@@ -53,7 +53,7 @@ def claims(world: World, of: Subscription) -> list[tuple[bool, int, str | None]]
     return [(each.is_open, each.amount_minor, each.reason) for each in stored.claims]
 
 
-def test_a_void_year_gives_nothing_back(world: World):
+def test_a_void_year_gives_nothing_back(world: World) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id, VOID)
     cancel(world, of)
@@ -63,7 +63,7 @@ def test_a_void_year_gives_nothing_back(world: World):
     assert totals(world, "2027-06-01") == []
 
 
-def test_what_was_paid_is_credited_back_at_once(world: World):
+def test_what_was_paid_is_credited_back_at_once(world: World) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id)
     cancel(world, of)
@@ -72,7 +72,7 @@ def test_what_was_paid_is_credited_back_at_once(world: World):
     assert claims(world, of) == []
 
 
-def test_the_claim_on_an_open_invoice_waits_and_is_credited_back_when_it_is_paid(world: World):
+def test_the_claim_on_an_open_invoice_waits_and_is_credited_back_when_it_is_paid(world: World) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id, OPEN)
     cancel(world, of)
@@ -90,7 +90,7 @@ def test_the_claim_on_an_open_invoice_waits_and_is_credited_back_when_it_is_paid
     assert totals(world, "2027-06-01") == []
 
 
-def test_the_claim_on_an_open_invoice_is_gone_when_it_is_voided(world: World):
+def test_the_claim_on_an_open_invoice_is_gone_when_it_is_voided(world: World) -> None:
     of, first = of_a_year(world)
     cancel(world, of)
     assert totals(world) == []
@@ -101,7 +101,7 @@ def test_the_claim_on_an_open_invoice_is_gone_when_it_is_voided(world: World):
     assert claims(world, of) == [(False, 119671, f"invoice {first.invoice.number} is void")]
 
 
-def test_what_is_written_off_gives_nothing_unless_it_is_paid_after_all(world: World):
+def test_what_is_written_off_gives_nothing_unless_it_is_paid_after_all(world: World) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id, UNCOLLECTIBLE)
     cancel(world, of)
@@ -115,7 +115,9 @@ def test_what_is_written_off_gives_nothing_unless_it_is_paid_after_all(world: Wo
 @pytest.mark.parametrize(
     ("returned", "expected"), [(120_000, []), (100_000, [-20_000]), (329, [-119_671]), (400, [-119_600])]
 )
-def test_what_was_refunded_or_credited_is_not_credited_back_again(world: World, returned: int, expected: list[int]):
+def test_what_was_refunded_or_credited_is_not_credited_back_again(
+    world: World, returned: int, expected: list[int]
+) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id, returned_minor=returned)
     cancel(world, of)
@@ -123,7 +125,7 @@ def test_what_was_refunded_or_credited_is_not_credited_back_again(world: World, 
     assert totals(world) == expected
 
 
-def test_a_line_that_credits_back_less_says_so(world: World):
+def test_a_line_that_credits_back_less_says_so(world: World) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id, returned_minor=100_000)
     cancel(world, of)
@@ -133,7 +135,7 @@ def test_a_line_that_credits_back_less_says_so(world: World):
     assert sum(each.amount_minor for each in line.charges) - line.discounts_minor == line.total_minor == -20_000
 
 
-def test_a_refund_of_an_invoice_is_one_of_all_its_lines(world: World):
+def test_a_refund_of_an_invoice_is_one_of_all_its_lines(world: World) -> None:
     world.plan(phase(flat("30"), flat("10", key="support")))
     of = world.subscribe(start="2026-05-01")
     first = only(world.issue("2026-05-01").invoices)
@@ -145,7 +147,7 @@ def test_a_refund_of_an_invoice_is_one_of_all_its_lines(world: World):
     assert totals(world) == [-500]
 
 
-def test_what_was_credited_back_before_is_not_given_again(world: World):
+def test_what_was_credited_back_before_is_not_given_again(world: World) -> None:
     """Twice the same time is sold and dropped; the fee was paid once."""
     world.plan(phase(flat("31")))
     of = world.subscribe(start="2026-05-01")
@@ -161,7 +163,7 @@ def test_what_was_credited_back_before_is_not_given_again(world: World):
     assert totals(world) == []
 
 
-def test_an_upgrade_on_an_unpaid_invoice_charges_now_and_credits_back_later(world: World):
+def test_an_upgrade_on_an_unpaid_invoice_charges_now_and_credits_back_later(world: World) -> None:
     world.plan(phase(flat("30")))
     of = world.subscribe(start="2026-05-01")
     first = only(world.issue("2026-05-01").invoices)
@@ -174,7 +176,7 @@ def test_an_upgrade_on_an_unpaid_invoice_charges_now_and_credits_back_later(worl
     assert totals(world, "2026-05-18") == [-1500]
 
 
-def test_the_preview_is_the_invoice_that_follows(world: World):
+def test_the_preview_is_the_invoice_that_follows(world: World) -> None:
     of, first = of_a_year(world)
     world.settle(first.invoice.id, returned_minor=100_000)
     cancel(world, of)
@@ -205,7 +207,7 @@ STEPS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(steps=STEPS)
-def test_no_line_credits_back_more_than_was_received_for_it(steps: list[tuple[str, Any]]):
+def test_no_line_credits_back_more_than_was_received_for_it(steps: list[tuple[str, Any]]) -> None:
     made = plan(phase(flat("31"), flat("12", key="year", cadence="P1Y"), unit()), billingCadence="P1M")
     of = subscription(made, "2026-01-31").model_copy(update={"customer_id": ACME})
     billing = Billing(FakeUsage(), of.active_from, of)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.addon import Addon
 from functions.domain.subscriptions.edit import with_addons
-from tests.application.billing.test_pieces import START, UNIT, Life
+from tests.application.billing.test_pieces import START, Life
 from tests.domain.builders import flat
 from tests.domain.catalog.test_addon import addon
+from tests.domain.catalog.test_pricing import UNIT
 from tests.domain.subscriptions.test_edit import subscription_addon
 
 HOURS = 30 * 24  # of June

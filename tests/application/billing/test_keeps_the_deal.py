@@ -55,7 +55,7 @@ def ends(of: Subscription) -> list[tuple[str, str | None]]:
     return [(each.key, f"{each.ends_at:%m-%d}" if each.ends_at else None) for each in of.phases]
 
 
-def test_a_set_up_fee_is_charged_once_however_often_the_subscription_is_migrated(world: World):
+def test_a_set_up_fee_is_charged_once_however_often_the_subscription_is_migrated(world: World) -> None:
     world.plan(phase(SETUP, flat("31")))
     of = world.subscribe()
     assert ("Setup", 10_000) in [(name.title(), minor) for name, minor in lines(world, "2026-01-01")]
@@ -67,7 +67,7 @@ def test_a_set_up_fee_is_charged_once_however_often_the_subscription_is_migrated
     assert not any(minor == 10_000 for _, minor in lines(world, "2026-03-01"))
 
 
-def test_a_set_up_fee_that_is_due_but_not_invoiced_yet_is_charged_once_too(world: World):
+def test_a_set_up_fee_that_is_due_but_not_invoiced_yet_is_charged_once_too(world: World) -> None:
     world.plan(phase(SETUP))
     of = world.subscribe()
     world.clock.time = at("2026-01-11")
@@ -77,7 +77,7 @@ def test_a_set_up_fee_that_is_due_but_not_invoiced_yet_is_charged_once_too(world
     assert [minor for _, minor in lines(world, "2026-03-01")] == [10_000]
 
 
-def test_a_customer_who_comes_back_pays_no_set_up_fee_and_gets_no_second_trial(world: World):
+def test_a_customer_who_comes_back_pays_no_set_up_fee_and_gets_no_second_trial(world: World) -> None:
     world.plan(phase(key="trial", duration="P14D"), phase(SETUP, flat("31"), key="main"))
     of = world.subscribe()
     assert lines(world, "2026-01-16")[0][1] == 10_000
@@ -89,7 +89,7 @@ def test_a_customer_who_comes_back_pays_no_set_up_fee_and_gets_no_second_trial(w
     assert lines(world, "2026-02-01") == [("Fee (unused time)", -1600), ("Fee", 3100)]
 
 
-def test_another_plan_has_its_own_set_up_fee(world: World):
+def test_another_plan_has_its_own_set_up_fee(world: World) -> None:
     world.plan(phase(SETUP))
     of = world.subscribe()
     lines(world, "2026-01-01")
@@ -100,7 +100,7 @@ def test_another_plan_has_its_own_set_up_fee(world: World):
     assert [minor for _, minor in lines(world, "2026-01-12")] == [10_000]
 
 
-def test_a_customer_who_pays_is_not_put_into_the_trial_of_the_next_plan(world: World):
+def test_a_customer_who_pays_is_not_put_into_the_trial_of_the_next_plan(world: World) -> None:
     world.plan(phase(flat("31")))
     of = world.subscribe()
     world.plan(phase(key="trial", duration="P14D"), phase(flat("62"), key="main"), key="other")
@@ -109,7 +109,7 @@ def test_a_customer_who_pays_is_not_put_into_the_trial_of_the_next_plan(world: W
     assert [each.key for each in change(world, of, "other").following.phases] == ["main"]
 
 
-def test_a_customer_in_a_trial_still_gets_that_of_the_next_plan(world: World):
+def test_a_customer_in_a_trial_still_gets_that_of_the_next_plan(world: World) -> None:
     trial = phase(key="trial", duration="P14D")
     world.plan(trial, phase(flat("31"), key="main"))
     of = world.subscribe()
@@ -119,7 +119,7 @@ def test_a_customer_in_a_trial_still_gets_that_of_the_next_plan(world: World):
     assert [each.key for each in change(world, of, "other").following.phases] == ["trial", "main"]
 
 
-def test_an_introductory_price_ends_when_it_would_have_ended(world: World):
+def test_an_introductory_price_ends_when_it_would_have_ended(world: World) -> None:
     phases = (phase(flat("10"), key="intro", duration="P3M"), phase(flat("30"), key="main"))
     world.plan(*phases)
     of = world.subscribe()
@@ -131,7 +131,7 @@ def test_an_introductory_price_ends_when_it_would_have_ended(world: World):
     assert ends(of) == [("intro", "04-01"), ("main", None)]
 
 
-def test_a_phase_that_is_shorter_in_the_newer_version_may_be_over(world: World):
+def test_a_phase_that_is_shorter_in_the_newer_version_may_be_over(world: World) -> None:
     world.plan(phase(flat("10"), key="intro", duration="P3M"), phase(flat("30"), key="main"))
     of = world.subscribe()
     world.clock.time = at("2026-02-10")
@@ -140,7 +140,7 @@ def test_a_phase_that_is_shorter_in_the_newer_version_may_be_over(world: World):
     assert ends(migrate(world, of)) == [("main", None)]
 
 
-def test_a_coupon_of_a_subscription_goes_on_with_what_is_left_of_it(world: World):
+def test_a_coupon_of_a_subscription_goes_on_with_what_is_left_of_it(world: World) -> None:
     world.plan(phase(flat("100", term="in_arrears")))
     of = world.subscribe()
     world.give(world.coupon("10 %", "3 times"), of)
@@ -154,7 +154,7 @@ def test_a_coupon_of_a_subscription_goes_on_with_what_is_left_of_it(world: World
     assert [minor for _, minor in lines(world, "2026-05-01")] == [9_000, 10_000]
 
 
-def test_the_phases_after_it_begin_when_they_would_have(world: World):
+def test_the_phases_after_it_begin_when_they_would_have(world: World) -> None:
     phases = (
         phase(flat("10"), key="intro", duration="P3M"),
         phase(flat("20"), key="second", duration="P3M"),
@@ -168,7 +168,7 @@ def test_the_phases_after_it_begin_when_they_would_have(world: World):
     assert ends(migrate(world, of)) == [("intro", "04-01"), ("second", "07-01"), ("main", None)]
 
 
-def test_a_set_up_fee_of_a_later_phase_is_another_one(world: World):
+def test_a_set_up_fee_of_a_later_phase_is_another_one(world: World) -> None:
     later = phase(SETUP | {"price": {"type": "flat", "amount": "200"}}, key="later")
     world.plan(phase(SETUP, key="first", duration="P1M"), later)
     of = world.subscribe()
@@ -179,7 +179,7 @@ def test_a_set_up_fee_of_a_later_phase_is_another_one(world: World):
     assert [minor for _, minor in lines(world, "2026-03-01")] == [10_000, 20_000]
 
 
-def test_a_phase_that_begins_with_the_migration_begins_anew(world: World):
+def test_a_phase_that_begins_with_the_migration_begins_anew(world: World) -> None:
     free = unit("1") | {"discounts": {"usage": {"quantity": "1000"}}}
     phases = (phase(free, key="intro", duration="P10D"), phase(free, key="main"))
     world.plan(*phases)
@@ -192,7 +192,7 @@ def test_a_phase_that_begins_with_the_migration_begins_anew(world: World):
     assert [minor for _, minor in lines(world, "2026-02-01")] == [0, 110_000]
 
 
-def test_a_coupon_of_the_subscription_goes_on_over_a_change_of_plan(world: World):
+def test_a_coupon_of_the_subscription_goes_on_over_a_change_of_plan(world: World) -> None:
     """Half off for ever: 31.00, then from the sixteenth of thirty-one days 62.00."""
     world.pays_at_once = True
     world.plan(phase(flat("31")))

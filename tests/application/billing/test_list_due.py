@@ -25,7 +25,7 @@ def everybody(world: World, as_of: str, now: str | None = None) -> list[Due]:
     return [due for page in pages(world, as_of, now or as_of) for due in page]
 
 
-def test_customers_with_a_period_that_ended_are_listed_earliest_first(world: World):
+def test_customers_with_a_period_that_ended_are_listed_earliest_first(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(ACME, start="2026-04-10")
     world.subscribe(GLOBEX, start="2026-04-05")
@@ -35,7 +35,9 @@ def test_customers_with_a_period_that_ended_are_listed_earliest_first(world: Wor
     assert everybody(world, "2026-06-01") == [Due(TENANT, GLOBEX), Due(TENANT, ACME)]
 
 
-def test_pages_are_bounded_and_a_customer_that_stays_due_is_listed_once(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_pages_are_bounded_and_a_customer_that_stays_due_is_listed_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "PAGE_SIZE", 1)
     world.plan(phase(unit()))
     world.subscribe(ACME, start="2026-04-10")
@@ -46,7 +48,7 @@ def test_pages_are_bounded_and_a_customer_that_stays_due_is_listed_once(world: W
     assert [len(page) for page in found] == [1, 1, 0]
 
 
-def test_an_invoice_the_gateway_never_got_is_listed_again_after_a_while(world: World):
+def test_an_invoice_the_gateway_never_got_is_listed_again_after_a_while(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(ACME, start="2026-04-01")
     issued = world.issue()
@@ -57,7 +59,7 @@ def test_an_invoice_the_gateway_never_got_is_listed_again_after_a_while(world: W
     ]
 
 
-def test_a_few_customers_are_asked_for_directly(world: World):
+def test_a_few_customers_are_asked_for_directly(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(ACME, start="2026-04-01")
     world.subscribe(GLOBEX, start="2026-04-20")
@@ -81,8 +83,10 @@ class Everybody:
             for m in range(invoices)
         ]
         for start in range(0, len(entries), 25):
-            puts = [{"PutRequest": {"Item": item}} for item in entries[start : start + 25]]
-            self.table.client.batch_write_item(RequestItems={self.table.name: puts})
+            some = entries[start : start + 25]
+            self.table.client.batch_write_item(
+                RequestItems={self.table.name: [{"PutRequest": {"Item": item}} for item in some]}
+            )
 
     def pages(self, run_id: str = "run-1") -> list[list[Due]]:
         found, cursor = [], None
@@ -104,7 +108,7 @@ def everybody_due(world: World) -> Everybody:
 @pytest.mark.parametrize(("big_at", "small_at"), [("2026-05-01", "2026-05-01"), ("2026-05-01", "2026-05-31")])
 def test_a_tenant_with_one_customer_does_not_wait_for_a_thousand_of_another(
     everybody_due: Everybody, big_at: str, small_at: str
-):
+) -> None:
     everybody_due.add("big", 1_000, f"{big_at}T00:00:00Z")
     everybody_due.add("small", 1, f"{small_at}T00:00:00Z")
     first, second, third, nothing = everybody_due.pages()
@@ -115,7 +119,7 @@ def test_a_tenant_with_one_customer_does_not_wait_for_a_thousand_of_another(
     assert [due.customer_id for due in everyone if due.tenant == "big"] == [f"c{n:06d}" for n in range(1_000)]
 
 
-def test_every_tenant_has_its_turn_before_anybody_has_a_second(everybody_due: Everybody):
+def test_every_tenant_has_its_turn_before_anybody_has_a_second(everybody_due: Everybody) -> None:
     for tenant, customers in (("a", 3), ("b", 1), ("c", 2)):
         everybody_due.add(tenant, customers, "2026-05-01T00:00:00Z")
     (page, _) = everybody_due.pages()
@@ -128,7 +132,7 @@ def test_every_tenant_has_its_turn_before_anybody_has_a_second(everybody_due: Ev
 
 def test_what_a_plan_has_no_room_for_is_there_for_the_next_run(
     everybody_due: Everybody, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(module, "MAX_PLANNED", 5)
     everybody_due.add("big", 20, "2026-05-01T00:00:00Z")
     everybody_due.add("small", 1, "2026-05-02T00:00:00Z")
@@ -141,7 +145,7 @@ def test_what_a_plan_has_no_room_for_is_there_for_the_next_run(
     assert [due.customer_id for due in following] == [f"c{n:06d}" for n in range(4, 9)]
 
 
-def test_reading_what_is_due_is_bounded(everybody_due: Everybody, monkeypatch: pytest.MonkeyPatch):
+def test_reading_what_is_due_is_bounded(everybody_due: Everybody, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_SCANNED", 20)
     monkeypatch.setattr(module, "SCANNED_AT_ONCE", 10)
     everybody_due.add("big", 50, "2026-05-01T00:00:00Z")
@@ -151,7 +155,7 @@ def test_reading_what_is_due_is_bounded(everybody_due: Everybody, monkeypatch: p
 
 def test_invoices_to_push_take_turns_too_and_count_for_the_size_of_a_page(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     unpushed = Everybody(world.table, "unpushed")
     unpushed.add("big", 30, "2026-05-01T00:00:00Z", invoices=40)
     unpushed.add("small", 1, "2026-05-31T00:00:00Z")
@@ -164,18 +168,18 @@ def test_invoices_to_push_take_turns_too_and_count_for_the_size_of_a_page(
     assert max(len(due.invoice_ids) for page in unpushed.pages("run-2") for due in page) == 10
 
 
-def test_a_run_with_one_page_writes_no_plan(everybody_due: Everybody):
+def test_a_run_with_one_page_writes_no_plan(everybody_due: Everybody) -> None:
     everybody_due.add("a", 500, "2026-05-01T00:00:00Z")
     everybody_due.pages()
     assert list(everybody_due.table.query("due_plan")) == []
 
 
-def test_a_step_that_is_tried_again_gives_the_same_page(everybody_due: Everybody):
+def test_a_step_that_is_tried_again_gives_the_same_page(everybody_due: Everybody) -> None:
     everybody_due.add("a", 1_200, "2026-05-01T00:00:00Z")
     assert everybody_due.pages() == everybody_due.pages()
 
 
-def test_a_run_that_a_deployment_overtook_begins_its_index_again(everybody_due: Everybody):
+def test_a_run_that_a_deployment_overtook_begins_its_index_again(everybody_due: Everybody) -> None:
     everybody_due.add("a", 3, "2026-05-01T00:00:00Z")
     old = "due:2026-05-01T00:00:00Z#a#c000000#i000"
     found = list_due(

@@ -13,7 +13,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.application.billing.test_pieces import START, UNIT, Life, Used
+from tests.application.billing.test_pieces import START, Life, Used
+from tests.domain.catalog.test_pricing import UNIT
 
 SECONDS = 30 * 86_400  # of June
 Tier = tuple[int | None, int]  # up to so many units, cents each
@@ -72,7 +73,7 @@ def owed(pieces: list[Piece], end: int, used: list[tuple[int, int]]) -> int:
             now = before + sum(units for second, units in used if each.start <= second < stop)
             amount = each.price.of(now) - each.price.of(before)
             if each.price.most is not None:
-                amount = min(amount, max(half_up(each.price.most * share) - came_to, 0))
+                amount = min(amount, max(half_up(each.price.most * share) - came_to, Fraction(0)))
             came_to += amount
         least = mine[-1][0].price.least
         if least is not None:

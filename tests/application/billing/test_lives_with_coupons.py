@@ -14,7 +14,7 @@ from tests.application.billing.memory import Billing
 from tests.application.billing.world import ACME, TENANT, FakeUsage
 from tests.domain.builders import at, flat, phase, plan, subscription, unit
 from tests.domain.coupons import applied
-from tests.domain.subscriptions.test_edit import CARDS, Life, add, remove, stretch
+from tests.domain.subscriptions.test_edit import CARDS, Life, add, remove, span
 
 OFF = ["25 %", "100 %", "33.333333 %", "5 {0}", "40 {0}", "1000 {0}"]
 DURATIONS = ["once", "2 times", "5 times", "forever", "until 2026-04-01"]
@@ -83,7 +83,7 @@ class LifeWithCoupons:
     def operation(self) -> dict[str, object]:
         where = self.random.choice(["ramp", "rest"])
         key = self.random.choice(["fee", "seat"])
-        return self.random.choice([add(self.random.choice(CARDS), where), remove(key, where), stretch("P10D", "ramp")])
+        return self.random.choice([add(self.random.choice(CARDS), where), remove(key, where), span("P10D", "ramp")])
 
 
 @settings(max_examples=300, deadline=None)

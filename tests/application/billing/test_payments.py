@@ -41,7 +41,7 @@ def unpushed(world: World, until: datetime) -> int:
     return len(world.index.unpushed(until, after=None, limit=10).items)
 
 
-def test_what_the_gateway_says_is_on_the_invoice(world: World, invoice_id: str):
+def test_what_the_gateway_says_is_on_the_invoice(world: World, invoice_id: str) -> None:
     assert world.payments.record_payment(TENANT, invoice_id, OPEN)
 
     record = stored(world, invoice_id)
@@ -52,7 +52,7 @@ def test_what_the_gateway_says_is_on_the_invoice(world: World, invoice_id: str):
     assert len(record.invoice.lines) == 1
 
 
-def test_a_later_message_keeps_what_it_does_not_say(world: World, invoice_id: str):
+def test_a_later_message_keeps_what_it_does_not_say(world: World, invoice_id: str) -> None:
     world.payments.record_payment(TENANT, invoice_id, OPEN)
     world.payments.record_payment(TENANT, invoice_id, PaymentUpdate(PaymentStatus.PAID, NOW, amount_paid_minor=150000))
 
@@ -64,14 +64,14 @@ def test_a_later_message_keeps_what_it_does_not_say(world: World, invoice_id: st
 @pytest.mark.parametrize("final", [PaymentStatus.PAID, PaymentStatus.VOID])
 def test_a_late_message_never_turns_a_final_state_back(
     world: World, invoice_id: str, final: PaymentStatus, late: PaymentStatus
-):
+) -> None:
     world.payments.record_payment(TENANT, invoice_id, PaymentUpdate(final, NOW))
 
     assert not world.payments.record_payment(TENANT, invoice_id, PaymentUpdate(late, NOW))
     assert stored(world, invoice_id).payment.status is final
 
 
-def test_messages_that_arrive_together_leave_the_final_one(world: World, invoice_id: str):
+def test_messages_that_arrive_together_leave_the_final_one(world: World, invoice_id: str) -> None:
     updates = [OPEN, PaymentUpdate(PaymentStatus.PAID, NOW), OPEN, PaymentUpdate(PaymentStatus.UNCOLLECTIBLE, NOW)]
 
     with ThreadPoolExecutor(4) as pool:
@@ -81,14 +81,14 @@ def test_messages_that_arrive_together_leave_the_final_one(world: World, invoice
     assert unpushed(world, at("2027-01-01")) == 0
 
 
-def test_once_the_gateway_has_it_no_run_pushes_it_again(world: World, invoice_id: str):
+def test_once_the_gateway_has_it_no_run_pushes_it_again(world: World, invoice_id: str) -> None:
     assert unpushed(world, at("2027-01-01")) == 1
     world.payments.record_payment(TENANT, invoice_id, OPEN)
 
     assert unpushed(world, at("2027-01-01")) == 0
 
 
-def test_a_refused_push_is_visible_and_tried_again_ever_more_rarely(world: World, invoice_id: str):
+def test_a_refused_push_is_visible_and_tried_again_ever_more_rarely(world: World, invoice_id: str) -> None:
     world.payments.record_payment(TENANT, invoice_id, REFUSED)
 
     record = stored(world, invoice_id)
@@ -104,7 +104,7 @@ def test_a_refused_push_is_visible_and_tried_again_ever_more_rarely(world: World
     assert world.failures.of_customer(TENANT, ACME)[0].attempts == 2
 
 
-def test_a_push_that_succeeds_in_the_end_clears_the_failure(world: World, invoice_id: str):
+def test_a_push_that_succeeds_in_the_end_clears_the_failure(world: World, invoice_id: str) -> None:
     world.payments.record_payment(TENANT, invoice_id, REFUSED)
     world.payments.record_payment(TENANT, invoice_id, OPEN)
 
@@ -112,12 +112,14 @@ def test_a_push_that_succeeds_in_the_end_clears_the_failure(world: World, invoic
     assert not stored(world, invoice_id).is_failed
 
 
-def test_an_invoice_that_does_not_exist_is_not_paid(world: World):
+def test_an_invoice_that_does_not_exist_is_not_paid(world: World) -> None:
     with pytest.raises(NotFound):
         world.payments.record_payment(TENANT, "01JNJBJDYNJBJDYNJBJDYNJBJD", OPEN)
 
 
-def test_a_refusal_that_comes_again_within_the_second_keeps_its_place_in_the_index(world: World, invoice_id: str):
+def test_a_refusal_that_comes_again_within_the_second_keeps_its_place_in_the_index(
+    world: World, invoice_id: str
+) -> None:
     """From the longest wait on both name the same next try, and one transaction takes one write of an item."""
     for _ in range(8):
         assert world.payments.record_payment(TENANT, invoice_id, REFUSED)

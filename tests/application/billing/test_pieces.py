@@ -201,7 +201,7 @@ class Life:
 
     def cancel(self) -> None:
         subscriptions, clock = self.billing.subscriptions, self.billing.clock
-        cancel_subscription(TENANT, self.of.id, "immediate", subscriptions=subscriptions, clock=clock)  # type: ignore[arg-type]
+        cancel_subscription(TENANT, self.of.id, "immediate", subscriptions=subscriptions, clock=clock)
 
     def _ports(self) -> Any:
         return {
@@ -243,7 +243,7 @@ USERS = [Used(day(n), Decimal(1), user) for n, user in [(2, "a"), (3, "b"), (4, 
 LEVELS = [Used(day(2), Decimal(7)), Used(day(5), Decimal(3)), Used(day(12), Decimal(9)), Used(day(20), Decimal(5))]
 
 
-def test_users_seen_before_and_after_a_rename_are_billed_once():
+def test_users_seen_before_and_after_a_rename_are_billed_once() -> None:
     life = Life(UNIT | {"amount": "1"}, *USERS, aggregation=Aggregation.UNIQUE_COUNT)
     life.until(day(10))
     life.rename("Seats")
@@ -251,7 +251,7 @@ def test_users_seen_before_and_after_a_rename_are_billed_once():
     assert life.amounts() == [300, 0]
 
 
-def test_a_user_who_is_new_after_the_edit_is_its_growth():
+def test_a_user_who_is_new_after_the_edit_is_its_growth() -> None:
     life = Life(UNIT | {"amount": "1"}, *USERS, Used(day(15), Decimal(1), "d"), aggregation=Aggregation.UNIQUE_COUNT)
     life.until(day(10))
     life.sell(life.card | {"price": UNIT | {"amount": "2"}})
@@ -271,7 +271,7 @@ def test_a_user_who_is_new_after_the_edit_is_its_growth():
         (Aggregation.SUM, [1000, 1400]),
     ],
 )
-def test_each_aggregation_is_measured_over_the_whole_period(aggregation: Aggregation, expected: list[int]):
+def test_each_aggregation_is_measured_over_the_whole_period(aggregation: Aggregation, expected: list[int]) -> None:
     life = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=aggregation)
     life.until(day(10))
     life.rename("Tokens again")
@@ -282,7 +282,7 @@ def test_each_aggregation_is_measured_over_the_whole_period(aggregation: Aggrega
 
 
 @pytest.mark.parametrize("aggregation", [Aggregation.LATEST, Aggregation.UNIQUE_COUNT, Aggregation.MAX])
-def test_usage_is_billed_once_over_a_change_of_plan_as_well(aggregation: Aggregation):
+def test_usage_is_billed_once_over_a_change_of_plan_as_well(aggregation: Aggregation) -> None:
     life = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=aggregation)
     life.until(day(10))
     life.change("other", card(UNIT | {"amount": "1"}))
@@ -291,7 +291,7 @@ def test_usage_is_billed_once_over_a_change_of_plan_as_well(aggregation: Aggrega
     assert life.total() == once.total()
 
 
-def test_what_the_new_plan_does_not_sell_is_billed_by_the_old_one():
+def test_what_the_new_plan_does_not_sell_is_billed_by_the_old_one() -> None:
     life = Life(UNIT | {"amount": "1"}, *LEVELS, aggregation=Aggregation.LATEST)
     life.until(day(10))
     life.change("other", flat("30", term="in_arrears"))
@@ -299,7 +299,7 @@ def test_what_the_new_plan_does_not_sell_is_billed_by_the_old_one():
     assert life.amounts() == [300, 2050]
 
 
-def test_a_minimum_is_owed_once_however_often_its_card_is_edited():
+def test_a_minimum_is_owed_once_however_often_its_card_is_edited() -> None:
     life = Life(UNIT | {"minimumAmount": "100"})
     life.until(day(10))
     life.rename("Renamed")
@@ -309,7 +309,7 @@ def test_a_minimum_is_owed_once_however_often_its_card_is_edited():
     assert life.amounts() == [0, 0, 10_000]
 
 
-def test_a_maximum_holds_for_the_period_and_not_for_each_piece():
+def test_a_maximum_holds_for_the_period_and_not_for_each_piece() -> None:
     life = Life(UNIT | {"amount": "1", "maximumAmount": "500"}, Used(day(3), Decimal(400)), Used(day(15), Decimal(400)))
     life.until(day(10))
     life.rename("Renamed")
@@ -317,7 +317,7 @@ def test_a_maximum_holds_for_the_period_and_not_for_each_piece():
     assert life.amounts() == [40_000, 10_000]
 
 
-def test_a_migration_goes_on_with_the_minimum_and_the_maximum():
+def test_a_migration_goes_on_with_the_minimum_and_the_maximum() -> None:
     price = UNIT | {"amount": "1", "minimumAmount": "100", "maximumAmount": "500"}
     life = Life(price, Used(day(3), Decimal(400)), Used(day(15), Decimal(400)))
     life.until(day(10))
@@ -328,7 +328,7 @@ def test_a_migration_goes_on_with_the_minimum_and_the_maximum():
     assert life.total() == 50_000
 
 
-def test_a_migrated_minimum_is_settled_by_the_last_piece_alone():
+def test_a_migrated_minimum_is_settled_by_the_last_piece_alone() -> None:
     life = Life(UNIT | {"amount": "1", "minimumAmount": "100"}, Used(day(3), Decimal(30)))
     for n in (5, 10, 15):
         life.until(day(n))
@@ -338,7 +338,7 @@ def test_a_migrated_minimum_is_settled_by_the_last_piece_alone():
     assert life.amounts() == [3_000, 0, 0, 7_000]
 
 
-def test_minimums_of_different_plans_are_prorated_to_the_second():
+def test_minimums_of_different_plans_are_prorated_to_the_second() -> None:
     """50 a month: ten days, nothing and twenty days of it."""
     life = Life(UNIT | {"minimumAmount": "50"})
     life.until(START + timedelta(days=10))
@@ -348,7 +348,7 @@ def test_minimums_of_different_plans_are_prorated_to_the_second():
     assert life.amounts() == [1667, 3333]
 
 
-def test_a_minimum_is_prorated_at_a_start_and_at_an_end_inside_a_period():
+def test_a_minimum_is_prorated_at_a_start_and_at_an_end_inside_a_period() -> None:
     begun = Life(UNIT | {"minimumAmount": "50"}, start=START + timedelta(days=15))
     assert begun.amounts() == [2500]
 
@@ -358,7 +358,7 @@ def test_a_minimum_is_prorated_at_a_start_and_at_an_end_inside_a_period():
     assert ended.amounts() == [7]
 
 
-def test_without_proration_a_minimum_is_whole_as_fees_are():
+def test_without_proration_a_minimum_is_whole_as_fees_are() -> None:
     life = Life(UNIT | {"minimumAmount": "50"})
     life.of = life.of.model_copy(
         update={"pro_rating_config": life.of.pro_rating_config.model_copy(update={"enabled": False})}
@@ -370,7 +370,7 @@ def test_without_proration_a_minimum_is_whole_as_fees_are():
     assert life.amounts() == [5000]
 
 
-def test_a_removed_item_settles_its_minimum_and_one_sold_later_has_its_own():
+def test_a_removed_item_settles_its_minimum_and_one_sold_later_has_its_own() -> None:
     life = Life(UNIT | {"minimumAmount": "30"})
     life.until(START + timedelta(days=10))
     life.edit({"op": "remove_item", "phaseKey": "main", "itemKey": "tokens"})
@@ -380,7 +380,7 @@ def test_a_removed_item_settles_its_minimum_and_one_sold_later_has_its_own():
     assert life.amounts() == [1000, 1000]
 
 
-def test_the_volume_of_a_period_is_priced_as_a_whole_by_the_piece_in_force_at_its_end():
+def test_the_volume_of_a_period_is_priced_as_a_whole_by_the_piece_in_force_at_its_end() -> None:
     # Up to 10 at 1.00, up to 20 at 0.80, beyond at 0.50: 8 and 16 are 24.
     tiers = [
         {"upToAmount": "10", "unitPrice": {"type": "unit", "amount": "1"}},
@@ -398,7 +398,7 @@ def test_the_volume_of_a_period_is_priced_as_a_whole_by_the_piece_in_force_at_it
     assert life.amounts() == [1200]
 
 
-def test_a_volume_price_beside_another_price_bills_its_own_piece():
+def test_a_volume_price_beside_another_price_bills_its_own_piece() -> None:
     tiers = [
         {"upToAmount": "10", "unitPrice": {"type": "unit", "amount": "1"}},
         {"unitPrice": {"type": "unit", "amount": "0.5"}},
@@ -420,7 +420,7 @@ SEATS = GRADUATED | {
 FIVE_SEATS = Used(START - timedelta(days=40), Decimal(5))
 
 
-def test_five_seats_and_one_more_for_half_of_the_month_over_an_edit_and_a_migration():
+def test_five_seats_and_one_more_for_half_of_the_month_over_an_edit_and_a_migration() -> None:
     life = Life(SEATS, FIVE_SEATS, Used(day(16, 0), Decimal(1)), aggregation=Aggregation.TIME_WEIGHTED_SUM)
     life.until(day(11, 0))
     life.rename("Seats")
@@ -437,13 +437,13 @@ def test_five_seats_and_one_more_for_half_of_the_month_over_an_edit_and_a_migrat
     ]
 
 
-def test_seats_of_a_start_inside_the_period_cost_their_share_of_the_full_one():
+def test_seats_of_a_start_inside_the_period_cost_their_share_of_the_full_one() -> None:
     life = Life(SEATS, FIVE_SEATS, start=START + timedelta(days=15), aggregation=Aggregation.TIME_WEIGHTED_SUM)
 
     assert life.amounts() == [20_00]
 
 
-def test_a_prorated_volume_is_priced_by_the_units_there_are_at_the_end():
+def test_a_prorated_volume_is_priced_by_the_units_there_are_at_the_end() -> None:
     tiers = [{"upToAmount": "5", "unitPrice": {"amount": "10"}}, {"unitPrice": {"amount": "8"}}]
     volume = {"type": "tiered", "mode": "volume", "tiers": tiers, "prorated": True}
     life = Life(volume, FIVE_SEATS, Used(day(16, 0), Decimal(1)), aggregation=Aggregation.TIME_WEIGHTED_SUM)
@@ -454,7 +454,7 @@ def test_a_prorated_volume_is_priced_by_the_units_there_are_at_the_end():
     assert life.amounts() == [44_00]
 
 
-def test_another_plan_prices_the_seats_of_its_own_time():
+def test_another_plan_prices_the_seats_of_its_own_time() -> None:
     life = Life(SEATS, FIVE_SEATS, aggregation=Aggregation.TIME_WEIGHTED_SUM)
     life.until(day(11, 0))
     life.change("other", card(SEATS | {"tiers": [{"unitPrice": {"amount": "30"}}]}))
@@ -462,7 +462,7 @@ def test_another_plan_prices_the_seats_of_its_own_time():
     assert life.amounts() == [13_33, 100_00]
 
 
-def test_a_progressive_invoice_leaves_seats_to_the_end_of_the_period():
+def test_a_progressive_invoice_leaves_seats_to_the_end_of_the_period() -> None:
     life = Life(SEATS, FIVE_SEATS, aggregation=Aggregation.TIME_WEIGHTED_SUM)
     life.until(day(10))
     life.bill(progressive=True)
@@ -471,7 +471,7 @@ def test_a_progressive_invoice_leaves_seats_to_the_end_of_the_period():
     assert life.amounts() == [40_00]
 
 
-def test_an_item_of_another_meter_does_not_go_on_with_the_usage_of_this_one():
+def test_an_item_of_another_meter_does_not_go_on_with_the_usage_of_this_one() -> None:
     life = Life(GRADUATED, Used(day(3), Decimal(15)))
     before = life.of.phases[0].items[0]
     other = before.model_copy(
@@ -482,7 +482,7 @@ def test_an_item_of_another_meter_does_not_go_on_with_the_usage_of_this_one():
     assert not before.sells_the_same(other)
 
 
-def test_a_level_that_is_billed_by_another_cadence_from_now_on_is_not_lost():
+def test_a_level_that_is_billed_by_another_cadence_from_now_on_is_not_lost() -> None:
     levels = [Used(day(3), Decimal(100)), Used(day(25), Decimal(100))]
     life = Life(UNIT | {"amount": "1"}, *levels, aggregation=Aggregation.LATEST)
     life.until(day(20))
@@ -491,7 +491,7 @@ def test_a_level_that_is_billed_by_another_cadence_from_now_on_is_not_lost():
     assert life.amounts(at("2026-09-01")) == [10_000, 10_000]
 
 
-def test_two_features_of_one_meter_keep_their_own_commitments_over_a_migration():
+def test_two_features_of_one_meter_keep_their_own_commitments_over_a_migration() -> None:
     cheap = card(UNIT | {"amount": "1", "minimumAmount": "100"}) | {"key": "other", "featureKey": "other"}
     life = Life(UNIT | {"amount": "5"}, Used(day(3), Decimal(19)), Used(day(25), Decimal(12)))
     life.of = life.subscribed(life.card, cheap)
@@ -501,14 +501,14 @@ def test_two_features_of_one_meter_keep_their_own_commitments_over_a_migration()
     assert life.amounts() == [9_500, 1_900, 6_000, 8_100]
 
 
-def test_what_was_billed_before_there_were_deals_stays_as_it_was():
+def test_what_was_billed_before_there_were_deals_stays_as_it_was() -> None:
     """A piece that is on an invoice already with its whole minimum, without a word about it."""
     life = Life(UNIT | {"amount": "1", "minimumAmount": "100"}, Used(day(3), Decimal(30)))
     life.until(day(10))
     life.rename("Renamed")
     first, second = life.of.phases[0].items
     billed = first.model_copy(update={"billed_to": day(10)})
-    life.of = life.of.with_items(lambda item: billed if item.id == first.id else item)
+    life.of = life.of.with_items(lambda _, item: billed if item.id == first.id else item)
     life.billing.subscriptions.stored[life.of.id] = life.of
 
     assert second.counts_from == START
@@ -574,7 +574,7 @@ def test_edits_that_change_no_price_change_no_bill(
     more: dict[str, Any],
     events: list[Used],
     steps: list[tuple[int, str]],
-):
+) -> None:
     price, aggregation = way
     lives = [Life(price | limits, *events, aggregation=aggregation, **more) for _ in range(2)]
     cut, whole = lives

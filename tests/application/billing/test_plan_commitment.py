@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from functions.domain.catalog.plan import PlanCreate
 from functions.domain.errors import InvalidInput
-from tests.application.billing.test_pieces import END, START, UNIT, Life, Used, card, day
+from tests.application.billing.test_pieces import END, START, Life, Used, card, day
 from tests.application.billing.test_reconcile import differences_of
 from tests.domain.builders import draft, flat, phase, plan, unit
+from tests.domain.catalog.test_pricing import UNIT
 
 ONE = UNIT | {"amount": "1"}
 
@@ -43,7 +44,7 @@ class Committed(Life):
         return [(line.feature_key or "minimum", line.total_minor) for line in shown]
 
 
-def test_usage_below_the_minimum_is_filled_up_by_a_line_of_its_own():
+def test_usage_below_the_minimum_is_filled_up_by_a_line_of_its_own() -> None:
     life = Committed(Used(day(3), Decimal(20)), minimumAmount="100")
     assert life.shown() == [("tokens", 20_00), ("other", 40_00), ("minimum", 40_00)]
     (minimum,) = [line for line in life.lines if not line.item_id]
@@ -51,22 +52,22 @@ def test_usage_below_the_minimum_is_filled_up_by_a_line_of_its_own():
     assert (minimum.commitments_minor, minimum.charges[0].category) == (40_00, "commitment")
 
 
-def test_usage_that_reaches_the_minimum_is_as_it_is():
+def test_usage_that_reaches_the_minimum_is_as_it_is() -> None:
     assert Committed(Used(day(3), Decimal(40)), minimumAmount="100").shown() == [("tokens", 40_00), ("other", 80_00)]
 
 
-def test_usage_beyond_the_maximum_is_deducted_line_by_line():
+def test_usage_beyond_the_maximum_is_deducted_line_by_line() -> None:
     life = Committed(Used(day(3), Decimal(40)), maximumAmount="60")
     assert life.shown() == [("tokens", 40_00), ("other", 20_00)]
     (other,) = [line for line in life.lines if line.feature_key == "other"]
     assert [(each.reason, each.amount_minor) for each in other.discounts] == [("maximum_spend", 60_00)]
 
 
-def test_a_month_without_usage_owes_the_minimum_and_the_fee_counts_for_nothing():
+def test_a_month_without_usage_owes_the_minimum_and_the_fee_counts_for_nothing() -> None:
     assert Committed(minimumAmount="100").shown() == [("tokens", 0), ("other", 0), ("minimum", 100_00)]
 
 
-def test_progressive_lines_share_both():
+def test_progressive_lines_share_both() -> None:
     life = Committed(Used(day(3), Decimal(15)), Used(day(20), Decimal(15)), maximumAmount="60", minimumAmount="50")
     life.until(day(10))
     life.bill(progressive=True)
@@ -78,7 +79,7 @@ def test_progressive_lines_share_both():
 
 
 @pytest.mark.parametrize("migrates", [False, True])
-def test_within_a_deal_both_belong_to_the_whole_period(migrates: bool):
+def test_within_a_deal_both_belong_to_the_whole_period(migrates: bool) -> None:
     life = Committed(Used(day(3), Decimal(10)), Used(day(20), Decimal(5)), minimumAmount="100", maximumAmount="100")
     life.until(day(11, 0))
     life.migrate() if migrates else life.rename("Renamed")
@@ -88,7 +89,7 @@ def test_within_a_deal_both_belong_to_the_whole_period(migrates: bool):
     assert shown[-1] == ("minimum", 55_00)
 
 
-def test_a_commitment_that_comes_with_a_migration_holds_for_the_whole_period():
+def test_a_commitment_that_comes_with_a_migration_holds_for_the_whole_period() -> None:
     life = Committed(Used(day(3), Decimal(20)), Used(day(20), Decimal(5)))
     life.until(day(11, 0))
     life.commitment = {"minimumAmount": "100"}
@@ -96,7 +97,7 @@ def test_a_commitment_that_comes_with_a_migration_holds_for_the_whole_period():
     assert sum(amount for _, amount in life.shown()) == 100_00
 
 
-def test_across_plans_each_has_its_part():
+def test_across_plans_each_has_its_part() -> None:
     """Ten days at 50.00 and twenty at 80.00, of thirty: 16.67 and 53.33."""
     life = Committed(minimumAmount="50")
     life.until(day(11, 0))
@@ -106,21 +107,21 @@ def test_across_plans_each_has_its_part():
     assert minimums == [16_67, 53_33]
 
 
-def test_a_cancellation_after_an_hour_owes_an_hour():
+def test_a_cancellation_after_an_hour_owes_an_hour() -> None:
     life = Committed(minimumAmount="50")
     life.until(START + timedelta(hours=1))
     life.cancel()
     assert [amount for name, amount in life.shown() if name == "minimum"] == [7]
 
 
-def test_without_proration_a_part_of_a_period_owes_the_whole():
+def test_without_proration_a_part_of_a_period_owes_the_whole() -> None:
     life = Committed(minimumAmount="50", prorate=False)
     life.until(day(11, 0))
     life.cancel()
     assert [amount for name, amount in life.shown() if name == "minimum"] == [50_00]
 
 
-def test_every_month_begins_anew():
+def test_every_month_begins_anew() -> None:
     life = Committed(Used(day(3), Decimal(40)), Used(day(35), Decimal(5)), minimumAmount="100")
     assert life.shown(END + timedelta(days=31)) == [
         *[("tokens", 40_00), ("other", 80_00)],
@@ -128,7 +129,7 @@ def test_every_month_begins_anew():
     ]
 
 
-def test_time_in_which_no_usage_is_sold_owes_nothing():
+def test_time_in_which_no_usage_is_sold_owes_nothing() -> None:
     """The usage cards are removed on the eleventh, by an edit, or a migration to a version without: a third."""
     edited, migrated = (Committed(Used(day(3), Decimal(1)), minimumAmount="100") for _ in range(2))
     for life in (edited, migrated):
@@ -144,7 +145,7 @@ def test_time_in_which_no_usage_is_sold_owes_nothing():
         assert [amount for name, amount in life.shown(END + timedelta(days=31)) if name == "minimum"] == [30_33]
 
 
-def test_a_trial_without_usage_owes_nothing():
+def test_a_trial_without_usage_owes_nothing() -> None:
     """A card that is sold from the sixteenth on: half of a month of thirty days."""
     life = Committed(Used(day(20), Decimal(10)), minimumAmount="100", maximumAmount="300")
     life.sells_usage = False
@@ -156,7 +157,7 @@ def test_a_trial_without_usage_owes_nothing():
     assert life.shown() == [("tokens", 10_00), ("minimum", 40_00)]
 
 
-def test_a_migration_that_is_cancelled_at_once_leaves_the_minimum_of_the_time_before():
+def test_a_migration_that_is_cancelled_at_once_leaves_the_minimum_of_the_time_before() -> None:
     life = Committed(minimumAmount="100")
     life.until(day(11, 0))
     life.migrate()
@@ -164,19 +165,19 @@ def test_a_migration_that_is_cancelled_at_once_leaves_the_minimum_of_the_time_be
     assert sum(amount for _, amount in life.shown()) == 33_33
 
 
-def test_usage_that_is_billed_less_often_than_the_plan_is_refused():
+def test_usage_that_is_billed_less_often_than_the_plan_is_refused() -> None:
     yearly = unit() | {"billingCadence": "P1Y"}
     with pytest.raises(InvalidInput) as refused:
         PlanCreate.model_validate(draft(phase(yearly), commitment={"minimumAmount": "50"}))
     assert [each.field for each in refused.value.fields] == ["phases[0].rateCards[0].billingCadence"]
 
 
-def test_a_plan_that_sells_no_usage_commits_to_nothing():
+def test_a_plan_that_sells_no_usage_commits_to_nothing() -> None:
     with pytest.raises(InvalidInput, match="the plan sells none"):
         PlanCreate.model_validate(draft(phase(flat("31")), commitment={"minimumAmount": "500"}))
 
 
-def test_a_maximum_below_the_minimum_is_refused():
+def test_a_maximum_below_the_minimum_is_refused() -> None:
     with pytest.raises(ValidationError, match="must be at least the minimumAmount 50"):
         PlanCreate.model_validate(draft(phase(unit()), commitment={"minimumAmount": "50", "maximumAmount": "49.99"}))
 
@@ -194,7 +195,7 @@ def test_a_maximum_below_the_minimum_is_refused():
 )
 def test_a_deal_costs_what_its_usage_comes_to_within_both_however_it_is_cut(
     least: str, most: str, used: list[tuple[int, int]], late: list[tuple[int, int]], steps: list[tuple[int, str]]
-):
+) -> None:
     events = [Used(START + timedelta(seconds=second), Decimal(value)) for second, value in used]
     life = Committed(*events, minimumAmount=least, maximumAmount=most)
     life.live(steps)

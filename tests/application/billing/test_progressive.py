@@ -153,7 +153,7 @@ def test_the_lines_of_a_period_are_its_one_line_cut(
     free: str | None,
     conversion: dict[str, Any] | None,
     is_highest: bool,
-):
+) -> None:
     discounts: dict[str, Any] = {}
     if off:
         discounts["percentage"] = {"percentage": off}
@@ -180,7 +180,7 @@ def test_the_lines_of_a_period_are_its_one_line_cut(
 
 @settings(max_examples=100, deadline=None)
 @given(price=st.sampled_from(SPLITTABLE), used=EVENTS, cuts=CUTS)
-def test_before_rounding_the_lines_add_up_exactly(price: dict[str, Any], used: list[Used], cuts: list[int]):
+def test_before_rounding_the_lines_add_up_exactly(price: dict[str, Any], used: list[Used], cuts: list[int]) -> None:
     parts = run(billing(Events(used=used), of_acme(one_card(price))), cuts)
     (one,) = run(billing(Events(used=used), of_acme(one_card(price))), [])
 
@@ -197,7 +197,7 @@ def test_before_rounding_the_lines_add_up_exactly(price: dict[str, Any], used: l
 )
 def test_a_change_within_the_period_costs_the_same_however_it_was_billed_before(
     price: dict[str, Any], limits: dict[str, str], used: list[Used], cuts: list[int], change: int
-):
+) -> None:
     def dearer(of: Subscription, now: datetime) -> Subscription:
         return edited(of, add(one_card(GRADUATED)), at=now)
 
@@ -220,7 +220,7 @@ def test_a_change_within_the_period_costs_the_same_however_it_was_billed_before(
 )
 def test_simulating_each_line_with_what_was_before_it_is_the_run(
     price: dict[str, Any], limits: dict[str, str], used: list[Used], cuts: list[int], off: bool
-):
+) -> None:
     discounts = {"percentage": {"percentage": "33"}, "usage": {"quantity": "100"}} if off else None
     for line in run(billing(Events(used=used), of_acme(one_card(price | limits, discounts=discounts))), cuts):
         assert line.working is not None
@@ -240,7 +240,7 @@ def test_simulating_each_line_with_what_was_before_it_is_the_run(
         assert again.working == line.working
 
 
-def test_usage_so_far_is_billed_and_the_rest_when_the_period_ends(world: World):
+def test_usage_so_far_is_billed_and_the_rest_when_the_period_ends(world: World) -> None:
     world.plan(phase(flat("10"), unit("0.01")))
     of = world.subscribe(start="2026-05-01")
     world.issue("2026-05-01")
@@ -273,7 +273,7 @@ def test_usage_so_far_is_billed_and_the_rest_when_the_period_ends(world: World):
         CARDS | {"minimumPerEvent": "1", "maximumPerEvent": "50"},
     ],
 )
-def test_a_price_that_looks_at_the_whole_period_waits_for_its_end(world: World, price: dict[str, Any]):
+def test_a_price_that_looks_at_the_whole_period_waits_for_its_end(world: World, price: dict[str, Any]) -> None:
     world.plan(phase(one_card(price)))
     world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -284,7 +284,7 @@ def test_a_price_that_looks_at_the_whole_period_waits_for_its_end(world: World, 
     assert (line.period_start, line.position) == (at("2026-05-01"), None)
 
 
-def test_so_does_a_meter_whose_answer_may_fall(world: World):
+def test_so_does_a_meter_whose_answer_may_fall(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -293,7 +293,7 @@ def test_so_does_a_meter_whose_answer_may_fall(world: World):
     assert world.issue(progressive=True).invoices == ()
 
 
-def test_nothing_used_is_no_invoice_and_leaves_the_period_whole(world: World):
+def test_nothing_used_is_no_invoice_and_leaves_the_period_whole(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-05-01")
     world.usage.per_day = {}
@@ -305,7 +305,7 @@ def test_nothing_used_is_no_invoice_and_leaves_the_period_whole(world: World):
     assert only(world.issue().invoices).invoice.total_minor == 3100
 
 
-def test_the_same_instant_is_billed_once_and_an_earlier_one_not_at_all(world: World):
+def test_the_same_instant_is_billed_once_and_an_earlier_one_not_at_all(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-21")
@@ -317,7 +317,7 @@ def test_the_same_instant_is_billed_once_and_an_earlier_one_not_at_all(world: Wo
     assert len(world.all_invoices()) == 2
 
 
-def test_what_ended_before_is_billed_as_it_is_without_asking_for_usage_so_far(world: World):
+def test_what_ended_before_is_billed_as_it_is_without_asking_for_usage_so_far(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-04-01")
     world.clock.time = at("2026-05-11")
@@ -328,7 +328,7 @@ def test_what_ended_before_is_billed_as_it_is_without_asking_for_usage_so_far(wo
     assert (progressive.invoice.invoice_at, progressive.invoice.total_minor) == (at("2026-05-11"), 1000)
 
 
-def test_a_boundary_of_something_else_at_the_same_instant_does_not_hide_usage_so_far(world: World):
+def test_a_boundary_of_something_else_at_the_same_instant_does_not_hide_usage_so_far(world: World) -> None:
     world.plan(phase(flat("10", term="in_arrears"), unit("0.01", cadence="P1Y")), billingCadence="P1M")
     world.subscribe(start="2026-04-01")
     fee_only = only(world.issue("2026-05-01").invoices)
@@ -338,7 +338,7 @@ def test_a_boundary_of_something_else_at_the_same_instant_does_not_hide_usage_so
     assert world.issue("2026-05-01", progressive=True).invoices == ()
 
 
-def test_usage_taken_back_after_it_was_billed_makes_the_next_line_smaller(world: World):
+def test_usage_taken_back_after_it_was_billed_makes_the_next_line_smaller(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -352,7 +352,7 @@ def test_usage_taken_back_after_it_was_billed_makes_the_next_line_smaller(world:
     assert only(world.issue().invoices).invoice.total_minor == 395
 
 
-def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: World):
+def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: World) -> None:
     world.plan(phase(graduated("0.01", "0.02")))
     of = world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-21")
@@ -368,7 +368,7 @@ def test_a_backtest_of_a_period_that_was_billed_in_parts_sees_it_whole(world: Wo
     assert cost(Period(at("2026-05-11"), END)) == [1000 + 1100 * 2]
 
 
-def test_an_edit_of_something_else_leaves_the_rest_as_it_was(world: World):
+def test_an_edit_of_something_else_leaves_the_rest_as_it_was(world: World) -> None:
     world.plan(phase(flat("31", term="in_arrears"), unit("0.01")))
     of = world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -381,7 +381,7 @@ def test_an_edit_of_something_else_leaves_the_rest_as_it_was(world: World):
     assert [(line.name, line.total_minor) for line in lines] == [("Fee", 1000), ("Fee", 4200), ("Tokens", 2100)]
 
 
-def test_two_runs_at_once_bill_the_same_usage_once(world: World):
+def test_two_runs_at_once_bill_the_same_usage_once(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-21")
@@ -401,7 +401,9 @@ def test_two_runs_at_once_bill_the_same_usage_once(world: World):
     assert only(world.issue().invoices).invoice.total_minor == 1100
 
 
-def test_a_run_that_died_before_it_wrote_is_repeated_to_the_same_invoice(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_died_before_it_wrote_is_repeated_to_the_same_invoice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -423,7 +425,7 @@ def test_a_run_that_died_before_it_wrote_is_repeated_to_the_same_invoice(world: 
     assert only(once).invoice.lines[0].period_end == at("2026-05-11")
 
 
-def test_a_change_in_the_second_of_the_split_still_closes_the_period(world: World):
+def test_a_change_in_the_second_of_the_split_still_closes_the_period(world: World) -> None:
     """What only the last line owes, the minimum, is owed by a line of no time."""
     world.plan(phase(one_card({"type": "unit", "amount": "0.01", "minimumAmount": "62"})))
     of = world.subscribe(start="2026-05-01")
@@ -440,7 +442,7 @@ def test_a_change_in_the_second_of_the_split_still_closes_the_period(world: Worl
     assert world.issue().invoices == ()
 
 
-def test_a_cancellation_within_the_period_bills_the_rest_at_once(world: World):
+def test_a_cancellation_within_the_period_bills_the_rest_at_once(world: World) -> None:
     world.plan(phase(unit("0.01")))
     of = world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-11")
@@ -453,7 +455,7 @@ def test_a_cancellation_within_the_period_bills_the_rest_at_once(world: World):
     assert world.issue("2026-07-01").invoices == ()
 
 
-def test_tiers_of_a_change_after_a_split_go_on_where_all_lines_before_left_them(world: World):
+def test_tiers_of_a_change_after_a_split_go_on_where_all_lines_before_left_them(world: World) -> None:
     world.plan(phase(graduated("0.01", "0.02")))
     of = world.subscribe(start="2026-05-01")
     world.clock.time = at("2026-05-06")

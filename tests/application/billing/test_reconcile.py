@@ -46,7 +46,7 @@ class Late:
     def __init__(self, world: World, price: dict[str, Any] | None = None, **more: Any) -> None:
         self.world, self.usage, self.ledger = world, ListedUsage(), MemoryLedger()
         world.usage = self.usage
-        self.customers = world.customers = DynamoCustomers(world.table)  # type: ignore[assignment]
+        self.customers = world.customers = DynamoCustomers(world.table)
         world.clock.time = at("2026-05-01")
         world.invoices_idle = False
         self.card = unit() | {"price": price or PER_UNIT} | more
@@ -115,7 +115,7 @@ def test_seven_units_that_came_late_are_found_with_what_they_cost(world: World) 
     (found,) = late.found
     (invoice,) = world.all_invoices()
     assert (found.issued_minor, found.re_rated_minor, found.open_minor) == (100_00, 107_00, 7_00)
-    assert (found.issued_quantity, found.re_rated_quantity) == (100, 107)
+    assert (found.issued_quantity, found.re_rated_quantity) == (Decimal(100), Decimal(107))
     assert (found.customer_id, found.item_key, found.reason) == (late.acme, "tokens", "late_usage")
     assert (found.period_start, found.period_end) == (at("2026-05-01"), at("2026-06-01"))
     assert found.invoices == (invoice.invoice.id,)

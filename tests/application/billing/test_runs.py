@@ -51,7 +51,7 @@ def answer(world: World, request: InvoiceRequest) -> list[InvoiceRecord] | None:
     )
 
 
-def test_a_run_starts_only_when_the_collection_interval_is_over(world: World):
+def test_a_run_starts_only_when_the_collection_interval_is_over(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
 
@@ -64,7 +64,7 @@ def test_a_run_starts_only_when_the_collection_interval_is_over(world: World):
     assert world.runs.started == [run]
 
 
-def test_two_deliveries_of_one_schedule_start_one_run(world: World):
+def test_two_deliveries_of_one_schedule_start_one_run(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     world.clock.time = at("2026-05-01T01:02:00")
@@ -78,7 +78,7 @@ def test_two_deliveries_of_one_schedule_start_one_run(world: World):
     assert [run.run_id for run in world.runs.started] == ["schedule-20260501T0100", "schedule-20260501T0115"]
 
 
-def test_no_run_begins_while_the_one_before_works(world: World):
+def test_no_run_begins_while_the_one_before_works(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     world.clock.time = at("2026-05-01T01:02:00")
@@ -93,7 +93,7 @@ def test_no_run_begins_while_the_one_before_works(world: World):
     assert len(world.runs.started) == 2
 
 
-def test_of_two_runs_that_are_asked_for_at_once_one_works(world: World):
+def test_of_two_runs_that_are_asked_for_at_once_one_works(world: World) -> None:
     """Both have looked before either has taken its turn."""
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
@@ -106,7 +106,7 @@ def test_of_two_runs_that_are_asked_for_at_once_one_works(world: World):
     assert turns.last() == BillingTurn("schedule-a", world.clock.now())
 
 
-def test_a_run_that_took_its_turn_and_was_never_started_holds_up_nobody_for_long(world: World):
+def test_a_run_that_took_its_turn_and_was_never_started_holds_up_nobody_for_long(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     world.clock.time = at("2026-05-01T01:02:00")
@@ -116,7 +116,7 @@ def test_a_run_that_took_its_turn_and_was_never_started_holds_up_nobody_for_long
     assert start(world) is not None
 
 
-def test_an_invoice_that_waits_for_its_push_starts_a_run_too(world: World):
+def test_an_invoice_that_waits_for_its_push_starts_a_run_too(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     world.issue()
@@ -126,7 +126,7 @@ def test_an_invoice_that_waits_for_its_push_starts_a_run_too(world: World):
     assert start(world) is not None
 
 
-def test_invoice_now_starts_a_run_for_one_customer_and_answers_its_invoices(world: World):
+def test_invoice_now_starts_a_run_for_one_customer_and_answers_its_invoices(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-04-01")
 
@@ -145,7 +145,7 @@ def test_invoice_now_starts_a_run_for_one_customer_and_answers_its_invoices(worl
     assert [(each.invoice.total_minor, len(each.invoice.lines)) for each in answered] == [(3000, 1)]
 
 
-def test_a_progressive_request_runs_for_usage_so_far_and_waits_for_it(world: World):
+def test_a_progressive_request_runs_for_usage_so_far_and_waits_for_it(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-04-21")
 
@@ -165,7 +165,7 @@ def test_a_progressive_request_runs_for_usage_so_far_and_waits_for_it(world: Wor
     assert due.items == []
 
 
-def test_a_progressive_request_does_not_join_a_run_that_bills_ended_periods_only(world: World):
+def test_a_progressive_request_does_not_join_a_run_that_bills_ended_periods_only(world: World) -> None:
     world.plan(phase(unit("0.01")))
     world.subscribe(start="2026-04-01")
     first = ask(world)
@@ -179,7 +179,7 @@ def test_a_progressive_request_does_not_join_a_run_that_bills_ended_periods_only
     assert ask(world, "2026-05-01T00:00:10", progressive=True).run_id != second.run_id
 
 
-def test_a_period_that_has_not_ended_has_no_lines(world: World):
+def test_a_period_that_has_not_ended_has_no_lines(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-02")
 
@@ -189,7 +189,7 @@ def test_a_period_that_has_not_ended_has_no_lines(world: World):
     assert world.runs.started == []
 
 
-def test_asking_again_while_it_works_joins_the_same_run(world: World):
+def test_asking_again_while_it_works_joins_the_same_run(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
 
@@ -200,7 +200,7 @@ def test_asking_again_while_it_works_joins_the_same_run(world: World):
     assert len(world.runs.started) == 1
 
 
-def test_asking_again_after_a_timeout_answers_what_was_issued_meanwhile_and_then_nothing_more(world: World):
+def test_asking_again_after_a_timeout_answers_what_was_issued_meanwhile_and_then_nothing_more(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     first = ask(world)
@@ -216,7 +216,7 @@ def test_asking_again_after_a_timeout_answers_what_was_issued_meanwhile_and_then
     assert refused.value.code == "invoice_create_no_lines"
 
 
-def test_the_same_instant_asked_for_twice_gives_the_same_invoices(world: World):
+def test_the_same_instant_asked_for_twice_gives_the_same_invoices(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     request = ask(world, "2026-05-01")
@@ -228,7 +228,7 @@ def test_the_same_instant_asked_for_twice_gives_the_same_invoices(world: World):
     assert once == twice
 
 
-def test_a_run_that_was_lost_is_started_again(world: World):
+def test_a_run_that_was_lost_is_started_again(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     ask(world)
@@ -238,7 +238,7 @@ def test_a_run_that_was_lost_is_started_again(world: World):
     assert len({run.run_id for run in world.runs.started}) == 2
 
 
-def test_the_reason_of_a_failed_run_is_told(world: World):
+def test_the_reason_of_a_failed_run_is_told(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     request = ask(world)
@@ -249,7 +249,7 @@ def test_the_reason_of_a_failed_run_is_told(world: World):
         answer(world, request)
 
 
-def test_a_run_that_failed_for_good_is_not_to_be_tried_again(world: World):
+def test_a_run_that_failed_for_good_is_not_to_be_tried_again(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     request = ask(world)
@@ -263,7 +263,7 @@ def test_a_run_that_failed_for_good_is_not_to_be_tried_again(world: World):
         answer(world, request)
 
 
-def test_the_future_and_unknown_customers_are_refused(world: World):
+def test_the_future_and_unknown_customers_are_refused(world: World) -> None:
     with pytest.raises(InvalidInput, match="future"):
         ask(world, "2026-05-02")
     with pytest.raises(NotFound):
@@ -288,13 +288,13 @@ def test_the_future_and_unknown_customers_are_refused(world: World):
 )
 def test_a_failure_is_told_in_our_words_and_never_in_those_of_an_exception(
     world: World, error: dict[str, str], told: StepFailure
-):
+) -> None:
     failure = record_failure(TENANT, ACME, None, "run-1", error, failures=world.failures, clock=world.clock)
 
     assert StepFailure(failure.code, failure.message) == told
 
 
-def test_a_failure_counts_its_attempts_and_is_gone_once_the_customer_is_billed(world: World):
+def test_a_failure_counts_its_attempts_and_is_gone_once_the_customer_is_billed(world: World) -> None:
     world.plan(phase(unit()))
     world.subscribe(start="2026-04-01")
     for _ in range(2):

@@ -17,8 +17,8 @@ BERLIN = "Europe/Berlin"
 
 @pytest.fixture
 def world(world: World) -> World:
-    lives_there = world.customers.customers[ACME].model_copy(update={"time_zone": BERLIN})
-    world.customers.customers[ACME] = lives_there
+    lives_there = world.known_customers[ACME].model_copy(update={"time_zone": BERLIN})
+    world.known_customers[ACME] = lives_there
     world.clock.time = at("2025-11-30T23:00:00")
     return world
 
@@ -36,7 +36,7 @@ def periods(world: World, until: str) -> list[tuple[str, str, str, int]]:
     return [(line.name, local(line.period_start), local(line.period_end), line.total_minor) for line in lines]
 
 
-def test_a_month_in_berlin_ends_with_the_month_there(world: World):
+def test_a_month_in_berlin_ends_with_the_month_there(world: World) -> None:
     world.plan(phase(flat("30", term="in_arrears")))
     world.subscribe()
 
@@ -49,17 +49,17 @@ def test_a_month_in_berlin_ends_with_the_month_there(world: World):
     ]
 
 
-def test_phases_end_at_midnight_there_as_well(world: World):
+def test_phases_end_at_midnight_there_as_well(world: World) -> None:
     world.plan(phase(key="trial", duration="P4M"), phase(flat("30", term="in_arrears"), key="rest"))
     of = world.subscribe()
 
     assert [local(each.starts_at) for each in of.phases] == ["12-01 00:00", "04-01 00:00"]
 
 
-def test_what_was_agreed_is_kept_when_the_customer_moves_and_by_what_follows(world: World):
+def test_what_was_agreed_is_kept_when_the_customer_moves_and_by_what_follows(world: World) -> None:
     world.plan(phase(unit()))
     of = world.subscribe()
-    world.customers.customers[ACME] = world.customers.customers[ACME].model_copy(update={"time_zone": "Asia/Tokyo"})
+    world.known_customers[ACME] = world.known_customers[ACME].model_copy(update={"time_zone": "Asia/Tokyo"})
     world.clock.time = at("2025-12-10")
     world.plan(phase(unit("0.9")), key="third")
 
@@ -78,7 +78,7 @@ def test_what_was_agreed_is_kept_when_the_customer_moves_and_by_what_follows(wor
     assert (after.time_zone, local(after.active_from)) == (BERLIN, "01-01 00:00")
 
 
-def test_an_anchor_is_a_day_of_the_month_there(world: World):
+def test_an_anchor_is_a_day_of_the_month_there(world: World) -> None:
     world.plan(phase(flat("31", term="in_arrears")))
     anchor = at("2026-01-30T23:00:00")  # the 31st in Berlin
     world.clock.time = at("2025-12-30T23:00:00")

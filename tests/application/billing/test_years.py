@@ -10,7 +10,8 @@ import pytest
 
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.period import Cadence
-from tests.application.billing.test_pieces import PACKAGE, START, UNIT, Life, Used, card
+from tests.application.billing.test_pieces import START, Life, Used, card
+from tests.domain.catalog.test_pricing import PACKAGE, UNIT
 
 MONTHS = 12
 ONE = UNIT | {"amount": "1"}

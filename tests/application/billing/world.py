@@ -176,12 +176,11 @@ class World:
         self.index = DynamoDueIndex(table)
         self.runs = FakeRuns()
         self.usage = FakeUsage({"acme-app": Decimal(100)})
-        self.customers: BilledCustomers = FakeCustomers(
-            {
-                ACME: BilledCustomer(id=ACME, name="Acme Inc.", subject_keys=("acme-app",)),
-                GLOBEX: BilledCustomer(id=GLOBEX, name="Globex", subject_keys=("globex-app",)),
-            }
-        )
+        self.known_customers = {
+            ACME: BilledCustomer(id=ACME, name="Acme Inc.", subject_keys=("acme-app",)),
+            GLOBEX: BilledCustomer(id=GLOBEX, name="Globex", subject_keys=("globex-app",)),
+        }
+        self.customers: BilledCustomers = FakeCustomers(self.known_customers)
         self.features = FakeFeatures({"tokens": TOKENS})
         self.pays_at_once = False
         self.invoices_idle = True

@@ -22,14 +22,14 @@ def publish(world: World, plan: Plan) -> Plan:
     return publish_plan(TENANT, plan.id, plans=world.plans, features=world.features, clock=world.clock)
 
 
-def test_a_plan_comes_back_from_the_table_as_it_was_created(world: World):
+def test_a_plan_comes_back_from_the_table_as_it_was_created(world: World) -> None:
     made = create(world, metadata={"team": "growth"}, description="All of it")
 
     assert world.plans.get(TENANT, made.id) == made
     assert world.plans.get("other", made.id) is None
 
 
-def test_publishing_a_new_version_archives_the_one_before(world: World):
+def test_publishing_a_new_version_archives_the_one_before(world: World) -> None:
     first = publish(world, create(world))
     world.clock.time = at("2026-06-01")
     second = publish(world, create(world, name="Pro 2"))
@@ -41,14 +41,14 @@ def test_publishing_a_new_version_archives_the_one_before(world: World):
     assert find_plan(TENANT, "pro", plans=world.plans, version=1).id == first.id
 
 
-def test_there_is_one_draft_of_a_key_at_a_time(world: World):
+def test_there_is_one_draft_of_a_key_at_a_time(world: World) -> None:
     create(world)
 
     with pytest.raises(Conflict, match="has a draft version already"):
         create(world)
 
 
-def test_of_plans_created_at_the_same_moment_one_is_kept(world: World):
+def test_of_plans_created_at_the_same_moment_one_is_kept(world: World) -> None:
     def attempt(_: int) -> str:
         try:
             return create(world).id
@@ -63,7 +63,7 @@ def test_of_plans_created_at_the_same_moment_one_is_kept(world: World):
     assert len(kept) == 1
 
 
-def test_a_draft_changes_until_it_is_published(world: World):
+def test_a_draft_changes_until_it_is_published(world: World) -> None:
     plan = create(world)
     update = PlanReplaceUpdate.model_validate(
         {"name": "Better", "billingCadence": "P1M", "phases": [phase(flat("20"))]}
@@ -78,7 +78,7 @@ def test_a_draft_changes_until_it_is_published(world: World):
         delete_plan(TENANT, plan.id, plans=world.plans, clock=world.clock)
 
 
-def test_an_archived_plan_is_no_longer_found_by_its_key(world: World):
+def test_an_archived_plan_is_no_longer_found_by_its_key(world: World) -> None:
     plan = publish(world, create(world))
     archive_plan(TENANT, plan.id, plans=world.plans, clock=world.clock)
 
@@ -88,7 +88,7 @@ def test_an_archived_plan_is_no_longer_found_by_its_key(world: World):
     assert find_plan(TENANT, "pro", plans=world.plans, latest=True).id == plan.id
 
 
-def test_a_deleted_draft_makes_room_for_another(world: World):
+def test_a_deleted_draft_makes_room_for_another(world: World) -> None:
     plan = create(world)
     delete_plan(TENANT, plan.id, plans=world.plans, clock=world.clock)
 
@@ -97,7 +97,7 @@ def test_a_deleted_draft_makes_room_for_another(world: World):
         delete_plan(TENANT, plan.id, plans=world.plans, clock=world.clock)
 
 
-def test_the_next_version_starts_as_a_copy_of_the_published_one(world: World):
+def test_the_next_version_starts_as_a_copy_of_the_published_one(world: World) -> None:
     first = publish(world, create(world, metadata={"team": "growth"}))
     second = following(world, "pro")
 
@@ -118,7 +118,7 @@ def following(world: World, id_or_key: str) -> Plan:
     )
 
 
-def test_unknown_features_are_refused_when_creating_and_again_when_publishing(world: World):
+def test_unknown_features_are_refused_when_creating_and_again_when_publishing(world: World) -> None:
     with pytest.raises(InvalidInput, match="no active feature 'seats'"):
         create(world, phases=[phase(unit(key="seats"))])
     plan = create(world)
@@ -139,7 +139,7 @@ def overtaken_by(world: World, monkeypatch: pytest.MonkeyPatch, other: Callable[
     monkeypatch.setattr(world.plans, "family", overtaken)
 
 
-def test_a_plan_published_twice_at_once_is_published_once(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_a_plan_published_twice_at_once_is_published_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = create(world)
     overtaken_by(world, monkeypatch, lambda: publish(world, made))
 
@@ -150,7 +150,7 @@ def test_a_plan_published_twice_at_once_is_published_once(world: World, monkeypa
 
 def test_archiving_a_version_while_the_next_is_published_leaves_the_next_on_sale(
     world: World, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     first = publish(world, create(world))
     second = create(world)
     overtaken_by(world, monkeypatch, lambda: publish(world, second))

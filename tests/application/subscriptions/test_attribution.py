@@ -20,7 +20,7 @@ class Owners:
 
     def __init__(self, world: World) -> None:
         self.world, self.customers = world, DynamoCustomers(world.table)
-        world.customers = self.customers  # type: ignore[assignment]
+        world.customers = self.customers
         world.usage.per_day = {name: Decimal(10) for name in ("app", "web", "acme")}
         world.plan(phase(unit() | {"price": {"type": "unit", "amount": "1.00"}}))
         world.clock.time = at("2026-05-01")
@@ -97,7 +97,7 @@ def test_a_line_says_whose_it_was_and_when_and_its_explanation_asks_the_same(own
     (record,) = owners.world.issue(customer_id=acme).invoices
     usage = record.invoice.lines[0].usage
     assert usage is not None
-    assert (usage.subjects, usage.held, usage.quantity) == (("web",), (), 300)
+    assert (usage.subjects, usage.held, usage.quantity) == (("web",), (), Decimal(300))
 
 
 def test_what_a_removed_subject_used_stays_and_the_gap_is_nobodys(owners: Owners) -> None:

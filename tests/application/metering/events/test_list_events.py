@@ -1,11 +1,13 @@
 """Listing from the log: however the commits lie and however little one call may read, nothing is lost or twice."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.adapters.archive import ArchivedEvent
 from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
 from functions.application.metering.events import list_by_batch, list_events, search_events
 from functions.application.metering.events.list_events import EventReader
@@ -21,7 +23,7 @@ from functions.domain.metering.ledger.ledger import (
     fingerprints_by_bucket,
     hours_of,
 )
-from functions.domain.metering.usage.event_filter import EventFilter, Position
+from functions.domain.metering.usage.event_filter import Bookmark, EventFilter, Position
 from functions.domain.metering.values.event import Event, Void
 from functions.domain.metering.values.lanes import Lanes
 
@@ -39,9 +41,9 @@ class Log:
         self.fingerprint = 0
         open_object = self.archive.events
 
-        def counted(lane: int, n: int, decided_hour: int) -> Any:
+        def counted(lane: int, n: int, _decided_hour: int) -> Iterator[ArchivedEvent]:
             self.opened.append((lane, n))
-            return open_object(lane, n, decided_hour)
+            return open_object(lane, n, _decided_hour)
 
         self.archive.events = counted  # type: ignore[method-assign]
         self.reader = EventReader(self.ledger, self.archive, LANES)
@@ -327,7 +329,8 @@ def test_a_page_that_was_in_order_goes_on_in_a_moment_that_has_become_too_full(m
     first = log.reader.newest(EventFilter("acme"), 5)
     assert first.after is not None and first.after.batches is None
     small(monkeypatch, 2, 3)
-    rest, mark = [], first.after
+    rest: list[str] = []
+    mark: Bookmark | None = first.after
     while mark is not None:
         page = log.reader.newest(EventFilter("acme"), 5, mark)
         rest += [event.id for event in page.events]

@@ -2,13 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
 import pytest
 
-from functions.adapters.archive import decode_lines, encode_lines
+from functions.adapters.archive import ArchivedEvent, decode_lines, encode_lines
 from functions.adapters.dynamo.codec import decode_item
 from functions.adapters.dynamo.metering.reject_item import further_items, further_of
 from functions.adapters.memory.ledger import MemoryLedger
@@ -16,10 +16,11 @@ from functions.adapters.records import decode_record, decoded_size, encode_commi
 from functions.application.metering.events.list_events import EventReader
 from functions.application.metering.ledger import aggregate_usage, lane_memory, recall_lane
 from functions.application.metering.ledger.aggregate_usage import Aggregator, Delivered, Report
+from functions.application.metering.ledger.running_lanes import Batch
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.ledger import counting
-from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, Commit
+from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, Commit, Counts
 from functions.domain.metering.ledger.surplus import (
     BYTES_A_LATE_BUCKET,
     BYTES_A_NEW_ITEM,
@@ -27,7 +28,9 @@ from functions.domain.metering.ledger.surplus import (
     LATE_SECONDS,
     VISITS_PAID,
 )
+from functions.domain.metering.meters.groupings import MetersByType
 from functions.domain.metering.meters.meter import Meter, MeterSet
+from functions.domain.metering.meters.rows import Rows, sort_events
 from functions.domain.metering.meters.values import Uncountable, decode_data
 from functions.domain.metering.usage.event_filter import EventFilter
 from functions.domain.metering.values import json_path_query
@@ -58,7 +61,7 @@ class Watched(MemoryLedger):
         self.buckets.append(len(buckets))
         return super().chunks(lane, buckets)
 
-    def put_commits(self, commits: Sequence[Commit]) -> Sequence[Commit | None]:
+    def put_commits(self, commits: Sequence[Commit]) -> list[Commit | None]:
         self.committed += [commit.lane for commit in commits]
         self.work.append(WORK.visits - self._seen)
         self._seen = WORK.visits
@@ -205,12 +208,11 @@ def test_numbers_that_meters_cannot_read_are_unreadable(number: bytes) -> None:
 
 def test_one_event_our_code_cannot_take_is_the_only_one_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = Shared(MeterSet(1, (TOKENS,)))
-    real = counting.sort_events
 
-    def broken(events: list[Event], by_type: object) -> object:
+    def broken(events: list[Event], by_type: MetersByType) -> tuple[list[Rows], list[tuple[Event, Uncountable]]]:
         if any(each.id == "e300" for each in events):
             raise RecursionError("a path nobody thought of")
-        return real(events, by_type)  # type: ignore[arg-type]
+        return sort_events(events, by_type)
 
     monkeypatch.setattr(counting, "sort_events", broken)
     deployment.send([event(f"e{n}", NOW - timedelta(hours=1), n=1) for n in range(1_000)])
@@ -302,11 +304,14 @@ def test_corrections_that_alternate_between_two_objects_open_each_once(monkeypat
     for events in sent:
         deployment.send(events)
         deployment.aggregate()
-    opened: list[object] = []
+    opened: list[Sequence[tuple[int, int]]] = []
     real = deployment.archive.lines_of
-    monkeypatch.setattr(
-        deployment.archive, "lines_of", lambda lane, numbers: opened.append(numbers) or real(lane, numbers)
-    )
+
+    def lines_of(lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[ArchivedEvent] | None]]:
+        opened.append(commits)
+        return real(lane, commits)
+
+    monkeypatch.setattr(deployment.archive, "lines_of", lines_of)
     voids = [
         Void(e.fingerprint, e.time, e.id, e.source, e.subject, f"v{e.id}")
         for pair in zip(*sent, strict=True)
@@ -339,7 +344,7 @@ def test_a_delivery_is_decoded_in_slices(monkeypatch: pytest.MonkeyPatch) -> Non
     held: list[int] = []
     real = deployment.writer.write
 
-    def write(batches: dict[int, object]) -> object:
+    def write(batches: Mapping[int, Batch]) -> dict[int, Counts | Exception]:
         held.append(sum(len(each.data) for batch in batches.values() for pack in batch.packs for each in pack.events))
         return real(batches)
 

@@ -199,7 +199,8 @@ def test_history_and_counters_are_a_recount(sent: list[Any], aggregation: Aggreg
         found, expected = ({key: value for key, value in each.items() if value} for each in (found, expected))
     assert found == expected
     if aggregation in (Aggregation.SUM, Aggregation.COUNT):
-        (all_subjects,) = filling.ask(meter, period_from=_of(meter.event_from)) or [None]
+        rows: Sequence[UsageRow | None] = filling.ask(meter, period_from=_of(meter.event_from)) or [None]
+        (all_subjects,) = rows
         assert (all_subjects.value if all_subjects else 0) == sum(map(Fraction, expected.values()))
 
 

@@ -1,12 +1,13 @@
 """TIME_WEIGHTED_SUM by hand: what a person would write down on paper for gigabytes, seats and machines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
 import pytest
 
+from functions.adapters.archive import ArchivedEvent
 from functions.application.billing.measure_usage import MeasuredUsage
 from functions.application.metering.usage.query_usage import UsageReader
 from functions.application.metering.usage.usage_bounds import Bounds
@@ -14,6 +15,7 @@ from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Group, Needs
 from functions.domain.errors import TooLarge
 from functions.domain.metering.cells.aggregation import Aggregation
+from functions.domain.metering.ledger.hour_index import HourEntry
 from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.usage.usage import UsageQuery
 from functions.domain.metering.values.event import Event, Pack, Void
@@ -181,12 +183,19 @@ def test_windows_without_events_are_bounded_as_rows(deployment: Deployment) -> N
         ask(deployment, **between("11-02T00:00", "11-02T21:00"), window="HOUR")
 
 
-def test_a_live_question_opens_only_commits_from_beyond_now(deployment: Deployment) -> None:
+def test_a_live_question_opens_only_commits_from_beyond_now(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The running half hour comes from counters; otherwise every dashboard would read the log."""
     counted(deployment, change("11-20T12:01", 6))
-    opened: list[int] = []
+    opened: list[tuple[int, int]] = []
     events_of = deployment.archive.events_of
-    deployment.archive.events_of = lambda lane, commits: opened.extend(commits) or events_of(lane, commits)  # type: ignore
+
+    def watched(lane: int, commits: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
+        opened.extend(commits)
+        return events_of(lane, commits)
+
+    monkeypatch.setattr(deployment.archive, "events_of", watched)
     assert ask(deployment, period_from=at("11-20T00:00")) == [Decimal("0.9")]
     assert opened == []
     counted(deployment, change("11-20T12:29", 1_000))
@@ -219,10 +228,10 @@ def asked_meanwhile(deployment: Deployment, happens: Callable[[], None], asked: 
     """The answer when something happens between the counters and the log."""
     index_of_hours = deployment.ledger.index_of_hours
 
-    def later(*asked: Any) -> Any:
+    def later(lane: int, hours: Collection[int]) -> Iterator[HourEntry]:
         deployment.ledger.index_of_hours = index_of_hours  # type: ignore[method-assign]
         happens()
-        return index_of_hours(*asked)
+        return index_of_hours(lane, hours)
 
     deployment.ledger.index_of_hours = later  # type: ignore[method-assign]
     return ask(deployment, **asked)

@@ -58,9 +58,9 @@ def deployed(*events: Event, now: datetime = NOW) -> Deployment:
 
 def levels(
     deployment: Deployment, start: str, end: str, held: Sequence[Holding] = held_ever(["c1"]), **filters: Any
-) -> tuple[dict[Decimal, int], Decimal]:
+) -> tuple[dict[Decimal | int, int], Decimal | int]:
     found = measured(deployment).levels(UsageQuestion("t", "seats", held, filters, Period(at(start), at(end))))
-    return dict(found.seconds), found.last
+    return dict[Decimal | int, int](found.seconds.items()), found.last
 
 
 def measured(deployment: Deployment) -> MeasuredUsage:
@@ -180,14 +180,15 @@ def test_any_path_is_what_a_walk_through_it_gives(
     )
     holdings = without_overlap(held)
     start, end = (datetime.fromtimestamp(zero + second, UTC) for second in range_of)
-    asked = "t", "seats", tuple(as_holding(zero, *each) for each in holdings), {}, Period(start, end)
+    held_by = tuple(as_holding(zero, *each) for each in holdings)
+    asked = UsageQuestion("t", "seats", held_by, {}, Period(start, end))
 
-    found = measured(deployment).levels(*asked)
+    found = measured(deployment).levels(asked)
 
     expected = walked(happened, holdings, *range_of)
     assert (dict(found.seconds), found.last) == (expected.seconds, expected.last)
     if not below_zero(happened, holdings, *range_of):
-        assert found.value_hours == measured(deployment).usage(*asked)[0]
+        assert found.value_hours == measured(deployment).usage(asked)[0]
 
 
 def without_overlap(held: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
@@ -240,7 +241,7 @@ def bill(deployment: Deployment, price: dict[str, Any], *, renamed: bool = False
     if renamed:
         of = edit(of, {"op": "add_item", "phaseKey": "main", "rateCard": card | {"name": "Again"}}, at="2026-10-20")
     feature = builders.TOKENS.model_copy(update={"meter_slug": "seats"})
-    of = of.with_items(lambda item: item.model_copy(update={"feature": feature}))
+    of = of.with_items(lambda _, item: item.model_copy(update={"feature": feature}))
     rater = Rater("t", held_ever(["c1", "c2"]), measured(deployment), Lineages([of]))
     return rater.lines(of, billables_within(of, OCTOBER), NOW)
 
@@ -284,8 +285,11 @@ def test_a_line_is_explained_by_the_levels_there_are_now() -> None:
     assert difference() == 24
     found = explained_line("t", invoice, line, measured(deployment)).remeasured
     assert found is not None
-    assert found.levels == [(6, 6 * 360), (5, 5 * 324), (4, 4 * 48), (8, 8 * 12)]
-    assert (found.part_count, found.level_at_end) == (4, 8)
+    assert found.levels == [
+        (Decimal(level), Decimal(value_hours))
+        for level, value_hours in [(6, 6 * 360), (5, 5 * 324), (4, 4 * 48), (8, 8 * 12)]
+    ]
+    assert (found.part_count, found.level_at_end) == (4, Decimal(8))
 
 
 def test_a_period_cut_by_an_edit_costs_the_same_from_events_on() -> None:

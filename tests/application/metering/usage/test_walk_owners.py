@@ -1,6 +1,7 @@
 """Usage by subject, however many there are: all pages are the whole answer, and each reads so much at most."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_few_of_very_many_subjects_are_found_at_once() -> None:
     requests: list[str] = []
     deployment.ledger.request = requests.append
     query = UsageQuery("t", RARE, group_by=("subject",))
-    expected = [(f"c{700 * n:05}", 1) for n in range(3)]
+    expected = [(f"c{700 * n:05}", Decimal(1)) for n in range(3)]
     assert [(row.subject, row.value) for row in bounded(deployment, reads=250).reader.rows(query, NOW)] == expected
     assert len(requests) < 250
     assert deployment.reader.subjects(query, "").subjects == [subject for subject, _ in expected]
