@@ -1,6 +1,8 @@
 """Synthesizes every stage once per session, with cdk-nag and without building assets."""
 
+import fcntl
 import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -39,9 +41,30 @@ class Synthesized:
         return {f"{stack}/{name}": each for stack in self.stacks for name, each in self.resources(stack, kind).items()}
 
 
+class Shared:
+    """Where the workers of a session leave what they have synthesized: a stage takes half a minute of CPU."""
+
+    folder: Path | None = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    if hasattr(request.config, "workerinput"):
+        Shared.folder = tmp_path_factory.getbasetemp().parent
+
+
 @cache
 def synthesize(name: str) -> Synthesized:
-    return synthesized(SETTINGS[name])
+    if Shared.folder is None:
+        return synthesized(SETTINGS[name])
+    kept = Shared.folder / f"synthesized-{name}.pickle"
+    with (Shared.folder / f"synthesized-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(synthesized(SETTINGS[name])))
+        found = pickle.loads(kept.read_bytes())  # noqa: S301 - our own worker wrote it
+        assert isinstance(found, Synthesized)
+        return found
 
 
 def synthesized(settings: StageSettings) -> Synthesized:
