@@ -96,22 +96,28 @@ def dynamodb_client(dynamodb_endpoint: str) -> "DynamoDBClient":
 def dynamodb(
     dynamodb_endpoint: str, dynamodb_client: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DynamoDb]:
-    """Fresh tables for one test; plain boto3 clients and the settings module find them through the environment."""
+    with fresh_tables(dynamodb_endpoint, dynamodb_client, monkeypatch) as database:
+        yield database
+
+
+@contextmanager
+def fresh_tables(endpoint: str, client: "DynamoDBClient", patch: pytest.MonkeyPatch) -> Iterator[DynamoDb]:
+    """Tables of their own; plain boto3 clients and the settings module find them through the environment."""
     suffix = uuid.uuid4().hex
-    database = DynamoDb(dynamodb_endpoint, dynamodb_client, f"usage-{suffix}", f"billing-{suffix}")
+    database = DynamoDb(endpoint, client, f"usage-{suffix}", f"billing-{suffix}")
     for name in (database.usage_table, database.billing_table):
-        create_table(dynamodb_client, name)
+        create_table(client, name)
     environment = LOCAL_CREDENTIALS | {
-        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint,
+        "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
         names.ENV_USAGE_TABLE: database.usage_table,
         names.ENV_BILLING_TABLE: database.billing_table,
     }
     for variable, value in environment.items():
-        monkeypatch.setenv(variable, value)
+        patch.setenv(variable, value)
     yield database
     for name in (database.usage_table, database.billing_table):
-        with suppress(dynamodb_client.exceptions.ResourceNotFoundException):
-            dynamodb_client.delete_table(TableName=name)
+        with suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_table(TableName=name)
 
 
 def create_table(client: "DynamoDBClient", name: str) -> None:

@@ -1,19 +1,37 @@
 """Plans that could not be billed are refused with the path of the field and what would be right, on real meters."""
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.handlers import http_api
+from tests.conftest import fresh_tables
 from tests.domain.builders import draft, flat, phase, unit
+from tests.handlers.conftest import forget_clients
 from tests.handlers.gateway import Client, Response
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 CARD = "phases[0].rateCards[0]"
 PRICE = f"{CARD}.price"
 
 
-@pytest.fixture
-def shop(api: Client) -> Client:
-    """Tokens are summed by model, requests counted by model, seats the highest, and support has no meter."""
+@pytest.fixture(scope="module")
+def shop(dynamodb_endpoint: str, dynamodb_client: "DynamoDBClient") -> Iterator[Client]:
+    """Tokens are summed by model, requests counted by model, seats the highest, and support has no meter.
+
+    One for all tests here, whose plans have keys of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch, fresh_tables(dynamodb_endpoint, dynamodb_client, patch):
+        forget_clients()
+        yield stocked(Client(http_api.handler))
+        forget_clients()
+
+
+def stocked(api: Client) -> Client:
     meters: list[dict[str, Any]] = [
         {"slug": "tokens", "aggregation": "SUM", "valueProperty": "$.n", "groupBy": {"model": "$.model"}},
         {"slug": "requests", "aggregation": "COUNT", "groupBy": {"model": "$.model"}},
@@ -52,8 +70,11 @@ PRORATED = {"type": "tiered", "mode": "graduated", "prorated": True, "tiers": [T
 ENTITLED = flat(key="support") | {"featureKey": "support", "entitlementTemplate": {"type": "metered"}}
 
 
+KEYS = (f"plan_{number}" for number in count())
+
+
 def create(shop: Client, *phases: dict[str, Any], **changed: Any) -> Response:
-    return shop.post("/api/v1/plans", draft(*phases, **changed))
+    return shop.post("/api/v1/plans", draft(*phases, **{"key": next(KEYS), **changed}))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +142,8 @@ def test_only_the_last_phase_may_and_must_have_no_end(shop: Client) -> None:
     assert create(shop, phase(flat()), currency="EURO").fields == ["currency"]
 
 
-def test_a_dimension_that_has_gone_since_the_draft_is_noticed_at_publishing(shop: Client) -> None:
+def test_a_dimension_that_has_gone_since_the_draft_is_noticed_at_publishing(api: Client) -> None:
+    shop = stocked(api)
     made = create(shop, phase(priced("tokens", matrix("model"))))
     assert shop.call("PUT", "/api/v1/meters/tokens", {"groupBy": {"region": "$.region"}}).status == 200
 
