@@ -48,9 +48,9 @@ STATIC = (
 # Not in the fast loop: it reads every file, for 8 s.
 DEAD = Check("dead", ("python", "-m", "infra.local.dead_code"))
 TYPES = Check("types", ("mypy",))
-TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack"))
+TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack", "--durations=15"))
 # In one process, so that one stack serves them all.
-STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack"))
+STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack", "--durations=15"))
 # Marks that tests/conftest.py gives, by what a test takes; `large` is given by hand.
 UNIT_MARKS = "not (stack or database or emulator or large)"
 # Where nothing else is needed than Python.
