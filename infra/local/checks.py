@@ -48,7 +48,8 @@ STATIC = (
 # Not in the fast loop: it reads every file, for 8 s.
 DEAD = Check("dead", ("python", "-m", "infra.local.dead_code"))
 TYPES = Check("types", ("mypy",))
-TESTS = Check("tests", ("pytest", "-q", "-n", "auto", "-m", "not stack", "--durations=15"))
+# One more than there are processors: a test waits for its database about a third of its time.
+WORKERS = (os.cpu_count() or 1) + 1
 # In one process, so that one stack serves them all.
 STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack", "--durations=15"))
 # Marks that tests/conftest.py gives, by what a test takes; `large` is given by hand.
@@ -59,6 +60,13 @@ UNIT = Check("unit", ("pytest", "-q", "-n", "auto", "--durations=3"))
 # How many examples a property test tries at most; without it, as many as it says itself.
 EXAMPLES = "TOLLBOOTH_EXAMPLES"
 UNIT_EXAMPLES = 10
+# The same ones in every run; `make soak` tries others, and as many as a test says itself.
+TEST_EXAMPLES = 40
+TESTS = Check(
+    "tests",
+    ("pytest", "-q", "-n", str(WORKERS), "-m", "not stack", "--durations=15"),
+    {EXAMPLES: str(TEST_EXAMPLES)},
+)
 # Programs that no unit test may start in any way.
 REFUSED_PROGRAMS = ("java", "node", "npm")
 # Permissions that no test has used: only both kinds of tests together use nearly all.
@@ -145,7 +153,9 @@ def main() -> int:
     if not arguments.with_stack:
         return summary(results + run_beside((TYPES,), TESTS))
     with tempfile.TemporaryDirectory(prefix="tollbooth-grants-") as used:
-        stack, tests, grants = (replace(each, environment={USED_GRANTS: used}) for each in (STACK_TESTS, TESTS, GRANTS))
+        stack, tests, grants = (
+            replace(each, environment={**each.environment, USED_GRANTS: used}) for each in (STACK_TESTS, TESTS, GRANTS)
+        )
         results += run_beside((TYPES, stack), tests)
         return summary([*results, run(grants)])
 

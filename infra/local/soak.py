@@ -20,6 +20,7 @@ THROTTLED = 60  # seconds of a database that throttles
 MIGRATED = 1_000  # customers of one plan, to its next version, while the worker is killed
 DYNAMODB_SHARE = 4  # the fuzz on DynamoDB Local gets so much less time
 
+PROPERTIES = ("pytest", "-q", "-n", "auto", "-m", "not stack", "tests/domain", "tests/application")
 MIGRATION = ("pytest", "-q", "-n", "0", "-k", "killed", "tests/handlers/subscriptions/test_http_plan_migrations.py")
 
 
@@ -33,6 +34,7 @@ def main() -> int:
     seed, seconds = str(arguments.seed), arguments.seconds
     on_dynamodb = ("--seconds", str(seconds // DYNAMODB_SHARE), "--seed", seed, "--dynamodb")
     results = [
+        run("properties", PROPERTIES),
         run("fuzz", ("tests.fuzz", "--seconds", str(seconds), "--seed", seed)),
         run("dynamodb", ("tests.fuzz", *on_dynamodb)),
         run("crashes", ("tests.simulation", "--seconds", str(seconds), "--seed", seed)),
