@@ -4,8 +4,8 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,17 @@ class Release:
         tables = (world.items(world.database.usage_table), world.items(world.database.billing_table))
         told = {"now": world.clock.now().isoformat(), "first_key": world.vault.read()}
         return cls(*tables, tuple(world.stream.delivered), world.objects(), told, {})
+
+    def part(self, readers: Collection[str], keys: Collection[str]) -> "Release":
+        """The answers of these readers, and the items whose partition key ends with one of these: `#customer`."""
+
+        def kept(items: Items) -> Items:
+            return [item for item in items if item["pk"]["S"].endswith(tuple(keys))]
+
+        answers = {name: self.answers[name] for name in readers}
+        return replace(
+            self, usage=kept(self.usage), billing=kept(self.billing), records=(), objects={}, answers=answers
+        )
 
     @classmethod
     def read(cls, folder: Path) -> "Release":

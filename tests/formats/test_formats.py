@@ -46,6 +46,17 @@ def test_releases_are_never_written_anew_and_stay_small() -> None:
     assert sum(file.stat().st_size for folder in releases() for file in folder.iterdir()) < MOST_BYTES
 
 
+def test_a_part_of_a_release_answers_for_its_readers_alone(world: World) -> None:
+    """What `write.py --readers --keys` makes, of the release there is."""
+    keys = ("#customer", "#unique", "#applied_coupon", "#coupon", "#subject_history", "#attribution")
+    release = READ["2026-11-30"]
+    part = release.part(["customers"], keys)
+    assert {item["pk"]["S"].rpartition("#")[2] for item in part.billing} <= {key[1:] for key in keys}
+    assert 0 < len(part.billing) < len(release.billing) / 2
+    part.load(world)
+    assert list(differences(part.answers, answers(world, part.answers))) == []
+
+
 def stored(table: str) -> Items:
     return [item for release in READ.values() for item in getattr(release, table)]
 

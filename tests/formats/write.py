@@ -66,12 +66,20 @@ def made(endpoint: str, port: int) -> Release:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.formats.write", description=__doc__)
     parser.add_argument("--name", default=f"{datetime.now(UTC):%Y-%m-%d}", help="of the folder: the release's date")
-    folder: Path = FOLDER / parser.parse_args().name
+    parser.add_argument("--readers", nargs="+", choices=sorted(EVERY), help="a part: the answers of these alone")
+    parser.add_argument("--keys", nargs="+", help="and the items whose partition key ends so, such as #customer")
+    arguments = parser.parse_args()
+    if bool(arguments.readers) != bool(arguments.keys):
+        parser.error("--readers and --keys go together: the answers of a part, and the items they are read from")
+    folder: Path = FOLDER / arguments.name
     if folder.exists():
         print(f"{folder.name} is there already; a release is never written anew. Give another --name.", file=sys.stderr)
         return 1
     with dynamodb_local() as endpoint, aws() as port:
-        made(endpoint, port).write(folder)
+        release = made(endpoint, port)
+        if arguments.readers:
+            release = release.part(arguments.readers, arguments.keys)
+        release.write(folder)
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f'{folder}: {size:,} bytes. Add to RELEASED in test_formats.py:\n    "{folder.name}": "{digest(folder)}",')
     return 0

@@ -34,15 +34,15 @@ def reference(model: type[BaseModel]) -> Schema:
 
 
 def models_of(form: str) -> Iterator[type[BaseModel]]:
-    """Raises KeyError for a name that no model of the answers has."""
+    """Raises ValueError for a name that no model of the answers has."""
     for name in _parts(form)[1]:
         if name != "str":
-            yield MODELS[name]
+            yield _model(name, form)
 
 
 def schema_of(form: str) -> Schema:
     kind, names = _parts(form)
-    items = [{"type": "string"} if name == "str" else reference(MODELS[name]) for name in names]
+    items = [{"type": "string"} if name == "str" else reference(_model(name, form)) for name in names]
     match kind:
         case "" if not names:
             return {}
@@ -59,6 +59,15 @@ def schema_of(form: str) -> Schema:
         case "EachOrPaged":
             return {"oneOf": [_array(items[0]), _either_page_of(items[0])]}
     raise ValueError(f"{form} has a form that nobody knows.")
+
+
+def _model(name: str, form: str) -> type[BaseModel]:
+    if name not in MODELS:
+        raise ValueError(
+            f"answers={form!r}: no class {name} or Shown{name} is defined in functions/handlers/openapi/answers*.py. "
+            f"A model that is shown as it is needs an empty one there: class Shown{name}({name})."
+        )
+    return MODELS[name]
 
 
 def _parts(form: str) -> tuple[str, list[str]]:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from functions.domain.billing.rating import Pricing, RatedLine, rate_fee, rate_usage
 from functions.domain.catalog.discount import Discounts
-from functions.domain.catalog.pricing import Group, LineUsage, UnitConversion
+from functions.domain.catalog.pricing import AnyPrice, Group, LineUsage, UnitConversion
 from functions.domain.money import EXACT, Money
 from functions.domain.period import Period
 from functions.domain.subscriptions.proration import prorated
+from infra.local.paths import REPOSITORY
 from tests.domain.builders import at
 from tests.domain.catalog.test_pricing import (
     CARDS,
@@ -206,3 +208,13 @@ def test_rating_does_not_depend_on_the_callers_decimal_context(cuts: list[Decima
         found = [[line.total for line in bill(each, [replace(line) for line in lines])] for each in of]
 
     assert found == expected
+
+
+def test_every_price_is_tried_everywhere() -> None:
+    """A price that is forgotten here, in the room's table or in the guide would be held by nobody."""
+    schema = TypeAdapter(AnyPrice).json_schema()
+    every = {each["properties"]["type"]["const"] for each in schema["$defs"].values() if "type" in each["properties"]}
+    assert {price["type"] for price in (SPLITTABLE | OTHERS).values()} == every - {"flat"}, "SPLITTABLE, OTHERS"
+    for page in ("functions/domain/catalog/pricing/README.md", "functions/pages/guide/pricing.md"):
+        rows = [line for line in (REPOSITORY / page).read_text().splitlines() if line.startswith("| `")]
+        assert {each for each in every if not any(f"`{each}`" in row for row in rows)} == set(), page

@@ -78,7 +78,7 @@ def test_every_body_and_every_answer_has_an_example_that_is_one() -> None:
                     schema = {"components": document()["components"], **content["schema"]}
                     errors = list(Draft202012Validator(schema).iter_errors(content["example"]))
                     wrong += [(operation["operationId"], part, each.message[:200]) for each in errors]
-    assert missing == [], "Run `make examples`, then `make openapi`; a test must call the operation."
+    assert missing == [], "Run `make openapi`, `make examples`, `make openapi` again; a test must call the operation."
     assert wrong == []
 
 
