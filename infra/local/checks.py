@@ -48,8 +48,6 @@ STATIC = (
 # Not in the fast loop: it reads every file, for 8 s.
 DEAD = Check("dead", ("python", "-m", "infra.local.dead_code"))
 TYPES = Check("types", ("mypy",))
-# One more than there are processors: a test waits for its database about a third of its time.
-WORKERS = (os.cpu_count() or 1) + 1
 # In one process, so that one stack serves them all.
 STACK_TESTS = Check("stack", ("pytest", "-q", "-m", "stack", "--durations=15"))
 # Marks that tests/conftest.py gives, by what a test takes; `large` is given by hand.
@@ -64,7 +62,7 @@ UNIT_EXAMPLES = 10
 TEST_EXAMPLES = 40
 TESTS = Check(
     "tests",
-    ("pytest", "-q", "-n", str(WORKERS), "-m", "not stack", "--durations=15"),
+    ("pytest", "-q", "-n", "auto", "-m", "not stack", "--durations=15"),
     {EXAMPLES: str(TEST_EXAMPLES)},
 )
 # Programs that no unit test may start in any way.

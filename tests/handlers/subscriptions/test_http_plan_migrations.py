@@ -43,7 +43,7 @@ FUNCTIONS = {
 PLAN = "/api/v1/plans/pro"
 SUBSCRIPTIONS = "/api/v1/subscriptions"
 # A thousand take about half a minute; `make soak` says so many.
-CUSTOMERS = int(os.environ.get("TOLLBOOTH_TEST_CUSTOMERS", "80"))
+CUSTOMERS = int(os.environ.get("TOLLBOOTH_TEST_CUSTOMERS", "200"))
 
 
 class Killed(BaseException):
