@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from functions.application.ports.catalog import CustomerCoupons
+from functions.application.ports.coupons import CustomerCoupons
 from functions.domain.billing.coupons import redeem
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.catalog.coupon import MAX_LIVE, AppliedCoupon

@@ -10,8 +10,8 @@ from functions.application.billing.credit_back import Returns
 from functions.application.billing.deduct_coupons import deduct_coupons
 from functions.application.billing.rate_billables import Rater
 from functions.application.ports.billing import Failures, Invoices
-from functions.application.ports.catalog import CustomerCoupons
 from functions.application.ports.clock import Clock
+from functions.application.ports.coupons import CustomerCoupons
 from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.stored import Stale
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
 from functions.application.ports.billing import Invoices
-from functions.application.ports.catalog import CustomerCoupons
+from functions.application.ports.coupons import CustomerCoupons
 from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions, Tenures
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.billing.failure import Failure

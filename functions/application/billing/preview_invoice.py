@@ -7,8 +7,8 @@ from functions.application.billing.credit_back import Returns
 from functions.application.billing.deduct_coupons import deduct_coupons
 from functions.application.billing.rate_billables import Rater
 from functions.application.ports.billing import Invoices
-from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
+from functions.application.ports.coupons import Coupons
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
 from functions.application.ports.usage import UsageMeter

@@ -1,7 +1,7 @@
 """Create, find and archive coupons; what a coupon does never changes."""
 
-from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
+from functions.application.ports.coupons import Coupons
 from functions.application.ports.stored import NewId, Taken
 from functions.application.retry import decide_again_when_stale
 from functions.domain.catalog.coupon import Coupon, CouponCreate, Until

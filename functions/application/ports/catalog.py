@@ -1,4 +1,4 @@
-"""What keeps features, versions of plans and add-ons, which add-on goes with which plan, and coupons."""
+"""What keeps features, versions of plans and add-ons, and which add-on goes with which plan."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from functions.application.ports.stored import Stored
-    from functions.application.ports.subscriptions import Tenures
     from functions.domain.catalog.addon import Addon  # noqa: F401 - the text in a base class
-    from functions.domain.catalog.coupon import AppliedCoupon, Coupon
     from functions.domain.catalog.feature import Feature
     from functions.domain.catalog.plan import Plan  # noqa: F401 - the text in a base class
     from functions.domain.catalog.plan_addon import PlanAddon
@@ -137,40 +135,3 @@ class Features(Protocol):
         was read.
         """
         ...
-
-
-class CustomerCoupons(Protocol):
-    def of_customer(self, tenant: str, customer_id: str) -> Sequence[AppliedCoupon]:
-        """The customer's and those of their subscriptions, removed ones too, in the order they were applied."""
-        ...
-
-
-class Coupons(CustomerCoupons, Protocol):
-    """What is written builds on the `version` that was read; everything written raises Stale if that has changed."""
-
-    def get(self, tenant: str, coupon_id: str) -> Coupon | None: ...
-
-    def by_key(self, tenant: str, key: str) -> Coupon | None:
-        """The one coupon of that key that is not archived."""
-        ...
-
-    def all(self, tenant: str) -> Iterable[Coupon]:
-        """Archived ones too, in order of creation."""
-        ...
-
-    def add(self, tenant: str, coupon: Coupon) -> None:
-        """Raises Taken when another coupon has its key."""
-        ...
-
-    def archive(self, tenant: str, coupon: Coupon) -> None:
-        """Write the archived coupon and free its key."""
-        ...
-
-    def redeem(self, tenant: str, coupon: Coupon, applied: AppliedCoupon, tenures: Tenures) -> None:
-        """Write the coupon as it is after one redemption more, and what came of it, all or nothing.
-
-        As `tenures` tells, the customer must not have been deleted since nor got another coupon or subscription.
-        """
-        ...
-
-    def change(self, tenant: str, applied: AppliedCoupon) -> None: ...

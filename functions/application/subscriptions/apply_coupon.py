@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.application.catalog.manage_coupon import find_coupon
-from functions.application.ports.catalog import Coupons
 from functions.application.ports.clock import Clock
+from functions.application.ports.coupons import Coupons
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
 from functions.application.retry import decide_again_when_stale

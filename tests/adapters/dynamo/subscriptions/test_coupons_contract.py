@@ -7,7 +7,7 @@ import pytest
 from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.table import Table
 from functions.adapters.memory.coupons import MemoryCoupons
-from functions.application.ports.catalog import Coupons
+from functions.application.ports.coupons import Coupons
 from functions.application.ports.stored import Stale, Taken
 from functions.application.ports.subscriptions import Tenures
 from functions.domain.catalog.coupon import AppliedCoupon, Coupon
