@@ -10,11 +10,10 @@ from infra.local.console import say
 
 
 def delete_beside(folder: Path) -> None:
-    """So many files take a minute: another process deletes them, under a name that nothing looks for."""
-    doomed = folder.with_name(f"{folder.name}-deleted-{time.time_ns()}")
-    folder.rename(doomed)
+    """So many files take a minute: another process deletes them, and what one before it did not get to."""
+    folder.rename(folder.with_name(f"{folder.name}-deleted-{time.time_ns()}"))
     subprocess.Popen(
-        ["rm", "-rf", str(doomed)],
+        ["rm", "-rf", *map(str, folder.parent.glob(f"{folder.name}-deleted-*"))],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -96,7 +96,7 @@ class OwnRecall(LaneWriter):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         ledger, window, look_backs = arguments[0], arguments[4], arguments[5]
-        self._memory = self._decider.memory = LaneMemory(ledger, look_backs, window)
+        self._decider.memory = LaneMemory(ledger, look_backs, window)
         self._memory._recall = self.recall(ledger, look_backs, window)
 
 

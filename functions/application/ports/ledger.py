@@ -89,12 +89,12 @@ class Ledger(Protocol):
     def write_pages(self, writes: Sequence[PageWrite]) -> Sequence[bool]:
         """Write the changed cells of each page and its new stamp if it still bears the stamp it was seen with.
 
-        Each page is one atomic write; says which of them took location. What happened to the others is not known.
+        Each page is one atomic write; says which of them were written. What happened to the others is not known.
         """
         ...
 
     def put_value_chunks(self, chunks: Sequence[ValueChunk]) -> None:
-        """Keep distinct values beside their pages; all those of a commit and page take the location of earlier ones."""
+        """Keep distinct values beside their pages; all those of a commit and page replace earlier ones."""
         ...
 
     def unite_value_chunks(self, united: Sequence[UnitedChunks]) -> None:

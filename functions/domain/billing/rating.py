@@ -49,7 +49,7 @@ class Pricing:
 
     @classmethod
     def of(cls, card: Card) -> "Pricing":
-        assert card.price is not None, "a free rate card is no billable that is owed"
+        assert card.price is not None, "a free rate card has no billable period that is owed"
         conversion = card.unit_config if isinstance(card, UsageBasedCard) else None
         return cls(card.price, conversion, card.discounts or NO_DISCOUNTS)
 

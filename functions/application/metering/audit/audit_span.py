@@ -134,13 +134,13 @@ class SpanAudit:
     def _check_bucket(self, found: "_Found", bucket: int, archived: Sequence[int]) -> None:
         accepted = unpack_fingerprints(self._ledger.chunk(found.lane, bucket))
         in_archive, in_chunks = set(archived), set(accepted)
-        cell_id = f"bucket {bucket}"
+        where = f"bucket {bucket}"
         if twice := max(len(archived) - len(in_archive), len(accepted) - len(in_chunks)):
-            found.differ(Kind.TWICE, cell_id, 0, twice)
+            found.differ(Kind.TWICE, where, 0, twice)
         if unknown := len(in_archive - in_chunks):
-            found.differ(Kind.NO_FINGERPRINT, cell_id, 0, unknown)
+            found.differ(Kind.NO_FINGERPRINT, where, 0, unknown)
         if lost := len(in_chunks - in_archive):
-            found.differ(Kind.NO_LINE, cell_id, 0, lost)
+            found.differ(Kind.NO_LINE, where, 0, lost)
 
     def _compare(self, found: "_Found", tenant: str, recount: "_Tenant", span: int) -> None:
         for meter_id in recount.counters.without_code:

@@ -32,11 +32,11 @@ class Objects:
 
 
 class Spent(Exception):
-    """A call has opened what it may; the next one goes on at `location`."""
+    """A call has opened what it may; the next one goes on behind `position`."""
 
-    def __init__(self, location: str) -> None:
-        super().__init__(location)
-        self.location = location
+    def __init__(self, position: str) -> None:
+        super().__init__(position)
+        self.position = position
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Further:
     def of_day(
         self, tenant: str, day: int, first: int, last: int, before: str | None, budget: "Objects"
     ) -> Iterator[StoredReject]:
-        """Those of events in the seconds first..last, the latest commit first; `before` is the location of one of them.
+        """Those of events in the seconds first..last, the latest commit first; `before` is the position of one of them.
 
         Raises Spent when the budget of objects is.
         """
@@ -64,7 +64,7 @@ class Further:
         self, tenant: str, day: int, found: FurtherRejects, first: int, last: int, behind: int, budget: "Objects"
     ) -> Iterator[StoredReject]:
         if not budget.left:
-            raise Spent(_place(day, found, behind))
+            raise Spent(_position(day, found, behind))
         budget.left -= 1
         for position, kept in self._shown(tenant, day, found):
             if position > behind and first <= time_of(kept.id) <= last:
@@ -89,7 +89,7 @@ class Further:
         named = [(line, reason) for reason in found.reasons for line in reason.lines if line in lines]
         named.sort(key=lambda each: (-lines[each[0]].time_seconds, each[0], each[1].meter_id, each[1].code))
         for position, (line, reason) in enumerate(named, 1):
-            yield position, _kept(found, reason, line, lines[line], _place(day, found, position))
+            yield position, _kept(found, reason, line, lines[line], _position(day, found, position))
 
     def _lines(self, tenant: str, found: FurtherRejects) -> Mapping[int, ArchivedEvent]:
         """The tenant's own: an object holds the events of all."""
@@ -97,7 +97,7 @@ class Further:
         return {number: line for number, line in every if line.tenant == tenant}
 
 
-def _place(day: int, found: FurtherRejects, position: int) -> str:
+def _position(day: int, found: FurtherRejects, position: int) -> str:
     return f"{day * DAY:012d}.more.{found.name}-{position}"
 
 
@@ -105,7 +105,7 @@ def is_among_further(cursor: str) -> bool:
     return _PLACE.fullmatch(cursor) is not None
 
 
-def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent, location: str = "") -> StoredReject:
+def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent, position: str = "") -> StoredReject:
     return StoredReject(
         id=reject_id(event.time_seconds, f"more-{found.name}-{line}", reason.code, reason.meter_id),
         code=reason.code,
@@ -114,5 +114,5 @@ def _kept(found: FurtherRejects, reason: Reason, line: int, event: ArchivedEvent
         is_counted_elsewhere=True,
         event=event_json(event),
         meter_id=reason.meter_id,
-        location=location,
+        position=position,
     )

@@ -67,8 +67,8 @@ class BatchSearch:
             for lane_entry in wave:
                 self._entries += 1
                 if lane_entry in contents and (line := self._take(lane_entry, contents[lane_entry])) is not None:
-                    return self._page(Batches(self._hour, self._read, lane_entry[0], lane_entry[1].n, line), pool)
-                self._read[lane_entry[0]] = lane_entry[1].n
+                    return self._page(Batches(self._hour, self._read, lane_entry.lane, lane_entry.entry.n, line), pool)
+                self._read[lane_entry.lane] = lane_entry.entry.n
                 if len(self._shown) >= self._limit or self._is_spent:
                     return self._page(Batches(self._hour, self._read), pool)
             size = next_wave(size, self._largest)
@@ -93,20 +93,20 @@ class BatchSearch:
         """What is left of the hour, the batch that was begun first."""
         lane, n = self._begun.lane, self._begun.n
         if n:
-            yield from ((lane, entry) for entry in islice(self._index(lane, n + 1), 1) if entry.n == n)
+            yield from (LaneEntry(lane, entry) for entry in islice(self._index(lane, n + 1), 1) if entry.n == n)
         of_lanes = (self._rest_of(each) for each in self._lanes)
-        yield from heapq.merge(*of_lanes, key=lambda each: (-each[1].decided_at, each[0]))
+        yield from heapq.merge(*of_lanes, key=lambda each: (-each.entry.decided_at, each.lane))
 
     def _rest_of(self, lane: int) -> Iterator[LaneEntry]:
         is_begun = self._begun.n and lane == self._begun.lane
         below = self._begun.n if is_begun else self._begun.read.get(lane)
-        return ((lane, entry) for entry in self._index(lane, below))
+        return (LaneEntry(lane, entry) for entry in self._index(lane, below))
 
     def _index(self, lane: int, below: int | None) -> Iterable[HourEntry]:
         return self._ledger.hour_index(lane, self._hour, self._hour, below)
 
     def _is_worth_opening(self, lane_entry: LaneEntry) -> bool:
-        return self._wanted.may_find(lane_entry[1], self._marks, self._newest)
+        return self._wanted.may_find(lane_entry.entry, self._marks, self._newest)
 
     def _open(self, lane_entry: LaneEntry) -> Opened:
         lane, entry = lane_entry
@@ -125,10 +125,10 @@ class BatchSearch:
         self._events += content.events
         self._largest = max(self._largest, content.size)
         if content.is_missing:
-            self._missing.append(lane_entry[1])
+            self._missing.append(lane_entry.entry)
         room = self._limit - len(self._shown)
         fitting = that_fit(content.found[:room], [found for _, found in self._shown])
-        self._shown += [(lane_entry[0], found) for found in fitting]
+        self._shown += [(lane_entry.lane, found) for found in fitting]
         if len(fitting) == len(content.found) < self._limit:
             return None
         return fitting[-1].line if fitting else content.found[0].line + 1
@@ -153,14 +153,14 @@ class BatchSearch:
                 reached = [event.subject for event in theirs if entry.first <= event.time <= entry.last]
                 marks = {subject_mark(self._wanted.tenant, subject) for subject in reached}
                 if reached and entry.may_hold(self._wanted.tenant, marks):
-                    entries.append((lane, entry))
+                    entries.append(LaneEntry(lane, entry))
                 if len(entries) > MAX_VOIDING_OBJECTS:
                     raise TooLarge(f"More than {MAX_VOIDING_OBJECTS} corrections reach these events; name subjects.")
         voided: dict[Identity, tuple[int, str]] = {}
         for lane_entry, content in zip(entries, pool.map(self._voids_of, entries), strict=True):
             voided |= content.voided
             if content.is_missing:
-                self._missing.append(lane_entry[1])
+                self._missing.append(lane_entry.entry)
         return voided
 
     def _voids_of(self, lane_entry: LaneEntry) -> Opened:

@@ -61,9 +61,7 @@ class EventReader:
         with ThreadPoolExecutor(FETCHERS) as pool:
             if batches is not None:
                 return self._by_batch(search, batches, pool)
-            for hour, entries in groupby(
-                self._entries(wanted, search.newest), key=lambda lane_entry: lane_entry[1].hour
-            ):
+            for hour, entries in groupby(self._entries(wanted, search.newest), key=lambda each: each.entry.hour):
                 end = (hour + 1) * HOUR_SECONDS - 1
                 if search.is_full or search.is_spent:
                     return search.page(unread=end)
@@ -104,10 +102,10 @@ class EventReader:
         """What the lanes have in the hours of the range, newest hour first."""
         hours = newest // HOUR_SECONDS, max(wanted.first, 0) // HOUR_SECONDS
         of_lanes = (self._of_lane(lane, *hours) for lane in self._asked_lanes(wanted))
-        return heapq.merge(*of_lanes, key=lambda each: -each[1].hour)
+        return heapq.merge(*of_lanes, key=lambda each: -each.entry.hour)
 
     def _of_lane(self, lane: int, newest_hour: int, oldest_hour: int) -> Iterator[LaneEntry]:
-        return ((lane, entry) for entry in self._ledger.hour_index(lane, newest_hour, oldest_hour))
+        return (LaneEntry(lane, entry) for entry in self._ledger.hour_index(lane, newest_hour, oldest_hour))
 
 
 @dataclass
@@ -146,9 +144,7 @@ class _Search:
 
     def read_hour(self, entries: Iterable[LaneEntry], pool: ThreadPoolExecutor) -> int | None:
         """Opens what may hold the newest of an hour; the newest second left unread, None if nothing is."""
-        waiting = sorted(
-            self._worth_opening(entries), key=lambda lane_entry: (-lane_entry[1].last, lane_entry[0], -lane_entry[1].n)
-        )
+        waiting = sorted(self._worth_opening(entries), key=lambda each: (-each.entry.last, each.lane, -each.entry.n))
         self._require_room_for_a_moment(waiting)
         at, size = 0, 1
         while at < len(waiting):
@@ -173,12 +169,12 @@ class _Search:
                 raise TooFull
 
     def _worth_opening(self, entries: Iterable[LaneEntry]) -> Iterator[LaneEntry]:
-        for count, (lane, entry) in enumerate(entries, 1):
+        for count, lane_entry in enumerate(entries, 1):
             self.entries += 1
             if count > MAX_ENTRIES:
                 raise TooFull
-            if self.wanted.may_find(entry, self._marks, self.newest):
-                yield lane, entry
+            if self.wanted.may_find(lane_entry.entry, self._marks, self.newest):
+                yield lane_entry
 
     def _open(self, lane_entry: LaneEntry) -> Opened:
         return opened(
@@ -196,7 +192,7 @@ class _Search:
         self.largest = max(self.largest, found.size)
         self.voided |= found.voided
         if found.is_missing:
-            self.missing.append(lane_entry[1])
+            self.missing.append(lane_entry.entry)
         self.best = heapq.nlargest(self.limit + 1, [*self.best, *found.found], key=attrgetter("position"))
 
     def page(self, unread: int | None) -> EventPage:

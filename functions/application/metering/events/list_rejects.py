@@ -44,9 +44,9 @@ def list_rejects(
             if not wanted.codes or reject.code in wanted.codes:
                 items.append(reject)
             if len(items) == limit or examined == MAX_EXAMINED:
-                return RejectPage(items, reject.location or reject.id)
+                return RejectPage(items, reject.position or reject.id)
     except Spent as spent:
-        return RejectPage(items, spent.location)
+        return RejectPage(items, spent.position)
     return RejectPage(items, None)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from functions.application.ports.ledger import ArchivedEvent, ArchiveReader
 from functions.domain.errors import ArchiveGap
@@ -17,7 +18,12 @@ MAX_OPEN_BYTES = 100_000_000
 MAX_PAGE_BYTES = 3_000_000
 EVENT_OVERHEAD_BYTES = 1_000
 
-LaneEntry = tuple[int, HourEntry]  # a lane and a commit of it in one hour
+
+class LaneEntry(NamedTuple):
+    """A lane, and what the index of an hour knows of one of its commits."""
+
+    lane: int
+    entry: HourEntry
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,16 @@ class LaneWriter:
         self._ledger = ledger
         self._archive = archive
         self._clock = clock
-        self._memory = LaneMemory(ledger, look_backs, window)
         self._pages = PageApplier(ledger)
         self._surplus = SurplusAccount(charge)
-        self._decider = self.deciding(
-            ledger, archive, self._memory, new_attempt, window, value_fingerprint, self._surplus
-        )
+        memory = LaneMemory(ledger, look_backs, window)
+        self._decider = self.deciding(ledger, archive, memory, new_attempt, window, value_fingerprint, self._surplus)
         self._applied: dict[int, int] = {}
         self.not_kept: Exception | None = None  # why look-backs were not kept
+
+    @property
+    def _memory(self) -> LaneMemory:
+        return self._decider.memory
 
     @property
     def surplus(self) -> Mapping[str, int]:

@@ -40,7 +40,7 @@ class PastReader:
         return self._outdated
 
     def read(self, found: Found, cuts: Cuts, owner: Owner) -> None:
-        """Adds the owner's whole windows to what was found, and those that only the log can output to the cuts.
+        """Adds the owner's whole windows to what was found, and those that only the log can tell to the cuts.
 
         The log answers a cut window with old events and new ones, so the counters must have been read before.
         """

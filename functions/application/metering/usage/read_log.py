@@ -1,4 +1,4 @@
-"""Adding up archived events, one by one, with the meter's own functions: what counters cannot output."""
+"""Adding up archived events, one by one, with the meter's own functions: what counters cannot tell apart."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -50,7 +50,7 @@ class StoredReject:
     meter_id: str = ""
     replayed_at: int = 0
     replayed_by: str = ""
-    location: str = ""  # where a list goes on behind it, when that is not its id
+    position: str = ""  # where a list goes on behind it, when that is not its id
 
 
 class UncountableLines(msgspec.Struct, frozen=True, array_like=True):
