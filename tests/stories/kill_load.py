@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -32,7 +33,7 @@ METERS = ("COUNT", "SUM", "UNIQUE_COUNT", "AVG", "MIN", "MAX", "LATEST", "PERCEN
 
 @dataclass
 class Load:
-    """What happened: calls answered 204, calls that failed and were sent again, functions killed."""
+    """What happened: calls answered 204, calls that failed and were sent again, events counted, functions killed."""
 
     events: int
     resent_events: int = 0
@@ -40,6 +41,13 @@ class Load:
     kills: Counter[str] = field(default_factory=Counter)
     rows: Sequence[audit.Row] = ()
     accepted_before: int = 0
+    answered_calls: int = 0
+    counted: Decimal = Decimal(0)
+
+    @property
+    def progress(self) -> tuple[int, Decimal]:
+        """Another one as soon as anything moved."""
+        return self.answered_calls, self.counted
 
     def total(self, column: str) -> int:
         return sum(int(row[column]) for row in self.rows)
@@ -71,7 +79,7 @@ def kill_load(stack: state.LocalStack, events: int, *, seed: int = 0, seconds_be
             with ThreadPoolExecutor(SENDERS) as pool:
                 for _ in pool.map(lambda first: _send(tenant, load, first), range(0, events, EVENTS_PER_CALL)):
                     pass
-            _wait_until_counted(tenant, events)
+            _wait_until_counted(tenant, load)
         finally:
             is_over.set()
             killer.join()
@@ -95,6 +103,7 @@ def _insist(tenant: Tenant, load: Load, batch: list[Event]) -> None:
         try:
             answer = tenant.http.post("/api/v1/events", json=batch, headers={"Content-Type": BATCH})
             if answer.status_code == 204:
+                load.answered_calls += 1
                 return
         except httpx.TransportError:
             pass
@@ -121,7 +130,13 @@ START = datetime.now(UTC) - timedelta(minutes=20)
 def _kill_now_and_then(
     stack: state.LocalStack, load: Load, chance: random.Random, seconds: float, is_over: threading.Event
 ) -> None:
-    while not is_over.wait(chance.uniform(0, 2 * seconds)):
+    """At random moments, `seconds` apart on average.
+
+    While nothing moves, each pause is twice the one before: on a busy machine no function starts between two kills.
+    """
+    pause, seen = seconds, load.progress
+    while not is_over.wait(chance.uniform(0, 2 * pause)):
+        pause, seen = (seconds if load.progress != seen else 2 * pause), load.progress
         output = chance.choice(KILLED)
         if found := workers(stack, output):
             try:
@@ -131,9 +146,13 @@ def _kill_now_and_then(
             load.kills[output.removesuffix("FunctionName")] += 1
 
 
-def _wait_until_counted(tenant: Tenant, events: int) -> None:
-    counted = f"{events} events to be counted"
-    wait_while_it_moves(lambda: tenant.total("count"), lambda total: total >= events, counted, poll_seconds=1)
+def _wait_until_counted(tenant: Tenant, load: Load) -> None:
+    def counted() -> Decimal:
+        load.counted = tenant.total("count")
+        return load.counted
+
+    expected = f"{load.events} events to be counted"
+    wait_while_it_moves(counted, lambda total: total >= load.events, expected, poll_seconds=1)
 
 
 def main() -> int:
