@@ -5,8 +5,11 @@ Where readers and the service may differ for good reasons (very long numbers, ha
 
 import json
 import re
+import sys
 import zlib
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -15,6 +18,7 @@ from tests.fuzz.fragments import AHEAD, NOW, PAST
 from tests.fuzz.sending import Request
 
 MAX_DEPTH = 64
+READABLE_DEPTH = 12_000  # deeper than what is sent
 NUMBER_CHARACTERS = 4_300  # Python reads no longer whole numbers
 REQUIRED = ("id", "source", "type", "subject")
 KNOWN = {*REQUIRED, "specversion", "time", "datacontenttype", "dataschema", "data", "data_base64"}
@@ -51,17 +55,28 @@ def document(raw: bytes) -> Any:
     """The JSON value of these bytes, its numbers as written; raises Unreadable."""
     try:
         text = raw.removeprefix(b"\xef\xbb\xbf").decode()
-        return _whole(
-            json.loads(
+        with _room_to_nest():
+            value = json.loads(
                 text, parse_int=_number, parse_float=_number, parse_constant=_constant, object_pairs_hook=_members
             )
-        )
+        return _whole(value)
     except UnicodeDecodeError as error:
         raise Unreadable("it is not UTF-8") from error
     except RecursionError as error:
         raise Unreadable("it is too deep") from error
     except ValueError as error:
         raise Unreadable(f"it is not JSON: {error}") from error
+
+
+@contextmanager
+def _room_to_nest() -> Iterator[None]:
+    """What nests deeply may lie under a name that comes twice, and then nobody reads it."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(READABLE_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 class Members(dict[str, Any]):
