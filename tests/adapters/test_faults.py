@@ -74,7 +74,14 @@ def test_nothing_is_lost_while_a_fifth_of_all_statements_is_throttled(
     numbers, archive, kept = count(), MemoryArchive(), MemoryLookBacks()
     clock: Any = SimpleNamespace(now=lambda: NOW)
     writer = LaneWriter(
-        ledger, archive, clock, lambda: str(next(numbers)), AcceptanceWindow(), kept, LANES.value_fingerprint
+        ledger,
+        archive,
+        clock,
+        lambda: str(next(numbers)),
+        AcceptanceWindow(),
+        kept,
+        LANES.value_fingerprint,
+        behind_seconds=0,
     )
     sent = 0
     for batch in range(12):

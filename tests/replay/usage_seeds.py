@@ -46,7 +46,14 @@ class _DiesWhenCommitted(DynamoLedger):
 def writer(world: World, ledger: DynamoLedger) -> LaneWriter:
     archive = S3Archive(boto3.client("s3"), world.environment[names.ENV_ARCHIVE_BUCKET])
     return LaneWriter(
-        ledger, archive, At(), lambda: "attempt", AcceptanceWindow(), MemoryLookBacks(), world.lanes.value_fingerprint
+        ledger,
+        archive,
+        At(),
+        lambda: "attempt",
+        AcceptanceWindow(),
+        MemoryLookBacks(),
+        world.lanes.value_fingerprint,
+        behind_seconds=0,
     )
 
 

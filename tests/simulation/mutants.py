@@ -1,4 +1,4 @@
-"""Twenty-six ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
+"""Thirty-one ways to get the ledger wrong, each a small change to production code; the simulation must catch them."""
 
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,9 @@ from functions.application.metering.ledger.apply_pages import PageApplier
 from functions.application.metering.ledger.batch_commits import Decider
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.metering.ledger.lane_memory import LaneMemory
+from functions.application.metering.ledger.pages_behind import PagesBehind
 from functions.application.metering.ledger.recall_lane import LaneRecall, Recollection
+from functions.application.metering.usage.current_pages import CurrentPages, Deltas
 from functions.application.ports.look_back import KeptLookBack
 from functions.domain.metering.cells.aggregation import DIRTY
 from functions.domain.metering.cells.pages import Cells, Page, PageDelta, PageKey, UnitedChunks, ValueChunk
@@ -66,16 +68,28 @@ class BlindCommit(SimulatedLedger):
 class NoHelping(LaneWriter):
     """A predecessor's unfinished commit is not applied first."""
 
-    def _help(self, lane: int, done: int, n: int) -> None:
-        return None
+    def _help(self, lane: int, done: int, n: int) -> Commit | None:
+        return self._ledger.commit(lane, n)
+
+
+class HelpingWithTheLast(LaneWriter):
+    """Of the commits whose pages are not written the last one alone is taken up."""
+
+    def _help(self, lane: int, done: int, n: int) -> Commit | None:
+        return super()._help(lane, max(done, n - 1), n)
+
+
+class HeadsFirst(PagesBehind):
+    def write(self, lanes: Iterable[int]) -> None:
+        lanes = [lane for lane in lanes if lane in self._lanes]
+        self._ledger.advance_heads({lane: self._lanes[lane].commits[-1].n for lane in lanes})
+        super().write(lanes)
 
 
 class DoneBeforePages(LaneWriter):
     """The head says applied before the pages are."""
 
-    def _apply(self, commits: Sequence[Commit]) -> None:
-        self._ledger.advance_heads({commit.lane: commit.n for commit in commits})
-        super()._apply(commits)
+    writing_pages = HeadsFirst
 
 
 class StaleChunks(SimulatedLedger):
@@ -93,8 +107,8 @@ class OwnRecall(LaneWriter):
 
     recall: type[LaneRecall] = LaneRecall
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
         ledger, window, look_backs = arguments[0], arguments[4], arguments[5]
         self._decider.memory = LaneMemory(ledger, look_backs, window)
         self._memory._recall = self.recall(ledger, look_backs, window)
@@ -144,8 +158,8 @@ class ChunksAfterHead(LaneWriter):
         for commit in commits:
             if commit.fingerprints:
                 self._archive.publish(commit)
-        self._pages.apply(commits)
-        self._ledger.advance_heads({commit.lane: commit.n for commit in commits})
+        self._behind.add(commits)
+        self._behind.write([commit.lane for commit in commits])
         self._ledger.put_index(commits)
 
 
@@ -168,12 +182,61 @@ class ChoosingApplier(PageApplier):
         return msgspec.structs.replace(delta, key=msgspec.structs.replace(delta.key, number=number))
 
 
+class ChoosingPages(PagesBehind):
+    applying = ChoosingApplier
+
+
 class PageChosenAtApply(LaneWriter):
     """Which page takes a cell is decided by how full the pages are at the moment of applying."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._pages = ChoosingApplier(self._ledger)
+    writing_pages = ChoosingPages
+
+
+class LastDeltaAlone(PageApplier):
+    def apply(self, commits: Iterable[Commit]) -> None:
+        last: dict[PageKey, tuple[Commit, PageDelta]] = {}
+        for commit in commits:
+            last |= {delta.key: (commit, delta) for delta in commit.pages}
+        super().apply(msgspec.structs.replace(commit, pages=[delta]) for commit, delta in last.values())
+
+
+class LastDeltas(PagesBehind):
+    applying = LastDeltaAlone
+
+
+class LastOfManyDeltas(LaneWriter):
+    """A page that many commits change is written with what the last of them does."""
+
+    writing_pages = LastDeltas
+
+
+class StampsIgnored(CurrentPages):
+    """What commits have added counts again in pages that hold it."""
+
+    def _with(self, page: Page, deltas: Deltas) -> Page:
+        return super()._with(Page(page.key, 0, page.cells), deltas)
+
+
+class PagesFirst(CurrentPages):
+    """Pages are read before the commits that are not in them."""
+
+    def pages(
+        self, lane: int, subject: str | None, first_span: int, last_span: int, at_once: int | None = None
+    ) -> Iterator[Page]:
+        stored = list(self._ledger.pages(self._tenant, lane, subject, first_span, last_span, at_once))
+        deltas = self._tail(lane).deltas.get(subject, {})
+        yield from (self._with(page, deltas) for page in stored)
+        missing = deltas.keys() - {page.key for page in stored}
+        yield from (self._with(Page(key), deltas) for key in missing)
+
+
+class StoredValues(CurrentPages):
+    """The distinct values of commits that are in no page yet are left out."""
+
+    def value_chunks(
+        self, lane: int, subject: str | None, first_span: int, last_span: int
+    ) -> Iterator[tuple[PageKey, str, bytes]]:
+        yield from self._ledger.value_chunks(self._tenant, lane, subject, first_span, last_span)
 
 
 class UncomparedWrites(SimulatedLedger):
@@ -206,6 +269,7 @@ class KeptPages(LaneWriter):
 
     def _forget(self, lane: int) -> None:
         self._memory.forget(lane)
+        self._behind._lanes.pop(lane, None)
 
 
 class OneChunkPerCell(SimulatedLedger):
@@ -348,6 +412,8 @@ MUTANTS: dict[str, Mutant] = {
     "no id check": (SUM_METERS, NoIdCheck, SimulatedLedger),
     "blind commit": (SUM_METERS, LaneWriter, BlindCommit),
     "no helping": (SUM_METERS, NoHelping, SimulatedLedger),
+    "helping with the last commit alone": (SUM_METERS, HelpingWithTheLast, SimulatedLedger),
+    "the last of many deltas alone": (SUM_METERS, LastOfManyDeltas, SimulatedLedger),
     "done before pages": (SUM_METERS, DoneBeforePages, SimulatedLedger),
     "eventually consistent chunk read": (SUM_METERS, LaneWriter, StaleChunks),
     "fingerprints kept after a lost put": (SUM_METERS, KeptFingerprints, SimulatedLedger),
@@ -367,6 +433,12 @@ MUTANTS: dict[str, Mutant] = {
     "parts deleted before they are united": (UNIQUE_METERS, LaneWriter, DeletedBeforeUnited),
     "values united in place": (UNIQUE_METERS, LaneWriter, UnitedInPlace),
     "united under one name": (UNIQUE_METERS, LaneWriter, UnitedUnderOneName),
+}
+
+READER_MUTANTS: dict[str, tuple[MeterSet, type[CurrentPages]]] = {
+    "stamps ignored by readers": (SUM_METERS, StampsIgnored),
+    "pages read before the commits behind them": (SUM_METERS, PagesFirst),
+    "values of commits left out by readers": (UNIQUE_METERS, StoredValues),
 }
 
 Troubled = tuple[type[LaneWriter], type[Aggregator], type[MemoryArchive]]

@@ -18,13 +18,25 @@ from functions.adapters.archive import ArchivedEvent, decode_lines
 from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
 from functions.adapters.memory.ledger import MemoryArchive, MemoryLedger
 from functions.adapters.memory.look_backs import MemoryLookBacks
+from functions.adapters.records import decode_commit
 from functions.application.metering.ledger import apply_pages, recall_lane
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.metering.ledger.running_lanes import Batch
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.domain.metering.cells import cells as open_cells
 from functions.domain.metering.cells import pages, sketch
-from functions.domain.metering.cells.aggregation import DIRTY, Aggregation, Cell, Keep, contribution, merge
-from functions.domain.metering.cells.pages import COARSE_SECONDS, PageKey, parse_cell
+from functions.domain.metering.cells.aggregation import (
+    DIRTY,
+    VALUE_BYTES,
+    Aggregation,
+    Cell,
+    Keep,
+    contribution,
+    merge,
+    pack_values,
+    unpack_values,
+)
+from functions.domain.metering.cells.pages import COARSE_SECONDS, PageDelta, PageKey, parse_cell
 from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, Commit, Counts
 from functions.domain.metering.ledger.voiding import countable
 from functions.domain.metering.meters.meter import Meter, MeterSet
@@ -37,6 +49,8 @@ SUBJECTS = {"x": 0, "y": 0, "z": 1}  # and whether they are in the first lane or
 # So small that cells overflow in these small worlds.
 WINDOW_BYTES, MAX_BUCKETS, UNITED_PARTS, UNITED_VALUES = 22, 3, 3, 4
 UNKEPT_COMMITS, LOOK_BACK_PARTS = 2, 2
+BEHIND_SECONDS = (0, 60, 3_600)  # a writer's; between two batches pass up to two hours
+READ_SHARE = 0.01  # of the steps
 MANY_FINGERPRINTS, FEW_FINGERPRINTS = 1_000, 6
 
 
@@ -107,6 +121,35 @@ class SimulatedLedger(MemoryLedger):
         holder = super().put_commit(commit)
         return super().put_commit(commit) if self.chance.random() < 0.1 else holder
 
+    def last_committed(self, lane: int) -> int:
+        return max((key[2] for key in self.table.versions if key[:2] == ("commit", lane)), default=0)
+
+    def states_of(self, tenant: str, lane: int, subject: str | None) -> "list[dict[PageKey, PageCells]]":
+        """The pages of an owner as they are to be after each commit, none of which has to be stored any more."""
+        states: list[dict[PageKey, PageCells]] = [{}]
+        for n in range(1, self.last_committed(lane) + 1):
+            pages = dict(states[-1])
+            body = next(body for body in self.table.versions["commit", lane, n] if body)
+            for delta in decode_commit(body).pages:
+                if (delta.key.tenant, delta.key.subject) == (tenant, subject):
+                    cells = pages.get(delta.key, {})
+                    pages[delta.key] = cells | delta.applied_to(cells) | _with_values(cells, delta)
+            states.append(pages)
+        return states
+
+
+PageCells = dict[str, Cell]
+
+
+def _with_values(cells: PageCells, delta: PageDelta) -> PageCells:
+    def united(name: str, packed: bytes) -> bytes:
+        present = cells.get(name, b"")
+        assert isinstance(present, bytes)
+        return pack_values({*unpack_values(packed), *unpack_values(present)})
+
+    values = delta.values.items()
+    return {name: united(name, packed) for name, packed in values if name not in cells or cells[name] != DIRTY}
+
 
 class World:
     archive_class: type[MemoryArchive] = MemoryArchive
@@ -119,6 +162,7 @@ class World:
         new_ledger: "Callable[[], SimulatedLedger | DynamoLedger] | None" = None,
         tenant: str = "t",
         lane: int = 0,
+        reader_class: type[CurrentPages] = CurrentPages,
     ) -> None:
         self.chance = random.Random(seed)
         # Apart, so that a world is the same with or without.
@@ -139,6 +183,9 @@ class World:
             self.ledger.chance = self.chance
             self.ledger.put_meter_set(tenant, meters)
         self.writer_class = writer_class
+        self.reader_class = reader_class
+        self.habits = random.Random(f"habits of {seed}")  # apart, too
+        self.misread: list[str] = []
         self.attempts = 0
         self.containers = [self._new_writer() for _ in range(2)]
         self.sent: dict[tuple[int, int], Event] = {}
@@ -156,7 +203,10 @@ class World:
         ledger = self.new_ledger() if self.new_ledger and isinstance(self.ledger, DynamoLedger) else self.ledger
         window = AcceptanceWindow()
         clock = SkewedClock(self.clock, self.skew.choice(self.skews))
-        return self.writer_class(ledger, self.archive, clock, self._attempt, window, self.look_backs, int)
+        behind = self.habits.choice(BEHIND_SECONDS)
+        return self.writer_class(
+            ledger, self.archive, clock, self._attempt, window, self.look_backs, int, behind_seconds=behind
+        )
 
     def _attempt(self) -> str:
         self.attempts += 1
@@ -246,6 +296,8 @@ class World:
                 running[self._invoke(self.stream[position:end])] = (position, end)
             if self.chance.random() < self.sweep_share:
                 self._sweep()
+            if self.habits.random() < READ_SHARE:
+                self._read()
             worker = self.chance.choice([*running, *self.zombies])
             fate = self.chance.random()
             if fate < 0.02 and worker in running:
@@ -277,6 +329,29 @@ class World:
             lane = self.chance.choice(self.lanes)
             self.sweep = Invocation(lambda *_: self._help(self.sweeper, lane))
             self.zombies.append(self.sweep)
+
+    def _read(self) -> None:
+        """Somebody asks for counters while they are written."""
+        if isinstance(self.ledger, SimulatedLedger):
+            place, subject = self.habits.choice(owners())
+            self.zombies.append(Invocation(lambda *_: self._ask(self.lanes[place], subject)))
+
+    def _ask(self, lane: int, subject: str | None) -> None:
+        """What is found of a page must be what all commits up to one have made of it, none older than the question."""
+        assert isinstance(self.ledger, SimulatedLedger)
+        least = self.ledger.last_committed(lane)
+        reader = self.reader_class(self.ledger, self.tenant)
+        place = (lane, subject, 0, 999_999)
+        values: dict[tuple[PageKey, str], set[int]] = {}
+        pages = {page.key: page.cells for page in reader.pages(*place)}
+        for key, name, packed in reader.value_chunks(*place):
+            values.setdefault((key, name), set()).update(unpack_values(packed))
+        states = self.ledger.states_of(self.tenant, lane, subject)
+        for key in states[-1].keys() | pages.keys():
+            seen = _read_cells(pages.get(key, {}), {name: some for (page, name), some in values.items() if page == key})
+            possible = [state.get(key, {}) for state in states[least:]]
+            if not any(_says(seen, each) for each in possible):
+                self.misread.append(f"page {key} is read as {seen}, not one of {possible}")
 
     def _invoke(self, packs: list[Pack]) -> greenlet:
         slot = self.chance.randrange(len(self.containers))
@@ -323,7 +398,7 @@ class World:
         remaining = [event for key, event in self.sent.items() if key not in self.voided]
         voided = [event for key, event in self.sent.items() if key in self.voided]
         expected, touched = (recount(filter(self.is_counted, each), self.meters) for each in (remaining, voided))
-        problems = []
+        problems = self.misread
         for owner in owners():
             cells = {place: cell for place, cell in self._cells(owner).items() if cell not in EMPTY}
             # The log answers in place of a dirty cell, which only a voided event may make.
@@ -449,14 +524,46 @@ def _coarse(cell: Cell) -> Cell:
     return sketch.merge(cell, sketch.pack({}), MAX_BUCKETS)
 
 
+def _read_cells(cells: "PageCells", values: "dict[str, set[int]]") -> "PageCells":
+    """Distinct values as they are united, from the page and from beside it."""
+    found = dict(cells)
+    for name, some in values.items():
+        present = found.get(name, b"")
+        if present != DIRTY or name not in found:
+            assert isinstance(present, bytes)
+            found[name] = pack_values(some.union(unpack_values(present)))
+    return found
+
+
+def _says(seen: "PageCells", state: "PageCells") -> bool:
+    """Values of a later commit may be there before the rest of it; what is empty may be left out."""
+    for name in seen.keys() | state.keys():
+        found, expected = seen.get(name, 0), state.get(name, 0)
+        if found != expected and not (found in EMPTY and expected in EMPTY) and not _are_more(found, expected):
+            return False
+    return True
+
+
+def _are_more(found: Cell, expected: Cell) -> bool:
+    """Distinct values, and among them all that are expected?"""
+    if not isinstance(found, bytes) or DIRTY in (found, expected) or len(found) % VALUE_BYTES:
+        return False
+    if expected == 0:
+        return True
+    if not isinstance(expected, bytes) or len(expected) % VALUE_BYTES:
+        return False
+    return {*unpack_values(expected)} <= {*unpack_values(found)}
+
+
 def simulate(
     seed: int,
     meters: MeterSet = SUM_METERS,
     writer_class: type[LaneWriter] = LaneWriter,
     ledger_class: type[SimulatedLedger] = SimulatedLedger,
+    reader_class: type[CurrentPages] = CurrentPages,
 ) -> list[str]:
     """One schedule on memory ports; returns what is wrong at its end."""
-    return play(World(seed, meters, writer_class, ledger_class), can_expire=True)
+    return play(World(seed, meters, writer_class, ledger_class, reader_class=reader_class), can_expire=True)
 
 
 def play(world: World, *, can_expire: bool) -> list[str]:

@@ -34,7 +34,7 @@ class Ledger(Protocol):
         ...
 
     def head(self, lane: int) -> int:
-        """The highest commit known to be fully applied, 0 if none; never expires."""
+        """The highest commit known to be applied, its pages too; 0 if none; never expires."""
         ...
 
     def commit(self, lane: int, n: int) -> Commit | None: ...
@@ -215,7 +215,13 @@ class LedgerReader(HistoryReader, Protocol):
         """The lanes that have counted everything before the marker, with the commit that says so."""
         ...
 
-    def head(self, lane: int) -> int: ...
+    def head(self, lane: int) -> int:
+        """The highest commit whose pages are written."""
+        ...
+
+    def commits_from(self, lane: int, n: int) -> Iterable[Commit]:
+        """The commits n and later that are stored, in order, as they are consumed."""
+        ...
 
 
 class ArchivedEvent(Protocol):

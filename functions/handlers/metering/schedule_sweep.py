@@ -1,8 +1,9 @@
 """Scheduled: finishes what a dead writer left in lanes that have no traffic to do it."""
 
 from functions import names
+from functions.application.metering.ledger.tell_lag import lag_of
 from functions.handlers import metrics, settings
-from functions.handlers.wiring import metering
+from functions.handlers.wiring import base, metering
 
 
 def handler(_payload: object, _context: object) -> dict[str, int]:
@@ -10,8 +11,7 @@ def handler(_payload: object, _context: object) -> dict[str, int]:
     behind: dict[int, int] = {}
     failures: list[Exception] = []
     for lane in range(settings.lanes()):
-        done = ledger.head(lane)
-        lag = max(0, ledger.last_commit_number(lane) - done)
+        lag = lag_of(ledger, lane, base.clock().now())
         if lag:
             behind[lane] = lag
             try:

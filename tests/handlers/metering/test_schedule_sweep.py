@@ -34,7 +34,7 @@ def test_a_lane_that_cannot_be_helped_is_told_once_the_others_are(
     deployment: Broken, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployment.ledger.unreadable = frozenset([0])
-    with pytest.raises(RuntimeError, match="Lane 0 cannot be brought"):
+    with pytest.raises(RuntimeError, match=r"The pages of lanes \[0\] cannot be written"):
         schedule_sweep.handler({}, None)
     assert [deployment.ledger.head(lane) for lane in range(LANES.count)] == [0] + [1] * (LANES.count - 1)
     assert names.METRIC_LANE_LAG in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 
 from functions.application.metering.audit.recount import Owner
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.ports.ledger import LedgerReader
 from functions.domain.metering.cells.aggregation import Number, add, negative
 from functions.domain.metering.cells.pages import COARSE_SECONDS, PAGE_SECONDS, WINDOWS_PER_PAGE, parse_cell
@@ -42,8 +43,10 @@ class LevelAudit:
         return wrong
 
     def _once(self, tenant: str, lane: int, owner: Owner, numbers: Collection[int], window: int) -> Wrong:
+        current = CurrentPages(self._ledger, tenant)
+
         def changes(first: int, last: int) -> Iterator[tuple[int, int, Number]]:
-            for page in self._ledger.pages(tenant, lane, owner, first, last):
+            for page in current.pages(lane, owner, first, last):
                 for name, cell in page.cells.items():
                     at, number = parse_cell(name, page.key.span)
                     if number in numbers:

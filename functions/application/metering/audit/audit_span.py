@@ -11,6 +11,7 @@ from functions.application.metering.audit.audit_commits import line_fingerprint
 from functions.application.metering.audit.audit_history import HistoryAudit
 from functions.application.metering.audit.audit_levels import Levels
 from functions.application.metering.audit.recount import Owner, TenantRecount, stored_cells
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.ports.audit import AuditedArchive, AuditedLedger
 from functions.application.ports.ledger import ArchivedEvent
 from functions.domain.metering.cells.aggregation import Cell, Keep
@@ -30,6 +31,8 @@ BUCKETS_PER_HOUR = HOUR_SECONDS // BUCKET_SECONDS
 SUBJECTS_AT_ONCE = 500
 MAX_TRIES = 6
 SECONDS_BETWEEN = 2.0
+# Ten times what a writer leaves its pages for later; the sweeper has had its turn, too.
+WRITTEN_WITHIN_SECONDS = 600
 
 
 class SpanAudit:
@@ -77,9 +80,10 @@ class SpanAudit:
     def _once(self, result: LaneDay, span: int) -> tuple[list[HourEntry], "_Found"]:
         found = _Found(result.lane, result.day, result.audited_at)
         entries = self._entries(result.lane, span)
-        newest, head = max((entry.n for entry in entries), default=0), self._ledger.head(result.lane)
-        if newest > head:
-            found.differ(Kind.UNFINISHED, f"commits {head + 1} to {newest}")
+        head = self._ledger.head(result.lane)
+        waiting = self._ledger.commit(result.lane, head + 1)
+        if waiting is not None and waiting.decided_at < result.audited_at - WRITTEN_WITHIN_SECONDS:
+            found.differ(Kind.UNFINISHED, f"commits from {head + 1} on")
             found.is_settled = False
         by_hour: dict[int, list[HourEntry]] = defaultdict(list)
         for entry in entries:
@@ -129,7 +133,7 @@ class SpanAudit:
         ledger, fingerprint = self._ledger, self._lanes.value_fingerprint
         codes, meters = ledger.codes(tenant, lane), ledger.meter_set(tenant)
         histories = HistoryAudit(ledger, tenant, lane, span, meters, fingerprint, self._window.ahead)
-        return _Tenant(TenantRecount(codes, meters, fingerprint), histories)
+        return _Tenant(TenantRecount(codes, meters, fingerprint), CurrentPages(ledger, tenant), histories)
 
     def _check_bucket(self, found: "_Found", bucket: int, archived: Sequence[int]) -> None:
         accepted = unpack_fingerprints(self._ledger.chunk(found.lane, bucket))
@@ -151,7 +155,7 @@ class SpanAudit:
             self._compare_subject(found, tenant, subject, recount, span)
         for subject in unseen:
             self._compare_subject(found, tenant, subject, recount, span)
-        self._compare_owner(found, tenant, None, recount.counters, span, recount.counters.totals())
+        self._compare_owner(found, tenant, None, recount, span, recount.counters.totals())
         recount.histories.compare(found, None)
 
     def _subjects(self, tenant: str, lane: int) -> Iterator[str]:
@@ -161,7 +165,7 @@ class SpanAudit:
             after = subjects[-1]
 
     def _compare_subject(self, found: "_Found", tenant: str, subject: str, recount: "_Tenant", span: int) -> None:
-        self._compare_owner(found, tenant, subject, recount.counters, span, recount.counters.cells(subject))
+        self._compare_owner(found, tenant, subject, recount, span, recount.counters.cells(subject))
         recount.histories.compare(found, subject)
 
     def _compare_owner(
@@ -169,13 +173,14 @@ class SpanAudit:
         found: "_Found",
         tenant: str,
         owner: Owner,
-        recount: TenantRecount,
+        of_tenant: "_Tenant",
         span: int,
         expected: dict[CellId, Cell],
     ) -> None:
+        recount, current, _ = of_tenant
         stored: dict[CellId, Cell] = {}
         has_values = Keep.VALUES in recount.keeps.values()
-        for cell_id, cell in stored_cells(self._ledger, tenant, found.lane, owner, span, has_values):
+        for cell_id, cell in stored_cells(current, found.lane, owner, span, has_values):
             keep = recount.keeps.get(cell_id[1])
             if keep is not None:
                 stored[cell_id] = merged(keep, stored.get(cell_id), cell)
@@ -197,6 +202,7 @@ class _Found(LaneDay):
 
 class _Tenant(NamedTuple):
     counters: TenantRecount
+    current: CurrentPages
     histories: HistoryAudit
 
 

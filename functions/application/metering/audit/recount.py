@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from functions.application.ports.ledger import ArchivedEvent, LedgerReader
+from functions.application.metering.usage.current_pages import CurrentPages
+from functions.application.ports.ledger import ArchivedEvent
 from functions.domain.metering.cells.aggregation import Aggregation, Cell, Keep, moment
 from functions.domain.metering.cells.cells import ADD, CellId, OpenCells
 from functions.domain.metering.cells.pages import FIRST_WINDOW, PAGE_SECONDS, WINDOW_SECONDS, parse_cell
@@ -87,15 +88,15 @@ class TenantRecount:
 
 
 def stored_cells(
-    ledger: LedgerReader, tenant: str, lane: int, subject: Owner, span: int, has_values: bool
+    current: CurrentPages, lane: int, subject: Owner, span: int, has_values: bool
 ) -> Iterator[tuple[CellId, Cell]]:
-    """Every cell of an audit's span as it is stored; distinct values may come in several pieces."""
+    """Every cell of an audit's span as readers see it; distinct values may come in several pieces."""
     pages = (span * SPAN_SECONDS // PAGE_SECONDS, (span + 1) * SPAN_SECONDS // PAGE_SECONDS - 1)
-    for page in ledger.pages(tenant, lane, subject, *pages):
+    for page in current.pages(lane, subject, *pages):
         for name, cell in page.cells.items():
             yield parse_cell(name, page.key.span), cell
     if has_values:
-        for key, name, values in ledger.value_chunks(tenant, lane, subject, *pages):
+        for key, name, values in current.value_chunks(lane, subject, *pages):
             yield parse_cell(name, key.span), values
 
 

@@ -6,7 +6,7 @@ nothing is not written; that is right because a lane's pages are forgotten with 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from functions.application.metering.ledger.known_page import KnownPage
 from functions.application.ports.ledger import Ledger
@@ -32,7 +32,7 @@ UNITED_VALUES = 16_000  # 128 KB
 LARGE_PART_VALUES = 4_000  # is left as it is, so that united chunks stay below 160 KB of the 400 KB of an item
 MAX_KNOWN_BYTES = 150_000_000  # of a process
 
-Step = tuple[int, PageDelta]  # what the commit of this number does to a page
+Steps = list[tuple[int, PageDelta]]  # what commits do to one page, by their numbers, in order
 
 
 class PageApplier:
@@ -45,24 +45,32 @@ class PageApplier:
         self.known_bytes = 0
 
     def apply(self, commits: Iterable[Commit]) -> None:
-        """Apply what commits do, at most one of a lane; a page that bears their stamp or a later one is left alone."""
-        steps = [(commit.n, delta) for commit in commits for delta in commit.pages]
-        for start in range(0, len(steps), PAGES_AT_A_TIME):
-            self._apply(steps[start : start + PAGES_AT_A_TIME])
+        """Apply what commits do, those of a lane in order and without a gap; each page is written once for all of them.
+
+        What a page's stamp says it holds already is left alone.
+        """
+        by_page: dict[PageKey, Steps] = {}
+        for commit in commits:
+            for delta in commit.pages:
+                by_page.setdefault(delta.key, []).append((commit.n, delta))
+        keys = list(by_page)
+        for start in range(0, len(keys), PAGES_AT_A_TIME):
+            self._apply({key: by_page[key] for key in keys[start : start + PAGES_AT_A_TIME]})
             self._make_room()
 
-    def _apply(self, steps: Sequence[Step]) -> None:
+    def _apply(self, by_page: Mapping[PageKey, Steps]) -> None:
         for _ in range(MAX_PAGE_TRIES):
-            self._learn([delta.key for _, delta in steps if delta.key not in self._known])
-            refused = self._write(steps)
+            self._learn([key for key in by_page if key not in self._known])
+            refused = self._write(by_page)
             if not refused:
                 return
-            for _, delta in refused:
-                self.known_bytes -= self._known.pop(delta.key).weight
-            steps = refused
-        n, _ = steps[0]
+            for key in refused:
+                self.known_bytes -= self._known.pop(key).weight
+            by_page = {key: by_page[key] for key in refused}
         # Of a page and a tenant only the log may speak.
-        raise Unavailable(f"A page changed {MAX_PAGE_TRIES} times while commit {n} was applied.", retry_after_seconds=1)
+        numbers = sorted(n for steps in by_page.values() for n, _ in steps)
+        message = f"A page changed {MAX_PAGE_TRIES} times while commits {numbers[0]} to {numbers[-1]} were applied."
+        raise Unavailable(message, retry_after_seconds=1)
 
     def _learn(self, keys: Sequence[PageKey]) -> None:
         if not keys:
@@ -71,33 +79,25 @@ class PageApplier:
             known = self._known[page.key] = KnownPage(page)
             self.known_bytes += known.weigh()
 
-    def _write(self, steps: Sequence[Step]) -> list[Step]:
-        """Write what the deltas change; returns those whose pages were not as remembered."""
-        waiting: list[Step] = []
+    def _write(self, by_page: Mapping[PageKey, Steps]) -> list[PageKey]:
+        """Write what the deltas change; returns the pages that were not as remembered."""
         writes: list[PageWrite] = []
         chunks: list[ValueChunk] = []
-        for step in steps:
-            n, delta = step
-            known = self._known[delta.key]
-            page = known.page
-            if page.stamp >= n:
-                continue
-            changed = delta.applied_to(page.cells)
-            if delta.values:
-                chunks += known.add_values(n, delta, changed)
-            if changed:  # otherwise the page already says all that this commit has to say
-                waiting.append(step)
-                writes.append(PageWrite(n, page, changed))
+        for key, steps in by_page.items():
+            write, its_chunks = self._known[key].after(steps)
+            chunks += its_chunks
+            if write is not None:  # otherwise the page already says all that these commits have to say
+                writes.append(write)
         if chunks:
             self._put_chunks(chunks)
         if not writes:
             return []
         refused = []
-        for step, write, is_written in zip(waiting, writes, self._ledger.write_pages(writes), strict=True):
+        for write, is_written in zip(writes, self._ledger.write_pages(writes), strict=True):
             if is_written:
                 self._remember(write)
             else:
-                refused.append(step)
+                refused.append(write.page.key)
         return refused
 
     def _put_chunks(self, chunks: Sequence[ValueChunk]) -> None:

@@ -1,18 +1,20 @@
-"""Writing batches into lanes: load, help, decide, stage, commit, apply - every event counted exactly once.
+"""Writing batches into lanes: load, help, decide, stage, commit, index, write pages - every event counted exactly once.
 
 The conditional put of commit n + 1 is the only commit point of a lane. Whatever dies at whatever instruction, the next
 writer first finishes what is committed, and a redelivery finds its events already accepted.
 
 The lanes of an invocation go in step, because requests are dear: what each of them has decided next is put by one
-request for all, applied by a few for all, and only then do they decide again.
+request for all, indexed by a few for all, and only then do they decide again. Pages are written later, for many commits
+at once (`pages_behind`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 
-from functions.application.metering.ledger.apply_commit import apply_commits
-from functions.application.metering.ledger.apply_pages import PageApplier
 from functions.application.metering.ledger.batch_commits import BatchCommits, Decider
+from functions.application.metering.ledger.index_commit import index_commits
 from functions.application.metering.ledger.lane_memory import LaneMemory
+from functions.application.metering.ledger.pages_behind import BEHIND_SECONDS, PagesBehind
 from functions.application.metering.ledger.running_lanes import POISON, Batch, RunningLanes
 from functions.application.metering.ledger.surplus_account import SurplusAccount
 from functions.application.metering.ledger.void_events import LostRace
@@ -31,6 +33,7 @@ class LaneWriter:
     """
 
     deciding: type[Decider] = Decider
+    writing_pages: type[PagesBehind] = PagesBehind
 
     def __init__(
         self,
@@ -42,16 +45,19 @@ class LaneWriter:
         look_backs: LookBacks,
         value_fingerprint: Callable[[str], int],
         charge: Callable[[Mapping[str, int]], None] = lambda _surplus: None,
+        behind_seconds: int = BEHIND_SECONDS,
     ) -> None:
-        """`charge` hears what counting cost beyond the events' bytes, by tenant, once and as soon as it is much."""
+        """`charge` hears what counting cost beyond the events' bytes, by tenant, once and as soon as it is much.
+
+        Pages are written `behind_seconds` after the first commit that changes them, at most.
+        """
         self._ledger = ledger
         self._archive = archive
         self._clock = clock
-        self._pages = PageApplier(ledger)
+        self._behind = self.writing_pages(ledger, behind_seconds)
         self._surplus = SurplusAccount(charge)
         memory = LaneMemory(ledger, look_backs, window)
         self._decider = self.deciding(ledger, archive, memory, new_attempt, window, value_fingerprint, self._surplus)
-        self._applied: dict[int, int] = {}
         self.not_kept: Exception | None = None  # why look-backs were not kept
 
     @property
@@ -74,18 +80,26 @@ class LaneWriter:
         self._decider.begin_invocation()
 
     def end_invocation(self) -> None:
-        """Raises the heads of all lanes at once; a process that dies before leaves commits that are applied once more.
+        """Writes the pages that are due; a process that dies before leaves commits whose pages the next one writes.
 
         Batches that made no commit, because they held nothing new, leave a tally of what they held.
         """
-        if self._applied:
-            self._ledger.advance_heads(self._applied)
-            self._applied = {}
+        self._write_pages(self._behind.due(int(self._clock.now().timestamp())))
         if self._decider.tallies:
             self._ledger.put_tallies(self._decider.tallies)
             self._decider.tallies = []
         self._surplus.settle(0)
         self.not_kept = self._keep_look_backs()
+
+    def _write_pages(self, lanes: Collection[int]) -> None:
+        try:
+            self._behind.write(lanes)
+        except BaseException as error:
+            for lane in lanes:
+                self._forget(lane)
+            if isinstance(error, POISON):  # no fault of the records at hand
+                raise RuntimeError(f"The pages of lanes {sorted(lanes)} cannot be written.") from error
+            raise
 
     def _keep_look_backs(self) -> Exception | None:
         """What would not be kept is told: everything is counted, and the next process only has more to read."""
@@ -96,7 +110,7 @@ class LaneWriter:
         return None
 
     def write(self, batches: Mapping[int, Batch]) -> dict[int, Counts | Exception]:
-        """Count a batch in each of these lanes; returns what became of its events once everything is applied.
+        """Count a batch in each of these lanes; returns what became of its events once they are committed and indexed.
 
         A lane whose batch holds what our code cannot take is left alone and has that POISON in place of its counts.
         """
@@ -127,7 +141,7 @@ class LaneWriter:
         return commits
 
     def _commit(self, commits: Sequence[Commit], lanes: RunningLanes) -> None:
-        """Put them and apply those that were first to have their number.
+        """Put them and index those that were first to have their number.
 
         When one cannot be put for what is in it, they are put one by one: the others are not to suffer from it.
         """
@@ -154,18 +168,19 @@ class LaneWriter:
             lanes.committed(commit.lane)
 
     def help(self, lane: int) -> int:
-        """Apply whatever is committed but not applied; returns the lane's commit number."""
+        """Bring everything up to what is committed, pages too; returns the lane's commit number."""
         try:
             n = self._reload(lane).n
         except BaseException:
             self._forget(lane)
             raise
+        self._write_pages([lane])
         self.end_invocation()
         return n
 
     def _forget(self, lane: int) -> None:
         self._memory.forget(lane)
-        self._pages.forget(lane)
+        self._behind.forget(lane)
 
     def _begin(self, lane: int, batch: Batch) -> BatchCommits:
         return BatchCommits(self._decider, lane, batch, int(self._clock.now().timestamp()), self._state_of)
@@ -177,8 +192,8 @@ class LaneWriter:
         return holder.attempt == commit.attempt
 
     def _apply(self, commits: Sequence[Commit]) -> None:
-        apply_commits(self._ledger, self._archive, self._pages, commits)
-        self._applied.update((commit.lane, commit.n) for commit in commits)
+        index_commits(self._ledger, self._archive, commits)
+        self._behind.add(commits)
 
     def _reload(self, lane: int) -> LaneState:
         self._forget(lane)
@@ -188,8 +203,7 @@ class LaneWriter:
         done = self._ledger.head(lane)
         n = self._highest(lane, done)
         try:
-            self._help(lane, done, n)
-            last = self._ledger.commit(lane, n) if n else None
+            last = self._help(lane, done, n)
         except POISON as error:  # no fault of the records at hand, which are not to be rejected for it
             raise RuntimeError(f"Lane {lane} cannot be brought from commit {done} to {n}.") from error
         state = LaneState(lane, n, int(self._clock.now().timestamp()))
@@ -201,8 +215,16 @@ class LaneWriter:
     def _highest(self, lane: int, done: int) -> int:
         return max(done, self._ledger.last_commit_number(lane))
 
-    def _help(self, lane: int, done: int, n: int) -> None:
-        for number in range(done + 1, n + 1):
-            commit = self._ledger.commit(lane, number)
-            assert commit is not None, f"commit {number} of lane {lane} expired before it was applied"
-            self._apply([commit])
+    def _help(self, lane: int, done: int, n: int) -> Commit | None:
+        """Take up the commits whose pages are not written, and index the last one; returns it, if it is stored.
+
+        Those before are indexed: otherwise nobody would have decided the next.
+        """
+        if n == done:
+            return self._ledger.commit(lane, n) if n else None
+        behind = list(islice(self._ledger.commits_from(lane, done + 1), n - done))
+        numbers = [commit.n for commit in behind]
+        assert numbers == [*range(done + 1, n + 1)], f"a commit of lane {lane} behind {done} expired: {numbers}"
+        self._behind.add(behind[:-1])
+        self._apply(behind[-1:])
+        return behind[-1]

@@ -1,6 +1,6 @@
 """What a process remembers of a counter page: its cells as last seen, and the distinct values that lie beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from functions.domain.metering.cells.aggregation import DIRTY, VALUE_BYTES, Cell, pack_values, unpack_values
 from functions.domain.metering.cells.pages import (
@@ -8,6 +8,7 @@ from functions.domain.metering.cells.pages import (
     Cells,
     Page,
     PageDelta,
+    PageWrite,
     ValueChunk,
     as_bytes,
     has_room_for,
@@ -48,13 +49,40 @@ class KnownPage:
         self.weight += heavier
         return heavier
 
-    def add_values(self, n: int, delta: PageDelta, changed: Cells) -> list[ValueChunk]:
-        """Distinct values go into their cell while its window has room, beside the page otherwise, nowhere if known.
+    def after(self, steps: Iterable[tuple[int, PageDelta]]) -> tuple[PageWrite | None, list[ValueChunk]]:
+        """What commits make of the page, and the values they put beside it; (number, delta) in their order.
 
-        Which of both depends on the page and the delta alone: two that apply a commit write chunks of the same cells,
-        so neither takes away what the other put beside the page.
+        Distinct values go into their cell while its window has room, beside the page otherwise, nowhere if known. What
+        lies beside bears the number of the last commit that adds to it, and the page no lower one: otherwise that commit
+        would be applied again without those before it, and take the place of their values.
         """
-        cells, beside = self.page.cells, self.beside
+        cells, changed = self.page.cells, Cells()
+        beside: dict[str, set[int]] = {}
+        stamp = last = 0
+        for n, delta in steps:
+            if n <= self.page.stamp:
+                continue
+            more = delta.applied_to(cells)
+            if delta.values and (overflow := self._add_values(delta, cells, beside, more)):
+                last = n
+                for name, values in overflow.items():
+                    beside.setdefault(name, set()).update(values)
+            if more:
+                stamp = n
+                changed |= more
+                cells = cells | more
+        chunks = [ValueChunk(last, self.page.key, name, pack_values(values)) for name, values in beside.items()]
+        return (PageWrite(max(stamp, last), self.page, changed) if changed else None), chunks
+
+    def _add_values(
+        self, delta: PageDelta, cells: Cells, put_beside: Mapping[str, set[int]], changed: Cells
+    ) -> dict[str, set[int]]:
+        """Changes the cells that have room; returns the values for which there is none and which are not there yet.
+
+        Which of both depends on the cells and the delta alone: two that apply a commit put values of the same cells
+        beside the page, so neither takes away what the other put there. That is also why what earlier commits put
+        beside the page counts as known, whether they are applied with this one or were before.
+        """
         new: dict[str, set[int]] = {}
         for name, packed in delta.values.items():
             present = cells.get(name)
@@ -65,33 +93,23 @@ class KnownPage:
                 values.difference_update(unpack_values(as_bytes(present)))
             if values:
                 new[name] = values
-        if all(values <= beside.get(name, NOTHING) for name, values in new.items()):
-            return []
-        used = self._used_after(changed, [name[0] for name in new])
-        chunks = []
+        known = {name: self.beside.get(name, NOTHING) | put_beside.get(name, NOTHING) for name in new}
+        if all(values <= known[name] for name, values in new.items()):
+            return {}
+        used = _used_after(cells, changed, [name[0] for name in new])
+        overflow = {}
         for name, values in new.items():
             present = cells.get(name)
             room = used[name[0]] + (VALUES_BYTES if present is None else 0)
             fits = has_room_for(room, len(values))
             if fits:
                 used[name[0]] = room + VALUE_BYTES * len(values)
-            unknown = values - beside.get(name, NOTHING)
+            unknown = values - known[name]
             if unknown and fits:
                 changed[name] = pack_values(values.union(unpack_values(as_bytes(present or b""))))
             elif unknown:
-                chunks.append(ValueChunk(n, delta.key, name, pack_values(unknown)))
-        return chunks
-
-    def _used_after(self, changed: Cells, letters: Iterable[str]) -> dict[str, int]:
-        """About what the stored windows of the letters will take.
-
-        It is the same for everybody who applies the commit that makes the changes.
-        """
-        used = dict.fromkeys(letters, 0)
-        for name, cell in (changed | self.page.cells).items():
-            if name[0] in used:
-                used[name[0]] += stored_bytes(cell)
-        return used
+                overflow[name] = unknown
+        return overflow
 
     def weigh(self) -> int:
         """Weigh again; returns by how much the weight has changed."""
@@ -112,3 +130,15 @@ class KnownPage:
 def _bytes_of(cell: Cell | None) -> int:
     """What the values or the sketch in a cell take."""
     return len(cell) if type(cell) is bytes else 0
+
+
+def _used_after(cells: Cells, changed: Cells, letters: Iterable[str]) -> dict[str, int]:
+    """About what the stored windows of the letters will take.
+
+    It is the same for everybody who applies the commit that makes the changes.
+    """
+    used = dict.fromkeys(letters, 0)
+    for name, cell in (changed | cells).items():
+        if name[0] in used:
+            used[name[0]] += stored_bytes(cell)
+    return used

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from functions.application.metering.usage.code_book import CodeBook
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.metering.usage.read_counters import PAGES_OF_A_GLANCE, CounterReader
 from functions.application.metering.usage.read_history import PastReader
 from functions.application.metering.usage.usage_bounds import Bounds, Budget
@@ -61,7 +62,7 @@ class UsageLister:
 
     def _readers(self, query: UsageQuery, after: str | None = None) -> tuple[CounterReader, PastReader, OwnerWalk]:
         grid, budget = Grid(query), Budget(self._bounds)
-        counters = CounterReader(self._ledger, self._book, self._lanes, query, grid, budget)
+        counters = CounterReader(CurrentPages(self._ledger, query.tenant), self._book, self._lanes, query, grid, budget)
         past = PastReader(self._ledger, query, grid, budget)
         ledger, lanes, bounds = self._ledger, self._lanes, self._bounds
         glance = PAGES_OF_A_GLANCE

@@ -10,6 +10,7 @@ from itertools import islice
 
 from functions.application.metering.meters.fill_meter import is_partial
 from functions.application.metering.usage.code_book import CodeBook
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.metering.usage.list_usage import SubjectPage, UsageLister
 from functions.application.metering.usage.opened_objects import OpenedObjects
 from functions.application.metering.usage.read_counters import CounterReader, Cuts, Owner
@@ -167,8 +168,9 @@ class UsageReader:
 
     def _answer(self, query: UsageQuery, after: str | None, *, takes_overhang: bool) -> "_Answer":
         budget, grid = self._shared or Budget(self._bounds), Grid(query, takes_overhang=takes_overhang)
-        counters = CounterReader(self._ledger, self._book, self._lanes, query, grid, budget)
-        past, heads = PastReader(self._ledger, query, grid, budget), Heads(self._ledger)
+        pages = CurrentPages(self._ledger, query.tenant)
+        counters = CounterReader(pages, self._book, self._lanes, query, grid, budget)
+        past, heads = PastReader(self._ledger, query, grid, budget), Heads(pages)
         objects = OpenedObjects(self._archive, query)
         log, behind = (
             LogReader(self._ledger, objects, self._lanes, query, each, counters.codes, until)
@@ -188,7 +190,8 @@ class UsageReader:
 
     def applied(self, tenant: str, subjects: tuple[str, ...]) -> dict[int, int]:
         """The lanes of the subjects with the last commit their counters hold."""
-        return {lane: self._ledger.head(lane) for lane in sorted({self._lanes.lane_of(tenant, s) for s in subjects})}
+        pages = CurrentPages(self._ledger, tenant)
+        return {lane: pages.settled(lane) for lane in sorted({self._lanes.lane_of(tenant, s) for s in subjects})}
 
 
 def query_usage(reader: UsageReader, query: UsageQuery, now: datetime, after: str | None = None) -> UsagePage:
@@ -221,13 +224,13 @@ def _period(window: Window) -> Period:
 class Heads(dict[int, int]):
     """By lane the last commit that its counters surely held before any of them was read."""
 
-    def __init__(self, ledger: LedgerReader) -> None:
+    def __init__(self, pages: CurrentPages) -> None:
         super().__init__()
-        self._ledger = ledger
+        self._pages = pages
 
     def learn(self, lane: int) -> None:
         if lane not in self:
-            self[lane] = self._ledger.head(lane)
+            self[lane] = self._pages.settled(lane)
 
 
 class _Answer:

@@ -8,9 +8,9 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from functions.application.metering.usage.code_book import CodeBook
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.metering.usage.read_codes import MeterCodes
 from functions.application.metering.usage.usage_bounds import Budget
-from functions.application.ports.ledger import LedgerReader
 from functions.domain.errors import TooLarge
 from functions.domain.metering.cells.aggregation import DIRTY, Cell, Keep, Number, add
 from functions.domain.metering.cells.pages import (
@@ -56,14 +56,14 @@ class CounterReader:
 
     def __init__(
         self,
-        ledger: LedgerReader,
+        pages: CurrentPages,
         book: CodeBook,
         lanes: Lanes,
         query: UsageQuery,
         grid: Grid,
         budget: Budget,
     ) -> None:
-        self._ledger = ledger
+        self._current = pages
         self._book = book
         self._lanes = lanes
         self._query = query
@@ -100,7 +100,7 @@ class CounterReader:
             return None if self.has_usage((lane, None)) else []
         used: dict[tuple[int, int], None] = {}
         first, last = self._grid.spans(PAGE_SECONDS, LAST_SPAN)
-        for page in self._ledger.pages(self._query.tenant, lane, None, first, last, PAGES_OF_A_GLANCE):
+        for page in self._current.pages(lane, None, first, last, PAGES_OF_A_GLANCE):
             if any(True for _ in self._cells_of(page, cell_groups)):
                 used[page.key.span, page.key.number] = None
             if len(used) > most:
@@ -112,7 +112,7 @@ class CounterReader:
         keys = [PageKey(self._query.tenant, lane, subject, *output) for lane, subject in owners for output in used]
         requests = [keys[start : start + KEYS_OF_A_REQUEST] for start in range(0, len(keys), KEYS_OF_A_REQUEST)]
         held: dict[str | None, list[Page]] = {}
-        for pages in pool.map(lambda some: list(self._ledger.read_pages(some)), requests):
+        for pages in pool.map(lambda some: list(self._current.read_pages(some)), requests):
             for page in pages:
                 if page.stamp:
                     held.setdefault(page.key.subject, []).append(page)
@@ -131,7 +131,7 @@ class CounterReader:
 
     def _begun(self, span: Span, at_once: int | None) -> Iterator[Page]:
         owner, first, last = span
-        return begun(self._ledger.pages(self._query.tenant, *owner, first, last, at_once), at_once or PAGES_AHEAD)
+        return begun(self._current.pages(*owner, first, last, at_once), at_once or PAGES_AHEAD)
 
     @property
     def reads_of_an_owner(self) -> int:
@@ -248,7 +248,7 @@ class CounterReader:
                 yield window, number, values
 
     def _values(self, owner: Owner) -> Iterable[tuple[PageKey, str, bytes]]:
-        return self._ledger.value_chunks(self._query.tenant, *owner, *self._grid.spans(PAGE_SECONDS, LAST_SPAN))
+        return self._current.value_chunks(*owner, *self._grid.spans(PAGE_SECONDS, LAST_SPAN))
 
     def _pages(
         self, owner: Owner, cell_groups: CellGroups, first: int, last: int, at_once: int | None = None
@@ -256,10 +256,8 @@ class CounterReader:
         numbers = {number // CODES_PER_PAGE for number in cell_groups}
         found: Iterable[Page] | None = self._pages_ahead.pop((owner, first, last), None)
         if found is None and (picked := self._picked(owner, numbers, first, last)):
-            found = self._ledger.read_pages(picked)
-        for page in (
-            found if found is not None else self._ledger.pages(self._query.tenant, *owner, first, last, at_once)
-        ):
+            found = self._current.read_pages(picked)
+        for page in found if found is not None else self._current.pages(*owner, first, last, at_once):
             self._budget.take_page(len(page.cells))
             if page.key.number in numbers:
                 yield page

@@ -17,6 +17,7 @@ from functions.adapters.dynamo.usage_table import item_key
 from functions.adapters.memory.ledger import MemoryArchive, MemoryAuditResults, MemoryLedger
 from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.application.metering.audit.audit_lane import LaneAuditor
+from functions.application.metering.audit.audit_span import WRITTEN_WITHIN_SECONDS
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.cells.aggregation import Aggregation
@@ -75,7 +76,10 @@ class World:
 
     def new_writer(self) -> LaneWriter:
         window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, self.clock, self.new_id, window, MemoryLookBacks(), fingerprint)
+        look_backs = MemoryLookBacks()
+        return LaneWriter(
+            self.ledger, self.archive, self.clock, self.new_id, window, look_backs, fingerprint, behind_seconds=0
+        )
 
     def new_id(self) -> str:
         self.ids += 1
@@ -298,8 +302,8 @@ def test_what_is_counted_while_levels_are_audited_is_no_difference(world: World)
     world.deliver(world.pack(event("today", 0)))
     pages, state = world.ledger.pages, {"n": 0}
 
-    def busy(tenant: str, lane: int, subject: str | None, first: int, last: int) -> Any:
-        found = list(pages(tenant, lane, subject, first, last))
+    def busy(tenant: str, lane: int, subject: str | None, first: int, last: int, at_once: int | None) -> Any:
+        found = list(pages(tenant, lane, subject, first, last, at_once))
         if first < FIRST_WINDOW // WINDOWS_PER_PAGE:
             state["n"] += 1
             world.deliver(world.pack(event(f"{state['n']}", 0, n=state["n"])))
@@ -362,7 +366,8 @@ def test_counts_that_do_not_add_up_are_named(world: World) -> None:
 def test_a_commit_nobody_finished_is_named(world: World) -> None:
     fill(world)
     commit = world.ledger.commit(LANE, 7)
-    late = msgspec.structs.replace(commit, n=8)
+    long_ago = commit.decided_at - WRITTEN_WITHIN_SECONDS - 1
+    late = msgspec.structs.replace(commit, n=8, decided_at=long_ago)
     world.ledger.put_commit(late)
     world.ledger.put_index([late])
     assert Kind.UNFINISHED in kinds(world.audit())

@@ -487,7 +487,7 @@ def test_who_knows_less_of_the_values_beside_a_page_takes_none_away(ledger: Any)
     knowing.apply([commit(1, pages=[PageDelta(KEY, values={"A0": known})])])
     second = commit(2, pages=[PageDelta(KEY, values={"A0": known[:16], "A1": unknown, "A2": pack_values(range(5))})])
     PageApplier(ledger).apply([second])
-    ledger.put_value_chunks(knowing._known[KEY].add_values(second.n, second.pages[0], {}))
+    ledger.put_value_chunks(knowing._known[KEY].after([(second.n, second.pages[0])])[1])
     values: dict[str, set[int]] = {}
     for name, cell in page_of(ledger, KEY).cells.items():
         values.setdefault(name, set()).update(unpack_values(as_bytes(cell)))

@@ -88,6 +88,7 @@ def month(dynamodb: DynamoDb) -> DynamoLedger:
         AcceptanceWindow(),
         MemoryLookBacks(),
         LANES.value_fingerprint,
+        behind_seconds=0,
     )
     starts = range(int(START.timestamp()), int(END.timestamp()), 1_800)
     events = [
@@ -108,7 +109,7 @@ def test_a_month_of_a_subject_by_day_reads_less_than_200_kb(month: DynamoLedger)
         rows = reader.rows(UsageQuery("t", meter, START, END, "DAY", subjects=("ada",)), NOW)
         assert len(rows) == 31
         assert consumed.bytes <= MOST_BYTES, consumed.bytes
-        assert consumed.requests <= 2
+        assert consumed.requests <= 4  # two of them for what is not in the pages yet
         if meter is TOKENS:
             assert {row.value for row in rows} == {48 * len(MODELS) * Decimal("123456.25")}
 
@@ -132,6 +133,7 @@ def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: Dyna
         window,
         MemoryLookBacks(),
         LANES.value_fingerprint,
+        behind_seconds=0,
     )
     begin = int(END.timestamp()) - days * 86_400
     events = [
@@ -144,8 +146,8 @@ def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: Dyna
         query = UsageQuery("t", STORED, END, END + timedelta(hours=1), subjects=subjects)
         (row,) = reader.rows(query, later)
         assert row.value == days
-    assert consumed.bytes <= 6 * UNIT_BYTES, consumed.bytes
-    assert consumed.requests <= 6
+    assert consumed.bytes <= 10 * UNIT_BYTES, consumed.bytes
+    assert consumed.requests <= 10
 
 
 @pytest.mark.parametrize(("meter", "most_requests"), [(TOKENS, 24), (SLOWEST, 5)], ids=["all use it", "nobody does"])
@@ -156,7 +158,14 @@ def test_who_of_many_subjects_has_usage_is_found_a_hundred_by_one_request(
     attempts = iter(range(1_000))
     window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
     writer = LaneWriter(
-        ledger, MemoryArchive(), Clock(), lambda: str(next(attempts)), window, MemoryLookBacks(), fingerprint
+        ledger,
+        MemoryArchive(),
+        Clock(),
+        lambda: str(next(attempts)),
+        window,
+        MemoryLookBacks(),
+        fingerprint,
+        behind_seconds=0,
     )
     at = int((END - timedelta(hours=6)).timestamp())
     sent = [Event(n, at, str(n), "s", "call", f"c{n}", b'{"n":1,"model":"m"}') for n in range(500)]
@@ -190,7 +199,14 @@ def _sparse_month(dynamodb: DynamoDb, lanes: Lanes) -> tuple[DynamoLedger, Count
     archive, attempts = CountingArchive(), map(str, range(1_000))
     window, start = AcceptanceWindow(), int(START.timestamp())
     writer = LaneWriter(
-        ledger, archive, Clock(), lambda: next(attempts), window, MemoryLookBacks(), LANES.value_fingerprint
+        ledger,
+        archive,
+        Clock(),
+        lambda: next(attempts),
+        window,
+        MemoryLookBacks(),
+        LANES.value_fingerprint,
+        behind_seconds=0,
     )
     for batch in range(5):
         packs: dict[int, list[Event]] = defaultdict(list)
@@ -222,7 +238,7 @@ def test_a_month_of_few_events_takes_requests_by_what_there_is_and_each_object_o
         found = UsageReader(ledger, archive, lanes).rows(query, NOW)
         assert (len(found), sum(row.value for row in found)) == (rows, 360), asked
         subjects = 40 if "group_by" in asked else 0
-        assert consumed.requests <= 5 * lanes.count + subjects, (asked, consumed.requests)
+        assert consumed.requests <= 7 * lanes.count + subjects, (asked, consumed.requests)
         assert archive.opened, asked
         assert set(archive.opened.values()) == {1}, asked
 

@@ -61,7 +61,10 @@ class Lane:
 
     def new_writer(self) -> LaneWriter:
         window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-        return LaneWriter(self.ledger, self.archive, Clock(), self.new_id, window, MemoryLookBacks(), fingerprint)
+        look_backs = MemoryLookBacks()
+        return LaneWriter(
+            self.ledger, self.archive, Clock(), self.new_id, window, look_backs, fingerprint, behind_seconds=0
+        )
 
     def new_id(self) -> str:
         self.ids += 1

@@ -9,6 +9,7 @@ import pytest
 
 from functions.application.billing.measure_usage import MeasuredUsage
 from functions.application.metering.audit.recount import TenantRecount, stored_cells
+from functions.application.metering.usage.current_pages import CurrentPages
 from functions.domain.billing.usage_question import UsageQuestion
 from functions.domain.catalog.pricing import Needs
 from functions.domain.errors import TooLarge
@@ -55,7 +56,7 @@ def counters_equal_a_recount(deployment: Deployment) -> None:
             recount.add(line)
         span = int(AT.timestamp()) // SPAN_SECONDS
         for subject in recount.subjects():
-            stored = dict(stored_cells(ledger, "t", lane, subject, span, False))
+            stored = dict(stored_cells(CurrentPages(ledger, "t"), lane, subject, span, False))
             assert {place: cell for place, cell in stored.items() if cell} == recount.cells(subject)
 
 

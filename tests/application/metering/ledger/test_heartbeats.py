@@ -55,7 +55,7 @@ def test_a_delivery_of_which_a_part_cannot_be_applied_tells_of_none() -> None:
     deployment.ledger.unreadable = frozenset([0])
     deployment.send([event(f"e{n}", NOW, subject, n=1) for n, subject in enumerate(subjects())])
     beat(deployment)
-    with pytest.raises(ValueError, match="a cell that nobody understands"):
+    with pytest.raises(RuntimeError, match="cannot be written"):
         aggregate(deployment)
 
 

@@ -51,7 +51,9 @@ class FixedClock:
 
 
 class Deployment:
-    """Ingest, stream, writer and reader on memory ports."""
+    """Ingest, stream, writer and reader on memory ports; pages are written by each delivery."""
+
+    behind_seconds = 0
 
     def __init__(self, meters: MeterSet = METERS, now: datetime = NOW) -> None:
         self.ledger, self.archive, self.stream = MemoryLedger(), MemoryArchive(), MemoryStream()
@@ -66,7 +68,15 @@ class Deployment:
     def new_writer(self) -> LaneWriter:
         window, fingerprint = self.window, LANES.value_fingerprint
         return LaneWriter(
-            self.ledger, self.archive, self.clock, self.new_id, window, self.look_backs, fingerprint, self.charge
+            self.ledger,
+            self.archive,
+            self.clock,
+            self.new_id,
+            window,
+            self.look_backs,
+            fingerprint,
+            self.charge,
+            self.behind_seconds,
         )
 
     def charge(self, surplus: Mapping[str, int]) -> None:
