@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 
 from functions.handlers.http_openapi import DOCUMENT
 
+PARTS = ("CursorPage", "Page")
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -60,8 +62,9 @@ def differences(method: str, path: str, status: int, content_type: str | None, t
 @cache
 def _validator(schema: str, strict: bool) -> Draft202012Validator:
     components = {"schemas": _closed() if strict else document()["components"]["schemas"]}
+    content = json.loads(schema, object_hook=_closed_page if strict else None)
     return Draft202012Validator(
-        {"components": components, **json.loads(schema)}, format_checker=Draft202012Validator.FORMAT_CHECKER
+        {"components": components, **content}, format_checker=Draft202012Validator.FORMAT_CHECKER
     )
 
 
@@ -69,6 +72,11 @@ def _validator(schema: str, strict: bool) -> Draft202012Validator:
 def _closed() -> dict[str, Any]:
     schemas: dict[str, Any] = deepcopy(document()["components"]["schemas"])
     for name, schema in schemas.items():
-        if "properties" in schema and "additionalProperties" not in schema and name != "Page":
+        if "properties" in schema and "additionalProperties" not in schema and name not in PARTS:
             schema["additionalProperties"] = False
     return schemas
+
+
+def _closed_page(schema: dict[str, Any]) -> dict[str, Any]:
+    """A page is two parts, neither of which knows the fields of the other."""
+    return schema | {"unevaluatedProperties": False} if "allOf" in schema else schema

@@ -200,8 +200,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
             "A page may hold fewer items than `limit`, even none, and go on all the same: a filter looks at a bounded "
             "number of records for one answer. It was the last page when there is no `nextCursor`."
         ),
-        "properties": {"items": {"type": "array", "items": {}}, "nextCursor": {"type": "string"}},
-        "required": ["items"],
+        "properties": {"nextCursor": {"type": "string"}},
     },
     "GatewayMessage": {
         "type": "object",
@@ -216,14 +215,13 @@ FIXED_SCHEMAS: dict[str, Any] = {
             "`page`."
         ),
         "properties": {
-            "items": {"type": "array", "items": {}},
             "page": {"type": "integer"},
             "pageSize": {"type": "integer"},
             "totalCount": {"type": "integer"},
             "totalCountIsLowerBound": {"type": "boolean", "const": True},
             "nextCursor": {"type": "string"},
         },
-        "required": ["items", "page", "pageSize", "totalCount"],
+        "required": ["page", "pageSize", "totalCount"],
     },
     "PartialResult": {
         "type": "object",

@@ -89,4 +89,5 @@ def _either_page_of(item: Schema) -> Schema:
 
 
 def _page_of(item: Schema, page: str) -> Schema:
-    return {"allOf": [{"$ref": f"{SCHEMAS}/{page}"}, {"type": "object", "properties": {"items": _array(item)}}]}
+    items = {"type": "object", "properties": {"items": _array(item)}, "required": ["items"]}
+    return {"allOf": [{"$ref": f"{SCHEMAS}/{page}"}, items]}

@@ -6,17 +6,23 @@ import json
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import httpx
 import pytest
 
 from functions.handlers.http_openapi import DOCUMENT
 from infra.local import paths
+from tests.handlers.conformity import document
 
 HERE = Path(__file__).parent
 TOOLS = paths.NODE_TOOLS / "node_modules"
 # Of ingest, whose body may be any type that is JSON: the generator knows application/json.
 NOT_GENERATED = ("text/json",)
+CLIENT = "tollbooth_client"
 
 
 def run(*command: str | Path, folder: Path) -> str:
@@ -51,23 +57,61 @@ def test_a_typescript_client_compiles(folder: Path) -> None:
     run(TOOLS / ".bin" / "tsc", "--noEmit", "--strict", "api.d.ts", "use.ts", folder=folder)
 
 
-def test_a_python_client_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def python_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     generator = Path(sys.executable).parent / "openapi-python-client"
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     said = run(
-        *(generator, "generate", "--path", DOCUMENT, "--meta", "none", "--output-path", tmp_path / "tollbooth_client"),
+        *(generator, "generate", "--path", DOCUMENT, "--meta", "none", "--output-path", tmp_path / CLIENT),
         folder=tmp_path,
     )
     missing = [line for line in said.splitlines() if "Unsupported" in line or "Unable" in line or "Cannot" in line]
     assert [line for line in missing if not line.endswith(NOT_GENERATED)] == []
-    assert compileall.compile_dir(tmp_path / "tollbooth_client", quiet=2)
     monkeypatch.syspath_prepend(tmp_path)
-    client = importlib.import_module("tollbooth_client")
-    names = [found.name for found in pkgutil.walk_packages(client.__path__, "tollbooth_client.")]
+    yield importlib.import_module(CLIENT)
+    for name in list(sys.modules):
+        if name.startswith(CLIENT):
+            monkeypatch.delitem(sys.modules, name)
+
+
+def names_in(client: ModuleType) -> list[str]:
+    return [found.name for found in pkgutil.walk_packages(client.__path__, f"{CLIENT}.")]
+
+
+def test_a_python_client_compiles(python_client: ModuleType, tmp_path: Path) -> None:
+    assert compileall.compile_dir(tmp_path / CLIENT, quiet=2)
+    names = names_in(python_client)
     for name in names:
         importlib.import_module(name)
-    assert "tollbooth_client.models.plan_create" in names
-    assert "tollbooth_client.api.meters.query_meter" in names
-    for name in list(sys.modules):
-        if name.startswith("tollbooth_client"):
-            monkeypatch.delitem(sys.modules, name)
+    assert f"{CLIENT}.models.plan_create" in names
+    assert f"{CLIENT}.api.meters.query_meter" in names
+
+
+def answer_examples() -> Iterator[tuple[str, int, Any]]:
+    """By the id of the operation."""
+    for methods in document()["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {}).get("application/json", {})
+                if "example" in content:
+                    yield operation["operationId"], int(status), content["example"]
+
+
+def as_json(read: Any) -> Any:
+    return [as_json(each) for each in read] if isinstance(read, list) else read.to_dict()
+
+
+def in_utc(value: Any) -> Any:
+    """A time in UTC is written in either of two ways."""
+    return json.loads(json.dumps(value).replace("+00:00", "Z"))
+
+
+def test_a_python_client_reads_every_answer_and_loses_nothing_of_it(python_client: ModuleType) -> None:
+    modules = {name.rpartition(".")[2].replace("_", ""): name for name in names_in(python_client) if ".api." in name}
+    client, seen = python_client.Client(base_url="https://api.example"), 0
+    for operation, status, example in answer_examples():
+        module = importlib.import_module(modules[operation.lower()])
+        read = module._parse_response(client=client, response=httpx.Response(status, json=example))
+        assert in_utc(as_json(read)) == in_utc(example), operation
+        seen += 1
+    assert seen > 80

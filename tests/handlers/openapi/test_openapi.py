@@ -171,6 +171,17 @@ def test_an_answer_that_differs_is_noticed() -> None:
     assert differences("GET", "/api/v1/meters", 418, None, "", strict=False)
 
 
+@pytest.mark.parametrize("page", [{}, {"page": 1, "pageSize": 10, "totalCount": 0}])
+def test_a_page_that_differs_is_noticed(page: dict[str, Any]) -> None:
+    def found(answer: dict[str, Any]) -> list[str]:
+        return differences("GET", "/api/v1/plans", 200, "application/json", json.dumps(answer), strict=True)
+
+    assert found(page | {"items": [], "nextCursor": "x"}) == []
+    assert found(page)
+    assert found(page | {"items": [], "extra": 2})
+    assert found(page | {"items": [{"id": 1}]})
+
+
 def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
     event = payload("GET", "/api/v1/openapi.json")
     del event["requestContext"]["authorizer"]

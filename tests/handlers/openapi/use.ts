@@ -15,10 +15,12 @@ const plan: Schemas["PlanCreate"] = {
 };
 
 type Listed = paths["/api/v1/features"]["get"]["responses"]["200"]["content"]["application/json"];
+type Customers = paths["/api/v1/customers"]["get"]["responses"]["200"]["content"]["application/json"];
 type Query = NonNullable<paths["/api/v1/meters/{id_or_slug}/query"]["get"]["parameters"]["query"]>;
 
 const query: Query = { from: "2026-01-01T00:00:00Z", windowSize: "DAY", groupBy: ["model"] };
 const first = (row: Schemas["MeterQueryRow"]): number | null => row.value;
+const keys = (listed: Listed): string[] => ("items" in listed ? listed.items : listed).map((feature) => feature.key);
+const names = (listed: Customers): string[] => listed.items.map((customer) => customer.name);
 
-export { first, plan, query };
-export type { Listed };
+export { first, keys, names, plan, query };
