@@ -41,6 +41,7 @@ ALLOWED = {
     "route_settings": "the CDK reads what is set on its constructs",
     "access_log_settings": "the CDK reads what is set on its constructs",
     "base64_encoded": "Powertools reads it of an answer",
+    "_compile_regex": "Powertools calls it for each route",
     "unknown_route": "Powertools calls it for a path that no route has",
     "pytest_*": "pytest calls its hooks by name",
     "pytestmark": "pytest reads it of a module",

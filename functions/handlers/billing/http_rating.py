@@ -11,7 +11,7 @@ from functions.handlers.billing import invoice_json
 from functions.handlers.billing.explanation_json import explanation_shown
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
-from functions.handlers.edge.in_path import SubscriptionId
+from functions.handlers.edge.in_path import CustomerKey, SubscriptionId
 from functions.handlers.edge.query_model import RouteQuery, choice, instant
 from functions.handlers.edge.routes import Routes
 from functions.handlers.wiring import base, billing, subscriptions
@@ -19,7 +19,6 @@ from functions.names import SCOPE_READ
 
 routes = Routes()
 
-CustomerKey = Annotated[str, "The id or the key of a customer."]
 InvoiceId = Annotated[str, "The id of an invoice, not its number."]
 LineId = Annotated[str, "The id of one of the invoice's lines."]
 

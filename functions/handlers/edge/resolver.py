@@ -1,5 +1,6 @@
 """The Lambda handler over declared routes: who may ask, what it costs, which parameters there are."""
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -21,9 +22,17 @@ from functions.handlers.wiring import access
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
+class _Router(APIGatewayHttpResolver):
+    """A parameter of a path is all of a segment: of what is no letter the library itself takes only some."""
+
+    @staticmethod
+    def _compile_regex(rule: str, _base_regex: str = "") -> re.Pattern[str]:
+        return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", re.escape(rule)) + r"\Z")
+
+
 def resolver(modules: Iterable[Routes]) -> Handler:
     """The handler answers every request, also after any error."""
-    app = APIGatewayHttpResolver(serializer=json_body.encode)
+    app = _Router(serializer=json_body.encode)
     routes = {route.key: route for module in modules for route in module.declared}
 
     def route_of(app: APIGatewayHttpResolver) -> Route | None:

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -50,6 +51,16 @@ def listed(request: Request[ThingQuery]) -> http.Answer:
 @routes.get("/things/<name>", "Get a thing", scope=SCOPE_READ)
 def one(request: Request, name: ThingName) -> http.Answer:
     return http.ok({"name": name})
+
+
+@routes.get("/things/<name>/parts/<part>", "Get a part", scope=SCOPE_READ)
+def part_of(request: Request, name: ThingName, part: ThingName) -> http.Answer:
+    return http.ok({"name": name, "part": part})
+
+
+@routes.get("/things.json", "Get a file", scope=SCOPE_READ)
+def file(request: Request) -> http.Answer:
+    return http.ok({"is": "a file"})
 
 
 @routes.delete("/things/<name>", "Delete a thing", scope=SCOPE_ADMIN)
@@ -343,6 +354,39 @@ def test_a_page_out_of_bounds_is_400(query: str) -> None:
     assert client.get("/things", query).status == 400
 
 
-def test_a_path_parameter_may_be_percent_encoded() -> None:
+NAMES = [
+    "a b é",
+    "o\u2019neil",
+    "\u20ac",
+    '"',
+    "#",
+    "?",
+    "\\",
+    "`",
+    "🚀",
+    "a\u00a0b",
+    "हिन्दी",
+    "a\u0301",
+    "a\nb",
+    "\x01",
+    "<&>",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_parameter_may_be_percent_encoded(name: str) -> None:
+    for sent in (name, quote(name, safe="")):
+        assert client.get(f"/things/{sent}").json == {"name": name}
+        assert client.get(f"/things/{sent}/parts/{sent}").json == {"name": name, "part": name}
+        assert client.get(f"/things/{sent}/other").status == 404
+
+
+def test_a_path_parameter_may_have_an_encoded_slash_but_no_plain_one() -> None:
     assert client.get("/things/a%20b%2Fc").json == {"name": "a b/c"}
-    assert client.get("/things/a b é").json == {"name": "a b é"}
+    assert client.get("/things/a b/c").status == 404
+    assert client.get("/things/").status == 404
+
+
+def test_a_dot_in_a_path_is_a_dot() -> None:
+    assert client.get("/things.json").json == {"is": "a file"}
+    assert client.get("/thingsxjson").status == 404
