@@ -58,11 +58,11 @@ def check_media_type(event: Mapping[str, Any]) -> None:
 
 
 def parse(raw: bytes) -> Any:
-    """Raises InvalidInput naming the position of what is wrong."""
+    """A byte order mark is no part of the value; raises InvalidInput naming the position of what is wrong."""
     if is_deeper(raw, MAX_DEPTH):
         raise _malformed(f"it has more than {MAX_DEPTH} arrays and objects in each other")
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
         value = json.loads(
             text, parse_float=_exact, parse_int=_whole, parse_constant=_not_a_number, object_pairs_hook=_named_once
         )

@@ -210,7 +210,13 @@ def test_a_base64_body_is_read() -> None:
     assert client.post("/things", b'{"name": "a"}').json["name"] == "a"
 
 
+@pytest.mark.parametrize("body", ['\ufeff{"name": "a"}', b'\xef\xbb\xbf{"name": "a"}'], ids=["text", "bytes"])
+def test_a_byte_order_mark_before_a_body_is_not_part_of_it(body: str | bytes) -> None:
+    assert client.post("/things", body).json["name"] == "a"
+
+
 MALFORMED: list[Any] = [
+    "\ufeff",
     "{",
     "",
     "  ",
