@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ MAX_EXPONENT = 100
 # Python ends near 1,000 and cannot say where; a correction has its event's data, of 64 levels, two levels down.
 MAX_DEPTH = 100
 
+# Clients send these with every POST.
+_SAYS_NOTHING = re.compile(rb"\s*(\{\s*\}|null)?\s*")
 _encoder = msgspec.json.Encoder(decimal_format="number", uuid_format="canonical")
 
 
@@ -47,6 +50,12 @@ def body_bytes(event: Mapping[str, Any]) -> bytes:
 
 def _too_large() -> TooLarge:
     return TooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024} KB.")
+
+
+def refuse_unread(event: Mapping[str, Any]) -> None:
+    """For a route without a body; raises InvalidInput, TooLarge."""
+    if not _SAYS_NOTHING.fullmatch(body_bytes(event)):
+        raise InvalidInput("This route reads no body: what yours says would be ignored. Send none.")
 
 
 def check_media_type(event: Mapping[str, Any]) -> None:

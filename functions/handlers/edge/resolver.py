@@ -53,6 +53,8 @@ def resolver(modules: Iterable[Routes]) -> Handler:
             check_parameters(str(event.raw_event.get("rawQueryString") or ""), route.parameters)
             if event.http_method == "GET" and str(event.raw_event.get("body") or "").strip():
                 raise InvalidInput("A GET has no body: what it says would be ignored. Ask in the query string.")
+            if route.body_model is None:
+                json_body.refuse_unread(event.raw_event)
         return next_middleware(app)
 
     def limit_rate(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Answer:

@@ -58,6 +58,11 @@ def part_of(request: Request, name: ThingName, part: ThingName) -> http.Answer:
     return http.ok({"name": name, "part": part})
 
 
+@routes.post("/things/<name>/archive", "Archive a thing", scope=SCOPE_ADMIN)
+def archived(request: Request, name: ThingName) -> http.Answer:
+    return http.ok({"name": name})
+
+
 @routes.get("/things.json", "Get a file", scope=SCOPE_READ)
 def file(request: Request) -> http.Answer:
     return http.ok({"is": "a file"})
@@ -213,6 +218,25 @@ def test_a_base64_body_is_read() -> None:
 @pytest.mark.parametrize("body", ['\ufeff{"name": "a"}', b'\xef\xbb\xbf{"name": "a"}'], ids=["text", "bytes"])
 def test_a_byte_order_mark_before_a_body_is_not_part_of_it(body: str | bytes) -> None:
     assert client.post("/things", body).json["name"] == "a"
+
+
+SENT_TO_NO_READER: list[tuple[str, str, Any]] = [
+    (method, path, body)
+    for method, path in (("DELETE", "/things/a"), ("POST", "/things/a/archive"))
+    for body in ('{"at": "2026-01-01T00:00:00Z"}', "[]", '""', "0", "x", b"\x1f\x8b\x08", b'{"a": null}')
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), SENT_TO_NO_READER)
+def test_a_body_that_no_route_reads_is_refused(method: str, path: str, body: Any) -> None:
+    answer = client.call(method, path, body)
+    assert (answer.status, answer.json["detail"][:25]) == (400, "This route reads no body:")
+
+
+@pytest.mark.parametrize("body", [None, "", " \n", "{}", " { } ", "null", b"{}"])
+def test_a_body_that_says_nothing_is_sent_by_many_clients(body: Any) -> None:
+    assert client.call("DELETE", "/things/a", body).status == 204
+    assert client.call("POST", "/things/a/archive", body).status == 200
 
 
 MALFORMED: list[Any] = [
