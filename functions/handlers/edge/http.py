@@ -82,6 +82,7 @@ class Request(Generic[Asked]):
         raw = json_body.body_bytes(self._event)
         if not raw.strip():
             raise InvalidInput(f"The body is empty; send a JSON object{_with_required(model)}.")
+        json_body.check_encoding(self._event, raw)
         return json_body.parse(raw)
 
 

@@ -12,7 +12,9 @@ import msgspec
 
 from functions.domain.errors import FieldError, InvalidInput, TooLarge, UnsupportedMedia
 from functions.domain.metering.values.event_json import is_deeper
+from functions.handlers.edge.media_type import media_type
 
+JSON = "application/json"
 # Records are small; what fits here fits into a database item of 400 KB.
 MAX_BODY_BYTES = 256 * 1024
 # No amount or quantity needs more, and longer ones cost time out of proportion.
@@ -23,6 +25,9 @@ MAX_DEPTH = 100
 
 # Clients send these with every POST.
 _SAYS_NOTHING = re.compile(rb"\s*(\{\s*\}|null)?\s*")
+# No JSON begins with a control character, and what follows it may have been replaced on the way as no text.
+_GZIP = b"\x1f"
+_BEGINS = re.compile(rb"(\xef\xbb\xbf)?\s*[{\[\"\-0-9tfn]")
 _encoder = msgspec.json.Encoder(decimal_format="number", uuid_format="canonical")
 
 
@@ -59,11 +64,23 @@ def refuse_unread(event: Mapping[str, Any]) -> None:
 
 
 def check_media_type(event: Mapping[str, Any]) -> None:
-    """Raises UnsupportedMedia unless the body is declared as JSON or not declared at all."""
-    declared = str((event.get("headers") or {}).get("content-type") or "application/json")
-    media_type = declared.partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMedia(f"Send the body as application/json, not {media_type[:100]!r}.")
+    """For JSON in UTF-8, or what is not declared; raises UnsupportedMedia, and InvalidInput for another charset."""
+    declared = media_type(_header(event, "content-type") or JSON)
+    if declared != JSON:
+        raise UnsupportedMedia(f"Send the body as {JSON}, not {declared[:100]!r}.")
+
+
+def check_encoding(event: Mapping[str, Any], raw: bytes) -> None:
+    """Raises UnsupportedMedia for a packed body; its header alone says little: a gateway may unpack and leave it."""
+    encoding = _header(event, "content-encoding").strip().lower()
+    is_declared = encoding not in ("", "identity")
+    if raw.startswith(_GZIP) or (is_declared and not _BEGINS.match(raw)):
+        named = f"Content-Encoding {encoding[:40]!r}" if is_declared else "gzip"
+        raise UnsupportedMedia(f"Send the body as it is, not in {named}: only events may be sent packed.")
+
+
+def _header(event: Mapping[str, Any], name: str) -> str:
+    return str((event.get("headers") or {}).get(name) or "")
 
 
 def parse(raw: bytes) -> Any:

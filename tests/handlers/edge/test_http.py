@@ -1,6 +1,8 @@
 """The shared HTTP layer on a router made for the test: statuses, problem bodies, parsing, pages."""
 
+import gzip
 import json
+import zlib
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -318,6 +320,45 @@ def test_another_media_type_is_415(media_type: str) -> None:
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON", ""])
 def test_json_is_recognised_however_it_is_written(media_type: str) -> None:
     assert client.post("/things", {"name": "a"}, headers={"content-type": media_type}).status == 201
+
+
+@pytest.mark.parametrize("charset", ["utf-8", '"UTF-8"', "us-ascii"])
+def test_json_in_utf8_may_say_so(charset: str) -> None:
+    declared = {"content-type": f"application/json; profile=x; charset={charset}"}
+    assert client.post("/things", {"name": "é"}, headers=declared).json["name"] == "é"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", '"latin1"', "windows-1252"])
+def test_another_charset_is_refused_by_name(charset: str) -> None:
+    answer = client.post("/things", {"name": "a"}, headers={"content-type": f"application/json; charset={charset}"})
+    assert answer.status == 400
+    assert f"charset {charset.strip(chr(34))!r} is not taken" in answer.json["detail"]
+
+
+ZIPPED = gzip.compress(b'{"name": "a"}', mtime=0)
+PACKED: list[tuple[str, str | bytes]] = [
+    ("gzip", ZIPPED),
+    ("GZIP", ZIPPED.decode(errors="replace")),
+    ("", ZIPPED),
+    ("", ZIPPED.decode(errors="replace")),
+    ("deflate", zlib.compress(b'{"name": "a"}')),
+    ("zstd", b"\x28\xb5\x2f\xfd"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "body"), PACKED)
+def test_a_packed_body_is_415_and_says_where_one_may_be_sent(encoding: str, body: str | bytes) -> None:
+    answer = client.post("/things", body, headers={"content-encoding": encoding})
+    assert answer.status == 415
+    named = f"Content-Encoding {encoding.lower()!r}" if encoding else "gzip"
+    assert answer.json["detail"] == f"Send the body as it is, not in {named}: only events may be sent packed."
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "gzip", "br"])
+@pytest.mark.parametrize("before", ["", " \n", "\ufeff"])
+def test_a_body_that_a_gateway_unpacked_is_taken_whatever_the_header_says(encoding: str, before: str) -> None:
+    made = client.post("/things", before + '{"name": "a"}', headers={"content-encoding": encoding})
+    assert made.status == 201
 
 
 def test_a_body_beyond_the_bound_is_413() -> None:
