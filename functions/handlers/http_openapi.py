@@ -20,7 +20,13 @@ DOCUMENT = Path(__file__).with_name("openapi.json")
 CACHE_CONTROL = "public, max-age=3600"
 
 
-@routes.get("/api/v1/openapi.json", "Get this document", scope=None, answers="Document")
+@routes.get(
+    "/api/v1/openapi.json",
+    "Get this document",
+    scope=None,
+    answers="Document",
+    also={304: "It is still what the `ETag` in `If-None-Match` stands for."},
+)
 def get(request: Request) -> Answer:
     is_packed, known = takes_gzip(request.header("accept-encoding")), request.header("if-none-match")
     tag = _tag(is_packed=is_packed)

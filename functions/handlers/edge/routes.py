@@ -14,7 +14,7 @@ for a PUT. The sentence about a path parameter is an annotation: `FeatureKey = A
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import UnionType
 from typing import Any, Literal, Required, TypedDict, TypeVar, Unpack, get_args, get_origin
@@ -37,6 +37,7 @@ class Declared(TypedDict, total=False):
     answers: str
     status: int
     fails: Sequence[int]
+    also: Mapping[int, str]
     costs: Costs
     is_csv_too: bool
 
@@ -45,6 +46,7 @@ class Declared(TypedDict, total=False):
 class Route:
     """`status` is that of success, `fails` has statuses beyond those that every route may answer.
 
+    `also` has the statuses of answers without content, and what each means.
     Without a `scope` it answers every caller. What it `costs` beyond a call is charged before its body is looked at.
     """
 
@@ -56,6 +58,7 @@ class Route:
     answers: str = ""
     status: int = 200
     fails: Sequence[int] = ()
+    also: Mapping[int, str] = field(default_factory=dict)
     costs: Costs = "call"
     is_csv_too: bool = False
 

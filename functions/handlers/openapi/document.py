@@ -76,7 +76,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [route.path.split("/")[3 if route.path.startswith("/api/") else 1].removesuffix(".json")],
         "parameters": [*_path_parameters(route), *map(_query_parameter, route.parameters.values())],
     }
-    operation["responses"] = {str(route.status): success | _content(route, operation), **_errors(route)}
+    also = {str(status): {"description": meaning} for status, meaning in route.also.items()}
+    operation["responses"] = {str(route.status): success | _content(route, operation), **also, **_errors(route)}
     if text := (route.function.__doc__ or "").strip():
         operation["description"] = text
     if route.scope is None:

@@ -21,7 +21,7 @@ from functions.handlers.metering import http_health
 from functions.handlers.wiring import base, metering
 from infra.local import paths
 from tests.conftest import DynamoDb
-from tests.handlers.gateway import Client, payload
+from tests.handlers.gateway import Client, Response, payload
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -69,10 +69,10 @@ def commit(lane: int, n: int, decided_at: int) -> Commit:
     return Commit(lane, n, "a", decided_at, decided_at, {}, [], [], [], [], [], "", b"", Counts(), {})
 
 
-def health() -> dict[str, Any]:
+def health() -> Response:
     event = payload("GET", "/healthz")
     del event["requestContext"]["authorizer"], event["headers"]["authorization"]
-    return http_api.handler(event, None)
+    return Client(http_api.handler).send(event)
 
 
 def asked(clock: Clock) -> Any:
@@ -83,8 +83,8 @@ def asked(clock: Clock) -> Any:
 
 def test_a_new_deployment_is_well_and_has_counted_nothing(clock: Clock) -> None:
     answer = health()
-    assert answer["statusCode"] == 200
-    assert answer["headers"]["Cache-Control"] == "public, max-age=5"
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "public, max-age=5"
     window = {"resendsKnownSince": "2026-10-14T12:00:00Z"}
     assert asked(clock) == {"status": "ok", "version": names.VERSION, "countedAge": 0, **window}
 
@@ -155,16 +155,16 @@ def test_a_flood_costs_one_look_in_five_seconds_also_while_the_database_is_away(
     with monkeypatch.context() as patched:
         patched.setattr(metering, "progress", lambda: broken)
         answers = [health() for _ in range(50)]
-        assert {answer["statusCode"] for answer in answers} == {503}
-        assert answers[0]["headers"]["Retry-After"] == "5"
-        assert "secret" not in answers[0]["body"]
+        assert {answer.status for answer in answers} == {503}
+        assert answers[0].headers["retry-after"] == "5"
+        assert "secret" not in answers[0].text
         assert broken.asked == 1
         clock.time += timedelta(seconds=5)
         health()
         assert broken.asked == 2
-    assert health()["statusCode"] == 503, "kept for five seconds"
+    assert health().status == 503, "kept for five seconds"
     clock.time += timedelta(seconds=5)
-    assert health()["statusCode"] == 200
+    assert health().status == 200
 
 
 def test_it_reads_a_bounded_number_of_small_items_and_no_body(clock: Clock, ledger: DynamoLedger) -> None:

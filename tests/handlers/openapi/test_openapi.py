@@ -1,7 +1,6 @@
 """The OpenAPI document says what the handlers do: their routes, parameters, bodies, answers and refusals."""
 
 import base64
-import gzip
 import json
 from collections.abc import Iterator
 from enum import StrEnum
@@ -20,9 +19,10 @@ from functions.handlers.openapi.forms import MODELS
 from functions.handlers.openapi.rendering import rendered
 from tests.compat.test_models import CUSTOMER, FEATURE, METER
 from tests.handlers.conformity import differences, document
-from tests.handlers.gateway import payload
+from tests.handlers.gateway import Client, Response, payload
 
 ROUTES = {route.key: route for route in http_api.routes()}
+PATH = "/api/v1/openapi.json"
 BEHIND_THE_GATEWAY_ALONE = {"POST /api/v1/events", "POST /api/v1/apps/{id}/stripe/webhook"}
 
 
@@ -182,40 +182,43 @@ def test_a_page_that_differs_is_noticed(page: dict[str, Any]) -> None:
     assert found(page | {"items": [{"id": 1}]})
 
 
-def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
-    event = payload("GET", "/api/v1/openapi.json")
+def served(**headers: str) -> Response:
+    """To nobody in particular."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    event = payload("GET", PATH, headers=sent)
     del event["requestContext"]["authorizer"]
-    answer = http_api.handler(event, None)
-    assert answer["statusCode"] == 200
-    assert json.loads(answer["body"]) == json.loads(http_openapi.DOCUMENT.read_text())
-    assert len(answer["body"].encode()) * 3 < http_openapi.DOCUMENT.stat().st_size * 2
-    assert answer["headers"]["Cache-Control"] == "public, max-age=3600"
-    event["headers"]["if-none-match"] = answer["headers"]["ETag"]
-    assert http_api.handler(event, None)["statusCode"] == 304
+    return Client(http_api.handler).send(event)
+
+
+def test_the_document_is_served_to_anybody_and_kept_by_caches() -> None:
+    answer = served()
+    assert (answer.status, json.loads(answer.text)) == (200, document())
+    assert len(answer.text.encode()) * 3 < http_openapi.DOCUMENT.stat().st_size * 2
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    again = served(if_none_match=answer.headers["etag"])
+    assert (again.status, again.text, again.headers["etag"]) == (304, "", answer.headers["etag"])
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "*", "GZIP", "identity, gzip ; q=1.0"])
 def test_the_document_is_packed_for_a_caller_that_takes_gzip(accepted: str) -> None:
-    event = payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted})
-    plain = http_api.handler(payload("GET", "/api/v1/openapi.json"), None)
-    packed = http_api.handler(event, None)
-    assert (packed["isBase64Encoded"], packed["headers"]["Content-Encoding"]) == (True, "gzip")
-    raw = base64.b64decode(packed["body"])
-    assert gzip.decompress(raw).decode() == plain["body"]
-    assert len(raw) * 8 < len(plain["body"])
-    assert packed["headers"]["Vary"] == plain["headers"]["Vary"] == "Accept-Encoding"
-    assert packed["headers"]["ETag"] != plain["headers"]["ETag"]
-    event["headers"]["if-none-match"] = packed["headers"]["ETag"]
-    assert http_api.handler(event, None)["statusCode"] == 304
-    event["headers"]["if-none-match"] = plain["headers"]["ETag"]
-    assert http_api.handler(event, None)["statusCode"] == 200
+    plain, packed = served(), served(accept_encoding=accepted)
+    assert (packed.headers["content-encoding"], packed.text) == ("gzip", plain.text)
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert packed.headers["etag"] != plain.headers["etag"]
+    assert served(accept_encoding=accepted, if_none_match=packed.headers["etag"]).status == 304
+    assert served(accept_encoding=accepted, if_none_match=plain.headers["etag"]).status == 200
+
+
+def test_the_packed_document_is_an_eighth_of_it() -> None:
+    answer = http_api.handler(payload("GET", PATH, headers={"accept-encoding": "gzip"}), None)
+    assert len(base64.b64decode(answer["body"])) * 8 < len(served().text)
 
 
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "*, gzip;q=0.000", "identity", "x-gzip-like"])
 def test_the_document_is_plain_for_a_caller_that_does_not_take_gzip(accepted: str) -> None:
-    answer = http_api.handler(payload("GET", "/api/v1/openapi.json", headers={"accept-encoding": accepted}), None)
-    assert json.loads(answer["body"]) == json.loads(http_openapi.DOCUMENT.read_text())
-    assert "Content-Encoding" not in answer["headers"]
+    answer = served(accept_encoding=accepted)
+    assert json.loads(answer.text) == document()
+    assert "content-encoding" not in answer.headers
 
 
 def test_the_document_holds_no_secret_and_no_address() -> None:
