@@ -23,6 +23,15 @@ READ_ONLY_TOO = (
 )
 EXAMPLES: Mapping[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text())
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+# A wrong key, a body beyond 10 MB, all callers together too fast, a function that broke, and one that took too long.
+BY_THE_GATEWAY_TOO = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 RATE_HEADERS = {
     "RateLimit-Policy": 'The limits that apply, such as `"tenant-calls";q=200;w=1`: 200 in a second.',
     "RateLimit": 'What is left of them, such as `"tenant-calls";r=0;t=1`, and in how many seconds there is more.',
@@ -134,11 +143,11 @@ def _content(route: Route, operation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _errors(route: Route) -> dict[str, Any]:
-    statuses = {HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, *map(HTTPStatus, route.fails)}
+    statuses = {HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, *map(HTTPStatus, route.fails)}
+    statuses |= {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE}
     if route.scope is not None:
-        statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
+        statuses |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_FOUND}
-    statuses.add(HTTPStatus.TOO_MANY_REQUESTS)
     if route.method != "GET":
         statuses |= {HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}
@@ -148,9 +157,9 @@ def _problems() -> Iterator[tuple[int, str, Any]]:
     """One response per status of the table of errors, and the one for what is not in it."""
     for status in sorted({*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR}):
         content = {problem.CONTENT_TYPE: {"schema": {"$ref": f"{SCHEMAS}/Problem"}}}
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
-            # Said by the gateway itself about a wrong key, or when all callers together are too fast.
-            content["application/json"] = {"schema": {"$ref": f"{SCHEMAS}/GatewayMessage"}}
+        if status in BY_THE_GATEWAY_TOO:
+            # First, because some generators read the first type alone.
+            content = {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Refusal"}}, **content}
         response: dict[str, Any] = {"description": status.phrase, "content": content}
         if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
             response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}

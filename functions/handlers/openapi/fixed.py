@@ -204,6 +204,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
     },
     "GatewayMessage": {
         "type": "object",
+        "description": "Of the gateway itself, where it asks no function or none that answers.",
         "properties": {"message": {"type": "string"}},
         "required": ["message"],
     },
@@ -267,6 +268,13 @@ FIXED_SCHEMAS: dict[str, Any] = {
             },
         },
         "required": ["type", "title", "status", "detail", "instance"],
+    },
+    "Refusal": {
+        "description": (
+            "A message of the gateway. A problem has a media type of its own; it is here for generators that read no "
+            "more than one type of an answer."
+        ),
+        "anyOf": [{"$ref": "#/components/schemas/Problem"}, {"$ref": "#/components/schemas/GatewayMessage"}],
     },
 }
 

@@ -106,6 +106,21 @@ def in_utc(value: Any) -> Any:
     return json.loads(json.dumps(value).replace("+00:00", "Z"))
 
 
+PROBLEM = {"type": "about:blank", "title": "t", "status": 400, "detail": "d", "instance": "urn:request:1"}
+
+
+def test_a_python_client_reads_refusals_of_the_gateway_as_well_as_ours(python_client: ModuleType) -> None:
+    module, client = importlib.import_module(f"{CLIENT}.api.features.create_feature"), python_client.Client("https://a")
+
+    def read(status: int, answer: Any) -> Any:
+        return module._parse_response(client=client, response=httpx.Response(status, json=answer)).to_dict()
+
+    for status in (401, 403, 413, 429, 500, 503):
+        assert read(status, {"message": "Forbidden"}) == {"message": "Forbidden"}
+    for status in (400, 401, 403, 404, 409, 413, 415, 429, 500, 503):
+        assert read(status, PROBLEM) == PROBLEM
+
+
 def test_a_python_client_reads_every_answer_and_loses_nothing_of_it(python_client: ModuleType) -> None:
     modules = {name.rpartition(".")[2].replace("_", ""): name for name in names_in(python_client) if ".api." in name}
     client, seen = python_client.Client(base_url="https://api.example"), 0

@@ -156,6 +156,17 @@ def test_every_refusal_that_an_operation_may_answer_is_described() -> None:
     assert set(described) == {table[status] for status in answered}
 
 
+def test_what_the_gateway_says_itself_is_described_of_every_operation() -> None:
+    message, operations = '{"message":"x"}', 0
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            operations += 1
+            keyed = [] if operation.get("security") == [] else [401, 403, 413]
+            for status in (*keyed, 429, 500, 503):
+                assert differences(method.upper(), path, status, "application/json", message, strict=True) == []
+    assert operations > len(ROUTES)
+
+
 def test_a_body_the_handler_takes_is_a_body_the_document_describes() -> None:
     for path, body in (("meters", METER), ("features", FEATURE), ("customers", CUSTOMER)):
         content = document()["paths"][f"/api/v1/{path}"]["post"]["requestBody"]["content"]["application/json"]

@@ -23,4 +23,7 @@ const first = (row: Schemas["MeterQueryRow"]): number | null => row.value;
 const keys = (listed: Listed): string[] => ("items" in listed ? listed.items : listed).map((feature) => feature.key);
 const names = (listed: Customers): string[] => listed.items.map((customer) => customer.name);
 
-export { first, keys, names, plan, query };
+type Refused = paths["/api/v1/features"]["get"]["responses"]["403"]["content"]["application/json"];
+const reason = (refused: Refused): string => ("message" in refused ? refused.message : refused.detail);
+
+export { first, keys, names, plan, query, reason };
