@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from functions.application.metering.ledger.pages_behind import BEHIND_SECONDS
 from functions.application.metering.ledger.recall_lane import MAX_UNKEPT_BYTES
 from functions.domain.metering.cells.pages import PAGE_SECONDS, WINDOW_SECONDS
 from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, HOUR_SECONDS
@@ -30,6 +31,8 @@ RECORD = {
 }
 READ_UNIT_BYTES = 4_096
 HARDLY_ANY = 0.03
+PAGES, TOTALS = "write_units.pages", "write_units.totals"
+OF_PAGES = (PAGES, TOTALS)
 VALUES = "write_units.values"
 
 _sequence = itertools.count(1)
@@ -82,6 +85,14 @@ def _delivered(entry: Any, at: float) -> dict[str, Any]:
     return {**RECORD, "kinesis": kinesis, "eventID": f"shardId-000000000000:{sequence}"}
 
 
+def _writes_pages(batch: Batch) -> bool:
+    return batch.measured.tally[PAGES] > 0
+
+
+def _writes_pages_always(batches: list[Batch]) -> bool:
+    return bool(batches) and all(map(_writes_pages, batches))
+
+
 class Scenario:
     """Drives one shard of a deployment through the production handlers."""
 
@@ -105,13 +116,13 @@ class Scenario:
     def run(self, way: Way, start: float, batches: int, first_of_span: Tally) -> tuple[Result, float]:
         """The figures of a way of calling, and the time at which the next run may start.
 
-        `batches` alike are measured; 0 stands for all of a half-hour window, whose first ones meet values that are new
-        in it: once a batch meets hardly any, all further ones are as it is. What all of them write beside pages then
+        At least `batches` alike are measured, and as many as lie between two that write pages. 0 stands for all of a
+        half-hour window, whose first ones meet values that are new in it: once a batch meets hardly any, all further ones are as it is. What all of them write beside pages then
         counts for those that cross a bucket or an hour too.
         """
         if batches:
             at, plain = self._some(way, start, batches)
-            weights = [1.0] * batches
+            weights = [1.0] * len(plain)
         else:
             at, plain = self._until_nothing_is_new(way, (start // WINDOW_SECONDS + 1) * WINDOW_SECONDS)
             weights = [1.0] * (len(plain) - 1)
@@ -120,9 +131,9 @@ class Scenario:
         bucket_end = (at // BUCKET_SECONDS + 2) * BUCKET_SECONDS
         if bucket_end % HOUR_SECONDS == 0:
             bucket_end += BUCKET_SECONDS
-        over_bucket = self.next(way, bucket_end - seen.seconds / 2)
+        over_bucket = self._over(way, bucket_end, seen.seconds)
         hour_end = (bucket_end // HOUR_SECONDS + 1) * HOUR_SECONDS
-        over_hour = self.next(way, hour_end - seen.seconds / 2)
+        over_hour = self._over(way, hour_end, seen.seconds)
         per_event = self._mixed(plain, weights, over_bucket, over_hour)
         if not batches:
             per_event[VALUES] = self._shared(plain, weights)[VALUES]
@@ -141,19 +152,31 @@ class Scenario:
         return self._result(way, self._shared(plain, [1.0] * len(plain)), plain), at
 
     def _some(self, way: Way, start: float, batches: int) -> tuple[float, list[Batch]]:
-        """So many consecutive batches, none of which crosses a bucket, and when the last of them began."""
+        """Consecutive batches, none of which crosses a bucket, and when the last of them began.
+
+        They end with one that writes pages, as the one before them did: what is not written yet is in none of them.
+        """
         plain: list[Batch] = []
         at = (start // BUCKET_SECONDS + 1) * BUCKET_SECONDS
         seen = self.next(way, at)  # not measured: opens the bucket
-        while len(plain) < batches:
+        is_begun = _writes_pages(seen)
+        while len(plain) < batches or not _writes_pages(plain[-1]):
             at += seen.seconds
             if (at + seen.seconds) // BUCKET_SECONDS != at // BUCKET_SECONDS:
                 at = (at // BUCKET_SECONDS + 1) * BUCKET_SECONDS
-                self.next(way, at)
+                seen = self.next(way, at)
+                plain, is_begun = ([], _writes_pages(seen)) if not _writes_pages_always(plain) else (plain, True)
                 continue
             seen = self.next(way, at)
-            plain.append(seen)
+            if is_begun:
+                plain.append(seen)
+            is_begun |= _writes_pages(seen)
         return at, plain
+
+    def _over(self, way: Way, end: float, seconds: float) -> Batch:
+        """A batch that crosses the end of a bucket or an hour, without the pages of those before it."""
+        self.next(way, end - BEHIND_SECONDS / 2 - seconds)
+        return self.next(way, end - seconds / 2)
 
     def _until_nothing_is_new(self, way: Way, window_start: float) -> tuple[float, list[Batch]]:
         """The batches from the beginning of a window on, and when the last of them began."""
@@ -216,9 +239,12 @@ class Scenario:
         seconds = sum(batch.seconds for batch in plain) / len(plain)
         hourly = seconds / HOUR_SECONDS
         per_bucket = max(0.0, seconds / BUCKET_SECONDS - hourly)
-        mixed = self._shared(plain, weights).times(1 - per_bucket - hourly)
+        shared = self._shared(plain, weights)
+        mixed = shared.times(1 - per_bucket - hourly)
         for batch, share in ((over_bucket, per_bucket), (over_hour, hourly)):
             mixed = mixed.plus(self.aggregate_tally(batch), share / batch.events)
+        for kind in OF_PAGES:  # are written with whatever batch comes at the time
+            mixed[kind] = shared[kind]
         return mixed
 
     def _shared(self, plain: list[Batch], weights: list[float]) -> Tally:
@@ -229,12 +255,13 @@ class Scenario:
         return shared
 
     def _per_environment(self, per_event: Tally) -> Tally:
-        """INIT and the cold load of a new execution environment: what the log has not kept yet of the look-backs, half
-        of what it may hold on average, and the subjects.
+        """INIT and the cold load of a new execution environment: what the log has not kept yet of the look-backs and
+        has in no page yet, half of what it may hold on average, and the subjects.
         """
         events = self._load.rate * assume.ENVIRONMENT_SECONDS
         lanes = self._deployment.lanes / self._deployment.shards
-        commits = min(MAX_UNKEPT_BYTES * lanes, per_event["stored.commits"] * events) / 2
+        written = per_event["stored.commits"] * self._load.rate
+        commits = min(MAX_UNKEPT_BYTES * lanes, written * assume.ENVIRONMENT_SECONDS) / 2 + written * BEHIND_SECONDS / 2
         memory = self._deployed.memory_mb["stream_aggregate"]
         once = {
             "read_units.cold": commits / READ_UNIT_BYTES + len(self._load.subjects) / 2,
