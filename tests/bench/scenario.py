@@ -89,10 +89,6 @@ def _writes_pages(batch: Batch) -> bool:
     return batch.measured.tally[PAGES] > 0
 
 
-def _writes_pages_always(batches: list[Batch]) -> bool:
-    return bool(batches) and all(map(_writes_pages, batches))
-
-
 class Scenario:
     """Drives one shard of a deployment through the production handlers."""
 
@@ -117,8 +113,8 @@ class Scenario:
         """The figures of a way of calling, and the time at which the next run may start.
 
         At least `batches` alike are measured, and as many as lie between two that write pages. 0 stands for all of a
-        half-hour window, whose first ones meet values that are new in it: once a batch meets hardly any, all further ones are as it is. What all of them write beside pages then
-        counts for those that cross a bucket or an hour too.
+        half-hour window, whose first ones meet values that are new in it: once a batch meets hardly any, all further
+        ones are as it is. What all of them write beside pages then counts for those that cross a bucket or an hour too.
         """
         if batches:
             at, plain = self._some(way, start, batches)
@@ -152,7 +148,7 @@ class Scenario:
         return self._result(way, self._shared(plain, [1.0] * len(plain)), plain), at
 
     def _some(self, way: Way, start: float, batches: int) -> tuple[float, list[Batch]]:
-        """Consecutive batches, none of which crosses a bucket, and when the last of them began.
+        """Consecutive batches, and when the last of them began; long ones may cross a bucket.
 
         They end with one that writes pages, as the one before them did: what is not written yet is in none of them.
         """
@@ -162,10 +158,11 @@ class Scenario:
         is_begun = _writes_pages(seen)
         while len(plain) < batches or not _writes_pages(plain[-1]):
             at += seen.seconds
-            if (at + seen.seconds) // BUCKET_SECONDS != at // BUCKET_SECONDS:
+            is_over = (at + seen.seconds) // BUCKET_SECONDS != at // BUCKET_SECONDS
+            if is_over and seen.seconds < BEHIND_SECONDS / 2:
                 at = (at // BUCKET_SECONDS + 1) * BUCKET_SECONDS
                 seen = self.next(way, at)
-                plain, is_begun = ([], _writes_pages(seen)) if not _writes_pages_always(plain) else (plain, True)
+                plain, is_begun = [], _writes_pages(seen)
                 continue
             seen = self.next(way, at)
             if is_begun:
