@@ -34,6 +34,8 @@ STATUS: Mapping[type[TollboothError], HTTPStatus] = {
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+# Python 3.13 renamed it; what we answer does not depend on the Python that answers.
+PHRASES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request Entity Too Large"}
 # The Node SDK decodes an error only under exactly this type, without a charset.
 CONTENT_TYPE = "application/problem+json"
 MAX_FIELD_ERRORS = 100  # an answer stays readable however wrong the request was
@@ -47,6 +49,10 @@ def status_of(error: BaseException) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def phrase_of(status: HTTPStatus) -> str:
+    return PHRASES.get(status, status.phrase)
+
+
 def problem(error: BaseException, request_id: str) -> dict[str, Any]:
     """An RFC 7807 body; an error outside the family shows nothing of itself."""
     status = status_of(error)
@@ -54,7 +60,7 @@ def problem(error: BaseException, request_id: str) -> dict[str, Any]:
     is_shown = is_ours or isinstance(error, Unavailable)
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": status.phrase,
+        "title": phrase_of(status),
         "status": int(status),
         "detail": error.detail if is_shown and isinstance(error, TollboothError) else HIDDEN,
         "instance": f"urn:request:{request_id}",

@@ -1,5 +1,6 @@
 """The OpenAPI document of everything this service answers, made from its routes, its models and its table of errors."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -78,7 +79,7 @@ def _template(path: str) -> str:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    success = {"description": HTTPStatus(route.status).phrase}
+    success = {"description": problem.phrase_of(HTTPStatus(route.status))}
     operation: dict[str, Any] = {
         "operationId": _operation_id(route.summary),
         "summary": route.summary,
@@ -87,7 +88,7 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     also = {str(status): {"description": meaning} for status, meaning in route.also.items()}
     operation["responses"] = {str(route.status): success | _content(route, operation), **also, **_errors(route)}
-    if text := (route.function.__doc__ or "").strip():
+    if text := inspect.cleandoc(route.function.__doc__ or ""):
         operation["description"] = text
     if route.scope is None:
         operation["security"] = []
@@ -150,7 +151,11 @@ def _errors(route: Route) -> dict[str, Any]:
         statuses |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.NOT_FOUND}
     if route.method != "GET":
         statuses |= {HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
-    return {str(int(status)): {"$ref": f"#/components/responses/{status.name}"} for status in sorted(statuses)}
+    return {str(int(status)): {"$ref": f"#/components/responses/{component_of(status)}"} for status in sorted(statuses)}
+
+
+def component_of(status: HTTPStatus) -> str:
+    return problem.phrase_of(status).upper().replace(" ", "_")
 
 
 def _problems() -> Iterator[tuple[int, str, Any]]:
@@ -160,12 +165,12 @@ def _problems() -> Iterator[tuple[int, str, Any]]:
         if status in BY_THE_GATEWAY_TOO:
             # First, because some generators read the first type alone.
             content = {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Refusal"}}, **content}
-        response: dict[str, Any] = {"description": status.phrase, "content": content}
+        response: dict[str, Any] = {"description": problem.phrase_of(status), "content": content}
         if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
             response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             response["headers"] |= {name: _text_header(told) for name, told in RATE_HEADERS.items()}
-        yield int(status), status.name, response
+        yield int(status), component_of(status), response
 
 
 def _text_header(description: str) -> Schema:

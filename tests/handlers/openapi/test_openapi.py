@@ -152,8 +152,15 @@ def test_every_refusal_that_an_operation_may_answer_is_described() -> None:
     described = document()["components"]["responses"]
     operations = [each for methods in document()["paths"].values() for each in methods.values()]
     answered = {status for each in operations for status in each["responses"] if int(status) >= 400}
-    table = {str(int(status)): status.name for status in (*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR)}
+    statuses = (*problem.STATUS.values(), HTTPStatus.INTERNAL_SERVER_ERROR)
+    table = {str(int(status)): problem.phrase_of(status).upper().replace(" ", "_") for status in statuses}
     assert set(described) == {table[status] for status in answered}
+
+
+def test_no_line_of_a_description_is_indented_into_code() -> None:
+    operations = [each for methods in document()["paths"].values() for each in methods.values()]
+    described = [each.get("description", "") for each in (*operations, *document()["components"]["schemas"].values())]
+    assert [text for text in described if "\n " in text] == []
 
 
 def test_what_the_gateway_says_itself_is_described_of_every_operation() -> None:
