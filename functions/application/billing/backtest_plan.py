@@ -15,6 +15,7 @@ from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
 from functions.application.ports.usage import UsageMeter
 from functions.application.subscriptions.create_subscription import Catalogue
+from functions.application.subscriptions.find_customer import customer_not_found
 from functions.domain.billing.backtest import Backtest, ComparedCustomer, ComparedPeriod, NotCompared
 from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.billing.line import InvoiceLine
@@ -145,7 +146,7 @@ class _Trial:
     def customer(self, name: str) -> ComparedCustomer:
         customer = self.ports.customers.find(self.tenant, name)
         if customer is None:
-            raise NotFound(f"There is no customer {name[:100]!r}.", code="customer_not_found")
+            raise customer_not_found(name)
         usage = RememberedUsage(self.ports.usage)
         present = self._present(customer)
         tried = self._subscribed(customer, present)

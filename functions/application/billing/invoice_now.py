@@ -7,9 +7,10 @@ from functions.application.ports.billing import BillingRun, BillingRuns, Failure
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
+from functions.application.subscriptions.find_customer import find_billed_customer
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.invoice_request import InvoiceRequest
-from functions.domain.errors import InvalidInput, NotFound, Unavailable, Unbillable
+from functions.domain.errors import InvalidInput, Unavailable, Unbillable
 
 NO_LINES = "invoice_create_no_lines"
 # A run that has not issued by then has failed; asking again starts another one, which is harmless.
@@ -18,7 +19,7 @@ RUN_IS_LOST_AFTER = timedelta(minutes=2)
 
 def request_invoices(
     tenant: str,
-    customer_id: str,
+    customer: str,
     as_of: datetime | None,
     *,
     progressive: bool = False,
@@ -29,7 +30,7 @@ def request_invoices(
     clock: Clock,
     new_id: NewId,
 ) -> InvoiceRequest:
-    """Start a run for everything the customer owes at or before `as_of`, or join the one already asked for.
+    """Start a run for everything the customer (by id or key) owes at or before `as_of`, or join one asked for before.
 
     If progressive, also for what was used up to then of periods that have not ended. Raises NotFound for the customer
     and InvalidInput (`invoice_create_no_lines`) when there is nothing of the kind.
@@ -37,8 +38,7 @@ def request_invoices(
     now = clock.now().replace(microsecond=0)
     if as_of is not None and as_of > now:
         raise InvalidInput("asOf must not be in the future: only what was used can be invoiced.")
-    if customers.billed(tenant, customer_id) is None:
-        raise NotFound(f"There is no customer {customer_id!r}.", code="customer_not_found")
+    customer_id = find_billed_customer(tenant, customer, customers=customers).id
     until = as_of or now
     before = requests.get(tenant, customer_id)
     due_at = first_due(tenant, customer_id, until, subscriptions, progressive=progressive)

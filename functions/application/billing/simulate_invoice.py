@@ -3,10 +3,11 @@
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers
+from functions.application.subscriptions.find_customer import customer_not_found
 from functions.domain.billing.invoice import Invoice, summed_up
 from functions.domain.billing.simulation import SIMULATED, InvoiceSimulation
 from functions.domain.catalog.validation import refuse, says_tax, tax_problem
-from functions.domain.errors import FieldError, NotFound
+from functions.domain.errors import FieldError
 
 # Nobody ran it.
 NO_RUN = ""
@@ -25,7 +26,7 @@ def simulate_invoice(
     refuse(_tax_problems(simulation), code="invalid_simulation")
     billed = customers.find(tenant, customer)
     if billed is None:
-        raise NotFound(f"There is no customer {customer[:100]!r}.", code="customer_not_found")
+        raise customer_not_found(customer)
     return summed_up(
         [line.line(new_id(), simulation.currency) for line in simulation.lines],
         id=new_id(),

@@ -10,6 +10,7 @@ from functions.application.ports.coupons import Coupons
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
 from functions.application.retry import decide_again_when_stale
+from functions.application.subscriptions.find_customer import customer_not_found
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.catalog.coupon import MAX_LIVE, AmountOff, AppliedCoupon, Coupon, CouponTerms
@@ -121,7 +122,7 @@ class AppliedCoupons:
     def _customer(self, tenant: str, id_or_key: str) -> BilledCustomer:
         found = self.customers.find(tenant, id_or_key)
         if found is None:
-            raise NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
+            raise customer_not_found(id_or_key)
         return found
 
     def _now(self) -> datetime:

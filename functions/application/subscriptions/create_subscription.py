@@ -10,6 +10,7 @@ from functions.application.ports.catalog import NO_PREMISES, MeteredFeatures, Pl
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, SubscriptionChange, Subscriptions
+from functions.application.subscriptions.find_customer import customer_not_found
 from functions.application.subscriptions.write_subscriptions import write_subscriptions
 from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.catalog.phase import PlanPhase
@@ -111,7 +112,7 @@ def create_subscription(
 def _customer(tenant: str, id_or_key: str, customers: BilledCustomers) -> BilledCustomer:
     found = customers.find(tenant, id_or_key)
     if found is None:
-        raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
+        raise customer_not_found(id_or_key)
     return found
 
 

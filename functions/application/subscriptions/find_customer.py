@@ -1,11 +1,12 @@
-"""Find a customer by id or key; which customers match what is known of them, and the orders of their list."""
+"""Find customers by id or key; which customers match what is known of them, and the orders of their list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from functions.application.ports.stored import Stored
-from functions.application.ports.subscriptions import Customers
+from functions.application.ports.subscriptions import BilledCustomers, Customers
+from functions.domain.billing.invoice import BilledCustomer
 from functions.domain.errors import NotFound
 from functions.domain.subscriptions.customer import Customer
 
@@ -41,8 +42,28 @@ def find_customer(tenant: str, id_or_key: str, *, customers: Customers) -> Store
     """By id also when deleted, by key only when not; raises NotFound."""
     found = customers.get(tenant, id_or_key) or customers.by_key(tenant, id_or_key)
     if found is None:
-        raise NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
+        raise customer_not_found(id_or_key)
     return found
+
+
+def find_billed_customer(tenant: str, id_or_key: str, *, customers: BilledCustomers) -> BilledCustomer:
+    """By id also when deleted, by key only when not; raises NotFound."""
+    found = customers.billed(tenant, id_or_key) or customers.find(tenant, id_or_key)
+    if found is None:
+        raise customer_not_found(id_or_key)
+    return found
+
+
+def ids_of_customers(tenant: str, ids_or_keys: Sequence[str], *, customers: Customers) -> list[str]:
+    """Each id once, in this order; raises NotFound as `find_customer` does."""
+    asked = list(dict.fromkeys(ids_or_keys))
+    known = {customer.id for customer in customers.many(tenant, asked)}
+    ids = (each if each in known else find_customer(tenant, each, customers=customers).record.id for each in asked)
+    return list(dict.fromkeys(ids))
+
+
+def customer_not_found(id_or_key: str) -> NotFound:
+    return NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
 
 
 def find_active_customer(tenant: str, id_or_key: str, *, customers: Customers) -> Stored[Customer]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from functions.application.billing.invoice_now import request_invoices, requested_invoices
+from functions.application.subscriptions.find_customer import find_billed_customer
 from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus
 from functions.domain.billing.invoice_request import InvoiceRequest
@@ -57,6 +58,8 @@ INVOICE_ORDERS: dict[str, Callable[[InvoiceRecord, datetime], Any]] = {
 
 
 class InvoiceNow(WireModel):
+    """`customerId` is the id of a customer, or the key of one who is not deleted."""
+
     customer_id: str
     as_of: Instant | None = None
     filters: NotYet = None
@@ -121,7 +124,7 @@ class InvoiceQuery(Sorted, Paged):
         "Only invoices whose `statusDetails.extendedStatus` is this, such as `payment_processing.pending`; "
         f"{_SEPARATED}."
     )
-    customers = comma_texts(f"Only invoices of the customer with this id; {_SEPARATED}.")
+    customers = comma_texts(f"Only invoices of the customer with this id or key; {_SEPARATED}.")
     expand = comma_texts(
         "`lines` shows the lines too; without it the list has none. `preceding` and `workflow.apps` are taken, "
         "without effect."
@@ -132,7 +135,7 @@ class InvoiceQuery(Sorted, Paged):
 @routes.get("/api/v1/billing/invoices", "List invoices", scope=SCOPE_READ, answers="Paged[Invoice]")
 def list_invoices(request: Request[InvoiceQuery]) -> Answer:
     now = base.clock().now()
-    wanted = _Filter(request.query)
+    wanted = _Filter(request.tenant, request.query)
     with_lines = "lines" in _expand(request.query.expand)
     by = request.query.order_by
 
@@ -184,12 +187,12 @@ def list_failures(request: Request[Paged]) -> Answer:
 class _Filter:
     """Which invoices a list asks for."""
 
-    def __init__(self, query: InvoiceQuery) -> None:
+    def __init__(self, tenant: str, query: InvoiceQuery) -> None:
         self.statuses = set(query.statuses)
         if self.statuses - STATUSES:
             raise refused("statuses", f"are among {', '.join(sorted(STATUSES))}.")
         self.extended = set(query.extended_statuses)
-        self.customers = set(query.customers)
+        self.customers = {_customer_id(tenant, each) for each in query.customers}
         self.issued = query.issued_after, query.issued_before
         self.period = query.period_start_after, query.period_start_before
         self.created = query.created_after, query.created_before
@@ -209,6 +212,14 @@ class _Filter:
             and _is_within(invoice.period_start, *self.period)
             and _is_within(invoice.issued_at, *self.created)
         )
+
+
+def _customer_id(tenant: str, id_or_key: str) -> str:
+    """Who is unknown has no invoices: a list of OpenMeter is empty then."""
+    try:
+        return find_billed_customer(tenant, id_or_key, customers=subscriptions.billed_customers()).id
+    except NotFound:
+        return id_or_key
 
 
 def _is_within(instant: datetime, after: datetime | None, before: datetime | None) -> bool:

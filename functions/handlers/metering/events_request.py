@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from functions.application.ports.subscriptions import Customers
 from functions.domain.metering.ledger.ledger import HOUR_SECONDS
@@ -25,7 +25,7 @@ from functions.domain.metering.values.filter_string import FilterString
 from functions.domain.metering.values.filter_time import FilterTime
 from functions.domain.metering.values.filters import Predicate
 from functions.domain.metering.values.holding import Holding
-from functions.domain.wire import WireModel
+from functions.domain.wire import Name, WireModel
 from functions.handlers.edge import http, json_body
 from functions.handlers.edge.query_model import (
     WITHOUT_EFFECT,
@@ -52,7 +52,7 @@ V1_DEFAULT_HOURS = 72
 V1_MAX_DAYS = 32
 
 CustomerIds = Annotated[
-    tuple[Annotated[str, StringConstraints(max_length=MAX_CLIENT_ID)], ...],
+    tuple[Name, ...],
     Field(min_length=1, max_length=MAX_CUSTOMERS, alias="$in"),
 ]
 
@@ -101,7 +101,7 @@ class EventsQueryV1(RouteQuery):
     id = _contained("id")
     subject = _contained("subject")
     customer_id = comma_texts(
-        f"Only events of the subjects of the customer with this id; said again up to {MAX_CUSTOMERS} times, or "
+        f"Only events of the subjects of the customer with this id or key; said again up to {MAX_CUSTOMERS} times, or "
         "separated by commas, for any of several.",
         MAX_CUSTOMERS,
     )
@@ -206,7 +206,7 @@ def _exact_subjects(asked: EventsFilter) -> frozenset[str] | None:
 
 
 def _held_by(tenant: str, customer_ids: Sequence[str], customers: Customers) -> tuple[Holding, ...]:
-    held = holdings_of(tenant, sorted(set(customer_ids)), customers)
+    held = holdings_of(tenant, customer_ids, customers)
     return tuple(each for holdings in held.values() for each in holdings)
 
 

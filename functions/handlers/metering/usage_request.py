@@ -11,7 +11,8 @@ from pydantic import Field, StringConstraints
 
 from functions.application.metering.usage.query_usage import UsagePage
 from functions.application.ports.subscriptions import Customers
-from functions.domain.errors import InvalidInput, NotFound
+from functions.application.subscriptions.find_customer import ids_of_customers
+from functions.domain.errors import InvalidInput
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.meters.meter import Meter
 from functions.domain.metering.meters.meter_record import CUSTOMER_ID, RESERVED
@@ -80,7 +81,7 @@ class MeterUsageQuery(RouteQuery):
     )
     subject = texts(f"Only usage of this subject; said again for up to {MAX_VALUES}, each with rows of its own.")
     filter_customer_id = texts(
-        f"Only usage of the customer with this id; said again for up to {MAX_VALUES}, each with rows of its own."
+        f"Only usage of the customer with this id or key; said again for up to {MAX_VALUES}, each with rows of its own."
     )
     filter_group_by = mapping("By dimension, such as `filterGroupBy[model]=small`; several values mean any of them.")
     group_by = texts(
@@ -140,8 +141,7 @@ def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customer
     for name in group_by:
         if name not in meter.group_by and name not in RESERVED:
             raise unknown_dimension("groupBy", name, meter, RESERVED)
-    customer_ids = tuple(dict.fromkeys(asked.filter_customer_id or ()))
-    if CUSTOMER_ID in group_by and not customer_ids:
+    if CUSTOMER_ID in group_by and not asked.filter_customer_id:
         raise refused("groupBy", "customer_id needs filterCustomerId.")
     return UsageQuery(
         tenant=tenant,
@@ -151,7 +151,7 @@ def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customer
         window=asked.window_size,
         time_zone=asked.window_time_zone,
         subjects=tuple(dict.fromkeys(asked.subject or ())),
-        customers=holdings_of(tenant, customer_ids, customers),
+        customers=holdings_of(tenant, asked.filter_customer_id or (), customers),
         group_by=group_by,
         filters=filters,
         conditions={name: condition.predicate() for name, condition in advanced.items()},
@@ -186,13 +186,11 @@ def unknown_dimension(parameter: str, name: str, meter: Meter, more: Sequence[st
     return refused(parameter, f"invalid group by: {name[:100]}; the meter knows {known}.")
 
 
-def holdings_of(tenant: str, customer_ids: Sequence[str], customers: Customers) -> Mapping[str, tuple[Holding, ...]]:
-    """All that each of them ever held, in this order; raises NotFound."""
-    found = customers.holdings(tenant, [each for each in customer_ids if http.is_ulid(each)])
-    for customer_id in customer_ids:
-        if customer_id not in found:
-            raise NotFound(f"There is no customer {customer_id[:100]!r}.", code="customer_not_found")
-    return {customer_id: found[customer_id] for customer_id in customer_ids}
+def holdings_of(tenant: str, ids_or_keys: Sequence[str], customers: Customers) -> Mapping[str, tuple[Holding, ...]]:
+    """By id all that each of them ever held, in this order; raises NotFound."""
+    ids = ids_of_customers(tenant, ids_or_keys, customers=customers)
+    found = customers.holdings(tenant, ids)
+    return {each: found[each] for each in ids}
 
 
 def page_start(query: UsageQuery, cursor: str | None) -> str | None:

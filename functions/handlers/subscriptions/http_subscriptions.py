@@ -14,9 +14,9 @@ from functions.application.subscriptions.cancel_subscription import (
 )
 from functions.application.subscriptions.change_subscription import Changed
 from functions.application.subscriptions.create_subscription import NewSubscription, create_subscription
+from functions.application.subscriptions.find_customer import customer_not_found, find_billed_customer
 from functions.application.subscriptions.find_subscriptions import SubscriptionFilter
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
-from functions.domain.errors import NotFound
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 from functions.handlers import settings
 from functions.handlers.edge import http
@@ -97,7 +97,7 @@ class SubscriptionQuery(Sorted, Paged):
     plan_key = text("Only subscriptions to versions of the plan with this key.")
     plan_version = version("Only subscriptions to this version of their plan.")
     status = texts(f"Only subscriptions with this status; {ANY}.", among=SubscriptionStatus)
-    customer_id = text("Only subscriptions of the customer with this id.")
+    customer_id = text("Only subscriptions of the customer with this id or key.")
     phase = text("Only subscriptions whose phase now has this key.")
 
 
@@ -200,11 +200,7 @@ def _customer_id(tenant: str, id_or_key: str | None) -> str | None:
     """Of a deleted one too, by id; raises NotFound."""
     if id_or_key is None:
         return None
-    customers = subscriptions.billed_customers()
-    found = customers.billed(tenant, id_or_key) or customers.find(tenant, id_or_key)
-    if found is None:
-        raise NotFound(f"There is no customer {id_or_key[:100]!r}.", code="customer_not_found")
-    return found.id
+    return find_billed_customer(tenant, id_or_key, customers=subscriptions.billed_customers()).id
 
 
 def _replaced(request: Request, subscription_id: str, verb: Callable[..., Changed], *asked: Any) -> Answer:
@@ -233,7 +229,7 @@ def list_of_customer(request: Request[CustomerSubscriptionQuery], id_or_key: Cus
     now = base.clock().now()
     customer = subscriptions.billed_customers().find(request.tenant, id_or_key)
     if customer is None:
-        raise NotFound(f"There is no customer {id_or_key!r}.", code="customer_not_found")
+        raise customer_not_found(id_or_key)
     statuses, by = frozenset(request.query.status), request.query.order_by
     listed = Listed(
         HeldListing(subscriptions.subscriptions().of_customer(request.tenant, customer.id), lambda each: each.id),

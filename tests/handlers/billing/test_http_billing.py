@@ -96,6 +96,19 @@ def test_invoice_now_without_an_ended_period_is_refused_with_openmeters_code(
     assert runs.started == []
 
 
+def give_keys(world: World) -> None:
+    for customer, key in ((ACME, "acme"), (GLOBEX, "globex")):
+        world.known_customers[customer] = world.known_customers[customer].model_copy(update={"key": key})
+
+
+def test_invoice_now_takes_the_customers_key(client: Client, world: World, runs: RunsAtOnce) -> None:
+    give_keys(world)
+    world.subscribe(start="2026-04-01")
+    (invoice,) = client.post(NOW, {"customerId": "acme"}).json
+    assert invoice["customer"]["id"] == ACME
+    assert "'nobody'" in client.post(NOW, {"customerId": "nobody"}).json["detail"]
+
+
 def test_repeating_invoice_now_never_makes_a_second_invoice(client: Client, world: World, runs: RunsAtOnce) -> None:
     world.subscribe(start="2026-04-01")
     once = client.post(NOW, {"customerId": ACME, "asOf": "2026-05-01T00:00:00Z"})
@@ -244,6 +257,7 @@ def test_lists_are_filtered_by_status_customer_and_times(client: Client, world: 
     for customer in (ACME, GLOBEX):
         world.subscribe(customer, start="2026-04-01")
         client.post(NOW, {"customerId": customer})
+    give_keys(world)
     first = client.get(INVOICES, {"customers": ACME}).json["items"][0]["id"]
     world.payments.record_payment(TENANT, first, PaymentUpdate(PaymentStatus.PAID, at("2026-05-02")))
 
@@ -252,6 +266,7 @@ def test_lists_are_filtered_by_status_customer_and_times(client: Client, world: 
 
     assert (count(), count(statuses="paid"), count(statuses="issued"), count(statuses="paid,issued")) == (2, 1, 1, 2)
     assert (count(extendedStatuses="paid"), count(customers=GLOBEX), count(statuses="draft")) == (1, 1, 0)
+    assert (count(customers="globex"), count(customers="acme,globex"), count(customers="nobody")) == (1, 2, 0)
     assert (count(issuedAfter="2026-05-01T00:00:00Z"), count(issuedAfter="2026-05-01T00:00:01Z")) == (2, 0)
     assert (count(periodStartBefore="2026-03-31T23:59:59Z"), count(createdBefore="2026-05-01T00:00:00Z")) == (0, 2)
     names = [each["customer"]["name"] for each in client.get(INVOICES, {"orderBy": "customer.name"}).json["items"]]

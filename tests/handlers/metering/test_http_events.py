@@ -157,6 +157,7 @@ def test_customers_are_their_subjects(api: Client) -> None:
     assert listed(api, [("customerId", ada), ("customerId", bob)]) == ["id-5", "id-3", "id-2", "id-1"]
     assert listed(api, {"customerId": f"{ada},{bob}", "subject": "bob"}) == ["id-2"]
     assert filtered(api, customerId={"$in": [bob]}) == ["id-2"]
+    assert listed(api, {"customerId": "bob"}) == filtered(api, customerId={"$in": ["bob"]}) == ["id-2"]
     assert filtered(api, customerId={"$in": [ada]}, subject={"$eq": "bob"}) == []
     nobody = "01JBXR00000000000000000000"
     assert api.get(V1, {"customerId": nobody}).status == 404
