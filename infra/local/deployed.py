@@ -69,10 +69,13 @@ def asking(stage: str | None) -> Iterator[None]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Look whether a stage is one that can be deployed.")
+    from infra.local.doctor import account
+
+    parser = argparse.ArgumentParser(description="Look whether a stage can be deployed, and by whom and where.")
     parser.add_argument("--stage", required=True)
     try:
         check_deployable(parser.parse_args().stage)
+        account.signed_in(os.environ)
     except StepFailed as failure:
         return report_failure(failure)
     return 0

@@ -19,6 +19,17 @@ VERSION = "/cdk-bootstrap/hnb659fds/version"
 DELIVERY = '{"Statement":[{"Principal":{"Service":"delivery.logs.amazonaws.com"}}]}'
 
 
+def test_a_deploy_says_what_is_missing_before_the_cdk_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["deployed", "--stage", "dev"])
+    for region, told in (("", "No region is chosen"), ("eu-west-1", "There are no AWS credentials here")):
+        monkeypatch.setenv("AWS_REGION", region)
+        assert deployed.main() == 1
+        stopped = capsys.readouterr().err
+        assert stopped.startswith(f"\nStopped: {told}") and "  -> " in stopped
+
+
 @pytest.mark.parametrize(
     ("status", "remedy"),
     [
