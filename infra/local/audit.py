@@ -24,7 +24,7 @@ DIFFERENCE = "differenceCount"
 AT_ONCE = 2
 READ_SECONDS = 900
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-DAY_REMEDY = "Please give DAY=2026-11-23, the UTC date the events were counted on."
+DAY_REMEDY = "Please give DAY=2026-11-23, a UTC date."
 
 Row = Mapping[str, Any]
 
@@ -101,6 +101,13 @@ def described(difference: Mapping[str, str]) -> str:
     return "{kind}: {place}: {expected} expected, {found} found".format(**difference)
 
 
+def without_commits(rows: Sequence[Row], day: str) -> str:
+    """Events that happened on a day may have been counted on others."""
+    if any(row[name] for row in rows for name in ("recounted", "cells", "historyCells")):
+        return f"No commit of {day} was looked at: received to archived are empty, and only counters were compared."
+    return f"Nothing was counted on {day}, and no event of it on another day: these audits had nothing to compare."
+
+
 def run(where: Audited, day: str | None) -> int:
     """0 when no lane has a difference."""
     rows = where.day(day)
@@ -111,7 +118,7 @@ def run(where: Audited, day: str | None) -> int:
     audited = rows[0]["day"]
     say(f"{len(rows)} of {where.lanes()} lanes of {audited} are audited.")
     if not any(row["commits"] for row in rows):
-        say(f"Nothing was counted on {audited}: these audits had nothing to compare.")
+        say(without_commits(rows, audited))
     return 1 if any(row[DIFFERENCE] for row in rows) else 0
 
 

@@ -32,7 +32,14 @@ def run(**found: Any) -> int:
 
 def test_a_day_without_events_is_said_to_have_nothing_to_audit(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
-    assert "Nothing was counted on 2026-11-23: these audits had nothing to compare." in capsys.readouterr().out
+    assert "Nothing was counted on 2026-11-23, and no event of it on another day" in capsys.readouterr().out
+
+
+def test_a_day_whose_events_were_counted_on_another_is_not_said_to_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(recounted=40, cells=3) == 0
+    shown = capsys.readouterr().out
+    assert "No commit of 2026-11-23 was looked at" in shown
+    assert "Nothing" not in shown
 
 
 def test_a_day_with_events_says_of_how_many_lanes_it_is_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
