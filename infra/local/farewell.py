@@ -9,14 +9,14 @@ def say_what_to_try(stack: LocalStack, *, seconds: float) -> None:
     period = f"from={stack.demo['period_start']}&to={stack.demo['period_end']}"
     heading(f"Tollbooth runs. Everything took {seconds:.0f} s.")
     say(f"  API          {stack.api_url}")
-    say(f"  API key      {stack.api_key}   (tenant demo, every scope)")
+    say(f"  API key      {stack.api_key}   (tenant demo, scope admin)")
     say(f"  Stripe       {stack.stripe_url}/invoices   (look at the invoices, pay one)")
     say(f"  AWS          {stack.emulator_url}   (AWS_ENDPOINT_URL for the AWS command line; credentials test/test)")
     say(f"  All of it    {paths.shown(paths.stack_file())}")
     heading("Try:")
     for command in commands_to_try(stack, period):
         say(f"\n{command}")
-    say("\n`make logs` shows what the functions said, `make down` stops everything.")
+    say("\n`make logs` shows what the functions said, `make down` stops everything and forgets what was stored.")
 
 
 def commands_to_try(stack: LocalStack, period: str) -> list[str]:

@@ -52,7 +52,7 @@ class Caller:
     def require(self, scope: str) -> None:
         """Raises Forbidden unless the key has the scope."""
         if not self.may(scope):
-            raise Forbidden(f"This API key lacks the scope {scope!r}; create one that has it.")
+            raise Forbidden(f"This API key lacks the scope {scope!r}; {_who_has(scope)}.")
 
     def require_to_hand_out(self, scopes: Iterable[str]) -> None:
         """Nobody makes or takes away a key that may do more than theirs; raises Forbidden."""
@@ -68,6 +68,13 @@ class Caller:
             message = f"Only a key with the scope {SCOPE_OPERATOR!r} may name another tenant; leave `tenant` out."
             raise Forbidden(message)
         return checked_tenant(tenant)
+
+
+def _who_has(scope: str) -> str:
+    """Nobody makes a key that may do more than their own."""
+    if scope == SCOPE_OPERATOR:
+        return "the operator's key has it, which `make admin-key` prints"
+    return "create one that has it with a key that has 'admin'"
 
 
 def checked_tenant(tenant: str) -> str:

@@ -24,7 +24,7 @@ REQUEST_SECONDS = 60.0
 
 
 def tenant_key(api_url: str, admin_key: str, previous: str | None) -> str:
-    """A key of the demo tenant with every scope: the one of an earlier run while it is good, otherwise a new one."""
+    """A key of the demo tenant, scope admin: the one of an earlier run while it is good, otherwise a new one."""
     with step("Seeding the demo tenant") as current, explained("Making an API key for it"):
         if previous and httpx.get(f"{api_url}/api/v1/meters", headers=bearer(previous), timeout=30).is_success:
             current.says("its API key of the last run is still good")

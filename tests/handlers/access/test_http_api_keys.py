@@ -83,6 +83,13 @@ def test_keys_are_for_admins(api: Client, scope: str) -> None:
     assert [answer.status for answer in answers] == [403, 403, 403]
 
 
+def test_who_lacks_a_scope_is_told_whose_key_has_it(api: Client) -> None:
+    audits = api.acting_as("admin").get("/api/v1/audit/metering")
+    assert (audits.status, "make admin-key" in audits.json["detail"]) == (403, True)
+    keys = api.acting_as("read").get("/api/v1/api-keys")
+    assert (keys.status, "with a key that has 'admin'" in keys.json["detail"]) == (403, True)
+
+
 OPERATOR = {"name": "ops", "scopes": ["admin", "operator"]}
 
 
