@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infra.local import paths
-from infra.local.console import heading, say
+from infra.local.console import heading, report_failure, say
+from infra.local.failure import StepFailed
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,14 @@ def refusing(programs: Sequence[str]) -> Iterator[str]:
         yield f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
+def require_there(only: Sequence[str]) -> None:
+    """Raises StepFailed for a path that is not there; a word after an option may be its value."""
+    for before, word in zip(("", *only), only, strict=False):
+        is_path = "/" in word or word.endswith(".py") or not before.startswith("-")
+        if is_path and not word.startswith("-") and not (paths.REPOSITORY / word.partition("::")[0]).exists():
+            raise StepFailed(f"There is no {word}.", 'ONLY= takes paths, such as ONLY=tests/domain, or ONLY="-k name".')
+
+
 def unit(only: Sequence[str]) -> int:
     """Lint, contracts and what needs only Python; with `only`, just these tests of it."""
     with refusing(REFUSED_PROGRAMS) as path:
@@ -142,6 +151,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="words for pytest: paths, or -k with a name; runs just these tests")
     arguments = parser.parse_args()
     only = shlex.split(arguments.only)
+    try:
+        require_there(only)
+    except StepFailed as failure:
+        return report_failure(failure)
     if arguments.unit:
         return unit(only)
     if only:

@@ -1,6 +1,7 @@
 """What `make unit` leaves out is left out by a rule, and what needs a program can never slip in."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,22 @@ def test_only_the_words_that_are_named_are_run(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr("sys.argv", ["checks", mode, "--only=tests/domain -k 'a or b'"])
         assert checks.main() == 0
     assert [each.words[-3:] for each in run] == [("tests/domain", "-k", "a or b")] * 2
+
+
+@pytest.mark.parametrize("only", ["tests/nope", "nope", "-x tests/domain/nope.py::test_it", "tests/domain -x a/b.py"])
+def test_a_path_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only: str
+) -> None:
+    monkeypatch.setattr(checks, "run", lambda check: pytest.fail("it was run"))
+    for mode in ("--unit", "--with-stack"):
+        monkeypatch.setattr("sys.argv", ["checks", mode, f"--only={only}"])
+        assert checks.main() == 1
+        assert "Stopped: There is no " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("only", ["-k nope", "tests/domain/test_period.py::test_it -x -m 'not large'", "-x tests"])
+def test_names_and_options_are_no_paths(only: str) -> None:
+    checks.require_there(shlex.split(only))
 
 
 def test_the_fast_loop_installs_python_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
