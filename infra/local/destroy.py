@@ -155,12 +155,14 @@ def _delete(stage: str, *, is_confirmed: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make destroy", description=__doc__)
-    parser.add_argument("--stage", required=True, help="the stage whose stacks shall go (STAGE=)")
+    parser.add_argument("--stage", help="the stage whose stacks shall go (STAGE=)")
     parser.add_argument(
         "--confirm", default="", metavar="NAME", help="tollbooth-<stage>: needed for prod, answers the CDK (CONFIRM=)"
     )
     arguments = parser.parse_args()
     try:
+        if not arguments.stage:
+            raise StepFailed("No stage is named, and none goes unasked.", "STAGE=dev, prod or one of stages.toml.")
         check_deployable(arguments.stage)
         asked = account.signed_in(os.environ)
         heading(f"Stage {arguments.stage} in account {asked.id}, {asked.region}")
