@@ -36,7 +36,7 @@ def _told(
     together = Period(min(each.start for _, each in both), max(each.end for _, each in both))
     who = "the one asked for" if is_new else f"subscription {asked.id} as asked for"
     return (
-        f"Subscription {other.id} ({other.label}, on {_span(_life(other))}) and {who} would both sell "
+        f"Subscription {other.id} ({other.label}, {_span(_life(other))}) and {who} would both sell "
         f"{', '.join(names[:MAX_NAMED])}{more} to customer {asked.customer_id} {_span(together)}; "
         f"{_remedy(asked, other, now, is_new)}."
     )

@@ -223,7 +223,7 @@ def test_what_an_ended_subscription_has_sold_is_not_sold_again(client: Client, w
 
     assert overlapping.status == 409
     assert overlapping.json["detail"] == (
-        f"Subscription {id_of(of)} (pro version 1, on from 2026-05-01T00:00:00Z to 2026-05-20T00:00:00Z) and the one "
+        f"Subscription {id_of(of)} (pro version 1, from 2026-05-01T00:00:00Z to 2026-05-20T00:00:00Z) and the one "
         f"asked for would both sell plan 'pro', feature 'tokens' to customer {ACME} from 2026-05-19T23:59:59Z to "
         "2026-05-20T00:00:00Z; it has ended and cannot be changed any more: start at 2026-05-20T00:00:00Z or later."
     )
@@ -258,7 +258,7 @@ def test_one_that_runs_is_in_the_way_of_the_past_until_it_ends(client: Client, w
     ahead = client.post(SUBSCRIPTIONS, body | {"timing": "2026-05-20T00:00:00Z"})
 
     assert running.json["detail"] == (
-        f"Subscription {id_of(of)} (pro version 1, on from 2026-05-01T00:00:00Z on) and the one asked for would both "
+        f"Subscription {id_of(of)} (pro version 1, from 2026-05-01T00:00:00Z on) and the one asked for would both "
         f"sell feature 'tokens' to customer {ACME} from 2026-05-05T00:00:00Z on; what it sold until now cannot be "
         f"undone: cancel {id_of(of)} first, and start when it ends or later."
     )
