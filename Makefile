@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down logs audit repair-archive unit test check soak fix openapi examples pin bench synth doctor deploy destroy admin-key install install-tests install-unit
+.PHONY: help up down logs audit repair-archive unit test check soak fix openapi examples pin bench synth doctor deploy destroy admin-key running install install-tests install-unit
 
 # Any Python from 3.11 to 3.13 that can make environments; only the installer runs on it.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -9,6 +9,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.local/node/node_modules/.bin:$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 STAGE ?= dev
+NAMED := command line environment
+RUNNING = $(if $(filter $(NAMED),$(origin STAGE)),,running)
+SYSTEM_PYTHON = $(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12))
+INSTALL = $(SYSTEM_PYTHON) -m infra.local.install $(if $(filter $(NAMED),$(origin PYTHON)),--named)
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -17,16 +21,16 @@ up: export TOLLBOOTH_MAKE_BEGAN := $(shell date +%s)
 up: install  ## Run the whole service on this machine: emulator, deploy, demo from event to paid invoice
 	@$(BIN)/python -m infra.local.up
 
-down:  ## Stop everything `make up` started, and nothing else
+down:  ## Stop everything `make up` started, and nothing else; what it stored is gone
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.local.down; else echo "Nothing is installed, so nothing runs."; fi
 
-logs: install  ## Show what the functions of the running local stack have logged
+logs: running install  ## Show what the functions of the running local stack have logged
 	@$(BIN)/python -m infra.local.logs
 
-unit: install-unit  ## The fast loop: lint, contracts, and of the tests of domain and application those without a database, each property with ten examples, without what is marked large; ONLY= as for test
+unit: install-unit  ## The fast loop: lint, contracts, and the tests that need only Python; ONLY= as for test
 	@$(BIN)/python -m infra.local.checks --unit --only="$(ONLY)"
 
-test: install-tests  ## Everything: lint, types, contracts, unit, adapters, replay, infra, end to end on a stack of its own, unused permissions; ONLY="tests/domain -k name" just these tests
+test: install-tests  ## Every check and test, also end to end on a stack of its own; ONLY="tests/domain -k name" just these tests
 	@$(BIN)/python -m infra.local.checks --with-stack --only="$(ONLY)"
 
 check: install-tests  ## The part of `make test` that needs no stack; templates, state machines and policies are linted, too
@@ -61,22 +65,26 @@ deploy: install  ## Deploy STAGE (default dev) to the AWS account of your creden
 	@cdk deploy '**' -c stage=$(STAGE) --require-approval $(or $(APPROVAL),broadening)
 
 destroy: install  ## Say what stays of STAGE=... when its stacks go, then delete them; prod wants CONFIRM=tollbooth-prod
-	@$(BIN)/python -m infra.local.destroy $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE)) $(if $(CONFIRM),--confirm $(CONFIRM))
+	@$(BIN)/python -m infra.local.destroy $(if $(filter $(NAMED),$(origin STAGE)),--stage $(STAGE)) $(if $(CONFIRM),--confirm $(CONFIRM))
 
-admin-key: install  ## Print the first admin API key of the running local stack, or of STAGE=... in AWS
-	@$(BIN)/python -m infra.local.admin_key $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
+admin-key: $(RUNNING) install  ## Print the first admin API key of the running local stack, or of STAGE=... in AWS
+	@$(BIN)/python -m infra.local.admin_key $(if $(filter $(NAMED),$(origin STAGE)),--stage $(STAGE))
 
-audit: install  ## Recount DAY (default today) of the local stack, or of STAGE=..., against its counters; fails on a difference
-	@$(BIN)/python -m infra.local.audit $(if $(DAY),--day $(DAY)) $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
+audit: $(RUNNING) install  ## Recount DAY (default today) of the local stack, or of STAGE=..., against its counters; fails on a difference
+	@$(BIN)/python -m infra.local.audit $(if $(DAY),--day $(DAY)) $(if $(filter $(NAMED),$(origin STAGE)),--stage $(STAGE))
 
-repair-archive: install  ## Find archived objects of DAY= [LANE=] that not every reader can read; APPLY=1 mends them
-	@$(BIN)/python -m infra.local.repair_archive --day "$(DAY)" $(if $(LANE),--lane $(LANE)) $(if $(filter 1,$(APPLY)),--apply) $(if $(filter command line environment,$(origin STAGE)),--stage $(STAGE))
+repair-archive: $(RUNNING) install  ## Find archived objects of DAY= [LANE=] that not every reader can read; APPLY=1 mends them
+	@$(BIN)/python -m infra.local.repair_archive --day "$(DAY)" $(if $(LANE),--lane $(LANE)) $(if $(filter 1,$(APPLY)),--apply) $(if $(filter $(NAMED),$(origin STAGE)),--stage $(STAGE))
+
+# What asks the running local stack says at once that there is none, before anything is installed.
+running:
+	@$(SYSTEM_PYTHON) -m infra.local.state
 
 install:
-	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install
+	@$(INSTALL)
 
 install-tests:
-	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install --for-tests
+	@$(INSTALL) --for-tests
 
 install-unit:
-	@$(if $(PYTHON),$(PYTHON),$(error No Python 3.11, 3.12 or 3.13 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.12)) -m infra.local.install --python-only
+	@$(INSTALL) --python-only

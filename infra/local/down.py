@@ -8,6 +8,8 @@ from pathlib import Path
 from infra.local import paths, processes, state
 from infra.local.console import say
 
+GONE = "What it stored is gone, with its keys: the emulator kept it in memory. `make up` begins anew."
+
 
 def delete_beside(folder: Path) -> None:
     """So many files take a minute: another process deletes them, and what one before it did not get to."""
@@ -30,8 +32,7 @@ def main() -> int:
     # The emulator keeps everything in memory: what it left on disk belongs to nobody now.
     if (scratch := paths.home() / "emulator-scratch").exists():
         delete_beside(scratch)
-    if not names:
-        say("Nothing of the local stack is running.")
+    say(GONE if names else "Nothing of the local stack is running.")
     return 0
 
 

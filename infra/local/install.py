@@ -18,7 +18,7 @@ from pathlib import Path
 
 from infra.local import paths, toolchain
 from infra.local.commands import run_logged
-from infra.local.console import report_failure, step
+from infra.local.console import report_failure, say, step
 from infra.local.failure import StepFailed
 
 INFRA = paths.REPOSITORY / "infra"
@@ -77,20 +77,34 @@ def _install(title: str, folder: Path, digest: str, work: Callable[[], None]) ->
         stamp.write_text(digest)
 
 
+def note_other_python() -> None:
+    """Who names a Python should know that another one stays."""
+    kept, named = _version_in(paths.DEV_ENVIRONMENT), platform.python_version()
+    if kept and kept.rpartition(".")[0] != named.rpartition(".")[0]:
+        say(f"  .venv was made with Python {kept} and stays so. `rm -rf .venv`, and the same again, takes {named}.")
+
+
+def _version_in(environment: Path) -> str:
+    """Such as 3.12.1; empty where there is none."""
+    configuration = environment / "pyvenv.cfg"
+    text = configuration.read_text() if configuration.exists() else ""
+    return next((line.partition("=")[2].strip() for line in text.splitlines() if line.startswith("version")), "")
+
+
 def _install_dev_environment() -> None:
     _create_environment(Path(sys.executable), paths.DEV_ENVIRONMENT)
     _pip_install(paths.DEV_PYTHON, DEV_REQUIREMENTS, CONSTRAINTS)
 
 
 def _install_emulator() -> None:
-    # Made by the development Python: functions built for one run in the other.
-    _create_environment(paths.DEV_PYTHON, paths.EMULATOR_ENVIRONMENT)
+    # Functions built for one run in the other.
+    _create_environment_like_development(paths.EMULATOR_ENVIRONMENT)
     _pip_install(paths.EMULATOR_PYTHON, EMULATOR_REQUIREMENTS)
 
 
 def _install_runtime() -> None:
     # What AWS's runtime brings and nothing else, so that a function's missing dependency is missing here too.
-    _create_environment(paths.DEV_PYTHON, paths.RUNTIME_ENVIRONMENT)
+    _create_environment_like_development(paths.RUNTIME_ENVIRONMENT)
     _pip_install(paths.RUNTIME_PYTHON, RUNTIME_REQUIREMENTS, CONSTRAINTS)
 
 
@@ -122,6 +136,12 @@ def _install_runtime_emulator() -> None:
         program.write_bytes(archive.read(f"samcli/local/rapid/{binary}"))
         program.chmod(0o755)
     wheel.unlink()
+
+
+def _create_environment_like_development(folder: Path) -> None:
+    if _version_in(folder) != _version_in(paths.DEV_ENVIRONMENT):
+        shutil.rmtree(folder, ignore_errors=True)
+    _create_environment(paths.DEV_PYTHON, folder)
 
 
 def _create_environment(python: Path, folder: Path) -> None:
@@ -169,6 +189,8 @@ def _digest(*files: Path) -> str:
 
 
 def main() -> int:
+    if "--named" in sys.argv[1:]:
+        note_other_python()
     try:
         install(for_tests="--for-tests" in sys.argv[1:], python_only="--python-only" in sys.argv[1:])
     except StepFailed as failure:

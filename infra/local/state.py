@@ -2,16 +2,18 @@
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from infra.local import paths
+from infra.local.console import report_failure
 from infra.local.failure import StepFailed
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """`api_key` belongs to the demo tenant, with every scope; `admin_key` is the deployment's own first key."""
+    """`api_key` belongs to the demo tenant, with the scope admin; `admin_key` is the deployment's own first key."""
 
     home: str
     api_url: str
@@ -50,3 +52,16 @@ def find() -> LocalStack | None:
 
 def forget() -> None:
     paths.stack_file().unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Fails at once, on any Python with the stdlib alone, when no stack is running."""
+    try:
+        load()
+    except StepFailed as failure:
+        return report_failure(failure)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
