@@ -35,6 +35,18 @@ def shell_samples() -> list[str]:
     return [each for each in commands if each.startswith("curl") and "cloudevents+json" in each]
 
 
+@pytest.mark.parametrize("page", ["README.md", "functions/pages/guide/README.md"])
+def test_an_answer_without_an_id_is_shown(page: str) -> None:
+    (function,) = re.findall(r"^id_of\(\) .*?; }$", (paths.REPOSITORY / page).read_text(), re.DOTALL | re.MULTILINE)
+    for answer, code, out, err in (
+        ('{"id":"01A"}', 0, "01A\n", ""),
+        ('{"status":409,"detail":"Taken."}', 1, "", '{"status": 409, "detail": "Taken."}\n'),
+    ):
+        command = ["bash", "-c", f"{function}\nid_of"]
+        ran = subprocess.run(command, input=answer, capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (code, out, err)
+
+
 def farewell_sample() -> str:
     stack = LocalStack(**dict.fromkeys(LocalStack.__dataclass_fields__, "http://127.0.0.1"))  # type: ignore[arg-type]
     return next(each for each in farewell.commands_to_try(stack, "") if "204" in each)
