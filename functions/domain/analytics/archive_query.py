@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 
 class Window(StrEnum):
-    """Of UTC."""
+    """Windows of UTC."""
 
     HOUR = "HOUR"
     DAY = "DAY"

@@ -36,7 +36,7 @@ _DEPTHS = (4, 3, 2, 1)
 
 
 class InvoiceStatus(StrEnum):
-    """The part of OpenMeter's statuses an invoice passes through once it is issued."""
+    """Those of OpenMeter's statuses that an issued invoice can have."""
 
     ISSUED = "issued"
     PAYMENT_PROCESSING = "payment_processing"

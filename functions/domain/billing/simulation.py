@@ -56,7 +56,7 @@ UlidText = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Za-h
 
 
 class LinePeriod(WireModel):
-    """[from, to)."""
+    """`from` is inclusive, `to` exclusive."""
 
     start: Instant = Field(alias="from")
     end: Instant = Field(alias="to")
@@ -126,7 +126,7 @@ class UsagePart(WireModel):
 
 
 class SimulatedLine(WireModel):
-    """One line with its quantity; what is marked is beyond OpenMeter.
+    """One line with its quantity.
 
     `preLinePeriodQuantity` is what earlier lines of the same period had: the line goes on in the tiers where they were.
     """

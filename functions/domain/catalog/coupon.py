@@ -26,7 +26,7 @@ class PercentageOff(WireModel):
 
 
 class AmountOff(WireModel):
-    """So much off each invoice of this currency; what an invoice does not need of it is not saved for the next."""
+    """An amount off each invoice of this currency; what one invoice does not use is not kept for the next."""
 
     type: Literal["amount"]
     amount: Positive
@@ -46,14 +46,14 @@ class Once(WireModel):
 
 
 class Times(WireModel):
-    """`times` counts the invoices it was deducted from."""
+    """`times` is from how many invoices it is deducted."""
 
     type: Literal["times"]
     times: Annotated[int, Field(ge=1, le=MAX_TIMES)]
 
 
 class Until(WireModel):
-    """`until` is the first instant it is no longer good for."""
+    """`until` is the first instant at which it is not deducted any more."""
 
     type: Literal["until"]
     until: Instant
@@ -77,7 +77,7 @@ class CouponTerms(WireModel):
 
 
 class CouponCreate(CouponTerms):
-    """`max_redemptions` counts customers and subscriptions that get it, `redeem_by` is the first instant none does."""
+    """`max_redemptions` is how many customers and subscriptions may get it; from `redeem_by` on none does."""
 
     description: Description | None = None
     metadata: Metadata = None

@@ -9,8 +9,8 @@ from functions.domain.wire import Instant, WireModel
 
 
 class BillingSettingsUpdate(WireModel):
-    """`time_zone` is that of customers who have none; `invoices_idle` asks for invoices about nothing, None leaves
-    that to the stage.
+    """`time_zone` is that of customers who have none. `invoices_idle` says whether a customer who used nothing and owes
+    nothing gets an invoice; null leaves that to the deployment.
     """
 
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] = UTC_ZONE

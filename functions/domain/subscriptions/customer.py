@@ -38,7 +38,7 @@ class Address(WireModel):
 
 
 class CustomerCreate(WireModel):
-    """What may be asked for, at creation and as a full replacement."""
+    """A customer, as it is created or replaced in full."""
 
     name: Name
     description: Description | None = None

@@ -82,7 +82,10 @@ class AnswerQuery(RouteQuery):
 
 
 @routes.get(
-    "/api/v1/archive/queries/<query_id>", "Get an answer of the archive", scope=SCOPE_READ, answers="ArchiveQueryAnswer"
+    "/api/v1/archive/queries/<query_id>",
+    "Get the answer of the archive",
+    scope=SCOPE_READ,
+    answers="ArchiveQueryAnswer",
 )
 def look(request: Request[AnswerQuery], query_id: QueryId) -> Answer:
     if not http.is_ulid(query_id):

@@ -36,7 +36,7 @@ class BacktestCreate(WireModel):
 
 @routes.post(
     "/api/v1/plans/<plan_id>/backtest",
-    "Rate a plan for past usage",
+    "Rate past usage by a plan",
     scope=SCOPE_READ,
     answers="Backtest",
     costs="question",

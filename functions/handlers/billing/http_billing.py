@@ -34,7 +34,7 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 
 routes = Routes()
 
-_SEPARATED = "said again or separated by commas for any of several"
+_SEPARATED = "repeat it, or separate values by commas, for any of several"
 
 InvoiceId = Annotated[str, "The id of an invoice, not its number."]
 
@@ -126,8 +126,8 @@ class InvoiceQuery(Sorted, Paged):
     )
     customers = comma_texts(f"Only invoices of the customer with this id or key; {_SEPARATED}.")
     expand = comma_texts(
-        "`lines` shows the lines too; without it the list has none. `preceding` and `workflow.apps` are taken, "
-        "without effect."
+        "`lines` shows the lines too; without it the list has none. `preceding` and `workflow.apps` are accepted "
+        "and have no effect."
     )
     include_deleted = unused()
 
@@ -156,8 +156,8 @@ def list_invoices(request: Request[InvoiceQuery]) -> Answer:
 
 class OneInvoiceQuery(RouteQuery):
     expand = comma_texts(
-        "`lines` is what it shows unless given; any other value alone leaves the lines out: `preceding`, "
-        "`workflow.apps`."
+        "`lines` unless given; `preceding` or `workflow.apps` without `lines` leaves the lines out, and has no "
+        "other effect."
     )
     include_deleted_lines = unused()
 
@@ -171,11 +171,9 @@ def get(request: Request[OneInvoiceQuery], invoice_id: InvoiceId) -> Answer:
     return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
 
 
-@routes.get(
-    "/api/v1/billing/failures", "List whom billing failed for", scope=SCOPE_READ, answers="Paged[BillingFailure]"
-)
+@routes.get("/api/v1/billing/failures", "List billing failures", scope=SCOPE_READ, answers="Paged[BillingFailure]")
 def list_failures(request: Request[Paged]) -> Answer:
-    """Newest first; by cursor, by customer."""
+    """By page number the newest come first; by cursor they come customer by customer."""
     listed = Listed(
         billing.billing_failures().listing(request.tenant),
         _failure,

@@ -12,16 +12,14 @@ from functions.names import SCOPE_ADMIN, SCOPE_READ
 routes = Routes()
 
 
-@routes.get(
-    "/api/v1/billing/settings", "Get what is decided for all billing", scope=SCOPE_READ, answers="BillingSettings"
-)
+@routes.get("/api/v1/billing/settings", "Get the billing settings", scope=SCOPE_READ, answers="BillingSettings")
 def get(request: Request) -> Answer:
     return http.ok(_shown(billing.billing_settings().get(request.tenant)))
 
 
-@routes.put("/api/v1/billing/settings", "Decide for all billing", scope=SCOPE_ADMIN, answers="BillingSettings")
+@routes.put("/api/v1/billing/settings", "Replace the billing settings", scope=SCOPE_ADMIN, answers="BillingSettings")
 def replace(request: Request, body: Replacement[BillingSettingsUpdate]) -> Answer:
-    """What is left out is as it was at the beginning."""
+    """A setting that is left out gets its default."""
     stored = billing.billing_settings()
 
     def shown() -> dict[str, Any]:

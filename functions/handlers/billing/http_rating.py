@@ -60,8 +60,8 @@ def _said(line: SimulatedLine) -> dict[str, Any]:
 
 class UpcomingQuery(RouteQuery):
     not_before = instant(
-        f"Look to the first boundary at or after this instant, at most {FARTHEST.days} days ahead; to the next one "
-        "unless given."
+        f"The invoice of the first boundary at or after this instant, at most {FARTHEST.days} days ahead; of the next "
+        "boundary unless given."
     )
     expand = choice("`explanation` adds to each line how its amount came about.", EXPANDS, "lines")
 

@@ -25,16 +25,16 @@ STATUSES = ("open", "not_measured", ANY)
 
 class ReconciliationQuery(Paged):
     customer_id = text("Only of the customer with this id or key; of all unless given.")
-    from_ = instant("Only periods that end after this instant; since ever unless given.")
-    to = instant("Only periods that begin before this instant; without an end unless given.")
+    from_ = instant("Only periods that end after this instant; from the beginning unless given.")
+    to = instant("Only periods that begin before this instant; with no end unless given.")
     status = choice(
-        "`open` for differences, `not_measured` for what cannot be rated any more; any unless given.", STATUSES, ANY
+        "`open` for differences, `not_measured` for what cannot be rated any more, `any` for both.", STATUSES, ANY
     )
 
 
 @routes.get(
     "/api/v1/billing/reconciliation",
-    "List billed periods that would cost something else today",
+    "List billed periods whose amount would differ today",
     scope=SCOPE_READ,
     answers="Reconciliation",
 )

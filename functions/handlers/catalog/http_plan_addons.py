@@ -38,7 +38,7 @@ class AssignedQuery(VersionsQuery):
         "id",
         "What the list is sorted by; the times are those of the assignment, the rest is the add-on's.",
     )
-    include_deleted = flag("List add-ons that the plan has no longer too.")
+    include_deleted = flag("List add-ons that the plan no longer has, too.")
     id = texts(f"Only the add-on version with this id; {ANY}.")
     key = texts(f"Only the add-on of this key; {ANY}.")
     currency = texts(f"Only add-ons of this ISO 4217 currency; {ANY}.")
@@ -82,7 +82,7 @@ def reassign(
     return http.ok(_assigned(of_plans.change(request.tenant, plan_id, addon_id, terms)))
 
 
-@routes.delete("/api/v1/plans/<plan_id>/addons/<addon_id>", "End a plan's add-on", scope=SCOPE_ADMIN)
+@routes.delete("/api/v1/plans/<plan_id>/addons/<addon_id>", "Remove an add-on from a plan", scope=SCOPE_ADMIN)
 def unassign(request: Request, plan_id: PlanId, addon_id: AssignedKey) -> Answer:
     catalog.plan_addons_of().end(request.tenant, plan_id, addon_id)
     return http.no_content()

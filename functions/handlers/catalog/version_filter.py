@@ -62,7 +62,7 @@ class VersionsQuery(Sorted, Paged):
 
 
 class VersionQuery(RouteQuery):
-    include_latest = flag("The latest version, even a draft, instead of the active one; an id stands for its key then.")
+    include_latest = flag("The latest version, even a draft, instead of the active one; an id then means its key.")
 
 
 class VersionFilter:

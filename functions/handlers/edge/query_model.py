@@ -40,7 +40,7 @@ MAX_SHOWN = 80
 
 ANY = "several values mean any of them, none means all"
 NEXT = "`nextCursor` of the answer before, to the same question; empty or none for the first page."
-WITHOUT_EFFECT = "Taken because OpenMeter documents it; without effect here."
+WITHOUT_EFFECT = "Accepted because OpenMeter documents it; it has no effect here."
 TEXT: Schema = {"type": "string"}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
 
@@ -230,7 +230,9 @@ class ByCursor(RouteQuery):
     """A list page by page, by cursor."""
 
     cursor = place()
-    limit = whole("The most items of one answer, which goes on by cursor.", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
+    limit = whole(
+        "The most items of one answer; `nextCursor` leads to the next ones.", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE
+    )
 
 
 class Paged(ByCursor, Numbered):
@@ -250,7 +252,9 @@ class Sorted(RouteQuery):
 
 def page_number(without: str) -> Parameter[int]:
     """Of a list that is whole, or cut in another way, where no page is asked for."""
-    return whole(f"Asks for one page and says which, counted from 1; without it {without}", 1, 1, MAX_PAGE)
+    says = f"Asks for one page and says which, counted from 1, at most {MAX_PAGE}; without it {without}"
+    schema = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
+    return Parameter(says, lambda query, name: query.whole(name, 1, 1, MAX_PAGE), schema)
 
 
 def page_size_of_page() -> Parameter[int]:

@@ -62,7 +62,7 @@ class CustomerIdFilter(WireModel):
 
 
 class EventsFilter(WireModel):
-    """The filter of v2; a condition on an absent field does not exist, all others must hold."""
+    """The filter of v2: an event must meet every condition. A field that is left out sets none."""
 
     id: FilterString | None = None
     source: FilterString | None = None
@@ -96,20 +96,20 @@ def _contained(field: str) -> Parameter[str | None]:
 
 class EventsQueryV1(RouteQuery):
     client_id = _client_id()
-    ingested_at_from = instant("Only events that arrived then or later; since ever unless given.")
+    ingested_at_from = instant("Only events that arrived then or later; from the beginning unless given.")
     ingested_at_to = instant("Only events that arrived then or earlier; until now unless given.")
     id = _contained("id")
     subject = _contained("subject")
     customer_id = comma_texts(
-        f"Only events of the subjects of the customer with this id or key; said again up to {MAX_CUSTOMERS} times, or "
-        "separated by commas, for any of several.",
+        f"Only events of the subjects of the customer with this id or key; repeat it up to {MAX_CUSTOMERS} times, or "
+        "separate ids and keys by commas, for any of several.",
         MAX_CUSTOMERS,
     )
     from_ = instant(
         f"Only events of this time or later; {V1_DEFAULT_HOURS} hours ago unless given, at most {V1_MAX_DAYS} days "
         "ago. Older ones are in GET /api/v2/events."
     )
-    to = instant("Only events of this time or earlier; without an end unless given.")
+    to = instant("Only events of this time or earlier; with no end unless given.")
     cursor = place("As the Link of the answer before has it; none for the newest events.")
     limit = whole("The most events of the answer, newest first.", MAX_EVENTS, 1, MAX_EVENTS)
 

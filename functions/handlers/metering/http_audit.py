@@ -23,10 +23,7 @@ class AuditQuery(RouteQuery):
     "/api/v1/audit/metering", "List audits of a day", scope=SCOPE_OPERATOR, answers="MeteringAudit", costs="question"
 )
 def list_day(request: Request[AuditQuery]) -> Answer:
-    """Of a UTC day such as 2026-11-23; without it of today.
-
-    No difference is 0 only where all lanes are audited: else nobody knows, and it is null.
-    """
+    """`differenceCount` is 0 only when every lane is audited. Until then it is null, unless a lane differs."""
     day = _day(request.query.day) or base.clock().now().date().isoformat()
     items = [
         shown_audit(result) | {"auditedAt": datetime.fromtimestamp(result.audited_at, UTC)}

@@ -41,7 +41,7 @@ def start(request: Request, id_or_slug: MeterSlug, body: BackfillCreate) -> Answ
 
 @routes.get(
     "/api/v1/meters/<id_or_slug>/backfill",
-    "Get how far a meter's history is counted",
+    "Get the progress of a meter's backfill",
     scope=SCOPE_READ,
     answers="Backfill",
 )

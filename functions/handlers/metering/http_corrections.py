@@ -28,7 +28,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_LENGTH
 
 
 class CorrectedEvent(WireModel):
-    """As GET /api/v1/events shows it."""
+    """The event, named as GET /api/v1/events shows it."""
 
     id: Text
     source: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SOURCE_LENGTH)]
@@ -37,7 +37,7 @@ class CorrectedEvent(WireModel):
 
 
 class CorrectionReplacementCreate(WireModel):
-    """What is left out is as it was, and the id is made from the content."""
+    """What is left out stays as it was; the id is made from the content."""
 
     id: Text | None = None
     type: Text | None = None
@@ -61,7 +61,7 @@ class CorrectionCreate(WireModel):
     costs="correction",
 )
 def correct(request: Request, body: CorrectionCreate) -> Answer:
-    """Answers before anything is counted anew; the list tells when it was."""
+    """The answer comes before anything is counted anew; the list of corrections tells when it was."""
     correction = correct_event(
         request.tenant,
         EventName(body.event.id, body.event.source, body.event.subject, int(body.event.time.timestamp())),
@@ -75,7 +75,7 @@ def correct(request: Request, body: CorrectionCreate) -> Answer:
 
 class CorrectionQuery(RouteQuery):
     cursor = place()
-    limit = whole("The most items of one answer, which goes on by cursor.", MAX_ITEMS, 1, MAX_ITEMS)
+    limit = whole("The most items of one answer; `nextCursor` leads to the next ones.", MAX_ITEMS, 1, MAX_ITEMS)
 
 
 @routes.get("/api/v1/events/corrections", "List corrections", scope=SCOPE_ADMIN, answers="CorrectionPage")

@@ -37,7 +37,7 @@ MISSING = "Tollbooth-Missing-Batches"  # how many stored batches' events are gon
 def list_v1(request: Request[EventsQueryV1]) -> Answer:
     """A bare array, with a Link to the next page if there may be more.
 
-    A page may be short, or even empty, and still have that Link: so far one call has searched.
+    A page may be short, or even empty, and still have that Link: one call searches only so far.
     """
     query = request.query
     wanted = v1_filter(query, request.tenant, base.clock().now(), subscriptions.customers())
@@ -51,7 +51,7 @@ def list_v1(request: Request[EventsQueryV1]) -> Answer:
 
 @routes.get("/api/v2/events", "List events page by page", scope=SCOPE_READ, answers="IngestedEventPage")
 def list_v2(request: Request[EventsQuery]) -> Answer:
-    """A page may be short, or even empty, and still have a nextCursor: so far one call has searched.
+    """A page may be short, or even empty, and still have a `nextCursor`: one call searches only so far.
 
     `missing` lists stored batches whose events are gone from the archive: what they held is not in the list.
     """

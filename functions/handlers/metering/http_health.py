@@ -22,11 +22,11 @@ DAY_SECONDS = 86_400
 _kept: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
 
 
-@routes.get(names.HEALTH_PATH, "Get how the deployment is", scope=None, answers="DeploymentHealth", fails=(503,))
+@routes.get(names.HEALTH_PATH, "Get the health of the deployment", scope=None, answers="DeploymentHealth", fails=(503,))
 def get(_request: Request) -> Answer:
-    """`countedAge` is how many seconds the oldest decision that is not in the counters has waited; 0 when all are.
+    """`countedAge` is for how many seconds the oldest decision has not been in the counters; 0 when all are.
 
-    `resendsKnownSince`: an event that was counted since then is known when it is sent again, also with a new time.
+    An event that was counted since `resendsKnownSince` is not counted again, even when it is sent with a new time.
     """
     now = base.clock().now()
     until, found = _kept.get("health", (now, None))

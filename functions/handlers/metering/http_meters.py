@@ -55,7 +55,7 @@ class MeterQuery(Sorted, Paged):
 
 @routes.get("/api/v1/meters", "List meters", scope=SCOPE_READ, answers="EachOrByCursor[Meter]")
 def list_all(request: Request[MeterQuery]) -> Answer:
-    """A bare array of all meters, or of one page of them by number; by cursor, items and where to go on."""
+    """A bare array of all meters, or of one page by number; by cursor an object of `items` and `nextCursor`."""
     query = request.query
     is_asked = query.text("orderBy") is not None
     listed = Listed(

@@ -34,7 +34,7 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CODE)]
 
 
 class ReplayCreate(WireModel):
-    """Which to replay; what is left out asks for all."""
+    """Which rejects to replay; a field that is left out narrows nothing."""
 
     start: Instant | None = Field(default=None, alias="from")
     end: Instant | None = Field(default=None, alias="to")
@@ -45,10 +45,10 @@ class ReplayCreate(WireModel):
 
 class RejectQuery(RouteQuery):
     from_ = instant(
-        "Only rejects of events of this time or later; as long before `to` as events are accepted unless given, at "
-        f"most {MAX_DAYS} days."
+        "Only rejects of events of this time or later; unless given, as long before `to` as events are accepted. At "
+        f"most {MAX_DAYS} days before `to`."
     )
-    to = instant("Only rejects of events of this time or earlier; as far ahead as events are accepted unless given.")
+    to = instant("Only rejects of events of this time or earlier; unless given, as far ahead as events are accepted.")
     code = texts(
         f"Only rejects with this code; {ANY}; at most {MAX_CODES}. One that no reject can have is refused.", MAX_CODES
     )
@@ -56,9 +56,9 @@ class RejectQuery(RouteQuery):
     limit = whole("The most rejects of one answer, newest event first.", MAX_ITEMS, 1, MAX_ITEMS)
 
 
-@routes.get("/api/v1/rejects", "List what was not counted", scope=SCOPE_READ, answers="RejectPage")
+@routes.get("/api/v1/rejects", "List rejects", scope=SCOPE_READ, answers="RejectPage")
 def list_all(request: Request[RejectQuery]) -> Answer:
-    """By the time of the event: the acceptance window from its start to its end, unless from and to say otherwise."""
+    """`from` and `to` are about the time of the event. Without them the whole acceptance window is listed."""
     query = request.query
     page = list_rejects(
         request.tenant,
@@ -75,7 +75,7 @@ def list_all(request: Request[RejectQuery]) -> Answer:
 
 @routes.post("/api/v1/rejects/<reject_id>/replay", "Replay a reject", scope=SCOPE_ADMIN, answers="Reject")
 def replay(request: Request, reject_id: RejectId) -> Answer:
-    """Also of one that was replayed before: the ledger counts an event once however often it comes."""
+    """A reject may be replayed again: its event is counted once, however often it comes."""
     if len(reject_id) > MAX_ID or not REJECT_ID.fullmatch(reject_id):
         raise NotFound(f"There is no reject {reject_id[:100]!r}.", code="reject_not_found")
     reject = replay_reject(request.tenant, reject_id, by=request.caller.key_id, ports=metering.replay_ports())

@@ -62,7 +62,7 @@ def query_by_parameters(request: Request[MeterUsageQuery], id_or_slug: MeterSlug
 
 @routes.post(
     "/api/v1/meters/<id_or_slug>/query",
-    "Query a meter by a body",
+    "Query a meter with a body",
     scope=SCOPE_READ,
     answers="MeterQueryResult",
     is_csv_too=True,
@@ -86,8 +86,10 @@ def _answer(request: Request[Any], id_or_slug: str, asked: UsageRequest) -> Answ
 
 
 class SubjectQuery(RouteQuery):
-    from_ = instant(f"Only subjects with usage at or after this instant; since ever unless given. {_HALF_HOURS}")
-    to = instant(f"Only subjects with usage before this instant; without an end unless given. {_HALF_HOURS}")
+    from_ = instant(
+        f"Only subjects with usage at or after this instant; from the beginning unless given. {_HALF_HOURS}"
+    )
+    to = instant(f"Only subjects with usage before this instant; with no end unless given. {_HALF_HOURS}")
     after = text_or_empty(
         "Empty for the first page, then as the Link of each answer names it; all at once unless given."
     )
@@ -116,7 +118,7 @@ class GroupValueQuery(Numbered):
     page = page_number("the answer holds all values.")
     page_size = page_size_of_page()
     from_ = instant(f"Only values used at or after this instant; 24 hours before `to` unless given. {_HALF_HOURS}")
-    to = instant(f"Only values used before this instant; without an end unless given. {_HALF_HOURS}")
+    to = instant(f"Only values used before this instant; with no end unless given. {_HALF_HOURS}")
 
 
 @routes.get(

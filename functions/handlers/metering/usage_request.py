@@ -73,20 +73,20 @@ class UsageRequest(WireModel):
 
 class MeterUsageQuery(RouteQuery):
     client_id = unused()
-    from_ = instant("Usage at or after this instant, to the second; since ever unless given.")
-    to = instant("Usage before this instant, to the second; without an end unless given.")
+    from_ = instant("Usage at or after this instant, to the second; from the beginning unless given.")
+    to = instant("Usage before this instant, to the second; with no end unless given.")
     window_size = text(f"One row for every {named(WindowSize)}; one for the whole range unless given.")
     window_time_zone = text(
-        "Where windows begin: a name of the IANA time zone database such as Europe/Berlin; else UTC."
+        "Where windows begin: a name of the IANA time zone database such as Europe/Berlin; UTC unless given."
     )
-    subject = texts(f"Only usage of this subject; said again for up to {MAX_VALUES}, each with rows of its own.")
+    subject = texts(f"Only usage of this subject; repeat it for up to {MAX_VALUES}, each with rows of its own.")
     filter_customer_id = texts(
-        f"Only usage of the customer with this id or key; said again for up to {MAX_VALUES}, each with rows of its own."
+        f"Only usage of the customer with this id or key; repeat it for up to {MAX_VALUES}, each with rows of its own."
     )
     filter_group_by = mapping("By dimension, such as `filterGroupBy[model]=small`; several values mean any of them.")
     group_by = texts(
         "Rows for each value of this: a dimension of the meter, `subject` or, with `filterCustomerId`, "
-        f"`customer_id`; said again for up to {MAX_VALUES}."
+        f"`customer_id`; repeat it for up to {MAX_VALUES}."
     )
     advanced_meter_group_by_filters = json_value(
         'Conditions by dimension, as JSON such as `{"model": {"$in": ["small", "large"]}}`; not together with '

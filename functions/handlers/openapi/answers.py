@@ -35,9 +35,9 @@ class Document(OpenShown):
 
 
 class DeploymentHealth(Shown):
-    """`behind` when `countedAge` is above ten minutes. What is still in the stream is not in `countedAge`: an old
-    `lastCountedAt` while events are sent says that. `lastCountedAt` is when the newest counted decision was made. An
-    event that was counted since `resendsKnownSince` is known when it is sent again, also with a new time.
+    """`status` is `behind` when `countedAge` is above ten minutes. What is still in the stream is not in `countedAge`:
+    then `lastCountedAt` is old while events are sent. `lastCountedAt` is when the newest counted decision was made. An
+    event that was counted since `resendsKnownSince` is not counted again when it is sent again, even with a new time.
     """
 
     status: Literal["ok", "behind"]
@@ -173,7 +173,7 @@ class ShownReplacement(Shown):
 
 
 class ShownCorrection(Shown):
-    """`effect` of an applied one: the event had counted before, or it has not come so far and will not count."""
+    """`effect` of an applied one: the event had been counted, or it had not come yet and will not be counted."""
 
     id: str
     status: Literal["requested", "applied"]
@@ -222,7 +222,7 @@ class LaneAudit(Shown):
 
 
 class MeteringAudit(Shown):
-    """`differenceCount` is null while lanes are left that nobody has audited and the others have no difference."""
+    """`differenceCount` is null while some lanes are not audited yet and the others have no difference."""
 
     day: str
     lanes: int
@@ -233,8 +233,8 @@ class MeteringAudit(Shown):
 
 class ArchiveQuery(Shown):
     """`objects_at_most` is how many objects of the archive it may open; `charged_bytes` is what it takes of the day's
-    budget: all that it may cost until it has ended, then what it read, 80,000 for each object and 1,000,000 for each
-    listing."""
+    budget: until it has ended, all that it may cost; then the bytes it read, 80,000 for each object and 1,000,000
+    for each listing."""
 
     id: str
     query: Kind

@@ -43,7 +43,7 @@ class MigrationFailure(Shown):
 class ShownPlanMigration(Shown):
     """`total` subscriptions are `done`, `failed` or still to come; it is a lower bound while they are looked for.
     `failures` has the first of those that failed, `from_version` is there if all have the same, `reason` if the run
-    itself failed: the same request goes on with it then. `amounts` is by currency.
+    itself failed: then send the same request again to go on. `amounts` is by currency.
     """
 
     id: str
@@ -88,7 +88,7 @@ class VersionCounts(Shown):
 
 
 class ShownPlanVersion(Shown):
-    """`subscriptions_are_lower_bound` where the tenant has more subscriptions than are looked at, the latest first."""
+    """`subscriptions_are_lower_bound` is true where only the latest of the tenant's subscriptions were counted."""
 
     id: str
     version: int

@@ -118,7 +118,9 @@ class ShownReconciliation(Shown):
 
 
 class ShownBillingSettings(Shown):
-    """`time_zone` is that of new subscriptions of customers who have none; `invoices_idle` invoices about nothing."""
+    """`time_zone` is that of new subscriptions of customers who have none. `invoices_idle` says whether a customer who
+    used nothing and owes nothing gets an invoice.
+    """
 
     time_zone: str
     invoices_idle: bool
@@ -194,7 +196,7 @@ class ComparedAmounts(Shown):
 
 
 class BacktestCard(ComparedAmounts):
-    """`key` is the feature's, or a fee's own."""
+    """`key` is that of the feature, or of the fee."""
 
     key: str
 

@@ -8,7 +8,8 @@ from functions.handlers.metering import ingest_body
 
 DESCRIPTION = (
     "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "
-    "decimal in a text; quantities of usage are JSON numbers with all their digits. A deleted thing is kept and marked."
+    "decimal number in a string; quantities of usage are JSON numbers with all their digits. A deleted thing is kept "
+    "and marked."
 )
 EVENT = {
     "specversion": "1.0",
@@ -64,9 +65,9 @@ FIXED_PATHS: dict[str, dict[str, Any]] = {
             "operationId": "ingestEvents",
             "summary": "Send events",
             "description": (
-                "204 says that they are on their way and will be counted once; after anything else send the same "
-                f"events again. At most {ingest_body.MAX_BODY_BYTES} bytes; Content-Encoding gzip with the two "
-                "CloudEvents types, and with others where the bytes arrive as they were sent (else 415). In binary "
+                "204 says that the events will be counted once; after any other answer send the same events again. A "
+                f"body has at most {ingest_body.MAX_BODY_BYTES} bytes. Content-Encoding gzip is taken with the two "
+                "CloudEvents types; with others only where the bytes arrive as they were sent, else 415. In binary "
                 "content mode (`ce-specversion` and other `ce-` headers, percent-encoded) the body is the event's "
                 "`data`, of a JSON type. Data that not every reader could read is refused by the event's index: "
                 f"`too_deep` (beyond {event_json.MAX_DEPTH} levels), `invalid_utf8`, `duplicate_key`, "
@@ -197,23 +198,22 @@ FIXED_SCHEMAS: dict[str, Any] = {
     "CursorPage": {
         "type": "object",
         "description": (
-            "A page may hold fewer items than `limit`, even none, and go on all the same: a filter looks at a bounded "
-            "number of records for one answer. It was the last page when there is no `nextCursor`."
+            "A page may hold fewer items than `limit`, even none, and not be the last one: a filter looks at a bounded "
+            "number of records for one answer. The last page has no `nextCursor`."
         ),
         "properties": {"nextCursor": {"type": "string"}},
     },
     "GatewayMessage": {
         "type": "object",
-        "description": "Of the gateway itself, where it asks no function or none that answers.",
+        "description": "What the gateway itself says, when it asks no function or when the function does not answer.",
         "properties": {"message": {"type": "string"}},
         "required": ["message"],
     },
     "Page": {
         "type": "object",
         "description": (
-            f"`totalCount` is exact up to {MAX_COUNTED} records and else the least there are. With a filter so many "
-            "are searched; if the page is not full by then, `nextCursor` goes on behind them, with `cursor` instead of "
-            "`page`."
+            f"`totalCount` is exact up to {MAX_COUNTED} records, and a lower bound beyond. With a filter, at most so "
+            "many are searched; if the page is not full by then, go on with `nextCursor` as `cursor`, without `page`."
         ),
         "properties": {
             "page": {"type": "integer"},
@@ -226,7 +226,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
     },
     "PartialResult": {
         "type": "object",
-        "description": "Of a very long answer only the invalid events, each with its first error.",
+        "description": "A very long answer lists only the invalid events, each with its first error.",
         "properties": {
             "accepted": {"type": "integer"},
             "invalid": {"type": "integer"},

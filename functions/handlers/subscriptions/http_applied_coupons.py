@@ -55,7 +55,7 @@ class AppliedQuery(Paged):
     answers="Paged[AppliedCoupon]",
 )
 def list_of_customer(request: Request[AppliedQuery], id_or_key: CustomerKey) -> Answer:
-    """Those of the customer's subscriptions are listed with each of these."""
+    """Coupons of the customer's subscriptions are not listed here, but with each subscription."""
     return _list(request, subscriptions.applied_coupons().of_customer, id_or_key)
 
 

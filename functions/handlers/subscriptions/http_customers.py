@@ -94,7 +94,7 @@ def get(request: Request[OneCustomerQuery], id_or_key: CustomerKey) -> Answer:
 
 @routes.get(
     "/api/v1/customers/<id_or_key>/attribution",
-    "List whose usage is a customer's, and since when",
+    "List the subjects a customer has had",
     scope=SCOPE_READ,
     answers="Paged[CustomerAttribution]",
 )

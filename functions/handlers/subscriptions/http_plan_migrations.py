@@ -57,7 +57,7 @@ def migrate_all(request: Request, plan_id: PlanKey, body: PlanMigrationCreate) -
 
 @routes.get(
     "/api/v1/plans/<plan_id>/migrations/<migration_id>",
-    "Get how far a plan's migration is",
+    "Get the progress of a plan's migration",
     scope=SCOPE_READ,
     answers="PlanMigration",
 )
@@ -66,12 +66,12 @@ def get(request: Request, plan_id: PlanKey, migration_id: MigrationId) -> Answer
 
 
 class MigratedQuery(Paged):
-    status = texts(f"Only subscriptions of which this became: {named(ResultStatus)}; {ANY}.", among=ResultStatus)
+    status = texts(f"Only subscriptions with this result: {named(ResultStatus)}; {ANY}.", among=ResultStatus)
 
 
 @routes.get(
     "/api/v1/plans/<plan_id>/migrations/<migration_id>/subscriptions",
-    "List what became of a plan's subscriptions",
+    "List the subscriptions of a plan's migration",
     scope=SCOPE_READ,
     answers="Paged[PlanMigrationSubscription]",
 )
@@ -88,7 +88,7 @@ def list_subscriptions(request: Request[MigratedQuery], plan_id: PlanKey, migrat
 
 @routes.get(
     "/api/v1/plans/<plan_id>/versions",
-    "List a plan's versions with how many have them",
+    "List a plan's versions with their subscribers",
     scope=SCOPE_READ,
     answers="Paged[PlanVersion]",
     costs="question",

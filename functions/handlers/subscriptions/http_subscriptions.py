@@ -92,7 +92,7 @@ def version(says: str) -> Parameter[int | None]:
 
 class SubscriptionQuery(Sorted, Paged):
     order_by = sorted_by(
-        ("id", *SUBSCRIPTION_ORDERS), "id", "What the list is sorted by; as they were made unless given."
+        ("id", *SUBSCRIPTION_ORDERS), "id", "What the list is sorted by: `id` is the order in which they were made."
     )
     plan_key = text("Only subscriptions to versions of the plan with this key.")
     plan_version = version("Only subscriptions to this version of their plan.")
@@ -158,7 +158,7 @@ def cancel(request: Request, subscription_id: SubscriptionId, body: Subscription
 
 @routes.post(
     "/api/v1/subscriptions/<subscription_id>/unschedule-cancelation",
-    "Take a cancellation back",
+    "Take back a cancellation",
     scope=SCOPE_ADMIN,
     answers="Subscription",
 )
@@ -178,7 +178,7 @@ def restore(request: Request, subscription_id: SubscriptionId) -> Answer:
 
 @routes.post(
     "/api/v1/subscriptions/<subscription_id>/change",
-    "Change the plan",
+    "Change the plan of a subscription",
     scope=SCOPE_ADMIN,
     answers="SubscriptionChangeResponseBody",
 )
@@ -188,7 +188,7 @@ def change(request: Request, subscription_id: SubscriptionId, body: Subscription
 
 @routes.post(
     "/api/v1/subscriptions/<subscription_id>/migrate",
-    "Migrate to another version",
+    "Migrate a subscription to another version",
     scope=SCOPE_ADMIN,
     answers="SubscriptionChangeResponseBody",
 )

@@ -163,6 +163,17 @@ def test_no_line_of_a_description_is_indented_into_code() -> None:
     assert [text for text in described if "\n " in text] == []
 
 
+def test_a_parameter_says_once_what_it_is_unless_given() -> None:
+    operations = [each for methods in document()["paths"].values() for each in methods.values()]
+    said = {each["description"] for operation in operations for each in operation["parameters"]}
+    assert [text for text in said if text.count("unless given") > 1 or "counted from 1; without it" in text] == []
+
+
+def test_a_page_that_is_not_asked_for_is_no_first_page() -> None:
+    parameters = {each["name"]: each for each in document()["paths"]["/api/v1/features"]["get"]["parameters"]}
+    assert "default" not in parameters["page"]["schema"]
+
+
 def test_what_the_gateway_says_itself_is_described_of_every_operation() -> None:
     message, operations = '{"message":"x"}', 0
     for path, methods in document()["paths"].items():

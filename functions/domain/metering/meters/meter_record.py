@@ -86,7 +86,7 @@ class MeterUpdate(WireModel):
 
 
 class MeterCreate(MeterUpdate):
-    """What is said once: a meter that counts something else is another meter."""
+    """What is said once: to count something else, create another meter."""
 
     slug: Key
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)]
