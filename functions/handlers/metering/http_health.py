@@ -24,7 +24,8 @@ _kept: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
 
 @routes.get(names.HEALTH_PATH, "Get the health of the deployment", scope=None, answers="DeploymentHealth", fails=(503,))
 def get(_request: Request) -> Answer:
-    """`countedAge` is for how many seconds the oldest decision has not been in the counters; 0 when all are.
+    """`countedAge` is for how many seconds the oldest decision has not been in the stored counters. It is 0 up to three
+    minutes: until then it is read from the log.
 
     An event that was counted since `resendsKnownSince` is not counted again, even when it is sent with a new time.
     """

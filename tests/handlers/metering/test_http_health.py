@@ -109,7 +109,8 @@ def test_the_age_is_that_of_the_oldest_decision_that_is_not_counted(clock: Clock
     said["resendsKnownSince"] = "2026-11-28T11:00:00Z"  # nothing was kept yet
     assert asked(clock) == said
     ledger.put_commits([commit(2, 3, SECONDS - 12), commit(2, 4, SECONDS - 4), commit(1, 2, SECONDS - 7)])
-    assert asked(clock) == said | {"countedAge": 12}
+    said["lastCountedAt"] = "2026-11-28T11:59:56Z"
+    assert asked(clock) == said
     clock.time = NOW + timedelta(minutes=11)
     later = {"resendsKnownSince": "2026-11-28T11:11:00Z"}
     assert asked(clock) == said | {"countedAge": 672, "status": "behind"} | later
@@ -133,8 +134,8 @@ def test_each_lane_says_how_far_it_is(dynamodb: DynamoDb, ledger: DynamoLedger) 
     ledger.advance_heads({0: 1})
     progress = DynamoProgress(dynamodb.client, dynamodb.usage_table)
     assert progress.of_lanes(3) == [
-        LaneProgress(counted_at=1_000_000, waiting_since=1_000_060),
-        LaneProgress(waiting_since=1_000_100),
+        LaneProgress(counted_at=1_000_060, waiting_since=1_000_060),
+        LaneProgress(counted_at=1_000_100, waiting_since=1_000_100),
         LaneProgress(),
     ]
 

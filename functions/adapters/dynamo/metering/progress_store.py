@@ -33,7 +33,7 @@ class DynamoProgress:
             return LaneProgress(decided_at, None, remembered_since)
         waiting = self._decided_at(lane, done + 1)
         waiting_since = decided_at if waiting is None else waiting
-        return LaneProgress(self._decided_at(lane, done), waiting_since, remembered_since)
+        return LaneProgress(decided_at, waiting_since, remembered_since)
 
     def _newest(self, lane: int) -> tuple[int, int | None]:
         answer = self._client.query(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from functions.application.metering.ledger.recall_lane import LEAST_SECONDS
+from functions.application.metering.ledger.tell_lag import LEFT_SECONDS
 from functions.application.ports.health import LaneProgress, Progress
 
 # The sweeper finishes what a dead writer left within five minutes; twice that is no hiccup.
@@ -12,7 +13,8 @@ BEHIND_SECONDS = 600
 
 @dataclass(frozen=True)
 class Health:
-    """`counted_age` is the age of the oldest decision that is not in the counters; 0 when all are.
+    """`counted_age` is the age of the oldest decision that is not in the stored counters; 0 while its writer may still
+    write it, as questions read it from the log until then.
 
     What lies in the stream and no lane has decided yet is not in it: an old `last_counted_at` while events are sent
     says that. An event sent again is known in every lane, also with a new time, if it was counted from
@@ -33,9 +35,9 @@ def tell_health(progress: Progress, lanes: int, now: datetime, accept_past_secon
     waiting = [each.waiting_since for each in found if each.waiting_since is not None]
     counted = [each.counted_at for each in found if each.counted_at is not None]
     seconds = int(now.timestamp())
-    age = max(0, seconds - min(waiting)) if waiting else 0
+    age = seconds - min(waiting) if waiting else 0
     since = [_remembered_since(each, seconds) for each in found]
-    return Health(age, max(counted, default=None), max([*since, seconds - accept_past_seconds]))
+    return Health(age if age > LEFT_SECONDS else 0, max(counted, default=None), max([*since, seconds - accept_past_seconds]))
 
 
 def _remembered_since(lane: LaneProgress, now: int) -> int:
