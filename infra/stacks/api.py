@@ -97,7 +97,7 @@ class ApiStack(StageStack):
         make = FunctionFactory(self, stage, permissions(data, ingestion.stream, billing, backfill, migration))
         stripe = {names.ENV_STRIPE_API_BASE: stage.stripe_api_base} if stage.stripe_api_base else {}
         self.functions = make.made
-        self.http_authorize = make.make("http_authorize", memory_mb=512, timeout_seconds=9)
+        self.http_authorize = make.make("http_authorize", memory_mb=1769, timeout_seconds=9)
         self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage))
         self.webhook_stripe = make.make("webhook_stripe", memory_mb=512, timeout_seconds=29, environment=stripe)
 

@@ -13,6 +13,7 @@ from infra.local import paths
 from infra.local.dynamodb_local import dynamodb_local
 from infra.local.failure import StepFailed
 from tests.bench import (
+    cold,
     cpu,
     deployed,
     flood,
@@ -65,6 +66,8 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     import_ms, client_ms = startup.import_ms(processes)
     room_ms = startup.room_ms(processes)
     with dynamodb_local() as endpoint:
+        say("first clicks")
+        clicks_ms = cold.first_click_ms(endpoint, stacks, processes)
         say("CPU time")
         spent = {meters: cpu.measured_alone(endpoint, runs // 2, meters) for meters in cpu.METER_SETS}
         say("idle")
@@ -99,7 +102,7 @@ def measure(batches: int, runs: int, processes: int) -> report.Figures:
     many_lanes = report.ManyLanes(MANY_LANES, many, idle_of_many, of_many)
     further = report.Further(seven, spent["seven"], hot, asked, issued, grown, many_lanes, sized, flooded)
     return report.Figures(
-        measured, idle_usd, storage, spent["two"], rating_ms, import_ms, room_ms, client_ms, assets, further
+        measured, idle_usd, storage, spent["two"], rating_ms, import_ms, room_ms, clicks_ms, client_ms, assets, further
     )
 
 

@@ -66,15 +66,15 @@ def room_ms(processes: int) -> dict[str, float | None]:
     return found
 
 
-def _runtime_python() -> str:
+def runtime_python() -> str:
     """AWS's runtime and nothing else: boto3, no development dependency."""
     return str(paths.RUNTIME_PYTHON)
 
 
 def _run(program: str, roots: Mapping[str, Path], asset: str, *arguments: str) -> float | None:
     result = subprocess.run(
-        [_runtime_python(), "-c", program, *arguments],
-        env={"PYTHONPATH": str(roots[asset]), "PYTHONDONTWRITEBYTECODE": "1", **_ENVIRONMENT},
+        [runtime_python(), "-c", program, *arguments],
+        env={"PYTHONPATH": str(roots[asset]), "PYTHONDONTWRITEBYTECODE": "1", **ENVIRONMENT},
         cwd=roots[asset],
         capture_output=True,
         text=True,
@@ -85,7 +85,7 @@ def _run(program: str, roots: Mapping[str, Path], asset: str, *arguments: str) -
 
 
 # As deployed: settings are read at import by some libraries, never by our modules.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "x",
