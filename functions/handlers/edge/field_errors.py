@@ -1,6 +1,8 @@
 """What pydantic found wrong with a request, said in our words: one error a field, under the name it has on the wire."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic.alias_generators import to_camel
@@ -12,6 +14,8 @@ from functions.domain.wire import NOT_RFC_3339
 MAX_PATH_CHARACTERS = 500
 MAX_MESSAGE_CHARACTERS = 1_000
 TOO_SHORT = "too_short"
+MAX_FOUND = 1_000  # of which the first few are said in the sentence, and all in the list
+STEP = re.compile(r"[.\[]")
 WHOLE = "$"  # the path of what concerns the whole request
 
 # The patterns of functions.domain.wire and their like, as a person would say them.
@@ -88,13 +92,13 @@ KINDS: Mapping[str, tuple[str, Say]] = {
 def field_errors(found: Iterable[Any], value: Any) -> list[FieldError]:
     """`found` as pydantic lists it, `value` as it was sent; the ways a field could have been right become one error."""
     by_path: dict[str, dict[str, str]] = {}
-    for error in found:
+    for error in islice(found, MAX_FOUND):
         path = _path(error["loc"], value, is_missing=error["type"] in ("missing", "required"))
         code, message = _said(error)
         by_path.setdefault(path, {}).setdefault(message, code)
     # pydantic also calls a list too short when its entries are wrong.
-    too_short = (path for path, said in by_path.items() if set(said.values()) == {TOO_SHORT})
-    follow_ups = [path for path in too_short if _has_errors_inside(path, by_path)]
+    around = {outer for path in by_path for outer in _around(path)}
+    follow_ups = {path for path, said in by_path.items() if path in around and set(said.values()) == {TOO_SHORT}}
     return [
         FieldError(
             path[:MAX_PATH_CHARACTERS],
@@ -106,8 +110,9 @@ def field_errors(found: Iterable[Any], value: Any) -> list[FieldError]:
     ]
 
 
-def _has_errors_inside(path: str, paths: Iterable[str]) -> bool:
-    return any(other.startswith((f"{path}.", f"{path}[")) for other in paths)
+def _around(path: str) -> Iterator[str]:
+    """The paths of all that it lies in."""
+    return (path[: step.start()] for step in STEP.finditer(path))
 
 
 def _said(error: Any) -> tuple[str, str]:

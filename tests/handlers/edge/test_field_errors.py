@@ -1,15 +1,18 @@
 """What is wrong with a body is said once per field, in our words, under the names the caller sent."""
 
-from typing import Any
+import sys
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from functions.domain.catalog.feature import FeatureCreate
 from functions.domain.catalog.plan import PlanCreate
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.meters.meter_record import MeterCreate
 from functions.domain.subscriptions.customer import CustomerCreate
+from functions.domain.wire import WireModel
+from functions.handlers.edge.field_errors import MAX_FOUND, field_errors
 from functions.handlers.edge.http import validated
 from functions.handlers.subscriptions.subscription_body import SubscriptionCreate
 
@@ -70,3 +73,27 @@ def test_no_word_of_the_library_reaches_the_caller() -> None:
             validated(model, value)
         text = refused.value.detail + str(refused.value.fields)
         assert not any(word in text for word in ("Input should", "Extra inputs", "String should", "pydantic", "'loc'"))
+
+
+def test_the_work_grows_with_the_errors_and_no_faster() -> None:
+    """Every error is in a list that is too short for it: sixty thousand of them took a function to its end."""
+
+    class Names(WireModel):
+        names: list[Annotated[str, Field(min_length=1)]]
+
+    value = {"names": [""] * 60_000}
+    with pytest.raises(ValidationError) as caught:
+        Names.model_validate(value)
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        found = field_errors(caught.value.errors(include_url=False, include_input=False), value)
+    finally:
+        sys.setprofile(None)
+    assert (len(found), found[0].field) == (MAX_FOUND, "names[0]")
+    assert steps < 100 * MAX_FOUND
