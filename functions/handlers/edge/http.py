@@ -15,7 +15,8 @@ from typing_extensions import TypeVar
 
 from functions.domain.access.api_key import Caller
 from functions.domain.errors import FieldError, InvalidInput, TooLarge
-from functions.handlers.edge import json_body
+from functions.handlers.edge import answer_size, json_body
+from functions.handlers.edge.answer_size import carried_bytes
 from functions.handlers.edge.caller import caller_of
 from functions.handlers.edge.field_errors import WHOLE, field_errors
 from functions.handlers.edge.query_model import RouteQuery
@@ -28,7 +29,6 @@ Model = TypeVar("Model", bound=BaseModel)
 Asked = TypeVar("Asked", bound=RouteQuery, default=RouteQuery, covariant=True)
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
-MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
 MAX_NAMED_FIELDS = 5  # in the sentence; the list has all
 
 
@@ -146,9 +146,9 @@ def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> A
 
 def text_answer(status: int, content_type: str, text: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Raises TooLarge beyond what a function may answer, naming the remedy instead of failing at the gateway."""
-    if len(text.encode()) > MAX_ANSWER_BYTES:
+    if carried_bytes(text) > answer_size.MAX_ANSWER_BYTES:
         remedy = "choose a shorter range, fewer groups or a smaller page"
-        raise TooLarge(f"The answer has more than {MAX_ANSWER_BYTES} bytes; {remedy}.")
+        raise TooLarge(f"The answer has more than {answer_size.MAX_ANSWER_BYTES} bytes as it is carried; {remedy}.")
     return Response(status_code=status, content_type=content_type, body=text, headers=dict(headers or {}))
 
 

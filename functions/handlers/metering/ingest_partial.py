@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 from functions.application.metering.ledger.ingest_events import ingest_events
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.values.cloudevents import Judged, parse_partially
+from functions.handlers.edge import answer_size
 from functions.handlers.wiring import base, metering
 
 MAX_PARAMETERS = 100
-MAX_ANSWER_BYTES = 4_000_000  # Lambda ends at 6 MB, and every quote in the text is escaped once more
 MAX_ERRORS = 5  # of one event
 MAX_ID = 256
 
@@ -46,7 +46,7 @@ def answer(body: bytes, tenant: str, headers: Mapping[str, str]) -> dict[str, An
     if events:
         ingest_events(events, tenant, lanes, metering.event_stream(), base.new_id, now, len(body))
     text = _text(judged, len(events), is_full=True)
-    if len(text.encode()) > MAX_ANSWER_BYTES:
+    if answer_size.carried_bytes(text) > answer_size.MAX_ANSWER_BYTES:
         text = _text(judged, len(events), is_full=False)
     return {"statusCode": 200, "headers": {"Content-Type": "application/json", **headers}, "body": text}
 

@@ -15,7 +15,7 @@ from functions.domain import errors
 from functions.domain.errors import FieldError
 from functions.domain.wire import Name, WireModel
 from functions.handlers import http_api
-from functions.handlers.edge import http
+from functions.handlers.edge import answer_size, http
 from functions.handlers.edge.http import Request
 from functions.handlers.edge.listing import Listed, by_cursor_or_number
 from functions.handlers.edge.query_model import Paged, Sorted
@@ -383,7 +383,7 @@ def test_a_deletion_answers_204_with_an_empty_text() -> None:
 
 
 def test_an_answer_too_large_for_a_function_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 20)
+    monkeypatch.setattr(answer_size, "MAX_ANSWER_BYTES", 20)
     answer = client.get("/things")
     assert answer.status == 413
     assert "shorter range" in answer.json["detail"]
@@ -467,3 +467,8 @@ def test_a_path_parameter_may_have_an_encoded_slash_but_no_plain_one() -> None:
 def test_a_dot_in_a_path_is_a_dot() -> None:
     assert client.get("/things.json").json == {"is": "a file"}
     assert client.get("/thingsxjson").status == 404
+
+
+def test_what_an_answer_takes_inside_of_the_functions_answer_is_counted() -> None:
+    text = json.dumps({"a": 'quote " and \\ and ü\n'}, ensure_ascii=False) + "\r\n"
+    assert answer_size.carried_bytes(text) == len(json.dumps(text, ensure_ascii=False).encode()) - 2

@@ -11,7 +11,8 @@ from functions.adapters.memory.ledger import MemoryStream
 from functions.domain.errors import Unavailable
 from functions.domain.metering.values.event import Pack
 from functions.domain.metering.values.lanes import Lanes
-from functions.handlers.metering import http_ingest, ingest_body, ingest_partial
+from functions.handlers.edge import answer_size
+from functions.handlers.metering import http_ingest, ingest_body
 from functions.handlers.wiring import metering
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "subject": "c1", "data": {"n": 1}}
@@ -340,7 +341,7 @@ def test_partial_is_true_or_false_and_said_once(stream: MemoryStream, query: str
 
 
 def test_an_answer_too_large_names_the_invalid_ones_only(stream: MemoryStream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_partial, "MAX_ANSWER_BYTES", 200)
+    monkeypatch.setattr(answer_size, "MAX_ANSWER_BYTES", 240)
     status, answer = partial([EVENT, EVENT | {"subject": ""}])
     assert (status, answer["accepted"]) == (200, 1)
     (result,) = answer["results"]
