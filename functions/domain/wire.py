@@ -38,6 +38,10 @@ class WireModel(BaseModel):
     )
 
 
+# A text such as "off" is no yes or no: whoever sends it may mean the other one.
+Flag = Annotated[bool, Field(strict=True)]
+
+
 def _numeric(value: Any) -> Decimal:
     if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
         raise ValueError('must be a decimal in a string, for example "0.0025"')

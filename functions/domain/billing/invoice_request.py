@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from functions.domain.wire import Instant, WireModel
+from functions.domain.wire import Flag, Instant, WireModel
 
 # Of a customer; a caller that repeats an older one finds nothing to invoice.
 MAX_ANSWERED = 20
@@ -28,7 +28,7 @@ class InvoiceRequest(WireModel):
     as_of: Instant
     requested_at: Instant
     is_answered: bool = False
-    progressive: bool = False
+    progressive: Flag = False
     answered: tuple[AnsweredRequest, ...] = ()
 
     def with_itself_answered(self) -> tuple[AnsweredRequest, ...]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
-from functions.domain.wire import Duration, Metadata, Numeric, WireModel
+from functions.domain.wire import Duration, Flag, Metadata, Numeric, WireModel
 
 MAX_CONFIG_CHARACTERS = 4_000
 
@@ -25,10 +25,10 @@ class MeteredEntitlement(WireModel):
 
     metadata: Metadata = None
     type: Literal["metered"]
-    is_soft_limit: bool = False
+    is_soft_limit: Flag = False
     issue_after_reset: Annotated[Numeric, Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})] | None = None
     issue_after_reset_priority: Annotated[int, Field(ge=1, le=255)] = 1
-    preserve_overage_at_reset: bool = False
+    preserve_overage_at_reset: Flag = False
     usage_period: Duration | None = None
 
 

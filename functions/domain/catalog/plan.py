@@ -11,7 +11,7 @@ from functions.domain.catalog.rate_card import without_nulls
 from functions.domain.catalog.validation import amount_problems, longer_usage_problems, phase_problems, refuse
 from functions.domain.catalog.versioned import Versioned, VersionStatus, iso_currency
 from functions.domain.errors import FieldError
-from functions.domain.wire import CurrencyCode, Description, Duration, Key, Metadata, Name, WireModel
+from functions.domain.wire import CurrencyCode, Description, Duration, Flag, Key, Metadata, Name, WireModel
 
 MAX_PHASES = 50
 # A plan is one item of at most 400 KB, and a subscription copies it with its features into another one.
@@ -21,12 +21,12 @@ PlanStatus = VersionStatus
 
 
 class ProRating(WireModel):
-    enabled: bool = True
+    enabled: Flag = True
     mode: Literal["prorate_prices"] = "prorate_prices"
 
 
 class Alignment(WireModel):
-    billables_must_align: bool = True
+    billables_must_align: Flag = True
 
 
 def _is_there(mode: object) -> object:

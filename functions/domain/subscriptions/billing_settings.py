@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from functions.domain.period import UTC_ZONE, known_zone
-from functions.domain.wire import Instant, WireModel
+from functions.domain.wire import Flag, Instant, WireModel
 
 
 class BillingSettingsUpdate(WireModel):
@@ -14,7 +14,7 @@ class BillingSettingsUpdate(WireModel):
     """
 
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(known_zone)] = UTC_ZONE
-    invoices_idle: bool | None = None
+    invoices_idle: Flag | None = None
 
 
 class BillingSettings(BillingSettingsUpdate):

@@ -11,7 +11,7 @@ from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus
 from functions.domain.billing.invoice_request import InvoiceRequest
 from functions.domain.errors import NotFound, Unavailable
-from functions.domain.wire import Instant, NotYet, WireModel
+from functions.domain.wire import Flag, Instant, NotYet, WireModel
 from functions.handlers import settings
 from functions.handlers.billing import invoice_json
 from functions.handlers.edge import http
@@ -64,7 +64,7 @@ class InvoiceNow(WireModel):
     as_of: Instant | None = None
     filters: NotYet = None
     # Also bill what was used so far of periods that have not ended; unless asked for, they are billed when they end.
-    progressive_billing_override: bool | None = None
+    progressive_billing_override: Flag | None = None
 
 
 @routes.post(

@@ -22,7 +22,7 @@ from functions.domain.metering.values.event import MAX_SUBJECT_BYTES
 from functions.domain.metering.values.filter_string import FilterString
 from functions.domain.metering.values.holding import Holding
 from functions.domain.metering.values.windows import WindowSize
-from functions.domain.wire import Instant, NotEmpty, WireModel
+from functions.domain.wire import Flag, Instant, NotEmpty, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.list_text import require_no_list
 from functions.handlers.edge.query_model import (
@@ -66,8 +66,8 @@ class UsageRequest(WireModel):
     group_by: Annotated[tuple[Name, ...], Field(max_length=MAX_VALUES)] | None = None
     advanced_meter_group_by_filters: Annotated[dict[Text, FilterString], Field(max_length=MAX_VALUES)] | None = None
     percentile: Percent | None = None
-    exact: bool = False
-    fill_zero: bool = False
+    exact: Flag = False
+    fill_zero: Flag = False
     cursor: Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None = None
 
 

@@ -7,7 +7,7 @@ from functions.application.held_listing import HeldListing
 from functions.application.subscriptions.count_versions import count_versions
 from functions.application.subscriptions.migrate_plan import find_migration, migrate_plan
 from functions.domain.subscriptions.plan_migration import PlanMigration, ResultStatus
-from functions.domain.wire import WireModel
+from functions.domain.wire import Flag, WireModel
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.in_path import PlanKey
@@ -28,7 +28,7 @@ class PlanMigrationCreate(WireModel):
     """A dry run changes no subscription: it says who would be migrated, and what that would come to."""
 
     to_version: Version
-    dry_run: bool = False
+    dry_run: Flag = False
 
 
 @routes.post(

@@ -53,8 +53,8 @@ class KnownPage:
         """What commits make of the page, and the values they put beside it; (number, delta) in their order.
 
         Distinct values go into their cell while its window has room, beside the page otherwise, nowhere if known. What
-        lies beside bears the number of the last commit that adds to it, and the page no lower one: otherwise that commit
-        would be applied again without those before it, and take the place of their values.
+        lies beside bears the number of the last commit that adds to it, and the page no lower one: otherwise that
+        commit would be applied again without those before it, and take the place of their values.
         """
         cells, changed = self.page.cells, Cells()
         beside: dict[str, set[int]] = {}

@@ -37,7 +37,9 @@ def tell_health(progress: Progress, lanes: int, now: datetime, accept_past_secon
     seconds = int(now.timestamp())
     age = seconds - min(waiting) if waiting else 0
     since = [_remembered_since(each, seconds) for each in found]
-    return Health(age if age > LEFT_SECONDS else 0, max(counted, default=None), max([*since, seconds - accept_past_seconds]))
+    return Health(
+        age if age > LEFT_SECONDS else 0, max(counted, default=None), max([*since, seconds - accept_past_seconds])
+    )
 
 
 def _remembered_since(lane: LaneProgress, now: int) -> int:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from functions.domain.catalog.pricing.price import Charge, LineUsage, Needs
 from functions.domain.metering.cells.level_times import LevelTimes
+from functions.domain.wire import Flag
 
 # An average that has no end is shown to so many digits behind the point; the amount does not come from it.
 SHOWN = Decimal("1e-9")
@@ -15,7 +16,7 @@ SHOWN = Decimal("1e-9")
 KEPT = Decimal("1e-80")
 
 # Stored and shown where it is true alone: to OpenMeter's clients a price without it is one of theirs.
-Prorated = Annotated[bool, Field(exclude_if=lambda value: not value)]
+Prorated = Annotated[Flag, Field(exclude_if=lambda value: not value)]
 
 OF_LEVELS = Needs(levels=True)
 
