@@ -11,7 +11,7 @@ from functions.domain.metering.meters.meter import Meter
 from functions.handlers.metering.usage_request import UsageRequest, resolved
 
 LATENCY = Meter("m", "latency", "call", Aggregation.PERCENTILE, "$.ms", percentile=Decimal("99.9"))
-NOBODY: Any = SimpleNamespace(holdings=lambda _tenant, _ids: {})
+NOBODY: Any = SimpleNamespace(holdings=lambda _tenant, _ids: {}, many=lambda _tenant, _ids: [])
 
 
 @pytest.mark.parametrize(("asked", "answered"), [({}, "99.9"), ({"percentile": "50"}, "50")])
