@@ -40,7 +40,15 @@ class Windows:
         self._size = size
         self._zone = ZoneInfo(time_zone)
         self._step = CLOCK_SECONDS.get(size, 0)
-        self.containing = lru_cache(maxsize=10_000)(self._clock_window if self._step else self._calendar_window)
+        self._computed = lru_cache(maxsize=10_000)(self._clock_window if self._step else self._calendar_window)
+        self._last: Window = (0, 0)
+
+    def containing(self, second: int) -> Window:
+        """A day is asked about for each of its half hours, so the last answer is mostly the next one, too."""
+        last = self._last
+        if not last[0] <= second < last[1]:
+            self._last = last = self._computed(second)
+        return last
 
     def between(self, start: int, end: int) -> Iterator[Window]:
         """The windows that have a second of [start, end) in them, in order."""

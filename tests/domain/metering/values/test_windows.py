@@ -1,6 +1,7 @@
 """Windows cover all time without overlap, also when a zone changes its clocks."""
 
 from datetime import UTC, datetime
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,6 +34,27 @@ def test_every_second_is_in_one_window(second: int, zone: str, size: WindowSize)
     assert windows.containing(start) == windows.containing(end - 1) == (start, end)
     assert windows.containing(end)[0] == end
     assert windows.containing(start - 1)[1] == start
+
+
+@given(
+    st.lists(st.integers(at("2011-12-01"), at("2012-01-31")) | st.integers(at("2026-10-24"), at("2026-11-02"))),
+    st.sampled_from(ZONES),
+    st.sampled_from(list(WindowSize)),
+)
+def test_what_was_asked_before_changes_no_answer(seconds: list[int], zone: str, size: WindowSize) -> None:
+    windows = Windows(size, zone)
+    assert [windows.containing(second) for second in seconds] == [
+        Windows(size, zone).containing(second) for second in seconds
+    ]
+
+
+def test_a_day_is_computed_once_for_all_of_its_half_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = Windows(WindowSize.DAY, "Europe/Berlin")
+    midnight = Mock(wraps=days._midnight)
+    monkeypatch.setattr(days, "_midnight", midnight)
+    start = at("2026-08-18T22:00")
+    assert len({days.containing(start + n * 1_800) for n in range(48)}) == 1
+    assert midnight.call_count <= 3
 
 
 @pytest.mark.parametrize("zone", ZONES)
