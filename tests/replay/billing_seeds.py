@@ -33,7 +33,7 @@ from functions.application.catalog.find_plan import versioned_plans
 from functions.application.catalog.revise_plan import publish_plan
 from functions.application.ports.billing import BillingTurn, Due
 from functions.application.ports.catalog import MeteredFeatures
-from functions.application.ports.usage import UsageMeter
+from functions.application.ports.usage import Measuring, UsageMeter
 from functions.application.subscriptions.create_subscription import (
     Catalogue,
     NewSubscription,
@@ -75,6 +75,9 @@ class NoFeatures:
 
 class NoUsage:
     """Never asked, because a fee has no meter."""
+
+    def reading_once(self, _tenant: str) -> UsageMeter:
+        return cast(UsageMeter, self)
 
     def usage(self, *_asked: Any) -> tuple[Decimal, dict[int, int]]:
         return Decimal(0), {}
@@ -151,7 +154,7 @@ def invoice(world: World, event: Any) -> Any:
         subscriptions=DynamoSubscriptions(table),
         invoices=DynamoInvoices(table),
         customers=DynamoCustomers(table),
-        usage=cast(UsageMeter, NoUsage()),
+        usage=cast(Measuring, NoUsage()),
         failures=DynamoFailures(table),
         coupons=DynamoCoupons(table),
         clock=StandingClock(ENDED),

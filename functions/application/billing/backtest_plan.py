@@ -13,7 +13,7 @@ from functions.application.ports.catalog import MeteredFeatures, Plans
 from functions.application.ports.clock import Clock
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
-from functions.application.ports.usage import UsageMeter
+from functions.application.ports.usage import Measuring
 from functions.application.subscriptions.create_subscription import Catalogue
 from functions.application.subscriptions.find_customer import customer_not_found
 from functions.domain.billing.backtest import Backtest, ComparedCustomer, ComparedPeriod, NotCompared
@@ -59,7 +59,7 @@ class BacktestPorts:
     features: MeteredFeatures
     customers: BilledCustomers
     subscriptions: Subscriptions
-    usage: UsageMeter
+    usage: Measuring
     clock: Clock
     new_id: NewId
 
@@ -147,7 +147,7 @@ class _Trial:
         customer = self.ports.customers.find(self.tenant, name)
         if customer is None:
             raise customer_not_found(name)
-        usage = RememberedUsage(self.ports.usage)
+        usage = RememberedUsage(self.ports.usage.reading_once(self.tenant))
         present = self._present(customer)
         tried = self._subscribed(customer, present)
         periods = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from functions.application.ports.billing import Invoices
-from functions.application.ports.usage import Windowed, WindowedUsage
+from functions.application.ports.usage import Measuring, Windowed, WindowedUsage
 from functions.domain.billing.explanation import Step, steps_of
 from functions.domain.billing.invoice import Invoice
 from functions.domain.billing.line import InvoiceLine, UsageSnapshot
@@ -53,13 +53,15 @@ class Explanation:
 
 
 def explain_line(
-    tenant: str, invoice_id: str, line_id: str, *, invoices: Invoices, meter: WindowedUsage
+    tenant: str, invoice_id: str, line_id: str, *, invoices: Invoices, usage: Measuring
 ) -> tuple[Invoice, Explanation]:
     """Raises NotFound for the invoice or the line."""
     record = invoices.get(tenant, invoice_id)
     if record is None:
         raise NotFound(f"There is no invoice {invoice_id[:100]!r}.", code="invoice_not_found")
-    return record.invoice, explained_line(tenant, record.invoice, _line(record.invoice, line_id), meter)
+    return record.invoice, explained_line(
+        tenant, record.invoice, _line(record.invoice, line_id), usage.reading_once(tenant)
+    )
 
 
 def explained_line(tenant: str, invoice: Invoice, line: InvoiceLine, meter: WindowedUsage) -> Explanation:

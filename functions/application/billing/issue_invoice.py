@@ -15,7 +15,7 @@ from functions.application.ports.coupons import CustomerCoupons
 from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.stored import Stale
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
-from functions.application.ports.usage import UsageMeter
+from functions.application.ports.usage import Measuring
 from functions.domain.billing.coupons import fee_of
 from functions.domain.billing.credit_back import advance_of
 from functions.domain.billing.invoice import (
@@ -65,7 +65,7 @@ class BillingPorts:
     subscriptions: Subscriptions
     invoices: Invoices
     customers: BilledCustomers
-    usage: UsageMeter
+    usage: Measuring
     failures: Failures
     coupons: CustomerCoupons
     clock: Clock
@@ -148,7 +148,8 @@ class _Boundary:
     def issue(self) -> InvoiceRecord | None:
         """None when nothing was owed after all, or when another run has just issued it."""
         now = self.ports.clock.now().replace(microsecond=0)
-        rater = Rater(self.tenant, self.customer.holdings, self.ports.usage, self.lineages)
+        usage = self.ports.usage.reading_once(self.tenant)
+        rater = Rater(self.tenant, self.customer.holdings, usage, self.lineages)
         billed = [self._billed(each, rater, now) for each in self.subscriptions]
         lines = [line for each in billed for line in each.lines]
         for _ in range(MAX_TRIES):

@@ -1,9 +1,11 @@
 """What an invoice line is measured by: a meter's total for a customer's subjects, its parts, and how far it counted."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 from typing import Protocol
 
@@ -38,8 +40,14 @@ class MeasuredUsage:
 
     def __init__(self, reader: UsageReader, meters: MeterSets, clock: Clock) -> None:
         self._reader = reader
-        self._meters = meters
+        self._meter_set = meters.meter_set
         self._clock = clock
+
+    def reading_once(self, tenant: str) -> "MeasuredUsage":
+        found = copy(self)
+        found._reader = self._reader.reading_once(tenant)
+        found._meter_set = cache(self._meter_set)
+        return found
 
     def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
         found = self._meter(question.tenant, question.meter)
@@ -116,7 +124,7 @@ class MeasuredUsage:
         return query
 
     def _meter(self, tenant: str, slug: str) -> Meter:
-        found = next((each for each in self._meters.meter_set(tenant).meters if each.slug == slug), None)
+        found = next((each for each in self._meter_set(tenant).meters if each.slug == slug), None)
         if found is None:
             raise NotFound(f"There is no meter {slug!r} to bill by.", code="meter_not_found")
         return found

@@ -11,7 +11,7 @@ from functions.application.ports.clock import Clock
 from functions.application.ports.coupons import Coupons
 from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import BilledCustomers, Subscriptions
-from functions.application.ports.usage import UsageMeter
+from functions.application.ports.usage import Measuring
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.billing.invoice import BilledCustomer, Invoice, summed_up
 from functions.domain.billing.plan_commitment import with_commitment
@@ -36,7 +36,7 @@ class PreviewPorts:
 
     subscriptions: Subscriptions
     customers: BilledCustomers
-    usage: UsageMeter
+    usage: Measuring
     coupons: Coupons
     invoices: Invoices
     clock: Clock
@@ -82,7 +82,7 @@ def _next_invoice(
     ports: PreviewPorts,
 ) -> Invoice:
     lineages = Lineages(ports.subscriptions.of_customer(tenant, customer.id))
-    rater = Rater(tenant, customer.holdings, ports.usage, lineages)
+    rater = Rater(tenant, customer.holdings, ports.usage.reading_once(tenant), lineages)
     # As it is once everything owed before that is billed.
     ahead = subscription if not_before is None else subscription.billed(not_before - MOMENT, now)
     for _ in range(MAX_EMPTY_BOUNDARIES):

@@ -16,7 +16,7 @@ from functions.application.billing.rate_billables import Rater
 from functions.application.ports.clock import Clock
 from functions.application.ports.reconciliation import CustomerInvoices, Differences, LateIndex, Recheck, Rechecks
 from functions.application.ports.subscriptions import BilledCustomers, Customers, Subscriptions
-from functions.application.ports.usage import UsageMeter
+from functions.application.ports.usage import Measuring
 from functions.domain.billing.difference import (
     ZERO,
     BilledDifference,
@@ -62,7 +62,7 @@ class ReconciliationPorts:
     billed_customers: BilledCustomers
     subscriptions: Subscriptions
     invoices: CustomerInvoices
-    usage: UsageMeter
+    usage: Measuring
     differences: Differences
     clock: Clock
 
@@ -181,7 +181,7 @@ def check_customer(tenant: str, customer_id: str, since: datetime, *, ports: Rec
     if customer is None or not billables:
         return 0
     first = min(billable.full.start for _, billable in billables)
-    rater = Rater(tenant, customer.holdings, ports.usage, Lineages(subscriptions))
+    rater = Rater(tenant, customer.holdings, ports.usage.reading_once(tenant), Lineages(subscriptions))
     check = _Check(ports, tenant, customer_id, first, rater)
     known = {each.name: each for each in ports.differences.of_customer(tenant, customer_id)}
     changed = 0

@@ -156,7 +156,17 @@ class KeptRecords(Protocol):
         ...
 
 
-class LedgerReader(HistoryReader, Protocol):
+class LogIndex(Protocol):
+    def index_of_hours(self, lane: int, hours: Collection[int]) -> Iterable[HourEntry]:
+        """The commits with events in hours that need not follow one another, newest first; gaps between the hours cost
+        no request by themselves.
+
+        Read as it is consumed. A commit is listed under each of its hours.
+        """
+        ...
+
+
+class LedgerReader(HistoryReader, LogIndex, Protocol):
     """What answering questions about usage needs of the ledger."""
 
     def pages(
@@ -201,13 +211,6 @@ class LedgerReader(HistoryReader, Protocol):
         Read as it is consumed: a caller that stops early pays for what it took. A commit is listed under each of its
         hours. `below` begins behind the commit of that number in the newest hour; `only_voids` skips those that void
         nothing.
-        """
-        ...
-
-    def index_of_hours(self, lane: int, hours: Collection[int]) -> Iterable[HourEntry]:
-        """As `hour_index`, of hours that need not follow one another; gaps between them cost no request by themselves.
-
-        Read as it is consumed.
         """
         ...
 

@@ -81,3 +81,14 @@ class WindowedUsage(UsageMeter, Protocol):
         Raises NotFound for a meter that does not exist.
         """
         ...
+
+
+class Measuring(Protocol):
+    """Where the usage of many customers is measured."""
+
+    def reading_once(self, tenant: str) -> WindowedUsage:
+        """A meter for one invoice of the tenant: what several questions about its customer read is read once.
+
+        Its answers are as of the first of them, or later. It is not to be asked about the next invoice.
+        """
+        ...

@@ -91,7 +91,7 @@ def _shown(tenant: str, found: Upcoming, *, is_explained: bool) -> dict[str, Any
         collection_seconds=settings.collection_seconds(),
     )
     if is_explained:
-        meter = billing.api_usage_meter()
+        meter = billing.api_usage_meter().reading_once(tenant)
         for shown, line in zip(wire["lines"], invoice.lines, strict=True):
             explained = explained_line(tenant, invoice, line, meter)
             shown[EXPLANATION] = explanation_shown(explained, invoice.currency)
@@ -112,6 +112,6 @@ def explanation(request: Request, invoice_id: InvoiceId, line_id: LineId) -> Ans
         invoice_id,
         line_id,
         invoices=billing.invoices(),
-        meter=billing.api_usage_meter(),
+        usage=billing.api_usage_meter(),
     )
     return http.ok({"invoiceId": invoice.id, "number": invoice.number} | explanation_shown(found, invoice.currency))

@@ -74,6 +74,9 @@ class FakeUsage:
     grows: bool = True
     adds: bool = True
 
+    def reading_once(self, tenant: str) -> "FakeUsage":
+        return self
+
     def usage(self, question: UsageQuestion) -> tuple[Decimal, dict[int, int]]:
         self.before()
         period = question.period

@@ -1,11 +1,18 @@
 """What codes stand for, as this process has read it: a number keeps its meaning, so only new ones are read again."""
 
 from collections import OrderedDict
+from typing import Protocol
 
 from functions.application.ports.ledger import LedgerReader
 from functions.domain.metering.ledger.ledger import Code
 
 MAX_KNOWN_CODES = 200_000  # about 300 bytes each
+
+
+class Codes(Protocol):
+    def codes(self, tenant: str, lane: int) -> list[Code]:
+        """All of a lane."""
+        ...
 
 
 class CodeBook:

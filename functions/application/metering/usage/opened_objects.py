@@ -1,4 +1,4 @@
-"""The archive as one question reads it: what is looked at twice is opened once."""
+"""The archive as one question reads it, or those about one invoice: what is looked at twice is opened once."""
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
@@ -12,18 +12,23 @@ LINE_BYTES = 300  # of a line without its data
 
 
 class OpenedObjects:
-    """Keeps of the objects it opens the lines that matter to the question, if that may look at some of them again.
+    """Keeps of the objects it opens the tenant's lines of that type (None: of all), as far as there is room."""
 
-    It does where it ends inside the last half hour of a level, or shows an open range to the minute.
-    """
-
-    def __init__(self, archive: ArchiveReader, query: UsageQuery) -> None:
+    def __init__(self, archive: ArchiveReader, tenant: str, event_type: str | None = None, *, room: int) -> None:
         self._archive = archive
-        self._tenant, self._type = query.tenant, query.meter.event_type
+        self._tenant, self._type = tenant, event_type
+        self._room = room
+        self._kept: dict[tuple[int, int], list[ArchivedEvent]] = {}
+
+    @classmethod
+    def of_question(cls, archive: ArchiveReader, query: UsageQuery) -> "OpenedObjects":
+        """Has room if the question may look at some of them again.
+
+        It does where it ends inside the last half hour of a level, or shows an open range to the minute.
+        """
         shows_open_range = query.window is None and None in (query.first_second, query.end_second)
         is_seen_again = not query.is_exact and (query.has_overhang or shows_open_range)
-        self._room = KEPT_BYTES if is_seen_again else 0
-        self._kept: dict[tuple[int, int], list[ArchivedEvent]] = {}
+        return cls(archive, query.tenant, query.meter.event_type, room=KEPT_BYTES if is_seen_again else 0)
 
     def events_of(self, lane: int, newest_first: Sequence[tuple[int, int]]) -> Iterator[ArchivedEvent]:
         """The lines of those commits, (number, hour it was decided in); of a kept one those that matter."""
@@ -42,7 +47,7 @@ class OpenedObjects:
             yield line
             if self._room > 0:
                 self._room -= LINE_BYTES + len(line.raw_data)
-                if line.tenant == self._tenant and (line.voids or line.type == self._type):
+                if line.tenant == self._tenant and (line.voids or self._type in (None, line.type)):
                     opened[lane, line.commit].append(line)
         if self._room > 0:
             self._kept |= opened

@@ -12,10 +12,10 @@ from functions.application.metering.meters.fill_meter import is_partial
 from functions.application.metering.usage.code_book import CodeBook
 from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.metering.usage.list_usage import SubjectPage, UsageLister
-from functions.application.metering.usage.opened_objects import OpenedObjects
 from functions.application.metering.usage.read_counters import CounterReader, Cuts, Owner
 from functions.application.metering.usage.read_history import PastReader
 from functions.application.metering.usage.read_log import LogReader, Overtaken
+from functions.application.metering.usage.reads import Reads, own_reads, shared_reads
 from functions.application.metering.usage.usage_bounds import Bounds, Budget
 from functions.application.metering.usage.walk_owners import OwnerWalk
 from functions.application.ports.ledger import ArchiveReader, LedgerReader
@@ -61,11 +61,18 @@ class UsageReader:
         self._book = CodeBook(ledger)
         self._lister = UsageLister(ledger, self._book, lanes, self._bounds)
         self._shared: Budget | None = None
+        self._reads: Reads | None = None
 
     def sharing(self, remedy: str) -> "UsageReader":
         """The same reader for one request whose questions together read no more than one of them may."""
         found = copy(self)
         found._shared = Budget(self._bounds, remedy)
+        return found
+
+    def reading_once(self, tenant: str) -> "UsageReader":
+        """The same reader for one invoice of the tenant, whose questions together read each thing once."""
+        found = copy(self)
+        found._reads = shared_reads(self._ledger, self._archive, self._book, tenant)
         return found
 
     def rows(self, query: UsageQuery, now: datetime) -> list[UsageRow]:
@@ -91,7 +98,7 @@ class UsageReader:
 
     def is_partial(self, query: UsageQuery) -> bool:
         """Is the meter's history still being counted? Asked before the question itself, so that a no stays true."""
-        return is_partial(query.tenant, query.meter, self._ledger)
+        return is_partial(query.tenant, query.meter, self._reads.past if self._reads else self._ledger)
 
     def require_whole(self, query: UsageQuery) -> None:
         """Raises Unavailable while the meter's history is not counted: for answers that cannot be taken back."""
@@ -168,12 +175,12 @@ class UsageReader:
 
     def _answer(self, query: UsageQuery, after: str | None, *, takes_overhang: bool) -> "_Answer":
         budget, grid = self._shared or Budget(self._bounds), Grid(query, takes_overhang=takes_overhang)
-        pages = CurrentPages(self._ledger, query.tenant)
-        counters = CounterReader(pages, self._book, self._lanes, query, grid, budget)
-        past, heads = PastReader(self._ledger, query, grid, budget), Heads(pages)
-        objects = OpenedObjects(self._archive, query)
+        reads = self._reads or own_reads(self._ledger, self._archive, self._book, query)
+        assert reads.tenant == query.tenant, "one invoice is of one tenant"
+        counters = CounterReader(reads.pages, reads.codes, self._lanes, query, grid, budget)
+        past, heads = PastReader(reads.past, query, grid, budget), Heads(reads.pages)
         log, behind = (
-            LogReader(self._ledger, objects, self._lanes, query, each, counters.codes, until)
+            LogReader(reads.index, reads.objects, self._lanes, query, each, counters.codes, until)
             for each, until in ((grid, None), (Overhang(query), heads))
         )
         walk = OwnerWalk(self._ledger, self._lanes, query, grid, counters, past, self._bounds, after=after)
@@ -190,7 +197,7 @@ class UsageReader:
 
     def applied(self, tenant: str, subjects: tuple[str, ...]) -> dict[int, int]:
         """The lanes of the subjects with the last commit their counters hold."""
-        pages = CurrentPages(self._ledger, tenant)
+        pages = self._reads.pages if self._reads else CurrentPages(self._ledger, tenant)
         return {lane: pages.settled(lane) for lane in sorted({self._lanes.lane_of(tenant, s) for s in subjects})}
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import TypeVar
 
-from functions.application.metering.usage.code_book import CodeBook
+from functions.application.metering.usage.code_book import Codes
 from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.metering.usage.read_codes import MeterCodes
 from functions.application.metering.usage.usage_bounds import Budget
@@ -57,7 +57,7 @@ class CounterReader:
     def __init__(
         self,
         pages: CurrentPages,
-        book: CodeBook,
+        book: Codes,
         lanes: Lanes,
         query: UsageQuery,
         grid: Grid,

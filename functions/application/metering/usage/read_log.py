@@ -7,7 +7,7 @@ from functions.application.metering.usage.opened_objects import OpenedObjects
 from functions.application.metering.usage.read_codes import MeterCodes
 from functions.application.metering.usage.read_counters import Cuts, begun
 from functions.application.metering.usage.usage_bounds import Budget
-from functions.application.ports.ledger import ArchivedEvent, LedgerReader
+from functions.application.ports.ledger import ArchivedEvent, LogIndex
 from functions.domain.metering.cells.aggregation import Number
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
 from functions.domain.metering.ledger.hour_index import HourEntry, subject_mark
@@ -36,7 +36,7 @@ class LogReader:
 
     def __init__(
         self,
-        ledger: LedgerReader,
+        index: LogIndex,
         objects: OpenedObjects,
         lanes: Lanes,
         query: UsageQuery,
@@ -45,7 +45,7 @@ class LogReader:
         until: Mapping[int, int] | None = None,
     ) -> None:
         """`until` tells of each lane the last commit to read; where a later one matters, Overtaken is raised."""
-        self._ledger = ledger
+        self._hours = index
         self._objects = objects
         self._lanes = lanes
         self._query = query
@@ -67,7 +67,7 @@ class LogReader:
         if not hours:
             return
         with ThreadPoolExecutor(READERS) as pool:
-            found = pool.map(lambda lane: begun(self._ledger.index_of_hours(lane, hours[lane]), ENTRIES_AHEAD), hours)
+            found = pool.map(lambda lane: begun(self._hours.index_of_hours(lane, hours[lane]), ENTRIES_AHEAD), hours)
             yield from zip(hours, found, strict=True)
 
     def first_and_last(self, cuts: Cuts, budget: Budget) -> tuple[int, int] | None:
