@@ -285,6 +285,9 @@ class MemoryLedger(MemoryHistories):
         self.request("meter_set")
         return self.table.get(("meters", tenant), MeterSet(0))  # type: ignore[no-any-return]
 
+    def meter_sets(self, tenants: Sequence[str]) -> dict[str, MeterSet]:
+        return {tenant: self.meter_set(tenant) for tenant in tenants}
+
     def put_meter_set(self, tenant: str, meter_set: MeterSet) -> None:
         self.table.put(("meters", tenant), meter_set)
 

@@ -1,6 +1,6 @@
 """What a process knows of its lanes between batches: enough to decide without asking again, and never too much."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -105,6 +105,7 @@ class LaneMemory:
         self._make_room(state, needed, tenants)
         for bucket, chunk in self._ledger.chunks(state.lane, sorted(needed - state.buckets.keys())).items():
             state.buckets[bucket] = set(unpack_fingerprints(chunk))
+        self._learn_meters(state, tenants)
         for tenant in tenants:
             self._learn_tenant(state, tenant, (pack for pack in packs if pack.tenant == tenant))
 
@@ -125,10 +126,13 @@ class LaneMemory:
                 break
             codes -= len(state.directories.pop(tenant).numbers)
 
+    def _learn_meters(self, state: LaneState, tenants: Collection[str]) -> None:
+        known, least = self._meter_sets, state.meter_versions
+        unknown = [each for each in tenants if each not in known or known[each].version < least.get(each, 0)]
+        if unknown:
+            known.update(self._ledger.meter_sets(sorted(unknown)))
+
     def _learn_tenant(self, state: LaneState, tenant: str, packs: Iterable[Pack]) -> None:
-        meter_set = self._meter_sets.get(tenant)
-        if meter_set is None or meter_set.version < state.meter_versions.get(tenant, 0):
-            self._meter_sets[tenant] = self._ledger.meter_set(tenant)
         if tenant not in state.directories:
             directory = state.directories[tenant] = Directory()
             for code in self._ledger.codes(tenant, state.lane):

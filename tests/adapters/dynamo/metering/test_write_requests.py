@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.adapters.dynamo import usage_keys as keys
 from functions.adapters.dynamo.metering.ledger_store import DynamoLedger
 from functions.adapters.memory.ledger import MemoryArchive
 from functions.adapters.memory.look_backs import MemoryLookBacks
@@ -15,6 +16,7 @@ from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.values.event import AcceptanceWindow, CloseMarker, Event, Pack
+from functions.names import PARTITION_KEY, SORT_KEY
 from tests.conftest import DynamoDb
 from tests.writing import write
 
@@ -77,3 +79,22 @@ def test_eight_lanes_are_applied_with_the_requests_of_one(invocations: Invocatio
         "BatchWriteItem": 2,  # 16 items of the index, 8 markers
     }
     assert [invocations.counted(lane) for lane in LANES] == [6] * 8
+
+
+def test_the_meters_of_a_thousand_tenants_take_ten_requests(dynamodb: DynamoDb) -> None:
+    ledger = DynamoLedger(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    tenants = [f"tenant-{n}" for n in range(1_000)]
+    meters = MeterSet(7, (CALLS,))
+    for tenant in tenants[:3]:
+        item = {
+            PARTITION_KEY: {"S": keys.meters(tenant)},
+            SORT_KEY: {"S": keys.METER_SET},
+            "body": {"B": meters.encode()},
+        }
+        dynamodb.client.put_item(TableName=dynamodb.usage_table, Item=item)
+    requests = Counter[str]()
+    dynamodb.client.meta.events.register("before-call.dynamodb", lambda model, **_: requests.update([model.name]))
+    found = ledger.meter_sets(tenants)
+    assert requests == {"BatchGetItem": 10}
+    assert [found[tenant].version for tenant in tenants] == [7] * 3 + [0] * 997
+    assert found["tenant-0"] == meters
