@@ -86,7 +86,7 @@ def test_the_meters_of_a_thousand_tenants_take_ten_requests(dynamodb: DynamoDb) 
     tenants = [f"tenant-{n}" for n in range(1_000)]
     meters = MeterSet(7, (CALLS,))
     for tenant in tenants[:3]:
-        item = {
+        item: Any = {
             PARTITION_KEY: {"S": keys.meters(tenant)},
             SORT_KEY: {"S": keys.METER_SET},
             "body": {"B": meters.encode()},
