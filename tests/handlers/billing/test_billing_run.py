@@ -304,6 +304,9 @@ def test_one_customer_that_cannot_be_billed_stops_nobody_and_is_visible(
     whole = billing.usage_meter()
 
     class NothingForAcme:
+        def reading_once(self, tenant: str) -> "NothingForAcme":
+            return self
+
         def usage(self, question: UsageQuestion) -> Any:
             if "acme-app" in [each.subject for each in question.held]:
                 raise NotFound("There is no meter 'tokens_total' to bill by.")
