@@ -222,10 +222,12 @@ class _Boundary:
         if not lines or not (any(map(is_worth_an_invoice, lines)) or self.ports.invoices_idle(self.tenant)):
             return None, 0
         prefix, currency = number_prefix(self.customer.name), self.currency
+        free_id = self._free_id(currency)
+        # Last, because somebody else may take the next number as long as it is not written.
         last_number = self.ports.invoices.last_number(self.tenant, prefix)
         record = issued(
             lines,
-            id=self._free_id(currency),
+            id=free_id,
             tenant=self.tenant,
             number=f"INV-{prefix}-{last_number + 1}",
             run_id=self.run_id,

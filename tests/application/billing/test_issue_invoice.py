@@ -3,6 +3,7 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -349,3 +350,16 @@ def test_what_is_carried_never_makes_a_line_negative(world: World) -> None:
         world.usage.per_day = {"acme-app": Decimal(1)}
 
     assert totals == [1, 0, 0, 0, 0]
+
+
+def test_the_last_number_is_read_right_before_the_next_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies between is when others with the same prefix can take it."""
+    world.plan(phase(flat(term="in_arrears")))
+    world.subscribe(start="2026-04-01")
+    asked = Mock()
+    for name in ("get", "last_number", "issue"):
+        asking = Mock(wraps=getattr(world.invoices, name))
+        asked.attach_mock(asking, name)
+        monkeypatch.setattr(world.invoices, name, asking)
+    world.issue()
+    assert [name for name, *_ in asked.mock_calls] == ["get", "last_number", "issue"]
