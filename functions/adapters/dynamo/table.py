@@ -1,6 +1,7 @@
 """One DynamoDB table through the low-level client: strong reads, conditional writes, bounded queries, transactions."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.adapters.aws import pauses
@@ -24,6 +25,15 @@ MAX_SORT_KEY_BYTES = 1_024  # DynamoDB's own limit
 MAX_BATCH_GET = 100  # DynamoDB's own limit
 MAX_TRANSACTION_WRITES = 100  # DynamoDB's own limit
 UNPROCESSED_TRIES, UNPROCESSED_PAUSE_SECONDS = 10, 0.05
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some items of a partition; `looked_at` counts also those that a condition left out, `end` is None at the end."""
+
+    items: list[Item]
+    looked_at: int
+    end: str | None
 
 
 class Table:
@@ -105,11 +115,34 @@ class Table:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def read_slice(
-        self, pk: str, prefix: str, after: str | None, *, descending: bool, most: int
-    ) -> tuple[list[Item], str | None]:
-        """One request: at most `most` items behind a sort key, and the sort key to go on behind; None at the end."""
-        answer = self._page(pk, prefix, after, descending=descending, most=most)
-        return list(map(decode_item, answer["Items"])), _end(answer)
+        self,
+        pk: str,
+        prefix: str,
+        after: str | None,
+        *,
+        descending: bool,
+        most: int,
+        last: str | None = None,
+        only: Condition | None = None,
+    ) -> Stretch:
+        """One request: at most `most` items behind a sort key, up to `last`, and of them those that meet a condition.
+
+        With `last`, `after` must not lie behind it, and there is no prefix.
+        """
+        more: dict[str, Any] = {"FilterExpression": only.expression} if only else {}
+        if only and only.names:
+            more["ExpressionAttributeNames"] = only.names
+        answer = self._page(
+            pk,
+            prefix,
+            after,
+            descending=descending,
+            most=most,
+            last=last,
+            values=only.values if only else None,
+            **more,
+        )
+        return Stretch(list(map(decode_item, answer["Items"])), answer["ScannedCount"], _end(answer))
 
     def count(
         self, pk: str, prefix: str, after: str | None, *, descending: bool, most: int, unless_body_has: str | None
@@ -131,10 +164,11 @@ class Table:
         *,
         descending: bool,
         most: int,
-        values: Mapping[str, str] | None = None,
+        last: str | None = None,
+        values: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> Any:
-        condition, of_keys = _key_condition(pk, prefix or None, None, None)
+        condition, of_keys = _key_condition(pk, prefix or None, None, last)
         request: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": condition,

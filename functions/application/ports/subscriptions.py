@@ -112,6 +112,14 @@ class Customers(Protocol):
         """Those of these ids that exist, deleted or not."""
         ...
 
+    def ids_of_keys(self, tenant: str, customer_keys: Sequence[str]) -> set[str]:
+        """The customers who have one of these keys now."""
+        ...
+
+    def ids_of_subjects(self, tenant: str, subjects: Sequence[str]) -> set[str]:
+        """The customers who have one of these subjects now."""
+        ...
+
     def holders(self, tenant: str, subjects: Sequence[str]) -> Mapping[str, Sequence[Holder]]:
         """By subject the customers whose usage its events were or are; a subject nobody ever had is left out."""
         ...

@@ -27,8 +27,13 @@ class CustomerFilter:
     subject: str | None = None
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        asked = (self.key, self.name, self.primary_email, self.subject)
+        return tuple(part for part in asked if part is not None)
+
+    @property
     def asks(self) -> bool:
-        return self != CustomerFilter()
+        return bool(self.parts)
 
     def matches(self, customer: Customer) -> bool:
         asked = ((self.key, customer.key), (self.name, customer.name), (self.primary_email, customer.primary_email))
@@ -36,6 +41,16 @@ class CustomerFilter:
             return False
         subject = self.subject
         return subject is None or any(subject.lower() in each.lower() for each in customer.usage_subjects)
+
+
+def customers_named(
+    tenant: str, customer_keys: Sequence[str], subjects: Sequence[str], *, customers: Customers
+) -> list[Customer]:
+    """Who has one of the keys now, and one of the subjects; where none of either is given, any will do."""
+    asked = [customers.ids_of_keys(tenant, customer_keys)] if customer_keys else []
+    asked += [customers.ids_of_subjects(tenant, subjects)] if subjects else []
+    found = customers.many(tenant, sorted(set.intersection(*asked))) if asked else []
+    return [each for each in found if not each.is_deleted]
 
 
 def find_customer(tenant: str, id_or_key: str, *, customers: Customers) -> Stored[Customer]:

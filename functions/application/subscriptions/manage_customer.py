@@ -73,7 +73,7 @@ def _asked(create: CustomerCreate) -> dict[str, Any]:
 
 def _conflict(taken: Taken) -> Conflict:
     message = (
-        f"{taken.value[:100]!r} belongs to another customer, whom GET customers?subject= finds: "
+        f"{taken.value[:100]!r} belongs to another customer, whom GET customers?subjects= finds: "
         "take it from them first."
     )
     return Conflict(message, code="customer_already_exists", fields=[FieldError(taken.field, "in_use", message)])

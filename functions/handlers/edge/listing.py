@@ -3,13 +3,13 @@
 import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 from functions.application.list_records import (
-    MAX_COUNTED,
+    MAX_LOOKED_AT,
     NumberedPage,
     page_by_cursor,
     page_by_number,
@@ -70,8 +70,6 @@ def by_cursor_or_number(request: Request[Paged], listed: Listed[Record]) -> dict
     wire: dict[str, Any] = {"page": page.number, "pageSize": page.size, "totalCount": found.total}
     if found.is_lower_bound:
         wire["totalCountIsLowerBound"] = True
-    if found.end is not None:
-        wire["nextCursor"] = _cursor(request, found.end)
     return {"items": [listed.present(record) for record in found.items], **wire}
 
 
@@ -89,16 +87,16 @@ def by_cursor(request: Request[ByCursor], listed: Listed[Record]) -> dict[str, A
     if listed.order.key is not None and listed.order.name is not None:
         remedy = "leave it out for the order of the store, or ask by page and pageSize."
         raise refused("orderBy", f"{listed.order.name} cannot be followed by cursor; {remedy}", "not_by_cursor")
-    size, after = request.query.limit, request.query.cursor
+    size = request.query.limit
     found = page_by_cursor(
         listed.listing,
-        after=None if after is None else _position(request, after),
+        after=position_in(request),
         size=size,
         descending=listed.descending,
         takes=listed.takes,
     )
     items = [listed.present(record) for record in found.items]
-    following = None if found.end is None else _cursor(request, found.end)
+    following = None if found.end is None else cursor_at(request, found.end)
     return http.without_none({"items": items, "nextCursor": following})
 
 
@@ -111,17 +109,33 @@ def numbered(listed: Listed[Record], start: int, size: int) -> NumberedPage[Reco
             return found
         if listed.order.name is not None:
             remedy = "leave it out for the order of the store, or go through them by cursor."
-            message = f"{listed.order.name} cannot be had of more than {MAX_COUNTED} records; {remedy}"
+            message = f"{listed.order.name} cannot be had of more than {MAX_LOOKED_AT} records; {remedy}"
             raise refused("orderBy", message, "too_many_to_sort")
     return page_by_number(listing, start=start, size=size, descending=descending, takes=takes)
 
 
-def _cursor(request: Request[Any], position: str) -> str:
-    return urlsafe_b64encode(FORMAT + _digest(request) + position.encode()).decode().rstrip("=")
+def cursor_at(request: Request[Any], position: str) -> str:
+    """Goes on behind the position, in the answer to the same question."""
+    return _cursor(_digest(request), position)
+
+
+def cursor_into(request: Request[Any], path: str, position: str) -> str:
+    """Goes on behind the position in another list of the tenant, of which nothing is asked."""
+    asked = [pair for pair in request.query.pairs if pair[0] == "tenant"]
+    return _cursor(_digest_of(request.tenant, path, asked), position)
+
+
+def position_in(request: Request[ByCursor]) -> str | None:
+    """None at the beginning; raises InvalidInput for a cursor that was not made for this question of this tenant."""
+    cursor = request.query.cursor
+    return None if cursor is None else _position(request, cursor)
+
+
+def _cursor(digest: bytes, position: str) -> str:
+    return urlsafe_b64encode(FORMAT + digest + position.encode()).decode().rstrip("=")
 
 
 def _position(request: Request[Any], cursor: str) -> str:
-    """Raises InvalidInput for a cursor that was not made for this question of this tenant."""
     made = "is the nextCursor of an earlier answer to the same question: same path, tenant, filters and order."
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -136,6 +150,10 @@ def _position(request: Request[Any], cursor: str) -> str:
 
 def _digest(request: Request[Any]) -> bytes:
     """Of whose list it is and of everything that decides what is in it; the size of a page may change."""
-    asked = sorted(pair for pair in request.query.pairs if pair[0] not in ("cursor", "limit", "page", "pageSize"))
-    text = json.dumps([request.tenant, request.path, [pair for pair in asked if pair[1]]])
+    asked = [pair for pair in request.query.pairs if pair[0] not in ("cursor", "limit", "page", "pageSize")]
+    return _digest_of(request.tenant, request.path, asked)
+
+
+def _digest_of(tenant: str, path: str, asked: Sequence[tuple[str, str]]) -> bytes:
+    text = json.dumps([tenant, path, [pair for pair in sorted(asked) if pair[1]]])
     return blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()

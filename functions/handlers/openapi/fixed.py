@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.application.list_records import MAX_COUNTED
+from functions.application.list_records import MAX_COUNTED, MAX_LOOKED_AT
 from functions.domain.metering.values import event_json
 from functions.handlers.metering import ingest_body
 
@@ -199,7 +199,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
         "type": "object",
         "description": (
             "A page may hold fewer items than `limit`, even none, and not be the last one: a filter looks at a bounded "
-            "number of records for one answer. The last page has no `nextCursor`."
+            "number of records for one answer, and an answer has a bounded size. The last page has no `nextCursor`."
         ),
         "properties": {"nextCursor": {"type": "string"}},
     },
@@ -212,15 +212,15 @@ FIXED_SCHEMAS: dict[str, Any] = {
     "Page": {
         "type": "object",
         "description": (
-            f"`totalCount` is exact up to {MAX_COUNTED} records, and a lower bound beyond. With a filter, at most so "
-            "many are searched; if the page is not full by then, go on with `nextCursor` as `cursor`, without `page`."
+            f"`totalCount` is exact up to {MAX_COUNTED} records, and a lower bound beyond. A filter looks at about "
+            f"{MAX_LOOKED_AT} records: if the page is not full by then, and there are more, the answer is a 400 "
+            "`too_many_to_filter`; `cursor` goes through any number."
         ),
         "properties": {
             "page": {"type": "integer"},
             "pageSize": {"type": "integer"},
             "totalCount": {"type": "integer"},
             "totalCountIsLowerBound": {"type": "boolean", "const": True},
-            "nextCursor": {"type": "string"},
         },
         "required": ["page", "pageSize", "totalCount"],
     },

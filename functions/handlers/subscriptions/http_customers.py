@@ -4,7 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.application.held_listing import HeldListing
-from functions.application.subscriptions.find_customer import CUSTOMER_ORDERS, CustomerFilter, find_customer
+from functions.application.ports.listing import Listing
+from functions.application.subscriptions.find_customer import (
+    CUSTOMER_ORDERS,
+    CustomerFilter,
+    customers_named,
+    find_customer,
+)
 from functions.application.subscriptions.manage_customer import create_customer, delete_customer, replace_customer
 from functions.domain.metering.values.holding import Holding
 from functions.domain.subscriptions.customer import Customer, CustomerCreate
@@ -21,6 +27,7 @@ from functions.handlers.edge.query_model import (
     flag,
     sorted_by,
     text,
+    texts,
     unused,
 )
 from functions.handlers.edge.query_string import refused
@@ -32,6 +39,7 @@ routes = Routes()
 
 
 EVER = datetime.fromtimestamp(0, UTC)
+MAX_LOOKED_UP = 100  # by one read of the store
 
 
 @routes.post("/api/v1/customers", "Create a customer", scope=SCOPE_ADMIN, answers="Customer", status=201)
@@ -57,6 +65,13 @@ class CustomerQuery(Sorted, Paged):
     name = _part("name")
     primary_email = _part("e-mail address")
     subject = text("Only customers one of whose subjects contains this text, in any case.")
+    keys = texts(
+        f"Only the customer with exactly this key, looked up; said again for up to {MAX_LOOKED_UP}.", MAX_LOOKED_UP
+    )
+    subjects = texts(
+        f"Only the customer who has exactly this subject now, looked up; said again for up to {MAX_LOOKED_UP}.",
+        MAX_LOOKED_UP,
+    )
     plan_key = text("Not supported yet: a value is refused.")
     expand = unused(Kind.LIST)
 
@@ -73,13 +88,23 @@ def list_all(request: Request[CustomerQuery]) -> Answer:
         subject=query.subject,
     )
     listed = Listed(
-        subscriptions.customers().listing(request.tenant, with_deleted=query.include_deleted),
+        _listing(request, wanted),
         Customer.wire,
         wanted.matches if wanted.asks else None,
         order_of(request, CUSTOMER_ORDERS, AS_CREATED),
         query.is_descending,
     )
     return http.ok(by_cursor_or_number(request, listed))
+
+
+def _listing(request: Request[CustomerQuery], wanted: CustomerFilter) -> Listing[Customer]:
+    query, customers = request.query, subscriptions.customers()
+    if not query.keys and not query.subjects:
+        return customers.listing(request.tenant, with_deleted=query.include_deleted, saying=wanted.parts)
+    if query.include_deleted:
+        raise refused("includeDeleted", "does not go with keys and subjects: a deleted customer has none any more.")
+    found = customers_named(request.tenant, query.keys, query.subjects, customers=customers)
+    return HeldListing(found, lambda customer: customer.id)
 
 
 class OneCustomerQuery(RouteQuery):

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from functions.adapters.dynamo.condition import Condition
+from functions.adapters.dynamo.listing import DynamoListing, Narrowed
 from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
 from functions.adapters.dynamo.table import Table
 from functions.application.held_listing import HeldListing
@@ -83,3 +85,29 @@ def test_what_is_deleted_is_neither_shown_nor_counted_and_others_cannot_look_del
     assert (counted.records, counted.looked_at, counted.end) == (3, 4, None)
     everyone = stored(dynamodb, with_deleted=True)
     assert everyone.count(after=None, descending=False, most=100).records == 4
+
+
+def narrowed_to(database: DynamoDb, narrowed: Narrowed) -> Listing[Customer]:
+    table = Table(database.client, database.billing_table)
+    write_customers(database.client, database.billing_table, TEN)
+    return DynamoListing(
+        table, "default#customer", lambda item: Customer.model_validate_json(item["body"]), narrowed=narrowed
+    )
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_a_narrowed_list_ends_at_its_last_position(dynamodb: DynamoDb, most: int) -> None:
+    listing = narrowed_to(dynamodb, Narrowed(last=TEN[6].id))
+    assert [each for stretch in stretches(listing, most) for each in stretch] == TEN[:7]
+    assert [each for stretch in stretches(listing, most, descending=True) for each in stretch] == TEN[6::-1]
+    assert listing.read_slice(after=TEN[8].id, descending=False, most=most).end is None
+    assert listing.read_slice(after=TEN[8].id, descending=True, most=1).entries[0].read() == TEN[6]
+
+
+def test_what_the_store_leaves_out_counts_little_and_what_is_passed_by_counts_whole(dynamodb: DynamoDb) -> None:
+    store = narrowed_to(dynamodb, Narrowed(only=Condition("contains(body, :key)", {":key": '"customer-7"'})))
+    found = store.read_slice(after=None, descending=False, most=100)
+    assert ([entry.read() for entry in found.entries], found.looked_at) == ([TEN[7]], 2)
+    reader = narrowed_to(dynamodb, Narrowed(words=("customer-7",)))
+    found = reader.read_slice(after=None, descending=False, most=100)
+    assert ([entry.read() for entry in found.entries], found.looked_at) == ([TEN[7]], 10)

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -96,6 +97,7 @@ def test_a_list_beyond_the_bound_has_every_page_and_says_that_its_count_is_the_l
 
 def test_a_list_of_the_usual_size_says_exactly_how_long_it_is(many: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_records, "MAX_COUNTED", SOME)
+    monkeypatch.setattr(list_records, "MAX_LOOKED_AT", SOME)
     many.delete(f"{CUSTOMERS}/{customer(3).id}")
     for query in ("", "page=2&pageSize=50", "name=customer", "orderBy=name"):
         answer = many.get(CUSTOMERS, query).json
@@ -112,14 +114,60 @@ def test_a_page_behind_all_that_is_passed_over_is_refused_by_name(
     assert many.get(CUSTOMERS, "page=3&pageSize=10").status == 200
 
 
-def test_a_filter_beyond_the_bound_gives_what_it_found_and_where_to_search_on(many: Client) -> None:
-    answer = many.get(CUSTOMERS, "name=of%205").json
-    assert [each["key"] for each in answer["items"]] == keys(5, 50)
-    assert answer["totalCountIsLowerBound"] is True
-    further = many.get(CUSTOMERS, f"name=of%205&cursor={answer['nextCursor']}").json
-    assert [each["key"] for each in further["items"]] == keys(*range(51, 60))
+def test_a_filter_beyond_the_bound_is_refused_where_the_page_would_be_short(many: Client) -> None:
+    refused = many.get(CUSTOMERS, "name=of%205")
+    assert (refused.status, refused.fields) == (400, ["page"])
+    assert refused.json["extensions"]["validationErrors"][0]["code"] == "too_many_to_filter"
+    assert "cursor" in refused.json["detail"]
+    by_cursor = [key for page in pages(many, "name=of%205") for key in page]
+    assert by_cursor == keys(5, *range(50, 60))
     full = many.get(CUSTOMERS, "name=customer&pageSize=5").json
-    assert (len(full["items"]), "nextCursor" in full) == (5, False)
+    assert (len(full["items"]), full["totalCount"], full["totalCountIsLowerBound"]) == (5, 21, True)
+
+
+@pytest.fixture
+def named(many: Client, dynamodb: DynamoDb) -> Client:
+    """One with texts that JSON escapes, and one whose name changes its length in lower case."""
+    odd = [customer(100, name='A "quoted" \\ name\n'), customer(101, name="\u0130stanbul \u039f\u0394\u039f\u03a3")]
+    write_customers(dynamodb.client, dynamodb.billing_table, odd)
+    return many
+
+
+@pytest.mark.parametrize(
+    ("part", "number"),
+    [('"QUOTED"', 100), ("\\ NAME\n", 100), ("quoted", 100), ("\u0130STANBUL", 101), ("\u03bf\u03b4\u03bf\u03c2", 101)],
+)
+def test_a_part_of_a_name_is_found_however_it_is_stored(named: Client, part: str, number: int) -> None:
+    found = [key for page in pages(named, urlencode({"name": part})) for key in page]
+    assert found == keys(number)
+
+
+def test_customers_named_in_whole_are_looked_up(many: Client) -> None:
+    made = many.post(CUSTOMERS, {"name": "Two", "usageAttribution": {"subjectKeys": ["one", "Two"]}}).json
+    gone = many.post(CUSTOMERS, {"name": "Gone", "key": "gone"}).json
+    many.delete(f"{CUSTOMERS}/{gone['id']}")
+    reads = Reads()
+    for query, expected in (
+        ("keys=customer-5", [customer(5).id]),
+        ("keys=customer-59&keys=customer-5&keys=nobody", [customer(5).id, customer(59).id]),
+        ("keys=CUSTOMER-5", []),
+        ("keys=gone", []),
+        ("subjects=one&subjects=Two", [made["id"]]),
+        ("subjects=two", []),
+        ("subjects=customer-7&keys=customer-7&keys=customer-8", [customer(7).id]),
+        ("keys=customer-7&keys=customer-8&name=of%208", [customer(8).id]),
+        ("keys=customer-7&keys=customer-8&orderBy=name&order=DESC", [customer(8).id, customer(7).id]),
+    ):
+        reads.names.clear()
+        answer = many.get(CUSTOMERS, query).json
+        assert [each["id"] for each in answer["items"]] == expected, query
+        assert answer["totalCount"] == len(expected)
+        assert set(reads.names) <= {"BatchGetItem"}, query
+        assert len(reads.names) <= 3, query
+    first = many.get(CUSTOMERS, "keys=customer-7&keys=customer-8&limit=1").json
+    assert many.get(CUSTOMERS, f"keys=customer-7&keys=customer-8&cursor={first['nextCursor']}").json["items"]
+    assert many.get(CUSTOMERS, "keys=customer-7&includeDeleted=true").fields == ["includeDeleted"]
+    assert many.get(CUSTOMERS, "&".join(f"keys={n}" for n in range(101))).fields == ["keys"]
 
 
 def test_an_order_that_would_need_all_records_is_refused_beyond_the_bound(many: Client) -> None:
@@ -129,7 +177,7 @@ def test_an_order_that_would_need_all_records_is_refused_beyond_the_bound(many: 
 
 
 def test_an_order_is_kept_when_more_are_sorted_than_are_held(many: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_records, "MAX_COUNTED", SOME)
+    monkeypatch.setattr(list_records, "MAX_LOOKED_AT", SOME)
     monkeypatch.setattr(list_records, "MAX_HELD", 10)
     names = [customer(number).name for number in range(SOME)]
     for order, expected in (("ASC", sorted(names)), ("DESC", sorted(names, reverse=True))):
@@ -238,7 +286,7 @@ def test_plans_asked_for_by_id_or_key_are_looked_up(api: Client) -> None:
 def three_meters(api: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
     for slug in ("b", "c", "a"):
         assert api.post("/api/v1/meters", {"slug": slug, "eventType": "e", "aggregation": "COUNT"}).status == 201
-    monkeypatch.setattr(list_records, "MAX_COUNTED", 2)
+    monkeypatch.setattr(list_records, "MAX_LOOKED_AT", 2)
     monkeypatch.setattr(list_records, "STRIDE", 2)
     return api
 

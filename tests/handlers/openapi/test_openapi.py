@@ -205,7 +205,7 @@ def test_a_page_that_differs_is_noticed(page: dict[str, Any]) -> None:
     def found(answer: dict[str, Any]) -> list[str]:
         return differences("GET", "/api/v1/plans", 200, "application/json", json.dumps(answer), strict=True)
 
-    assert found(page | {"items": [], "nextCursor": "x"}) == []
+    assert found(page | {"items": []} | ({} if page else {"nextCursor": "x"})) == []
     assert found(page)
     assert found(page | {"items": [], "extra": 2})
     assert found(page | {"items": [{"id": 1}]})

@@ -92,6 +92,10 @@ class Attribution:
             for subject, lock in self._locks(tenant, subjects).items()
         }
 
+    def present(self, tenant: str, subjects: Sequence[str]) -> set[str]:
+        """The customers who have them now."""
+        return {lock["id"] for lock in self._locks(tenant, subjects).values() if "id" in lock}
+
     def _locks(self, tenant: str, subjects: Sequence[str]) -> dict[str, Item]:
         names = {keys.unique_name(keys.SUBJECT, subject): subject for subject in subjects}
         partition = keys.unique_names(tenant)

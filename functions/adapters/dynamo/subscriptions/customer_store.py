@@ -9,7 +9,7 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION, Condition
-from functions.adapters.dynamo.listing import DynamoListing, Unlisted
+from functions.adapters.dynamo.listing import DynamoListing, Narrowed, Unlisted, said_in_a_body
 from functions.adapters.dynamo.subscriptions.attribution import Attribution
 from functions.adapters.dynamo.subscriptions.billing_settings_store import DynamoBillingSettings
 from functions.adapters.dynamo.subscriptions.reconciliation_store import recheck_item
@@ -47,9 +47,22 @@ class DynamoCustomers:
     def by_key(self, tenant: str, key: str) -> Stored[Customer] | None:
         return _stored(self._item_of_key(tenant, key))
 
-    def listing(self, tenant: str, *, with_deleted: bool = False) -> DynamoListing[Customer]:
+    def listing(
+        self, tenant: str, *, with_deleted: bool = False, saying: Sequence[str] = ()
+    ) -> DynamoListing[Customer]:
+        """Those that say none of the texts anywhere are passed by unread, if that can be told."""
         unlisted = None if with_deleted else DELETED
-        return DynamoListing(self._table, keys.records(tenant, keys.CUSTOMER), _customer, unlisted=unlisted)
+        narrowed = Narrowed(words=tuple(word for text in saying for word in said_in_a_body(text)))
+        partition = keys.records(tenant, keys.CUSTOMER)
+        return DynamoListing(self._table, partition, _customer, unlisted=unlisted, narrowed=narrowed)
+
+    def ids_of_keys(self, tenant: str, customer_keys: Sequence[str]) -> set[str]:
+        partition = keys.unique_names(tenant)
+        names = [(partition, keys.unique_name(keys.CUSTOMER_KEY, key)) for key in customer_keys]
+        return {lock["id"] for lock in self._table.batch_get(names)}
+
+    def ids_of_subjects(self, tenant: str, subjects: Sequence[str]) -> set[str]:
+        return self._attribution.present(tenant, subjects)
 
     def many(self, tenant: str, customer_ids: Sequence[str]) -> Sequence[Customer]:
         partition = keys.records(tenant, keys.CUSTOMER)
