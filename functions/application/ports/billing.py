@@ -13,8 +13,24 @@ if TYPE_CHECKING:
     from functions.domain.billing.failure import Failure
     from functions.domain.billing.invoice import InvoiceRecord
     from functions.domain.billing.invoice_request import InvoiceRequest
+    from functions.domain.billing.push import PaymentStatus
     from functions.domain.catalog.coupon import AppliedCoupon
     from functions.domain.subscriptions.subscription import Subscription
+
+    Span = tuple[datetime | None, datetime | None]
+
+
+@dataclass(frozen=True)
+class InvoicesWanted:
+    """Which invoices a list asks for, as far as a store can tell; what is not given narrows nothing.
+
+    Ranges are inclusive. An invoice that is found need not be wanted: one that is wanted is found.
+    """
+
+    customer_ids: Sequence[str] = ()
+    payments: frozenset[PaymentStatus] | None = None
+    issued: Span = (None, None)
+    period_start: Span = (None, None)
 
 
 @dataclass(frozen=True)

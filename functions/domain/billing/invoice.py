@@ -122,6 +122,21 @@ class Payment(WireModel):
     failed_at: Instant | None = None
 
 
+def shown_as(payment: PaymentStatus) -> tuple[InvoiceStatus, ...]:
+    """The public status; where it depends on the time, the one before the invoice is due and the one from then on."""
+    match payment:
+        case PaymentStatus.PAID:
+            return (InvoiceStatus.PAID,)
+        case PaymentStatus.VOID:
+            return (InvoiceStatus.VOIDED,)
+        case PaymentStatus.UNCOLLECTIBLE:
+            return (InvoiceStatus.UNCOLLECTIBLE,)
+        case PaymentStatus.OPEN:
+            return (InvoiceStatus.PAYMENT_PROCESSING, InvoiceStatus.OVERDUE)
+        case _:
+            return (InvoiceStatus.ISSUED,)
+
+
 @dataclass(frozen=True)
 class InvoiceRecord:
     """An invoice with its payment; `version` counts the writes of the payment."""
@@ -140,17 +155,8 @@ class InvoiceRecord:
         return self.payment.failure_code is not None
 
     def status(self, now: datetime) -> InvoiceStatus:
-        match self.payment.status:
-            case PaymentStatus.PAID:
-                return InvoiceStatus.PAID
-            case PaymentStatus.VOID:
-                return InvoiceStatus.VOIDED
-            case PaymentStatus.UNCOLLECTIBLE:
-                return InvoiceStatus.UNCOLLECTIBLE
-            case PaymentStatus.OPEN:
-                return InvoiceStatus.OVERDUE if self.due_at <= now else InvoiceStatus.PAYMENT_PROCESSING
-            case _:
-                return InvoiceStatus.ISSUED
+        among = shown_as(self.payment.status)
+        return among[-1] if self.due_at <= now else among[0]
 
     def extended_status(self, now: datetime) -> str:
         status = self.status(now)

@@ -6,10 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from functions.application.billing.invoice_now import request_invoices, requested_invoices
+from functions.application.held_listing import HeldListing
+from functions.application.ports.billing import InvoicesWanted
+from functions.application.ports.listing import Listing
 from functions.application.subscriptions.find_customer import find_billed_customer
 from functions.domain.billing.failure import Failure
-from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus
+from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus, shown_as
 from functions.domain.billing.invoice_request import InvoiceRequest
+from functions.domain.billing.push import PaymentStatus
 from functions.domain.errors import NotFound, Unavailable
 from functions.domain.wire import Flag, Instant, NotYet, WireModel
 from functions.handlers import settings
@@ -45,6 +49,7 @@ RETRY_AFTER_SECONDS = 5
 # OpenMeter's other statuses are known but never those of an issued invoice.
 STATUSES = {*(status.value for status in InvoiceStatus), "gathering", "draft", "issuing"}
 EXPANDS = ("lines", "preceding", "workflow.apps")
+MAX_CUSTOMERS = 100  # each is a read of the store
 # An invoice's id begins with the instant it is owed from: the order of the store.
 BY_BOUNDARY = "id"
 INVOICE_ORDERS: dict[str, Callable[[InvoiceRecord, datetime], Any]] = {
@@ -124,7 +129,9 @@ class InvoiceQuery(Sorted, Paged):
         "Only invoices whose `statusDetails.extendedStatus` is this, such as `payment_processing.pending`; "
         f"{_SEPARATED}."
     )
-    customers = comma_texts(f"Only invoices of the customer with this id or key; {_SEPARATED}.")
+    customers = comma_texts(
+        f"Only invoices of the customer with this id or key; {_SEPARATED}, at most {MAX_CUSTOMERS}.", MAX_CUSTOMERS
+    )
     expand = comma_texts(
         "`lines` shows the lines too; without it the list has none. `preceding` and `workflow.apps` are accepted "
         "and have no effect."
@@ -145,7 +152,7 @@ def list_invoices(request: Request[InvoiceQuery]) -> Answer:
         return _shown(record, with_lines=with_lines)
 
     listed = Listed(
-        billing.invoices().listing(request.tenant),
+        wanted.listing(request.tenant),
         present,
         (lambda record: wanted.takes(record, now)) if wanted.asks else None,
         Order() if by == BY_BOUNDARY else Order(lambda record: INVOICE_ORDERS[by](record, now), by),
@@ -190,15 +197,17 @@ class _Filter:
         if self.statuses - STATUSES:
             raise refused("statuses", f"are among {', '.join(sorted(STATUSES))}.")
         self.extended = set(query.extended_statuses)
-        self.customers = {_customer_id(tenant, each) for each in query.customers}
-        self.issued = query.issued_after, query.issued_before
+        self.customers = tuple(dict.fromkeys(_customer_id(tenant, each) for each in query.customers))
+        # They are created when they are issued.
+        self.issued = (
+            max(filter(None, (query.issued_after, query.created_after)), default=None),
+            min(filter(None, (query.issued_before, query.created_before)), default=None),
+        )
         self.period = query.period_start_after, query.period_start_before
-        self.created = query.created_after, query.created_before
 
     @property
     def asks(self) -> bool:
-        instants = (*self.issued, *self.period, *self.created)
-        return bool(self.statuses or self.extended or self.customers or any(instants))
+        return bool(self.statuses or self.extended or self.customers or any((*self.issued, *self.period)))
 
     def takes(self, record: InvoiceRecord, now: datetime) -> bool:
         invoice = record.invoice
@@ -208,8 +217,23 @@ class _Filter:
             and (not self.customers or invoice.customer.id in self.customers)
             and _is_within(invoice.issued_at, *self.issued)
             and _is_within(invoice.period_start, *self.period)
-            and _is_within(invoice.issued_at, *self.created)
         )
+
+    def listing(self, tenant: str) -> Listing[InvoiceRecord]:
+        customer_ids = tuple(filter(http.is_ulid, self.customers))
+        payments = self._payments()
+        if payments == frozenset() or (self.customers and not customer_ids):
+            return HeldListing((), lambda record: record.invoice.id)
+        wanted = InvoicesWanted(customer_ids, payments, self.issued, self.period)
+        return billing.invoices().listing(tenant, wanted)
+
+    def _payments(self) -> frozenset[PaymentStatus] | None:
+        """What the gateway may have said of an invoice of these statuses; None: anything."""
+        asked = [{each.partition(".")[0] for each in some} for some in (self.statuses, self.extended) if some]
+        if not asked:
+            return None
+        shown = set.intersection(*asked)
+        return frozenset(each for each in PaymentStatus if shown & {one.value for one in shown_as(each)})
 
 
 def _customer_id(tenant: str, id_or_key: str) -> str:

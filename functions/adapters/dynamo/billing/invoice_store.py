@@ -8,14 +8,18 @@ from itertools import islice
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
+from functions.adapters.dynamo.billing.invoice_conditions import ISSUED_AT, PERIOD_START, invoices_among
+from functions.adapters.dynamo.billing.invoices_of_customers import INDEXED_FROM, InvoicesOfCustomers
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import NOT_YET_STORED, VERSION
-from functions.adapters.dynamo.listing import DynamoListing
+from functions.adapters.dynamo.listing import DynamoListing, Narrowed
 from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
 from functions.adapters.dynamo.subscriptions.reconciliation_store import recheck_item
 from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.adapters.dynamo.table import Table
+from functions.application.ports.billing import InvoicesWanted
+from functions.application.ports.listing import Listing
 from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.stored import Stale
 from functions.domain.billing.invoice import Invoice, InvoiceRecord, Payment, number_prefix
@@ -31,6 +35,11 @@ PUSH_GRACE = timedelta(minutes=10)
 # Every line has its price, which can be far longer than the 32 KB that zlib looks back to find it again.
 FAR_APART = 64_000
 _LZMA = b"\xfd7zXZ"
+
+
+# Nothing is issued before it is owed, and no clock is that wrong.
+CLOCKS_DIFFER = timedelta(days=1)
+ALL = InvoicesWanted()
 
 
 class _Lines(WireModel):
@@ -72,9 +81,16 @@ class DynamoInvoices:
         ids = (each.invoice.id for each in self.headers(tenant, since=since) if each.invoice.customer.id == customer_id)
         return [record for each in islice(ids, most) if (record := self.get(tenant, each)) is not None]
 
-    def listing(self, tenant: str) -> DynamoListing[InvoiceRecord]:
+    def listing(self, tenant: str, wanted: InvoicesWanted = ALL) -> Listing[InvoiceRecord]:
         """Headers, by the instant each invoice is owed from."""
-        return DynamoListing(self._table, keys.records(tenant, keys.INVOICE), record_of)
+        if not wanted.customer_ids:
+            return self._headers(tenant, wanted, _last(wanted.issued[1]))
+        early = self._headers(tenant, wanted, INDEXED_FROM)
+        return InvoicesOfCustomers(self._table, tenant, wanted.customer_ids, early)
+
+    def _headers(self, tenant: str, wanted: InvoicesWanted, last: str | None) -> DynamoListing[InvoiceRecord]:
+        narrowed = Narrowed(last, invoices_among(wanted))
+        return DynamoListing(self._table, keys.records(tenant, keys.INVOICE), record_of, narrowed=narrowed)
 
     def last_number(self, tenant: str, prefix: str) -> int:
         item = self._table.get(keys.records(tenant, keys.INVOICE_NUMBER), prefix)
@@ -122,6 +138,10 @@ class DynamoInvoices:
         ]
 
 
+def _last(issued_before: datetime | None) -> str | None:
+    return ulid_floor(issued_before + CLOCKS_DIFFER) if issued_before else None
+
+
 def packed(text: str) -> bytes:
     plain = text.encode()
     return zlib.compress(plain) if len(plain) < FAR_APART else lzma.compress(plain, preset=1)
@@ -140,6 +160,8 @@ def header_item(record: InvoiceRecord, next_push_at: datetime | None, failed_pus
         SORT_KEY: header.id,
         "body": header.model_dump_json(),
         "payment": record.payment.model_dump_json(),
+        ISSUED_AT: keys.instant(header.issued_at),
+        PERIOD_START: keys.instant(header.period_start),
         "next_push_at": keys.instant(next_push_at) if next_push_at else None,
         "failed_pushes": failed_pushes,
     }
