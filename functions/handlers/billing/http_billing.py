@@ -1,7 +1,7 @@
 """Routes of invoices: list, look, invoice now, and whom billing failed for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,10 +18,18 @@ from functions.domain.errors import NotFound, Unavailable
 from functions.domain.wire import Flag, Instant, NotYet, WireModel
 from functions.handlers import settings
 from functions.handlers.billing import invoice_json
+from functions.handlers.billing.lines_json import (
+    MAX_SHOWN_BYTES,
+    MAX_SHOWN_LINES,
+    UnreadLines,
+    lines_behind,
+    read_lines,
+)
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
-from functions.handlers.edge.listing import Listed, Order, by_cursor_or_number
+from functions.handlers.edge.listing import Listed, Order, by_cursor_or_number, cursor_at, cursor_into, position_in
 from functions.handlers.edge.query_model import (
+    ByCursor,
     Paged,
     RouteQuery,
     Sorted,
@@ -41,6 +49,8 @@ routes = Routes()
 _SEPARATED = "repeat it, or separate values by commas, for any of several"
 
 InvoiceId = Annotated[str, "The id of an invoice, not its number."]
+
+INVOICES = "/api/v1/billing/invoices"
 
 # API Gateway gives up after 30 s and the function after 29; the rest is for answering.
 MOST_WAIT_SECONDS = 22
@@ -94,7 +104,8 @@ def invoice_now(request: Request, body: InvoiceNow) -> Answer:
         new_id=base.new_ulid,
     )
     issued = _awaited(request.tenant, asked)
-    return http.created([_shown(record, with_lines=True) for record in issued])
+    most = MAX_SHOWN_BYTES // max(1, len(issued))
+    return http.created([_with_lines(request, record, read_lines(record.invoice.lines), most) for record in issued])
 
 
 def _awaited(tenant: str, asked: InvoiceRequest) -> list[InvoiceRecord]:
@@ -147,9 +158,9 @@ def list_invoices(request: Request[InvoiceQuery]) -> Answer:
     by = request.query.order_by
 
     def present(header: InvoiceRecord) -> dict[str, Any]:
-        record = billing.invoices().get(request.tenant, header.invoice.id) if with_lines else header
-        assert record is not None, "invoices are never deleted"
-        return _shown(record, with_lines=with_lines)
+        if not with_lines:
+            return _shown(header, None)
+        return _with_lines(request, header, billing.invoices().lines(request.tenant, header.invoice.id))
 
     listed = Listed(
         wanted.listing(request.tenant),
@@ -172,10 +183,44 @@ class OneInvoiceQuery(RouteQuery):
 @routes.get("/api/v1/billing/invoices/<invoice_id>", "Get an invoice", scope=SCOPE_READ, answers="Invoice")
 def get(request: Request[OneInvoiceQuery], invoice_id: InvoiceId) -> Answer:
     expand = _expand(request.query.expand)
-    record = billing.invoices().get(request.tenant, invoice_id)
-    if record is None:
+    header = _header(request.tenant, invoice_id)
+    if expand and "lines" not in expand:
+        return http.ok(_shown(header, None))
+    return http.ok(_with_lines(request, header, billing.invoices().lines(request.tenant, invoice_id)))
+
+
+@routes.get(
+    "/api/v1/billing/invoices/<invoice_id>/lines",
+    "List the lines of an invoice",
+    scope=SCOPE_READ,
+    answers="ByCursor[InvoiceLine]",
+)
+def list_lines(request: Request[ByCursor], invoice_id: InvoiceId) -> Answer:
+    """In the order of the invoice. A page ends early where its lines are very long."""
+    header = _header(request.tenant, invoice_id)
+    lines = billing.invoices().lines(request.tenant, invoice_id)
+    found = lines_behind(header, lines, position_in(request), request.query.limit, MAX_SHOWN_BYTES)
+    following = None if found.end is None else cursor_at(request, found.end)
+    return http.ok(http.without_none({"items": found.shown, "nextCursor": following}))
+
+
+def _header(tenant: str, invoice_id: str) -> InvoiceRecord:
+    header = billing.invoices().header(tenant, invoice_id)
+    if header is None:
         raise NotFound(f"There is no invoice {invoice_id!r}.", code="invoice_not_found")
-    return http.ok(_shown(record, with_lines=not expand or "lines" in expand))
+    return header
+
+
+def _with_lines(
+    request: Request[Any], record: InvoiceRecord, lines: UnreadLines, most_bytes: int = MAX_SHOWN_BYTES
+) -> dict[str, Any]:
+    """The first lines, and where there are more: how many there are, and where the route of the lines goes on."""
+    found = lines_behind(record, lines, None, MAX_SHOWN_LINES, most_bytes)
+    wire = _shown(record, found.shown)
+    if found.end is None:
+        return wire
+    path = f"{INVOICES}/{record.invoice.id}/lines"
+    return wire | {"lineCount": len(lines), "linesNextCursor": cursor_into(request, path, found.end)}
 
 
 @routes.get("/api/v1/billing/failures", "List billing failures", scope=SCOPE_READ, answers="Paged[BillingFailure]")
@@ -255,10 +300,8 @@ def _expand(asked: tuple[str, ...]) -> set[str]:
     return expand
 
 
-def _shown(record: InvoiceRecord, *, with_lines: bool) -> dict[str, Any]:
-    return invoice_json.shown(
-        record, base.clock().now(), collection_seconds=settings.collection_seconds(), with_lines=with_lines
-    )
+def _shown(record: InvoiceRecord, lines: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    return invoice_json.shown(record, base.clock().now(), collection_seconds=settings.collection_seconds(), lines=lines)
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """An invoice as the API shows it: OpenMeter's fields, and beside them its run and its page at the gateway."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,13 @@ from functions.handlers.subscriptions.subscription_json import period
 _SINCE_EVER = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def shown(record: InvoiceRecord, now: datetime, *, collection_seconds: int, with_lines: bool) -> dict[str, Any]:
+def shown(
+    record: InvoiceRecord,
+    now: datetime,
+    *,
+    collection_seconds: int,
+    lines: Sequence[Mapping[str, Any]] | None,
+) -> dict[str, Any]:
     invoice, payment = record.invoice, record.payment
     wire = {
         "id": invoice.id,
@@ -45,7 +52,7 @@ def shown(record: InvoiceRecord, now: datetime, *, collection_seconds: int, with
         "period": period(Period(invoice.period_start, invoice.period_end)),
         "voidedAt": payment.updated_at if record.status(now) == "voided" else None,
         "workflow": _workflow(record, collection_seconds),
-        "lines": [line_shown(record, line) for line in invoice.lines] if with_lines else None,
+        "lines": lines,
         "validationIssues": [_issue(record)] if record.is_failed else None,
         "externalIds": {"invoicing": payment.gateway_invoice} if payment.gateway_invoice else None,
         # Beyond OpenMeter.
@@ -62,7 +69,8 @@ def unissued(
 ) -> dict[str, Any]:
     """An invoice that nobody owes: tried out or looked ahead at, and stored nowhere."""
     record = InvoiceRecord(invoice, Payment(updated_at=now))
-    wire = shown(record, now, collection_seconds=collection_seconds, with_lines=True)
+    lines = [line_shown(record, line) for line in invoice.lines]
+    wire = shown(record, now, collection_seconds=collection_seconds, lines=lines)
     details = {"immutable": False, "failed": False, "extendedStatus": extended_status, "availableActions": {}}
     kept = {name: value for name, value in wire.items() if name not in ("issuedAt", "dueAt", "runId")}
     return kept | {"status": status, "statusDetails": details}

@@ -369,6 +369,8 @@ class ShownInvoice(OpenShown):
     due_at: Instant
     period: ShownPeriod
     lines: list[ShownInvoiceLine] | None = None
+    line_count: int | None = None
+    lines_next_cursor: str | None = None
     validation_issues: list[dict[str, Any]] | None = None
     hosted_invoice_url: str | None = None
     invoice_pdf: str | None = None

@@ -5,6 +5,7 @@
 | `Feature` | one |
 | `Each[Feature]` | a bare array |
 | `Paged[Feature]` | a page: `items, page, pageSize, totalCount`; by cursor: `items, nextCursor` |
+| `ByCursor[Feature]` | a page by cursor alone: `items, nextCursor` |
 | `EachOrPaged[Feature]` | a bare array, or a page when one is asked for |
 | `EachOrByCursor[Feature]` | a bare array, or `items` and `nextCursor` where a cursor or a limit is sent |
 | `OneOf[Feature, Plan]` | the first, or the second where the request asks for it |
@@ -54,6 +55,8 @@ def schema_of(form: str) -> Schema:
             return {"oneOf": items}
         case "Paged":
             return _either_page_of(items[0])
+        case "ByCursor":
+            return _page_of(items[0], "CursorPage")
         case "EachOrByCursor":
             return {"oneOf": [_array(items[0]), _page_of(items[0], "CursorPage")]}
         case "EachOrPaged":

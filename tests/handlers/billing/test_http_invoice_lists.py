@@ -1,4 +1,4 @@
-"""Lists of invoices of any length: what is found, and what of the store is read for it."""
+"""Lists of invoices and of their lines, of any length: what is found, and what of the store is read for it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from functions.adapters.dynamo.billing.invoice_store import header_item
 from functions.application import list_records
 from functions.domain.billing.invoice import BilledCustomer, InvoiceRecord, Payment, invoice_id
 from functions.domain.billing.push import PaymentStatus
+from functions.handlers.billing import lines_json
 from tests.application.billing.world import ACME, GLOBEX, TENANT, World
 from tests.domain.builders import at, flat, phase, unit
 from tests.handlers.gateway import Client
@@ -194,3 +195,50 @@ def test_what_the_store_leaves_out_costs_little_of_the_bound(
     found = client.get(INVOICES, "statuses=voided").json
     assert ([each["id"] for each in found["items"]], found["totalCount"]) == ([last], 1)
     assert client.get(INVOICES, "extendedStatuses=paid,issued&pageSize=50").fields == ["page"]
+
+
+@pytest.fixture
+def lines(world: World, client: Client, template: InvoiceRecord) -> str:
+    """The path of an invoice's two lines."""
+    return f"{INVOICES}/{template.invoice.id}/lines"
+
+
+def test_the_lines_of_an_invoice_come_page_by_page(client: Client, lines: str) -> None:
+    whole = client.get(lines.removesuffix("/lines")).json
+    assert (len(whole["lines"]), "lineCount" in whole, "linesNextCursor" in whole) == (2, False, False)
+    assert client.get(lines).json == {"items": whole["lines"]}
+    assert list(pages(client, lines, limit=1)) == [[line] for line in whole["lines"]]
+    assert list(pages(client, lines, limit=2)) == [whole["lines"]]
+    missing = client.get(f"{INVOICES}/01ARZ3NDEKTSV4RRFFQ69G5FAV/lines")
+    assert (missing.status, missing.json["extensions"]["validationErrors"][0]["code"]) == (404, "invoice_not_found")
+    assert client.acting_as("admin", "other").get(lines).status == 404
+    assert client.get(lines, "page=1").fields == ["page"]
+    assert client.get(lines, "cursor=nonsense").fields == ["cursor"]
+
+
+def test_an_invoice_of_too_many_lines_shows_the_first_and_where_the_others_are(
+    client: Client, lines: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = lines.removesuffix("/lines")
+    whole = client.get(one).json
+    monkeypatch.setattr(lines_json, "MAX_SHOWN_LINES", 1)
+    monkeypatch.setattr("functions.handlers.billing.http_billing.MAX_SHOWN_LINES", 1)
+    cut = client.get(one).json
+    assert cut["lines"] == whole["lines"][:1]
+    assert cut["lineCount"] == 2
+    assert client.get(lines, f"cursor={cut['linesNextCursor']}").json == {"items": whole["lines"][1:]}
+    listed = client.get(INVOICES, "expand=lines").json["items"][0]
+    assert (listed["lines"], listed["linesNextCursor"]) == (cut["lines"], cut["linesNextCursor"])
+    assert {name: each for name, each in cut.items() if name not in ("lines", "lineCount", "linesNextCursor")} == {
+        name: each for name, each in whole.items() if name != "lines"
+    }
+    operator = client.acting_as("read operator", "other")
+    through = operator.get(one, f"tenant={TENANT}&expand=lines").json["linesNextCursor"]
+    assert len(operator.get(lines, f"tenant={TENANT}&cursor={through}").json["items"]) == 1
+
+
+def test_very_long_lines_end_a_page_but_never_before_the_first(
+    client: Client, lines: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.handlers.billing.http_billing.MAX_SHOWN_BYTES", 10)
+    assert [len(page) for page in pages(client, lines, limit=100)] == [1, 1]

@@ -2,10 +2,13 @@
 
 import lzma
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
+
+import msgspec
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.billing.invoice_conditions import ISSUED_AT, PERIOD_START, invoices_among
@@ -46,6 +49,13 @@ class _Lines(WireModel):
     lines: tuple[InvoiceLine, ...]
 
 
+class _UnreadLines(msgspec.Struct):
+    lines: list[msgspec.Raw]
+
+
+_unread = msgspec.json.Decoder(_UnreadLines).decode
+
+
 class DynamoInvoices:
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -56,6 +66,17 @@ class DynamoInvoices:
         header = self._table.get(keys.records(tenant, keys.INVOICE), invoice_id)
         body = self._table.get(keys.records(tenant, keys.INVOICE_LINES), invoice_id) if header else None
         return record_of(header, body) if header else None
+
+    def header(self, tenant: str, invoice_id: str) -> InvoiceRecord | None:
+        """The invoice without its lines."""
+        item = self._table.get(keys.records(tenant, keys.INVOICE), invoice_id)
+        return record_of(item) if item else None
+
+    def lines(self, tenant: str, invoice_id: str) -> Sequence[Callable[[], InvoiceLine]]:
+        """In the order of the invoice; to read one costs far more than to pass it by."""
+        item = self._table.get(keys.records(tenant, keys.INVOICE_LINES), invoice_id)
+        stored = _unread(unpacked(item["lines"])).lines if item else []
+        return [partial(InvoiceLine.model_validate_json, bytes(line)) for line in stored]
 
     def headers(
         self, tenant: str, *, since: datetime | None = None, until: datetime | None = None
