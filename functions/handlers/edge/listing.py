@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 from functions.application.list_records import (
-    MAX_LOOKED_AT,
+    MAX_SEARCHED,
     NumberedPage,
     page_by_cursor,
     page_by_number,
@@ -109,7 +109,7 @@ def numbered(listed: Listed[Record], start: int, size: int) -> NumberedPage[Reco
             return found
         if listed.order.name is not None:
             remedy = "leave it out for the order of the store, or go through them by cursor."
-            message = f"{listed.order.name} cannot be had of more than {MAX_LOOKED_AT} records; {remedy}"
+            message = f"{listed.order.name} cannot be had of more than {MAX_SEARCHED} records; {remedy}"
             raise refused("orderBy", message, "too_many_to_sort")
     return page_by_number(listing, start=start, size=size, descending=descending, takes=takes)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.application.list_records import MAX_COUNTED, MAX_LOOKED_AT
+from functions.application.list_records import MAX_COUNTED, MAX_SEARCHED
 from functions.domain.metering.values import event_json
 from functions.handlers.metering import ingest_body
 
@@ -213,7 +213,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
         "type": "object",
         "description": (
             f"`totalCount` is exact up to {MAX_COUNTED} records, and a lower bound beyond. A filter looks at about "
-            f"{MAX_LOOKED_AT} records: if the page is not full by then, and there are more, the answer is a 400 "
+            f"{MAX_SEARCHED} records: if the page is not full by then, and there are more, the answer is a 400 "
             "`too_many_to_filter`; `cursor` goes through any number."
         ),
         "properties": {

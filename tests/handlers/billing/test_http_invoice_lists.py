@@ -190,6 +190,7 @@ def test_what_the_store_leaves_out_costs_little_of_the_bound(
     client: Client, world: World, template: InvoiceRecord, months: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(list_records, "MAX_LOOKED_AT", 8)
+    monkeypatch.setattr(list_records, "MAX_SEARCHED", 8)
     monkeypatch.setattr(list_records, "STRIDE", 8)
     last = put(world, template, ACME, at("2027-03-01"), PaymentStatus.VOID)
     found = client.get(INVOICES, "statuses=voided").json

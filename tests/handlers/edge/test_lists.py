@@ -36,6 +36,7 @@ def many(api: Client, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Cl
     """More customers than are counted, filtered or sorted for one page."""
     monkeypatch.setattr(list_records, "MAX_COUNTED", MOST)
     monkeypatch.setattr(list_records, "MAX_LOOKED_AT", 20)
+    monkeypatch.setattr(list_records, "MAX_SEARCHED", 20)
     monkeypatch.setattr(list_records, "STRIDE", 10)
     write_customers(
         dynamodb.client, dynamodb.billing_table, [customer(number) for number in range(SOME)], with_names=True
@@ -98,6 +99,7 @@ def test_a_list_beyond_the_bound_has_every_page_and_says_that_its_count_is_the_l
 def test_a_list_of_the_usual_size_says_exactly_how_long_it_is(many: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_records, "MAX_COUNTED", SOME)
     monkeypatch.setattr(list_records, "MAX_LOOKED_AT", SOME)
+    monkeypatch.setattr(list_records, "MAX_SEARCHED", SOME)
     many.delete(f"{CUSTOMERS}/{customer(3).id}")
     for query in ("", "page=2&pageSize=50", "name=customer", "orderBy=name"):
         answer = many.get(CUSTOMERS, query).json
@@ -178,6 +180,7 @@ def test_an_order_that_would_need_all_records_is_refused_beyond_the_bound(many: 
 
 def test_an_order_is_kept_when_more_are_sorted_than_are_held(many: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_records, "MAX_LOOKED_AT", SOME)
+    monkeypatch.setattr(list_records, "MAX_SEARCHED", SOME)
     monkeypatch.setattr(list_records, "MAX_HELD", 10)
     names = [customer(number).name for number in range(SOME)]
     for order, expected in (("ASC", sorted(names)), ("DESC", sorted(names, reverse=True))):
@@ -287,6 +290,7 @@ def three_meters(api: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
     for slug in ("b", "c", "a"):
         assert api.post("/api/v1/meters", {"slug": slug, "eventType": "e", "aggregation": "COUNT"}).status == 201
     monkeypatch.setattr(list_records, "MAX_LOOKED_AT", 2)
+    monkeypatch.setattr(list_records, "MAX_SEARCHED", 2)
     monkeypatch.setattr(list_records, "STRIDE", 2)
     return api
 
