@@ -68,6 +68,9 @@ class MemoryLedger(MemoryHistories):
         self.request("head")
         return int(self.table.get(("head", lane), 0))
 
+    def heads(self, lanes: Sequence[int]) -> dict[int, int]:
+        return {lane: self.head(lane) for lane in lanes}
+
     def commit(self, lane: int, n: int) -> Commit | None:
         self.request("commit")
         body = self.table.get(("commit", lane, n))

@@ -224,6 +224,10 @@ class LedgerReader(HistoryReader, LogIndex, Protocol):
         """The highest commit whose pages are written."""
         ...
 
+    def heads(self, lanes: Sequence[int]) -> Mapping[int, int]:
+        """Of each of the lanes, by one request for a hundred."""
+        ...
+
     def commits_from(self, lane: int, n: int) -> Iterable[Commit]:
         """The commits n and later that are stored, in order, as they are consumed."""
         ...

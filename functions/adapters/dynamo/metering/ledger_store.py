@@ -73,6 +73,11 @@ class DynamoLedger(DynamoHistories):
         item = self._table.get(keys.lane(lane), keys.HEAD)
         return int(item[DONE]["N"]) if item else 0
 
+    def heads(self, lanes: Sequence[int]) -> dict[int, int]:
+        found = self._table.batch_get([item_key(keys.lane(lane), keys.HEAD) for lane in lanes])
+        stored = {keys.lane_number(item[PARTITION_KEY]["S"]): int(item[DONE]["N"]) for item in found}
+        return {lane: stored.get(lane, 0) for lane in lanes}
+
     def commit(self, lane: int, n: int) -> Commit | None:
         item = self._table.get(keys.lane(lane), keys.commit(n))
         return decode_commit(item[BODY]["B"]) if item else None

@@ -6,6 +6,7 @@ commits behind the head are read first, and each page afterwards: a delta counts
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from functions.domain.metering.cells.pages import Page, PageDelta, PageKey
 
 # Many times what a writer leaves for later: beyond it nobody writes the pages of the lane.
 MAX_COMMITS = 2_000
+READERS = 8
 
 Deltas = Mapping[PageKey, Sequence[tuple[int, PageDelta]]]  # by page what commits do to it, by their numbers, in order
 NOTHING: Deltas = {}
@@ -39,6 +41,16 @@ class CurrentPages:
         self._tenant = tenant
         self._tails: dict[int, _Tail] = {}
         self._locks: dict[int, Lock] = defaultdict(Lock)
+
+    def learn(self, lanes: Sequence[int]) -> None:
+        """Reads the commits of many lanes at once."""
+        unknown = [lane for lane in lanes if lane not in self._tails]
+        if len(unknown) < 2:
+            return
+        heads = self._ledger.heads(unknown)
+        with ThreadPoolExecutor(min(READERS, len(unknown))) as pool:
+            tails = pool.map(lambda lane: self._read(lane, heads[lane]), unknown)
+            self._tails.update(zip(unknown, tails, strict=True))
 
     def settled(self, lane: int) -> int:
         """The highest commit that surely is in the counters, its codes and its places in the hour index."""
@@ -75,11 +87,11 @@ class CurrentPages:
     def _tail(self, lane: int) -> _Tail:
         with self._locks[lane]:
             if lane not in self._tails:
-                self._tails[lane] = self._read(lane)
+                self._tails[lane] = self._read(lane, self._ledger.head(lane))
             return self._tails[lane]
 
-    def _read(self, lane: int) -> _Tail:
-        head = last = self._ledger.head(lane)
+    def _read(self, lane: int, head: int) -> _Tail:
+        last = head
         deltas: dict[str | None, dict[PageKey, list[tuple[int, PageDelta]]]] = {}
         for commit in self._ledger.commits_from(lane, head + 1):
             last = commit.n

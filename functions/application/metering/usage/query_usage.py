@@ -268,6 +268,7 @@ class _Answer:
         found = self._nothing()
         cuts: Cuts = {}
         if self._query.has_overhang:
+            self._counters.learn(self.walk.lanes())
             for lane in self.walk.lanes():
                 self._heads.learn(lane)
         for owner in self.walk:

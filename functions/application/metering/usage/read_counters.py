@@ -75,6 +75,10 @@ class CounterReader:
         self._values_ahead: dict[Owner, Iterator[tuple[PageKey, str, bytes]]] = {}
         self._parsed = lru_cache(maxsize=20_000)(_parsed)
 
+    def learn(self, lanes: Sequence[int]) -> None:
+        """Begins with the lanes that will be asked about."""
+        self._current.learn(lanes)
+
     def codes(self, lane: int) -> MeterCodes:
         if lane not in self._codes:
             meter = self._query.meter

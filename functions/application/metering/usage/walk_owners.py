@@ -70,6 +70,7 @@ class OwnerWalk:
         return list(range(self._lanes.count))
 
     def __iter__(self) -> Iterator[Owner]:
+        self._counters.learn(self.lanes())
         for owner in self._owners():
             self.met.append(owner)
             yield owner

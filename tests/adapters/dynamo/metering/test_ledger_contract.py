@@ -110,6 +110,7 @@ def test_heads_of_many_lanes_rise_together_made_or_not(ledger: Any) -> None:
     assert [ledger.head(lane) for lane in range(30)] == [1, 2, 3, 5, *range(5, 31)]
     ledger.advance_heads(dict.fromkeys(range(30), 100))
     assert {ledger.head(lane) for lane in range(30)} == {100}
+    assert ledger.heads([*range(28, 32)]) == {28: 100, 29: 100, 30: 0, 31: 0}
 
 
 def test_the_look_back_ends_with_the_first_older_commit(ledger: Any) -> None:
