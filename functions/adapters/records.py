@@ -7,6 +7,7 @@ A commit is stored without the distinct values of its lanes' totals: they are th
 hashes, compress badly.
 """
 
+import threading
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -28,8 +29,17 @@ MAX_DECODED_BYTES = 64 * 1024 * 1024  # far above anything we write; a hostile r
 _encode = msgspec.msgpack.Encoder().encode
 _decode_record = msgspec.msgpack.Decoder(Pack | CloseMarker).decode
 _decode_commit = msgspec.msgpack.Decoder(Commit).decode
-_compress = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False).compress
-_decompressor = zstandard.ZstdDecompressor()
+
+
+class _Zstd(threading.local):
+    """One of a thread: neither may serve two at once (documentation of zstandard), and questions read in several."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
 
 
 class Undecodable(ValueError):
@@ -37,7 +47,7 @@ class Undecodable(ValueError):
 
 
 def encode_record(record: Pack | CloseMarker) -> bytes:
-    return _compress(_encode(record))
+    return _zstd.compress(_encode(record))
 
 
 def decode_record(body: bytes) -> Pack | CloseMarker:
@@ -69,7 +79,7 @@ def encode_commit(commit: Commit) -> bytes:
         body = _encode(msgspec.structs.replace(commit, pages=pages))
     except OverflowError:
         body = _encode(msgspec.structs.replace(commit, pages=list(map(_widened, pages))))
-    return _compress(body)
+    return _zstd.compress(body)
 
 
 def _widened(page: PageDelta) -> PageDelta:
@@ -108,4 +118,4 @@ def _inflate(body: bytes) -> bytes:
     size = zstandard.frame_content_size(body)
     if not 0 <= size <= MAX_DECODED_BYTES:
         raise Undecodable(f"The record says it holds {size} bytes.")
-    return _decompressor.decompress(body, max_output_size=MAX_DECODED_BYTES)
+    return _zstd.decompress(body, max_output_size=MAX_DECODED_BYTES)

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -247,3 +249,17 @@ def test_a_pack_from_before_there_were_voids_is_still_read() -> None:
 def test_a_void_comes_through_the_stream_as_it_was() -> None:
     pack = Pack("acme", 2, "p1", NOW, [EVENT], [Void(7, NOW, "é1", "api", "c1", "0-1")])
     assert decode_record(encode_record(pack)) == pack
+
+
+def test_commits_are_read_and_written_in_many_threads_at_once() -> None:
+    """A question reads the commits of many lanes at a time; one (de)compressor may not serve two of them."""
+    chance = Random(4)
+    commits = [commit(marks=chance.randbytes(60_000 + n)) for n in range(8)]
+    bodies = [encode_commit(each) for each in commits]
+
+    def read(number: int) -> bool:
+        place = number % len(commits)
+        return decode_commit(bodies[place]) == commits[place] and encode_commit(commits[place]) == bodies[place]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(2_000)))
