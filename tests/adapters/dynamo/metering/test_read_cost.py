@@ -75,21 +75,28 @@ class Consumption:
         return self.units * UNIT_BYTES
 
 
-@pytest.fixture
-def month(dynamodb: DynamoDb) -> DynamoLedger:
-    """A subject that was busy with every model in every half hour of a month, and another one beside it."""
-    ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+def _writer(
+    ledger: DynamoLedger, archive: MemoryArchive | None = None, window: AcceptanceWindow | None = None
+) -> LaneWriter:
+    """One that leaves no pages for later."""
     attempts = iter(range(1_000))
-    writer = LaneWriter(
+    return LaneWriter(
         ledger,
-        MemoryArchive(),
+        archive or MemoryArchive(),
         Clock(),
         lambda: str(next(attempts)),
-        AcceptanceWindow(),
+        window or AcceptanceWindow(),
         MemoryLookBacks(),
         LANES.value_fingerprint,
         behind_seconds=0,
     )
+
+
+@pytest.fixture
+def month(dynamodb: DynamoDb) -> DynamoLedger:
+    """A subject that was busy with every model in every half hour of a month, and another one beside it."""
+    ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
+    writer = _writer(ledger)
     starts = range(int(START.timestamp()), int(END.timestamp()), 1_800)
     events = [
         Event(n * 10 + m, second, f"{second}-{m}", "s", "call", subject, b'{"n":123456.25,"ms":%d,"model":"%s"}' % (
@@ -123,18 +130,7 @@ def test_the_level_before_a_range_is_read_from_a_few_coarse_pages(dynamodb: Dyna
     """A year of daily changes has 366 half-hour pages, of a subject and of the lane."""
     days, later = 366, END + timedelta(days=2)
     ledger = Levels(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
-    attempts = iter(range(1_000))
-    window = AcceptanceWindow(past=(days + 60) * 86_400)
-    writer = LaneWriter(
-        ledger,
-        MemoryArchive(),
-        Clock(),
-        lambda: str(next(attempts)),
-        window,
-        MemoryLookBacks(),
-        LANES.value_fingerprint,
-        behind_seconds=0,
-    )
+    writer = _writer(ledger, window=AcceptanceWindow(past=(days + 60) * 86_400))
     begin = int(END.timestamp()) - days * 86_400
     events = [
         Event(n, begin + n * 86_400, str(n), "s", "call", "ada", b'{"n":1,"model":"m"}') for n in range(1, days + 1)
@@ -155,18 +151,7 @@ def test_who_of_many_subjects_has_usage_is_found_a_hundred_by_one_request(
     dynamodb: DynamoDb, meter: Meter, most_requests: int
 ) -> None:
     ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
-    attempts = iter(range(1_000))
-    window, fingerprint = AcceptanceWindow(), LANES.value_fingerprint
-    writer = LaneWriter(
-        ledger,
-        MemoryArchive(),
-        Clock(),
-        lambda: str(next(attempts)),
-        window,
-        MemoryLookBacks(),
-        fingerprint,
-        behind_seconds=0,
-    )
+    writer = _writer(ledger)
     at = int((END - timedelta(hours=6)).timestamp())
     sent = [Event(n, at, str(n), "s", "call", f"c{n}", b'{"n":1,"model":"m"}') for n in range(500)]
     write(writer, [Pack("t", 0, "p", int(NOW.timestamp()), sent)])
@@ -196,18 +181,8 @@ class CountingArchive(MemoryArchive):
 def _sparse_month(dynamodb: DynamoDb, lanes: Lanes) -> tuple[DynamoLedger, CountingArchive]:
     """A few events that came late and together, each in an hour of its own."""
     ledger = Meters(dynamodb.client, dynamodb.usage_table, AcceptanceWindow())
-    archive, attempts = CountingArchive(), map(str, range(1_000))
-    window, start = AcceptanceWindow(), int(START.timestamp())
-    writer = LaneWriter(
-        ledger,
-        archive,
-        Clock(),
-        lambda: next(attempts),
-        window,
-        MemoryLookBacks(),
-        LANES.value_fingerprint,
-        behind_seconds=0,
-    )
+    archive, start = CountingArchive(), int(START.timestamp())
+    writer = _writer(ledger, archive)
     for batch in range(5):
         packs: dict[int, list[Event]] = defaultdict(list)
         for n in range(batch, 360, 5):
