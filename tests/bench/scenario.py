@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.application.metering.ledger.pages_behind import BEHIND_SECONDS
+from functions.application.metering.ledger.pages_behind import PAGES_BEHIND_SECONDS
 from functions.application.metering.ledger.recall_lane import MAX_UNKEPT_BYTES
 from functions.domain.metering.cells.pages import PAGE_SECONDS, WINDOW_SECONDS
 from functions.domain.metering.ledger.ledger import BUCKET_SECONDS, HOUR_SECONDS
@@ -159,7 +159,7 @@ class Scenario:
         while len(plain) < batches or not _writes_pages(plain[-1]):
             at += seen.seconds
             is_over = (at + seen.seconds) // BUCKET_SECONDS != at // BUCKET_SECONDS
-            if is_over and seen.seconds < BEHIND_SECONDS / 2:
+            if is_over and seen.seconds < PAGES_BEHIND_SECONDS / 2:
                 at = (at // BUCKET_SECONDS + 1) * BUCKET_SECONDS
                 seen = self.next(way, at)
                 plain, is_begun = [], _writes_pages(seen)
@@ -172,7 +172,7 @@ class Scenario:
 
     def _over(self, way: Way, end: float, seconds: float) -> Batch:
         """A batch that crosses the end of a bucket or an hour, without the pages of those before it."""
-        self.next(way, end - BEHIND_SECONDS / 2 - seconds)
+        self.next(way, end - PAGES_BEHIND_SECONDS / 2 - seconds)
         return self.next(way, end - seconds / 2)
 
     def _until_nothing_is_new(self, way: Way, window_start: float) -> tuple[float, list[Batch]]:
@@ -258,7 +258,9 @@ class Scenario:
         events = self._load.rate * assume.ENVIRONMENT_SECONDS
         lanes = self._deployment.lanes / self._deployment.shards
         written = per_event["stored.commits"] * self._load.rate
-        commits = min(MAX_UNKEPT_BYTES * lanes, written * assume.ENVIRONMENT_SECONDS) / 2 + written * BEHIND_SECONDS / 2
+        commits = (
+            min(MAX_UNKEPT_BYTES * lanes, written * assume.ENVIRONMENT_SECONDS) / 2 + written * PAGES_BEHIND_SECONDS / 2
+        )
         memory = self._deployed.memory_mb["stream_aggregate"]
         once = {
             "read_units.cold": commits / READ_UNIT_BYTES + len(self._load.subjects) / 2,

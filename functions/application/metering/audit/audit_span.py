@@ -11,6 +11,7 @@ from functions.application.metering.audit.audit_commits import line_fingerprint
 from functions.application.metering.audit.audit_history import HistoryAudit
 from functions.application.metering.audit.audit_levels import Levels
 from functions.application.metering.audit.recount import Owner, TenantRecount, stored_cells
+from functions.application.metering.ledger.pages_behind import PAGES_BEHIND_SECONDS
 from functions.application.metering.usage.current_pages import CurrentPages
 from functions.application.ports.audit import AuditedArchive, AuditedLedger
 from functions.application.ports.ledger import ArchivedEvent
@@ -32,7 +33,7 @@ SUBJECTS_AT_ONCE = 500
 MAX_TRIES = 6
 SECONDS_BETWEEN = 2.0
 # Ten times what a writer leaves its pages for later; the sweeper has had its turn, too.
-WRITTEN_WITHIN_SECONDS = 600
+WRITTEN_WITHIN_SECONDS = 10 * PAGES_BEHIND_SECONDS
 
 
 class SpanAudit:

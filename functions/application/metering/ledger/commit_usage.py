@@ -14,7 +14,7 @@ from itertools import islice
 from functions.application.metering.ledger.batch_commits import BatchCommits, Decider
 from functions.application.metering.ledger.index_commit import index_commits
 from functions.application.metering.ledger.lane_memory import LaneMemory
-from functions.application.metering.ledger.pages_behind import BEHIND_SECONDS, PagesBehind
+from functions.application.metering.ledger.pages_behind import PAGES_BEHIND_SECONDS, PagesBehind
 from functions.application.metering.ledger.running_lanes import POISON, Batch, RunningLanes
 from functions.application.metering.ledger.surplus_account import SurplusAccount
 from functions.application.metering.ledger.void_events import LostRace
@@ -45,7 +45,7 @@ class LaneWriter:
         look_backs: LookBacks,
         value_fingerprint: Callable[[str], int],
         charge: Callable[[Mapping[str, int]], None] = lambda _surplus: None,
-        behind_seconds: int = BEHIND_SECONDS,
+        behind_seconds: int = PAGES_BEHIND_SECONDS,
     ) -> None:
         """`charge` hears what counting cost beyond the events' bytes, by tenant, once and as soon as it is much.
 

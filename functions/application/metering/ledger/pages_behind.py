@@ -11,7 +11,7 @@ from functions.application.metering.ledger.apply_pages import PageApplier
 from functions.application.ports.ledger import Ledger
 from functions.domain.metering.ledger.ledger import Commit
 
-BEHIND_SECONDS = 60
+PAGES_BEHIND_SECONDS = 60
 # Deltas of pages: of a process, 1.2 KB each in memory; of a lane, 60 bytes each for whoever reads its pages.
 MAX_DELTAS, MAX_LANE_DELTAS = 50_000, 20_000
 
@@ -36,7 +36,7 @@ class PagesBehind:
 
     applying: type[PageApplier] = PageApplier
 
-    def __init__(self, ledger: Ledger, seconds: int = BEHIND_SECONDS) -> None:
+    def __init__(self, ledger: Ledger, seconds: int = PAGES_BEHIND_SECONDS) -> None:
         self._ledger = ledger
         self._pages = self.applying(ledger)
         self._seconds = seconds

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from functions.application.metering.ledger.pages_behind import BEHIND_SECONDS
+from functions.application.metering.ledger.pages_behind import PAGES_BEHIND_SECONDS
 from functions.application.ports.ledger import Ledger
 
 # A heartbeat a minute makes a living writer look at each of its lanes.
-LEFT_SECONDS = 3 * BEHIND_SECONDS
+LEFT_SECONDS = 3 * PAGES_BEHIND_SECONDS
 
 
 def lag_of(ledger: Ledger, lane: int, now: datetime) -> int:
