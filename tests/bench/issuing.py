@@ -19,12 +19,12 @@ from functions.adapters.memory.ledger import MemoryArchive
 from functions.adapters.memory.look_backs import MemoryLookBacks
 from functions.application.metering.ledger.commit_usage import LaneWriter
 from functions.application.ports.subscriptions import SubscriptionChange, Tenures
+from functions.domain.catalog.feature import MeteredFeature
 from functions.domain.catalog.plan import CustomPlan
 from functions.domain.identity import ulid_floor
 from functions.domain.metering.values.event import AcceptanceWindow, Event, Pack
 from functions.domain.subscriptions.customer import Customer
 from functions.domain.subscriptions.subscribe import subscribe
-from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.handlers.billing import workflow_issue_invoice
 from functions.handlers.wiring import base, metering
 from functions.names import DEFAULT_TENANT

@@ -41,9 +41,9 @@ from functions.application.subscriptions.create_subscription import (
     create_subscription,
 )
 from functions.domain.billing.invoice import invoice_id
+from functions.domain.catalog.feature import MeteredFeature
 from functions.domain.catalog.plan import Plan, PlanCreate
 from functions.domain.subscriptions.customer import Customer, UsageAttribution
-from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.names import PARTITION_KEY, SORT_KEY
 from infra.local.stripe import API_KEY, WEBHOOK_SECRET, pay
 from tests.replay.world import TENANT, World

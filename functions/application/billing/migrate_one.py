@@ -12,10 +12,10 @@ from functions.application.ports.stored import NewId
 from functions.application.ports.subscriptions import Subscriptions
 from functions.application.subscriptions.change_subscription import Changed, SoldWithPlan, migrate_subscription
 from functions.application.subscriptions.create_subscription import Catalogue, PlanChoice
+from functions.domain.catalog.feature import MeteredFeature
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.errors import TollboothError
-from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.plan_migration import FollowingInvoice, MigratedSubscription, PlanMigration
 from functions.domain.subscriptions.subscribe import PLAIN
 from functions.domain.subscriptions.subscription import Subscription

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from functions.application.ports.catalog import MeteredFeatures
+from functions.domain.catalog.feature import MeteredFeature
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.rate_card import Card
 from functions.domain.catalog.validation import (
@@ -13,7 +14,6 @@ from functions.domain.catalog.validation import (
     refuse,
 )
 from functions.domain.errors import FieldError
-from functions.domain.subscriptions.item import MeteredFeature
 
 Cards = Sequence[Card]
 

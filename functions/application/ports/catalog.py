@@ -10,13 +10,12 @@ if TYPE_CHECKING:
 
     from functions.application.ports.stored import Stored
     from functions.domain.catalog.addon import Addon  # noqa: F401 - the text in a base class
-    from functions.domain.catalog.feature import Feature
+    from functions.domain.catalog.feature import Feature, MeteredFeature
     from functions.domain.catalog.plan import Plan  # noqa: F401 - the text in a base class
     from functions.domain.catalog.plan_addon import PlanAddon
     from functions.domain.catalog.validation import MeterFacts
     from functions.domain.catalog.versioned import Versioned
     from functions.domain.metering.meters.meter_record import MeterRecord
-    from functions.domain.subscriptions.subscription import MeteredFeature
 
 Record = TypeVar("Record", bound="Versioned")
 

@@ -13,12 +13,12 @@ from functions.application.ports.subscriptions import BilledCustomers, Subscript
 from functions.application.subscriptions.find_customer import customer_not_found
 from functions.application.subscriptions.write_subscriptions import write_subscriptions
 from functions.domain.billing.invoice import BilledCustomer
+from functions.domain.catalog.feature import MeteredFeature
 from functions.domain.catalog.phase import PlanPhase
 from functions.domain.catalog.plan import CustomPlan, Plan
 from functions.domain.catalog.validation import currency_problems, phase_tax_problems, refuse
 from functions.domain.errors import FieldError, InvalidInput, NotFound
 from functions.domain.period import Cadence, period_at, rfc3339
-from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.subscribe import PLAIN, SubscriptionTerms, subscribe
 from functions.domain.subscriptions.subscription import Subscription
 from functions.domain.subscriptions.succession import had_before, phase_after_trials

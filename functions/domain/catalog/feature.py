@@ -114,3 +114,14 @@ class Feature(FeatureCreate):
                 name: {"$eq": value} for name, value in self.meter_group_by_filters.items()
             }
         return shown
+
+
+class MeteredFeature(WireModel):
+    """The feature as it was when it was sold: one that is archived later is still measured."""
+
+    id: str
+    key: str
+    name: str
+    meter_slug: str | None = None
+    filters: dict[str, GroupFilter] = Field(default_factory=dict)
+    unit: str | None = Field(default=None, exclude_if=lambda value: value is None)

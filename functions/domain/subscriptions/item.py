@@ -3,26 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from pydantic import Field
-
-from functions.domain.catalog.feature import GroupFilter
+from functions.domain.catalog.feature import MeteredFeature as MeteredFeature
 from functions.domain.catalog.pricing import FlatPrice
 from functions.domain.catalog.rate_card import Card, RateCard
 from functions.domain.period import later
 from functions.domain.wire import Exact, Instant, Key, Numeric, WireModel
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-class MeteredFeature(WireModel):
-    """The feature as it was when the item was made: a feature archived later is still billed."""
-
-    id: str
-    key: str
-    name: str
-    meter_slug: str | None = None
-    filters: dict[str, GroupFilter] = Field(default_factory=dict)
-    unit: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Deduction(WireModel):

@@ -8,11 +8,10 @@ import pytest
 
 from functions.application.billing.measure_usage import MeasuredUsage
 from functions.application.billing.rate_billables import Rater
-from functions.domain.catalog.feature import GroupFilter
+from functions.domain.catalog.feature import GroupFilter, MeteredFeature
 from functions.domain.metering.cells.aggregation import Aggregation
 from functions.domain.metering.meters.meter import Meter, MeterSet
 from functions.domain.metering.values.holding import held_ever
-from functions.domain.subscriptions.item import MeteredFeature
 from functions.domain.subscriptions.lineage import Lineages
 from functions.domain.subscriptions.subscribe import SubscriptionTerms, subscribe
 from tests.application.metering.ledger.test_usage import NOW, Deployment, event

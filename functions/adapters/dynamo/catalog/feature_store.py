@@ -11,10 +11,9 @@ from functions.adapters.dynamo.sale_counts import withdrawing
 from functions.adapters.dynamo.table import Table
 from functions.application.ports.catalog import SaleCounts
 from functions.application.ports.stored import Stale, Stored, Taken
-from functions.domain.catalog.feature import Feature
+from functions.domain.catalog.feature import Feature, MeteredFeature
 from functions.domain.catalog.validation import MeterFacts
 from functions.domain.metering.meters.meter_record import MeterRecord
-from functions.domain.subscriptions.subscription import MeteredFeature
 from functions.names import PARTITION_KEY, SORT_KEY
 
 ARCHIVED: Unlisted[Feature] = Unlisted('"archivedAt":"', lambda feature: feature.is_archived)
