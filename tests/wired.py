@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from functions.handlers.wiring import access, analytics, base, billing, catalog, metering, subscriptions
+from functions.handlers.wiring import access, analytics, base, billing, catalog, entitlements, metering, subscriptions
 
-MODULES = (access, analytics, base, billing, catalog, metering, subscriptions)
+MODULES = (access, analytics, base, billing, catalog, entitlements, metering, subscriptions)
 ADDRESSES = {
     port: module
     for module in MODULES

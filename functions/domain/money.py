@@ -1,6 +1,6 @@
 """Money in integer minor units, the only rounding in the product, and splitting without loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache, reduce
@@ -9,6 +9,12 @@ from functions.domain.errors import InvalidInput
 
 # Wide enough for a quantity of 100 digits, as sums of usage can have, a conversion and a price of 36 each, exactly.
 EXACT = Context(prec=192)
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Of any number of quantities; 0 of none."""
+    return reduce(EXACT.add, amounts, Decimal(0))
+
 
 # Twelve digits, the widest amount a provider documents; smaller limits per currency are the provider's to refuse.
 MAX_AMOUNT_MINOR = 999_999_999_999

@@ -53,6 +53,12 @@ def _customers() -> Sequence[Routes]:
     return (http_customers.routes, http_subscriptions.routes, http_applied_coupons.routes)
 
 
+def _entitlements() -> Sequence[Routes]:
+    from functions.handlers.entitlements import http_entitlements, http_grants, http_subject_entitlements
+
+    return (http_entitlements.routes, http_grants.routes, http_subject_entitlements.routes)
+
+
 def _events() -> Sequence[Routes]:
     from functions.handlers.metering import http_corrections, http_events
 
@@ -119,14 +125,24 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "billing": _billing,
     "coupons": _coupons,
     "customers": _customers,
+    "entitlements": _entitlements,
     "events": _events,
     "features": _features,
+    "grants": _entitlements,
     "healthz": _healthz,
     "meters": _meters,
     "openapi.json": _openapi,
     "plans": _plans,
     "rejects": _rejects,
     "subscriptions": _subscriptions,
+}
+
+
+# What belongs to another room although its path begins like another one's: by the first and the third segment.
+ROOMS_WITHIN: Mapping[tuple[str, str], str] = {
+    ("customers", "access"): "entitlements",
+    ("customers", "entitlements"): "entitlements",
+    ("subjects", "entitlements"): "entitlements",
 }
 
 
@@ -142,9 +158,10 @@ def routes() -> list[Route]:
 
 def room_of(event: Mapping[str, Any]) -> str:
     """The name of a room, or an empty one, which has no routes."""
-    first, *others = str(event.get("rawPath") or "").removeprefix("/").split("/")
-    asked = others[1] if first == "api" and len(others) > 1 else first
-    return asked if asked in ROOMS else ""
+    segments = str(event.get("rawPath") or "").removeprefix("/").split("/")
+    asked, *others = segments[2:] if segments[0] == "api" and len(segments) > 2 else segments
+    within = ROOMS_WITHIN.get((asked, others[1])) if len(others) > 1 else None
+    return within or (asked if asked in ROOMS else "")
 
 
 @cache

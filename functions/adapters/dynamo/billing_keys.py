@@ -59,6 +59,15 @@ single items by get, ranges by query:
 | which of them was begun last              | `<tenant>#unique`                | `plan_migration`                     |
 | what the tenant decides for all billing   | `<tenant>#unique`                | `billing_settings`                   |
 
+Entitlements (store: entitlement):
+
+| what is asked                             | pk                               | sk                                   |
+|-------------------------------------------|----------------------------------|--------------------------------------|
+| may this customer use this feature; all   | `<tenant>#entitled`              | `<customer id>#<feature key>`        |
+| that a customer may use                   |                                  |                                      |
+| an entitlement by id; all of them         | `<tenant>#entitlement`           | `<entitlement id>`                   |
+| a grant by id; all of them                | `<tenant>#grant`                 | `<grant id>`                         |
+
 Stripe (store: push):
 
 | what is asked                             | pk                               | sk                                   |
@@ -169,6 +178,12 @@ UNPUSHED = "unpushed"
 DUE_PLAN = "due_plan"
 BILLING_TURN = ("billing_turn", "billing_turn")
 RECHECK = "recheck"
+
+# Entitlements
+
+ENTITLED = "entitled"
+ENTITLEMENT = "entitlement"
+GRANT = "grant"
 
 # Archive
 

@@ -97,14 +97,16 @@ class MeasuredUsage:
 
     def windows(self, question: UsageQuestion, most: int) -> Windowed:
         found = self._meter(question.tenant, question.meter)
-        period = question.period
-        size = window_size(period, most)
-        query = replace(self._query(found, question), window=size)
-        measured = [
+        size = window_size(question.period, most)
+        return Windowed(found.aggregation, size, self.by_window(question, size, "UTC"))
+
+    def by_window(self, question: UsageQuestion, size: WindowSize, time_zone: str) -> list[MeasuredWindow]:
+        found, period = self._meter(question.tenant, question.meter), question.period
+        query = replace(self._query(found, question), window=size, time_zone=time_zone)
+        return [
             MeasuredWindow(max(each.start, period.start), min(each.end, period.end), quantity)
             for each, quantity in self._reader.by_window(query, self._clock.now())
         ]
-        return Windowed(found.aggregation, size, measured)
 
     def _query(self, meter: Meter, question: UsageQuestion) -> UsageQuery:
         """What money is owed for, as one number. Raises Unavailable while the meter's history is not counted."""

@@ -92,3 +92,17 @@ class Measuring(Protocol):
         Its answers are as of the first of them, or later. It is not to be asked about the next invoice.
         """
         ...
+
+
+class PhasedUsage(UsageMeter, Protocol):
+    """What balances ask of the meters beside what billing asks."""
+
+    def by_window(self, question: UsageQuestion, size: WindowSize, time_zone: str) -> Sequence[MeasuredWindow]:
+        """The same usage by windows of a size, cut to the period; those in which nothing was used are left out."""
+        ...
+
+
+class PhasedMeasuring(Protocol):
+    def reading_once(self, tenant: str) -> PhasedUsage:
+        """A meter for the questions about one customer, as that of `Measuring`."""
+        ...

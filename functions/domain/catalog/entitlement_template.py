@@ -20,6 +20,9 @@ def _json_object(text: str) -> str:
     return text
 
 
+Config = Annotated[str, StringConstraints(max_length=MAX_CONFIG_CHARACTERS), AfterValidator(_json_object)]
+
+
 class MeteredEntitlement(WireModel):
     """So much usage in each usage period; the period is the rate card's cadence unless it names its own."""
 
@@ -35,7 +38,7 @@ class MeteredEntitlement(WireModel):
 class StaticEntitlement(WireModel):
     metadata: Metadata = None
     type: Literal["static"]
-    config: Annotated[str, StringConstraints(max_length=MAX_CONFIG_CHARACTERS), AfterValidator(_json_object)]
+    config: Config
 
 
 class BooleanEntitlement(WireModel):

@@ -14,7 +14,7 @@ from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.in_path import CustomerKey, SubscriptionId
 from functions.handlers.edge.query_model import RouteQuery, choice, instant
 from functions.handlers.edge.routes import Routes
-from functions.handlers.wiring import base, billing, subscriptions
+from functions.handlers.wiring import base, billing, metering, subscriptions
 from functions.names import SCOPE_READ
 
 routes = Routes()
@@ -91,7 +91,7 @@ def _shown(tenant: str, found: Upcoming, *, is_explained: bool) -> dict[str, Any
         collection_seconds=settings.collection_seconds(),
     )
     if is_explained:
-        meter = billing.api_usage_meter().reading_once(tenant)
+        meter = metering.api_usage_meter().reading_once(tenant)
         for shown, line in zip(wire["lines"], invoice.lines, strict=True):
             explained = explained_line(tenant, invoice, line, meter)
             shown[EXPLANATION] = explanation_shown(explained, invoice.currency)
@@ -112,6 +112,6 @@ def explanation(request: Request, invoice_id: InvoiceId, line_id: LineId) -> Ans
         invoice_id,
         line_id,
         invoices=billing.invoices(),
-        usage=billing.api_usage_meter(),
+        usage=metering.api_usage_meter(),
     )
     return http.ok({"invoiceId": invoice.id, "number": invoice.number} | explanation_shown(found, invoice.currency))

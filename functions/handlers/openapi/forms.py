@@ -17,13 +17,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.handlers.openapi import answers, answers_migration, answers_rating, answers_selling
+from functions.handlers.openapi import (
+    answers,
+    answers_entitlements,
+    answers_migration,
+    answers_rating,
+    answers_selling,
+)
 from functions.handlers.openapi.schemas import SCHEMAS, public
 
 Schema = dict[str, Any]
 MODELS: dict[str, type[BaseModel]] = {
     public(name): model
-    for module in (answers, answers_migration, answers_rating, answers_selling)
+    for module in (answers, answers_entitlements, answers_migration, answers_rating, answers_selling)
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == module.__name__
 }

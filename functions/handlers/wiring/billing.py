@@ -159,23 +159,13 @@ def usage_meter() -> "MeasuredUsage":
     return MeasuredUsage(reader, metering.ledger(), base.clock())
 
 
-def api_usage_meter() -> "MeasuredUsage":
-    """The same for one request, which together reads what one question may: nobody waits as long as a run does."""
-    from functions.application.billing.measure_usage import MeasuredUsage
-
-    reader = metering.usage_reader().sharing(
-        "ask for fewer customers, fewer or shorter periods, or fewer lines at once"
-    )
-    return MeasuredUsage(reader, metering.ledger(), base.clock())
-
-
 def preview_ports() -> "PreviewPorts":
     from functions.application.billing.preview_invoice import PreviewPorts
 
     return PreviewPorts(
         subscriptions.subscriptions(),
         subscriptions.billed_customers(),
-        api_usage_meter(),
+        metering.api_usage_meter(),
         subscriptions.coupons(),
         invoices(),
         base.clock(),
@@ -191,7 +181,7 @@ def backtest_ports() -> "BacktestPorts":
         catalog.metered_features(),
         subscriptions.billed_customers(),
         subscriptions.subscriptions(),
-        api_usage_meter(),
+        metering.api_usage_meter(),
         base.clock(),
         base.new_ulid,
     )
@@ -199,7 +189,7 @@ def backtest_ports() -> "BacktestPorts":
 
 def deed_preview_ports() -> "BillingPorts":
     """As a billing run has them, with usage as the API reads it."""
-    return _billing_ports(api_usage_meter())
+    return _billing_ports(metering.api_usage_meter())
 
 
 def billing_ports() -> "BillingPorts":

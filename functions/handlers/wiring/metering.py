@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from functions.adapters.kinesis import KinesisStream
     from functions.adapters.look_back_store import StoredLookBacks
     from functions.adapters.workflow import StepFunctionsBackfills
+    from functions.application.billing.measure_usage import MeasuredUsage
     from functions.application.metering.audit.audit_lane import LaneAuditor
     from functions.application.metering.audit.repair_archive import ArchiveRepairer
     from functions.application.metering.events.correct_event import CorrectionPorts
@@ -142,6 +143,14 @@ def usage_reader() -> "UsageReader":
     from functions.application.metering.usage.query_usage import UsageReader
 
     return UsageReader(ledger(), archive(), lanes())
+
+
+def api_usage_meter() -> "MeasuredUsage":
+    """The same for one request, which together reads what one question may: nobody waits as long as a run does."""
+    from functions.application.billing.measure_usage import MeasuredUsage
+
+    reader = usage_reader().sharing("ask for fewer customers, fewer or shorter periods, or fewer lines at once")
+    return MeasuredUsage(reader, ledger(), base.clock())
 
 
 @cache

@@ -210,11 +210,15 @@ def test_the_lists_are_these() -> None:
         "/api/v1/billing/reconciliation",
         "/api/v1/coupons",
         "/api/v1/customers",
+        "/api/v1/entitlements",
         "/api/v1/events/corrections",
         "/api/v1/features",
+        "/api/v1/grants",
         "/api/v1/meters",
         "/api/v1/plans",
         "/api/v1/subscriptions",
+        "/api/v2/entitlements",
+        "/api/v2/grants",
     ]
 
 

@@ -15,6 +15,7 @@ from functions.adapters.dynamo.subscriptions.billing_settings_store import Dynam
 from functions.adapters.dynamo.subscriptions.reconciliation_store import recheck_item
 from functions.adapters.dynamo.subscriptions.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
+from functions.application.ports.entitlements import EntitledCustomer
 from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.stored import Stale, Stored, Taken
 from functions.application.ports.subscriptions import Holder, Tenures
@@ -138,6 +139,23 @@ class DynamoCustomers:
             return None
         customer = _customer(found)
         return self._billed(tenant, found, customer, customer.time_zone or UTC_ZONE)
+
+    def entitled(self, tenant: str, id_or_key: str) -> EntitledCustomer | None:
+        found = self._item(tenant, id_or_key) or self._item_of_key(tenant, id_or_key)
+        return self._entitled(tenant, found) if found else None
+
+    def entitled_by_subject(self, tenant: str, subject: str) -> EntitledCustomer | None:
+        holders = self._attribution.present(tenant, [subject])
+        found = self._item(tenant, min(holders)) if holders else None
+        return self._entitled(tenant, found) if found else None
+
+    def keys_of(self, tenant: str, customer_ids: Sequence[str]) -> dict[str, str | None]:
+        return {each.id: each.key for each in self.many(tenant, customer_ids)}
+
+    def _entitled(self, tenant: str, stored: Item) -> EntitledCustomer:
+        customer = _customer(stored)
+        held = self._attribution.holdings(tenant, stored, customer)
+        return EntitledCustomer(customer.id, customer.key, customer.usage_subjects, held, customer.is_deleted)
 
     def contact(self, tenant: str, customer_id: str) -> Contact | None:
         """How the gateway reaches them now, deleted or not."""

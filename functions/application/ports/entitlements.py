@@ -1,0 +1,85 @@
+"""What keeps entitlements, and what tells whose usage counts against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.application.ports.listing import Listing
+    from functions.domain.entitlements.entitlement import Entitled, Entitlement
+    from functions.domain.entitlements.grant_record import GrantRecord
+    from functions.domain.metering.values.holding import Holding
+
+
+@dataclass(frozen=True)
+class EntitledCustomer:
+    """A customer as far as access goes; `held` are the subjects whose usage is theirs, and since when."""
+
+    id: str
+    key: str | None
+    subjects: Sequence[str]
+    held: Sequence[Holding]
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class GrantOf:
+    """A grant with what it is a grant of."""
+
+    grant: GrantRecord
+    entitlement_id: str
+    customer_id: str
+    feature_key: str
+
+
+@dataclass(frozen=True)
+class EntitledChange:
+    """All entitlements of a customer to a feature as they were read, and as they shall be."""
+
+    before: Entitled
+    after: Entitled
+
+
+class EntitledCustomers(Protocol):
+    def entitled(self, tenant: str, id_or_key: str) -> EntitledCustomer | None:
+        """By id also when deleted, by key only when not."""
+        ...
+
+    def entitled_by_subject(self, tenant: str, subject: str) -> EntitledCustomer | None:
+        """The customer who has the subject now."""
+        ...
+
+    def keys_of(self, tenant: str, customer_ids: Sequence[str]) -> dict[str, str | None]:
+        """The key of each of these customers, deleted or not."""
+        ...
+
+
+class Entitlements(Protocol):
+    def get(self, tenant: str, entitlement_id: str) -> Entitlement | None:
+        """By its id alone, deleted or not."""
+        ...
+
+    def entitled(self, tenant: str, customer_id: str, feature_key: str) -> Entitled:
+        """Empty where there never was one."""
+        ...
+
+    def of_customer(self, tenant: str, customer_id: str) -> Sequence[Entitled]:
+        """By feature key."""
+        ...
+
+    def grant(self, tenant: str, grant_id: str) -> GrantOf | None: ...
+
+    def listing(self, tenant: str) -> Listing[Entitlement]: ...
+
+    def grants(self, tenant: str) -> Listing[GrantOf]: ...
+
+    def save(self, tenant: str, change: EntitledChange) -> None:
+        """Write what changed, all or nothing.
+
+        Raises Stale when it changed meanwhile, or when the customer was deleted or the feature of a new entitlement
+        archived.
+        """
+        ...
