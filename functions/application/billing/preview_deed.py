@@ -7,12 +7,14 @@ from datetime import datetime
 from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
 from functions.application.ports.billing import Invoices
 from functions.application.ports.coupons import CustomerCoupons
+from functions.application.ports.entitlements import EntitledChange
 from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions, Tenures
 from functions.application.subscriptions.write_subscriptions import subscription_not_found
 from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import InvoiceRecord
 from functions.domain.billing.line import InvoiceLine
 from functions.domain.catalog.coupon import AppliedCoupon
+from functions.domain.entitlements.entitlement import Entitled
 from functions.domain.errors import TooLarge
 from functions.domain.subscriptions.subscription import Subscription
 
@@ -87,6 +89,9 @@ class _Subscriptions:
     def withdrawn(self, tenant: str, customer_id: str) -> int:
         return self.stored.withdrawn(tenant, customer_id)
 
+    def entitled(self, tenant: str, customer_id: str) -> Sequence[Entitled]:
+        return self.stored.entitled(tenant, customer_id)
+
     def save(
         self,
         _tenant: str,
@@ -94,6 +99,7 @@ class _Subscriptions:
         changes: Sequence[SubscriptionChange],
         _tenures: Tenures,
         _sold_after: int | None = None,
+        _entitled: Sequence[EntitledChange] = (),
     ) -> None:
         for change in changes:
             if change.after is not None:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from functions.application.ports.entitlements import EntitledChange
     from functions.application.ports.stored import Stored
     from functions.domain.billing.invoice import BilledCustomer
+    from functions.domain.entitlements.entitlement import Entitled
     from functions.domain.metering.values.holding import Holding
     from functions.domain.subscriptions.customer import Customer
     from functions.domain.subscriptions.subscription import Subscription
@@ -67,6 +69,10 @@ class Subscriptions(Protocol):
         """How often something was withdrawn that could be sold; to be read before what is sold is looked at."""
         ...
 
+    def entitled(self, tenant: str, customer_id: str) -> Sequence[Entitled]:
+        """All that the customer is or was entitled to."""
+        ...
+
     def save(
         self,
         tenant: str,
@@ -74,12 +80,14 @@ class Subscriptions(Protocol):
         changes: Sequence[SubscriptionChange],
         tenures: Tenures,
         sold_after: int | None = None,
+        entitled: Sequence[EntitledChange] = (),
     ) -> None:
         """Write the changes with their due index entries, all or nothing; raises Stale.
 
         Neither the subscriptions nor any other of the customer's, as `tenures` tells, may have changed since, nor the
         customer be deleted. To be read before the customer is. `sold_after` says that they sell something from now on
-        that they did not sell before; also Stale when something was withdrawn since that was read.
+        that they did not sell before; also Stale when something was withdrawn since that was read. `entitled` is
+        what changes of the customer's entitlements with them.
         """
         ...
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from functions.application.ports.clock import Clock
+from functions.application.ports.entitlements import EntitledChange
 from functions.application.ports.stored import Stale
 from functions.application.ports.subscriptions import SubscriptionChange, Subscriptions
 from functions.domain.errors import Conflict, NotFound, Unavailable
 from functions.domain.period import rfc3339
+from functions.domain.subscriptions.entitling import entitled_by, entitles
 from functions.domain.subscriptions.no_overlap import require_room
 from functions.domain.subscriptions.subscription import Subscription, SubscriptionStatus
 
@@ -31,9 +33,10 @@ def write_subscriptions(
         now = clock.now().replace(microsecond=0)
         changes = decide(present, now)
         _require_fit(customer_id, present, changes, now)
+        entitled = _entitled(tenant, customer_id, present, changes, now, subscriptions)
         try:
             sold_after = withdrawn if any(map(_sells_more, changes)) else None
-            subscriptions.save(tenant, customer_id, changes, tenures, sold_after)
+            subscriptions.save(tenant, customer_id, changes, tenures, sold_after, entitled)
         except Stale:
             continue
         return changes
@@ -88,6 +91,28 @@ def _sells_more(change: SubscriptionChange) -> bool:
         for each in (change.before, change.after)
     )
     return not after <= before
+
+
+def _entitled(
+    tenant: str,
+    customer_id: str,
+    present: Sequence[Subscription],
+    changes: Sequence[SubscriptionChange],
+    now: datetime,
+    subscriptions: Subscriptions,
+) -> list[EntitledChange]:
+    """What changes with them of all that the customer is entitled to."""
+    after = _all_after(present, changes)
+    if not any(map(entitles, (*present, *after))):
+        return []
+    entitled = subscriptions.entitled(tenant, customer_id)
+    return [EntitledChange(*each) for each in entitled_by(customer_id, after, entitled, now)]
+
+
+def _all_after(present: Sequence[Subscription], changes: Sequence[SubscriptionChange]) -> list[Subscription]:
+    changed = {change.before.id for change in changes if change.before is not None}
+    after = [change.after for change in changes if change.after is not None]
+    return [*(each for each in present if each.id not in changed), *after]
 
 
 def _require_fit(

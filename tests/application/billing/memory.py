@@ -7,11 +7,13 @@ from datetime import datetime
 from functions.adapters.memory.coupons import MemoryCoupons
 from functions.application.billing.issue_invoice import BillingPorts, issue_invoices
 from functions.application.billing.preview_invoice import PreviewPorts, Upcoming, upcoming_invoice
+from functions.application.ports.entitlements import EntitledChange
 from functions.application.ports.subscriptions import SubscriptionChange, Tenures
 from functions.domain.billing.failure import Failure
 from functions.domain.billing.invoice import BilledCustomer, Invoice, InvoiceRecord
 from functions.domain.billing.push import PaymentStatus
 from functions.domain.catalog.coupon import AppliedCoupon
+from functions.domain.entitlements.entitlement import Entitled
 from functions.domain.subscriptions.subscription import Subscription
 from tests.application.billing.world import ACME, TENANT, FakeCustomers, FakeUsage, MovableClock
 
@@ -32,6 +34,9 @@ class MemorySubscriptions:
     def withdrawn(self, _tenant: str, _customer_id: str) -> int:
         return 0
 
+    def entitled(self, _tenant: str, _customer_id: str) -> Sequence[Entitled]:
+        return []
+
     def save(
         self,
         _tenant: str,
@@ -39,6 +44,7 @@ class MemorySubscriptions:
         changes: Sequence[SubscriptionChange],
         _tenures: Tenures,
         _sold_after: int | None = None,
+        _entitled: Sequence[EntitledChange] = (),
     ) -> None:
         self.stored |= {each.after.id: each.after for each in changes if each.after}
 

@@ -9,12 +9,15 @@ from functions.adapters.dynamo.catalog.plan_store import unchanged
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION, version_is
+from functions.adapters.dynamo.entitlements.entitlement_store import DynamoEntitlements
 from functions.adapters.dynamo.listing import DynamoListing
 from functions.adapters.dynamo.sale_counts import subscribing, withdrawn_for
-from functions.adapters.dynamo.table import Table
+from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
+from functions.application.ports.entitlements import EntitledChange
 from functions.application.ports.stored import Stale
 from functions.application.ports.subscriptions import SubscriptionChange, Tenure, Tenures
-from functions.domain.errors import TooLarge
+from functions.domain.entitlements.entitlement import Entitled
+from functions.domain.errors import InvalidInput, TooLarge
 from functions.domain.subscriptions.subscription import Subscription
 from functions.names import PARTITION_KEY, SORT_KEY
 
@@ -25,6 +28,7 @@ MAX_TENURES = 50
 class DynamoSubscriptions:
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._entitlements = DynamoEntitlements(table)
 
     def get(self, tenant: str, subscription_id: str) -> Subscription | None:
         item = self._table.get(keys.records(tenant, keys.SUBSCRIPTION), subscription_id)
@@ -58,6 +62,9 @@ class DynamoSubscriptions:
             return Tenures()
         return Tenures(tuple(map(_tenure, item["tenures"])), item[VERSION])
 
+    def entitled(self, tenant: str, customer_id: str) -> Sequence[Entitled]:
+        return self._entitlements.of_customer(tenant, customer_id)
+
     def save(
         self,
         tenant: str,
@@ -65,6 +72,7 @@ class DynamoSubscriptions:
         changes: Sequence[SubscriptionChange],
         tenures: Tenures,
         sold_after: int | None = None,
+        entitled: Sequence[EntitledChange] = (),
     ) -> None:
         writes = []
         known = {each.subscription_id: each for each in tenures.tenures}
@@ -81,6 +89,14 @@ class DynamoSubscriptions:
         )
         if sold_after is not None:
             writes.append(subscribing(self._table, tenant, customer_id, sold_after))
+        for each in entitled:
+            writes += self._entitlements.writing(tenant, each)
+        if len(writes) > MAX_TRANSACTION_WRITES:
+            message = (
+                f"This changes entitlements to {len(entitled)} features, too many to change at once; entitle to fewer "
+                "features in one plan, or put some into a static entitlement."
+            )
+            raise InvalidInput(message, code="too_many_entitlements")
         try:
             self._table.transact(writes)
         except (TransactionRefused, Contended) as error:
