@@ -176,7 +176,7 @@ def _used(state: State, usage: Decimal) -> tuple[State, Parts]:
 
 def _levelled(opening: State, level: Decimal) -> tuple[State, Parts]:
     """The level held against whole balances."""
-    state, burnt = _used(State(opening.balances), max(_ZERO, level))
+    state, burnt = _used(State(opening.balances), level)
     return replace(state, usage=level, burnt={}, arrived=opening.arrived), burnt
 
 
