@@ -19,6 +19,9 @@ from functions.domain.entitlements.allowance import Allowance
 from functions.domain.money import EXACT
 from functions.domain.period import Period
 
+# What moved at each grant, in the order in which it moved.
+Parts = tuple[tuple[str, Decimal], ...]
+
 _ZERO = Decimal(0)
 
 
@@ -37,7 +40,7 @@ class State:
     used up has 0: an active grant that is missing gets its amount. `usage` is that of the current usage period,
     `covered` what grants paid of it and of carried overage. `overage` below zero is a credit of negative usage, which
     later usage of the period takes first. `burnt` is what negative usage can give back to each grant. `arrived` is the
-    latest instant whose beginnings are in here.
+    latest instant whose beginnings are in here; whoever keeps a state keeps it, too, so that nothing begins twice.
     """
 
     balances: Mapping[str, Decimal] = field(default_factory=dict)
@@ -50,9 +53,6 @@ class State:
     @property
     def shown_overage(self) -> Decimal:
         return max(_ZERO, self.overage)
-
-
-Parts = tuple[tuple[str, Decimal], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ def run(
 def arrive(allowance: Allowance, state: State, at: datetime, kind: Counted = Counted.ADDED) -> State:
     """The state with what begins at `at`: a reset, grants that become active or recur, and the overage they pay.
 
-    A grant that ends at `at` is still shown with what is left of it, unless something begins there.
-    `run` can go on from either state.
+    A grant that ends at `at` is still shown with what is left of it, unless something begins there: a void shows to
+    whoever asks after its minute began, not to whoever asks for that instant. `run` can go on from either state.
     """
     if not _begins(allowance, at):
         return state
