@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from functions.application.ports.listing import Listing
     from functions.domain.entitlements.entitlement import Entitled, Entitlement
@@ -81,5 +81,14 @@ class Entitlements(Protocol):
 
         Raises Stale when it changed meanwhile, or when the customer was deleted or the feature of a new entitlement
         archived.
+        """
+        ...
+
+
+class HeldEntitlements(Protocol):
+    def mentioning(self, tenant: str, word: str, *, most: int) -> Iterable[Entitlement]:
+        """Those that name an id, key or slug anywhere, read as they are consumed.
+
+        Raises TooLarge when there are more than `most` to look through.
         """
         ...

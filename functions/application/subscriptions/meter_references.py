@@ -1,21 +1,24 @@
 """Who needs a meter: features measured by it, rate cards that are for sale, and subscriptions that are billed by it."""
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from functions.application.catalog.published_rate_cards import published_rate_cards
 from functions.application.ports.catalog import Addons, Features, Plans, SaleCounts
 from functions.application.ports.clock import Clock
+from functions.application.ports.entitlements import HeldEntitlements
 from functions.application.ports.subscriptions import SellingSubscriptions
 from functions.application.subscriptions.held_by_subscriptions import Holders
 from functions.domain.catalog.feature import Feature
 from functions.domain.catalog.rate_card import Card
+from functions.domain.entitlements.entitlement import Entitlement
 from functions.domain.errors import Conflict, FieldError
 from functions.domain.metering.meters.meter_record import MeterRecord
 from functions.domain.subscriptions.held import dimensions_needed, items_measured
 from functions.domain.subscriptions.item import SubscriptionItem
 
 MAX_NAMED_FEATURES = 10  # in the sentence
+MAX_LOOKED_THROUGH = 100_000
 
 # Rate cards that can be had, each with the version that sells it.
 Sold = Iterable[tuple[str, Card]]
@@ -29,6 +32,7 @@ class MeterReferences:
     plans: Plans
     addons: Addons
     subscriptions: SellingSubscriptions
+    entitlements: HeldEntitlements
     clock: Clock
 
     def sale_counts(self, tenant: str) -> SaleCounts:
@@ -42,11 +46,31 @@ class MeterReferences:
         if holding := holders.of(tenant, meter.slug, items_measured, _by_meter(meter)):
             who = holders.told(holding, "edit it so that it no longer sells what the meter measures")
             raise Conflict(f"Meter {meter.slug!r} is needed to bill {who}.", code="meter_in_use")
+        if entitlement := next(self._limiting(tenant, meter), None):
+            message = f"Meter {meter.slug!r} measures what {_whose(entitlement)} allows; delete that first."
+            raise Conflict(message, code="meter_in_use")
 
     def require_none_by(self, tenant: str, meter: MeterRecord, dimensions: Set[str]) -> None:
         sold = published_rate_cards(tenant, self.plans, self.addons, self.clock)
         _require_unused(meter, dimensions, _used_by(tenant, meter, self.features), sold)
         _require_unsubscribed(tenant, meter, dimensions, Holders(self.subscriptions, self.clock))
+        for each in self._limiting(tenant, meter):
+            if dropped := sorted(dimensions & set(each.feature.filters)):
+                message = f"groupBy {', '.join(dropped)} of {meter.slug!r} tells what counts for {_whose(each)}."
+                problems = [FieldError(f"groupBy.{name}", "in_use", message) for name in dropped]
+                raise Conflict(message, code="meter_group_by_in_use", fields=problems)
+
+    def _limiting(self, tenant: str, meter: MeterRecord) -> Iterator[Entitlement]:
+        """Those that limit what the meter measures, now or later: also to a feature that is archived."""
+        now = self.clock.now()
+        for each in self.entitlements.mentioning(tenant, meter.slug, most=MAX_LOOKED_THROUGH):
+            is_over = each.ends_at is not None and each.ends_at <= now
+            if each.is_metered and each.feature.meter_slug == meter.slug and not is_over:
+                yield each
+
+
+def _whose(entitlement: Entitlement) -> str:
+    return f"entitlement {entitlement.id} of customer {entitlement.customer_id}"
 
 
 def _used_by(tenant: str, meter: MeterRecord, features: Features) -> list[Feature]:

@@ -4,7 +4,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.handlers import settings
-from functions.handlers.wiring import base, catalog
+from functions.handlers.wiring import base, catalog, entitlements
 
 if TYPE_CHECKING:
     from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
@@ -47,7 +47,14 @@ def subscription_addons() -> "SubscriptionAddons":
 def meter_references() -> "MeterReferences":
     from functions.application.subscriptions.meter_references import MeterReferences
 
-    return MeterReferences(catalog.features(), catalog.plans(), catalog.addons(), subscriptions(), base.clock())
+    return MeterReferences(
+        catalog.features(),
+        catalog.plans(),
+        catalog.addons(),
+        subscriptions(),
+        entitlements.entitlements(),
+        base.clock(),
+    )
 
 
 def holders() -> "Holders":

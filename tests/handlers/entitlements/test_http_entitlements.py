@@ -305,3 +305,17 @@ def test_the_first_version_speaks_of_subjects(shop: Shop) -> None:
     assert api.put(f"{path}/tokens/override", {"type": "metered", **METERED}).status == 201
     assert api.delete(f"{path}/tokens").status == 204
     assert api.get(f"{path}/{made.json['id']}").json["deletedAt"]
+
+
+def test_a_meter_stays_while_somebody_is_entitled_to_what_it_measures(shop: Shop) -> None:
+    made = shop.entitle(featureKey="large", issueAfterReset=5)
+    for key in ("tokens", "large"):
+        assert shop.api.delete(f"/api/v1/features/{key}").status == 204
+    refused = shop.api.delete("/api/v1/meters/tokens")
+    assert (refused.status, made["id"] in refused.text) == (409, True), refused.text
+    shop.use(3, model="large")
+    assert figures(shop.value(feature="large"))[:2] == (2, 3), "an archived feature is still allowed"
+    again = shop.api.post("/api/v2/customers/globex/entitlements", METERED)
+    assert again.status == 404, "but nobody else is entitled to it"
+    assert shop.api.delete(f"/api/v2/customers/acme/entitlements/{made['id']}").status == 204
+    assert shop.api.delete("/api/v1/meters/tokens").status == 204

@@ -1,6 +1,6 @@
 """Entitlements in the billing table: those of a customer and feature in one item, each by id, and grants by id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from functions.adapters.dynamo import billing_keys as keys
@@ -13,6 +13,7 @@ from functions.application.ports.entitlements import EntitledChange, GrantOf
 from functions.application.ports.stored import Stale
 from functions.domain.entitlements.entitlement import Entitled, Entitlement
 from functions.domain.entitlements.grant_record import GrantRecord
+from functions.domain.errors import TooLarge
 from functions.names import PARTITION_KEY, SORT_KEY
 
 UNMARKED = f"{STORED.expression} AND NOT contains(body, :mark)"
@@ -44,6 +45,15 @@ class DynamoEntitlements:
 
     def grants(self, tenant: str) -> DynamoListing[GrantOf]:
         return DynamoListing(self._table, keys.records(tenant, keys.GRANT), _grant)
+
+    def mentioning(self, tenant: str, word: str, *, most: int) -> Iterator[Entitlement]:
+        quoted = f'"{word}"'
+        items = self._table.query(keys.records(tenant, keys.ENTITLEMENT), limit=most + 1)
+        for count, item in enumerate(items):
+            if count == most:
+                raise TooLarge(f"There are more than {most} entitlements to look through.")
+            if quoted in item["body"]:
+                yield _entitlement(item)
 
     def save(self, tenant: str, change: EntitledChange) -> None:
         known = {each.id for each in change.before.entitlements}
