@@ -71,6 +71,12 @@ class UnsupportedMedia(TollboothError):
     code = "unsupported_media_type"
 
 
+class NotSupported(TollboothError):
+    """An operation that others of our kind have and this product does not."""
+
+    code = "not_implemented"
+
+
 class Unavailable(TollboothError):
     """Temporarily impossible; the same request may succeed after `retry_after_seconds`."""
 

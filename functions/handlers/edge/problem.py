@@ -10,6 +10,7 @@ from functions.domain.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    NotSupported,
     PreconditionFailed,
     RateLimited,
     TollboothError,
@@ -32,6 +33,7 @@ STATUS: Mapping[type[TollboothError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    NotSupported: HTTPStatus.NOT_IMPLEMENTED,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # Python 3.13 renamed it; what we answer does not depend on the Python that answers.
@@ -56,16 +58,15 @@ def phrase_of(status: HTTPStatus) -> str:
 def problem(error: BaseException, request_id: str) -> dict[str, Any]:
     """An RFC 7807 body; an error outside the family shows nothing of itself."""
     status = status_of(error)
-    is_ours = isinstance(error, TollboothError) and status < HTTPStatus.INTERNAL_SERVER_ERROR
-    is_shown = is_ours or isinstance(error, Unavailable)
+    shown = error if isinstance(error, TollboothError) and status != HTTPStatus.INTERNAL_SERVER_ERROR else None
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": phrase_of(status),
         "status": int(status),
-        "detail": error.detail if is_shown and isinstance(error, TollboothError) else HIDDEN,
+        "detail": shown.detail if shown else HIDDEN,
         "instance": f"urn:request:{request_id}",
     }
-    if is_shown and isinstance(error, TollboothError) and (listed := _validation_errors(error)):
+    if shown and (listed := _validation_errors(shown)):
         body["extensions"] = {"validationErrors": listed}
     return body
 

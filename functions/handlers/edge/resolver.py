@@ -90,8 +90,11 @@ def resolver(modules: Iterable[Routes]) -> Handler:
 
     @app.not_found
     def unknown_route(_error: NotFoundError) -> Answer:
+        from functions.handlers.edge.not_served import refusal
+
         event = app.current_event
-        return answer(NotFound(f"There is no {event.http_method} {event.path[:200]}."))
+        known = refusal(event.http_method, event.path)
+        return answer(known or NotFound(f"There is no {event.http_method} {event.path[:200]}."))
 
     app.exception_handler(Exception)(answer)
 
