@@ -77,6 +77,13 @@ def _healthz() -> Sequence[Routes]:
     return (http_health.routes,)
 
 
+def _info() -> Sequence[Routes]:
+    from functions.handlers.analytics import http_progress
+    from functions.handlers.catalog import http_currencies
+
+    return (http_currencies.routes, http_progress.routes)
+
+
 def _meters() -> Sequence[Routes]:
     from functions.handlers.metering import http_backfill, http_meters, http_usage
 
@@ -130,6 +137,7 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "features": _features,
     "grants": _entitlements,
     "healthz": _healthz,
+    "info": _info,
     "meters": _meters,
     "openapi.json": _openapi,
     "plans": _plans,

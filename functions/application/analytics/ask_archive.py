@@ -193,13 +193,20 @@ def look_at_archive_query(
     clock: Clock,
 ) -> Answer:
     """How far a query of this tenant is, with a page of rows once it succeeded; raises NotFound."""
+    found = look_how_far(tenant, query_id, engine=engine, asked=asked, clock=clock)
+    if found.look.progress is not Progress.SUCCEEDED:
+        return found
+    return replace(found, page=engine.page(found.query.execution_id, cursor, limit))
+
+
+def look_how_far(tenant: str, query_id: str, *, engine: ArchiveEngine, asked: AskedQueries, clock: Clock) -> Answer:
+    """The same without rows; raises NotFound."""
     query = asked.get(tenant, query_id)
     if query is None or clock.now() >= query.asked_at + KEPT:
         raise NotFound(f"There is no archive query {query_id[:40]!r}; answers are kept {KEPT.days} days.")
     look = engine.look(query.execution_id)
     _settled(query, look, asked)
-    page = engine.page(query.execution_id, cursor, limit) if look.progress is Progress.SUCCEEDED else None
-    return Answer(query, look, page)
+    return Answer(query, look)
 
 
 def _question(

@@ -75,6 +75,7 @@ NAMES: Mapping[str, str] = {
     "Status": "BackfillStatus",
     "StretchPhase": "EditSubscriptionStretchPhase",
     "StripeTax": "StripeTaxConfig",
+    "TaskProgress": "Progress",
     "Tier": "PriceTier",
     "TierFlat": "PriceTierFlat",
     "TierUnit": "PriceTierUnit",

@@ -279,4 +279,9 @@ FIXED_SCHEMAS: dict[str, Any] = {
 }
 
 # Of what would be too long to show, or is different each time.
-FIXED_EXAMPLES: dict[str, Any] = {"getThisDocument": {"answer": {"openapi": "3.1.0"}}}
+FIXED_EXAMPLES: dict[str, Any] = {
+    "getThisDocument": {"answer": {"openapi": "3.1.0"}},
+    "listCurrencies": {
+        "answer": [{"code": "EUR", "name": "Euro", "symbol": "€", "subunits": 2, "collectable": True}],
+    },
+}

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from functions.handlers.openapi import (
     answers,
     answers_entitlements,
+    answers_lookup,
     answers_migration,
     answers_rating,
     answers_selling,
@@ -29,7 +30,7 @@ from functions.handlers.openapi.schemas import SCHEMAS, public
 Schema = dict[str, Any]
 MODELS: dict[str, type[BaseModel]] = {
     public(name): model
-    for module in (answers, answers_entitlements, answers_migration, answers_rating, answers_selling)
+    for module in (answers, answers_entitlements, answers_lookup, answers_migration, answers_rating, answers_selling)
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == module.__name__
 }
