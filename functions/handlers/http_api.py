@@ -110,6 +110,12 @@ def _rejects() -> Sequence[Routes]:
     return (http_rejects.routes,)
 
 
+def _subjects() -> Sequence[Routes]:
+    from functions.handlers.subscriptions import http_subjects
+
+    return (http_subjects.routes,)
+
+
 def _subscriptions() -> Sequence[Routes]:
     from functions.handlers.billing import http_rating, http_subscription_previews
     from functions.handlers.subscriptions import http_applied_coupons, http_subscription_addons, http_subscriptions
@@ -142,6 +148,7 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "openapi.json": _openapi,
     "plans": _plans,
     "rejects": _rejects,
+    "subjects": _subjects,
     "subscriptions": _subscriptions,
 }
 

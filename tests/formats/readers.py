@@ -92,6 +92,11 @@ def customers(world: World) -> Any:
     }
 
 
+def subjects(world: World) -> Any:
+    found = world.get("subjects")
+    return {each["key"]: {"subject": each, "by_key": world.get(f"subjects/{each['key']}")["id"]} for each in found}
+
+
 def catalogue(world: World) -> Any:
     plans = world.get("plans", {"includeDeleted": "true"})["items"]
     return {
@@ -347,7 +352,7 @@ def billed_on(world: World) -> Any:
 
 
 READERS = (
-    *(customers, catalogue, subscriptions, invoices, upcoming, migrations, billing, access, archive_queries),
+    *(customers, subjects, catalogue, subscriptions, invoices, upcoming, migrations, billing, access, archive_queries),
     *(usage, backfills, events, ledger, limits, records),
 )
 GOES_ON = (resent, counted_on, billed_on)

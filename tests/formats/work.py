@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from functions.handlers.billing import workflow_issue_invoice, workflow_record_failure
+from functions.handlers.edge import json_body
 from functions.handlers.metering import workflow_queue_backfill
 from tests.formats.world import World, small_bounds
 
@@ -35,6 +37,7 @@ def work(world: World) -> None:
     world.bootstrap()
     with small_bounds():
         sell(world)
+        describe(world)
         use(world)
         bill(world)
         change(world)
@@ -78,6 +81,16 @@ def sell(world: World) -> None:
     for name in ("Producer", "Lost"):
         made = world.post("api-keys", {"name": name, "scopes": ["ingest"], "expiresAt": "2027-10-01T00:00:00Z"})
     world.call("DELETE", f"api-keys/{made['id']}")
+
+
+def describe(world: World) -> None:
+    """Subjects with a name and more, one of which is renamed and one forgotten."""
+    period = {"currentPeriodStart": "2026-10-01T00:00:00Z", "currentPeriodEnd": "2026-11-01T00:00:00Z"}
+    more = {"metadata": {"seats": Decimal("2.50"), "tags": ["a", None, True]}, "stripeCustomerId": "cus_1", **period}
+    app = {"key": "acme-app", "displayName": "Acme's app"}
+    world.post("subjects", json_body.encode([app | more, {"key": LONG_NAME}, {"key": "gone"}]))
+    world.post("subjects", [{"key": LONG_NAME, "displayName": "Euros"}])
+    world.call("DELETE", "subjects/gone")
 
 
 def use(world: World) -> None:

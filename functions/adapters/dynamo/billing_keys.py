@@ -5,10 +5,12 @@
 | a meter by id; all meters                   | `<tenant>#meter`    | `<meter id>`               | get, query |
 | a customer by id; all customers             | `<tenant>#customer` | `<customer id>`            | get, query |
 | a feature by id; all features               | `<tenant>#feature`  | `<feature id>`             | get, query |
+| what was said of a subject, by id; of all   | `<tenant>#          | `<subject id>`             | get, query |
+|                                             | subject_record`     |                            |            |
 | an API key of a tenant by id; all of them   | `<tenant>#api_key`  | `<key id>`                 | get, query |
 | whose is this customer key, subject,        | `<tenant>#unique`   | `<kind>#<value>`           | get        |
-| feature or coupon key: the lock items of    |                     | when long: `<kind>~<hash>` |            |
-| unique names                                |                     |                            |            |
+| feature or coupon key, and key of a subject |                     | when long: `<kind>~<hash>` |            |
+| record: the lock items of unique names      |                     |                            |            |
 | what a customer held and holds no more      | `<tenant>#          | `<customer id>#<number of  | query      |
 |                                             | attribution`        | the first>`                |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
@@ -142,12 +144,14 @@ METER = "meter"
 CUSTOMER = "customer"
 ATTRIBUTION = "attribution"
 FEATURE = "feature"
+SUBJECT_RECORD = "subject_record"
 API_KEY = names.CREDENTIALS
 
 CUSTOMER_KEY = "customer_key"
 SUBJECT = "subject"
 FEATURE_KEY = "feature_key"
 COUPON_KEY = "coupon_key"
+SUBJECT_RECORD_KEY = "subject_record_key"
 
 # The one partition without a tenant: the authorizer learns the tenant from it.
 CREDENTIALS = names.CREDENTIALS

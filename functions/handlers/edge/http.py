@@ -10,7 +10,7 @@ from typing import Any, Generic
 from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from typing_extensions import TypeVar
 
 from functions.domain.access.api_key import Caller
@@ -81,7 +81,7 @@ class Request(Generic[Asked]):
         json_body.check_media_type(self._event)
         raw = json_body.body_bytes(self._event)
         if not raw.strip():
-            raise InvalidInput(f"The body is empty; send a JSON object{_with_required(model)}.")
+            raise InvalidInput(f"The body is empty; send a JSON {_what_is_asked(model)}.")
         json_body.check_encoding(self._event, raw)
         return json_body.parse(raw)
 
@@ -109,9 +109,11 @@ def validated(model: type[Model], value: Any, what: str = "body") -> Model:
         raise InvalidInput(f"The {what} is not valid: {named}{more}.", fields=fields) from error
 
 
-def _with_required(model: type[BaseModel]) -> str:
+def _what_is_asked(model: type[BaseModel]) -> str:
+    if issubclass(model, RootModel):
+        return "array"
     needed = [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
-    return f" with at least {', '.join(needed)}" if needed else ""
+    return f"object with at least {', '.join(needed)}" if needed else "object"
 
 
 def _sentence(field: FieldError) -> str:

@@ -1,5 +1,6 @@
-"""What the answers about currencies and progress look like."""
+"""What the answers about currencies, progress and subjects look like."""
 
+from functions.domain.subscriptions.subject import Subject
 from functions.domain.wire import Instant
 from functions.handlers.openapi.answers import Shown
 
@@ -21,3 +22,7 @@ class TaskProgress(Shown):
     failed: int
     total: int
     updated_at: Instant
+
+
+class ShownSubject(Subject):
+    pass

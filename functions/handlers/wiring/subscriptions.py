@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
     from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
     from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
+    from functions.adapters.dynamo.subscriptions.subject_store import DynamoSubjects
     from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
     from functions.adapters.workflow import StepFunctionsMigrations
     from functions.application.subscriptions.apply_coupon import AppliedCoupons
@@ -28,6 +29,12 @@ def customers() -> "DynamoCustomers":
 
 def billed_customers() -> "DynamoCustomers":
     return customers()
+
+
+def subjects() -> "DynamoSubjects":
+    from functions.adapters.dynamo.subscriptions.subject_store import DynamoSubjects
+
+    return DynamoSubjects(base.billing_table())
 
 
 def subscriptions() -> "DynamoSubscriptions":

@@ -216,6 +216,7 @@ def test_the_lists_are_these() -> None:
         "/api/v1/grants",
         "/api/v1/meters",
         "/api/v1/plans",
+        "/api/v1/subjects",
         "/api/v1/subscriptions",
         "/api/v2/entitlements",
         "/api/v2/grants",
