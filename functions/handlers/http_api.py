@@ -59,6 +59,12 @@ def _entitlements() -> Sequence[Routes]:
     return (http_entitlements.routes, http_grants.routes, http_subject_entitlements.routes)
 
 
+def _debug() -> Sequence[Routes]:
+    from functions.handlers.metering import http_debug
+
+    return (http_debug.routes,)
+
+
 def _events() -> Sequence[Routes]:
     from functions.handlers.metering import http_corrections, http_events
 
@@ -139,6 +145,7 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "coupons": _coupons,
     "customers": _customers,
     "entitlements": _entitlements,
+    "debug": _debug,
     "events": _events,
     "features": _features,
     "grants": _entitlements,

@@ -36,3 +36,12 @@ def test_a_query_has_no_progress_that_could_be_asked_for(compat: Compat, monkeyp
     monkeypatch.setattr(analytics, "engine", lambda: None)  # nobody asks it
     with pytest.raises(ResourceNotFoundError):
         compat.sdk.progress.get_progress("mine")
+
+
+def test_todays_events_are_scraped(compat: Compat) -> None:
+    compat.sdk.meters.create({"slug": "calls", "eventType": "prompt", "aggregation": "COUNT"})
+    sent = {"specversion": "1.0", "id": "1", "source": "s", "type": "prompt", "subject": "ada", "data": {}}
+    compat.metering.count([sent, sent | {"id": "2"}])
+    text = compat.sdk.debug.metrics()
+    text = text if isinstance(text, str) else b"".join(text).decode()
+    assert 'openmeter_events_total{type="prompt"} 2' in text.splitlines()

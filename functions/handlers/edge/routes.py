@@ -40,6 +40,7 @@ class Declared(TypedDict, total=False):
     also: Mapping[int, str]
     costs: Costs
     is_csv_too: bool
+    is_text: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Route:
 
     `also` has the statuses of answers without content, and what each means.
     Without a `scope` it answers every caller. What it `costs` beyond a call is charged before its body is looked at.
+    `is_text` says that it answers with a text that is no JSON.
     """
 
     method: str
@@ -61,6 +63,7 @@ class Route:
     also: Mapping[int, str] = field(default_factory=dict)
     costs: Costs = "call"
     is_csv_too: bool = False
+    is_text: bool = False
 
     @property
     def key(self) -> str:

@@ -137,7 +137,8 @@ def _query_parameter(parameter: Parameter[Any]) -> Schema:
 def _content(route: Route, operation: Mapping[str, Any]) -> dict[str, Any]:
     if route.status == HTTPStatus.NO_CONTENT:
         return {}
-    content = {"application/json": {"schema": schema_of(route.answers)} | _example(operation, "answer")}
+    kind = "text/plain" if route.is_text else "application/json"
+    content = {kind: {"schema": schema_of(route.answers)} | _example(operation, "answer")}
     if route.is_csv_too:
         content["text/csv"] = {"schema": {"type": "string"}}
     return {"content": content}

@@ -46,7 +46,7 @@ def counted_from(query: UsageQuery, *, meters: Meters, reader: UsageReader) -> d
 
     It counts events that arrived since then; with a history, events that happened since then.
     """
-    began = _began(query.meter)
+    began = began_at(query.meter)
     if began is None or query.period_from is None or query.period_from >= began:
         return None
     lacking = _lacking(query, began)
@@ -56,7 +56,8 @@ def counted_from(query: UsageQuery, *, meters: Meters, reader: UsageReader) -> d
     return began if any(_has_usage(replace(lacking, meter=each.counting()), reader) for each in former) else None
 
 
-def _began(meter: Meter) -> datetime | None:
+def began_at(meter: Meter) -> datetime | None:
+    """From when on it counts: what happened since then, or without a history what arrived; None where nobody knows."""
     if meter.event_from is not None:
         return datetime.fromtimestamp(meter.event_from, UTC)
     try:
