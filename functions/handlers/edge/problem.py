@@ -33,7 +33,7 @@ STATUS: Mapping[type[TollboothError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    NotSupported: HTTPStatus.NOT_IMPLEMENTED,
+    NotSupported: HTTPStatus.BAD_REQUEST,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # Python 3.13 renamed it; what we answer does not depend on the Python that answers.

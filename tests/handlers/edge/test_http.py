@@ -101,7 +101,7 @@ STATUSES = [
     ("PreconditionFailed", 412, "Precondition Failed"),
     ("TooLarge", 413, "Request Entity Too Large"),
     ("UnsupportedMedia", 415, "Unsupported Media Type"),
-    ("NotSupported", 501, "Not Implemented"),
+    ("NotSupported", 400, "Bad Request"),
 ]
 
 
