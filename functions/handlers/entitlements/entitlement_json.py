@@ -13,6 +13,7 @@ from functions.domain.period import Period, rfc3339
 from functions.handlers.edge.http import without_none
 
 ZERO = Decimal(0)
+NEVER_EXPIRES = {"duration": "YEAR", "count": 100}
 
 
 def entitlement_shown(entitlement: Entitlement, customer_key: str | None, now: datetime) -> dict[str, Any]:
@@ -65,6 +66,11 @@ def _metered(entitlement: Entitlement, now: datetime) -> dict[str, Any]:
         "measureUsageFrom": rfc3339(entitlement.measure_usage_from),
         "lastReset": rfc3339(max(current.start, entitlement.measure_usage_from)),
     }
+
+
+def subject_grant_shown(grant: GrantRecord, entitlement_id: str, now: datetime) -> dict[str, Any]:
+    """As the first version of the API has it, where every grant expires: one that never does, in a lifetime."""
+    return {"expiration": NEVER_EXPIRES, **grant_shown(grant, entitlement_id, now)}
 
 
 def grant_shown(grant: GrantRecord, entitlement_id: str, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.in_path import CustomerKey
 from functions.handlers.edge.query_model import RouteQuery, instant
 from functions.handlers.edge.routes import Routes
-from functions.handlers.entitlements.entitlement_json import grant_shown
+from functions.handlers.entitlements.entitlement_json import grant_shown, subject_grant_shown
 from functions.handlers.entitlements.entitlement_query import (
     GRANT_ORDERS,
     EntitlementGrantsQuery,
@@ -90,8 +90,12 @@ def list_first_version(request: Request[SubjectGrantsQuery]) -> Answer:
     named = [ports.customers.entitled_by_subject(request.tenant, each) for each in query.subject]
     customers = {each.id for each in named if each is not None} if query.subject else None
     takes = _takes(query.feature, customers, with_voided=query.include_deleted)
-    listing = ports.entitlements.grants(request.tenant)
-    return http.ok(bare_or_paged(request, order_listed(request, listing, _shown_at(ports.now()), takes, GRANT_ORDERS)))
+    listing, now = ports.entitlements.grants(request.tenant), ports.now()
+
+    def shown(each: GrantOf) -> dict[str, Any]:
+        return subject_grant_shown(each.grant, each.entitlement_id, now)
+
+    return http.ok(bare_or_paged(request, order_listed(request, listing, shown, takes, GRANT_ORDERS)))
 
 
 class VoidQuery(RouteQuery):

@@ -24,9 +24,9 @@ from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.query_model import RouteQuery, flag, sorted_by
 from functions.handlers.edge.routes import Routes
 from functions.handlers.entitlements.entitlement_json import (
-    grant_shown,
     history_shown,
     subject_entitlement_shown,
+    subject_grant_shown,
     value_shown,
 )
 from functions.handlers.entitlements.entitlement_query import (
@@ -152,7 +152,7 @@ def reset(request: Request, subject: Subject, entitlement: EntitlementKey, body:
 def grant(request: Request, subject: Subject, entitlement: EntitlementKey, body: GrantCreate) -> Answer:
     ports, found = _asked(request, subject)
     holder, made = create_grant(request.tenant, found, entitlement, body, ports=ports)
-    return http.created(grant_shown(made, holder.id, ports.now()))
+    return http.created(subject_grant_shown(made, holder.id, ports.now()))
 
 
 class SubjectEntitlementGrantsQuery(RouteQuery):
@@ -173,7 +173,7 @@ def list_grants(
     one = find_entitlement(request.tenant, found, entitlement, ports)
     grants = sorted(grants_of(one), key=GRANT_ORDERS[request.query.order_by])
     shown = [each for each in grants if request.query.include_deleted or each.grant.voided_at is None]
-    return http.ok([grant_shown(each.grant, each.entitlement_id, ports.now()) for each in shown])
+    return http.ok([subject_grant_shown(each.grant, each.entitlement_id, ports.now()) for each in shown])
 
 
 @routes.get(

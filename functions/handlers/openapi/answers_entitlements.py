@@ -121,7 +121,7 @@ class EntitlementGrantV2(Shown):
 
 
 class EntitlementGrant(EntitlementGrantV2):
-    pass
+    expiration: ExpirationPeriod
 
 
 class EntitlementValue(Shown):
