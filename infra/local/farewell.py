@@ -1,7 +1,8 @@
-"""The last words of `make up`: where everything is, the key, and three commands to try."""
+"""The last words of `make up`: where everything is, the key, and commands to try."""
 
 from infra.local import paths
 from infra.local.console import heading, say
+from infra.local.demo import access
 from infra.local.state import LocalStack
 
 
@@ -33,5 +34,7 @@ def commands_to_try(stack: LocalStack, period: str) -> list[str]:
         f"# usage of the past month, by model\ncurl -s {key} '{query}?{period}&groupBy=model'",
         f"# send an event (204: it will be counted, exactly once); the same id sent again counts no second time\n"
         f"curl -s -o /dev/null -w '%{{http_code}}\\n' {key} {json_type} -d '{event}' {stack.api_url}/api/v1/events",
+        f"# may this customer use the assistant, and how much of it is left?\n"
+        f"curl -s {key} {stack.api_url}/api/v1/customers/{access.CUSTOMER}/entitlements/{access.FEATURE}/value",
         f"# the invoices\ncurl -s {key} {stack.api_url}/api/v1/billing/invoices",
     ]

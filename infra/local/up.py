@@ -55,9 +55,15 @@ def up() -> state.LocalStack:
     heading("4. The demo: from usage to a paid invoice")
     if story.is_told(stack):
         say(f"  ok Told already: invoice {stack.demo['invoice_number']} was paid; nothing is sent or billed again")
-        return stack
-    stack = story.tell(stack)
-    state.save(stack)
+    else:
+        stack = story.tell(stack)
+        state.save(stack)
+    heading("5. Access: 1,000 tokens run dry")
+    if story.is_access_told(stack):
+        say(f"  ok Told already: {stack.demo['access_left']} were left of what {stack.demo['access_customer']} may use")
+    else:
+        stack = story.tell_of_access(stack)
+        state.save(stack)
     return stack
 
 

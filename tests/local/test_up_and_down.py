@@ -26,16 +26,18 @@ def test_a_second_up_keeps_everything_and_duplicates_nothing(stack: LocalStack) 
         period = {"from": stack.demo["period_start"], "to": stack.demo["period_end"]}
         rows = demo.get("/api/v1/meters/tokens/query", params=period).json()["data"]
         assert sum(row["value"] for row in rows) == int(stack.demo["tokens"])
-        for path in ("billing/invoices", "customers", "plans", "features"):
+        made = {"billing/invoices": 1, "customers": 2, "plans": 3, "features": 3, "grants": 3}
+        for path in made:
             answer = demo.get(f"/api/v1/{path}", params={"page": 1}).json()
-            assert answer["totalCount"] == (2 if path == "features" else 1), path
+            assert answer["totalCount"] == made[path], path
 
 
 def test_the_commands_it_offers_work_as_they_stand(stack: LocalStack) -> None:
     period = f"from={stack.demo['period_start']}&to={stack.demo['period_end']}"
-    usage, event, invoices = (run_in_shell(command) for command in farewell.commands_to_try(stack, period))
+    usage, event, access, invoices = (run_in_shell(command) for command in farewell.commands_to_try(stack, period))
     assert '"model"' in usage
     assert event.strip() == "204"
+    assert '"hasAccess":true' in access
     assert stack.demo["invoice_number"] in invoices
 
 

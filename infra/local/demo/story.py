@@ -13,7 +13,7 @@ from corehttp.exceptions import HttpResponseError
 
 from infra.local import emulator, paths, stripe
 from infra.local.console import fact, step
-from infra.local.demo import catalogue, usage
+from infra.local.demo import access, catalogue, usage
 from infra.local.demo.usage import Month
 from infra.local.failure import StepFailed
 from infra.local.patience import wait_while_it_moves
@@ -71,6 +71,16 @@ def tell(stack: LocalStack) -> LocalStack:
             "invoice_status": invoice.status.value,
         },
     )
+
+
+def tell_of_access(stack: LocalStack) -> LocalStack:
+    """Of another customer of the demo, who uses up what was allowed."""
+    with openmeter.Client(endpoint=stack.api_url, token=stack.api_key) as client, explained("Asking for access"):
+        return replace(stack, demo=stack.demo | access.tell(client))
+
+
+def is_access_told(stack: LocalStack) -> bool:
+    return "access_left" in stack.demo
 
 
 def meter_and_usage(client: Any, month: Month) -> None:
