@@ -1,16 +1,18 @@
 """May this customer use this feature, now or at another time, and how much of it is left."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from functions.application.entitlements.find_entitlement import EntitlementPorts, Found, require_present
 from functions.application.entitlements.measure_phases import PhaseUsage
-from functions.application.entitlements.read_balance import BalanceHistory, BalanceReader
-from functions.application.ports.entitlements import EntitledCustomer
+from functions.application.entitlements.read_balance import BalanceHistory, BalanceReader, LateUsage
+from functions.application.ports.entitlements import EntitledChange, EntitledCustomer
+from functions.application.ports.stored import Stale
 from functions.application.ports.usage import PhasedMeasuring
 from functions.domain.entitlements.engine import Value
-from functions.domain.entitlements.entitlement import Entitled, Entitlement
+from functions.domain.entitlements.entitlement import ClosedPeriod, Entitled, Entitlement
 from functions.domain.errors import InvalidInput
 from functions.domain.metering.values.windows import WindowSize
 
@@ -75,10 +77,22 @@ class AccessChecker:
             raise InvalidInput(message, code="entitlement_not_metered")
         return self._balance(found).history(found.entitlement, start, end, size, time_zone)
 
+    def late(self, found: Found) -> list[LateUsage]:
+        return self._balance(found).late(found.entitlement) if found.entitlement.is_metered else []
+
     def _of(self, found: Found, at: datetime | None) -> Access:
         if not found.entitlement.is_metered:
             return Access(found.entitlement)
-        return Access(found.entitlement, self._balance(found).value(found.entitlement, at), self._now)
+        told = self._balance(found).value(found.entitlement, at)
+        if told.closed is not None:
+            self._close(found, told.closed)
+        return Access(found.entitlement, told.value, self._now)
+
+    def _close(self, found: Found, period: ClosedPeriod) -> None:
+        """Whoever meets it keeps it; who is overtaken leaves it to the next."""
+        after = found.entitled.with_changed(found.entitlement.with_closed(period))
+        with suppress(Stale):
+            self._entitlements.save(self._tenant, EntitledChange(found.entitled, after))
 
     def _balance(self, found: Found) -> BalanceReader:
         usage = PhaseUsage(self._tenant, found.entitlement.feature, self._customer.held, self._usage)

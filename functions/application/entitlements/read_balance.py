@@ -10,7 +10,7 @@ from functions.application.entitlements.measure_phases import Known, PhaseUsage
 from functions.domain.entitlements.allowance import Allowance, cuts
 from functions.domain.entitlements.course import Course, restart
 from functions.domain.entitlements.engine import Counted, Phase, State, Value, arrive, run, value_of
-from functions.domain.entitlements.entitlement import Entitled, Entitlement
+from functions.domain.entitlements.entitlement import GRACE, ClosedPeriod, Entitled, Entitlement
 from functions.domain.entitlements.entitlement_create import to_minute
 from functions.domain.errors import FieldError, InvalidInput
 from functions.domain.metering.cells.pages import WINDOW_SECONDS
@@ -52,6 +52,23 @@ class BalanceHistory:
 
 
 @dataclass(frozen=True)
+class Told:
+    """`closed` is a usage period that should be kept as it is from now on."""
+
+    value: Value
+    closed: ClosedPeriod | None = None
+
+
+@dataclass(frozen=True)
+class LateUsage:
+    """What came after a usage period was closed with `usage`."""
+
+    period: Period
+    usage: Decimal
+    late: Decimal
+
+
+@dataclass(frozen=True)
 class _Span:
     """How far a course is followed: all that its allowance says until `end`, from what `start` finds."""
 
@@ -70,7 +87,7 @@ class BalanceReader:
         self._now = now
         self._kind = usage.kind
 
-    def value(self, entitlement: Entitlement, at: datetime | None = None) -> Value:
+    def value(self, entitlement: Entitlement, at: datetime | None = None) -> Told:
         """At the whole minute that the instant falls into or that follows it.
 
         Now unless given: then also with what was used in this minute, or is stamped a little later by a clock ahead.
@@ -78,9 +95,44 @@ class BalanceReader:
         course = Course.of(self._entitled, entitlement)
         if at is None or to_minute(at) == to_minute(self._now):
             span = self._until_now(course)
-            return value_of(self._followed(span)[1])
+            phases, state = self._followed(span)
+            return Told(value_of(state), self._closing(course, span.allowance, phases))
         minute = max(_ceiled(at), course.starts_at)
-        return value_of(self._arrived(course, minute))
+        return Told(value_of(self._arrived(course, minute)))
+
+    def late(self, entitlement: Entitlement) -> list[LateUsage]:
+        """Of the periods that are closed, what was used of them later on."""
+        found = []
+        for each in entitlement.closed:
+            period = Period(each.starts_at, each.ends_at)
+            (used,) = self._usage.of_phases((period.start, period.end), ())
+            if used != each.usage:
+                found.append(LateUsage(period, each.usage, EXACT.subtract(used, each.usage)))
+        return found
+
+    def _closing(self, course: Course, allowance: Allowance, phases: Sequence[Phase]) -> ClosedPeriod | None:
+        """The last period of these that nothing changes any more, and that was not closed before."""
+        known = course.closed_by(self._now)
+        ended = [
+            each.period.end
+            for each in phases
+            if each.ends_usage_period
+            and each.period.end + GRACE <= self._now
+            and (known is None or known.ends_at < each.period.end)
+        ]
+        if not ended:
+            return None
+        starts = [each.at for each in allowance.resets if each.at < ended[-1]]
+        start = starts[-1] if starts and starts[-1] >= phases[0].period.start else phases[0].period.start
+        inside = [each for each in phases if start <= each.period.start < ended[-1]]
+        found = inside[-1].closing
+        return ClosedPeriod(
+            starts_at=start,
+            ends_at=ended[-1],
+            usage=exact_sum(each.usage for each in inside),
+            balances=dict(found.balances),
+            overage=found.overage,
+        )
 
     def history(
         self, entitlement: Entitlement, start: datetime | None, end: datetime | None, size: WindowSize, time_zone: str
@@ -118,19 +170,24 @@ class BalanceReader:
         if horizon <= course.starts_at:
             return self._span(course, course.starts_at)
         minute = max(course.starts_at, to_minute(self._now))
-        ahead = cuts(course.allowance(horizon), minute, horizon)
+        ahead = cuts(course.allowance(horizon, course.before_last_reset(minute)), minute, horizon)
         return self._span(course, next((at for at in ahead if at > self._now), horizon), self._now)
 
     def _span(self, course: Course, end: datetime, start: datetime | None = None) -> _Span:
         """To the end from `start` (the end itself unless given) or as much earlier as it takes to know that."""
-        allowance = course.allowance(end)
-        forgets = self._kind is Counted.LEVEL
-        begun = restart(allowance, start or end, forgets=forgets)
-        if begun is not None:
-            return _Span(allowance, *begun, end)
-        if course.before is None:
-            return _Span(allowance, course.starts_at, State(), end)
-        found = course.opening(self._arrived(course.before, course.starts_at))
+        start, forgets = start or end, self._kind is Counted.LEVEL
+        closed = course.closed_by(start)
+        # Mostly the last reset leaves the same whatever was before, and nothing before it has to be looked at.
+        for since in (course.before_last_reset(start), closed.starts_at if closed else course.starts_at):
+            allowance = course.allowance(end, since)
+            begun = restart(allowance, start, forgets=forgets)
+            if begun is not None:
+                return _Span(allowance, *begun, end)
+        if closed is not None:
+            return _Span(allowance, closed.ends_at, State(closed.balances, closed.overage), end)
+        found = State()
+        if course.before is not None:
+            found = course.opening(self._arrived(course.before, course.starts_at))
         return _Span(allowance, course.starts_at, found, end)
 
     def _arrived(self, course: Course, at: datetime) -> State:

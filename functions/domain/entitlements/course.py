@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from functions.domain.entitlements.allowance import Allowance
 from functions.domain.entitlements.engine import State
-from functions.domain.entitlements.entitlement import Entitled, Entitlement
-from functions.domain.entitlements.grant import Grant
+from functions.domain.entitlements.entitlement import ClosedPeriod, Entitled, Entitlement
+from functions.domain.entitlements.grant import MINUTE, Grant
 from functions.domain.entitlements.grant_record import GrantRecord
 from functions.domain.period import Period
 
@@ -48,11 +48,20 @@ class Course:
         period = self.period_at(at)
         return Period(min(max(period.start, self.starts_at), period.end), period.end)
 
-    def allowance(self, until: datetime) -> Allowance:
-        """For the engine, with all resets up to an instant."""
+    def allowance(self, until: datetime, since: datetime | None = None) -> Allowance:
+        """For the engine, with all resets behind an instant, its beginning unless given, and up to another one."""
+        since = self.starts_at if since is None else max(since, self.starts_at)
         preserves = self.entitlement.preserve_overage_at_reset
-        resets = self.entitlement.periods.all_resets(self.starts_at, until, preserves_overage=preserves)
-        return Allowance(self.starts_at, tuple(each.allowance() for each in self.grants), resets)
+        resets = self.entitlement.periods.all_resets(since, until, preserves_overage=preserves)
+        return Allowance(since, tuple(each.allowance() for each in self.grants), resets)
+
+    def before_last_reset(self, at: datetime) -> datetime:
+        """An instant between the last two resets up to `at`, as far as there are any."""
+        return max(self.period_at(at).start - MINUTE, self.starts_at)
+
+    def closed_by(self, at: datetime) -> ClosedPeriod | None:
+        """The last period that is closed and ended by an instant."""
+        return next((each for each in reversed(self.entitlement.closed) if each.ends_at <= at), None)
 
     def opening(self, found: State) -> State:
         """What it begins with, by what its beginning finds in the course before."""

@@ -1,7 +1,7 @@
 """What a customer may use: one feature, as a yes, a configuration or an allowance, for a time; and all of a feature."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from functions.domain.catalog.feature import MeteredFeature
@@ -9,13 +9,16 @@ from functions.domain.entitlements.grant_record import GrantRecord, Recurring
 from functions.domain.entitlements.usage_period import ManualReset, UsagePeriods
 from functions.domain.errors import Conflict
 from functions.domain.period import Period, rfc3339
-from functions.domain.wire import Instant, Metadata, WireModel
+from functions.domain.wire import Exact, Instant, Metadata, WireModel
 
 # All grants of an entitlement are read for each answer.
 MAX_GRANTS = 500
 MAX_RESETS = 500
 # Older ones are still found by id.
 MAX_FORMER = 20
+MAX_CLOSED = 12
+# So long a usage period that is over stays open for events that come late.
+GRACE = timedelta(days=1)
 
 EntitlementType = Literal["metered", "static", "boolean"]
 
@@ -26,6 +29,19 @@ class ResetRecord(WireModel):
     at: Instant
     retains_anchor: bool = False
     preserves_overage: bool | None = None
+
+
+class ClosedPeriod(WireModel):
+    """A usage period whose end nothing changes any more: what was used of it, and what the reset at its end finds.
+
+    Usage that comes later still counts for billing.
+    """
+
+    starts_at: Instant
+    ends_at: Instant
+    usage: Exact
+    balances: dict[str, Exact]
+    overage: Exact
 
 
 class Entitlement(WireModel):
@@ -55,6 +71,7 @@ class Entitlement(WireModel):
     preserve_overage_at_reset: bool = False
     grants: tuple[GrantRecord, ...] = ()
     resets: tuple[ResetRecord, ...] = ()
+    closed: tuple[ClosedPeriod, ...] = ()
 
     @property
     def ends_at(self) -> datetime | None:
@@ -91,6 +108,9 @@ class Entitlement(WireModel):
         """The usage period that is on, or that was on when the entitlement ended."""
         at = now if self.ends_at is None else min(now, self.ends_at)
         return self.periods.at(max(at, self.active_from))
+
+    def with_closed(self, period: ClosedPeriod) -> "Entitlement":
+        return self.model_copy(update={"closed": (*self.closed, period)[-MAX_CLOSED:]})
 
     @property
     def issued(self) -> GrantRecord | None:

@@ -25,7 +25,12 @@ from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.in_path import CustomerKey
 from functions.handlers.edge.routes import Routes
-from functions.handlers.entitlements.entitlement_json import entitlement_shown, history_shown, value_shown
+from functions.handlers.entitlements.entitlement_json import (
+    entitlement_shown,
+    history_shown,
+    period_shown,
+    value_shown,
+)
 from functions.handlers.entitlements.entitlement_query import (
     ENTITLEMENT_ORDERS,
     CustomerEntitlementsQuery,
@@ -185,6 +190,21 @@ def history(request: Request[HistoryQuery], customer: CustomerKey, entitlement: 
     one = find_entitlement(request.tenant, found, entitlement, ports)
     checker = entitlements.access_checker(request.tenant, found)
     return http.ok(history_shown(checker.history(one, query.from_, query.to, query.size, query.zone)))
+
+
+@routes.get(
+    "/api/v2/customers/<customer>/entitlements/<entitlement>/late-events",
+    "List what came after a usage period was closed",
+    scope=SCOPE_READ,
+    fails=GONE,
+    answers="LateUsageList",
+)
+def late_events(request: Request, customer: CustomerKey, entitlement: EntitlementKey) -> Answer:
+    ports, found = _asked(request, customer)
+    one = find_entitlement(request.tenant, found, entitlement, ports)
+    late = entitlements.access_checker(request.tenant, found).late(one)
+    items = [{"period": period_shown(each.period), "usage": each.usage, "late": each.late} for each in late]
+    return http.ok({"items": items})
 
 
 @routes.get("/api/v2/entitlements", "List entitlements", scope=SCOPE_READ, answers="Paged[EntitlementV2]")

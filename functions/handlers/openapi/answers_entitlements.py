@@ -178,3 +178,15 @@ class WindowedBalanceHistory(Shown):
 
     windowed_history: list[BalanceHistoryWindow]
     burndown_history: list[GrantBurnDownHistorySegment]
+
+
+class LateUsage(Shown):
+    """`usage` is what balances were worked out with, `late` what came after that and counts for billing alone."""
+
+    period: ShownPeriod
+    usage: Amount
+    late: Amount
+
+
+class LateUsageList(Shown):
+    items: list[LateUsage]

@@ -319,3 +319,34 @@ def test_a_meter_stays_while_somebody_is_entitled_to_what_it_measures(shop: Shop
     assert again.status == 404, "but nobody else is entitled to it"
     assert shop.api.delete(f"/api/v2/customers/acme/entitlements/{made['id']}").status == 204
     assert shop.api.delete("/api/v1/meters/tokens").status == 204
+
+
+def test_a_period_that_was_closed_rolls_over_for_good_and_lists_what_comes_later(shop: Shop) -> None:
+    shop.entitle(usagePeriod={"interval": "DAY", "anchor": "2026-11-05T00:00:00Z"})
+    shop.grant(100, maxRolloverAmount=80)
+    shop.use(30)
+    shop.wait(hours=13)
+    assert figures(shop.value())[:2] == (70, 0)
+    shop.use(5, ago=timedelta(hours=3))  # of the day before, which is open
+    assert shop.value()["balance"] == 65
+    shop.wait(days=1)
+    assert shop.value()["balance"] == 65
+    late = "/api/v2/customers/acme/entitlements/tokens/late-events"
+    assert shop.api.get(late).json == {"items": []}
+    shop.use(7, ago=timedelta(hours=27))  # now it is closed
+    assert shop.value()["balance"] == 65
+    (item,) = shop.api.get(late).json["items"]
+    assert (item["usage"], item["late"]) == (35, 7)
+    assert item["period"] == {"from": "2026-11-05T12:07:00Z", "to": "2026-11-06T00:00:00Z"}
+    shop.use(1)
+    assert shop.value()["balance"] == 64
+    assert shop.value(at="2026-11-05T20:00:00Z")["usage"] == 30
+    shop.wait(days=400)
+    assert figures(shop.value())[:2] == (64, 0)
+
+
+def test_periods_of_an_hour_go_on_for_years(shop: Shop) -> None:
+    shop.entitle(usagePeriod={"interval": "PT1H"}, issue={"amount": 10})
+    shop.wait(days=3 * 365)
+    shop.use(4)
+    assert figures(shop.value())[:2] == (6, 4)
