@@ -23,6 +23,7 @@ from functions.domain.rate_limit import Bucket
 from functions.handlers.wiring import access as access_ports
 from functions.handlers.wiring import base, metering
 from functions.handlers.wiring import billing as billing_ports
+from functions.handlers.wiring import entitlements as entitlement_ports
 from functions.handlers.wiring import subscriptions as subscription_ports
 from functions.names import LEDGER_FORMAT, SORT_KEY
 from tests.formats.work import METERS, UNREADABLE, prompt
@@ -95,6 +96,18 @@ def customers(world: World) -> Any:
 def subjects(world: World) -> Any:
     found = world.get("subjects")
     return {each["key"]: {"subject": each, "by_key": world.get(f"subjects/{each['key']}")["id"]} for each in found}
+
+
+def entitled(world: World) -> Any:
+    """Each as the API shows it, and as all of a customer and feature are read for an answer."""
+    ports = entitlement_ports.entitlement_ports()
+    found = world.get("entitlements", version=2)["items"]
+    kept = {(each["customerId"], each["featureKey"]) for each in found}
+    return {
+        "entitlements": found,
+        "grants": world.get("grants", {"includeDeleted": "true"}, version=2)["items"],
+        "kept": [ports.entitlements.entitled(TENANT, *each) for each in sorted(kept)],
+    }
 
 
 def catalogue(world: World) -> Any:
@@ -352,7 +365,19 @@ def billed_on(world: World) -> Any:
 
 
 READERS = (
-    *(customers, subjects, catalogue, subscriptions, invoices, upcoming, migrations, billing, access, archive_queries),
+    *(
+        customers,
+        subjects,
+        entitled,
+        catalogue,
+        subscriptions,
+        invoices,
+        upcoming,
+        migrations,
+        billing,
+        access,
+        archive_queries,
+    ),
     *(usage, backfills, events, ledger, limits, records),
 )
 GOES_ON = (resent, counted_on, billed_on)

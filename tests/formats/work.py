@@ -38,6 +38,7 @@ def work(world: World) -> None:
     with small_bounds():
         sell(world)
         describe(world)
+        entitle(world)
         use(world)
         bill(world)
         change(world)
@@ -45,6 +46,7 @@ def work(world: World) -> None:
         count_history(world)
         migrate(world)
         ask(world)
+        close_a_usage_period(world)
     world.clock.set("2026-11-14T09:00:00+00:00")
 
 
@@ -91,6 +93,40 @@ def describe(world: World) -> None:
     world.post("subjects", json_body.encode([app | more, {"key": LONG_NAME}, {"key": "gone"}]))
     world.post("subjects", [{"key": LONG_NAME, "displayName": "Euros"}])
     world.call("DELETE", "subjects/gone")
+
+
+def entitle(world: World) -> None:
+    """All kinds of entitlements, and grants that expire, recur, roll over and are voided; a plan that entitles."""
+    sold = {**unit("seats", "1"), "entitlementTemplate": {"type": "metered", "issueAfterReset": 5}}
+    team = world.post("plans", plan("team", [sold]))
+    world.post(f"plans/{team['id']}/publish")
+    world.post("customers", {"key": "initech", "name": "Initech"})
+    world.post("subscriptions", {"customerKey": "initech", "plan": {"key": "team"}})
+    mine, start = "customers/globex/entitlements", "2026-10-01T00:00:00Z"
+
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        return world.call(method, f"{mine}{path}", body, version=2)
+
+    ask("POST", "", {"type": "boolean", "featureKey": "seats", "metadata": {"by": "hand"}})
+    ask("POST", "", {"type": "static", "featureKey": "users", "config": '{"roles": ["a"]}'})
+    ask("POST", "", {
+        "type": "metered", "featureKey": "tokens", "usagePeriod": {"interval": "WEEK", "anchor": start},
+        "isSoftLimit": True, "preserveOverageAtReset": True, "issue": {"amount": 10.5, "priority": 2},
+    })  # fmt: skip
+    grant = {"amount": 900, "effectiveAt": start, "priority": 1, "metadata": {"why": "sorry"}}
+    expiring = {**grant, "expiration": {"duration": "MONTH", "count": 3}, "recurrence": {"interval": "P10D"}}
+    ask("POST", "/tokens/grants", {**expiring, "maxRolloverAmount": 400, "minRolloverAmount": 1})
+    voided = ask("POST", "/tokens/grants", grant)
+    world.clock.set("2026-10-02T08:00:30+00:00")
+    world.call("DELETE", f"grants/{voided['id']}")
+    ask("POST", "/tokens/reset", {"retainAnchor": True, "preserveOverage": False})
+    world.clock.set("2026-10-02T09:00:00+00:00")
+    ask("PUT", "/users/override", {"type": "static", "featureKey": "users", "config": "{}"})
+
+
+def close_a_usage_period(world: World) -> None:
+    world.clock.set("2026-11-14T08:00:00+00:00")
+    assert world.get("customers/globex/entitlements/tokens/value", version=2)["usage"] == 0
 
 
 def use(world: World) -> None:
