@@ -1,4 +1,4 @@
-"""`make soak`: what takes too long for every change - fuzz, simulation, kills, two tenants, many customers - in one go.
+"""`make soak`: what takes too long for every change - fuzz, simulation, kills, two tenants, many customers, balances - in one go.
 
 The stories run on a stack of their own, beside one that `make up` left running.
 """
@@ -21,6 +21,8 @@ MIGRATED = 1_000  # customers of one plan, to its next version, while the worker
 DYNAMODB_SHARE = 4  # the fuzz on DynamoDB Local gets so much less time
 
 PROPERTIES = ("pytest", "-q", "-n", "auto", "-m", "not stack", "tests/domain", "tests/application")
+BALANCED = 60  # random customers, whose balances are known by another way of counting
+BALANCES = ("pytest", "-q", "-n", "auto", "tests/handlers/entitlements/test_story.py")
 MIGRATION = ("pytest", "-q", "-n", "0", "-k", "killed", "tests/handlers/subscriptions/test_http_plan_migrations.py")
 
 
@@ -39,6 +41,7 @@ def main() -> int:
         run("dynamodb", ("tests.fuzz", *on_dynamodb)),
         run("crashes", ("tests.simulation", "--seconds", str(seconds), "--seed", seed)),
         run("throttles", ("tests.stories.throttled", "--seconds", str(min(seconds, THROTTLED)), "--seed", seed)),
+        run("balances", BALANCES, {"TOLLBOOTH_BALANCE_SEEDS": str(BALANCED)}),
         run("migration", MIGRATION, {"TOLLBOOTH_TEST_CUSTOMERS": str(MIGRATED)}),
     ]
     with tempfile.TemporaryDirectory(prefix="tollbooth-soak-") as home:

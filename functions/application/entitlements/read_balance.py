@@ -1,7 +1,7 @@
 """What is left of a metered entitlement, and how it came to that: the usage of its meter, through its grants."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -154,7 +154,16 @@ class BalanceReader:
         phases = self._followed(span, extra=bounds, known=self._known(windows, size, time_zone))[0]
         shown = [each for each in phases if first <= each.period.start]
         changes = set(cuts(span.allowance, span.start, span.end))
-        return BalanceHistory(_by_window(shown, windows, self._kind), _segments(shown, changes, self._kind))
+        windowed = _by_window(shown, windows, self._kind)
+        segments = _segments(shown, changes, self._kind)
+        return BalanceHistory(
+            [replace(each, period=self._until_then(each.period)) for each in windowed],
+            [replace(each, period=self._until_then(each.period)) for each in segments],
+        )
+
+    def _until_then(self, period: Period) -> Period:
+        """What is asked of now is shown to end now, although what clocks ahead stamped is in it."""
+        return Period(period.start, max(period.start, min(period.end, self._now)))
 
     def _known(self, windows: Sequence[Period], size: WindowSize, time_zone: str) -> Known:
         """One question for all windows is cheaper than one for each; those without usage are not in its answer."""

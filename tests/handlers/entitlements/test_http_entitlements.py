@@ -165,6 +165,7 @@ def test_history_tells_what_value_told(shop: Shop) -> None:
         start = window["period"]["from"]
         assert shop.value(at=start)["balance"] == window["balanceAtStart"], start
     last = history["burndownHistory"][-1]
+    assert last["period"]["to"] == history["windowedHistory"][-1]["period"]["to"] == shop.now()
     assert last["balanceAtEnd"] == shop.value()["balance"] == 59
     for each in history["burndownHistory"]:
         used = sum(grant["usage"] for grant in each["grantUsages"])
