@@ -1,4 +1,4 @@
-"""`make soak`: what takes too long for every change - fuzz, simulation, kills, two tenants, many customers, balances - in one go.
+"""`make soak`: what takes too long for every change - fuzz, simulation, kills, two tenants, balances - in one go.
 
 The stories run on a stack of their own, beside one that `make up` left running.
 """

@@ -32,7 +32,7 @@ class PhaseUsage:
     @property
     def kind(self) -> Counted:
         """Sums add up; the highest of a period, or how many values it had, can only grow; the rest are levels."""
-        is_added = self._adds_up or self.meter.only_grows(self.tenant, self._slug)
+        is_added = self.adds_up or self.meter.only_grows(self.tenant, self._slug)
         return Counted.ADDED if is_added else Counted.LEVEL
 
     def of_phases(
@@ -43,7 +43,7 @@ class PhaseUsage:
         `period_starts` are where usage periods begin: what does not add up is measured since then. `known` is what
         was measured of some phases already.
         """
-        if self._adds_up:
+        if self.adds_up:
             phases = [Period(start, end) for start, end in pairwise(cuts)]
             return [self._used(each) if known is None or each not in known else known[each] for each in phases]
         found, since, before = [], cuts[0], ZERO
@@ -57,13 +57,13 @@ class PhaseUsage:
 
     def by_window(self, period: Period, size: WindowSize, time_zone: str) -> Known:
         """What was added in each whole window of the period; empty for usage that does not add up."""
-        if not self._adds_up:
+        if not self.adds_up:
             return {}
         windows = self.meter.by_window(self._question(period), size, time_zone)
         return {Period(each.start, each.end): each.quantity for each in windows}
 
     @property
-    def _adds_up(self) -> bool:
+    def adds_up(self) -> bool:
         return self.meter.adds_up(self.tenant, self._slug)
 
     @property

@@ -21,6 +21,8 @@ from functions.domain.period import Period
 MINUTE = timedelta(minutes=1)
 # Each is a row of the answer, and each cut inside of one a question to the ledger.
 MAX_WINDOWS = 1_000
+# Of what does not add up, each window is a question to the ledger.
+MAX_WINDOWS_ASKED = 100
 ZERO = Decimal(0)
 
 
@@ -147,7 +149,8 @@ class BalanceReader:
         first = max(first, course.starts_at)
         if first >= span.end:
             return BalanceHistory((), ())
-        windows = _windows(Period(first, span.end), size, time_zone)
+        most = MAX_WINDOWS if self._usage.adds_up else MAX_WINDOWS_ASKED
+        windows = _windows(Period(first, span.end), size, time_zone, most)
         if first < span.start:
             span = self._span(course, span.end, first)
         bounds = [window.start for window in windows] + [window.end for window in windows]
@@ -218,12 +221,12 @@ def _ceiled(at: datetime) -> datetime:
     return minute if minute == at else minute + MINUTE
 
 
-def _windows(period: Period, size: WindowSize, time_zone: str) -> list[Period]:
+def _windows(period: Period, size: WindowSize, time_zone: str, most: int) -> list[Period]:
     """Cut to the period."""
     start, end = int(period.start.timestamp()), int(period.end.timestamp())
-    found = list(islice(Windows(size, time_zone).between(start, end), MAX_WINDOWS + 1))
-    if len(found) > MAX_WINDOWS:
-        message = f"The range has more than {MAX_WINDOWS} windows of that size; choose a shorter one or larger windows."
+    found = list(islice(Windows(size, time_zone).between(start, end), most + 1))
+    if len(found) > most:
+        message = f"The range has more than {most} windows of that size; choose a shorter one or larger windows."
         raise InvalidInput(message, fields=[FieldError("windowSize", "too_many_windows", message)])
     inside = [(max(low, start), min(high, end)) for low, high in found]
     return [Period(datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC)) for low, high in inside]

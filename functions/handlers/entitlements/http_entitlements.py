@@ -169,6 +169,7 @@ def value_of_feature(request: Request[ValueQuery], customer: CustomerKey, featur
     "Get all that a customer may use",
     scope=SCOPE_READ,
     fails=GONE,
+    costs="question",
     answers="CustomerAccess",
 )
 def access(request: Request, customer: CustomerKey) -> Answer:
@@ -182,6 +183,7 @@ def access(request: Request, customer: CustomerKey) -> Answer:
     "Get the balance history of a customer",
     scope=SCOPE_READ,
     fails=GONE,
+    costs="question",
     answers="WindowedBalanceHistory",
 )
 def history(request: Request[HistoryQuery], customer: CustomerKey, entitlement: EntitlementKey) -> Answer:
@@ -197,6 +199,7 @@ def history(request: Request[HistoryQuery], customer: CustomerKey, entitlement: 
     "List what came after a usage period was closed",
     scope=SCOPE_READ,
     fails=GONE,
+    costs="question",
     answers="LateUsageList",
 )
 def late_events(request: Request, customer: CustomerKey, entitlement: EntitlementKey) -> Answer:

@@ -122,6 +122,7 @@ def value(request: Request[ValueQuery], subject: Subject, entitlement: Entitleme
     "Get the balance history of a subject",
     scope=SCOPE_READ,
     fails=GONE,
+    costs="question",
     answers="WindowedBalanceHistory",
 )
 def history(request: Request[HistoryQuery], subject: Subject, entitlement: EntitlementKey) -> Answer:
