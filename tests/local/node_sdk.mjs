@@ -198,6 +198,46 @@ const scenarios = {
   },
 
   // Quantities that nobody used become an invoice that nobody owes.
+  // A limit is used up, topped up and reset; both versions of the API.
+  async access() {
+    await openmeter.meters.create(METER);
+    await openmeter.features.create({ key: "tokens", name: "Tokens", meterSlug: "tokens" });
+    const body = { name: "Acme", key: "acme", usageAttribution: { subjectKeys: ["acme"] } };
+    await openmeter.customers.create(body);
+    const { entitlements } = openmeter.customers;
+    const limit = { type: "metered", featureKey: "tokens", usagePeriod: { interval: "MONTH" }, issue: { amount: 100 } };
+    const made = await entitlements.create("acme", limit);
+    await openmeter.events.ingest(event("one", 130, "small"));
+    await reaches(130);
+    const usedUp = await entitlements.value("acme", "tokens");
+    const grant = await entitlements.createGrant("acme", "tokens", { amount: 50, effectiveAt: new Date(), priority: 1 });
+    const toppedUp = await entitlements.value("acme", "tokens");
+    const history = await entitlements.history("acme", "tokens", "HOUR");
+    const again = await refusal(entitlements.create("acme", limit));
+    const bySubject = await openmeter.entitlementsV1.value("acme", "tokens");
+    const access = await openmeter.customers.getAccess("acme");
+    const listed = await openmeter.entitlements.list();
+    const grants = await openmeter.entitlements.grants.list();
+    await openmeter.entitlements.grants.void(grant.id);
+    const voided = await entitlements.value("acme", "tokens");
+    const override = await entitlements.override("acme", "tokens", { ...limit, isSoftLimit: true });
+    await entitlements.delete("acme", "tokens");
+    return {
+      usedUp,
+      toppedUp,
+      used: history.windowedHistory.map((each) => each.usage),
+      again,
+      bySubject,
+      access: Object.keys(access.entitlements),
+      listed: listed.items.map((each) => each.id === made.id),
+      createdAtIsADate: made.createdAt instanceof Date,
+      grants: grants.items.length,
+      voided,
+      isSoftLimit: override.isSoftLimit,
+      afterwards: await entitlements.value("acme", "tokens"),
+    };
+  },
+
   async simulating() {
     const customer = await openmeter.customers.create({ name: "Acme", usageAttribution: { subjectKeys: ["sim"] } });
     const period = { from: new Date("2026-04-01T00:00:00Z"), to: new Date("2026-05-01T00:00:00Z") };

@@ -87,6 +87,18 @@ def test_a_plan_of_three_phases_and_every_price_is_sold_changed_and_cancelled(ru
     assert (seen["canceled"], seen["goesOn"]) == ("canceled", "active")
 
 
+def test_a_limit_is_used_up_topped_up_and_taken_away(run: Run) -> None:
+    seen = run("access")
+    figures = [
+        [seen[when][name] for name in ("hasAccess", "balance", "usage", "overage")]
+        for when in ("usedUp", "toppedUp", "voided")
+    ]
+    assert figures == [[False, 0, 130, 30], [True, 20, 130, 0], [False, 0, 130, 30]]
+    assert (seen["used"], seen["again"]["status"], seen["bySubject"]["balance"]) == ([130], 409, 20)
+    assert (seen["access"], seen["listed"], seen["createdAtIsADate"]) == (["tokens"], [True], True)
+    assert (seen["grants"], seen["isSoftLimit"], seen["afterwards"]) == (2, True, {"hasAccess": False})
+
+
 def test_an_invoice_is_simulated(run: Run) -> None:
     seen = run("simulating")
     assert (seen["number"], seen["status"], seen["createdAtIsADate"]) == ("INV-SIMULATED", "draft", True)
