@@ -1,10 +1,17 @@
 """Ids that follow from what they name, so that doing the same thing twice finds the first one."""
 
+import re
 from datetime import UTC, datetime
 from hashlib import sha256
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_CHARACTERS, ULID_TIME_CHARACTERS = 26, 10
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
+
+
+def is_ulid(text: str) -> bool:
+    """Whether it can be an id."""
+    return bool(_ULID.fullmatch(text))
 
 
 def named_ulid(instant: datetime, *names: str) -> str:

@@ -10,6 +10,7 @@ from functions.application.metering.meters.find_meter import find_counting_meter
 from functions.domain.analytics.archive_answer import shown_row
 from functions.domain.analytics.archive_query import AskedQuery, Kind, Progress, Window
 from functions.domain.errors import NotFound
+from functions.domain.identity import is_ulid
 from functions.domain.wire import Instant, NotEmpty, WireModel
 from functions.handlers import settings
 from functions.handlers.edge import http
@@ -88,7 +89,7 @@ class AnswerQuery(RouteQuery):
     answers="ArchiveQueryAnswer",
 )
 def look(request: Request[AnswerQuery], query_id: QueryId) -> Answer:
-    if not http.is_ulid(query_id):
+    if not is_ulid(query_id):
         raise NotFound("There is no such archive query.")
     cursor = request.query.cursor
     if cursor and len(cursor) > MAX_CURSOR:

@@ -15,6 +15,7 @@ from functions.domain.billing.invoice import InvoiceRecord, InvoiceStatus, shown
 from functions.domain.billing.invoice_request import InvoiceRequest
 from functions.domain.billing.push import PaymentStatus
 from functions.domain.errors import NotFound, Unavailable
+from functions.domain.identity import is_ulid
 from functions.domain.wire import Flag, Instant, NotYet, WireModel
 from functions.handlers import settings
 from functions.handlers.billing import invoice_json
@@ -265,7 +266,7 @@ class _Filter:
         )
 
     def listing(self, tenant: str) -> Listing[InvoiceRecord]:
-        customer_ids = tuple(filter(http.is_ulid, self.customers))
+        customer_ids = tuple(filter(is_ulid, self.customers))
         payments = self._payments()
         if payments == frozenset() or (self.customers and not customer_ids):
             return HeldListing((), lambda record: record.invoice.id)

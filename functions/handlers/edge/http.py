@@ -3,7 +3,6 @@
 A route reads its request, calls one verb and answers; how it is declared is in `routes`.
 """
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Generic
@@ -28,7 +27,6 @@ Answer = Response[str]
 Model = TypeVar("Model", bound=BaseModel)
 Asked = TypeVar("Asked", bound=RouteQuery, default=RouteQuery, covariant=True)
 
-ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}", re.ASCII)
 MAX_NAMED_FIELDS = 5  # in the sentence; the list has all
 
 
@@ -118,10 +116,6 @@ def _what_is_asked(model: type[BaseModel]) -> str:
 
 def _sentence(field: FieldError) -> str:
     return field.message if field.field == WHOLE else f"{field.field} {field.message}"
-
-
-def is_ulid(text: str) -> bool:
-    return bool(ULID.fullmatch(text))
 
 
 def ok(body: Any) -> Answer:

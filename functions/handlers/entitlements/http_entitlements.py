@@ -21,6 +21,7 @@ from functions.application.ports.entitlements import EntitledCustomer
 from functions.domain.entitlements.entitlement import Entitlement
 from functions.domain.entitlements.entitlement_create import EntitlementCreateV2, UsageReset
 from functions.domain.errors import NotFound
+from functions.domain.identity import is_ulid
 from functions.handlers.edge import http
 from functions.handlers.edge.http import Answer, Request
 from functions.handlers.edge.in_path import CustomerKey
@@ -248,7 +249,7 @@ def _value(request: Request[ValueQuery], customer: str, key: str, *, with_grants
     """Of a feature that there is no entitlement to, it is that there is no access."""
     ports, found = _asked(request, customer)
     checker, at = entitlements.access_checker(request.tenant, found), request.query.time
-    if http.is_ulid(key) and with_grants:
+    if is_ulid(key) and with_grants:
         one: Found = find_entitlement(request.tenant, found, key, ports)
         return http.ok(value_shown(checker.of_one(one, at), with_grants=True))
     return http.ok(value_shown(checker.of_feature(key, at), with_grants=with_grants))

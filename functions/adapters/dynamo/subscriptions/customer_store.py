@@ -22,6 +22,7 @@ from functions.application.ports.subscriptions import Holder, Tenures
 from functions.domain.billing.contact import Contact, PostalAddress
 from functions.domain.billing.invoice import COUNTED_WITHIN, BilledCustomer
 from functions.domain.errors import InvalidInput
+from functions.domain.identity import is_ulid
 from functions.domain.metering.values.holding import Holding
 from functions.domain.period import UTC_ZONE
 from functions.domain.subscriptions.customer import Customer
@@ -141,7 +142,8 @@ class DynamoCustomers:
         return self._billed(tenant, found, customer, customer.time_zone or UTC_ZONE)
 
     def entitled(self, tenant: str, id_or_key: str) -> EntitledCustomer | None:
-        found = self._item(tenant, id_or_key) or self._item_of_key(tenant, id_or_key)
+        found = self._item(tenant, id_or_key) if is_ulid(id_or_key) else None
+        found = found or self._item_of_key(tenant, id_or_key)
         return self._entitled(tenant, found) if found else None
 
     def entitled_by_subject(self, tenant: str, subject: str) -> EntitledCustomer | None:
