@@ -57,7 +57,7 @@ DimensionName = Annotated[str, "The name of one of the meter's dimensions."]
     is_csv_too=True,
 )
 def query_by_parameters(request: Request[MeterUsageQuery], id_or_slug: MeterSlug) -> Answer:
-    return _answer(request, id_or_slug, from_query(request.query))
+    return answer_usage(request, id_or_slug, from_query(request.query))
 
 
 @routes.post(
@@ -68,10 +68,10 @@ def query_by_parameters(request: Request[MeterUsageQuery], id_or_slug: MeterSlug
     is_csv_too=True,
 )
 def query_by_body(request: Request, id_or_slug: MeterSlug, body: UsageRequest) -> Answer:
-    return _answer(request, id_or_slug, body)
+    return answer_usage(request, id_or_slug, body)
 
 
-def _answer(request: Request[Any], id_or_slug: str, asked: UsageRequest) -> Answer:
+def answer_usage(request: Request[Any], id_or_slug: str, asked: UsageRequest) -> Answer:
     if asked.exact:
         request.charge_question()
     now = base.clock().now()

@@ -71,7 +71,9 @@ class UsageRequest(WireModel):
     cursor: Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None = None
 
 
-class MeterUsageQuery(RouteQuery):
+class WindowedQuery(RouteQuery):
+    """What is asked of a meter, whosoever usage it is."""
+
     client_id = unused()
     from_ = instant("Usage at or after this instant, to the second; from the beginning unless given.")
     to = instant("Usage before this instant, to the second; with no end unless given.")
@@ -79,22 +81,39 @@ class MeterUsageQuery(RouteQuery):
     window_time_zone = text(
         "Where windows begin: a name of the IANA time zone database such as Europe/Berlin; UTC unless given."
     )
-    subject = texts(f"Only usage of this subject; repeat it for up to {MAX_VALUES}, each with rows of its own.")
-    filter_customer_id = texts(
-        f"Only usage of the customer with this id or key; repeat it for up to {MAX_VALUES}, each with rows of its own."
-    )
     filter_group_by = mapping("By dimension, such as `filterGroupBy[model]=small`; several values mean any of them.")
-    group_by = texts(
-        "Rows for each value of this: a dimension of the meter, `subject` or, with `filterCustomerId`, "
-        f"`customer_id`; repeat it for up to {MAX_VALUES}."
-    )
     advanced_meter_group_by_filters = json_value(
         'Conditions by dimension, as JSON such as `{"model": {"$in": ["small", "large"]}}`; not together with '
         f"`filterGroupBy`; at most {MAX_JSON_CHARACTERS} characters."
     )
     fill_zero = flag("A row of 0 for every group seen in every empty window; needs `windowSize`.")
-    exact = flag("Count the archived events again, by the dimensions the meter has today.")
     percentile = text("0 to 100, for PERCENTILE meters; the meter's own unless given.")
+
+    def request(self, **more: Any) -> UsageRequest:
+        """`more` has further fields by their names on the wire."""
+        asked = {
+            "from": self.from_,
+            "to": self.to,
+            "windowSize": self.window_size,
+            "windowTimeZone": self.window_time_zone or "UTC",
+            "filterGroupBy": self.filter_group_by,
+            "advancedMeterGroupByFilters": self.advanced_meter_group_by_filters,
+            "percentile": self.percentile,
+            "fillZero": self.fill_zero,
+        }
+        return http.validated(UsageRequest, asked | more, "query string")
+
+
+class MeterUsageQuery(WindowedQuery):
+    subject = texts(f"Only usage of this subject; repeat it for up to {MAX_VALUES}, each with rows of its own.")
+    filter_customer_id = texts(
+        f"Only usage of the customer with this id or key; repeat it for up to {MAX_VALUES}, each with rows of its own."
+    )
+    group_by = texts(
+        "Rows for each value of this: a dimension of the meter, `subject` or, with `filterCustomerId`, "
+        f"`customer_id`; repeat it for up to {MAX_VALUES}."
+    )
+    exact = flag("Count the archived events again, by the dimensions the meter has today.")
     cursor = text_or_empty(
         "With `groupBy=subject`, for more subjects than one answer holds: empty for the first page, then "
         "`nextCursor` of the answer before (CSV: header Tollbooth-Next-Cursor). All at once, or 413, unless given."
@@ -103,22 +122,13 @@ class MeterUsageQuery(RouteQuery):
 
 def from_query(query: MeterUsageQuery) -> UsageRequest:
     require_no_list("subject", query.subject)
-    asked = {
-        "from": query.from_,
-        "to": query.to,
-        "windowSize": query.window_size,
-        "windowTimeZone": query.window_time_zone or "UTC",
-        "subject": query.subject or None,
-        "filterCustomerId": query.filter_customer_id or None,
-        "filterGroupBy": query.filter_group_by,
-        "groupBy": query.group_by,
-        "advancedMeterGroupByFilters": query.advanced_meter_group_by_filters,
-        "percentile": query.percentile,
-        "exact": query.exact,
-        "fillZero": query.fill_zero,
-        "cursor": query.cursor,
-    }
-    return http.validated(UsageRequest, asked, "query string")
+    return query.request(
+        subject=query.subject or None,
+        filterCustomerId=query.filter_customer_id or None,
+        groupBy=query.group_by,
+        exact=query.exact,
+        cursor=query.cursor,
+    )
 
 
 def resolved(tenant: str, meter: Meter, asked: UsageRequest, customers: Customers) -> UsageQuery:
