@@ -17,6 +17,7 @@ ENV_FUNCTION_SECONDS = "FUNCTION_SECONDS"
 ENV_LANES = "LANES"
 ENV_LEDGER_SECRET = "LEDGER_SECRET_ARN"
 ENV_ADMIN_SECRET = "ADMIN_SECRET_ARN"
+ENV_PORTAL_SECRET = "PORTAL_SECRET_ARN"
 ENV_STRIPE_SECRET = "STRIPE_SECRET_ARN"
 ENV_STRIPE_API_BASE = "STRIPE_API_BASE"
 ENV_BILLING_MACHINE = "BILLING_MACHINE_ARN"
@@ -96,6 +97,8 @@ METRIC_LIMITER_FAILED = "RateLimiterFailed"
 SCOPE_INGEST = "ingest"
 SCOPE_READ = "read"
 SCOPE_ADMIN = "admin"
+# Of portal tokens, and of no key: `admin` does not imply it.
+SCOPE_PORTAL = "portal"
 
 # Says where, not what: its holder may name any tenant and see what concerns all of them.
 SCOPE_OPERATOR = "operator"
@@ -107,3 +110,6 @@ DEFAULT_TENANT = "default"
 # Where API keys open doors: the one partition of the billing table without a tenant, and `<tenant>#` before it for
 # their list. Policies name both, so that nobody else can write a key.
 CREDENTIALS = "api_key"
+# Whether portal tokens are in force, behind `<tenant>#`: the authorizer reads both partitions and no other of a tenant.
+PORTAL_TOKENS = "portal_token"
+PORTAL_EPOCHS = "portal_epoch"

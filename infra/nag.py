@@ -65,6 +65,7 @@ def _everywhere() -> Iterator[Acknowledged]:
     )
     yield Acknowledged("data/LedgerKey", _rule("SMG4"), "Another key would make every old fingerprint unknown.")
     yield Acknowledged("data/AdminKey", _rule("SMG4"), "The operator replaces it through the API and revokes it there.")
+    yield Acknowledged("data/PortalKey", _rule("SMG4"), "The operator writes a new version; that before is believed.")
     yield Acknowledged("data/StripeSecret", _rule("SMG4"), "Stripe rotates it; two webhook secrets overlap meanwhile.")
     yield Acknowledged("ingestion/Undelivered", _rule("SQS3"), "It is the dead-letter queue of the schedules.")
     for name in (*MACHINES, *WITHOUT_MAP):

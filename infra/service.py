@@ -57,6 +57,7 @@ class Service(Stage):
         _output(data, "ArchiveBucketName", data.archive.value)
         _output(data, "LedgerSecretArn", data.ledger_key.value)
         _output(data, "AdminSecretArn", data.admin_key.value)
+        _output(data, "PortalSecretArn", data.portal_key.value)
         _output(data, "StripeSecretArn", data.stripe_secret.value)
         _output(ingestion, "StreamName", ingestion.stream.value)
         _output(billing, "BillingMachineArn", billing.machine.value)

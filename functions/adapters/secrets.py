@@ -14,5 +14,13 @@ class SecretsManagerVault:
     def read(self) -> str:
         return str(self._client.get_secret_value(SecretId=self._secret_id)["SecretString"])
 
+    def still_believed(self) -> list[str]:
+        """The current value, and the one before it where there is one."""
+        try:
+            before = self._client.get_secret_value(SecretId=self._secret_id, VersionStage="AWSPREVIOUS")
+        except self._client.exceptions.ResourceNotFoundException:
+            return [self.read()]
+        return [self.read(), str(before["SecretString"])]
+
     def write(self, secret: str) -> None:
         self._client.put_secret_value(SecretId=self._secret_id, SecretString=secret)

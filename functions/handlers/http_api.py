@@ -110,6 +110,13 @@ def _plans() -> Sequence[Routes]:
     return (http_plans.routes, http_plan_addons.routes, http_plan_migrations.routes, http_backtest.routes)
 
 
+def _portal() -> Sequence[Routes]:
+    from functions.handlers.access import http_portal
+    from functions.handlers.metering import http_portal_usage
+
+    return (http_portal.routes, http_portal_usage.routes)
+
+
 def _rejects() -> Sequence[Routes]:
     from functions.handlers.metering import http_rejects
 
@@ -154,6 +161,7 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "meters": _meters,
     "openapi.json": _openapi,
     "plans": _plans,
+    "portal": _portal,
     "rejects": _rejects,
     "subjects": _subjects,
     "subscriptions": _subscriptions,

@@ -63,6 +63,10 @@ def admin_secret() -> str:
     return _required(names.ENV_ADMIN_SECRET)
 
 
+def portal_secret() -> str:
+    return _required(names.ENV_PORTAL_SECRET)
+
+
 def stripe_secret() -> str:
     return _required(names.ENV_STRIPE_SECRET)
 

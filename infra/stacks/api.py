@@ -59,7 +59,13 @@ def permissions(
 ) -> Mapping[str, Sequence[Access]]:
     """What each function of this stack may do; its variables follow from it."""
     return {
-        "http_authorize": (data.billing.allows("dynamodb:GetItem", only_keys=(names.CREDENTIALS,)),),
+        "http_authorize": (
+            data.billing.allows("dynamodb:GetItem", only_keys=(names.CREDENTIALS,)),
+            data.billing.allows(
+                "dynamodb:BatchGetItem", only_keys=(f"*#{names.PORTAL_TOKENS}", f"*#{names.PORTAL_EPOCHS}")
+            ),
+            data.portal_key.allows(READ_SECRET),
+        ),
         "http_api": (
             data.billing.allows(*KEEP_RECORDS, writes_protected=True),
             # Puts: the set of meters that count, in one transaction with the meter's record; the runs of backfills.
@@ -70,6 +76,7 @@ def permissions(
             stream.allows("kinesis:PutRecords"),
             data.catalog.allows_queries(),
             data.ledger_key.allows(READ_SECRET),
+            data.portal_key.allows(READ_SECRET),
             billing.machine.allows("states:StartExecution"),
             backfill.machine.allows("states:StartExecution"),
             migration.machine.allows("states:StartExecution"),

@@ -55,6 +55,7 @@ class DataStack(StageStack):
         self.catalog = ArchiveCatalog(self, "Catalog", stage=stage, bucket=self.archive_bucket)
         ledger_key = self._generated_secret("LedgerKey", "Keys lanes and fingerprints; never rotated")
         admin_key = self._generated_secret("AdminKey", "First admin API key, written by the deployment")
+        portal_key = self._generated_secret("PortalKey", "Signs portal tokens; the version before is believed, too")
         stripe_secret = self._stripe_secret()
 
         self.usage = self._table_resource(usage_table, names.ENV_USAGE_TABLE)
@@ -66,6 +67,7 @@ class DataStack(StageStack):
         )
         self.ledger_key = _secret_resource(ledger_key, names.ENV_LEDGER_SECRET)
         self.admin_key = _secret_resource(admin_key, names.ENV_ADMIN_SECRET)
+        self.portal_key = _secret_resource(portal_key, names.ENV_PORTAL_SECRET)
         self.stripe_secret = _secret_resource(stripe_secret, names.ENV_STRIPE_SECRET)
 
     def _table(self, construct_id: str, writes_per_second: int = WARM_WRITES) -> dynamodb.TableV2:

@@ -232,6 +232,14 @@ def access(world: World) -> Any:
     return {"first": first, "listed": world.get("api-keys"), "stored": {each: plain(keys.find(each)) for each in ids}}
 
 
+def portal(world: World) -> Any:
+    """Which tokens there are, and which of them open."""
+    store = access_ports.portal_tokens()
+    kept = [each.token for each in store.newest(TENANT, 100)]
+    in_force = {each.id: store.is_in_force(TENANT, each.id, each.grant.holder) for each in kept}
+    return {"listed": world.get("portal/tokens"), "in_force": in_force}
+
+
 def archive_queries(world: World) -> Any:
     ids = [
         item[SORT_KEY] for item in base.billing_table().query(billing_keys.records(TENANT, billing_keys.ARCHIVE_QUERY))
@@ -365,19 +373,8 @@ def billed_on(world: World) -> Any:
 
 
 READERS = (
-    *(
-        customers,
-        subjects,
-        entitled,
-        catalogue,
-        subscriptions,
-        invoices,
-        upcoming,
-        migrations,
-        billing,
-        access,
-        archive_queries,
-    ),
+    *(customers, subjects, entitled, catalogue, subscriptions, invoices, upcoming, migrations, billing, access),
+    *(portal, archive_queries),
     *(usage, backfills, events, ledger, limits, records),
 )
 GOES_ON = (resent, counted_on, billed_on)

@@ -247,9 +247,21 @@ def ask(world: World) -> None:
     (key,) = (key for key in world.objects() if key.startswith("archive/day=2026-11-13/"))
     world.damage(key, b"UNREADABLE")
     assert world.repair(int(key.partition("lane-")[2][:3]), "2026-11-13")["damaged"]
+    open_portal(world)
     world.raise_limit("bytes", 400)
     world.send(prompt("open", "acme-app", "2026-11-13T08:00:00Z", 3))
     world.deliver()
+
+
+def open_portal(world: World) -> None:
+    """Tokens of a subject and of a customer; some are invalidated by their id, some by whose they are."""
+    acme = {"customerId": customer_id(world, "acme")}
+    for body in ({"subject": "acme-app", "allowedMeterSlugs": ["tokens"]}, acme, {"subject": "other-app"}):
+        first = world.post("portal/tokens", {**body, "expiresIn": 7 * 86_400})
+    world.post("portal/tokens/invalidate", {"id": first["id"]})
+    for holder in ({"subject": "acme-app"}, acme):
+        world.post("portal/tokens/invalidate", holder)
+        world.post("portal/tokens", {**holder, "expiresIn": 7 * 86_400})
 
 
 def prompt(event_id: str, subject: str, time: str, tokens: Any, **data: Any) -> Mapping[str, Any]:

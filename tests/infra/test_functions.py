@@ -10,7 +10,7 @@ import pytest
 from functions import names
 from functions.adapters.aws import patience_of
 
-SECRETS = {names.ENV_LEDGER_SECRET, names.ENV_ADMIN_SECRET, names.ENV_STRIPE_SECRET}
+SECRETS = {names.ENV_LEDGER_SECRET, names.ENV_ADMIN_SECRET, names.ENV_PORTAL_SECRET, names.ENV_STRIPE_SECRET}
 
 
 @pytest.mark.parametrize("handler", names.HANDLERS)
@@ -72,6 +72,10 @@ def test_a_function_is_told_only_about_what_it_may_use(prod: Any) -> None:
     assert {handler for handler, variables in told.items() if names.ENV_STRIPE_SECRET in variables} == {
         "workflow_push_invoice",
         "webhook_stripe",
+    }
+    assert {handler for handler, variables in told.items() if names.ENV_PORTAL_SECRET in variables} == {
+        "http_api",
+        "http_authorize",
     }
     assert {handler for handler, variables in told.items() if names.ENV_ADMIN_SECRET in variables} == {
         "deploy_bootstrap"

@@ -14,6 +14,7 @@ from functions.adapters.dynamo import billing_keys, usage_keys
 from infra.constructs.python_function import construct_id
 
 READ_KEY = {"ledger key": {"secretsmanager:GetSecretValue"}}
+READ_PORTAL_KEY = {"portal key": {"secretsmanager:GetSecretValue"}}
 READ_STRIPE = {"stripe secret": {"secretsmanager:GetSecretValue"}}
 APPLY = {
     *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
@@ -56,7 +57,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "archive": {"s3:ListBucket"},
         **READ_KEY,
     },
-    "http_authorize": {"billing": {"dynamodb:GetItem"}},
+    "http_authorize": {"billing": {"dynamodb:GetItem", "dynamodb:BatchGetItem"}, **READ_PORTAL_KEY},
     "http_api": {
         "billing": SETTLE
         | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
@@ -75,6 +76,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "backfill machine": {"states:StartExecution"},
         "migration machine": {"states:StartExecution"},
         **READ_KEY,
+        **READ_PORTAL_KEY,
     },
     "deploy_bootstrap": {
         "usage": {"dynamodb:PutItem"},
@@ -147,6 +149,7 @@ SPOKEN = {
     "Archive": "archive",
     "LedgerKey": "ledger key",
     "AdminKey": "admin key",
+    "PortalKey": "portal key",
     "StripeSecret": "stripe secret",
     "BillingMachine": "machine",
     "BackfillMachine": "backfill machine",
@@ -235,16 +238,26 @@ def test_functions_that_write_billing_can_write_no_api_key_but_those_that_make_k
     }
 
 
-@pytest.mark.parametrize(
-    ("handler", "partitions"),
-    [("deploy_bootstrap", ["api_key", "default#api_key"]), ("http_authorize", ["api_key"])],
-)
-def test_who_needs_api_keys_only_gets_at_nothing_else_of_billing(
-    prod: Any, handler: str, partitions: list[str]
-) -> None:
-    (on_billing,) = [each for each in _statements(prod, handler) if "BillingTable" in json.dumps(each["Resource"])]
+def test_the_bootstrap_gets_at_api_keys_of_its_own_tenant_and_at_nothing_else_of_billing(prod: Any) -> None:
+    (on_billing,) = [
+        each for each in _statements(prod, "deploy_bootstrap") if "BillingTable" in json.dumps(each["Resource"])
+    ]
     keys = on_billing["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
-    assert ([keys] if isinstance(keys, str) else keys) == partitions
+    assert keys == ["api_key", "default#api_key"]
+
+
+def test_the_authorizer_reads_keys_and_portal_tokens_and_nothing_else_of_billing(prod: Any) -> None:
+    on_billing = [
+        each for each in _statements(prod, "http_authorize") if "BillingTable" in json.dumps(each["Resource"])
+    ]
+    assert {each["Action"]: each["Condition"] for each in on_billing} == {
+        "dynamodb:GetItem": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["api_key"]}},
+        "dynamodb:BatchGetItem": {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["*#portal_token", "*#portal_epoch"]}
+        },
+    }
+    assert billing_keys.records("acme", billing_keys.PORTAL_TOKEN) == "acme#portal_token"
+    assert billing_keys.records("acme", billing_keys.PORTAL_EPOCH) == "acme#portal_epoch"
 
 
 def test_the_patterns_are_the_partitions_api_keys_are_stored_in() -> None:

@@ -10,7 +10,7 @@ import pytest
 STATEFUL = {
     "AWS::DynamoDB::GlobalTable": {"data/UsageTable28300137", "data/BillingTableC3F396AA"},
     "AWS::S3::Bucket": {"data/ArchiveDA4CB258"},
-    "AWS::SecretsManager::Secret": {"data/LedgerKey", "data/AdminKey", "data/StripeSecret"},
+    "AWS::SecretsManager::Secret": {"data/LedgerKey", "data/AdminKey", "data/PortalKey", "data/StripeSecret"},
     "AWS::Kinesis::Stream": {"ingestion/Stream790BDEE4"},
 }
 
@@ -54,6 +54,7 @@ def test_what_makes_a_secrets_value_never_changes(each_stage: Any) -> None:
     assert values == {
         "LedgerKey": made,
         "AdminKey": made,
+        "PortalKey": made,
         "StripeSecret": {"SecretString": '{"api_key": "", "webhook_secrets": []}'},
     }
 

@@ -14,6 +14,11 @@
 | what a customer held and holds no more      | `<tenant>#          | `<customer id>#<number of  | query      |
 |                                             | attribution`        | the first>`                |            |
 | whose API key is this, tenant unknown yet   | `api_key`           | `<key id>`                 | get        |
+| a portal token by id; the newest of them    | `<tenant>#          | `<token id>`; expires 7    | get, query |
+|                                             | portal_token`       | days after the token       |            |
+| which portal tokens of a subject or         | `<tenant>#          | `subject#<subject>`        | get        |
+| customer are in force: those of this epoch  | portal_epoch`       | `customer#<customer id>`;  |            |
+|                                             |                     | expires after 7 days       |            |
 
 Billing (stores: plan, coupon, subscription, invoice, payment, billing_index, failure, reconciliation, plan_migration,
 billing_settings);
@@ -120,6 +125,11 @@ def unique_name(kind: str, value: str) -> str:
     return f"{kind}~{blake2b(encoded, digest_size=32).hexdigest()}"
 
 
+def holder(kind: str, name: str) -> str:
+    """A subject or a customer whose portal tokens have an epoch; the longest subject fits."""
+    return f"{kind}#{name}"
+
+
 def sale_counts(tenant: str) -> tuple[str, str]:
     """How often something was put up for sale, and how often something that can be sold was withdrawn."""
     return unique_names(tenant), "sale_counts"
@@ -146,6 +156,8 @@ ATTRIBUTION = "attribution"
 FEATURE = "feature"
 SUBJECT_RECORD = "subject_record"
 API_KEY = names.CREDENTIALS
+PORTAL_TOKEN = names.PORTAL_TOKENS
+PORTAL_EPOCH = names.PORTAL_EPOCHS
 
 CUSTOMER_KEY = "customer_key"
 SUBJECT = "subject"

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from functions.domain.errors import FieldError, Forbidden, InvalidInput
-from functions.names import DEFAULT_TENANT, SCOPE_ADMIN, SCOPE_INGEST, SCOPE_OPERATOR, SCOPE_READ
+from functions.domain.errors import FieldError, Forbidden, InvalidInput, Unauthorized
+from functions.names import DEFAULT_TENANT, SCOPE_ADMIN, SCOPE_INGEST, SCOPE_OPERATOR, SCOPE_PORTAL, SCOPE_READ
+
+if TYPE_CHECKING:
+    from functions.domain.access.portal_token import PortalGrant
 
 SCOPES = (SCOPE_INGEST, SCOPE_READ, SCOPE_ADMIN, SCOPE_OPERATOR)
 # No `#`: database keys are built as <tenant>#<kind>. No dot, no slash: the archive's keys hold the tenant too.
@@ -39,19 +43,28 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Caller:
-    """The holder of a key that was found good."""
+    """The holder of a key or of a portal token that was found good; `key_id` is the id of either."""
 
     tenant: str
     scopes: frozenset[str]
     key_id: str
+    portal: "PortalGrant | None" = None
 
     def may(self, scope: str) -> bool:
-        """Admin implies every scope but the operator's, which says where and not what."""
+        """Admin implies every scope but the operator's, which says where and not what. No key has a portal's."""
+        if scope == SCOPE_PORTAL:
+            return self.portal is not None
         return scope in self.scopes or (scope != SCOPE_OPERATOR and SCOPE_ADMIN in self.scopes)
 
     def require(self, scope: str) -> None:
-        """Raises Forbidden unless the key has the scope."""
+        """Raises Forbidden unless the key has the scope, and Unauthorized for a key where a portal token is asked."""
         if not self.may(scope):
+            if scope == SCOPE_PORTAL:
+                message = "Only a portal token opens this: make one with POST /api/v1/portal/tokens and send that."
+                raise Unauthorized(message, code="portal_token_needed")
+            if self.portal is not None:
+                message = "A portal token opens nothing but the portal (/api/v1/portal/meters/...); send an API key."
+                raise Forbidden(message, code="api_key_needed")
             raise Forbidden(f"This API key lacks the scope {scope!r}; {_who_has(scope)}.")
 
     def require_to_hand_out(self, scopes: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ A route reads its request, calls one verb and answers; how it is declared is in 
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools.event_handler import Response
@@ -22,6 +22,9 @@ from functions.handlers.edge.query_model import RouteQuery
 from functions.handlers.edge.query_string import Query
 from functions.handlers.edge.read_only import Shown, without_read_only
 from functions.handlers.wiring import access
+
+if TYPE_CHECKING:
+    from functions.domain.access.portal_token import PortalGrant
 
 Answer = Response[str]
 Model = TypeVar("Model", bound=BaseModel)
@@ -43,6 +46,12 @@ class Request(Generic[Asked]):
             self.caller: Caller = caller_of(event)
             self.caller.require(scope)
             self.tenant: str = self.caller.acting_for(self.query.tenant)
+
+    @property
+    def portal(self) -> "PortalGrant":
+        """Whose usage a route of the portal shows."""
+        assert self.caller.portal is not None
+        return self.caller.portal
 
     def charge_correction(self) -> None:
         """Raises RateLimited."""

@@ -115,6 +115,17 @@ class Parameter(Generic[Value]):
         return not each.value and not (self.kind is Kind.MAPPING and each.keys)
 
 
+class NotTaken(Parameter[None]):
+    """One that OpenMeter documents and that would have to be ignored here; `why` continues its name."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Refused, although OpenMeter documents it: it {why}", lambda _query, _name: None)
+        self._why = why
+
+    def problem(self, _sent: Sequence[Given]) -> str:
+        return self._why
+
+
 def named(values: Iterable[str]) -> str:
     return ", ".join(f"`{value}`" for value in values)
 

@@ -115,21 +115,6 @@ class UsageResult(OpenShown):
     data: list[UsageRow]
 
 
-class ShownApiKey(Shown):
-    id: str
-    name: str
-    scopes: list[Literal["admin", "ingest", "operator", "read"]]
-    tenant: str
-    created_at: Instant
-    expires_at: Instant | None = None
-
-
-class CreatedApiKey(ShownApiKey):
-    """`token` is shown this once."""
-
-    token: str
-
-
 class Reject(Shown):
     id: str
     code: str

@@ -17,12 +17,14 @@ from functions.handlers.edge.routes import Route
 from functions.handlers.openapi.fixed import DESCRIPTION, FIXED_EXAMPLES, FIXED_PATHS, FIXED_SCHEMAS
 from functions.handlers.openapi.forms import Schema, models_of, reference, schema_of
 from functions.handlers.openapi.schemas import SCHEMAS, public, told, told_in_answer
+from functions.names import SCOPE_PORTAL
 
 READ_ONLY_TOO = (
     "What can be changed, in full. The whole answer of the GET is taken as well; what of it cannot be changed must be "
     "as it is stored, or is refused by name."
 )
 EXAMPLES: Mapping[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text())
+PORTAL_TOKEN = "portalToken"
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 # A wrong key, a body beyond 10 MB, all callers together too fast, a function that broke, and one that took too long.
 BY_THE_GATEWAY_TOO = (
@@ -63,6 +65,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "tb_<id>_<secret>"},
                 "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                PORTAL_TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             },
         },
     }
@@ -94,6 +97,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["security"] = []
     else:
         operation["x-scope"] = route.scope
+    if route.scope == SCOPE_PORTAL:
+        operation["security"] = [{PORTAL_TOKEN: []}]
     if body := _body_schema(route):
         content = {"application/json": {"schema": body} | _example(operation, "request")}
         operation["requestBody"] = {"required": not route.may_lack_body, "content": content}

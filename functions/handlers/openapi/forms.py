@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from functions.handlers.openapi import (
     answers,
+    answers_access,
     answers_entitlements,
     answers_lookup,
     answers_migration,
@@ -28,9 +29,18 @@ from functions.handlers.openapi import (
 from functions.handlers.openapi.schemas import SCHEMAS, public
 
 Schema = dict[str, Any]
+ANSWERS = (
+    answers,
+    answers_access,
+    answers_entitlements,
+    answers_lookup,
+    answers_migration,
+    answers_rating,
+    answers_selling,
+)
 MODELS: dict[str, type[BaseModel]] = {
     public(name): model
-    for module in (answers, answers_entitlements, answers_lookup, answers_migration, answers_rating, answers_selling)
+    for module in ANSWERS
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == module.__name__
 }

@@ -1,4 +1,4 @@
-"""The composition root of access: keys, limits, the first key of a deployment."""
+"""The composition root of access: keys, portal tokens, limits, the first key of a deployment."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,6 +11,8 @@ from functions.handlers.wiring import base
 if TYPE_CHECKING:
     from functions.adapters.dynamo.access.api_key_store import DynamoApiKeys
     from functions.adapters.dynamo.access.bucket_store import DynamoBuckets
+    from functions.adapters.dynamo.access.portal_token_store import DynamoPortalTokens
+    from functions.adapters.portal_seal import JwtPortalSeal
     from functions.adapters.secrets import SecretsManagerVault
     from functions.application.access.charges import Charges
     from functions.application.access.limit_rate import RateLimiter
@@ -66,6 +68,25 @@ def admin_vault() -> "SecretsManagerVault":
     from functions.adapters.secrets import SecretsManagerVault
 
     return SecretsManagerVault(base.aws("secretsmanager"), settings.admin_secret())
+
+
+def portal_tokens() -> "DynamoPortalTokens":
+    from functions.adapters.dynamo.access.portal_token_store import DynamoPortalTokens
+
+    return DynamoPortalTokens(base.billing_table())
+
+
+def portal_vault() -> "SecretsManagerVault":
+    from functions.adapters.secrets import SecretsManagerVault
+
+    return SecretsManagerVault(base.aws("secretsmanager"), settings.portal_secret())
+
+
+@cache
+def portal_seal() -> "JwtPortalSeal":
+    from functions.adapters.portal_seal import JwtPortalSeal, SigningKeys
+
+    return JwtPortalSeal(SigningKeys(lambda: portal_vault().still_believed()))
 
 
 def put_answer(url: str, answer: Mapping[str, Any]) -> None:

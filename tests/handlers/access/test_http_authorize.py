@@ -227,7 +227,7 @@ def test_the_database_never_holds_a_token_or_its_secret(api: Client, dynamodb: D
 
 
 def test_the_authorizer_loads_none_of_the_heavy_libraries() -> None:
-    heavy = ("pydantic", "aws_lambda_powertools", "stripe", "msgspec", "isodate", "httpx")
+    heavy = ("pydantic", "aws_lambda_powertools", "stripe", "msgspec", "isodate", "httpx", "jwt")
     script = (
         "import sys\n"
         "import functions.handlers.access.http_authorize, functions.handlers.wiring.access\n"

@@ -145,6 +145,7 @@ def test_every_operation_has_an_id_of_its_own_a_summary_and_a_scope() -> None:
         "admin",
         "ingest",
         "operator",
+        "portal",
     }
 
 

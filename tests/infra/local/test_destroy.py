@@ -93,8 +93,8 @@ def test_stacks_go_and_what_stays_is_said_before_and_after(
         assert boto3.client("s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
         (stream,) = re.findall(r"delete-stream --stream-name (\S+)", said)
         assert stream in boto3.client("kinesis").list_streams()["StreamNames"]
-        assert (len(tables), said.count("delete-secret")) == (2, 3)
-        for price in ("$0.25 a GB-month", "$0.023 a GB-month", "$0.40 a month", "$10.95 a month", "Together: $12.15 a"):
+        assert (len(tables), said.count("delete-secret")) == (2, 4)
+        for price in ("$0.25 a GB-month", "$0.023 a GB-month", "$0.40 a month", "$10.95 a month", "Together: $12.55 a"):
             assert price in said
 
 
