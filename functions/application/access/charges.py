@@ -3,9 +3,10 @@
 The caller's own tenant pays, also when an operator acts for another tenant. Without quotas nothing is limited.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 
 from functions.application.access.limit_rate import RateLimiter
 from functions.domain.access.api_key import Caller
@@ -15,8 +16,9 @@ CALLS, QUESTIONS, REQUESTS, BYTES = "calls", "questions", "requests", "bytes"
 
 # A bucket holds what comes in so long: a deployment script or a page of a console asks much in a moment.
 BURST_SECONDS = 15
-# What one key of a tenant may take of the whole: one that runs wild leaves something to the others.
-KEY_SHARE = (4, 5)
+# What one may take of the whole of a tenant: who runs wild leaves something to the others. `portal` are all portal
+# tokens together, `holder` are those of one subject or customer.
+SHARES = {"tenant": (1, 1), "key": (4, 5), "portal": (4, 5), "holder": (1, 10)}
 # Every lane an event is in makes a record of the stream, which takes 1,000 a second and shard: a request counts for as
 # many as its size lets expect, without being parsed first.
 BYTES_A_RECORD = 512
@@ -58,10 +60,8 @@ class Charges:
     def time(self, caller: Caller, seconds: float) -> None:
         """What a call has taken beyond a usual one, behind its answer: the next ones wait until that is refilled."""
         if self.quotas and seconds >= SLOW_SECONDS:
-            of_key, of_tenant = _policies(CALLS, self.quotas[CALLS])
-            calls = int(seconds / SECONDS_A_CALL) - 1
-            self.limiter().owe(Charge(Bucket(caller.tenant, CALLS, caller.key_id), of_key, calls))
-            self.limiter().owe(Charge(Bucket(caller.tenant, CALLS), of_tenant, calls))
+            for each in self._charges(caller, CALLS, int(seconds / SECONDS_A_CALL) - 1):
+                self.limiter().owe(each)
 
     def question(self, caller: Caller) -> None:
         """Raises RateLimited."""
@@ -87,7 +87,7 @@ class Charges:
         """What was counted cost its tenants more than its bytes: their next requests wait until that is refilled."""
         if not self.quotas or max(surplus.values(), default=0) < LEAST_SURPLUS:
             return
-        _, of_tenant = _policies(BYTES, self.quotas[BYTES])
+        of_tenant = _policy("tenant", BYTES, self.quotas[BYTES])
         for tenant in sorted(surplus, key=lambda tenant: -surplus[tenant])[:MOST_CHARGED]:
             if surplus[tenant] >= LEAST_SURPLUS:
                 self.limiter().owe(Charge(Bucket(tenant, BYTES), of_tenant, surplus[tenant]))
@@ -95,23 +95,31 @@ class Charges:
     def _charge(self, caller: Caller, units: Mapping[str, int]) -> list[Standing]:
         if not self.quotas:
             return []
-        charges = []
-        for kind, amount in units.items():
-            of_key, of_tenant = _policies(kind, self.quotas[kind])
-            # The key first: what it is refused is not taken from its tenant.
-            charges.append(Charge(Bucket(caller.tenant, kind, caller.key_id), of_key, amount))
-            charges.append(Charge(Bucket(caller.tenant, kind), of_tenant, amount))
-        return self.limiter().charge(charges)
+        return self.limiter().charge(
+            [each for kind, amount in units.items() for each in self._charges(caller, kind, amount)]
+        )
+
+    def _charges(self, caller: Caller, kind: str, amount: int) -> list[Charge]:
+        """The narrow ones first: what they refuse is not taken from the tenant."""
+        ids = {"key": caller.key_id}
+        if caller.portal is not None:
+            # Of each subject or customer, not of each token: buckets stay. All portal tokens together are as one key.
+            ids = {"holder": f"portal-{_digest(caller.portal.holder)}", "portal": "portal"}
+        buckets = {whose: Bucket(caller.tenant, kind, key_id) for whose, key_id in ids.items()}
+        buckets["tenant"] = Bucket(caller.tenant, kind)
+        quota = self.quotas[kind]
+        return [Charge(bucket, _policy(whose, kind, quota), amount) for whose, bucket in buckets.items()]
+
+
+def _digest(holder: Iterable[str]) -> str:
+    return blake2b("#".join(holder).encode(), digest_size=16).hexdigest()
 
 
 @cache
-def _policies(kind: str, quota: int) -> tuple[Policy, Policy]:
-    """Of a key and of a tenant."""
+def _policy(whose: str, kind: str, quota: int) -> Policy:
+    of, whole = SHARES[whose]
     window = 60 if kind == QUESTIONS else 1
     burst = quota if kind == QUESTIONS else quota * BURST_SECONDS
     unit = "bytes" if kind == BYTES else "requests"
-    of, whole = KEY_SHARE
-    return (
-        Policy(f"key-{kind}", max(1, quota * of // whole), window, max(1, burst * of // whole), unit, REMEDIES[kind]),
-        Policy(f"tenant-{kind}", quota, window, burst, unit, REMEDIES[kind]),
-    )
+    share, most = max(1, quota * of // whole), max(1, burst * of // whole)
+    return Policy(f"{whose}-{kind}", share, window, most, unit, REMEDIES[kind])

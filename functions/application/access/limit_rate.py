@@ -17,6 +17,8 @@ MAX_BUCKETS = 10_000
 PAUSE = 5 * SECOND
 # One lease, a smaller one if that is too much, and both again by a share that the operator set in the meantime.
 MAX_TRIES = 4
+# By the first word of a policy's name; any other is of an API key.
+WHOSE = {"tenant": "tenant", "portal": "portal", "holder": "holder of portal tokens"}
 
 
 @dataclass
@@ -148,7 +150,7 @@ class RateLimiter:
 def _too_much(charge: Charge, policy: Policy, lease: _Lease, missing: int, now: int) -> RateLimited:
     full_at = now if lease.full_at is None else lease.full_at
     wait = seconds(min(policy.depth + MOST_DEBT, full_at - policy.latest(missing, now)))
-    whose = "tenant" if charge.bucket.key_id is None else "API key"
+    whose = WHOSE.get(policy.name.partition("-")[0], "API key")
     window = "second" if policy.window_seconds == 1 else f"{policy.window_seconds} seconds"
     left = min(lease.units + policy.level(full_at, now), charge.units - 1)
     return RateLimited(

@@ -23,6 +23,7 @@ from functions.handlers.wiring import access, base
 from tests.conftest import DynamoDb
 from tests.handlers.gateway import Client, Response, payload
 from tests.handlers.metering.world import LANES, Metering
+from tests.handlers.portal import Page, make, wire_vault
 
 LIMITS = "calls=5 questions=5 requests=50 bytes=20000"
 BATCH = {"content-type": "application/cloudevents-batch+json"}
@@ -119,6 +120,31 @@ def test_a_key_that_runs_wild_leaves_a_fifth_to_the_others_of_its_tenant(api: Cl
     assert [call("tame") for _ in range(15)] == [200] * 15
     refused = json.loads(http_api.handler(payload("GET", "/api/v1/meters"), None)["body"])
     assert "This tenant is above its limit 'tenant-calls'" in refused["detail"]
+
+
+def test_pages_are_charged_to_their_tenant_and_leave_something_to_others(
+    api: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 75 calls at once one subject has 7, all pages together 60, and the keys of the tenant the others."""
+    wire_vault(monkeypatch)
+
+    def page(subject: str) -> Page:
+        return Page(make(api.acting_as("admin", "acme"), subject=subject)["token"])
+
+    monkeypatch.setenv(names.ENV_RATE_LIMITS, "")
+    wild, again, *others = (page(subject) for subject in ("wild", "wild", *(f"s{n}" for n in range(9))))
+    monkeypatch.setenv(names.ENV_RATE_LIMITS, LIMITS)
+    answers = [each.query("m") for _ in range(10) for each in (wild, again)]
+    assert [each.status for each in answers].count(404) == 7
+    refused = answers[-1]
+    assert refused.status == 429
+    assert "This holder of portal tokens is above its limit 'holder-calls'" in refused.json["detail"]
+    tame = [each.query("m") for _ in range(7) for each in others]
+    assert [each.status for each in tame].count(404) == 60 - 7
+    assert "This portal is above its limit 'portal-calls'" in tame[-1].json["detail"]
+    keys = [api.acting_as("admin", "acme").get("/api/v1/meters").status for _ in range(20)]
+    assert (keys.count(200), keys.count(429)) == (15, 5)
+    assert api.get("/api/v1/meters").status == 200
 
 
 def test_the_limit_holds_over_all_containers(api: Client, clock: Clock) -> None:
