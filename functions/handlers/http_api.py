@@ -112,9 +112,10 @@ def _plans() -> Sequence[Routes]:
 
 def _portal() -> Sequence[Routes]:
     from functions.handlers.access import http_portal
+    from functions.handlers.entitlements import http_portal_access
     from functions.handlers.metering import http_portal_usage
 
-    return (http_portal.routes, http_portal_usage.routes)
+    return (http_portal.routes, http_portal_usage.routes, http_portal_access.routes)
 
 
 def _rejects() -> Sequence[Routes]:

@@ -14,9 +14,6 @@ from functions.handlers.edge.not_served import NOT_SERVED
 from tests.compat.conftest import Compat, refusal
 from tests.handlers.conformity import document
 
-# Rooms that are on their way: they are neither served nor refused yet.
-STILL_TO_COME = re.compile(r"^/api/v1/portal/")
-
 
 def operations() -> Iterator[str]:
     """As the package makes their requests, with a blank for each part of a path that is given."""
@@ -44,8 +41,7 @@ def test_the_package_has_the_operations_that_are_known_of_it() -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_operation_is_served_or_refused_by_name(operation: str) -> None:
-    is_coming = STILL_TO_COME.search(operation.partition(" ")[2]) is not None
-    assert [operation in SERVED, operation in REFUSED].count(True) == (0 if is_coming else 1)
+    assert [operation in SERVED, operation in REFUSED].count(True) == 1
 
 
 def test_nothing_is_refused_that_the_package_cannot_ask() -> None:

@@ -190,3 +190,11 @@ class LateUsage(Shown):
 
 class LateUsageList(Shown):
     items: list[LateUsage]
+
+
+class PortalBalance(EntitlementValue):
+    feature_key: str
+
+
+class PortalBalances(Shown):
+    items: list[PortalBalance]
