@@ -8,8 +8,11 @@ from infra.service import Service
 app = App()
 name = app.node.try_get_context("stage") or "dev"
 try:
-    is_local = name == "local"
-    settings = stage.local(app.node.try_get_context("stripe_api_base") or "") if is_local else stages.named(name)
+    if name == "local":
+        origins = tuple((app.node.try_get_context("portal_origins") or "").split())
+        settings = stage.local(app.node.try_get_context("stripe_api_base") or "", origins)
+    else:
+        settings = stages.named(name)
 except ValueError as error:
     raise SystemExit(str(error)) from None
 service = Service(app, settings)

@@ -33,6 +33,8 @@ ENV_ARCHIVE_DAY_GIGABYTES = "ARCHIVE_DAY_GIGABYTES"
 ENV_RATE_LIMITS = "RATE_LIMITS"
 
 HEALTH_PATH = "/healthz"
+# The route by which browsers ask whether a page of another origin may ask the portal.
+PORTAL_PREFLIGHT = "OPTIONS /api/v1/portal/{proxy+}"
 
 # Where Lambda keeps a batch that could not be counted, in the archive bucket: <mapping>/<shard>/... It chooses the key.
 FAILED_BATCHES = "aws/lambda/"

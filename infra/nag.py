@@ -44,6 +44,12 @@ def acknowledged(stage: StageSettings) -> Iterator[Acknowledged]:
     """Every finding we live with in this stage."""
     yield from _everywhere()
     yield from _object_prefixes(stage)
+    if stage.portal_origins:
+        yield Acknowledged(
+            "api/Api/OPTIONS--api--v1--portal--{proxy+}",
+            _rule("APIG4"),
+            "A browser asks without a token whether a page may ask; it tells nothing and has a throttle of its own.",
+        )
     if not stage.tls_only:
         yield from _plain_http()
     if stage.some_actions_on_all:

@@ -13,6 +13,10 @@ RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653}
 )
 ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+", re.ASCII)
+# As a browser says it: no path, no upper case. Without TLS only on the developer's machine.
+ORIGIN = re.compile(r"\*|https://[a-z0-9.-]+(:[0-9]+)?|http://(localhost|127\.0\.0\.1)(:[0-9]+)?", re.ASCII)
+# What a text of a list is, and how that is called.
+LISTS = {"alarm_emails": (ADDRESS, "address"), "portal_origins": (ORIGIN, "origin")}
 DAY = 86_400
 # From and to; what has no upper bound of its own has the quota of AWS, or of sense.
 BOUNDS = {
@@ -50,6 +54,11 @@ class StageSettings:
         "AWS tells the alarms' topic when the account's month costs more, or is going to; None tells nobody.", None
     )
     log_retention_days: int = _because("Prod keeps a month to look into a customer's question, others a week.")
+
+    portal_origins: tuple[str, ...] = _because(
+        "Whose pages may ask the portal from a browser, such as https://app.example.com; `*` is any. None by default.",
+        (),
+    )
 
     account_concurrency: int | None = _because(
         "Functions an account may run at once, of which prod's doors get shares; a new account may have 10.", None
@@ -120,13 +129,8 @@ class StageSettings:
         """Of single settings, each without the others."""
         for setting in fields(self):
             value, kind = getattr(self, setting.name), setting.type
-            if setting.name == "alarm_emails":
-                if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
-                    yield "alarm_emails is a list of addresses."
-                elif len(set(value)) < len(value):
-                    yield "alarm_emails names an address twice."
-                else:
-                    yield from (f"alarm_emails: {one!r} is no address." for one in value if not ADDRESS.fullmatch(one))
+            if setting.name in LISTS:
+                yield from _wrong_list(setting.name, value)
             elif not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
                 named = getattr(kind, "__name__", "int, or left out")
                 yield f"{setting.name} is {value!r}, which is no {named.replace('int', 'whole number')}."
@@ -166,6 +170,16 @@ class StageSettings:
         }
 
 
+def _wrong_list(name: str, value: Any) -> Iterator[str]:
+    pattern, noun = LISTS[name]
+    if not isinstance(value, tuple) or not all(isinstance(one, str) for one in value):
+        yield f"{name} is a list of {noun}{'es' if noun.endswith('s') else 's'}."
+    elif len(set(value)) < len(value):
+        yield f"{name} names an {noun} twice."
+    else:
+        yield from (f"{name}: {one!r} is no {noun}." for one in value if not pattern.fullmatch(one))
+
+
 def dev() -> StageSettings:
     return StageSettings(name="dev", protect_data=False, notify=False, log_retention_days=7)
 
@@ -182,7 +196,7 @@ def prod() -> StageSettings:
     )
 
 
-def local(stripe_api_base: str = "") -> StageSettings:
+def local(stripe_api_base: str = "", portal_origins: tuple[str, ...] = ()) -> StageSettings:
     return StageSettings(
         name="local",
         protect_data=False,
@@ -197,6 +211,7 @@ def local(stripe_api_base: str = "") -> StageSettings:
         some_actions_on_all=True,
         named_queries=False,
         stripe_api_base=stripe_api_base,
+        portal_origins=portal_origins,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from functions.handlers.edge.resolver import Handler, resolver
 from functions.handlers.edge.routes import Route, Routes
+from functions.names import PORTAL_PREFLIGHT
 
 
 def _addons() -> Sequence[Routes]:
@@ -178,6 +179,8 @@ ROOMS_WITHIN: Mapping[tuple[str, str], str] = {
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    if event.get("routeKey") == PORTAL_PREFLIGHT:  # the gateway puts in who may ask
+        return {"statusCode": 204, "headers": {}, "body": ""}
     return _resolver(room_of(event))(event, context)
 
 

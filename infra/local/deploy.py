@@ -8,6 +8,8 @@ from infra.local import emulator, paths
 from infra.local.commands import run_logged
 from infra.local.failure import StepFailed
 
+# Origins, separated by blanks, whose pages may ask the portal of the local stack.
+PORTAL_ORIGINS_VARIABLE = "TOLLBOOTH_PORTAL_ORIGINS"
 TOOLKIT_STACK = "CDKToolkit"
 REMEDY = "Read the log; when it is a leftover of an earlier run, `make down` and `make up` start from nothing."
 
@@ -30,6 +32,7 @@ def deploy(emulator_port: int, *, stripe_api_base: str) -> dict[str, str]:
     # "--all" means the top level only, and the stacks live in a stage.
     command = [str(paths.CDK), "deploy", "**", "--require-approval", "never", "--progress", "events"]
     command += ["-c", "stage=local", "-c", f"stripe_api_base={stripe_api_base}"]
+    command += ["-c", f"portal_origins={os.environ.get(PORTAL_ORIGINS_VARIABLE, '')}"]
     command += ["--app", f"{paths.DEV_PYTHON} app.py", "--output", str(paths.home() / "cdk.out")]
     command += ["--outputs-file", str(outputs)]
     _run(command, emulator_port, what="cdk deploy", folder=paths.REPOSITORY)

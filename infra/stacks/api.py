@@ -37,6 +37,9 @@ HEALTH_ROUTE = f"GET {names.HEALTH_PATH}"  # monitors ask every few seconds
 # A route that goes from here stays in the stage's settings, and API Gateway then misses it: `aws apigatewayv2
 # delete-route-settings` first.
 OPEN_ROUTES = {DOCUMENT_ROUTE: (5, 50), WEBHOOK_ROUTE: (200, 1_000), HEALTH_ROUTE: (10, 20)}
+# Where pages of other origins may ask: before it sends a token, a browser asks whether it may, once an hour.
+PREFLIGHT_THROTTLE = (200, 1_000)
+PREFLIGHT_KNOWN_FOR = Duration.hours(1)
 
 # One line per request; no header and no query, because they may carry keys and customers' data.
 ACCESS_LOG_FIELDS = {
@@ -108,7 +111,8 @@ class ApiStack(StageStack):
         self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage))
         self.webhook_stripe = make.make("webhook_stripe", memory_mb=512, timeout_seconds=29, environment=stripe)
 
-        self.http = api.HttpApi(self, "Api", create_default_stage=False)
+        self._portal_origins = stage.portal_origins
+        self.http = api.HttpApi(self, "Api", create_default_stage=False, cors_preflight=_cors(stage.portal_origins))
         self._add_routes(ingestion.http_ingest)
         self._add_stage(stage)
 
@@ -136,6 +140,10 @@ class ApiStack(StageStack):
         # What the API looks like is no secret, and tools that read it have no key.
         self.http.add_routes(path="/api/v1/openapi.json", methods=[api.HttpMethod.GET], integration=records)
         self.http.add_routes(path=names.HEALTH_PATH, methods=[api.HttpMethod.GET], integration=records)
+        if self._portal_origins:
+            # A browser asks without a token; the routes below would ask the authorizer.
+            path, options = names.PORTAL_PREFLIGHT.partition(" ")[2], [api.HttpMethod.OPTIONS]
+            self.http.add_routes(path=path, methods=options, integration=records)
         self.http.add_routes(path="/api/{proxy+}", methods=every, integration=records, authorizer=authorizer)
         api.HttpRoute(
             self,
@@ -165,9 +173,10 @@ class ApiStack(StageStack):
         )
         low_level = default.node.default_child
         assert isinstance(low_level, api.CfnStage)
+        preflight = {names.PORTAL_PREFLIGHT: PREFLIGHT_THROTTLE} if self._portal_origins else {}
         low_level.route_settings = {
             route: {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": burst}
-            for route, (rate, burst) in OPEN_ROUTES.items()
+            for route, (rate, burst) in {**OPEN_ROUTES, **preflight}.items()
         }
         for route in self.http.node.find_all():
             # API Gateway refuses the settings of a route that is not there yet.
@@ -176,3 +185,16 @@ class ApiStack(StageStack):
         low_level.access_log_settings = api.CfnStage.AccessLogSettingsProperty(
             destination_arn=self.access_log.log_group_arn, format=json.dumps(ACCESS_LOG_FIELDS)
         )
+
+
+def _cors(origins: Sequence[str]) -> api.CorsPreflightOptions | None:
+    """The gateway knows one answer for the whole API; what a page can do with it is read, with a token of its own."""
+    if not origins:
+        return None
+    return api.CorsPreflightOptions(
+        allow_origins=list(origins),
+        allow_methods=[api.CorsHttpMethod.GET],
+        allow_headers=["authorization"],
+        expose_headers=["retry-after"],
+        max_age=PREFLIGHT_KNOWN_FOR,
+    )

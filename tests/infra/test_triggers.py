@@ -11,6 +11,7 @@ from functions.names import ENV_RATE_LIMITS, LEDGER_FORMAT
 from infra import stage
 from infra.constructs import python_code
 from infra.stacks.ingestion import deployed
+from tests.infra.conftest import synthesized
 
 
 def test_the_stream_is_read_in_large_batches_and_gives_up_an_hour_before_it_forgets(each_stage: Any) -> None:
@@ -108,6 +109,29 @@ def test_routes_without_a_key_have_throttles_of_their_own_far_below_the_doors(ea
     # API Gateway refuses the settings of a route that does not exist yet.
     waited_for = {routes[f"api/{name}"]["Properties"]["RouteKey"] for name in door["DependsOn"]}
     assert open_routes <= waited_for
+
+
+def test_pages_of_other_origins_ask_only_where_a_stage_names_them_and_read_with_a_bearer(prod: Any) -> None:
+    (closed,) = prod.all("AWS::ApiGatewayV2::Api").values()
+    assert "CorsConfiguration" not in closed["Properties"]
+    origins = ("https://app.example.com", "http://localhost:3000")
+    opened = synthesized(replace(stage.dev(), portal_origins=origins))
+    (door,) = opened.all("AWS::ApiGatewayV2::Api").values()
+    assert door["Properties"]["CorsConfiguration"] == {
+        "AllowOrigins": list(origins),
+        "AllowMethods": ["GET"],
+        "AllowHeaders": ["authorization"],
+        "ExposeHeaders": ["retry-after"],
+        "MaxAge": 3_600,
+    }
+    routes = {
+        each["Properties"]["RouteKey"]: each["Properties"]["AuthorizationType"]
+        for each in opened.all("AWS::ApiGatewayV2::Route").values()
+    }
+    assert routes[names.PORTAL_PREFLIGHT] == "NONE"
+    (door_stage,) = opened.all("AWS::ApiGatewayV2::Stage").values()
+    throttle = door_stage["Properties"]["RouteSettings"][names.PORTAL_PREFLIGHT]
+    assert throttle == {"ThrottlingRateLimit": 200, "ThrottlingBurstLimit": 1_000}
 
 
 def test_both_doors_and_the_counter_know_what_a_tenant_may_take(each_stage: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from functions.adapters.dynamo.access.portal_token_store import DynamoPortalTokens
 from functions.adapters.dynamo.table import Table
 from functions.domain.access.portal_token import MAX_ALLOWED_METERS, MAX_SECONDS, MAX_TOKEN_CHARACTERS
+from functions.handlers import http_api
 from functions.handlers.access import http_authorize
 from functions.handlers.metering import http_ingest
 from tests.conftest import DynamoDb
@@ -424,3 +425,8 @@ def test_a_portal_token_is_no_api_key_and_goes_into_one_header(api: Client) -> N
     assert http_authorize.handler({"headers": {"x-api-key": token}}, None) == {"isAuthorized": False}
     both = {"authorization": f"Bearer {token}", "x-api-key": "tb_other"}
     assert http_authorize.handler({"headers": both}, None) == {"isAuthorized": False}
+
+
+def test_a_browser_that_asks_whether_it_may_is_answered_without_a_token() -> None:
+    answer = http_api.handler({"routeKey": "OPTIONS /api/v1/portal/{proxy+}", "rawPath": "/api/v1/portal/x"}, None)
+    assert answer == {"statusCode": 204, "headers": {}, "body": ""}
