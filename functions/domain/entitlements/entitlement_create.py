@@ -127,7 +127,6 @@ class StaticEntitlementCreate(_EntitlementCreate):
     usage_period: RecurringPeriodCreate | None = None
 
 
-MEASURE_FROM = ("CURRENT_PERIOD_START", "NOW")
 MeasureUsageFrom = Literal["CURRENT_PERIOD_START", "NOW"] | Minute
 
 
