@@ -144,7 +144,7 @@ def _subscriptions() -> Sequence[Routes]:
     )
 
 
-# By the first segment behind /api/v1 and /api/v2, or of the path.
+# By the first segment behind /api/v1, /api/v2 and /api/v3/openmeter, or of the path.
 ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "addons": _addons,
     "api-keys": _api_keys,
@@ -178,9 +178,16 @@ ROOMS_WITHIN: Mapping[tuple[str, str], str] = {
 }
 
 
+# Clients of OpenMeter's hosted service leave out the first segment of its third version.
+HOSTED, DECLARED = "/v3/", "/api/v3/"
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if event.get("routeKey") == PORTAL_PREFLIGHT:  # the gateway puts in who may ask
         return {"statusCode": 204, "headers": {}, "body": ""}
+    path = str(event.get("rawPath") or "")
+    if path.startswith(HOSTED):
+        event = {**event, "rawPath": DECLARED + path.removeprefix(HOSTED)}
     return _resolver(room_of(event))(event, context)
 
 
@@ -194,6 +201,8 @@ def room_of(event: Mapping[str, Any]) -> str:
     """The name of a room, or an empty one, which has no routes."""
     segments = str(event.get("rawPath") or "").removeprefix("/").split("/")
     asked, *others = segments[2:] if segments[0] == "api" and len(segments) > 2 else segments
+    if asked == "openmeter" and others:
+        asked, *others = others
     within = ROOMS_WITHIN.get((asked, others[1])) if len(others) > 1 else None
     return within or (asked if asked in ROOMS else "")
 

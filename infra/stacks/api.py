@@ -145,6 +145,8 @@ class ApiStack(StageStack):
             path, options = names.PORTAL_PREFLIGHT.partition(" ")[2], [api.HttpMethod.OPTIONS]
             self.http.add_routes(path=path, methods=options, integration=records)
         self.http.add_routes(path="/api/{proxy+}", methods=every, integration=records, authorizer=authorizer)
+        # Clients of OpenMeter's hosted service ask there.
+        self.http.add_routes(path="/v3/{proxy+}", methods=every, integration=records, authorizer=authorizer)
         api.HttpRoute(
             self,
             "AnythingElse",

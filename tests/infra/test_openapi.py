@@ -6,7 +6,7 @@ from typing import Any
 from infra.local import paths
 
 DOCUMENT = paths.REPOSITORY / "functions" / "handlers" / "openapi.json"
-TO_THE_ROUTER = {"ANY /api/{proxy+}", "$default"}
+TO_THE_ROUTER = {"ANY /api/{proxy+}", "ANY /v3/{proxy+}", "$default"}
 
 
 def test_every_route_of_the_gateway_is_described(each_stage: Any) -> None:

@@ -63,6 +63,7 @@ def test_only_the_webhook_the_document_and_the_health_are_open(each_stage: Any) 
         "GET /api/v1/openapi.json": "NONE",
         "GET /healthz": "NONE",
         "ANY /api/{proxy+}": "CUSTOM",
+        "ANY /v3/{proxy+}": "CUSTOM",
         "$default": "CUSTOM",
     }
 

@@ -127,6 +127,12 @@ def _sentence(field: FieldError) -> str:
     return field.message if field.field == WHOLE else f"{field.field} {field.message}"
 
 
+def sent_path(event: Mapping[str, Any]) -> str:
+    """As the caller wrote it, where `http_api` takes it for another one."""
+    context = event.get("requestContext") or {}
+    return str((context.get("http") or {}).get("path") or event.get("rawPath") or "")
+
+
 def ok(body: Any) -> Answer:
     return _json(200, body)
 

@@ -14,7 +14,7 @@ from functions.domain.errors import InvalidInput, NotFound
 from functions.handlers import log
 from functions.handlers.edge import json_body, problem
 from functions.handlers.edge.caller import caller_of, has_caller
-from functions.handlers.edge.http import Answer
+from functions.handlers.edge.http import Answer, sent_path
 from functions.handlers.edge.query_model import check_parameters
 from functions.handlers.edge.routes import Route, Routes
 from functions.handlers.wiring import access
@@ -94,7 +94,7 @@ def resolver(modules: Iterable[Routes]) -> Handler:
 
         event = app.current_event
         known = refusal(event.http_method, event.path)
-        return answer(known or NotFound(f"There is no {event.http_method} {event.path[:200]}."))
+        return answer(known or NotFound(f"There is no {event.http_method} {sent_path(event.raw_event)[:200]}."))
 
     app.exception_handler(Exception)(answer)
 

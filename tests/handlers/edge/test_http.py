@@ -151,6 +151,12 @@ def test_an_unknown_route_or_method_is_a_404_problem(method: str, path: str) -> 
     assert (response.status, response.content_type) == (404, "application/problem+json")
 
 
+@pytest.mark.parametrize("path", ["/v3/openmeter/events", "/v3/nothing", "/v3/", "/v3", "/v3/openmeter"])
+def test_a_path_that_is_taken_for_another_one_is_named_as_it_was_sent(path: str) -> None:
+    answer = Client(http_api.handler).post(path, {})
+    assert (answer.status, answer.json["detail"]) == (404, f"There is no POST {path}.")
+
+
 def test_a_payload_that_is_not_from_the_gateway_still_gets_an_answer() -> None:
     answer = client.handler({"hello": "world"}, None)
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (500, "application/problem+json")
