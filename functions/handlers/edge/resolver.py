@@ -15,6 +15,7 @@ from functions.handlers import log
 from functions.handlers.edge import json_body, problem
 from functions.handlers.edge.caller import caller_of, has_caller
 from functions.handlers.edge.http import Answer, sent_path
+from functions.handlers.edge.problem_v3 import invalid_parameters
 from functions.handlers.edge.query_model import check_parameters
 from functions.handlers.edge.routes import Route, Routes
 from functions.handlers.wiring import access
@@ -71,13 +72,15 @@ def resolver(modules: Iterable[Routes]) -> Handler:
         return answer
 
     def answer(error: BaseException) -> Answer:
-        request_id = problem.request_id_of(app.current_event.raw_event)
+        event = app.current_event.raw_event
+        request_id = problem.request_id_of(event)
+        shown = problem.problem(error, request_id) | invalid_parameters(error, str(event.get("rawPath") or ""))
         if problem.status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.unexpected(error, request_id=request_id)
         return Response(
             status_code=int(problem.status_of(error)),
             content_type=problem.CONTENT_TYPE,
-            body=json_body.encode(problem.problem(error, request_id)),
+            body=json_body.encode(shown),
             headers=problem.headers(error),
         )
 

@@ -28,6 +28,11 @@ _FIELD_ERROR = {
     "properties": {"field": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
     "required": ["field", "code", "message"],
 }
+_INVALID_PARAMETER = {
+    "type": "object",
+    "properties": {"field": {"type": "string"}, "rule": {"type": "string"}, "reason": {"type": "string"}},
+    "required": ["field", "reason"],
+}
 _REFUSALS = {
     "400": "BAD_REQUEST",
     "401": "UNAUTHORIZED",
@@ -250,7 +255,10 @@ FIXED_SCHEMAS: dict[str, Any] = {
     },
     "Problem": {
         "type": "object",
-        "description": "RFC 7807; `validationErrors` names each wrong field with a stable code.",
+        "description": (
+            "RFC 7807; `validationErrors` names each wrong field with a stable code. Under /api/v3 a 400 also names "
+            "them as OpenMeter does, in `invalid_parameters`."
+        ),
         "properties": {
             "type": {"type": "string"},
             "title": {"type": "string"},
@@ -266,6 +274,7 @@ FIXED_SCHEMAS: dict[str, Any] = {
                     }
                 },
             },
+            "invalid_parameters": {"type": "array", "items": _INVALID_PARAMETER},
         },
         "required": ["type", "title", "status", "detail", "instance"],
     },

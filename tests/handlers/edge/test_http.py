@@ -35,6 +35,11 @@ class Thing(WireModel):
     labels: dict[str, str] | None = None
 
 
+@routes.post("/api/v3/things", "Create a thing as the third version has it", scope=SCOPE_ADMIN, status=201)
+def create_v3(request: Request, body: Thing) -> http.Answer:
+    return http.created({"name": body.name})
+
+
 class ThingQuery(Sorted, Paged):
     pass
 
@@ -155,6 +160,21 @@ def test_an_unknown_route_or_method_is_a_404_problem(method: str, path: str) -> 
 def test_a_path_that_is_taken_for_another_one_is_named_as_it_was_sent(path: str) -> None:
     answer = Client(http_api.handler).post(path, {})
     assert (answer.status, answer.json["detail"]) == (404, f"There is no POST {path}.")
+
+
+def test_the_third_version_names_what_is_wrong_as_openmeter_does_too() -> None:
+    refused = client.post("/api/v3/things", {"name": 1, "colour": "red", "labels": {"a": "x", "b": None}})
+    assert {each["field"]: each["rule"] for each in refused.json["invalid_parameters"]} == {
+        "name": "type",
+        "colour": "unknown_property",
+        "labels.b": "type",
+    }
+    assert len(refused.fields) == 3
+    whole = client.post("/api/v3/things", "{").json
+    assert [each["field"] for each in whole["invalid_parameters"]] == ["$"]
+    assert whole["invalid_parameters"][0]["reason"] == whole["detail"]
+    assert "invalid_parameters" not in client.post("/things", "{").json
+    assert "invalid_parameters" not in client.acting_as("read").post("/api/v3/things", {"name": "a"}).json
 
 
 def test_a_payload_that_is_not_from_the_gateway_still_gets_an_answer() -> None:
