@@ -38,6 +38,12 @@ class WireModel(BaseModel):
     )
 
 
+class SnakeModel(WireModel):
+    """As a WireModel, under its own names in JSON: the third version of OpenMeter's API has no camelCase."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+
 # A text such as "off" is no yes or no: whoever sends it may mean the other one.
 Flag = Annotated[bool, Field(strict=True)]
 

@@ -66,6 +66,12 @@ def _debug() -> Sequence[Routes]:
     return (http_debug.routes,)
 
 
+def _entitlement_access() -> Sequence[Routes]:
+    from functions.handlers.entitlements import http_entitlement_access
+
+    return (http_entitlement_access.routes,)
+
+
 def _events() -> Sequence[Routes]:
     from functions.handlers.metering import http_corrections, http_events
 
@@ -153,6 +159,7 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
     "billing": _billing,
     "coupons": _coupons,
     "customers": _customers,
+    "entitlement-access": _entitlement_access,
     "entitlements": _entitlements,
     "debug": _debug,
     "events": _events,
@@ -173,6 +180,7 @@ ROOMS: Mapping[str, Callable[[], Sequence[Routes]]] = {
 # What belongs to another room although its path begins like another one's: by the first and the third segment.
 ROOMS_WITHIN: Mapping[tuple[str, str], str] = {
     ("customers", "access"): "entitlements",
+    ("customers", "entitlement-access"): "entitlement-access",
     ("customers", "entitlements"): "entitlements",
     ("subjects", "entitlements"): "entitlements",
 }

@@ -38,7 +38,8 @@ CORRECTION_BYTES = 250_000
 REMEDIES = {
     CALLS: "spread the calls, or read lists page by page and less often; a slow one counts once for each "
     f"{SECONDS_A_CALL} s",
-    QUESTIONS: "ask fewer expensive questions (archive, exact, backtest, simulate, invoice now), or ask them later",
+    QUESTIONS: "ask fewer expensive questions (archive, exact, backtest, simulate, invoice now, access of many), or "
+    "ask them later",
     REQUESTS: f"send more events in each request (it counts once for each {BYTES_A_RECORD} bytes, at most once a lane)",
     BYTES: "send the same events again then; they are counted once. Paths that search, events of long ago, new "
     "subjects or groups, and corrections count as more bytes (see Limits in the guide)",

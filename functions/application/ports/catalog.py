@@ -123,6 +123,14 @@ class Features(Protocol):
         """Archived ones too, in order of creation."""
         ...
 
+    def existing(self, tenant: str, wanted: Sequence[str]) -> set[str]:
+        """Those of these keys that a feature has which is not archived."""
+        ...
+
+    def every_key(self, tenant: str, most: int) -> Sequence[str]:
+        """The keys of features that are not archived, in order: all of them, or as many as are asked for."""
+        ...
+
     def add(self, tenant: str, feature: Feature, meter: Stored[MeterRecord] | None) -> None:
         """Raises Taken, and Stale when the meter it names has changed since it was read."""
         ...

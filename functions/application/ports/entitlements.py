@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from functions.application.ports.listing import Listing
     from functions.domain.entitlements.entitlement import Entitled, Entitlement
     from functions.domain.entitlements.grant_record import GrantRecord
     from functions.domain.metering.values.holding import Holding
+    from functions.domain.subscriptions.customer import Customer
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,14 @@ class EntitledCustomer:
     subjects: Sequence[str]
     held: Sequence[Holding]
     is_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class KnownCustomer:
+    """The same customer as the API shows them and as far as access goes."""
+
+    customer: Customer
+    entitled: EntitledCustomer
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,14 @@ class EntitledCustomers(Protocol):
         """The customer who has the subject now."""
         ...
 
+    def ids_of(self, tenant: str, names: Sequence[str]) -> Mapping[str, str]:
+        """The id of who has a name now, as key or as subject; a name that nobody has is left out."""
+        ...
+
+    def several(self, tenant: str, customer_ids: Sequence[str]) -> Iterator[KnownCustomer | None]:
+        """Each of them in this order, None for one who is deleted; read together, but for what each one ever held."""
+        ...
+
     def keys_of(self, tenant: str, customer_ids: Sequence[str]) -> dict[str, str | None]:
         """The key of each of these customers, deleted or not."""
         ...
@@ -68,6 +85,12 @@ class Entitlements(Protocol):
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[Entitled]:
         """By feature key."""
+        ...
+
+    def of_customers(
+        self, tenant: str, customer_ids: Sequence[str], feature_keys: Sequence[str] | None
+    ) -> Iterator[Sequence[Entitled]]:
+        """Of each of them in this order, read when it is asked for: those to these features at least, or all."""
         ...
 
     def grant(self, tenant: str, grant_id: str) -> GrantOf | None: ...

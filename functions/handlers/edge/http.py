@@ -73,6 +73,10 @@ class Request(Generic[Asked]):
         return str(self._event.get("rawPath") or "")
 
     @property
+    def sent_path(self) -> str:
+        return sent_path(self._event)
+
+    @property
     def wants_csv(self) -> bool:
         return "text/csv" in self.header("accept").lower()
 

@@ -1,10 +1,11 @@
 """What answers about entitlements look like."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, RootModel, WithJsonSchema
+from pydantic import BaseModel, Field, RootModel, WithJsonSchema
 
+from functions.domain.entitlements.access_question import QueryErrorCode, ReasonCode
 from functions.domain.entitlements.entitlement_create import ExpirationPeriod, IssueAfterReset
 from functions.domain.wire import Instant
 from functions.handlers.openapi.answers import Shown, ShownPeriod
@@ -198,3 +199,102 @@ class PortalBalance(EntitlementValue):
 
 class PortalBalances(Shown):
     items: list[PortalBalance]
+
+
+# The third version of OpenMeter's API has no camelCase: these models have no aliases.
+
+
+class BillingEntitlementAccessResult(BaseModel):
+    """The configuration is of static entitlements. Only metered ones may be without access."""
+
+    feature_key: str
+    has_access: bool
+    type: Literal["metered", "static", "boolean"]
+    config: str | None = None
+
+
+class ListCustomerEntitlementAccessResponseData(BaseModel):
+    data: list[BillingEntitlementAccessResult]
+
+
+class BillingCustomerUsageAttribution(BaseModel):
+    subject_keys: list[str]
+
+
+class BillingCustomerAddress(BaseModel):
+    country: str | None = None
+    postal_code: str | None = None
+    state: str | None = None
+    city: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    phone_number: str | None = None
+
+
+class BillingCustomer(BaseModel):
+    """A customer without a key is shown with the first subject instead. Labels are those metadata that may be some."""
+
+    id: str
+    key: str
+    name: str
+    description: str | None = None
+    labels: Texts | None = None
+    primary_email: str | None = None
+    currency: str | None = None
+    billing_address: BillingCustomerAddress | None = None
+    usage_attribution: BillingCustomerUsageAttribution | None = None
+    created_at: Instant
+    updated_at: Instant
+
+
+class EntitlementFeatureAccessReason(BaseModel):
+    """What is used up says what was used of how much, and when there may be more, as texts."""
+
+    code: ReasonCode
+    message: str
+    attributes: dict[str, Any] | None = None
+
+
+class EntitlementFeatureAccess(BaseModel):
+    """The reason is there if there is no access. A soft limit never takes access away."""
+
+    has_access: bool
+    reason: EntitlementFeatureAccessReason | None = None
+
+
+class EntitlementAccessQueryResult(BaseModel):
+    """Features by key. What matched are all identifiers of the request that are this customer's, as they were sent.
+    The answer is as of the time of the update."""
+
+    customer: BillingCustomer
+    matched: list[str]
+    features: dict[str, EntitlementFeatureAccess]
+    updated_at: Instant
+
+
+class EntitlementAccessQueryError(BaseModel):
+    """An identifier that there is no answer for: nobody's, or a customer whose answer is too large."""
+
+    code: QueryErrorCode
+    message: str
+    customer: str | None = None
+    attributes: dict[str, Any] | None = None
+
+
+class CursorMetaPage(BaseModel):
+    """The size that was asked for, and paths to ask other pages at."""
+
+    size: int
+    next: str | None
+    previous: str | None
+    first: str | None = None
+
+
+class CursorMeta(BaseModel):
+    page: CursorMetaPage
+
+
+class EntitlementAccessQueryResponse(BaseModel):
+    data: list[EntitlementAccessQueryResult]
+    errors: list[EntitlementAccessQueryError]
+    meta: CursorMeta

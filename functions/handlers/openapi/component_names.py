@@ -62,6 +62,8 @@ NAMES: Mapping[str, str] = {
     "PlanInput": "PlanReferenceInput",
     "ProRating": "ProRatingConfig",
     "Progress": "ArchiveQueryStatus",
+    "QueryErrorCode": "EntitlementAccessQueryErrorCode",
+    "ReasonCode": "EntitlementFeatureAccessReasonCode",
     "RecurringPeriodCreate": "RecurringPeriodCreateInput",
     "RemoveItem": "EditSubscriptionRemoveItem",
     "RemovePhase": "EditSubscriptionRemovePhase",

@@ -86,7 +86,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(route.summary),
         "summary": route.summary,
-        "tags": [route.path.split("/")[3 if route.path.startswith("/api/") else 1].removesuffix(".json")],
+        "tags": [_tag(route.path)],
         "parameters": [*_path_parameters(route), *map(_query_parameter, route.parameters.values())],
     }
     also = {str(status): {"description": meaning} for status, meaning in route.also.items()}
@@ -103,6 +103,12 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {"application/json": {"schema": body} | _example(operation, "request")}
         operation["requestBody"] = {"required": not route.may_lack_body, "content": content}
     return operation
+
+
+def _tag(path: str) -> str:
+    """What room of the API it is in, in any version."""
+    segments = path.replace("/openmeter/", "/").split("/")
+    return segments[3 if path.startswith("/api/") else 1].removesuffix(".json")
 
 
 def _operation_id(summary: str) -> str:

@@ -7,7 +7,8 @@ from functions.domain.metering.values import event_json
 from functions.handlers.metering import ingest_body
 
 DESCRIPTION = (
-    "Usage metering and billing, compatible with OpenMeter's API v1 and v2. Times are RFC 3339 in UTC; money is a "
+    "Usage metering and billing, compatible with OpenMeter's API v1 and v2, and with v3 where gateways ask for access "
+    "(there names are in snake case, and quantities are texts). Times are RFC 3339 in UTC; money is a "
     "decimal number in a string; quantities of usage are JSON numbers with all their digits. A deleted thing is kept "
     "and marked."
 )

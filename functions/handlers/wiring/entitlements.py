@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
     from functions.application.entitlements.check_access import AccessChecker
     from functions.application.entitlements.find_entitlement import EntitlementPorts
+    from functions.application.entitlements.list_access import AccessPorts
     from functions.application.ports.entitlements import EntitledCustomer
 
 
@@ -34,3 +35,9 @@ def access_checker(tenant: str, customer: "EntitledCustomer") -> "AccessChecker"
     from functions.application.entitlements.check_access import AccessChecker
 
     return AccessChecker(tenant, customer, entitlement_ports(), metering.api_usage_meter())
+
+
+def access_ports() -> "AccessPorts":
+    from functions.application.entitlements.list_access import AccessPorts
+
+    return AccessPorts(entitlement_ports(), metering.api_usage_meter())

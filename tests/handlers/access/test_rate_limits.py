@@ -192,6 +192,7 @@ def test_the_expensive_routes_are_these() -> None:
         "POST /api/v1/plans/<plan_id>/backtest",
         "POST /api/v1/plans/<plan_id>/migrate-all",
         "POST /api/v1/rejects/replay",
+        "POST /api/v3/openmeter/entitlement-access/query",
     ]
 
 

@@ -203,3 +203,16 @@ def test_a_reset_of_what_a_plan_issues_begins_a_period(shop: Seller) -> None:
     shop.wait(minutes=2)
     assert shop.api.post("/api/v2/customers/acme/entitlements/tokens/reset", {"retainAnchor": True}).status == 204
     assert shop.left() == (1_000, 0, True)
+
+
+def test_what_ends_before_its_period_does_is_never_reset(shop: Seller) -> None:
+    shop.sell(phase(tokens(10, usagePeriod="P1Y")))
+    of = shop.subscribe()
+    shop.use(10)
+    body = {"customer": {"keys": ["acme"]}, "feature": {"keys": ["tokens"]}}
+    for timing, resets_at in (("", "2027-11-05T12:07:00Z"), ("next_billing_cycle", None)):
+        if timing:
+            assert shop.api.post(f"{of}/cancel", {"timing": timing}).status == 200
+        (found,) = shop.api.post("/api/v3/openmeter/entitlement-access/query", body).json["data"]
+        reason = found["features"]["tokens"]["reason"]
+        assert (reason["code"], reason["attributes"].get("resets_at")) == ("usage_limit_reached", resets_at)

@@ -1,6 +1,6 @@
 """Features in the billing table, with a lock item that keeps the key of an active one unique."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import TransactionRefused
@@ -37,6 +37,16 @@ class DynamoFeatures:
     def listing(self, tenant: str, *, with_archived: bool = False) -> DynamoListing[Feature]:
         unlisted = None if with_archived else ARCHIVED
         return DynamoListing(self._table, keys.records(tenant, keys.FEATURE), _feature, unlisted=unlisted)
+
+    def existing(self, tenant: str, wanted: Sequence[str]) -> set[str]:
+        partition = keys.unique_names(tenant)
+        names = {keys.unique_name(keys.FEATURE_KEY, key): key for key in wanted}
+        return {names[lock[SORT_KEY]] for lock in self._table.batch_get([(partition, name) for name in names])}
+
+    def every_key(self, tenant: str, most: int) -> Sequence[str]:
+        prefix = keys.unique_name(keys.FEATURE_KEY, "")
+        locks = self._table.query(keys.unique_names(tenant), prefix=prefix, limit=most)
+        return [str(lock[SORT_KEY]).removeprefix(prefix) for lock in locks]
 
     def add(self, tenant: str, feature: Feature, meter: Stored[MeterRecord] | None) -> None:
         writes = [

@@ -94,7 +94,11 @@ class Attribution:
 
     def present(self, tenant: str, subjects: Sequence[str]) -> set[str]:
         """The customers who have them now."""
-        return {lock["id"] for lock in self._locks(tenant, subjects).values() if "id" in lock}
+        return set(self.owners(tenant, subjects).values())
+
+    def owners(self, tenant: str, subjects: Sequence[str]) -> dict[str, str]:
+        """By subject the customer who has it now."""
+        return {subject: lock["id"] for subject, lock in self._locks(tenant, subjects).items() if "id" in lock}
 
     def _locks(self, tenant: str, subjects: Sequence[str]) -> dict[str, Item]:
         names = {keys.unique_name(keys.SUBJECT, subject): subject for subject in subjects}

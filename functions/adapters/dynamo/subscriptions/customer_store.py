@@ -1,7 +1,7 @@
 """Customers in the billing table, with lock items that keep keys and subjects unique."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from functions.adapters.dynamo.subscriptions.billing_settings_store import Dynam
 from functions.adapters.dynamo.subscriptions.reconciliation_store import recheck_item
 from functions.adapters.dynamo.subscriptions.subscription_store import writing_tenures
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
-from functions.application.ports.entitlements import EntitledCustomer
+from functions.application.ports.entitlements import EntitledCustomer, KnownCustomer
 from functions.application.ports.reconciliation import Recheck
 from functions.application.ports.stored import Stale, Stored, Taken
 from functions.application.ports.subscriptions import Holder, Tenures
@@ -151,8 +151,22 @@ class DynamoCustomers:
         found = self._item(tenant, min(holders)) if holders else None
         return self._entitled(tenant, found) if found else None
 
+    def ids_of(self, tenant: str, names: Sequence[str]) -> Mapping[str, str]:
+        # A customer's key is one of its subjects, and no subject of another one.
+        return self._attribution.owners(tenant, names)
+
+    def several(self, tenant: str, customer_ids: Sequence[str]) -> Iterator[KnownCustomer | None]:
+        partition = keys.records(tenant, keys.CUSTOMER)
+        stored = {each[SORT_KEY]: each for each in self._table.batch_get([(partition, one) for one in customer_ids])}
+        for customer_id in customer_ids:
+            item = stored.get(customer_id)
+            yield None if item is None or _customer(item).is_deleted else self._known(tenant, item)
+
     def keys_of(self, tenant: str, customer_ids: Sequence[str]) -> dict[str, str | None]:
         return {each.id: each.key for each in self.many(tenant, customer_ids)}
+
+    def _known(self, tenant: str, stored: Item) -> KnownCustomer:
+        return KnownCustomer(_customer(stored), self._entitled(tenant, stored))
 
     def _entitled(self, tenant: str, stored: Item) -> EntitledCustomer:
         customer = _customer(stored)
