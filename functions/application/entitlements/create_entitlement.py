@@ -54,7 +54,7 @@ def override_entitlement(
 
     def decide() -> Entitlement:
         now = ports.now()
-        found = find_entitlement(tenant, customer, id_or_feature_key, ports)
+        found = find_entitlement(tenant, customer, id_or_feature_key, ports=ports)
         require_own(found.entitlement, "overridden")
         made = _made(tenant, customer, create, ports, now)
         if made.feature.key != found.entitlement.feature.key:
@@ -73,7 +73,7 @@ def delete_entitlement(
     """From now on; what was allowed before stays so. Raises NotFound, and Forbidden for one of a subscription."""
 
     def decide() -> None:
-        found = find_entitlement(tenant, customer, id_or_feature_key, ports)
+        found = find_entitlement(tenant, customer, id_or_feature_key, ports=ports)
         require_own(found.entitlement, "deleted")
         if not found.entitlement.is_deleted:
             after = found.entitled.with_changed(_deleted(found, ports.now()))

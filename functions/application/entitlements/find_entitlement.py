@@ -54,7 +54,9 @@ def require_present(customer: EntitledCustomer) -> None:
         raise PreconditionFailed(f"Customer {customer.id} was deleted.", code="customer_deleted")
 
 
-def find_entitlement(tenant: str, customer: EntitledCustomer, id_or_feature_key: str, ports: EntitlementPorts) -> Found:
+def find_entitlement(
+    tenant: str, customer: EntitledCustomer, id_or_feature_key: str, *, ports: EntitlementPorts
+) -> Found:
     """By the feature's key the one that is active now, by id any; raises NotFound."""
     entitled = ports.entitlements.entitled(tenant, customer.id, id_or_feature_key)
     active = entitled.at(ports.now())

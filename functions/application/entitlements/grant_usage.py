@@ -33,7 +33,7 @@ def create_grant(
 
     def decide() -> tuple[Entitlement, GrantRecord]:
         now = ports.now()
-        found = find_entitlement(tenant, customer, id_or_feature_key, ports)
+        found = find_entitlement(tenant, customer, id_or_feature_key, ports=ports)
         entitlement = _counting(found, now)
         require_in_period(create.effective_at, entitlement.current_period(now).start, "effectiveAt")
         if len(entitlement.grants) >= MAX_GRANTS:
@@ -99,7 +99,7 @@ def reset_usage(
 
     def decide() -> None:
         now = ports.now()
-        found = find_entitlement(tenant, customer, id_or_feature_key, ports)
+        found = find_entitlement(tenant, customer, id_or_feature_key, ports=ports)
         entitlement = _counting(found, now)
         at = reset.effective_at or to_minute(now)
         started = Course.of(found.entitled, entitlement).measured_period_at(now).start

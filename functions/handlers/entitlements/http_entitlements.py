@@ -101,7 +101,7 @@ def list_of_customer(request: Request[CustomerEntitlementsQuery], customer: Cust
 )
 def get_of_customer(request: Request, customer: CustomerKey, entitlement: EntitlementKey) -> Answer:
     ports, found = _asked(request, customer)
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     return http.ok(entitlement_shown(one.entitlement, found.key, ports.now()))
 
 
@@ -190,7 +190,7 @@ def access(request: Request, customer: CustomerKey) -> Answer:
 def history(request: Request[HistoryQuery], customer: CustomerKey, entitlement: EntitlementKey) -> Answer:
     ports, found = _asked(request, customer)
     query = request.query
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     checker = entitlements.access_checker(request.tenant, found)
     return http.ok(history_shown(checker.history(one, query.from_, query.to, query.size, query.zone)))
 
@@ -205,7 +205,7 @@ def history(request: Request[HistoryQuery], customer: CustomerKey, entitlement: 
 )
 def late_events(request: Request, customer: CustomerKey, entitlement: EntitlementKey) -> Answer:
     ports, found = _asked(request, customer)
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     late = entitlements.access_checker(request.tenant, found).late(one)
     items = [{"period": period_shown(each.period), "usage": each.usage, "late": each.late} for each in late]
     return http.ok({"items": items})
@@ -250,7 +250,7 @@ def _value(request: Request[ValueQuery], customer: str, key: str, *, with_grants
     ports, found = _asked(request, customer)
     checker, at = entitlements.access_checker(request.tenant, found), request.query.time
     if is_ulid(key) and with_grants:
-        one: Found = find_entitlement(request.tenant, found, key, ports)
+        one: Found = find_entitlement(request.tenant, found, key, ports=ports)
         return http.ok(value_shown(checker.of_one(one, at), with_grants=True))
     return http.ok(value_shown(checker.of_feature(key, at), with_grants=with_grants))
 

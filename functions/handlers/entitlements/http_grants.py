@@ -66,7 +66,7 @@ def list_of_entitlement(
     """Also the top-ups that came along from an entitlement before it."""
     ports = entitlements.entitlement_ports()
     found = customer_of_key(request.tenant, customer, ports.customers)
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     listing = held_grants(grants_of(one))
     takes = None if request.query.include_deleted else _is_not_voided
     return http.ok(paged(request, order_listed(request, listing, _shown_at(ports.now()), takes, GRANT_ORDERS)))

@@ -77,7 +77,7 @@ def list_of_subject(request: Request[DeletedQuery], subject: Subject) -> Answer:
 @routes.get(f"{OF_SUBJECT}/<entitlement>", "Get an entitlement of a subject", scope=SCOPE_READ, answers="Entitlement")
 def get(request: Request, subject: Subject, entitlement: EntitlementKey) -> Answer:
     ports, found = _asked(request, subject)
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     return http.ok(subject_entitlement_shown(one.entitlement, subject, ports.now()))
 
 
@@ -112,7 +112,7 @@ def override(request: Request, subject: Subject, entitlement: EntitlementKey, bo
 def value(request: Request[ValueQuery], subject: Subject, entitlement: EntitlementKey) -> Answer:
     ports, found = _asked(request, subject)
     require_present(found)
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     checker = entitlements.access_checker(request.tenant, found)
     return http.ok(value_shown(checker.of_one(one, request.query.time), with_grants=False))
 
@@ -128,7 +128,7 @@ def value(request: Request[ValueQuery], subject: Subject, entitlement: Entitleme
 def history(request: Request[HistoryQuery], subject: Subject, entitlement: EntitlementKey) -> Answer:
     ports, found = _asked(request, subject)
     query = request.query
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     checker = entitlements.access_checker(request.tenant, found)
     return http.ok(history_shown(checker.history(one, query.from_, query.to, query.size, query.zone)))
 
@@ -171,7 +171,7 @@ def list_grants(
     request: Request[SubjectEntitlementGrantsQuery], subject: Subject, entitlement: EntitlementKey
 ) -> Answer:
     ports, found = _asked(request, subject)
-    one = find_entitlement(request.tenant, found, entitlement, ports)
+    one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     grants = sorted(grants_of(one), key=GRANT_ORDERS[request.query.order_by])
     shown = [each for each in grants if request.query.include_deleted or each.grant.voided_at is None]
     return http.ok([subject_grant_shown(each.grant, each.entitlement_id, ports.now()) for each in shown])
