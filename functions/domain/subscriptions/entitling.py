@@ -96,8 +96,14 @@ def _in_step(entitled: Entitled, spans: Sequence[_Span], now: datetime) -> Entit
     after = entitled.with_these(kept)
     for span in sorted(spans, key=lambda each: each.on.start):
         if span.item.id not in known and span.on.end > now:
-            after = after.with_one(_made(span, spans, now), now)
+            after = after.with_one(_made(span, spans, _free_from(after, span, now), now), now)
     return after
+
+
+def _free_from(entitled: Entitled, span: _Span, now: datetime) -> datetime:
+    """One that comes later than its item leaves the time before to whatever allowed the feature then."""
+    over = [each.ends_at for each in entitled.entitlements if each.ends_at is not None and each.ends_at <= now]
+    return max([span.on.start, *over]) if span.on.start < now else span.on.start
 
 
 def _until(entitlement: Entitlement, ends_at: datetime | None, now: datetime) -> Entitlement:
@@ -106,16 +112,17 @@ def _until(entitlement: Entitlement, ends_at: datetime | None, now: datetime) ->
     return entitlement.model_copy(update={"active_to": ends_at, "updated_at": now})
 
 
-def _made(span: _Span, spans: Sequence[_Span], now: datetime) -> Entitlement:
+def _made(span: _Span, spans: Sequence[_Span], active_from: datetime, now: datetime) -> Entitlement:
     template = span.template
-    before = next((each for each in spans if span.goes_on_with(each)), None)
+    is_whole = active_from == span.on.start
+    before = next((each for each in spans if span.goes_on_with(each)), None) if is_whole else None
     made = Entitlement(
         id=span.item.id,
         type=template.type,
         customer_id=span.subscription.customer_id,
         feature=span.feature,
         metadata=template.metadata,
-        active_from=span.on.start,
+        active_from=active_from,
         active_to=span.ends_at,
         created_at=now,
         updated_at=now,
@@ -137,7 +144,7 @@ def _metered(
             "its entitlement boolean or static, or sell a feature with a meter."
         )
         raise InvalidInput(message, code="feature_without_meter")
-    measured = to_minute(span.on.start)
+    measured = to_minute(made.active_from)
     issued = template.issue_after_reset
     grants: tuple[GrantRecord, ...] = ()
     if issued is not None:

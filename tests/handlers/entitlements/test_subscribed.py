@@ -1,5 +1,6 @@
 """Entitlements that a subscription gives: made with it, kept in step with it, and gone with it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -194,6 +195,22 @@ def test_a_plan_does_not_entitle_to_what_the_customer_is_entitled_to_already(sho
     shop.subscribe()
     assert shop.left()[0] == 1_000
     assert shop.api.post("/api/v2/customers/acme/entitlements", METERED).status == 409
+
+
+def test_a_plan_since_earlier_entitles_from_where_another_entitlement_ended(shop: Seller) -> None:
+    shop.sell(phase(tokens()))
+    shop.entitle(issueAfterReset=5)
+    shop.use(3)
+    shop.wait(days=2)
+    assert shop.api.delete("/api/v2/customers/acme/entitlements/tokens").status == 204
+    ended = shop.now()
+    shop.wait(hours=1)
+    shop.use(40, ago=timedelta(minutes=30))
+    shop.subscribe(timing=shop.now(days=-3))
+    assert shop.left() == (960, 40, True)
+    assert shop.value(at=shop.now(days=-1))["balance"] == 2
+    (one,) = shop.api.get("/api/v2/customers/acme/entitlements").json["items"]
+    assert one["activeFrom"] == ended
 
 
 def test_a_reset_of_what_a_plan_issues_begins_a_period(shop: Seller) -> None:
