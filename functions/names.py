@@ -66,6 +66,7 @@ _HANDLER_ROOMS = {
     "workflow_plan_backfill": (SERVICE_ASSET, "metering"),
     "workflow_fill_history": (SERVICE_ASSET, "metering"),
     "workflow_end_backfill": (SERVICE_ASSET, "metering"),
+    "schedule_entitle": (SERVICE_ASSET, "subscriptions"),
     "workflow_list_migration": (SERVICE_ASSET, "subscriptions"),
     "workflow_migrate_subscriptions": (SERVICE_ASSET, "subscriptions"),
     "workflow_preview_migration": (SERVICE_ASSET, "subscriptions"),

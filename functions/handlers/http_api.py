@@ -56,8 +56,14 @@ def _customers() -> Sequence[Routes]:
 
 def _entitlements() -> Sequence[Routes]:
     from functions.handlers.entitlements import http_entitlements, http_grants, http_subject_entitlements
+    from functions.handlers.subscriptions import http_entitlement_backfill
 
-    return (http_entitlements.routes, http_grants.routes, http_subject_entitlements.routes)
+    return (
+        http_entitlement_backfill.routes,
+        http_entitlements.routes,
+        http_grants.routes,
+        http_subject_entitlements.routes,
+    )
 
 
 def _debug() -> Sequence[Routes]:

@@ -13,6 +13,7 @@ from constructs import Construct
 from functions import names
 from infra.constructs.access import Access, Resource
 from infra.constructs.python_function import LOG_RETENTION, FunctionFactory, PythonFunction, rate_limits_of
+from infra.constructs.schedule import Schedule
 from infra.constructs.stage_stack import StageStack
 from infra.stacks.backfill import BackfillStack
 from infra.stacks.billing import SETTLE, BillingStack
@@ -21,6 +22,13 @@ from infra.stacks.ingestion import IngestionStack
 from infra.stacks.migration import MigrationStack
 from infra.stage import StageSettings
 
+ENTITLE_EVERY_MINUTES = 15
+# What entitling subscriptions of earlier versions writes: entitlements and grants, how far it is, and who failed. The
+# locks of subscriptions lie in `unique`, beside those of names.
+ENTITLED_KEYS = (
+    *("*#entitled", "*#entitlement", "*#grant", "*#unique"),
+    *("entitlement_backfill", "*#entitlement_backfill_failure"),
+)
 READ_SECRET = "secretsmanager:GetSecretValue"
 KEEP_RECORDS = (
     *("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"),
@@ -84,6 +92,11 @@ def permissions(
             backfill.machine.allows("states:StartExecution"),
             migration.machine.allows("states:StartExecution"),
         ),
+        "schedule_entitle": (
+            # It looks for tenants through the whole table: not every tenant has a key, or something to bill.
+            data.billing.allows("dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:Scan"),
+            data.billing.allows("dynamodb:PutItem", "dynamodb:DeleteItem", only_keys=ENTITLED_KEYS),
+        ),
         "webhook_stripe": (data.billing.allows(*SETTLE), data.stripe_secret.allows(READ_SECRET)),
     }
 
@@ -110,6 +123,17 @@ class ApiStack(StageStack):
         self.http_authorize = make.make("http_authorize", memory_mb=1769, timeout_seconds=9)
         self.http_api = make.make("http_api", memory_mb=1024, timeout_seconds=29, environment=rate_limits_of(stage))
         self.webhook_stripe = make.make("webhook_stripe", memory_mb=512, timeout_seconds=29, environment=stripe)
+
+        self.schedule_entitle = make.make("schedule_entitle", memory_mb=1024, timeout_seconds=600)
+        # When it has begun, whatever writes subscriptions must be as new as it is.
+        self.schedule_entitle.node.add_dependency(self.http_api)
+        Schedule(
+            self,
+            "Entitle",
+            function=self.schedule_entitle,
+            every_minutes=ENTITLE_EVERY_MINUTES,
+            undelivered=ingestion.undelivered,
+        )
 
         self._portal_origins = stage.portal_origins
         self.http = api.HttpApi(self, "Api", create_default_stage=False, cors_preflight=_cors(stage.portal_origins))

@@ -12,6 +12,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from functions import names
 from infra.constructs.python_function import PythonFunction
+from infra.stacks.api import ENTITLE_EVERY_MINUTES
 from infra.stacks.billing import LOOK_FOR_DUE_EVERY_MINUTES, RECONCILE_EVERY_MINUTES
 from infra.stacks.dashboard import TABLE_TROUBLE, Sources, own_metric, table_metric
 from infra.stacks.ingestion import AUDIT_EVERY_MINUTES, SWEEP_EVERY_MINUTES
@@ -143,6 +144,12 @@ def _billing(stage: StageSettings, sources: Sources) -> Iterator[Watch]:
     )
     yield Watch("Webhooks", webhooks, 0, "A payment notice of Stripe was not taken.")
     yield Watch("Backfills", backfills, 0, "A meter's history could not be counted.")
+    yield _scheduled(
+        "EntitlementBackfill",
+        sources.api.schedule_entitle,
+        ENTITLE_EVERY_MINUTES,
+        "Customers were not entitled to what they had subscribed to before.",
+    )
     yield Watch("Migrations", migrations, 0, "The subscriptions of a plan could not all be migrated.")
 
 

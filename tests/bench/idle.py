@@ -44,12 +44,15 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8)
     audits = deployed.schedules_per_hour["schedule_audit"] * HOURS_PER_MONTH
     audit_memory = deployed.memory_mb["schedule_audit"]
     looks = deployed.schedules_per_hour["schedule_reconcile"] * HOURS_PER_MONTH
+    tries = deployed.schedules_per_hour["schedule_entitle"] * HOURS_PER_MONTH
+    try_memory = deployed.memory_mb["schedule_entitle"]
     look_memory = deployed.memory_mb["schedule_reconcile"]
     audit_reads = lanes * LANE_AUDIT_READ_UNITS + 2
     audit = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": audit_reads}, audit_memory)
     billing = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, billing_memory)
     # Nothing came late, and no invoice waits to be looked at: a query each, and the environment is new.
     look = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 2}, look_memory)
+    entitle = assume.gb_seconds(assume.INIT_SECONDS, {"requests.dynamodb": 1}, try_memory)
     # The sweeper runs often enough to keep its environment; INIT is charged every ENVIRONMENT_SECONDS.
     inits = HOURS_PER_MONTH * 3_600 / assume.ENVIRONMENT_SECONDS
     sweep = assume.gb_seconds(swept.cpu_seconds, swept.tally, sweep_memory) * sweeps
@@ -58,7 +61,7 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8)
     beat += assume.gb_seconds(counted.cpu_seconds, counted.tally, deployed.memory_mb["stream_aggregate"]) * beats
     for handler in ("schedule_heartbeat", "stream_aggregate"):
         beat += assume.gb_seconds(assume.INIT_SECONDS, {}, deployed.memory_mb[handler]) * inits
-    ticks = sweeps + runs + audits + looks + beats
+    ticks = sweeps + runs + audits + looks + tries + beats
     log_bytes = swept.log_bytes * (ticks - beats) + (put.log_bytes + counted.log_bytes) * beats
     return {
         **standing.usd_per_month(deployed.standing),
@@ -69,7 +72,9 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8)
         ),
         "schedules": MONTHLY["schedule_runs"].idle(ticks),
         "invocations": PRICES["lambda_requests"].idle(ticks + beats),
-        "GB-seconds": PRICES["lambda_gb_seconds"].idle(sweep + billing * runs + audit * audits + look * looks + beat),
+        "GB-seconds": PRICES["lambda_gb_seconds"].idle(
+            sweep + billing * runs + audit * audits + look * looks + entitle * tries + beat
+        ),
         "heartbeat puts": put.tally["kinesis_put_units"] * beats * PRICES["kinesis_put_units"].usd,
         "heartbeat notes": counted.tally.total("write_units") * beats * PRICES["write_units"].usd,
         "lists of failed batches": AUDIT_LISTS * audits * PRICES["s3_puts"].usd,
@@ -78,6 +83,7 @@ def usd_per_month(endpoint: str, deployed: Deployed, now: float, lanes: int = 8)
             + BILLING_READ_UNITS * runs
             + audit_reads * audits
             + 2 * looks
+            + tries
             + (put.tally["read_units"] + counted.tally["read_units"]) * beats
         )
         * PRICES["read_units"].usd,

@@ -26,6 +26,7 @@ from functions.handlers.wiring import billing as billing_ports
 from functions.handlers.wiring import entitlements as entitlement_ports
 from functions.handlers.wiring import subscriptions as subscription_ports
 from functions.names import LEDGER_FORMAT, SORT_KEY
+from tests.formats.entitlement_readers import entitlement_backfill
 from tests.formats.work import METERS, UNREADABLE, prompt
 from tests.formats.world import LANES, World
 
@@ -374,7 +375,7 @@ def billed_on(world: World) -> Any:
 
 READERS = (
     *(customers, subjects, entitled, catalogue, subscriptions, invoices, upcoming, migrations, billing, access),
-    *(portal, archive_queries),
+    *(portal, entitlement_backfill, archive_queries),
     *(usage, backfills, events, ledger, limits, records),
 )
 GOES_ON = (resent, counted_on, billed_on)

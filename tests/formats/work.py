@@ -8,7 +8,9 @@ from typing import Any
 from functions.handlers.billing import workflow_issue_invoice, workflow_record_failure
 from functions.handlers.edge import json_body
 from functions.handlers.metering import workflow_queue_backfill
-from tests.formats.world import World, small_bounds
+from functions.handlers.subscriptions import schedule_entitle
+from tests.formats.world import Time, World, small_bounds
+from tests.handlers.subscriptions.entitling import older_version
 
 UNREADABLE = b"no record of ours"
 LONG_NAME = "€" * 171  # more bytes than a lock item's key holds as they are
@@ -45,6 +47,7 @@ def work(world: World) -> None:
         correct(world)
         count_history(world)
         migrate(world)
+        entitle(world)
         ask(world)
         close_a_usage_period(world)
     world.clock.set("2026-11-14T09:00:00+00:00")
@@ -228,6 +231,25 @@ def migrate(world: World) -> None:
     for more in ({"dryRun": True}, {}):
         world.post("plans/pro/migrate-all", {"toVersion": 2, **more})
         world.run("migration", world.migrations.started[-1])
+
+
+def entitle(world: World) -> None:
+    """Two customers subscribed when there were no entitlements; one of them has an entitlement of its own."""
+    world.clock.set("2026-11-12T10:00:00+00:00")
+    template = {"type": "metered", "issueAfterReset": 100, "isSoftLimit": True}
+    card = {"type": "flat_fee", "key": "seats", "featureKey": "seats", "name": "Seats", "billingCadence": None}
+    cards = [fee("base", "3"), {**card, "price": None, "entitlementTemplate": template}]
+    limited = world.post("plans", plan("limited", cards))
+    world.post(f"plans/{limited['id']}/publish")
+    for key in ("initech", "umbrella"):
+        world.post("customers", {"key": key, "name": key.title(), "usageAttribution": {"subjectKeys": [f"{key}-app"]}})
+        with older_version():
+            world.post("subscriptions", {"customerKey": key, "plan": {"key": "limited"}})
+    own = {"type": "static", "featureKey": "seats", "config": '{"seats": 3}'}
+    world.call("POST", "customers/umbrella/entitlements", own, version=2)
+    for time in ("10:00:00", "10:15:00"):
+        world.clock.set(f"2026-11-12T{time}+00:00")
+        schedule_entitle.handler({}, Time())
 
 
 def ask(world: World) -> None:

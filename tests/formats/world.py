@@ -22,6 +22,7 @@ import pytest
 import stripe
 
 from functions import names
+from functions.adapters.dynamo.subscriptions import entitlement_backfill_store
 from functions.adapters.records import encode_record
 from functions.adapters.stripe.credentials import StripeCredentials
 from functions.application.billing import list_due
@@ -386,6 +387,7 @@ def small_bounds() -> Iterator[None]:
         patch.setattr(apply_pages, "UNITED_PARTS", 2)
         patch.setattr(counting, "MAX_LISTED_UNCOUNTABLE", 1)
         patch.setattr(list_due, "PAGE_SIZE", 1)
+        patch.setattr(entitlement_backfill_store, "POINTERS_AT_ONCE", 2)
         patch.setattr(http_billing, "MOST_WAIT_SECONDS", 0)
         yield
 

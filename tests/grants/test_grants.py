@@ -109,7 +109,7 @@ def test_who_looks_for_an_object_that_is_gone_needs_to_list_the_bucket() -> None
 
 
 @pytest.mark.parametrize(
-    ("operation", "params"), [("dynamodb.Scan", of_table("usage-1")), ("dynamodb.Query", of_table("usage-1"))]
+    ("operation", "params"), [("dynamodb.DescribeTable", of_table("usage-1")), ("dynamodb.Query", of_table("usage-1"))]
 )
 def test_a_call_without_a_rule_needs_what_nobody_has(operation: str, params: Mapping[str, Any]) -> None:
     (need,) = needs(operation, params, NAMED, is_missing=False)
@@ -129,6 +129,8 @@ USAGE, BILLING = "USAGE_TABLE", "BILLING_TABLE"
         ("workflow_list_due", Need("dynamodb:PutItem", BILLING, ("due_plan",))),
         ("schedule_reconcile", Need("dynamodb:BatchWriteItem", USAGE, ("Z", "Z#acme"))),
         ("schedule_audit", Need("s3:PutObject", "ARCHIVE_BUCKET/quarantine/archive/day=2026-01-31/x")),
+        ("schedule_entitle", Need("dynamodb:Scan", BILLING)),
+        ("schedule_entitle", Need("dynamodb:PutItem", BILLING, ("acme#entitled", "acme#unique"))),
         ("http_api", Need("athena:StartQueryExecution", "ARCHIVE_WORKGROUP")),
         ("http_api", Need("dynamodb:DeleteItem", BILLING, ("acme#api_key",))),
         ("schedule_billing", Need("states:StartExecution", "BILLING_MACHINE_ARN")),
@@ -146,6 +148,8 @@ def test_prod_lets(function: str, need: Need) -> None:
         ("http_ingest", Need("dynamodb:UpdateItem", USAGE, ("U#acme",))),
         ("schedule_reconcile", Need("dynamodb:BatchWriteItem", USAGE, ("Z#acme", "U#acme"))),
         ("workflow_end_migration", Need("dynamodb:PutItem", BILLING, ("acme#subscription",))),
+        ("schedule_entitle", Need("dynamodb:PutItem", BILLING, ("acme#subscription",))),
+        ("http_api", Need("dynamodb:Scan", BILLING)),
         # Allowed by one statement, denied by another.
         ("webhook_stripe", Need("dynamodb:PutItem", BILLING, ("api_key",))),
         ("webhook_stripe", Need("dynamodb:PutItem", BILLING, ("acme#api_key",))),

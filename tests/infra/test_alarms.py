@@ -34,6 +34,7 @@ PROMISED = {
     "webhook failures": (names.METRIC_NAMESPACE, names.METRIC_WEBHOOK_FAILED, ""),
     "backfill failures": ("AWS/States", "ExecutionsFailed", "BackfillMachine"),
     "migration failures": ("AWS/States", "ExecutionsFailed", "MigrationMachine"),
+    "entitlement backfill errors": ("AWS/Lambda", "Errors", "ScheduleEntitle"),
     "limits not kept": (names.METRIC_NAMESPACE, names.METRIC_LIMITER_FAILED, ""),
     "undelivered ticks": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Undelivered"),
 }

@@ -6,6 +6,7 @@ import pytest
 
 from functions import names
 from functions.handlers.wiring import base
+from infra.stacks.api import ENTITLE_EVERY_MINUTES
 from infra.stacks.billing import LOOK_FOR_DUE_EVERY_MINUTES, RECONCILE_EVERY_MINUTES
 from infra.stacks.ingestion import AUDIT_EVERY_MINUTES, HEARTBEAT_EVERY_MINUTES, SWEEP_EVERY_MINUTES
 from tests.conftest import DynamoDb
@@ -20,6 +21,7 @@ SPEAKING = {
     "SweepErrors": 2 * SWEEP_EVERY_MINUTES,
     "AuditErrors": 2 * AUDIT_EVERY_MINUTES,
     "BillingSchedule": 2 * LOOK_FOR_DUE_EVERY_MINUTES,
+    "EntitlementBackfill": 2 * ENTITLE_EVERY_MINUTES,
     "Reconciliation": 2 * RECONCILE_EVERY_MINUTES,
 }
 OF_AWS = sorted(alarms().keys() - set(OURS))

@@ -97,6 +97,7 @@ ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
         "billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query"},
         **READ_KEY,
     },
+    "schedule_entitle": {"billing": SETTLE | {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan"}},
     "workflow_close_lanes": {"stream": {"kinesis:PutRecords"}},
     "workflow_count_lanes": {"usage": READ_USAGE, **READ_KEY},
     "workflow_list_due": {
@@ -211,6 +212,18 @@ def test_looking_again_writes_what_it_found_and_that_it_has_looked_and_no_bill(p
     assert fnmatchcase(billing_keys.records("acme", billing_keys.DIFFERENCE), found[1])
 
 
+def test_entitling_writes_entitlements_and_how_far_it_is_and_no_subscription(prod: Any) -> None:
+    statements = [each for each in _statements(prod, "schedule_entitle") if each["Effect"] == "Allow"]
+    (writes,) = [each for each in statements if WRITES & set(_list(each["Action"]))]
+    partitions = [billing_keys.records("*", each) for each in ("entitled", "entitlement", "grant", "unique")]
+    failures = billing_keys.records("*", billing_keys.ENTITLEMENT_BACKFILL_FAILURE)
+    assert writes["Condition"] == {
+        "ForAllValues:StringLike": {
+            "dynamodb:LeadingKeys": [*partitions, billing_keys.ENTITLEMENT_BACKFILL, failures],
+        }
+    }
+
+
 WRITES = SETTLE - {"dynamodb:GetItem"} | {"dynamodb:UpdateItem"}
 MAKE_KEYS = {"http_api", "deploy_bootstrap"}
 KEY_PARTITIONS = ["api_key", "*#api_key"]
@@ -232,7 +245,7 @@ def test_functions_that_write_billing_can_write_no_api_key_but_those_that_make_k
         denied[handler] = writes
     assert denied.keys() == {
         *("webhook_stripe", "workflow_issue_invoice", "workflow_list_due", "workflow_push_invoice"),
-        *("workflow_record_failure", "schedule_reconcile", "schedule_billing"),
+        *("workflow_record_failure", "schedule_reconcile", "schedule_billing", "schedule_entitle"),
         *("workflow_list_migration", "workflow_migrate_subscriptions"),
         *("workflow_preview_migration", "workflow_end_migration"),
     }

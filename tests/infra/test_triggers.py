@@ -45,6 +45,7 @@ def test_schedules_say_how_often_and_keep_what_they_could_not_deliver(each_stage
     assert sorted(each["ScheduleExpression"] for each in schedules) == [
         "rate(1 minute)",
         "rate(15 minutes)",
+        "rate(15 minutes)",
         "rate(5 minutes)",
         "rate(60 minutes)",
         "rate(60 minutes)",

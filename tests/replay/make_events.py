@@ -9,6 +9,7 @@ from typing import Any
 from tests.replay import (
     make_backfill_events,
     make_billing_events,
+    make_entitlement_events,
     make_http_events,
     make_migration_events,
     make_stream_events,
@@ -18,7 +19,10 @@ from tests.replay.scenario import EVENTS, EXPECT_SUFFIX
 
 
 def main() -> None:
-    sources = (make_http_events, make_stream_events, make_billing_events, make_backfill_events, make_migration_events)
+    sources = (
+        *(make_http_events, make_stream_events, make_billing_events, make_backfill_events),
+        *(make_migration_events, make_entitlement_events),
+    )
     for source in sources:
         for made in source.scenarios():
             write(made)

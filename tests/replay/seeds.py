@@ -20,7 +20,7 @@ from functions.domain.metering.ledger.ledger import Reject
 from functions.domain.metering.meters.meter_record import MeterCreate
 from functions.domain.metering.values.event import AcceptanceWindow
 from functions.domain.metering.values.lanes import Lanes
-from tests.replay import billing_seeds, history_seeds, key_seeds, migration_seeds, usage_seeds
+from tests.replay import billing_seeds, entitlement_seeds, history_seeds, key_seeds, migration_seeds, usage_seeds
 from tests.replay.make_scenario import AT
 from tests.replay.make_stream_events import packs
 from tests.replay.world import TENANT, World
@@ -103,6 +103,7 @@ SEEDS: dict[str, Seed] = {
     "migration_listed": migration_seeds.migration_listed,
     "migration_worked": migration_seeds.migration_worked,
     "dry_run_listed": migration_seeds.dry_run_listed,
+    "settled": entitlement_seeds.settled,
     "many_due": billing_seeds.many_due,
     "planned": billing_seeds.planned,
     "turn_taken": billing_seeds.turn_taken,

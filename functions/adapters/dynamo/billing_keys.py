@@ -66,7 +66,7 @@ single items by get, ranges by query:
 | which of them was begun last              | `<tenant>#unique`                | `plan_migration`                     |
 | what the tenant decides for all billing   | `<tenant>#unique`                | `billing_settings`                   |
 
-Entitlements (store: entitlement):
+Entitlements (stores: entitlement, entitlement_backfill):
 
 | what is asked                             | pk                               | sk                                   |
 |-------------------------------------------|----------------------------------|--------------------------------------|
@@ -74,6 +74,12 @@ Entitlements (store: entitlement):
 | that a customer may use                   |                                  |                                      |
 | an entitlement by id; all of them         | `<tenant>#entitlement`           | `<entitlement id>`                   |
 | a grant by id; all of them                | `<tenant>#grant`                 | `<grant id>`                         |
+| how far is the backfill of entitlements   | `<tenant>#unique`                | `entitlement_backfill`               |
+| who could not be entitled by it, and why  | `<tenant>#                       | `<customer id>`                      |
+|                                           | entitlement_backfill_failure`    |                                      |
+| whose backfill goes on, over all tenants  | `entitlement_backfill`           | `<due at>#<tenant>`                  |
+| how far is the search for tenants with    | `entitlement_backfill`           | `#tenants`                           |
+| subscriptions                             |                                  |                                      |
 
 Stripe (store: push):
 
@@ -145,6 +151,11 @@ def billing_settings(tenant: str) -> tuple[str, str]:
     return unique_names(tenant), "billing_settings"
 
 
+def entitlement_backfill(tenant: str) -> tuple[str, str]:
+    """How far the entitlements are that its subscriptions give."""
+    return unique_names(tenant), ENTITLEMENT_BACKFILL
+
+
 def subscribed_counts(tenant: str, part: int) -> tuple[str, str]:
     """How often the subscriptions of some customers began to sell something, and how often it could be withdrawn."""
     return unique_names(tenant), f"sale_counts#{part}"
@@ -200,6 +211,10 @@ RECHECK = "recheck"
 ENTITLED = "entitled"
 ENTITLEMENT = "entitlement"
 GRANT = "grant"
+ENTITLEMENT_BACKFILL_FAILURE = "entitlement_backfill_failure"
+# Over all tenants, like the indexes above; the search comes before every instant.
+ENTITLEMENT_BACKFILL = "entitlement_backfill"
+TENANT_SEARCH = (ENTITLEMENT_BACKFILL, "#tenants")
 
 # Archive
 
@@ -222,6 +237,11 @@ def joined(*parts: str) -> str:
 def instant(at: datetime) -> str:
     """An instant that sorts as text."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def behind_all_of(part: str) -> str:
+    """The beginning, inclusive, of what comes behind every sort key that begins with an id."""
+    return f"{part}$"
 
 
 def upto(at: datetime) -> str:

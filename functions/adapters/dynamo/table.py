@@ -156,6 +156,27 @@ class Table:
         answer = self._page(pk, prefix, after, descending=descending, most=most, values=values, **more)
         return answer["Count"], answer["ScannedCount"], _end(answer)
 
+    def scan_partitions(self, ending: str, after: tuple[str, str] | None) -> tuple[list[str], tuple[str, str] | None]:
+        """One request over 1 MB of everything: the partitions found there that end so, and where to go on.
+
+        None behind the last. Only for what must miss nothing and is asked once: it reads all that is stored.
+        """
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "ProjectionExpression": PARTITION_KEY,
+            "FilterExpression": f"contains({PARTITION_KEY}, :text)",
+            "ExpressionAttributeValues": encode_item({":text": ending}),
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = _key(*after)
+        with translated():
+            answer = self.client.scan(**request)
+        found = dict.fromkeys(item[PARTITION_KEY]["S"] for item in answer["Items"])
+        last = answer.get("LastEvaluatedKey")
+        place = (last[PARTITION_KEY]["S"], last[SORT_KEY]["S"]) if last else None
+        return [each for each in found if each.endswith(ending)], place
+
     def _page(
         self,
         pk: str,

@@ -33,14 +33,15 @@ def write_subscriptions(
         now = clock.now().replace(microsecond=0)
         changes = decide(present, now)
         _require_fit(customer_id, present, changes, now)
-        entitled = _entitled(tenant, customer_id, present, changes, now, subscriptions)
+        after = _all_after(present, changes)
+        entitled = entitled_changes(tenant, customer_id, present, after, now, subscriptions)
         try:
             sold_after = withdrawn if any(map(_sells_more, changes)) else None
             subscriptions.save(tenant, customer_id, changes, tenures, sold_after, entitled)
         except Stale:
             continue
         return changes
-    raise Unavailable(f"The subscriptions of {customer_id} are being changed or billed.", retry_after_seconds=2)
+    raise being_changed(customer_id)
 
 
 def write_subscription(
@@ -84,6 +85,25 @@ def subscription_not_found(subscription_id: str) -> NotFound:
     return NotFound(f"There is no subscription {subscription_id!r}.", code="subscription_not_found")
 
 
+def being_changed(customer_id: str) -> Unavailable:
+    return Unavailable(f"The subscriptions of {customer_id} are being changed or billed.", retry_after_seconds=2)
+
+
+def entitled_changes(
+    tenant: str,
+    customer_id: str,
+    present: Sequence[Subscription],
+    after: Sequence[Subscription],
+    now: datetime,
+    subscriptions: Subscriptions,
+) -> list[EntitledChange]:
+    """What changes of all that the customer is entitled to when `after` is in the place of `present`."""
+    if not any(map(entitles, (*present, *after))):
+        return []
+    entitled = subscriptions.entitled(tenant, customer_id)
+    return [EntitledChange(*each) for each in entitled_by(customer_id, after, entitled, now)]
+
+
 def _sells_more(change: SubscriptionChange) -> bool:
     """Whether an item of it is new and sells a feature, so that a caller who withdraws the feature must see it."""
     before, after = (
@@ -91,22 +111,6 @@ def _sells_more(change: SubscriptionChange) -> bool:
         for each in (change.before, change.after)
     )
     return not after <= before
-
-
-def _entitled(
-    tenant: str,
-    customer_id: str,
-    present: Sequence[Subscription],
-    changes: Sequence[SubscriptionChange],
-    now: datetime,
-    subscriptions: Subscriptions,
-) -> list[EntitledChange]:
-    """What changes with them of all that the customer is entitled to."""
-    after = _all_after(present, changes)
-    if not any(map(entitles, (*present, *after))):
-        return []
-    entitled = subscriptions.entitled(tenant, customer_id)
-    return [EntitledChange(*each) for each in entitled_by(customer_id, after, entitled, now)]
 
 
 def _all_after(present: Sequence[Subscription], changes: Sequence[SubscriptionChange]) -> list[Subscription]:

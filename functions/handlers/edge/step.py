@@ -23,7 +23,7 @@ def step(handler: Handler) -> Handler:
     def told(payload: Mapping[str, Any], context: Any) -> dict[str, Any]:
         try:
             return handler(payload, context)
-        except TollboothError:
+        except (TollboothError, InternalError):
             raise
         except Exception as error:
             log.unexpected(error, **_named(payload))

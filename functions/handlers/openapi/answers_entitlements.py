@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, RootModel, WithJsonSchema
 
 from functions.domain.entitlements.access_question import QueryErrorCode, ReasonCode
 from functions.domain.entitlements.entitlement_create import ExpirationPeriod, IssueAfterReset
+from functions.domain.subscriptions.entitlement_backfill import EntitlementBackfillStatus
 from functions.domain.wire import Instant
 from functions.handlers.openapi.answers import Shown, ShownPeriod
 
@@ -298,3 +299,32 @@ class EntitlementAccessQueryResponse(BaseModel):
     data: list[EntitlementAccessQueryResult]
     errors: list[EntitlementAccessQueryError]
     meta: CursorMeta
+
+
+class EntitlementBackfillFailure(Shown):
+    customer_id: str
+    code: str
+    reason: str
+    failed_at: Instant
+
+
+class EntitlementBackfill(Shown):
+    """`done` of `total` customers with subscriptions were looked at, and `entitled` entitlements made for them.
+    `failed` customers could not be entitled and are tried again every hour. `total` is missing before it is known, and
+    where there are too many to be counted beforehand.
+    """
+
+    status: EntitlementBackfillStatus
+    total: int | None = None
+    done: int
+    entitled: int
+    failed: int
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+
+
+class EntitlementBackfillReport(EntitlementBackfill):
+    """`items` are customers who could not be entitled; `next_cursor` leads to the next ones."""
+
+    items: list[EntitlementBackfillFailure]
+    next_cursor: str | None = None

@@ -3,17 +3,19 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.handlers import settings
+from functions.handlers import log, settings
 from functions.handlers.wiring import base, catalog, entitlements
 
 if TYPE_CHECKING:
     from functions.adapters.dynamo.subscriptions.coupon_store import DynamoCoupons
     from functions.adapters.dynamo.subscriptions.customer_store import DynamoCustomers
+    from functions.adapters.dynamo.subscriptions.entitlement_backfill_store import DynamoEntitlementBackfills
     from functions.adapters.dynamo.subscriptions.plan_migration_store import DynamoPlanMigrations
     from functions.adapters.dynamo.subscriptions.subject_store import DynamoSubjects
     from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
     from functions.adapters.workflow import StepFunctionsMigrations
     from functions.application.subscriptions.apply_coupon import AppliedCoupons
+    from functions.application.subscriptions.backfill_entitlements import EntitlementBackfillPorts
     from functions.application.subscriptions.buy_addon import SubscriptionAddons
     from functions.application.subscriptions.create_subscription import Catalogue
     from functions.application.subscriptions.held_by_subscriptions import Holders
@@ -105,3 +107,18 @@ def migration_step(tenant: str, migration_id: str, attempt: int) -> "MigrationSt
     from functions.application.subscriptions.work_migration import MigrationStep
 
     return MigrationStep(tenant, migration_id, attempt, plan_migrations(), base.clock())
+
+
+def entitlement_backfills() -> "DynamoEntitlementBackfills":
+    from functions.adapters.dynamo.subscriptions.entitlement_backfill_store import DynamoEntitlementBackfills
+
+    return DynamoEntitlementBackfills(base.billing_table())
+
+
+def entitlement_backfill_ports() -> "EntitlementBackfillPorts":
+    from functions.application.subscriptions.backfill_entitlements import EntitlementBackfillPorts
+
+    def note(error: Exception, tenant: str, customer_id: str) -> None:
+        log.unexpected(error, tenant=tenant, customer_id=customer_id)
+
+    return EntitlementBackfillPorts(entitlement_backfills(), subscriptions(), base.clock(), note)

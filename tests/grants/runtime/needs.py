@@ -3,7 +3,8 @@
 - "Using IAM with DynamoDB transactions": each part of a transaction needs the action of the same write by itself, and
   a condition check dynamodb:ConditionCheckItem.
 - "IAM security policies with PartiQL for DynamoDB": an insertion needs PartiQLInsert, an update PartiQLUpdate.
-- "Using IAM policy conditions for fine-grained access control": dynamodb:LeadingKeys has the partition keys.
+- "Using IAM policy conditions for fine-grained access control": dynamodb:LeadingKeys has the partition keys; a scan
+  names none.
 - CopyObject, "Permissions": GetObject of the source and PutObject of the target.
 - GetObject, "Permissions": without s3:ListBucket a missing object is answered 403, as if it could not be read.
 - Service Authorization Reference for the others: one action of the operation's name.
@@ -132,6 +133,7 @@ _RULES: Mapping[str, Callable[[Params], Needs]] = {
     "dynamodb.UpdateItem": _item("dynamodb:UpdateItem", "Key"),
     "dynamodb.DeleteItem": _item("dynamodb:DeleteItem", "Key"),
     "dynamodb.Query": _query,
+    "dynamodb.Scan": _named_by("TableName", "dynamodb:Scan"),
     "dynamodb.BatchGetItem": _batch_get,
     "dynamodb.BatchWriteItem": _batch_write,
     "dynamodb.TransactWriteItems": _transaction,

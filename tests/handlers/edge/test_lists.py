@@ -211,6 +211,7 @@ def test_the_lists_are_these() -> None:
         "/api/v1/coupons",
         "/api/v1/customers",
         "/api/v1/entitlements",
+        "/api/v1/entitlements/backfill",
         "/api/v1/events/corrections",
         "/api/v1/features",
         "/api/v1/grants",
