@@ -47,7 +47,7 @@ def work(world: World) -> None:
         correct(world)
         count_history(world)
         migrate(world)
-        entitle(world)
+        entitle_older(world)
         ask(world)
         close_a_usage_period(world)
     world.clock.set("2026-11-14T09:00:00+00:00")
@@ -103,8 +103,8 @@ def entitle(world: World) -> None:
     sold = {**unit("seats", "1"), "entitlementTemplate": {"type": "metered", "issueAfterReset": 5}}
     team = world.post("plans", plan("team", [sold]))
     world.post(f"plans/{team['id']}/publish")
-    world.post("customers", {"key": "initech", "name": "Initech"})
-    world.post("subscriptions", {"customerKey": "initech", "plan": {"key": "team"}})
+    world.post("customers", {"key": "hooli", "name": "Hooli"})
+    world.post("subscriptions", {"customerKey": "hooli", "plan": {"key": "team"}})
     mine, start = "customers/globex/entitlements", "2026-10-01T00:00:00Z"
 
     def ask(method: str, path: str, body: Any = None) -> Any:
@@ -233,7 +233,7 @@ def migrate(world: World) -> None:
         world.run("migration", world.migrations.started[-1])
 
 
-def entitle(world: World) -> None:
+def entitle_older(world: World) -> None:
     """Two customers subscribed when there were no entitlements; one of them has an entitlement of its own."""
     world.clock.set("2026-11-12T10:00:00+00:00")
     template = {"type": "metered", "issueAfterReset": 100, "isSoftLimit": True}
