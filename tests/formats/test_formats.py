@@ -25,7 +25,7 @@ RELEASED = {
     "2026-11-30-access": "00ca29777cda4cfe37fcddca580ebe2ebb77da2ef5919cd9b6dfcb7c7fbd0517",
     "2026-11-30-portal": "bbf0a00e9c4a4a3172fb9bd788ec3cbe72ca770511354b6512f414f47a563e24",
     "2026-11-30-subjects": "45f4189ed7c57166b0ec268808b941ebfcc3f358a773ee7c2574ce650af89d8b",
-    "2026-12-01": "95e44d4916739fc9733f12ac0759601957d74c2197c103bfdc49b3e89662d314",
+    "2026-11-30-backfill": "95e44d4916739fc9733f12ac0759601957d74c2197c103bfdc49b3e89662d314",
 }
 MOST_BYTES = 300_000
 READ = {folder.name: Release.read(folder) for folder in releases()}

@@ -170,7 +170,6 @@ def value_of_feature(request: Request[ValueQuery], customer: CustomerKey, featur
     "Get all that a customer may use",
     scope=SCOPE_READ,
     fails=GONE,
-    costs="question",
     answers="CustomerAccess",
 )
 def access(request: Request, customer: CustomerKey) -> Answer:

@@ -22,7 +22,6 @@ routes = Routes()
     "Get all that the customer of a portal token may use",
     scope=SCOPE_PORTAL,
     fails=GONE,
-    costs="question",
     answers="CustomerAccess",
 )
 def access(request: Request) -> Answer:
@@ -35,7 +34,6 @@ def access(request: Request) -> Answer:
     "Get what is left for the customer of a portal token",
     scope=SCOPE_PORTAL,
     fails=GONE,
-    costs="question",
     answers="PortalBalances",
 )
 def balances(request: Request) -> Answer:

@@ -176,11 +176,8 @@ def test_the_expensive_routes_are_these() -> None:
     assert sorted(route.key for route in http_api.routes() if route.costs == "question") == [
         "GET /api/v1/audit/metering",
         "GET /api/v1/billing/invoices/<invoice_id>/lines/<line_id>/explanation",
-        "GET /api/v1/customers/<customer>/access",
         "GET /api/v1/debug/metrics",
         "GET /api/v1/plans/<plan_id>/versions",
-        "GET /api/v1/portal/access",
-        "GET /api/v1/portal/balances",
         "GET /api/v1/subjects/<subject>/entitlements/<entitlement>/history",
         "GET /api/v1/subscriptions/<subscription_id>/upcoming-invoice",
         "GET /api/v2/customers/<customer>/entitlements/<entitlement>/history",
