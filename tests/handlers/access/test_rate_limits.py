@@ -185,6 +185,7 @@ def test_the_expensive_routes_are_these() -> None:
         "POST /api/v1/archive/queries",
         "POST /api/v1/billing/customers/<customer_id>/invoices/simulate",
         "POST /api/v1/billing/invoices/invoice",
+        "POST /api/v1/entitlements/backfill",
         "POST /api/v1/meters/<id_or_slug>/backfill",
         "POST /api/v1/plans/<plan_id>/backtest",
         "POST /api/v1/plans/<plan_id>/migrate-all",
