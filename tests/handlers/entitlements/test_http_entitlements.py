@@ -299,6 +299,7 @@ def test_the_first_version_speaks_of_subjects(shop: Shop) -> None:
     assert figures(api.get(f"{path}/tokens/value").json)[:2] == (18, 7)
     assert [each["id"] for each in api.get(path).json] == [made.json["id"]]
     assert [each["id"] for each in api.get("/api/v1/entitlements").json] == [made.json["id"]]
+    assert api.get(f"/api/v1/entitlements/{made.json['id']}").json["subjectKey"] == "acme"
     assert {each["id"] for each in api.get(f"{path}/tokens/grants").json} >= {grant.json["id"]}
     shop.wait(minutes=1)
     assert api.post(f"{path}/{made.json['id']}/reset", {}).status == 204
