@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.dynamo import billing_keys
+from functions.adapters.dynamo.subscriptions import subscription_store
 from functions.adapters.dynamo.subscriptions.subscription_store import DynamoSubscriptions
 from functions.application.subscriptions import backfill_entitlements, entitle_subscriptions
 from functions.domain.subscriptions import entitlement_backfill
@@ -15,7 +16,7 @@ from functions.names import SORT_KEY
 from tests.conftest import DynamoDb
 from tests.domain.builders import draft, flat, phase
 from tests.handlers.entitlements.shop import METERED
-from tests.handlers.entitlements.test_subscribed import SSO, SUBSCRIPTIONS, Seller
+from tests.handlers.entitlements.test_subscribed import SSO, SUBSCRIPTIONS, Seller, tokens
 from tests.handlers.gateway import Client
 from tests.handlers.subscriptions.entitling import (
     ALL,
@@ -34,6 +35,21 @@ from tests.handlers.subscriptions.entitling import (
 @pytest.fixture
 def shop(api: Client, dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> Seller:
     return subscribed(api, dynamodb, monkeypatch)
+
+
+def test_who_subscribed_to_more_than_fits_can_still_cancel(shop: Seller, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.sell(phase(tokens(), SSO), key="wide")
+    for key in ("old", "new"):
+        assert shop.api.post("/api/v1/customers", {"name": key, "key": key}).status == 201
+    body = {"plan": {"key": "wide"}, "customerKey": "old"}
+    with older_version():
+        made = shop.api.post(SUBSCRIPTIONS, body)
+    monkeypatch.setattr(subscription_store, "MAX_TRANSACTION_WRITES", 6)
+    refused = shop.api.post(SUBSCRIPTIONS, {**body, "customerKey": "new"})
+    assert (refused.status, "too many" in refused.text) == (400, True)
+    cancelled = shop.api.post(f"{SUBSCRIPTIONS}/{made.json['id']}/cancel", {"timing": "next_billing_cycle"})
+    assert cancelled.status == 200, cancelled.text
+    assert shop.api.get("/api/v2/customers/old/entitlements").json["items"] == []
 
 
 def test_everybody_gets_what_they_had_subscribed_to_once(shop: Seller) -> None:

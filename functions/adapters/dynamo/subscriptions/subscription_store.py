@@ -89,18 +89,32 @@ class DynamoSubscriptions:
         )
         if sold_after is not None:
             writes.append(subscribing(self._table, tenant, customer_id, sold_after))
-        for each in entitled:
-            writes += self._entitlements.writing(tenant, each)
-        if len(writes) > MAX_TRANSACTION_WRITES:
+        is_new = any(change.before is None for change in changes)
+        writes_beside = self._writing_entitled(tenant, entitled, MAX_TRANSACTION_WRITES - len(writes), is_new)
+        try:
+            self._table.transact([*writes, *writes_beside])
+        except (TransactionRefused, Contended) as error:
+            raise Stale from error
+
+    def _writing_entitled(
+        self, tenant: str, entitled: Sequence[EntitledChange], most: int, is_new: bool
+    ) -> list[dict[str, Any]]:
+        """Raises InvalidInput for more than fit in the transaction.
+
+        Somebody who subscribed before there were entitlements can still cancel: what would only begin is then left to
+        the backfill, which lists that it does not fit.
+        """
+        writes = [write for each in entitled for write in self._entitlements.writing(tenant, each)]
+        if len(writes) > most and not is_new:
+            known = [each for each in entitled if each.before.entitlements]
+            writes = [write for each in known for write in self._entitlements.writing(tenant, each)]
+        if len(writes) > most:
             message = (
                 f"This changes entitlements to {len(entitled)} features, too many to change at once; entitle to fewer "
                 "features in one plan, or put some into a static entitlement."
             )
             raise InvalidInput(message, code="too_many_entitlements")
-        try:
-            self._table.transact(writes)
-        except (TransactionRefused, Contended) as error:
-            raise Stale from error
+        return writes
 
     def writing(self, tenant: str, before: Subscription | None, after: Subscription | None) -> list[dict[str, Any]]:
         """The writes of one change, for a transaction: the record under its version, and its index entries."""
