@@ -9,7 +9,7 @@ from tests.handlers.entitlements.shop import open_shop
 from tests.handlers.entitlements.story import BalanceStory
 from tests.handlers.gateway import Client
 
-SEEDS = range(int(os.environ.get("TOLLBOOTH_BALANCE_SEEDS", "3")))
+SEEDS = range(int(os.environ.get("TOLLBOOTH_BALANCE_SEEDS", "2")))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
