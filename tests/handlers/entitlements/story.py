@@ -122,10 +122,9 @@ class BalanceStory:
         grants = self._grants
         if is_now:  # what begins in the next minute is not there yet
             resets.pop(minute, None)
-            grants = [
-                {**each, "every": None} if each["every"] and minute % each["every"] == 0 else each for each in grants
-            ]
             grants = [each for each in grants if each["starts"] < minute]
+            if any(each["every"] and minute % each["every"] == 0 for each in grants):
+                return
         known = simulated(grants, {at: each for at, each in resets.items() if at <= minute}, usage, minute)
         shown = {
             "balances": told["grantBalances"],
