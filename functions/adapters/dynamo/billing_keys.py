@@ -230,8 +230,12 @@ GATEWAY_EVENT = "gateway_event"
 
 def joined(*parts: str) -> str:
     """A sort key of several ids; none of them contains the separator."""
-    assert all("#" not in part for part in parts), parts
+    assert all(map(can_be_joined, parts)), parts
     return "#".join(parts)
+
+
+def can_be_joined(part: str) -> bool:
+    return "#" not in part
 
 
 def instant(at: datetime) -> str:

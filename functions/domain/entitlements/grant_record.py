@@ -13,7 +13,7 @@ from functions.domain.entitlements.entitlement_create import (
 )
 from functions.domain.entitlements.grant import ExpirationUnit, Grant, Recurrence, expires_after
 from functions.domain.period import UTC_ZONE, Cadence
-from functions.domain.wire import Duration, Exact, Instant, Metadata, WireModel
+from functions.domain.wire import LAST_YEAR, Duration, Exact, Instant, Metadata, WireModel
 
 NO_PRIORITY = 0
 NAMED_INTERVALS = {iso: name for name, iso in ENUM_INTERVALS.items()}
@@ -111,5 +111,7 @@ class GrantRecord(WireModel):
         )
 
 
-def _end(effective_at: datetime, expiration: ExpirationPeriod) -> datetime:
-    return expires_after(effective_at, ExpirationUnit(expiration.duration), expiration.count)
+def _end(effective_at: datetime, expiration: ExpirationPeriod) -> datetime | None:
+    """None where it lies behind the calendar: nobody will see it."""
+    expires_at = expires_after(effective_at, ExpirationUnit(expiration.duration), expiration.count)
+    return expires_at if expires_at.year < LAST_YEAR else None

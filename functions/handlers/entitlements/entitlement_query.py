@@ -57,6 +57,13 @@ class HistoryQuery(RouteQuery):
     window_time_zone = text("Where windows begin: a name of the IANA time zone database; UTC unless given.")
 
     @property
+    def range(self) -> tuple[datetime | None, datetime | None]:
+        """Raises InvalidInput when it holds no time."""
+        if self.from_ and self.to and self.from_ >= self.to:
+            raise refused("from", "must be before `to`.")
+        return self.from_, self.to
+
+    @property
     def size(self) -> WindowSize:
         """Raises InvalidInput."""
         found = next((each for each in WINDOW_SIZES if each == self.window_size), None)

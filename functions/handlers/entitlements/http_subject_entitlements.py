@@ -130,7 +130,7 @@ def history(request: Request[HistoryQuery], subject: Subject, entitlement: Entit
     query = request.query
     one = find_entitlement(request.tenant, found, entitlement, ports=ports)
     checker = entitlements.access_checker(request.tenant, found)
-    return http.ok(history_shown(checker.history(one, query.from_, query.to, query.size, query.zone)))
+    return http.ok(history_shown(checker.history(one, *query.range, query.size, query.zone)))
 
 
 @routes.post(

@@ -286,6 +286,20 @@ def test_an_entitlement_that_cannot_be_is_refused_by_field(shop: Shop) -> None:
         assert (found.status, found.fields) == (400, [field]), found.text
 
 
+def test_what_nobody_would_ask_is_answered_all_the_same(shop: Shop) -> None:
+    shop.entitle()
+    for count, effective_at in ((1_000, shop.now()), (1, "2199-12-31T23:59:00Z")):
+        grant = shop.grant(1, effectiveAt=effective_at, expiration={"duration": "YEAR", "count": count})
+        assert (grant["expiration"]["count"], "expiresAt" in grant) == (count, False)
+    assert shop.value()["balance"] == 1
+    assert shop.value(at="2199-12-30T00:00:00Z")["balance"] == 1
+    for path in ("/api/v1/customers/acme/entitlements", "/api/v2/customers/acme/entitlements"):
+        assert shop.api.get(f"{path}/a%23b/value").json == {"hasAccess": False}
+    backwards = {"windowSize": "DAY", "from": shop.now(), "to": shop.now(days=-1)}
+    refused = shop.api.get("/api/v2/customers/acme/entitlements/tokens/history", backwards)
+    assert (refused.status, refused.fields) == (400, ["from"])
+
+
 def test_the_first_version_speaks_of_subjects(shop: Shop) -> None:
     api, path = shop.api, "/api/v1/subjects/acme-eu/entitlements"
     made = api.post(path, {**METERED, "issueAfterReset": 20})

@@ -32,7 +32,8 @@ class DynamoEntitlements:
         return _entitlement(item) if item else None
 
     def entitled(self, tenant: str, customer_id: str, feature_key: str) -> Entitled:
-        item = self._table.get(keys.records(tenant, keys.ENTITLED), keys.joined(customer_id, feature_key))
+        pk, is_key = keys.records(tenant, keys.ENTITLED), keys.can_be_joined(feature_key)
+        item = self._table.get(pk, keys.joined(customer_id, feature_key)) if is_key else None
         return _entitled(item) if item else Entitled(customer_id=customer_id, feature_key=feature_key)
 
     def of_customer(self, tenant: str, customer_id: str) -> Sequence[Entitled]:
