@@ -1,6 +1,6 @@
 """Records of one partition in the order of their sort keys, a slice at a time, for lists of any length."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -8,6 +8,7 @@ from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import Condition
 from functions.adapters.dynamo.table import MAX_COUNT_ITEMS, MAX_STRETCH_ITEMS, Stretch, Table
 from functions.application.ports.listing import Counted, Entry, Slice
+from functions.domain.errors import TooLarge
 from functions.names import SORT_KEY
 
 Record = TypeVar("Record")
@@ -47,6 +48,19 @@ def said_in_a_body(text: str) -> list[str]:
     """The words that tell whether a stored body may hold a text; none for a text that JSON writes in another way."""
     is_as_it_is = text.isprintable() and not {'"', "\\"} & set(text)
     return [text.lower()] if is_as_it_is else []
+
+
+def mentioning(table: Table, pk: str, word: str, *, most: int, what: str) -> Iterator[Item]:
+    """The items of a partition whose body names an id, key or slug anywhere, fetched as they are consumed.
+
+    Few of them do, and to read one takes longer than to search it. Raises TooLarge when there are more than `most`.
+    """
+    quoted = f'"{word}"'
+    for count, item in enumerate(table.query(pk, limit=most + 1)):
+        if count == most:
+            raise TooLarge(f"There are more than {most} {what} to look through.")
+        if quoted in item["body"]:
+            yield item
 
 
 class DynamoListing(Generic[Record]):

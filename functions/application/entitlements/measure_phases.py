@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 
 from functions.application.ports.usage import PhasedUsage
@@ -29,7 +30,7 @@ class PhaseUsage:
     held: Sequence[Holding]
     meter: PhasedUsage
 
-    @property
+    @cached_property
     def kind(self) -> Counted:
         """Sums add up; the highest of a period, or how many values it had, can only grow; the rest are levels."""
         is_added = self.adds_up or self.meter.only_grows(self.tenant, self._slug)
@@ -62,7 +63,7 @@ class PhaseUsage:
         windows = self.meter.by_window(self._question(period), size, time_zone)
         return {Period(each.start, each.end): each.quantity for each in windows}
 
-    @property
+    @cached_property
     def adds_up(self) -> bool:
         return self.meter.adds_up(self.tenant, self._slug)
 

@@ -94,21 +94,20 @@ class CustomerEntitlementsQuery(_OffsetPaged):
     include_deleted = flag("List deleted ones too.")
 
 
-class EntitlementsQuery(_OffsetPaged):
+class _EntitlementsQuery(_OffsetPaged):
     order_by = sorted_by(ENTITLEMENT_ORDERS, "createdAt")
     feature = texts(f"Only those to the feature with this key; {ANY}.", MAX_NAMED)
+    entitlement_type = texts(f"Only those of this type; {ANY}.", among=TYPES)
+    exclude_inactive = flag("Leave out those that are not active now.")
+
+
+class EntitlementsQuery(_EntitlementsQuery):
     customer_keys = texts(f"Only those of the customer with this key; {ANY}.", MAX_NAMED)
     customer_ids = texts(f"Only those of the customer with this id; {ANY}.", MAX_NAMED)
-    entitlement_type = texts(f"Only those of this type; {ANY}.", among=TYPES)
-    exclude_inactive = flag("Leave out those that are not active now.")
 
 
-class SubjectEntitlementsQuery(_OffsetPaged):
-    order_by = sorted_by(ENTITLEMENT_ORDERS, "createdAt")
-    feature = texts(f"Only those to the feature with this key; {ANY}.", MAX_NAMED)
+class SubjectEntitlementsQuery(_EntitlementsQuery):
     subject = texts(f"Only those of the customer who has this subject; {ANY}.", MAX_NAMED)
-    entitlement_type = texts(f"Only those of this type; {ANY}.", among=TYPES)
-    exclude_inactive = flag("Leave out those that are not active now.")
 
 
 class EntitlementGrantsQuery(_OffsetPaged):
@@ -116,18 +115,16 @@ class EntitlementGrantsQuery(_OffsetPaged):
     include_deleted = flag("List voided ones too.")
 
 
-class GrantsQuery(_OffsetPaged):
-    order_by = sorted_by(GRANT_ORDERS, "createdAt")
+class _GrantsQuery(EntitlementGrantsQuery):
     feature = texts(f"Only grants for the feature with this key; {ANY}.", MAX_NAMED)
+
+
+class GrantsQuery(_GrantsQuery):
     customer = texts(f"Only grants of the customer with this id or key; {ANY}.", MAX_NAMED)
-    include_deleted = flag("List voided ones too.")
 
 
-class SubjectGrantsQuery(_OffsetPaged):
-    order_by = sorted_by(GRANT_ORDERS, "createdAt")
-    feature = texts(f"Only grants for the feature with this key; {ANY}.", MAX_NAMED)
+class SubjectGrantsQuery(_GrantsQuery):
     subject = texts(f"Only grants of the customer who has this subject; {ANY}.", MAX_NAMED)
-    include_deleted = flag("List voided ones too.")
 
 
 @dataclass(frozen=True)

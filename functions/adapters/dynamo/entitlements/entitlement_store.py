@@ -7,13 +7,12 @@ from functions.adapters.dynamo import billing_keys as keys
 from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import STORED, VERSION, Condition
-from functions.adapters.dynamo.listing import DynamoListing
+from functions.adapters.dynamo.listing import DynamoListing, mentioning
 from functions.adapters.dynamo.table import MAX_BATCH_GET, Table
 from functions.application.ports.entitlements import EntitledChange, GrantOf
 from functions.application.ports.stored import Stale
 from functions.domain.entitlements.entitlement import Entitled, Entitlement
 from functions.domain.entitlements.grant_record import GrantRecord
-from functions.domain.errors import TooLarge
 from functions.names import PARTITION_KEY, SORT_KEY
 
 # So many are looked up for a hundred customers in ten reads; of more, all that a customer has is read.
@@ -72,13 +71,8 @@ class DynamoEntitlements:
         return DynamoListing(self._table, keys.records(tenant, keys.GRANT), _grant)
 
     def mentioning(self, tenant: str, word: str, *, most: int) -> Iterator[Entitlement]:
-        quoted = f'"{word}"'
-        items = self._table.query(keys.records(tenant, keys.ENTITLEMENT), limit=most + 1)
-        for count, item in enumerate(items):
-            if count == most:
-                raise TooLarge(f"There are more than {most} entitlements to look through.")
-            if quoted in item["body"]:
-                yield _entitlement(item)
+        partition = keys.records(tenant, keys.ENTITLEMENT)
+        return map(_entitlement, mentioning(self._table, partition, word, most=most, what="entitlements"))
 
     def save(self, tenant: str, change: EntitledChange) -> None:
         known = {each.id for each in change.before.entitlements}

@@ -10,14 +10,14 @@ from functions.adapters.dynamo.client import Contended, TransactionRefused
 from functions.adapters.dynamo.codec import Item
 from functions.adapters.dynamo.condition import VERSION, version_is
 from functions.adapters.dynamo.entitlements.entitlement_store import DynamoEntitlements
-from functions.adapters.dynamo.listing import DynamoListing
+from functions.adapters.dynamo.listing import DynamoListing, mentioning
 from functions.adapters.dynamo.sale_counts import subscribing, withdrawn_for
 from functions.adapters.dynamo.table import MAX_TRANSACTION_WRITES, Table
 from functions.application.ports.entitlements import EntitledChange
 from functions.application.ports.stored import Stale
 from functions.application.ports.subscriptions import SubscriptionChange, Tenure, Tenures
 from functions.domain.entitlements.entitlement import Entitled
-from functions.domain.errors import InvalidInput, TooLarge
+from functions.domain.errors import InvalidInput
 from functions.domain.subscriptions.subscription import Subscription
 from functions.names import PARTITION_KEY, SORT_KEY
 
@@ -44,14 +44,8 @@ class DynamoSubscriptions:
         return sorted(map(_subscription, found), key=lambda each: each.id)
 
     def mentioning(self, tenant: str, word: str, *, most: int) -> Iterator[Subscription]:
-        quoted = f'"{word}"'
-        items = self._table.query(keys.records(tenant, keys.SUBSCRIPTION), limit=most + 1)
-        for count, item in enumerate(items):
-            if count == most:
-                raise TooLarge(f"There are more than {most} subscriptions to look through.")
-            # Few of them do, and to read one takes longer than to search it.
-            if quoted in item["body"]:
-                yield _subscription(item)
+        partition = keys.records(tenant, keys.SUBSCRIPTION)
+        return map(_subscription, mentioning(self._table, partition, word, most=most, what="subscriptions"))
 
     def withdrawn(self, tenant: str, customer_id: str) -> int:
         return withdrawn_for(self._table, tenant, customer_id)
